@@ -1,0 +1,42 @@
+# Every target sets itself up: a virtual environment in .venv, with the package installed from this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RESULTS ?= results/local
+WORKERS ?= 2
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench report test test-slow lint clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP)  ## Create .venv and install the package with its development tools.
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(STAMP)
+
+bench: $(STAMP)  ## Run the default study (what is missing of it), then draw figures and a report.
+	$(BIN)/ue-bench study default --results $(RESULTS) --workers $(WORKERS)
+	$(BIN)/ue-bench report --results $(RESULTS)
+
+report: $(STAMP)  ## Draw figures, tables and the report again, from records alone.
+	$(BIN)/ue-bench report --results $(RESULTS)
+
+test: $(STAMP)  ## Run the tests.
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## Run the slow tests too.
+	$(BIN)/python -m pytest -m ''
+
+lint: $(STAMP)  ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## Remove the virtual environment and caches. Records and the data cache stay.
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,306 @@
+"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ue_bench.config import CHOICES, SEEDS, RunConfig
+from ue_bench.errors import BenchError, unknown
+from ue_bench.units import parse_bytes
+from ue_bench.version import __version__
+
+LOCAL = Path("results/local")
+INTERRUPTED = 130
+
+
+class BadInput(click.ClickException):
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """A group whose commands tell a bad input in one line, with exit code 2, and an interrupt with 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BenchError as error:
+            raise BadInput(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted: nothing that was finished is lost; the same command goes on from there", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ue-bench")
+def main() -> None:
+    """Compare embedding-table strategies for categorical features, on MovieLens.
+
+    Example: ue-bench run --strategy unified --budget 28kB --seed 0
+    """
+
+
+def shared(*names: str) -> Callable[[Any], Any]:
+    """Options that several commands have."""
+    options = {
+        "results": click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=LOCAL,
+                                show_default=True, help="Folder of the records."),
+        "data_dir": click.option("--data-dir", type=click.Path(path_type=Path), default=None,
+                                 help="Folder or zip with the data set in its official layout, instead of cache and download."),
+        "json": click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output."),
+    }  # fmt: skip
+
+    def decorate(command: Any) -> Any:
+        for name in reversed(names):
+            command = options[name](command)
+        return command
+
+    return decorate
+
+
+class Count(click.ParamType):
+    """A whole number, or a word that stands for null."""
+
+    def __init__(self, word: str) -> None:
+        self.word, self.name = word, f"integer|{word}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == self.word:
+            return self.word
+        return click.INT.convert(value, param, ctx)
+
+
+OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("dataset", str, "Data set; see: ue-bench list datasets."),
+    ("features", str, "base, wide, or names separated by commas; a*b crosses two."),
+    ("split", str, f"How rows are divided: {', '.join(CHOICES['split'])}."),
+    ("strategy", str, "Embedding strategy; see: ue-bench list strategies."),
+    ("budget", str, "Bytes of table and auxiliary together: 28032, 28kB, 1.5MiB."),
+    ("dim", int, "Numbers per lookup."),
+    ("width", int, "Numbers of all lookups together, instead of --dim: more lookups are narrower."),
+    ("lookups", str, "Lookups of every feature (2), or by feature (user_id=2,movie_id=2; the others have 1)."),
+    ("regions", str, "multiplexed or separate, where the strategy leaves a choice."),
+    ("region_rule", str, f"How separate regions are sized: {', '.join(CHOICES['region_rule'])}."),
+    ("low_cardinality", str, "Features of few values: hashed like the others, or exact."),
+    ("low_cardinality_max", int, "How many distinct values are few."),
+    ("head", str, "mlp (hidden layer) or dcn (one cross layer before it)."),
+    ("hidden", int, "Units of the hidden layer."),
+    ("dropout", float, "Share of hidden units dropped in training."),
+    ("init", str, "Initial numbers of the table: uniform or normal."),
+    ("init_scale", float, "Half-width of the uniform, or standard deviation of the normal."),
+    ("rating_bias", str, "The last bias starts at the training mean, or at torch's default."),
+    ("optimizer", str, f"{', '.join(CHOICES['optimizer'])}; the last two train on sparse gradients."),
+    ("lr", float, "Learning rate."),
+    ("weight_decay", float, "Weight decay."),
+    ("batch_size", Count("full"), "Rows a step, or full."),
+    ("epochs", int, "Most passes over the training rows."),
+    ("patience", Count("none"), "Epochs without a better validation MSE before stopping, or none: never stop early."),
+    ("evals_per_epoch", int, "Evaluations on the validation rows in each epoch."),
+    ("device", str, "cpu or cuda."),
+    ("threads", int, "Threads of torch, in training and in timing."),
+    ("measure", str, f"What to measure: {', '.join(CHOICES['measure'])}."),
+    *((name, int, f"One of the four seeds, instead of --seed: {name.replace('_', ' ')}.") for name in SEEDS),
+)  # fmt: skip
+
+
+def config_options(command: Any) -> Any:
+    """One option for each field of a run's configuration."""
+    defaults = RunConfig().to_dict()
+    for name, kind, text in reversed(OPTIONS):
+        default = defaults[name]
+        shown = f"  [default: {default}]" if default is not None and name not in SEEDS else ""
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, default=None, help=text + shown)(command)
+    return command
+
+
+@main.command(epilog="Example: ue-bench run --strategy per_feature --region-rule sqrt --budget 28kB --seed 1 --json")
+@config_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Sets all four seeds.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A knob of the strategy's method; repeatable.")
+@shared("data_dir", "results", "json")
+def run(seed: int, options: tuple[str, ...], data_dir: Path | None, results: Path, as_json: bool, **asked: Any) -> None:
+    """Train and measure one configuration, and write its record."""
+    from ue_bench import record as records
+    from ue_bench.progress import progress
+    from ue_bench.run import run_once
+
+    config = make_config(seed, options, asked)
+    records.require_writable(results / "run")
+    with progress(config.strategy, config.epochs, "epochs") as update:
+        done = run_once(
+            config, data_dir=data_dir,
+            on_evaluation=lambda fit: update(fit.history[-1]["epoch"], f"validation MSE {fit.history[-1]['val_mse']:.4f}"),
+        )  # fmt: skip
+    path = records.write(done, results)
+    click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
+
+
+def make_config(seed: int, options: tuple[str, ...], asked: dict[str, Any]) -> RunConfig:
+    """The configuration that the options ask for. Raises BenchError."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "budget" in given:
+        given["budget"] = parse_bytes(given["budget"])
+    if "lookups" in given:
+        given["lookups"] = parse_lookups(given["lookups"])
+    if "width" in given:
+        given.setdefault("dim", None)
+    given = {name: None if value in ("full", "none") and isinstance(value, str) else value for name, value in given.items()}
+    given["options"] = dict(parse_option(option) for option in options)
+    return RunConfig.from_dict({**dict.fromkeys(SEEDS, seed), **given})
+
+
+def parse_lookups(text: str) -> int | dict[str, int]:
+    if text.strip().lstrip("-").isdigit():
+        return int(text)
+    counts: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, count = part.strip().rpartition("=")
+        if not equals or not count.lstrip("-").isdigit() or name in counts:
+            raise BenchError(f"lookups: {text!r} was given; write a number, or each feature once: user_id=2,movie_id=2")
+        counts[name] = int(count)
+    return counts
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BenchError(f"option: {text!r} was given; write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:  # not a number, list or truth value: a word
+        return name, value
+
+
+def describe(record: Any, path: Path) -> str:
+    """A run in a few lines."""
+    quality, cost, found = record.quality, record.cost, record.found
+    lines = [
+        f"{record.config['strategy']} on {record.config['dataset']}, {record.config['features']}, {record.config['split']} split"
+    ]
+    if quality:
+        test = "no test rows" if quality["test_mse"] is None else f"test MSE {quality['test_mse']:.4f}"
+        bias = quality["anchors"]["bias"]["val_mse" if quality["test_mse"] is None else "test_mse"]
+        lines.append(f"  {test}, validation MSE {quality['val_mse']:.4f}, best after epoch {quality['best_epoch']:g}")
+        lines.append(f"  {'beats' if quality['beats_bias'] else 'DOES NOT BEAT'} the damped user and item bias ({bias:.4f})")
+    share = found["exact_table_bytes"] / (cost["table_bytes"] + cost["auxiliary_bytes"])
+    lines.append(f"  {cost['total_bytes']:,} bytes in all; table and auxiliary are 1/{share:.3g} of the exact table's")
+    for entry in cost.get("latency", []):
+        if entry["batch"] == 256:
+            unstable = "  UNSTABLE: is the machine busy?" if entry["unstable"] else ""
+            lines.append(f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
+                         f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s){unstable}")  # fmt: skip
+    return "\n".join([*lines, f"  record: {path}"])
+
+
+@main.command(epilog="Example: ue-bench study table_size --workers 2")
+@click.argument("name")
+@click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
+@click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
+@shared("data_dir", "results", "json")
+def study(name: str, seed: int, workers: int, dataset: str | None, data_dir: Path | None, results: Path, as_json: bool) -> None:
+    """Run what is missing of a study. An interrupted study goes on where it stopped."""
+    from ue_bench.study import Runner, find
+
+    declared, _ = find(name)
+    click.echo(f"{name}: {declared.question}", err=True)
+    runner = Runner(name, results, seed, workers, dataset, data_dir)
+    done = runner.run()
+    report = runner.report
+    click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
+               f"records in {results / name}", err=True)  # fmt: skip
+    for failed in report.failed[:5]:
+        click.echo(f"  failed: {failed.config['strategy']}: {failed.error}", err=True)
+    if as_json:
+        click.echo(json.dumps([json.loads(record.to_json()) for record in done]))
+    if report.failed:
+        raise BenchError(
+            f"{len(report.failed)} runs failed (above); their records say why, and the same command tries them again"
+        )
+
+
+@main.command(epilog="Example: ue-bench report --results results/published --out report")
+@click.option("--study", "only", default=None, help="Report on this study alone.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder to write to.  [default: RESULTS/report]",
+)
+@shared("results")
+def report(only: str | None, out: Path | None, results: Path) -> None:
+    """Draw figures, tables and a page from records alone."""
+    from rich.console import Console
+
+    from ue_bench.report import build
+    from ue_bench.report.terminal import print_summary
+
+    outcome = build(results, out or results / "report", only)
+    print_summary(outcome, Console())
+
+
+@main.command("data", epilog="Example: ue-bench data --dataset ml-1m --data-dir ~/Downloads/ml-1m.zip")
+@click.option("--dataset", default="ml-100k", show_default=True, help="Data set; see: ue-bench list datasets.")
+@shared("data_dir", "json")
+def data_(dataset: str, data_dir: Path | None, as_json: bool) -> None:
+    """Find a data set (or download it) and say what is in it."""
+    from ue_bench import data
+    from ue_bench.progress import progress
+
+    with progress(dataset, None, "bytes") as update:
+        found = data.load(dataset, data_dir, progress=lambda done, total: update(done, total=total)).describe()
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    low, high = found["rating_scale"]
+    click.echo(f"{found['name']}: {found['ratings']:,} ratings of {found['items']:,} items by {found['users']:,} users, "
+               f"{low:g} to {high:g}, {found['time_span'][0]} to {found['time_span'][1]}")  # fmt: skip
+    for name, cardinality in found["features"].items():
+        click.echo(f"  {name:<14}{cardinality:>10,} distinct values")
+    click.echo(f"  source: {found['source']}, {found['checksum']}")
+
+
+@main.command("list", epilog="Example: ue-bench list strategies --json")
+@click.argument("what", metavar="strategies|studies|datasets")
+@shared("json")
+def list_(what: str, as_json: bool) -> None:
+    """List what can be chosen: with details on a terminal, names alone into a pipe."""
+    listings = {"strategies": _strategies, "studies": _studies, "datasets": _datasets}
+    if what not in listings:
+        raise unknown("list", what, listings)
+    rows = listings[what]()
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+    elif not sys.stdout.isatty():
+        click.echo("\n".join(row["name"] for row in rows))
+    else:
+        for row in rows:
+            click.secho(row["name"], bold=True)
+            for name, value in row.items():
+                if name not in ("name",):
+                    click.echo(f"    {value}" if name == "summary" else f"    {name.replace('_', ' ')}: {value}")
+
+
+def _strategies() -> list[dict[str, Any]]:
+    from ue_bench.strategies import STRATEGIES
+
+    return [
+        {"name": name, "summary": entry.summary, "regions": " or ".join(entry.regions),
+         "needs_vocabulary": entry.needs_vocabulary, "source": entry.source}
+        for name, entry in STRATEGIES.items()
+    ]  # fmt: skip
+
+
+def _studies() -> list[dict[str, Any]]:
+    from ue_bench.study import find, names
+
+    return [{"name": name, "summary": find(name)[0].question} for name in names()]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from ue_bench.data import DATASETS
+
+    return [{"name": name, "summary": info.summary, "url": info.url} for name, info in DATASETS.items()]

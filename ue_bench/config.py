@@ -1,0 +1,145 @@
+"""What a run *is*: a frozen dataclass with a strict dictionary form and an id that depends only on what was asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ue_bench.errors import BenchError, unknown
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "split": ("random", "user_temporal", "global_temporal", "article"),
+    "regions": ("multiplexed", "separate", "exact"),
+    "region_rule": ("proportional", "sqrt", "equal"),
+    "low_cardinality": ("hashed", "exact"),
+    "head": ("mlp", "dcn"),
+    "init": ("uniform", "normal"),
+    "rating_bias": ("mean", "default"),
+    "optimizer": ("adam", "adamw", "sparse_adam", "adagrad"),
+    "measure": ("all", "quality", "latency"),
+}
+SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
+_LEAST = {  # smallest legal value of each number; None is checked by the type
+    "budget": 1, "dim": 1, "width": 1, "low_cardinality_max": 0, "init_scale": 0, "dropout": 0, "lr": 0,
+    "weight_decay": 0, "batch_size": 1, "epochs": 1, "patience": 1, "evals_per_epoch": 1, "threads": 1,
+    **dict.fromkeys(SEEDS, 0),
+}  # fmt: skip
+_NOT_ZERO = ("lr", "init_scale")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the outcome of one run. Raises BenchError for a value outside its range."""
+
+    # data
+    dataset: str = "ml-100k"
+    features: str = "base"  # a named set, or names and crosses separated by commas
+    split: str = "random"
+    # strategy
+    strategy: str = "unified"
+    regions: str | None = None  # None: the strategy's own; filled in before the run
+    region_rule: str | None = None  # how separate regions are sized; None: proportional, or meaningless
+    budget: int | None = None  # bytes of table and auxiliary together
+    dim: int | None = 16  # numbers per lookup (D); None where `width` is given
+    width: int | None = None  # fixed output width (W): D = width // lookups of all features together
+    lookups: int | dict[str, int] = 1  # for every feature, or by feature (the others: 1)
+    low_cardinality: str = "hashed"  # what features of few values get in every strategy
+    low_cardinality_max: int = 100  # how many distinct values are few
+    hash_seeds: dict[str, list[int]] | None = None  # explicit seed for each lookup of each feature; None: derived
+    options: dict[str, Any] = field(default_factory=dict)  # the method's own knobs
+    # model
+    head: str = "mlp"
+    hidden: int = 64
+    dropout: float = 0.2
+    init: str = "uniform"
+    init_scale: float = 0.05  # half-width of the uniform, or standard deviation of the normal distribution
+    rating_bias: str = "mean"  # the last bias starts at the training mean, or at torch's default
+    # recipe
+    optimizer: str = "adam"
+    lr: float = 3e-3
+    weight_decay: float = 0.0
+    batch_size: int | None = 512  # rows; None: full batch
+    epochs: int = 40
+    patience: int | None = 4  # epochs without a better validation MSE; None: no early stopping
+    evals_per_epoch: int = 1
+    # seeds
+    hash_seed: int = 0
+    init_seed: int = 0
+    batch_seed: int = 0
+    split_seed: int = 0
+    # machine
+    device: str = "cpu"
+    threads: int = 1
+    measure: str = "all"
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(RunConfig).items():
+            _check_type(name, getattr(self, name), kind)
+            if kind is float:  # 1 and 1.0 are the same request and must have the same id
+                object.__setattr__(self, name, float(getattr(self, name)))
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                raise unknown(name.replace("_", " "), value, allowed)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and (value < least or (value == 0 and name in _NOT_ZERO) or value == float("inf")):
+                at_least = "a number above 0" if name in _NOT_ZERO else f"at least {least}"
+                raise BenchError(f"{name}: {value} was given; it must be {at_least}")
+        if self.dropout >= 1:
+            raise BenchError(f"dropout: {self.dropout} was given; it must be below 1")
+        if any(getattr(self, name) >= 2**32 for name in SEEDS):
+            raise BenchError("seeds must be below 2**32 = 4294967296")
+        counts = self.lookups.values() if isinstance(self.lookups, dict) else [self.lookups]
+        if any(count < 1 for count in counts):
+            raise BenchError(f"lookups: {self.lookups} was given; every feature needs at least 1")
+        if (self.dim is None) == (self.width is None):
+            raise BenchError("give either dim (numbers per lookup) or width (numbers of all lookups together), not both")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "RunConfig":
+        """Strict inverse of `to_dict`: an unknown field or a wrong type raises BenchError; a missing field is its default."""
+        names = {f.name for f in fields(cls)}
+        for name in given:
+            if name not in names:
+                raise unknown("config field", name, names)
+        return cls(**given)
+
+    def with_seed(self, seed: int) -> "RunConfig":
+        """The same run with all four seeds set to `seed`."""
+        return replace(self, hash_seed=seed, init_seed=seed, batch_seed=seed, split_seed=seed)
+
+    def without_defaults(self) -> dict[str, Any]:
+        """The fields that differ from their default: a field added later leaves old ids alone."""
+        base = RunConfig().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != base[name]}
+
+    @property
+    def run_id(self) -> str:
+        """16 hex digits of the SHA-256 of `without_defaults`, written as canonical JSON."""
+        text = json.dumps(self.without_defaults(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_type(name: str, value: Any, kind: Any) -> None:
+    options = get_args(kind) if get_origin(kind) not in (dict, list) and get_args(kind) else (kind,)
+    if not any(_is_a(value, option) for option in options):
+        wanted = " or ".join(getattr(o, "__name__", str(o)) if get_origin(o) is None else str(o) for o in options)
+        raise BenchError(f"{name}: {value!r} was given; it must be {wanted.replace('NoneType', 'null')}")
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(isinstance(k, str) and _is_a(v, get_args(kind)[1]) for k, v in value.items())
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_is_a(v, get_args(kind)[0]) for v in value)
+    if kind is Any:
+        return True
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))

@@ -1,0 +1,87 @@
+"""Which data sets exist: the official archive of each, its MD5 and the files in it. Nothing here touches a disk."""
+
+from dataclasses import dataclass
+
+ADDRESS = "https://files.grouplens.org/datasets/movielens"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one generation of MovieLens, by role. `users` is None where users have no attributes."""
+
+    ratings: str
+    items: str
+    users: str | None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of all files that are read."""
+        return tuple(name for name in (self.ratings, self.users, self.items) if name is not None)
+
+
+LAYOUTS: dict[str, Layout] = {
+    "100k": Layout(ratings="u.data", items="u.item", users="u.user"),
+    "1m": Layout(ratings="ratings.dat", items="movies.dat", users="users.dat"),
+    "10m": Layout(ratings="ratings.dat", items="movies.dat", users=None),
+    "csv": Layout(ratings="ratings.csv", items="movies.csv", users=None),
+    "pypi": Layout(
+        ratings="MovieLens100k_data.parquet.brotli",
+        items="MovieLens100k_items.parquet.brotli",
+        users="MovieLens100k_users.parquet.brotli",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One data set.
+
+    url: of the official zip. md5: of that zip, 32 hex digits; None: read it from `<url>.md5`, where it is published.
+    folder: the one folder inside the zip. layout: key of LAYOUTS. summary: one line for a listing.
+    """
+
+    name: str
+    md5: str | None
+    folder: str
+    layout: str
+    summary: str
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            object.__setattr__(self, "url", f"{ADDRESS}/{self.name}.zip")
+
+
+DATASETS: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        DatasetInfo(
+            "ml-100k", "0e33842e24a9c977be4e0107933c0723", "ml-100k", "100k",
+            "100,000 ratings of 1,682 movies by 943 users, 1997-1998, with user attributes",
+        ),
+        DatasetInfo(
+            "ml-1m", "c4d9eecfca2ab87c1945afe126590906", "ml-1m", "1m",
+            "1,000,209 ratings of 3,706 movies by 6,040 users, 2000-2003, with user attributes",
+        ),
+        DatasetInfo(
+            "ml-10m", "ce571fd55effeba0271552578f2648bd", "ml-10M100K", "10m",
+            "10,000,054 ratings of 10,677 movies by 69,878 users, half stars, 1995-2009",
+        ),
+        DatasetInfo(
+            "ml-20m", "cd245b17a1ae2cc31bb14903e1204af3", "ml-20m", "csv",
+            "20,000,263 ratings of 26,744 movies by 138,493 users, half stars, 1995-2015",
+        ),
+        DatasetInfo(
+            "ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada", "ml-25m", "csv",
+            "25,000,095 ratings of 59,047 movies by 162,541 users, half stars, 1995-2019",
+        ),
+        DatasetInfo(
+            "ml-32m", None, "ml-32m", "csv",
+            "32,000,204 ratings of 84,432 movies by 200,948 users, half stars, 1995-2023",
+        ),
+        DatasetInfo(
+            "ml-latest-small", None, "ml-latest-small", "csv",
+            "100,836 ratings of 9,724 movies by 610 users, half stars, 1996-2018",
+        ),
+    )
+}  # fmt: skip

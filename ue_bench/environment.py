@@ -1,0 +1,45 @@
+"""Where a run took place: versions and hardware. Never names of hosts, users or folders."""
+
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ue_bench.version import __version__
+
+LIBRARIES = ("torch", "polars", "polars-hash", "xxhash", "numpy", "optuna", "pandas")
+
+
+def environment(gpu: str | None) -> dict[str, Any]:
+    """Versions and hardware, without names of hosts or users."""
+    sha, dirty = _git()
+    return {
+        "ue_bench": __version__, "git_sha": sha, "git_dirty": dirty,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "platform": f"{platform.system()} {platform.machine()}", "cpu": _cpu(), "cores": os.cpu_count(),
+        "gpu": gpu,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }  # fmt: skip
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of the checkout that the package lies in; None where it was installed from a wheel."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None, None
+    try:
+        ask = ["git", "-C", str(here)]
+        sha = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        status = subprocess.run([*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # no git, or no commit yet
+        return None, None
+    return sha, bool(status.strip())
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return names[0].split(":", 1)[1].strip() if names else platform.processor() or platform.machine()

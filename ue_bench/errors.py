@@ -1,0 +1,19 @@
+"""The one exception of ours: bad input or a bad configuration, told in one line. Everything else is a bug and crashes."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """Raised on purpose. The message says what, what was given, what is allowed and what to do.
+
+    The command line prints it without a traceback and exits with code 2; a study stores it in a failed record.
+    """
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = sorted(allowed)
+    near = get_close_matches(str(given), names, n=1, cutoff=0.5)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {', '.join(names)}")

@@ -1,0 +1,103 @@
+"""Every integer here that looks random: xxh32 of a value's bytes, and the seeds that follow from names.
+
+A row is chosen by ``xxh32(value bytes, seed) % size`` wherever one is chosen. Bulk goes through polars-hash, a handful of values
+through xxhash: both give the same numbers, and each is the faster one in its place. Python's ``hash`` differs between processes.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars_hash  # noqa: F401  (registers the `nchash` namespace of expressions)
+import torch
+import xxhash
+
+FEW = 128  # up to here a Python loop over xxhash costs less than polars' fixed overhead
+ALLOWED = "categories must be str, bytes or int"
+
+
+def lookup_seed(feature: str, lookup: int, hash_seed: int) -> int:
+    """Seed of one lookup, below 2**32: it follows from the feature's *name*, so that reordering features changes nothing."""
+    return xxhash.xxh32_intdigest(f"{feature}\x1f{lookup}".encode(), hash_seed)
+
+
+def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
+    """Rows ``xxh32(value, seed) % size``: int64 [n values, n seeds].
+
+    values: one-dimensional list, tuple, numpy array, polars or pandas Series of str, bytes or int (an int hashes as its decimal
+    text). seeds: integers in [0, 2**32). Raises TypeError for None, NaN, floats, booleans and anything else that is no category.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"hash seed {seed} was given; xxh32 takes 0 to 2**32 - 1")
+    if isinstance(values, (list, tuple)) and len(values) <= FEW:
+        texts = [to_bytes(value) for value in values]
+        few = [[xxhash.xxh32_intdigest(text, seed) % size for seed in seeds] for text in texts]
+        return torch.tensor(few, dtype=torch.int64).reshape(len(texts), len(seeds))
+    column = to_column(values).alias("v").to_frame()
+    rows = np.empty((column.height, len(seeds)), np.int64)
+    for lookup, seed in enumerate(seeds):  # one query a seed: a query of several starts polars' thread pool, which costs more
+        digests = column.select(_xxh32(seed)).to_series().to_numpy()
+        np.remainder(digests, size, out=rows[:, lookup], casting="unsafe", dtype=np.uint32 if size < 2**32 else np.uint64)
+    return torch.from_numpy(rows)
+
+
+@lru_cache(maxsize=4096)
+def _xxh32(seed: int) -> pl.Expr:
+    return pl.col("v").nchash.xxhash32(seed=seed)  # type: ignore[attr-defined]
+
+
+def to_bytes(value: Any) -> bytes:
+    """The bytes of one category. Raises TypeError for what is none."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return str(int(value)).encode()
+    raise TypeError(f"{value!r} is a {type(value).__name__}; {ALLOWED} (give missing values a category of their own, such as '')")
+
+
+def to_column(values: Any) -> pl.Series:
+    """A polars Series (String or Binary, without nulls) of the categories. Raises TypeError for what is none."""
+    if isinstance(values, pl.Series):
+        return _from_polars(values)
+    if isinstance(values, torch.Tensor):
+        values = values.numpy(force=True)
+    elif hasattr(values, "to_numpy"):  # pandas, which is not imported for this
+        values = values.to_numpy()
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise TypeError(f"values have shape {list(values.shape)}; they must be one-dimensional")
+        if values.dtype.kind in "iu":
+            return pl.Series(values).cast(pl.String)
+        values = values.tolist()
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise TypeError(f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or Series of them")
+    return _from_sequence(values)
+
+
+def _from_polars(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.Object or values.dtype == pl.Null:
+        return _from_sequence(values.to_list())
+    if values.null_count():
+        to_bytes(None)
+    if values.dtype in (pl.String, pl.Binary):
+        return values
+    if values.dtype.is_integer() or values.dtype in (pl.Categorical, pl.Enum):
+        return values.cast(pl.String)
+    raise TypeError(f"values are a Series of {values.dtype}; {ALLOWED}")
+
+
+def _from_sequence(values: Sequence[Any]) -> pl.Series:
+    first = type(values[0]) if values else None
+    if first in (str, bytes):
+        try:
+            return _from_polars(pl.Series(values, dtype=pl.String if first is str else pl.Binary))
+        except TypeError:  # polars refuses a mixture; ours is legal or told value by value
+            return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)
+    if set(map(type, values)) == {int} and min(values) >= -(2**63) and max(values) < 2**63:
+        return pl.Series(values, dtype=pl.Int64).cast(pl.String)
+    return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)

@@ -1,0 +1,125 @@
+"""The record of one run: its schema, its one JSON file (written whole, last), and the frame of many. Never imports torch.
+
+A record is judged alone: `config` is what was asked, `found` what was met, `quality` and `cost` what was measured, `env` where.
+Records are the truth. Files are named by `run_id`, so that two results folders merge by copying.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ue_bench.errors import BenchError
+
+SCHEMA = 1
+PHASES = ("run", "grid", "search", "confirm", "latency")  # why a study asked for the run
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. `status` is ok or failed; a failure has its message in `error` and empty measurements, never a sentinel number."""
+
+    run_id: str
+    study: str
+    phase: str
+    status: str
+    error: str | None
+    config: dict[str, Any]
+    found: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """Canonical text, with a SHA-256 of the content in `checksum`. Raises ValueError for NaN or infinity."""
+        content = asdict(self)
+        content["checksum"] = _checksum(content)
+        return json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def path_of(results: Path, study: str, run_id: str) -> Path:
+    return results / study / f"{run_id}.json"
+
+
+def write(record: Record, results: Path) -> Path:
+    """Write under a temporary name in the same folder, then rename: a file that is there is whole."""
+    return write_whole(path_of(results, record.study, record.run_id), record.to_json())
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Replace `path` by `text` in one step. Raises BenchError when the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BenchError(f"cannot write {path}: {error.strerror or error}; choose another folder or free the space") from error
+    return path
+
+
+def require_writable(folder: Path) -> None:
+    """Raise BenchError now, rather than after hours of training, when records could not be written to `folder`."""
+    probe = write_whole(folder / ".writable", "")
+    probe.unlink()
+
+
+def read(path: Path) -> Record:
+    """Load one record. Raises BenchError that names the file when it is torn, altered, foreign or of a newer schema."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: not a record ({error})") from error
+    names = {f.name for f in fields(Record)}
+    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        raise BenchError(f"{path}: not a record of ue_bench (no schema number)")
+    if content["schema"] > SCHEMA:
+        raise BenchError(f"{path}: schema {content['schema']} is newer than {SCHEMA}; upgrade ue_bench")
+    checksum = content.pop("checksum", None)
+    if set(content) != names:
+        raise BenchError(f"{path}: not a record of ue_bench (fields {sorted(set(content) ^ names)} differ)")
+    if checksum != _checksum(content):
+        raise BenchError(f"{path}: the content does not match its checksum; run it again")
+    return Record(**content)
+
+
+def load(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
+    """All records of a results folder (of one study), sorted by study and id, and one line for each file left out."""
+    if not results.is_dir():
+        raise BenchError(f"results folder {results} does not exist; run a study first or give another --results")
+    records, skipped = [], []
+    for path in sorted(results.glob(f"{study or '*'}/*.json")):
+        try:
+            record = read(path)
+        except BenchError as error:
+            skipped.append(str(error))
+            continue
+        if (record.run_id, record.study) == (path.stem, path.parent.name):
+            records.append(record)
+        else:
+            skipped.append(f"{path}: holds run {record.run_id} of study {record.study!r}; file and folder must carry these names")
+    return records, skipped
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a record, one column a leaf, named with dots (`quality.test_mse`, `config.budget`)."""
+    return pd.json_normalize([asdict(record) for record in records])

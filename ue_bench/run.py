@@ -1,0 +1,172 @@
+"""`run_once`: the only place where data, strategy, model, training, measurement and record meet."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ue_bench import data, measure
+from ue_bench.config import CHOICES, RunConfig
+from ue_bench.environment import environment
+from ue_bench.errors import BenchError, unknown
+from ue_bench.feature import Feature
+from ue_bench.model import RatingModel
+from ue_bench.record import Record
+from ue_bench.strategies import Spec, build, entry_of, regions_of
+from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
+
+PARTS = {"train": 0, "val": 1, "test": 2}
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """The same run with what the strategy decides filled in: one run has one id. Raises BenchError for unknown names."""
+    if config.dataset not in data.DATASETS:
+        raise unknown("data set", config.dataset, data.DATASETS)
+    regions = regions_of(config.strategy, config.regions)
+    rule = (config.region_rule or CHOICES["region_rule"][0]) if regions == "separate" else None
+    lookups = config.lookups
+    if isinstance(lookups, dict):
+        lookups = {name: count for name, count in sorted(lookups.items()) if count != 1} or 1
+    return replace(config, regions=regions, region_rule=rule, lookups=lookups)
+
+
+def run_once(
+    config: RunConfig,
+    *,
+    data_dir: Path | None = None,
+    study: str = "run",
+    phase: str = "run",
+    on_evaluation: Callable[[Fit], None] = lambda fit: None,
+) -> Record:
+    """Train and measure one configuration. Writes nothing.
+
+    Raises BenchError for a bad configuration or bad data. Leaves torch's thread count as the configuration asks; the state of
+    torch's global generator is put back.
+    """
+    config = resolve(config)
+    device = _device(config.device)
+    torch.set_num_threads(config.threads)
+    dataset = data.load(config.dataset, data_dir)
+    names = dataset.feature_names(config.features)
+    encoded = data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))
+    rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
+    spec = make_spec(config, encoded.features)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(config.init_seed)
+        exact_at_most = config.low_cardinality_max if config.low_cardinality == "exact" else 0
+        bias = float(encoded.ratings[encoded.parts == PARTS["train"]].mean()) if config.rating_bias == "mean" else None
+        model = RatingModel(build(spec, exact_at_most), config.head, config.hidden, config.dropout, bias).to(device)
+        recipe = Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
+                        config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
+        quality: dict[str, Any] = {}
+        cost = sizes(model)
+        if config.measure != "latency":
+            memory = measure.PeakMemory(device)
+            with memory:
+                done = fit(model, rows["train"], rows["val"], recipe, on_evaluation)
+            quality = judge(model, rows, encoded, done)
+            cost |= {
+                "optimizer_bytes": done.optimizer_bytes, "peak_training_bytes": memory.n_bytes,
+                "peak_training_source": memory.source, "train_seconds": round(done.seconds, 4), "steps": done.steps,
+            }  # fmt: skip
+        if config.measure != "quality":
+            cost["latency"] = measure.lookup_latency(model.strategy, rows["val"].codes)
+            cost["step_ms"] = measure.step_time(model, rows["train"], recipe)
+    found = {
+        "source": dataset.source, "checksum": dataset.checksum,
+        "n_rows": {name: len(part) for name, part in rows.items()},
+        "cardinalities": {f.name: f.cardinality for f in encoded.features},
+        "n_seen": {f.name: f.n_seen for f in encoded.features},
+        "lookups": {f.name: n for f, n in zip(encoded.features, spec.lookups, strict=True)},
+        "dim": spec.dim, "width": sum(model.strategy.widths), "exact_table_bytes": spec.exact_table_bytes,
+        "threads": torch.get_num_threads(), "optimizer_path": "sparse" if spec.sparse else "dense",
+        "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu",
+    }  # fmt: skip
+    return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
+
+
+def has_budget(config: RunConfig) -> bool:
+    """Whether the strategy's size follows from the budget; the exact table's does not."""
+    return entry_of(config.strategy).has_budget
+
+
+def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
+    """Bytes of the exact table over all distinct values of the features that `config` names, at its width."""
+    dataset = data.load(config.dataset, data_dir)
+    features = tuple(Feature(name, dataset.coded(name).values.to_list(), 0) for name in dataset.feature_names(config.features))
+    return make_spec(config, features).exact_table_bytes
+
+
+def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
+    """What the strategy is built from. Raises BenchError for lookups or seeds of an absent feature, or too small a width."""
+    names = [feature.name for feature in features]
+    by_name = config.lookups if isinstance(config.lookups, dict) else dict.fromkeys(names, config.lookups)
+    for kind, given in (("lookups for feature", by_name), ("hash seeds for feature", config.hash_seeds or {})):
+        for name in given:
+            if name not in names:
+                raise unknown(kind, name, names)
+    lookups = tuple(by_name.get(name, 1) for name in names)
+    dim = config.dim if config.dim is not None else (config.width or 0) // sum(lookups)
+    if dim < 1:
+        raise BenchError(f"width: {config.width} was given for {sum(lookups)} lookups; raise it to at least {sum(lookups)}")
+    return Spec(
+        config.strategy, features, lookups, dim, config.budget, config.regions or "", config.region_rule,
+        config.hash_seed, config.hash_seeds or {}, config.init, config.init_scale, config.optimizer in SPARSE, config.options,
+    )  # fmt: skip
+
+
+def sizes(model: RatingModel) -> dict[str, Any]:
+    """Bytes of everything that serving holds."""
+    footprint = model.strategy.footprint()
+    return {
+        "table_bytes": footprint.table, "auxiliary_bytes": footprint.auxiliary, "vocabulary_bytes": footprint.vocabulary,
+        "vocabulary_floor_bytes": footprint.vocabulary_floor, "total_bytes": footprint.total, "head_bytes": model.head_bytes(),
+    }  # fmt: skip
+
+
+def judge(model: RatingModel, rows: dict[str, Rows], encoded: data.Encoded, done: Fit) -> dict[str, Any]:
+    """Errors of the trained model, pooled over rows, beside those of the trivial predictors on the same rows."""
+    errors = {name: (predict(model, part) - part.ratings).double().cpu().numpy() for name, part in rows.items()}
+    anchors = data.anchors(encoded)
+    judged = "test" if len(errors["test"]) else "val"  # the article's split has no test rows
+    part = encoded.parts == PARTS[judged]
+    slices = {}
+    for kind, seen in (("user", encoded.user_seen[part]), ("item", encoded.item_seen[part])):
+        for name, chosen in ((f"warm_{kind}", seen), (f"cold_{kind}", ~seen)):
+            slices[name] = {"n": int(chosen.sum()), "mse": _mse(errors[judged][chosen])}
+    reached, bias = _mse(errors[judged]), anchors["bias"][f"{judged}_mse"]
+    return {
+        **{f"{name}_mse": _mse(error) for name, error in errors.items()},
+        "test_mae": float(np.abs(errors["test"]).mean()) if len(errors["test"]) else None,
+        "best_epoch": done.best_epoch, "epochs_run": done.epochs_run, "history": done.history,
+        "slices": {"of": judged, **slices}, "anchors": anchors,
+        "beats_bias": None if reached is None or bias is None else reached < bias,
+    }  # fmt: skip
+
+
+def _mse(errors: np.ndarray) -> float | None:
+    return float(np.square(errors).sum() / len(errors)) if len(errors) else None
+
+
+def _rows(encoded: data.Encoded, mask: np.ndarray, device: torch.device) -> Rows:
+    codes, ratings = torch.from_numpy(encoded.codes[mask]), torch.from_numpy(encoded.ratings[mask])
+    return Rows(codes.to(device), ratings.to(device))
+
+
+def _gpu(device: torch.device) -> str | None:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BenchError(f"device: {name!r} was given; choose cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BenchError(f"device: {name!r} was given; choose cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BenchError("device: 'cuda' was given and this machine has no usable CUDA device; choose cpu")
+    return device

@@ -1,0 +1,188 @@
+"""The contract of a strategy: an index map from (feature, lookup, value) to slots, and from slots to vectors.
+
+Letters: B rows, F features, L slots per row, D numbers per lookup, W output width.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ue_bench.errors import BenchError
+from ue_bench.feature import Feature
+from ue_bench.hashing import lookup_seed
+from ue_bench.strategies.vocabulary import Vocabulary
+
+LEAST_USED = 0.9  # of the budget: a strategy that leaves more of it unused is not compared at that budget
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a strategy is built from. Every strategy of a comparison gets the same one, but for what is compared."""
+
+    name: str  # of the strategy, for messages
+    features: tuple[Feature, ...]
+    lookups: tuple[int, ...]  # per feature
+    dim: int  # D
+    budget: int | None = None  # bytes
+    regions: str = "multiplexed"  # multiplexed | separate | exact
+    region_rule: str | None = None  # proportional | sqrt | equal
+    hash_seed: int = 0
+    hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit seeds, by feature name
+    init: str = "uniform"
+    init_scale: float = 0.05
+    sparse: bool = False  # gradients of the pool hold only the rows touched
+    options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
+
+    def seeds(self, feature: int) -> list[int]:
+        """One seed a lookup of this feature."""
+        name, count = self.features[feature].name, self.lookups[feature]
+        if name not in self.hash_seeds:
+            return [lookup_seed(name, lookup, self.hash_seed) for lookup in range(count)]
+        given = list(self.hash_seeds[name])
+        if len(given) != count:
+            raise BenchError(f"hash_seeds: {len(given)} seeds were given for the {count} lookups of {name}; give one a lookup")
+        return given
+
+    def require_budget(self) -> int:
+        """The budget in bytes. Raises BenchError where none was given."""
+        if self.budget is None:
+            raise BenchError(f"{self.name} needs a budget in bytes for its table; give one, such as --budget 28kB")
+        return self.budget
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of D float32 numbers."""
+        return 4 * self.dim
+
+    @property
+    def exact_table_bytes(self) -> int:
+        """Bytes of a table with a row of its own for every distinct value: the unit of the compression ratio."""
+        return sum(f.cardinality * n for f, n in zip(self.features, self.lookups, strict=True)) * self.row_bytes
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that serving needs. `vocabulary_floor` is the least any exact dictionary can take, beside what is counted."""
+
+    table: int
+    auxiliary: int
+    vocabulary: int
+    vocabulary_floor: int
+
+    @property
+    def total(self) -> int:
+        return self.table + self.auxiliary + self.vocabulary
+
+
+class Pool(nn.Module):
+    """The learned numbers that slots point into: `weight`, float32 [rows, D], drawn from torch's global generator."""
+
+    def __init__(self, rows: int, spec: Spec) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, spec.dim))
+        self.sparse = spec.sparse
+        if spec.init == "normal":
+            nn.init.normal_(self.weight, std=spec.init_scale)
+        else:
+            nn.init.uniform_(self.weight, -spec.init_scale, spec.init_scale)
+
+    def forward(self, slots: Tensor) -> Tensor:
+        """Rows of the pool: [..., D] for int64 slots of any shape."""
+        return nn.functional.embedding(slots, self.weight, sparse=self.sparse)
+
+
+class EmbeddingStrategy(nn.Module, ABC):
+    """A strategy: `locate` is the input pipeline (no learned state), `embed` the model. Both are measured.
+
+    A subclass builds its modules in `__init__`, appends to `vocabularies` what it must hold to serve, and reads its own knobs
+    from ``spec.options``. It draws its initial values from torch's global generator and nothing else.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)  # per feature; W is their sum
+        self.vocabularies: list[Vocabulary] = []
+        self.register_buffer("_slots", None, persistent=False)
+        self.register_buffer("_owner", None, persistent=False)
+        self.register_buffer("_start", None, persistent=False)
+        self.register_load_state_dict_post_hook(_forget_slots)  # loaded state may hold another index map
+
+    @abstractmethod
+    def locate(self, feature: int, values: Any) -> Tensor:
+        """Slots of raw values of one feature: int64 [n values, slots of that feature]. No learned state."""
+
+    @abstractmethod
+    def embed(self, slots: Tensor) -> Tensor:
+        """Vectors of slots: int64 [B, L] -> float32 [B, W]. Rows do not depend on each other."""
+
+    def end_epoch(self, epoch: int) -> bool:
+        """Called between epochs. Changes values in place, or says True: the optimizer must be rebuilt. Here: nothing."""
+        return False
+
+    @final  # type: ignore[misc]  # torch declares forward as an attribute
+    def forward(self, codes: Tensor) -> Tensor:
+        """Vectors of rows given as codes: int64 [B, F] -> float32 [B, W]."""
+        return self.embed(self.slots(codes))
+
+    @final
+    def slots(self, codes: Tensor) -> Tensor:
+        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once."""
+        if self._slots is None:
+            self.locate_all()
+        if self._owner is not None:
+            codes = codes.index_select(1, self._owner)
+        return nn.functional.embedding(codes + self._start, self._slots).flatten(1)
+
+    @final
+    def locate_all(self) -> None:
+        """Locate every distinct value and keep the slots. A strategy whose index map changed calls this again."""
+        located = [self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)]
+        device = next(self.parameters()).device
+        counts = [slots.shape[1] for slots in located]
+        owner = [index for index, count in enumerate(counts) for _ in range(count)]
+        if len(set(counts)) == 1:  # one gather takes all slots of a value
+            lengths, owner_of_column = [len(slots) for slots in located], None
+            self._slots = torch.cat(located).to(device)
+        else:  # one gather a slot
+            lengths, owner_of_column = [len(located[index]) for index in owner], torch.tensor(owner, device=device)
+            self._slots = torch.cat([slots.t().reshape(-1) for slots in located]).unsqueeze(1).to(device)
+        self._owner = owner_of_column
+        self._start = torch.tensor([0, *lengths[:-1]], device=device).cumsum(0)
+
+    @final
+    def footprint(self) -> Footprint:
+        """Bytes of pools, of every other parameter and persistent buffer, and of the vocabularies. Nothing can be left out."""
+        state = sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
+        pools = [module.weight for module in self.modules() if isinstance(module, Pool)]
+        table = sum(weight.numel() * weight.element_size() for weight in pools)
+        vocabulary = sum(v.n_bytes for v in self.vocabularies)
+        return Footprint(table, state - table, vocabulary, sum(v.floor_bytes for v in self.vocabularies))
+
+    @final
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Parameters whose gradients are sparse, for the optimizer."""
+        return [module.weight for module in self.modules() if isinstance(module, Pool) and module.sparse]
+
+
+def _forget_slots(strategy: EmbeddingStrategy, _: Any) -> None:
+    strategy.register_buffer("_slots", None, persistent=False)
+
+
+def check_budget(strategy: EmbeddingStrategy) -> None:
+    """Raise BenchError unless table and auxiliary bytes lie within [90 %, 100 %] of the budget (None: any size)."""
+    footprint, spec = strategy.footprint(), strategy.spec
+    used = footprint.table + footprint.auxiliary
+    if spec.budget is None or LEAST_USED * spec.budget <= used <= spec.budget:
+        return
+    given = f"{spec.name}: a budget of {spec.budget:,} bytes was given"
+    if used > spec.budget:
+        raise BenchError(f"{given}; the smallest that works is {used:,}")
+    raise BenchError(
+        f"{given} and only {used:,} of them can be used (at least 90 % must be); "
+        f"lower it to {used:,} or raise it to {used + spec.row_bytes:,}"
+    )

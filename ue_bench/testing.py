@@ -1,0 +1,162 @@
+"""The contract of a strategy as a class of tests: subclass it, name your strategy, and pytest runs every one of them.
+
+    from ue_bench.testing import StrategyContract
+
+    class TestMine(StrategyContract):
+        strategy = MyStrategy
+
+A test fails with the sentence of the contract that is broken.
+"""
+
+import copy
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ue_bench.errors import BenchError
+from ue_bench.feature import Feature
+from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
+from ue_bench.strategies.base import LEAST_USED
+
+FEATURES = (
+    Feature("user", tuple(f"u{i}" for i in range(120)), 100),
+    Feature("item", tuple(f"i{i}é" for i in range(60)), 50),
+    Feature("flag", ("no", "yes", ""), 3),
+)
+
+
+class StrategyContract:
+    """strategy: a name in the registry, or a class. regions: one of those the strategy allows. options: its own knobs."""
+
+    strategy: ClassVar[str | type[EmbeddingStrategy]]
+    regions: ClassVar[str | None] = None
+    options: ClassVar[dict[str, Any]] = {}
+    budget: ClassVar[int] = 4_000  # bytes; the exact table of the features has 183 rows of 8 numbers: 5,856
+
+    def spec(self, **changes: Any) -> Spec:
+        """What the tests build from."""
+        name = self.strategy if isinstance(self.strategy, str) else self.strategy.__name__
+        known = STRATEGIES[name].regions[0] if isinstance(self.strategy, str) else "multiplexed"
+        spec = Spec(name, FEATURES, (2, 1, 1), 8, self.budget, self.regions or known, "proportional", options=self.options)
+        return replace(spec, **changes)
+
+    def build(self, seed: int = 0, **changes: Any) -> EmbeddingStrategy:
+        """The strategy, with initial values that follow from `seed`."""
+        spec = self.spec(**changes)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            if isinstance(self.strategy, str):
+                return build(spec)
+            built = self.strategy(spec)
+            check_budget(built)
+            return built
+
+    def codes(self, rows: int = 64) -> Tensor:
+        """Rows of codes, unseen values among them."""
+        generator = torch.Generator().manual_seed(1)
+        return torch.stack([torch.randint(f.cardinality, (rows,), generator=generator) for f in FEATURES], dim=1)
+
+    def test_shape(self) -> None:
+        built, codes = self.build(), self.codes()
+        out = built(codes)
+        assert out.shape == (len(codes), sum(built.widths)), "forward gives [B, W] with W the sum of widths"
+        assert len(built.widths) == len(FEATURES), "widths has one entry a feature"
+        assert out.dtype == torch.float32, "vectors are float32"
+        assert built(codes[:0]).shape == (0, sum(built.widths)), "an empty batch is legal"
+
+    def test_finite(self) -> None:
+        assert torch.isfinite(self.build()(self.codes())).all(), "initial vectors are finite"
+
+    def test_forward_is_locate_then_embed(self) -> None:
+        built, codes = self.build(), self.codes()
+        values = [[feature.values[code] for code in codes[:, i].tolist()] for i, feature in enumerate(FEATURES)]
+        located = [built.locate(i, column) for i, column in enumerate(values)]
+        assert all(slots.dtype == torch.int64 for slots in located), "slots are int64"
+        assert torch.equal(built.embed(torch.cat(located, dim=1)), built(codes)), "codes and raw values give the same vectors"
+
+    def test_rows_independent(self) -> None:
+        built, codes = self.build().eval(), self.codes()
+        alone = torch.cat([built(row.unsqueeze(0)) for row in codes])
+        assert torch.allclose(built(codes), alone, atol=1e-6), "a row's vectors do not depend on the other rows of its batch"
+
+    def test_same_seed_same_module(self) -> None:
+        codes = self.codes()
+        assert torch.equal(self.build(seed=3)(codes), self.build(seed=3)(codes)), "the same seeds give the same module"
+        assert not torch.equal(self.build(seed=3)(codes), self.build(seed=4)(codes)), "another init seed gives another module"
+
+    def test_every_parameter_gets_gradient(self) -> None:
+        built = self.build()
+        codes = torch.cartesian_prod(*(torch.arange(feature.cardinality) for feature in FEATURES))
+        out = built(codes)
+        (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+        for name, parameter in built.named_parameters():
+            assert parameter.grad is not None, f"parameter {name} gets no gradient"
+            assert parameter.grad.abs().sum() > 0, f"the gradient of parameter {name} is zero"
+
+    def test_budget_kept_and_used(self) -> None:
+        built = self.build()
+        if isinstance(self.strategy, str) and not STRATEGIES[self.strategy].has_budget:
+            return
+        footprint = built.footprint()
+        used = footprint.table + footprint.auxiliary
+        assert LEAST_USED * self.budget <= used <= self.budget, f"{used} bytes are used of a budget of {self.budget}"
+
+    def test_too_small_a_budget_says_what_works(self) -> None:
+        if isinstance(self.strategy, str) and not STRATEGIES[self.strategy].has_budget:
+            return
+        told = ""
+        try:
+            self.build(budget=7)
+        except BenchError as error:
+            told = str(error)
+        assert any(character.isdigit() for character in told), "7 bytes raise BenchError, which states the least that works"
+
+    def test_footprint_counts_everything(self) -> None:
+        built = self.build()
+        footprint = built.footprint()
+        held = sum(t.numel() * t.element_size() for t in built.state_dict().values())
+        assert footprint.table + footprint.auxiliary == held, "table and auxiliary are all parameters and persistent buffers"
+        assert (footprint.vocabulary > 0) == bool(built.vocabularies), "a vocabulary that is held is counted"
+
+    def test_state_dict_round_trip(self) -> None:
+        trained, codes = self.build(seed=5), self.codes()
+        restored = self.build(seed=6)
+        restored.load_state_dict(copy.deepcopy(trained.state_dict()))
+        assert torch.equal(trained(codes), restored(codes)), "a state_dict carries everything that was learned"
+        assert torch.equal(copy.deepcopy(trained)(codes), trained(codes)), "a copy is the same module"
+
+    def test_seeds_follow_names(self) -> None:
+        built = self.build()
+        reordered = self.build(features=FEATURES[::-1], lookups=(1, 1, 2))
+        for index, feature in enumerate(FEATURES):
+            mine, theirs = (
+                built.locate(index, feature.values),
+                reordered.locate(len(FEATURES) - 1 - index, feature.values),
+            )
+            for one, other in zip(mine.t().tolist(), theirs.t().tolist(), strict=True):
+                same = [one.index(slot) for slot in one] == [other.index(slot) for slot in other]
+                assert same, f"which values of {feature.name} collide must not depend on the order of the features"
+
+    def test_unseen_value_is_legal(self) -> None:
+        built = self.build()
+        for index in range(len(FEATURES)):
+            slots = built.locate(index, ["a value that no data set has", "", "日本", "x" * 5_000])
+            assert slots.shape[0] == 4, "locate takes any text"
+        assert torch.isfinite(built(torch.tensor([[feature.cardinality - 1 for feature in FEATURES]]))).all()
+
+    def test_locate_agrees_across_processes(self) -> None:
+        if not isinstance(self.strategy, str):
+            return  # the class may live where another process cannot import it
+        script = (
+            "from ue_bench.testing import StrategyContract\n"
+            f"class C(StrategyContract):\n    strategy={self.strategy!r}; regions={self.regions!r}; options={self.options!r}\n"
+            "b=C().build()\n"
+            "print([b.locate(i, f.values).tolist() for i, f in enumerate(b.spec.features)])"
+        )  # fmt: skip
+        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+        built = self.build()
+        assert told == str([built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]), "slots differ between processes"

@@ -1,0 +1,180 @@
+"""The only training loop and the only evaluation. Knows a model, rows and a recipe; knows no strategy by name.
+
+Rows lie on the device as tensors and a batch is one gather: there is no loader. Errors are summed, rows counted, divided once.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ue_bench.errors import BenchError
+from ue_bench.model import RatingModel
+
+EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rated rows on one device: codes int64 [N, F], ratings float32 [N]."""
+
+    codes: Tensor
+    ratings: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. batch_size None: full batch, in the order given. patience: epochs without a better validation MSE; None: no
+    early stopping, and the last weights stay."""
+
+    optimizer: str
+    lr: float
+    weight_decay: float
+    batch_size: int | None
+    epochs: int
+    patience: int | None
+    evals_per_epoch: int
+    seed: int  # of the batch order and of dropout
+
+
+@dataclass
+class Fit:
+    """What training met. history: one entry an evaluation; train_mse is over the rows trained on since the one before,
+    each predicted before its step, with dropout on."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: float = 0.0
+    epochs_run: int = 0
+    steps: int = 0
+    seconds: float = 0.0  # training and evaluation, wall clock
+    optimizer_bytes: int = 0
+
+
+class Optimizers:
+    """The optimizer of a recipe: one for all parameters, or one for sparse gradients and one for the rest."""
+
+    def __init__(self, model: RatingModel, recipe: Recipe) -> None:
+        if recipe.optimizer in SPARSE and recipe.weight_decay:
+            raise BenchError(
+                f"optimizer: {recipe.optimizer} trains on sparse gradients, which allow no weight decay "
+                f"({recipe.weight_decay} was given); set it to 0 or choose adam or adamw"
+            )
+        sparse = model.strategy.sparse_parameters()
+        ids = {id(p) for p in sparse}
+        dense = [p for p in model.parameters() if id(p) not in ids]
+        if recipe.optimizer == "sparse_adam":
+            self.parts: list[torch.optim.Optimizer] = [torch.optim.Adam(dense, lr=recipe.lr, fused=True)]
+            if sparse:
+                self.parts.append(torch.optim.SparseAdam(sparse, lr=recipe.lr))
+        elif recipe.optimizer == "adagrad":
+            self.parts = [torch.optim.Adagrad(model.parameters(), lr=recipe.lr)]
+        else:
+            kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
+            self.parts = [kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)]
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def n_bytes(self) -> int:
+        """Bytes of the state it keeps beside the parameters."""
+        tensors = [v for part in self.parts for s in part.state.values() for v in s.values() if torch.is_tensor(v)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+SPARSE = ("sparse_adam", "adagrad")  # optimizers that take sparse gradients of the pool
+
+
+def train_step(model: RatingModel, optimizers: Optimizers, codes: Tensor, ratings: Tensor) -> Tensor:
+    """One step on one batch. Returns the mean squared error before it, a scalar on the device."""
+    optimizers.zero_grad()
+    loss = nn.functional.mse_loss(model(codes), ratings)
+    loss.backward()
+    optimizers.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def predict(model: RatingModel, rows: Rows) -> Tensor:
+    """Predicted ratings float32 [N], dropout off."""
+    was_training = model.training
+    model.eval()
+    parts = [model(codes) for codes in rows.codes.split(EVALUATION_ROWS)]
+    model.train(was_training)
+    return torch.cat(parts) if parts else rows.ratings[:0]
+
+
+def mse(model: RatingModel, rows: Rows) -> float:
+    """Mean squared error pooled over the rows, summed in float64. NaN of a diverged model stays NaN: the caller tells it."""
+    return float((predict(model, rows) - rows.ratings).double().square().sum()) / len(rows)
+
+
+def fit(
+    model: RatingModel,
+    train: Rows,
+    validation: Rows,
+    recipe: Recipe,
+    on_evaluation: Callable[[Fit], None] = lambda fit: None,
+) -> Fit:
+    """Train `model` in place and leave it with its best weights (early stopping) or its last (none).
+
+    Raises BenchError when the loss stops being finite.
+    """
+    found, optimizers = Fit(), Optimizers(model, recipe)
+    order = torch.Generator().manual_seed(recipe.seed)
+    torch.manual_seed(recipe.seed)  # dropout draws from the global generator
+    batch = recipe.batch_size or len(train)
+    steps = math.ceil(len(train) / batch)
+    stops = {math.ceil(steps * k / recipe.evals_per_epoch) for k in range(1, recipe.evals_per_epoch + 1)}
+    patience = recipe.patience * recipe.evals_per_epoch if recipe.patience else math.inf  # in evaluations
+    best, best_state, waited = math.inf, None, 0
+    started = time.perf_counter()
+    model.train()
+    for epoch in range(recipe.epochs):
+        permutation = torch.randperm(len(train), generator=order).to(train.ratings.device) if steps > 1 else None
+        squared, rows = torch.zeros((), dtype=torch.float64, device=train.ratings.device), 0
+        for step in range(1, steps + 1):
+            if permutation is None:
+                codes, ratings = train.codes, train.ratings
+            else:
+                chosen = permutation[(step - 1) * batch : step * batch]
+                codes, ratings = train.codes[chosen], train.ratings[chosen]
+            squared += train_step(model, optimizers, codes, ratings) * len(ratings)
+            rows += len(ratings)
+            found.steps += 1
+            if step not in stops:
+                continue
+            now = {"epoch": epoch + step / steps, "train_mse": squared.item() / rows, "val_mse": mse(model, validation)}
+            squared, rows = torch.zeros_like(squared), 0
+            if not (math.isfinite(now["train_mse"]) and math.isfinite(now["val_mse"])):
+                raise BenchError(
+                    f"training diverged at epoch {now['epoch']:.2f} (the loss is not finite); lower lr ({recipe.lr})"
+                )
+            found.history.append(now)
+            waited += 1
+            if now["val_mse"] < best:
+                best, waited, found.best_epoch = now["val_mse"], 0, now["epoch"]
+                best_state = copy.deepcopy(model.state_dict()) if recipe.patience else None
+            on_evaluation(found)
+            if waited >= patience:
+                break
+        found.epochs_run = epoch + 1
+        if waited >= patience:
+            break
+        if model.strategy.end_epoch(epoch):
+            optimizers = Optimizers(model, recipe)
+    if best_state is not None:
+        model.load_state_dict(best_state)
+    found.seconds, found.optimizer_bytes = time.perf_counter() - started, optimizers.n_bytes()
+    return found
