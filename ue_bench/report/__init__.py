@@ -1,0 +1,63 @@
+"""Records in, report out: `build` writes the summary, the figures with their data, and the page. It reads records only.
+
+What draws is imported when it is needed: `ue_bench.report.summary` works without a plotting library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ue_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Outcome", "build"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was built. `skipped`: one line a file that is no valid record; `refused`: one line an arm not comparable."""
+
+    summary: pd.DataFrame
+    figures: list[Path]
+    page: Path
+    skipped: list[str]
+    refused: list[str]
+
+
+def build(results: Path, out: Path, study: str | None = None) -> Outcome:
+    """Read all records of `results` (of one study) and write `report.md`, `figures/` and `tables/` under `out`.
+
+    Raises BenchError when there is no record, and when `out` cannot be written.
+    """
+    from ue_bench.record import load, write_whole
+    from ue_bench.report.arms import collect
+    from ue_bench.report.draw import draw_all
+    from ue_bench.report.page import Page
+    from ue_bench.report.summary import summarise
+    from ue_bench.report.verdict import verdicts
+
+    results, out = Path(results), Path(out)
+    records, skipped = load(results, study)
+    if not records:
+        of = f"of study {study!r} " if study else ""
+        unusable = f" ({len(skipped)} files are no valid record: {skipped[0]})" if skipped else ""
+        raise BenchError(f"no record {of}in {results}{unusable}; run a study first or give another --results")
+    arms = collect(records)
+    summary = summarise(arms.kept)
+    compared = verdicts(arms.kept, summary)
+    write_whole(out / "tables" / "summary.csv", csv(summary))
+    write_whole(out / "tables" / "paired.csv", csv(compared))
+    drawn, figures = draw_all(arms, summary, out)
+    studies = sorted({record.study for record in records})
+    page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies)
+    path = write_whole(out / "report.md", page.text())
+    return Outcome(summary, figures, path, skipped, list(arms.refused))
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """As text, with numbers of at most 7 digits: the same records give the same file on every machine."""
+    return frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")

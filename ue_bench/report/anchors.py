@@ -1,0 +1,44 @@
+"""Trivial anchors as thin labelled lines: a result means something only beside the mean, the item mean and the bias model."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ue_bench.report.frames import groups, rows
+from ue_bench.report.style import ANCHOR_NAMES, GREY
+from ue_bench.report.summary import ANCHORS, panel
+
+
+def tidy(scored: pd.DataFrame) -> pd.DataFrame:
+    """One row an anchor and panel: panel, anchor, mse (mean over the arms), name, value (text), inside. Far anchors are told,
+    not drawn: the axis belongs to the arms. The bias model is always drawn."""
+    long = scored.assign(panel=panel(scored)).melt(
+        ["panel", "mse", "low", "high"], [f"anchor_{name}" for name in ANCHORS], "anchor", "value"
+    )
+    found = []
+    for (title, column), part in groups(long.dropna(subset=["value"]), ["panel", "anchor"]):
+        anchor, mse = column.removeprefix("anchor_"), float(part["value"].astype(float).mean())
+        bottom, top = float(np.nanmin(part[["mse", "low"]])), float(np.nanmax(part[["mse", "high"]]))
+        margin = 0.1 * (top - bottom)
+        inside = anchor == "bias" or bottom - margin <= mse <= top + margin
+        found.append([title, anchor, mse, ANCHOR_NAMES[anchor], f"{mse:.3f}", inside])
+    frame = pd.DataFrame(found, columns=["panel", "anchor", "mse", "name", "value", "inside"])
+    return frame.astype({"inside": bool}).sort_values(["panel", "mse"], ignore_index=True)
+
+
+def draw(axes: Axes, anchors: pd.DataFrame) -> None:
+    """Lines, named at the right of the panel; the anchors beyond the axis are told under its label, which must be there."""
+    for row in rows(anchors[anchors["inside"]]):
+        axes.axhline(row.mse, color=GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+        place: dict[str, Any] = {
+            "xycoords": ("axes fraction", "data"),
+            "va": "center",
+            "fontsize": 7,
+            "color": "#404040",
+        }
+        axes.annotate(f"{row.name}\n{row.value}", (1.01, row.mse), **place)
+    beyond = ", ".join(f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]]))
+    if beyond:
+        axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {beyond})")

@@ -1,0 +1,112 @@
+"""Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
+
+Comparisons are made among the arms of one study, data set, feature set and split; `refusal` leaves out what is not comparable.
+Search records choose configurations and are never quoted: an arm known only from a search is no arm.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ue_bench.record import Record
+from ue_bench.report.labels import Named, name_all, plain_label
+from ue_bench.report.refusal import Member, check
+
+SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
+NOT_QUOTED = ("search", "latency")  # phases without a result of their own
+
+
+class Comparison(NamedTuple):
+    """What the arms of one comparison have in common."""
+
+    study: str
+    dataset: str
+    features: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration. `runs` has one record for each set of seeds, in their order; it is empty for a latency study."""
+
+    comparison: Comparison
+    config: dict[str, Any]  # without seeds and measure
+    runs: tuple[Record, ...]
+    timings: tuple[Record, ...]  # the records whose latency counts for this arm
+    n_most: int = 0  # seeds of the comparison: an arm with fewer runs is marked
+    label: str = ""  # without the budget: one line in a plot
+    group: str = ""  # the strategy: one colour
+
+    @property
+    def sample(self) -> Record:
+        """Any one record of the arm, for what does not depend on a seed."""
+        return (self.runs or self.timings)[0]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """All records, sorted into what is compared and what is not."""
+
+    kept: tuple[Arm, ...]
+    refused: tuple[str, ...]  # one line each: the arm and the reason
+    search: tuple[Record, ...]
+    failed: tuple[Record, ...]
+
+
+def seeds_of(record: Record) -> tuple[int, ...]:
+    return tuple(record.config[name] for name in SEEDS)
+
+
+def arm_config(record: Record) -> dict[str, Any]:
+    """The configuration without seeds and `measure`: equal for all records of an arm."""
+    return {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure")}
+
+
+def comparison_of(record: Record) -> Comparison:
+    config = record.config
+    return Comparison(record.study, config["dataset"], config["features"], config["split"])
+
+
+def collect(records: Iterable[Record]) -> Arms:
+    """Group records into arms, join the latency, refuse what is not comparable, and give every arm its label."""
+    ok: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    failed, search = [], []
+    for record in records:
+        if record.status != "ok":
+            failed.append(record)
+            continue
+        if record.phase == "search":
+            search.append(record)
+        ok[record.study, json.dumps(arm_config(record), sort_keys=True)].append(record)
+    by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
+    for key in sorted(ok):
+        if (found := _arm(ok[key])) is not None:
+            by_comparison[found.comparison].append(found)
+    kept, refused = [], []
+    for comparison in sorted(by_comparison):
+        arms = by_comparison[comparison]
+        verdict = check([Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]) for arm in arms])
+        for arm, reason in zip(arms, verdict.reasons, strict=True):
+            if reason is None:
+                kept.append(replace(arm, n_most=verdict.n_seeds))
+            else:
+                budget = f" at {arm.config['budget']} bytes" if arm.config.get("budget") else ""
+                label = plain_label(arm.config, arm.sample.found)
+                refused.append(f"{' / '.join(comparison)}: {label}{budget}: {reason}")
+    names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in kept])
+    labelled = [replace(arm, label=label, group=group) for arm, (label, group) in zip(kept, names, strict=True)]
+    return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed))
+
+
+def _arm(records: list[Record]) -> Arm | None:
+    """The arm of records of one configuration; None where only a search knows it."""
+    quoted = [r for r in records if r.phase not in NOT_QUOTED and r.quality]
+    runs = {seeds_of(r): r for r in sorted(quoted, key=lambda r: r.run_id, reverse=True)}  # measured twice: counted once
+    apart = [r for r in records if r.phase != "search" and not r.quality and r.cost.get("latency")]
+    if not runs and (not apart or any(r.phase == "search" for r in records)):
+        return None
+    timings = apart or [r for r in quoted if r.cost.get("latency")]  # a clock on its own is the better one
+    ordered = tuple(runs[seeds] for seeds in sorted(runs))
+    return Arm(comparison_of(records[0]), arm_config(records[0]), ordered, tuple(timings))

@@ -1,0 +1,86 @@
+"""All figures of a report: each study's own, saved with the tidy data they show, or the reason why there is none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ue_bench.record import Record, write_whole
+from ue_bench.report import allocation, csv, latency, memory, pareto, style, table_size, training
+from ue_bench.report import anchors as anchor
+from ue_bench.report.arms import Arm, Arms
+from ue_bench.report.page import Drawn
+from ue_bench.report.summary import score
+
+
+class Study(NamedTuple):
+    """What the figures of one study are made from."""
+
+    arms: list[Arm]
+    summary: pd.DataFrame
+    search: list[Record]
+    anchors: pd.DataFrame
+    looks: style.Looks
+
+
+class Plot(NamedTuple):
+    """One kind of figure: its title and both halves."""
+
+    module: ModuleType
+    title: str
+    tidy: Callable[[Study], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Study], Figure]
+    each: bool = False  # a figure of its own for every panel
+
+
+PLOTS = (
+    Plot(
+        table_size, "Table size",
+        lambda s: table_size.tidy(s.summary), lambda f, s: table_size.draw(f, s.anchors, s.looks),
+    ),
+    Plot(pareto, "Total bytes", lambda s: pareto.tidy(s.summary), lambda f, s: pareto.draw(f, s.anchors, s.looks)),
+    Plot(latency, "Latency", lambda s: latency.tidy(s.arms, s.summary), lambda f, s: latency.draw(f, s.looks)),
+    Plot(memory, "Memory", lambda s: memory.tidy(s.summary), lambda f, s: memory.draw(f)),
+    Plot(
+        allocation, "Lookup allocation",
+        lambda s: allocation.tidy(s.search, s.summary), lambda f, s: allocation.draw(f, s.looks), each=True,
+    ),
+    Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
+)  # fmt: skip
+
+
+def draw_all(arms: Arms, summary: pd.DataFrame, out: Path) -> tuple[list[Drawn], list[Path]]:
+    """Draw and save under `out`. One study keeps the plain names; of several, each figure's name starts with its study."""
+    names = sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in arms.search})
+    every_group = {arm.group for arm in arms.kept}
+    drawn: list[Drawn] = []
+    paths: list[Path] = []
+    with style.themed():
+        for name in names:
+            own = summary[summary["study"] == name].reset_index(drop=True)
+            search = [record for record in arms.search if record.study == name]
+            kept = [arm for arm in arms.kept if arm.comparison.study == name]
+            looks = style.looks([(arm.label, arm.group) for arm in kept], every_group)
+            study = Study(kept, own, search, anchor.tidy(score(own)), looks)
+            for plot in PLOTS:
+                _one(plot, study, name if len(names) > 1 else "", out, drawn, paths)
+    return drawn, paths
+
+
+def _one(plot: Plot, study: Study, prefix: str, out: Path, drawn: list[Drawn], paths: list[Path]) -> None:
+    module = plot.module
+    title = f"{plot.title} ({prefix})" if prefix else plot.title
+    name = f"{prefix}-{module.NAME}" if prefix else module.NAME
+    frame = plot.tidy(study)
+    if frame.empty:
+        drawn.append(Drawn(title, reason=module.EMPTY))
+        return
+    write_whole(out / "tables" / f"{name}.csv", csv(frame))
+    panels = [part for _, part in frame.groupby("panel")] if plot.each else [frame]
+    for place, part in enumerate(panels):
+        own = name if place == 0 else f"{name}-{place + 1}"
+        paths += style.save(plot.draw(part, study), out / "figures", own)
+        drawn.append(Drawn(title, module.CAPTION, f"figures/{own}", f"tables/{name}.csv"))

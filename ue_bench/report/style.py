@@ -1,0 +1,123 @@
+"""The look of every figure: one palette, one order (alphabetical), markers and dashes, and how a figure is saved.
+
+A strategy owns a colour; its marker and dash tell it apart without one. The eighth strategy repeats a colour, not a look.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ue_bench.errors import BenchError
+from ue_bench.report.frames import groups
+
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe-Ito without its yellow
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8")  # all can be drawn hollow
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_SIZES = {"*": 8.5, "d": 6.5, "P": 6.5, "X": 6.5}
+GREY = "#767676"
+ANCHOR_NAMES = {"mean": "global mean", "item_mean": "item mean", "bias": "bias model"}
+
+
+class Look(NamedTuple):
+    color: str
+    marker: str
+    dash: Any
+    size: float
+
+
+Looks = Mapping[str, Look]
+
+
+def looks(pairs: Iterable[tuple[str, str]], every_group: Iterable[str] = ()) -> dict[str, Look]:
+    """The look of every name, from (label, group) pairs: a group and its labels share a colour. `every_group` of the report,
+    so that a strategy looks the same in all its figures."""
+    members: dict[str, list[str]] = {group: [] for group in every_group}
+    for label, group in sorted(set(pairs), key=lambda pair: (pair[1], pair[0])):
+        members.setdefault(group, []).append(label)
+    found: dict[str, Look] = {}
+    place = 0
+    for number, (group, labels) in enumerate(sorted(members.items())):
+        color = _PALETTE[number % len(_PALETTE)]
+        for variant, label in enumerate(labels):
+            found[label] = _look(color, place + variant, variant + number // len(_PALETTE))
+        place += len(labels)
+        found[group] = _look(color, number, number // len(_PALETTE))
+    return found
+
+
+def _look(color: str, marker: int, dash: int) -> Look:
+    shape = _MARKERS[(marker + marker // len(_MARKERS)) % len(_MARKERS)]  # shifted: a colour meets another marker
+    return Look(color, shape, _DASHES[dash % len(_DASHES)], _SIZES.get(shape, 5.5))
+
+
+@contextmanager
+def themed() -> Iterator[None]:
+    """Settings for drawing and saving, put back afterwards: the caller's own plots are left alone."""
+    with sns.axes_style("whitegrid"), sns.plotting_context("paper", font_scale=1.05):
+        own: dict[Any, Any] = {
+            "svg.hashsalt": "ue_bench", "svg.fonttype": "none", "axes.titlesize": 10, "axes.titleweight": "bold",
+            "grid.color": "#E6E6E6", "axes.edgecolor": "#8C8C8C", "legend.frameon": False, "axes.titlelocation": "left",
+        }  # fmt: skip
+        with mpl.rc_context(own):
+            yield
+
+
+def canvas(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure of `rows` x `columns` panels of that size in inches, without pyplot's global state; axes as a 2-d array."""
+    figure = Figure(figsize=(max(width * columns, 6.4), height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def points(axes: Axes, line: pd.DataFrame, x: str, y: str, look: Look, *, joined: bool = True) -> None:
+    """One line with its markers, hollow where column `hollow` says so."""
+    if joined:
+        axes.plot(line[x], line[y], color=look.color, linestyle=look.dash, linewidth=1.4, zorder=3)
+    for hollow, part in groups(line, "hollow"):
+        face = "white" if hollow else look.color
+        style: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": look.marker,
+            "markersize": look.size,
+            "markerfacecolor": face,
+        }
+        every = max(1, len(part) // 12)  # a long history: not a marker an evaluation
+        axes.plot(part[x], part[y], markevery=every, markeredgecolor=look.color, markeredgewidth=1.2, zorder=4, **style)
+
+
+def handle(look: Look, label: str, *, joined: bool = True) -> Line2D:
+    dash: Any = look.dash if joined else "none"
+    return Line2D([], [], color=look.color, linestyle=dash, marker=look.marker, markersize=look.size, label=label)
+
+
+def mark(label: str, marker: str = "o") -> Line2D:
+    """The legend's entry for a hollow marker."""
+    style: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": GREY, "markeredgewidth": 1.2}
+    return Line2D([], [], linestyle="none", marker=marker, markersize=5.5, label=label, **style)
+
+
+def legend(figure: Figure, handles: list[Any]) -> None:
+    """Below the panels, in as many columns as the figure is wide; the figure grows by the rows of the legend."""
+    longest = max((len(str(entry.get_label())) for entry in handles), default=1)
+    columns = max(1, min(len(handles), int(figure.get_figwidth() * 15 / (longest + 7))))
+    figure.set_figheight(figure.get_figheight() + 0.19 * -(-len(handles) // columns))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handlelength=3.2)
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """PNG at 150 dpi and SVG, the same for the same records. Raises BenchError when the folder cannot be written."""
+    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(paths[0], dpi=150)
+        figure.savefig(paths[1], metadata={"Date": None})
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror or error}; choose another --out or free the space") from error
+    return paths

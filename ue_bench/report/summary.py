@@ -1,0 +1,109 @@
+"""The tidy summary: one row an arm, with the mean over its seeds and a 95 % interval. Needs no plotting library."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ue_bench.record import Record
+from ue_bench.report.arms import Arm, Comparison
+from ue_bench.report.labels import lookups_text
+from ue_bench.report.statistics import interval
+
+SCOPE = list(Comparison._fields)
+BATCH = 256  # the batch size of the one latency that stands in tables, looked up from codes
+ANCHORS = ("mean", "item_mean", "bias")
+_BYTES = ("total_bytes", "table_bytes", "auxiliary_bytes", "vocabulary_bytes", "vocabulary_floor_bytes", "head_bytes")
+_TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
+COLUMNS = (
+    *SCOPE, "strategy", "regions", "region_rule", "lookups", "dim", "budget", "total_bytes", "n",
+    "test_mse_mean", "test_mse_low", "test_mse_high", "run_ids",
+    "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
+    "val_mse_mean", "val_mse_low", "val_mse_high", "latency_us", "latency_unstable", "train_seconds",
+    *(f"anchor_{name}" for name in ANCHORS), "beats_bias",
+)  # fmt: skip
+
+
+def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
+    """One row an arm, sorted. Anchors are test MSE, or validation MSE where the split has no test part."""
+    frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
+    text = (*SCOPE, "strategy", "regions", "region_rule", "lookups", "run_ids", "label", "group")
+    whole = ("budget", *_BYTES, *_TRAINING_BYTES, "exact_table_bytes", "n", "n_most")
+    flags = ("beats_bias", "latency_unstable")  # true, false or not known
+    real = [name for name in COLUMNS if name not in (*text, *whole, *flags, "dim")]
+    frame = frame.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, float) | dict.fromkeys(flags, object))
+    return frame.sort_values([*SCOPE, "strategy", "label", "budget"], kind="stable", ignore_index=True)
+
+
+def score(summary: pd.DataFrame) -> pd.DataFrame:
+    """The measured arms, with `part`, `mse`, `low`, `high`: of the test part where the split has one, else validation."""
+    frame = summary[summary["n"] > 0].copy()
+    tested = frame["test_mse_mean"].notna()
+    frame["part"] = tested.map({True: "test", False: "validation"})
+    for short in ("mse", "low", "high"):
+        long = "mse_mean" if short == "mse" else f"mse_{short}"
+        frame[short] = frame[f"test_{long}"].where(tested, frame[f"val_{long}"])
+    return frame
+
+
+def panel(frame: pd.DataFrame) -> pd.Series:
+    """The title of the panel a row belongs to: `base (ml-100k, random split)`."""
+    return frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split)"
+
+
+def part_mse(run: Record, part: str) -> float | None:
+    return run.quality.get(f"{part}_mse")
+
+
+def _row(arm: Arm) -> dict[str, Any]:
+    config, found = arm.config, arm.sample.found
+    measured = arm.runs or arm.timings
+    size = {name: _mean([run.cost.get(name) for run in measured]) for name in (*_BYTES, *_TRAINING_BYTES)}
+    row: dict[str, Any] = {**arm.comparison._asdict(), **{name: config.get(name) for name in COLUMNS if name in config}}
+    row |= {"lookups": lookups_text(config["lookups"]), "dim": found.get("dim", config.get("dim"))}
+    row |= {name: None if value is None else round(value) for name, value in size.items()}
+    row |= {"n": len(arm.runs), "n_most": arm.n_most, "label": arm.label, "group": arm.group}
+    row["run_ids"] = " ".join(run.run_id for run in arm.runs)
+    for part in ("test", "val"):
+        values = [value for run in arm.runs if (value := part_mse(run, part)) is not None]
+        mean, low, high = interval(values)
+        row |= {f"{part}_mse_mean": mean, f"{part}_mse_low": low, f"{part}_mse_high": high}
+    row["exact_table_bytes"] = found.get("exact_table_bytes")
+    paid = (size["table_bytes"] or 0) + (size["auxiliary_bytes"] or 0)
+    row["compression"] = round(row["exact_table_bytes"] / paid, 3) if row["exact_table_bytes"] and paid else None
+    row |= {"latency_us": latency_at(arm.timings, "codes", BATCH), "latency_unstable": _unstable(arm.timings)}
+    row["train_seconds"] = _mean([run.cost.get("train_seconds") for run in arm.runs])
+    row |= _anchors(arm.runs)
+    own = row["test_mse_mean"] if row["test_mse_mean"] == row["test_mse_mean"] else row["val_mse_mean"]
+    row["beats_bias"] = bool(own < row["anchor_bias"]) if row["anchor_bias"] is not None and own == own else None
+    return row
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
+    """Mean over the arm's own runs, of the part that is quoted: what the arm has to beat."""
+    row: dict[str, float | None] = {}
+    for name in ANCHORS:
+        given = [run.quality.get("anchors", {}).get(name, {}) for run in runs]
+        test = _mean([anchor.get("test_mse") for anchor in given])
+        row[f"anchor_{name}"] = test if test is not None else _mean([anchor.get("val_mse") for anchor in given])
+    return row
+
+
+def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
+    return [row for record in timings for row in record.cost["latency"]]
+
+
+def latency_at(timings: Sequence[Record], source: str, batch: int, quantile: str = "p50_us") -> float | None:
+    """Microseconds: the median over the arm's timings."""
+    values = [row[quantile] for row in latency_rows(timings) if (row["source"], row["batch"]) == (source, batch)]
+    return float(pd.Series(values).median()) if values else None
+
+
+def _unstable(timings: Sequence[Record]) -> bool | None:
+    rows = [row for row in latency_rows(timings) if (row["source"], row["batch"]) == ("codes", BATCH)]
+    return any(row.get("unstable") for row in rows) if rows else None

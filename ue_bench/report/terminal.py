@@ -1,0 +1,111 @@
+"""The summary for a terminal of 80 columns: what `make bench` prints at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ue_bench.report.frames import groups, records
+from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel, score
+from ue_bench.report.text import NOTHING, bytes_text, interval_text, micros_text, mse_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ue_bench.report import Outcome
+
+ROWS = 25  # at the most, for one feature set
+_SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model"}
+
+
+def print_summary(outcome: Outcome | pd.DataFrame, console: Console | None = None) -> None:
+    """A table a feature set: the best arms (on validation) at each budget, then where the report and the figures lie."""
+    console = console or Console()
+    built = None if hasattr(outcome, "columns") else outcome
+    summary: pd.DataFrame = outcome if built is None else outcome.summary  # type: ignore[assignment, union-attr]
+    studies = summary["study"].nunique()
+    for key, part in groups(summary, SCOPE):
+        of = f", study {key[0]}" if studies > 1 else ""
+        console.print(_table(part, f"{panel(part).iloc[0]}{of}"))
+        console.print(Text(_notes(part), style="dim"))
+        console.print()
+    if summary.empty:
+        console.print("No arm has a result to show.")
+    if built is not None:
+        _places(built, console)  # type: ignore[arg-type]
+
+
+def best_rows(part: pd.DataFrame, most: int = ROWS) -> pd.DataFrame:
+    """At most `most` arms of one comparison: of each budget the same number, those with the lowest mean validation MSE."""
+    ranked = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
+    rank = ranked.groupby("budget", dropna=False).cumcount()
+    kept = ranked.assign(rank=rank).sort_values(["rank", "budget"], kind="stable").head(most)
+    return kept.sort_values(["budget", "rank"], kind="stable")
+
+
+def _table(part: pd.DataFrame, title: str) -> Table:
+    scored = score(part).set_index(["label", "budget"])
+    what = scored["part"].iloc[0] if len(scored) else "test"
+    table = Table(title=title, title_justify="left", title_style="bold", expand=False, pad_edge=False, box=None, padding=(0, 1))
+    table.add_column("arm", overflow="fold", ratio=1, min_width=14)
+    for name in ("budget", "total"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(f"{what} MSE [95 %]", no_wrap=True)
+    table.add_column(f"µs/{BATCH}", justify="right", no_wrap=True)
+    previous: Any = None
+    for row in records(best_rows(part)):
+        budget = bytes_text(row["budget"])
+        if previous not in (None, budget):
+            table.add_section()
+        table.add_row(
+            row["label"].replace(",", ", "),
+            "" if previous == budget else budget,
+            bytes_text(row["total_bytes"]),
+            _mse(row),
+            _micros(row),
+        )
+        previous = budget
+    return table
+
+
+def _mse(row: dict[Any, Any]) -> str:
+    short = "test" if row["test_mse_mean"] == row["test_mse_mean"] else "val"
+    few = f" n={row['n']}" if 0 < row["n"] < row["n_most"] else ""
+    return (
+        interval_text(*(row[f"{short}_mse_{of}"] for of in ("mean", "low", "high")))
+        + few
+        + (" ▽" if row["beats_bias"] is False else "")
+    )
+
+
+def _micros(row: dict[Any, Any]) -> str:
+    return ("~" if row["latency_unstable"] is True else "") + micros_text(row["latency_us"])
+
+
+def _notes(part: pd.DataFrame) -> str:
+    known = [f"{_SHORT[name]} {mse_text(part[f'anchor_{name}'].mean())}" for name in ANCHORS]
+    lines = [f"anchors: {', '.join(text for text in known if NOTHING not in text) or NOTHING}"]
+    if part["beats_bias"].eq(False).any():
+        lines.append("▽ not better than the bias model")
+    if part["latency_unstable"].eq(True).any():
+        lines.append("~ unstable timing")
+    shown = min(len(part), ROWS)
+    if shown < len(part):
+        lines.append(f"{shown} of {len(part)} arms, the best on validation at each budget")
+    return "; ".join(lines)
+
+
+def _places(outcome: Outcome, console: Console) -> None:
+    for lines, what in (
+        (outcome.refused, "arms refused, not comparable"),
+        (outcome.skipped, "files that are no valid record"),
+    ):
+        if lines:
+            console.print(f"{what}: {len(lines)} (listed in the report)")
+    console.print(Text(f"report:  {outcome.page}"), soft_wrap=True)
+    console.print(Text(f"tables:  {outcome.page.parent / 'tables'}"), soft_wrap=True)
+    folder = outcome.figures[0].parent if outcome.figures else NOTHING
+    console.print(Text(f"figures: {folder} ({sum(path.suffix == '.png' for path in outcome.figures)})"), soft_wrap=True)

@@ -1,0 +1,60 @@
+"""Training curves of a representative run of each strategy: how fast, and does it overfit?"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ue_bench.report import choose, style
+from ue_bench.report.arms import Arm
+from ue_bench.report.frames import groups, records
+from ue_bench.report.summary import panel
+from ue_bench.report.verdict import champions
+
+NAME = "training"
+EMPTY = "no run has a history of its epochs"
+CAPTION = (
+    "Training and validation MSE by epoch: for each strategy its first seed at the median budget (or without "
+    "one), in the variant that is best on validation. The vertical axis leaves out the first steps of the "
+    "descent."
+)
+COLUMNS = ["panel", "line", "group", "label", "budget", "run_id", "part", "epoch", "mse", "hollow", "bottom", "top"]
+
+
+def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+    """One row a run, part (train, validation) and evaluation; `bottom` and `top` bound the axis of a panel's part."""
+    runs = {run.run_id: run for arm in arms for run in arm.runs if run.quality.get("history")}
+    known = summary[summary["run_ids"].str.split().str[0].isin(list(runs))]
+    if known.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    chosen = champions(choose.middle_budget(known))
+    rows = []
+    for title, row in zip(panel(chosen), records(chosen), strict=True):
+        run = runs[row["run_ids"].split()[0]]
+        names = [title, row["group"], row["group"], row["label"], row["budget"], run.run_id]
+        for point in run.quality["history"]:
+            for part, key in (("training", "train_mse"), ("validation", "val_mse")):
+                if point.get(key) is not None:
+                    rows.append([*names, part, point["epoch"], point[key], False])
+    frame = pd.DataFrame(rows, columns=COLUMNS[:-2]).sort_values(["panel", "part", "line", "epoch"], ignore_index=True)
+    axis = frame.groupby(["panel", "part"])["mse"]
+    low, usual = axis.transform("min"), axis.transform(lambda mse: mse.quantile(0.9))
+    return frame.assign(bottom=low - 0.05 * (usual - low), top=usual + 0.05 * (usual - low))
+
+
+def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
+    """Training above, validation below; one column a feature set, one line a strategy."""
+    titles = list(dict.fromkeys(frame["panel"]))
+    figure, grid = style.canvas(2, len(titles), 4.8, 2.9, sharex="col")
+    for column, title in enumerate(titles):
+        for axes, part in zip(grid[:, column], ("training", "validation"), strict=True):
+            own = frame[(frame["panel"] == title) & (frame["part"] == part)]
+            for name, line in groups(own, "line"):
+                style.points(axes, line, "epoch", "mse", looks[name])
+            if len(own) and own["top"].iloc[0] > own["bottom"].iloc[0]:
+                axes.set_ylim(own["bottom"].iloc[0], own["top"].iloc[0])
+            axes.set_title(f"{title}\n{part}", fontsize=9)
+            axes.set_ylabel(f"{part} MSE")
+        grid[-1, column].set_xlabel("epoch")
+    style.legend(figure, [style.handle(looks[name], name) for name in sorted(frame["line"].unique())])
+    return figure
