@@ -51,7 +51,7 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
     arms = collect(two_arms() + odd)
     assert [arm.group for arm in arms.kept] == ["unified", "unified"]
     assert arms.refused == (
-        "fake / ml-100k / base / random: per_feature 1×16 (proportional) at 28032 bytes: hidden is 32, the others have 64",
+        "fake / ml-100k / base / random / all: per_feature 1×16 (proportional) at 28032 bytes: hidden is 32, the others have 64",
     )
 
 

@@ -1,8 +1,9 @@
 """The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
 
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
 INTERRUPTED = 130
+WORDS = {"batch_size": "full", "patience": "none"}  # how the null of these fields is written
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # what `int` takes without a surprise
 
 
 class BadInput(click.ClickException):
@@ -22,15 +25,17 @@ class BadInput(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group whose commands tell a bad input in one line, with exit code 2, and an interrupt with 130."""
+    """A group whose commands tell a bad input, and too little memory, in one line with exit code 2; an interrupt has 130."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BenchError as error:
             raise BadInput(str(error)) from error
+        except MemoryError as error:
+            raise BadInput(f"out of memory ({error}); choose a smaller table or batch") from error
         except KeyboardInterrupt:
-            click.echo("interrupted: nothing that was finished is lost; the same command goes on from there", err=True)
+            click.echo("interrupted: nothing that was finished is lost; the same command runs what is missing", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -65,12 +70,14 @@ class Count(click.ParamType):
     """A whole number, or a word that stands for null."""
 
     def __init__(self, word: str) -> None:
-        self.word, self.name = word, f"integer|{word}"
+        self.word, self.name = word, "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == self.word:
-            return self.word
-        return click.INT.convert(value, param, ctx)
+        if value == self.word or isinstance(value, int):
+            return value
+        if not _WHOLE.fullmatch(value):
+            self.fail(f"{value!r} is neither a whole number nor {self.word!r}.", param, ctx)
+        return int(value)
 
 
 OPTIONS: tuple[tuple[str, Any, str], ...] = (
@@ -95,9 +102,9 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("optimizer", str, f"{', '.join(CHOICES['optimizer'])}; the last two train on sparse gradients."),
     ("lr", float, "Learning rate."),
     ("weight_decay", float, "Weight decay."),
-    ("batch_size", Count("full"), "Rows a step, or full."),
+    ("batch_size", Count(WORDS["batch_size"]), "Rows a step, or full."),
     ("epochs", int, "Most passes over the training rows."),
-    ("patience", Count("none"), "Epochs without a better validation MSE before stopping, or none: never stop early."),
+    ("patience", Count(WORDS["patience"]), "Epochs without a better validation MSE before stopping, or none: never stop early."),
     ("evals_per_epoch", int, "Evaluations on the validation rows in each epoch."),
     ("device", str, "cpu or cuda."),
     ("threads", int, "Threads of torch, in training and in timing."),
@@ -112,7 +119,8 @@ def config_options(command: Any) -> Any:
     for name, kind, text in reversed(OPTIONS):
         default = defaults[name]
         shown = f"  [default: {default}]" if default is not None and name not in SEEDS else ""
-        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, default=None, help=text + shown)(command)
+        flag, metavar = f"--{name.replace('_', '-')}", f"INTEGER|{kind.word}" if isinstance(kind, Count) else None
+        command = click.option(flag, name, type=kind, default=None, metavar=metavar, help=text + shown)(command)
     return command
 
 
@@ -147,31 +155,41 @@ def make_config(seed: int, options: tuple[str, ...], asked: dict[str, Any]) -> R
         given["lookups"] = parse_lookups(given["lookups"])
     if "width" in given:
         given.setdefault("dim", None)
-    given = {name: None if value in ("full", "none") and isinstance(value, str) else value for name, value in given.items()}
-    given["options"] = dict(parse_option(option) for option in options)
+    given |= {name: None for name, word in WORDS.items() if given.get(name) == word}
+    given["options"] = parse_options(options)
     return RunConfig.from_dict({**dict.fromkeys(SEEDS, seed), **given})
 
 
 def parse_lookups(text: str) -> int | dict[str, int]:
-    if text.strip().lstrip("-").isdigit():
+    """`2`, or `user_id=2,movie_id=2`. Raises BenchError."""
+    if _WHOLE.fullmatch(text.strip()):
         return int(text)
     counts: dict[str, int] = {}
     for part in text.split(","):
-        name, equals, count = part.strip().rpartition("=")
-        if not equals or not count.lstrip("-").isdigit() or name in counts:
+        name, equals, count = (word.strip() for word in part.rpartition("="))
+        if not equals or not _WHOLE.fullmatch(count) or name in counts:
             raise BenchError(f"lookups: {text!r} was given; write a number, or each feature once: user_id=2,movie_id=2")
         counts[name] = int(count)
     return counts
 
 
-def parse_option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise BenchError(f"option: {text!r} was given; write NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:  # not a number, list or truth value: a word
-        return name, value
+def parse_options(texts: Iterable[str]) -> dict[str, Any]:
+    """Knobs by name: each value a number, truth value or list as in JSON, or else a word. Raises BenchError."""
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in options:
+            raise BenchError(f"option: {text!r} was given; write NAME=VALUE, and each name once")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+            continue
+        try:
+            json.dumps(options[name], allow_nan=False)
+        except ValueError as error:
+            raise BenchError(f"option: {text!r} was given; a record holds finite numbers only") from error
+    return options
 
 
 def describe(record: Any, path: Path) -> str:
@@ -211,7 +229,7 @@ def study(name: str, seed: int, workers: int, dataset: str | None, data_dir: Pat
     done = runner.run()
     report = runner.report
     click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
-               f"records in {results / name}", err=True)  # fmt: skip
+               f"records in {results / name}", err=as_json)  # fmt: skip
     for failed in report.failed[:5]:
         click.echo(f"  failed: {failed.config['strategy']}: {failed.error}", err=True)
     if as_json:
@@ -230,8 +248,14 @@ def study(name: str, seed: int, workers: int, dataset: str | None, data_dir: Pat
     default=None,
     help="Folder to write to.  [default: RESULTS/report]",
 )
+@click.option(
+    "--update",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="Also write the marked blocks of this Markdown file anew.",
+)
 @shared("results")
-def report(only: str | None, out: Path | None, results: Path) -> None:
+def report(only: str | None, out: Path | None, update: Path | None, results: Path) -> None:
     """Draw figures, tables and a page from records alone."""
     from rich.console import Console
 
@@ -239,6 +263,11 @@ def report(only: str | None, out: Path | None, results: Path) -> None:
     from ue_bench.report.terminal import print_summary
 
     outcome = build(results, out or results / "report", only)
+    if update:
+        from ue_bench.record import write_whole
+        from ue_bench.report.prose import refresh
+
+        write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.summary, outcome.verdicts))
     print_summary(outcome, Console())
 
 
@@ -248,10 +277,8 @@ def report(only: str | None, out: Path | None, results: Path) -> None:
 def data_(dataset: str, data_dir: Path | None, as_json: bool) -> None:
     """Find a data set (or download it) and say what is in it."""
     from ue_bench import data
-    from ue_bench.progress import progress
 
-    with progress(dataset, None, "bytes") as update:
-        found = data.load(dataset, data_dir, progress=lambda done, total: update(done, total=total)).describe()
+    found = data.load(dataset, data_dir).describe()
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -96,7 +96,7 @@ def _from_sequence(values: Sequence[Any]) -> pl.Series:
     if first in (str, bytes):
         try:
             return _from_polars(pl.Series(values, dtype=pl.String if first is str else pl.Binary))
-        except TypeError:  # polars refuses a mixture; ours is legal or told value by value
+        except (TypeError, ValueError):  # polars refuses a mixture; ours is legal or told value by value
             return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)
     if set(map(type, values)) == {int} and min(values) >= -(2**63) and max(values) < 2**63:
         return pl.Series(values, dtype=pl.Int64).cast(pl.String)

@@ -20,6 +20,11 @@ def progress(label: str, total: float | None, unit: str = "") -> Iterator[Callab
         yield from _lines(label, total, unit)
 
 
+def note(text: str) -> None:
+    """One line on standard error about something that is not asked for and not wrong."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _bar(label: str, total: float | None, unit: str) -> Iterator[Callable[..., None]]:
     from rich import progress as rich_progress
     from rich.console import Console

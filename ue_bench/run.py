@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ue_bench import data, measure
+from ue_bench.allocator import keep_freed_memory
 from ue_bench.config import CHOICES, RunConfig
 from ue_bench.environment import environment
 from ue_bench.errors import BenchError, unknown
@@ -49,6 +50,7 @@ def run_once(
     config = resolve(config)
     device = _device(config.device)
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     dataset = data.load(config.dataset, data_dir)
     names = dataset.feature_names(config.features)
     encoded = data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))

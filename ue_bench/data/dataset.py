@@ -1,6 +1,5 @@
 """A loaded data set, and the values that a feature takes in its rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -154,14 +153,8 @@ def code(column: pl.Series) -> Coded:
     return Coded(codes.to_numpy().astype(np.int64), distinct)
 
 
-def load(
-    name: str,
-    data_dir: Path | None = None,
-    *,
-    cache: Path | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> Dataset:
+def load(name: str, data_dir: Path | None = None, *, cache: Path | None = None) -> Dataset:
     """Find and parse a data set (arguments as in `locate_files`). Raises BenchError for what is not there, or bad."""
-    files = locate_files(name, data_dir, cache, progress)
+    files = locate_files(name, data_dir, cache)
     ratings, users, items = parse(files)
     return Dataset(name, ratings, users, items, source=files.source, checksum=files.checksum)

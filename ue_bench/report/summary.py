@@ -16,9 +16,9 @@ ANCHORS = ("mean", "item_mean", "bias")
 _BYTES = ("total_bytes", "table_bytes", "auxiliary_bytes", "vocabulary_bytes", "vocabulary_floor_bytes", "head_bytes")
 _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
 COLUMNS = (
-    *SCOPE, "strategy", "regions", "region_rule", "lookups", "dim", "budget", "total_bytes", "n",
+    "study", "dataset", "features", "split", "strategy", "regions", "region_rule", "lookups", "dim", "budget", "total_bytes", "n",
     "test_mse_mean", "test_mse_low", "test_mse_high", "run_ids",
-    "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
+    "phase", "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
     "val_mse_mean", "val_mse_low", "val_mse_high", "latency_us", "latency_unstable", "train_seconds",
     *(f"anchor_{name}" for name in ANCHORS), "beats_bias",
 )  # fmt: skip
@@ -48,7 +48,8 @@ def score(summary: pd.DataFrame) -> pd.DataFrame:
 
 def panel(frame: pd.DataFrame) -> pd.Series:
     """The title of the panel a row belongs to: `base (ml-100k, random split)`."""
-    return frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split)"
+    title = frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split)"
+    return title + frame["phase"].map({"confirm": ", after the search, on fresh seeds"}).fillna("")
 
 
 def part_mse(run: Record, part: str) -> float | None:

@@ -31,7 +31,7 @@ def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, cell in groups(_contestants(scored[scored["budget"].notna()]), [*SCOPE, "budget"]):
         ranked = cell.sort_values(["mse", "label"], kind="stable").to_dict("records")
-        scores = [_by_seed(runs[*key[:4], row["label"], int(key[4])], row["part"]) for row in ranked]
+        scores = [_by_seed(runs[*key[:-1], row["label"], int(key[-1])], row["part"]) for row in ranked]
         tests = [paired(scores[0], other) for other in scores[1:]]
         adjusted = holm([test.p for test in tests])
         best = ranked[0]

@@ -1,0 +1,90 @@
+"""The import law: which room may import which. An arrow that is not listed is refused."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ue_bench
+
+ROOT = Path(ue_bench.__file__).parent
+OPEN = {"errors", "version"}  # importable from everywhere
+STRATEGIES = {"strategies", "feature", "hashing"}
+LAW = {
+    "__init__": {"layer", "run", "record", "config"},
+    "__main__": {"cli"},
+    "version": set(),
+    "errors": set(),
+    "units": set(),
+    "progress": set(),
+    "environment": set(),
+    "allocator": set(),
+    "feature": set(),
+    "config": set(),
+    "hashing": set(),
+    "layer": {"hashing"},
+    "data": {"data", "config", "feature", "hashing", "progress"},
+    "strategies": STRATEGIES,
+    "model": {"strategies"},
+    "train": {"model"},
+    "measure": {"strategies", "model", "train"},
+    "record": set(),
+    "run": {"allocator", "config", "data", "environment", "feature", "measure", "model", "record", "strategies", "train"},
+    "workers": {"config", "record", "run"},
+    "study": {"config", "progress", "record", "run", "workers"},
+    "report": {"report", "record"},
+    "testing": STRATEGIES,
+    "cli": {"config", "data", "progress", "record", "report", "run", "strategies", "study", "units"},
+    "studies": {"config", "study", "studies"},
+}
+LIBRARIES = {"optuna": {"study"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
+    "hashing", "layer", "strategies", "model", "train", "measure", "run", "workers", "testing"},
+    "seaborn": {"report"}, "matplotlib": {"report"}}  # fmt: skip
+
+
+def files():
+    for path in sorted(ROOT.rglob("*.py")):
+        yield path.relative_to(ROOT).with_suffix("").parts[0], path
+    for path in sorted((ROOT.parent / "studies").glob("*.py")):
+        yield "studies", path
+
+
+def imports(path):
+    """Dotted names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from ([f"ue_bench.{alias.name}" for alias in node.names] if node.module == "ue_bench" else [node.module])
+
+
+@pytest.mark.parametrize(("room", "path"), [pytest.param(*f, id=str(f[1].relative_to(ROOT.parent))) for f in files()])
+def test_arrows_point_one_way(room, path):
+    assert room in LAW, f"{path}: a new room needs a line in the law"
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "ue_bench" and rest:
+            assert rest[0] in LAW[room] | OPEN, f"{path} imports {name}, which {room} may not"
+        elif top in LIBRARIES:
+            assert room in LIBRARIES[top], f"{path} imports {top}, which {room} may not"
+
+
+@pytest.mark.parametrize("room", ["train", "model", "run", "report"])
+def test_no_strategy_is_named_where_all_are_equal(room):
+    from ue_bench.strategies import STRATEGIES
+
+    for owner, path in files():
+        if owner != room:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in STRATEGIES, f"{path}:{node.lineno} names the strategy {node.value}"
+
+
+def test_hooks_are_declared_not_sniffed():
+    for room, path in files():
+        names = [node.func.id for node in ast.walk(ast.parse(path.read_text()))
+                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]  # fmt: skip
+        if room in ("train", "model", "run", "measure", "strategies"):
+            assert "hasattr" not in names, path
