@@ -38,7 +38,7 @@ LAW = {
     "studies": {"config", "study", "studies"},
 }
 LIBRARIES = {"optuna": {"study"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
-    "hashing", "layer", "strategies", "model", "train", "measure", "run", "workers", "testing"},
+    "hashing", "layer", "strategies", "model", "train", "measure", "run", "testing"},
     "seaborn": {"report"}, "matplotlib": {"report"}}  # fmt: skip
 
 

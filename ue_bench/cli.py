@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -230,8 +231,9 @@ def study(name: str, seed: int, workers: int, dataset: str | None, data_dir: Pat
     report = runner.report
     click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
                f"records in {results / name}", err=as_json)  # fmt: skip
-    for failed in report.failed[:5]:
-        click.echo(f"  failed: {failed.config['strategy']}: {failed.error}", err=True)
+    for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
+        for text, n in Counter(str(record.error) for record in records).most_common(5):
+            click.echo(f"  {kind}: {text} ({n} runs)", err=True)
     if as_json:
         click.echo(json.dumps([json.loads(record.to_json()) for record in done]))
     if report.failed:

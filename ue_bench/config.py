@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
 _LEAST = {  # smallest legal value of each number; None is checked by the type
-    "budget": 1, "dim": 1, "width": 1, "low_cardinality_max": 0, "init_scale": 0, "dropout": 0, "lr": 0,
+    "budget": 1, "dim": 1, "width": 1, "hidden": 1, "low_cardinality_max": 0, "init_scale": 0, "dropout": 0, "lr": 0,
     "weight_decay": 0, "batch_size": 1, "epochs": 1, "patience": 1, "evals_per_epoch": 1, "threads": 1,
     **dict.fromkeys(SEEDS, 0),
 }  # fmt: skip

@@ -11,9 +11,20 @@ class BenchError(Exception):
     """
 
 
+class BudgetError(BenchError):
+    """A budget that a strategy cannot work with, and the least above it that it can. A study keeps it as an answer.
+
+    why: completes `a budget of N bytes ...`. works: bytes.
+    """
+
+    def __init__(self, name: str, budget: int, why: str, works: int) -> None:
+        super().__init__(f"{name}: a budget of {budget:,} bytes {why}; raise it to at least {works:,}")
+        self.why, self.works = why, works
+
+
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = sorted(allowed)
     near = get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {', '.join(names)}")
+    return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {', '.join(names) or 'none'}")

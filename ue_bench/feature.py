@@ -13,11 +13,13 @@ class Feature:
     name: as in the data set, or a cross such as ``user_id*genres``.
     values: every distinct value as text, those that occur in training first; a row's code is its position here.
     n_seen: ``values[:n_seen]`` occur in training; a code >= n_seen is unseen.
+    counts: training rows of each of ``values[:n_seen]``; empty where nobody counted.
     """
 
     name: str
     values: Sequence[str]
     n_seen: int
+    counts: Sequence[int] = ()
 
     @property
     def cardinality(self) -> int:

@@ -102,7 +102,7 @@ def from_values(strategy: EmbeddingStrategy, values: Sequence[Any]) -> torch.Ten
 
 
 def step_time(model: RatingModel, train: Rows, recipe: Recipe, seconds: float = 0.15) -> dict[str, Any]:
-    """Time of one training step on one batch, in milliseconds. Changes the model's weights: measure quality before."""
+    """Time of one training step on one batch, in milliseconds. Changes the model's weights."""
     model.train()
     optimizers = Optimizers(model, recipe)
     rows = slice(0, recipe.batch_size or len(train))

@@ -79,15 +79,18 @@ def write_whole(path: Path, text: str) -> Path:
 
 def require_writable(folder: Path) -> None:
     """Raise BenchError now, rather than after hours of training, when records could not be written to `folder`."""
-    probe = write_whole(folder / ".writable", "")
-    probe.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # nameless: two commands may try at once
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror or error}; choose another folder or free the space") from error
 
 
 def read(path: Path) -> Record:
     """Load one record. Raises BenchError that names the file when it is torn, altered, foreign or of a newer schema."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     names = {f.name for f in fields(Record)}
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
@@ -97,7 +100,11 @@ def read(path: Path) -> Record:
     checksum = content.pop("checksum", None)
     if set(content) != names:
         raise BenchError(f"{path}: not a record of ue_bench (fields {sorted(set(content) ^ names)} differ)")
-    if checksum != _checksum(content):
+    try:
+        found = _checksum(content)
+    except ValueError as error:  # NaN or infinity
+        raise BenchError(f"{path}: not a record of ue_bench ({error})") from error
+    if checksum != found:
         raise BenchError(f"{path}: the content does not match its checksum; run it again")
     return Record(**content)
 

@@ -44,10 +44,17 @@ def run_once(
 ) -> Record:
     """Train and measure one configuration. Writes nothing.
 
-    Raises BenchError for a bad configuration or bad data. Leaves torch's thread count as the configuration asks; the state of
-    torch's global generator is put back.
+    Raises BenchError for a bad configuration or bad data, and MemoryError, of the CPU or the GPU. Leaves torch's thread count as
+    the configuration asks; the state of torch's global generator is put back.
     """
-    config = resolve(config)
+    try:
+        return _run(resolve(config), data_dir, study, phase, on_evaluation)
+    except RuntimeError as error:
+        _tell_memory(error)
+        raise
+
+
+def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_evaluation: Callable[[Fit], None]) -> Record:
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
@@ -56,18 +63,17 @@ def run_once(
     encoded = data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))
     rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
+    recipe = Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
+                    config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
+    mean = float(encoded.ratings[encoded.parts == PARTS["train"]].mean())
+    quality: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(config.init_seed)
-        exact_at_most = config.low_cardinality_max if config.low_cardinality == "exact" else 0
-        bias = float(encoded.ratings[encoded.parts == PARTS["train"]].mean()) if config.rating_bias == "mean" else None
-        model = RatingModel(build(spec, exact_at_most), config.head, config.hidden, config.dropout, bias).to(device)
-        recipe = Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
-                        config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
-        quality: dict[str, Any] = {}
+        model = make_model(config, spec, mean).to(device)
         cost = sizes(model)
-        if config.measure != "latency":
-            memory = measure.PeakMemory(device)
-            with memory:
+        if config.measure == "latency":
+            model.strategy.end_training()
+        else:
+            with measure.PeakMemory(device) as memory:
                 done = fit(model, rows["train"], rows["val"], recipe, on_evaluation)
             quality = judge(model, rows, encoded, done)
             cost |= {
@@ -76,7 +82,7 @@ def run_once(
             }  # fmt: skip
         if config.measure != "quality":
             cost["latency"] = measure.lookup_latency(model.strategy, rows["val"].codes)
-            cost["step_ms"] = measure.step_time(model, rows["train"], recipe)
+            cost["step_ms"] = measure.step_time(make_model(config, spec, mean).to(device), rows["train"], recipe)
     found = {
         "source": dataset.source, "checksum": dataset.checksum,
         "n_rows": {name: len(part) for name, part in rows.items()},
@@ -90,6 +96,12 @@ def run_once(
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
 
 
+def _tell_memory(error: RuntimeError) -> None:
+    """Raise MemoryError for a failed allocation: torch tells one on the CPU as a RuntimeError like any other."""
+    if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        raise MemoryError(str(error).splitlines()[0]) from error
+
+
 def has_budget(config: RunConfig) -> bool:
     """Whether the strategy's size follows from the budget; the exact table's does not."""
     return entry_of(config.strategy).has_budget
@@ -100,6 +112,14 @@ def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     dataset = data.load(config.dataset, data_dir)
     features = tuple(Feature(name, dataset.coded(name).values.to_list(), 0) for name in dataset.feature_names(config.features))
     return make_spec(config, features).exact_table_bytes
+
+
+def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel:
+    """The model of a configuration, its initial values drawn from the init seed: table first, then head."""
+    torch.manual_seed(config.init_seed)
+    exact_at_most = config.low_cardinality_max if config.low_cardinality == "exact" else 0
+    bias = mean_rating if config.rating_bias == "mean" else None
+    return RatingModel(build(spec, exact_at_most), config.head, config.hidden, config.dropout, bias)
 
 
 def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
@@ -121,11 +141,12 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
 
 
 def sizes(model: RatingModel) -> dict[str, Any]:
-    """Bytes of everything that serving holds."""
+    """Bytes of everything that serving holds, and of what the strategy holds in training."""
     footprint = model.strategy.footprint()
     return {
         "table_bytes": footprint.table, "auxiliary_bytes": footprint.auxiliary, "vocabulary_bytes": footprint.vocabulary,
         "vocabulary_floor_bytes": footprint.vocabulary_floor, "total_bytes": footprint.total, "head_bytes": model.head_bytes(),
+        "training_table_bytes": model.strategy.training_bytes(),
     }  # fmt: skip
 
 

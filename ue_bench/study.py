@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError, unknown
+from ue_bench.errors import BenchError, BudgetError, unknown
 from ue_bench.progress import progress
 from ue_bench.record import Record
 from ue_bench.workers import Job, Workers
@@ -63,11 +63,12 @@ class Study:
 
 @dataclass
 class Progress:
-    """What a study did: runs made now, runs found ready, failures."""
+    """What a study did: runs made now, runs found ready, failures, budgets that cannot work."""
 
     made: int = 0
     ready: int = 0
     failed: list[Record] = field(default_factory=list)
+    infeasible: list[Record] = field(default_factory=list)  # the strategy cannot work with the budget: an answer
 
 
 def names() -> list[str]:
@@ -101,7 +102,7 @@ class Runner:
         records_room.require_writable(results / name)
         self.done: dict[str, Record] = {}
         for found in records_room.load(results, name)[0]:
-            if found.status == "ok":
+            if found.status == "ok" or _infeasible(found):
                 self.done[found.run_id] = found
         self.report = Progress()
         self.wanted: dict[str, RunConfig] = {}
@@ -155,15 +156,15 @@ class Runner:
 
     def _keep(self, record: Record) -> None:
         self.report.made += 1
-        if record.status == "ok":
+        if record.status == "ok" or _infeasible(record):
             self.done[record.run_id] = record
-        else:
-            self.report.failed.append(record)
+        if record.status != "ok":
+            (self.report.infeasible if _infeasible(record) else self.report.failed).append(record)
 
     def _latency(self) -> Iterator[RunConfig]:
         """Each configuration once: latency does not depend on training or seeds, and a search's trials are not quoted."""
         for run_id, config in list(self.wanted.items()):
-            if run_id in self.done and self.done[run_id].phase != "search":
+            if run_id in self.done and self.done[run_id].phase != "search" and self.done[run_id].status == "ok":
                 yield replace(config.with_seed(self.seed), measure="latency")
 
     def _search(self, search: Search, workers: Workers) -> None:
@@ -237,6 +238,10 @@ class Runner:
         return study
 
 
+def _infeasible(record: Record) -> bool:
+    return record.status == "failed" and (record.error or "").startswith(BudgetError.__name__)
+
+
 def _title(config: RunConfig) -> str:
     return f"{config.strategy}, {config.features}, seed {config.init_seed}"
 
@@ -286,7 +291,9 @@ def _belongs(record: Record, base: RunConfig, space: Mapping[str, tuple[int, ...
     """Whether a record is a trial of the search from `base`: equal but for what the space varies."""
     varied = {name.split(".")[0] for name in space}
     config = RunConfig.from_dict(record.config)
-    same = all(getattr(config, f.name) == getattr(base, f.name) for f in fields(RunConfig) if f.name not in varied)
+    same = record.status == "ok" and all(
+        getattr(config, f.name) == getattr(base, f.name) for f in fields(RunConfig) if f.name not in varied
+    )
     return same and record.phase == "search" and all(_get(config, name) in allowed for name, allowed in space.items())
 
 

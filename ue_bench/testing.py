@@ -22,10 +22,10 @@ from ue_bench.feature import Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.base import LEAST_USED
 
-FEATURES = (
-    Feature("user", tuple(f"u{i}" for i in range(120)), 100),
-    Feature("item", tuple(f"i{i}é" for i in range(60)), 50),
-    Feature("flag", ("no", "yes", ""), 3),
+FEATURES = (  # values, how many are seen, how often
+    Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
+    Feature("item", tuple(f"i{i}é" for i in range(60)), 50, (3,) * 50),
+    Feature("flag", ("no", "yes", ""), 3, (60, 30, 10)),
 )
 
 
@@ -119,8 +119,26 @@ class StrategyContract:
         built = self.build()
         footprint = built.footprint()
         held = sum(t.numel() * t.element_size() for t in built.state_dict().values())
-        assert footprint.table + footprint.auxiliary == held, "table and auxiliary are all parameters and persistent buffers"
+        if not any(module.training_only for module in built.modules() if isinstance(module, EmbeddingStrategy)):
+            assert footprint.table + footprint.auxiliary == held, "table and auxiliary are all parameters and persistent buffers"
         assert (footprint.vocabulary > 0) == bool(built.vocabularies), "a vocabulary that is held is counted"
+
+    def test_what_is_served_is_what_was_counted(self) -> None:
+        built, codes = self.build().eval(), self.codes()
+        before = built.footprint()
+        built.end_training()
+        after = built.footprint()
+        assert (after.table, after.auxiliary) == (before.table, before.auxiliary), "the bytes served are known before training"
+        assert built.training_bytes() == after.table + after.auxiliary, "after training nothing is held that is not served"
+        out = built(codes)
+        assert out.shape == (len(codes), sum(built.widths)), "what is served gives [B, W]"
+        assert torch.isfinite(out).all(), "what is served is finite"
+        assert torch.allclose(out, torch.cat([built(row.unsqueeze(0)) for row in codes]), atol=1e-6)
+
+    def test_an_epoch_may_end(self) -> None:
+        built, codes = self.build(), self.codes()
+        built.end_epoch(0)
+        assert torch.isfinite(built(codes)).all(), "vectors stay finite between epochs"
 
     def test_state_dict_round_trip(self) -> None:
         trained, codes = self.build(seed=5), self.codes()

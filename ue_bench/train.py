@@ -127,7 +127,7 @@ def fit(
     recipe: Recipe,
     on_evaluation: Callable[[Fit], None] = lambda fit: None,
 ) -> Fit:
-    """Train `model` in place and leave it with its best weights (early stopping) or its last (none).
+    """Train `model` in place and leave it as it is served, with its best weights (early stopping) or its last (none).
 
     Raises BenchError when the loss stops being finite.
     """
@@ -176,5 +176,6 @@ def fit(
             optimizers = Optimizers(model, recipe)
     if best_state is not None:
         model.load_state_dict(best_state)
+    model.strategy.end_training()
     found.seconds, found.optimizer_bytes = time.perf_counter() - started, optimizers.n_bytes()
     return found

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,14 +47,16 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         for process, _job in self._running.values():
             process.kill()
-        for process, _job in self._running.values():
+        for process, job in self._running.values():
             process.join()
+            _sweep(job)
 
     @property
     def free(self) -> int:
         return self.count - len(self._running)
 
     def start(self, job: Job) -> None:
+        _ensure_forkserver()
         process = self._context.Process(target=_run, args=(job,))
         process.start()
         self._running[process.sentinel] = process, job
@@ -67,6 +70,7 @@ class Workers:
         if code > 0:
             raise RuntimeError(f"run {job.config.run_id} of study {job.study} crashed; its traceback stands above")
         if code < 0:
+            _sweep(job)
             name = signal.Signals(-code).name
             hint = " (out of memory?)" if name == "SIGKILL" else ""
             write(_failed(job, f"the process was ended by {name}{hint}"), job.results)
@@ -83,6 +87,21 @@ class Workers:
             left -= 1
 
 
+def _ensure_forkserver() -> None:
+    """Start the forkserver deaf to Ctrl-C, which is the parent's to answer: it would print a traceback while it loads torch."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by what is started here
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _sweep(job: Job) -> None:
+    """Remove the temporary file of a run that was ended while it wrote its record."""
+    for temporary in job.path.parent.glob(f".{job.path.stem}-*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
 def _failed(job: Job, error: str) -> Record:
     return Record(job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict())
 
@@ -90,12 +109,10 @@ def _failed(job: Job, error: str) -> Record:
 def _run(job: Job) -> None:
     """The body of a run's process. What was raised on purpose, and running out of memory, make a failed record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends its children
-    import torch
-
     from ue_bench.run import run_once
 
     try:
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
-    except (BenchError, MemoryError, torch.OutOfMemoryError) as error:
+    except (BenchError, MemoryError) as error:
         record = _failed(job, f"{type(error).__name__}: {error}")
     write(record, job.results)

@@ -64,6 +64,8 @@ class Dataset:
                 names += ("user_id*genres", "user_id*release_year")
         else:
             names = tuple(name.strip() for name in spec.split(","))
+            if len(names) == 1 and names[0] and "*" not in names[0] and names[0] not in self.features:
+                raise unknown("feature", names[0], (*NAMED_SETS, *self.features))
             if not any(names):
                 raise BenchError(f"features: none given; give {', '.join(NAMED_SETS)}, or some of {', '.join(self.features)}")
         met: dict[tuple[str, ...], str] = {}

@@ -82,4 +82,6 @@ def _seen_first(name: str, coded: Coded, kept: np.ndarray, order: np.ndarray, n_
     new = np.empty(len(coded.values), np.int64)
     new[by_appearance] = np.arange(len(by_appearance))
     values = cast(Sequence[str], coded.values.gather(by_appearance).alias(name))
-    return Feature(name=name, values=values, n_seen=int((first < n_train).sum())), new[old]
+    codes, n_seen = new[old], int((first < n_train).sum())
+    counts = np.bincount(codes[order[:n_train]], minlength=n_seen).tolist()
+    return Feature(name, values, n_seen, counts), codes

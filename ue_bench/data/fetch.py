@@ -48,7 +48,11 @@ def locate_files(name: str, data_dir: Path | None, cache: Path | None) -> Files:
         raise unknown("data set", name, DATASETS)
     info = DATASETS[name]
     if data_dir is not None:
-        return _from_user(info, Path(data_dir).expanduser())
+        try:
+            return _from_user(info, Path(data_dir).expanduser())
+        except (OSError, RuntimeError) as error:  # too long a name, a loop of links, no right to look; no such user
+            why = getattr(error, "strerror", None) or error
+            raise BenchError(f"--data-dir {str(data_dir)[:200]} cannot be read: {why}") from error
     cache = cache_folder() if cache is None else cache
     archive = cache / f"{name}.zip"
     if archive.is_file():

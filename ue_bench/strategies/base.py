@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, BudgetError, unknown
 from ue_bench.feature import Feature
 from ue_bench.hashing import lookup_seed
 from ue_bench.strategies.vocabulary import Vocabulary
@@ -102,12 +102,19 @@ class EmbeddingStrategy(nn.Module, ABC):
     """A strategy: `locate` is the input pipeline (no learned state), `embed` the model. Both are measured.
 
     A subclass builds its modules in `__init__`, appends to `vocabularies` what it must hold to serve, and reads its own knobs
-    from ``spec.options``. It draws its initial values from torch's global generator and nothing else.
+    from ``self.options``. It draws its initial values, and whatever it draws later, from torch's global generator.
+
+    A strategy that trains more than it serves (a float table that becomes codes) has both from the start: it names in
+    `training_only` the parameters and buffers that `end_training` sets to None, and fills in the rest there.
     """
+
+    training_only: tuple[str, ...] = ()
+    knobs: Mapping[str, Any] = {}  # the method's own, with their defaults; `self.options` has the values in effect
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.options = {**self.knobs, **check_knobs(spec, self.knobs)}
         self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)  # per feature; W is their sum
         self.vocabularies: list[Vocabulary] = []
         self.register_buffer("_slots", None, persistent=False)
@@ -126,6 +133,9 @@ class EmbeddingStrategy(nn.Module, ABC):
     def end_epoch(self, epoch: int) -> bool:
         """Called between epochs. Changes values in place, or says True: the optimizer must be rebuilt. Here: nothing."""
         return False
+
+    def end_training(self) -> None:
+        """Called once, with the best weights in place: becomes what is served. Here: nothing."""
 
     @final  # type: ignore[misc]  # torch declares forward as an attribute
     def forward(self, codes: Tensor) -> Tensor:
@@ -159,12 +169,27 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     @final
     def footprint(self) -> Footprint:
-        """Bytes of pools, of every other parameter and persistent buffer, and of the vocabularies. Nothing can be left out."""
-        state = sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
-        pools = [module.weight for module in self.modules() if isinstance(module, Pool)]
-        table = sum(weight.numel() * weight.element_size() for weight in pools)
+        """Bytes of pools, of every other parameter and persistent buffer, and of the vocabularies, as they are served.
+
+        What is trained and not served is left out, and nothing else can be.
+        """
+        left_out = {
+            f"{prefix}{'.' if prefix else ''}{name}"
+            for prefix, module in self.named_modules()
+            if isinstance(module, EmbeddingStrategy)
+            for name in module.training_only
+        }
+        served = {name: _n_bytes(tensor) for name, tensor in self.state_dict().items() if name not in left_out}
+        pools = {f"{name}.weight" for name, module in self.named_modules() if isinstance(module, Pool)}
+        table = sum(size for name, size in served.items() if name in pools)
         vocabulary = sum(v.n_bytes for v in self.vocabularies)
-        return Footprint(table, state - table, vocabulary, sum(v.floor_bytes for v in self.vocabularies))
+        floor = sum(v.floor_bytes for v in self.vocabularies)
+        return Footprint(table, sum(served.values()) - table, vocabulary, floor)
+
+    @final
+    def training_bytes(self) -> int:
+        """Bytes of all parameters and persistent buffers that are held now: before `end_training`, those of training."""
+        return sum(map(_n_bytes, self.state_dict().values()))
 
     @final
     def sparse_parameters(self) -> list[nn.Parameter]:
@@ -172,20 +197,32 @@ class EmbeddingStrategy(nn.Module, ABC):
         return [module.weight for module in self.modules() if isinstance(module, Pool) and module.sparse]
 
 
+def _n_bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
 def _forget_slots(strategy: EmbeddingStrategy, _: Any) -> None:
     strategy.register_buffer("_slots", None, persistent=False)
 
 
+def check_knobs(spec: Spec, knobs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The knobs that were given. Raises BenchError for one that the method lacks or of another type than its default."""
+    for name, value in spec.options.items():
+        if name not in knobs:
+            raise unknown(f"knob of {spec.name}", name, knobs)
+        default = knobs[name]
+        if type(value) is not type(default) and not (type(default) is float and type(value) is int):
+            raise BenchError(f"{spec.name}: knob {name}={value!r} was given; it must be {type(default).__name__}, as {default!r}")
+    return spec.options
+
+
 def check_budget(strategy: EmbeddingStrategy) -> None:
-    """Raise BenchError unless table and auxiliary bytes lie within [90 %, 100 %] of the budget (None: any size)."""
+    """Raise BudgetError unless table and auxiliary bytes lie within [90 %, 100 %] of the budget (None: any size)."""
     footprint, spec = strategy.footprint(), strategy.spec
     used = footprint.table + footprint.auxiliary
     if spec.budget is None or LEAST_USED * spec.budget <= used <= spec.budget:
         return
-    given = f"{spec.name}: a budget of {spec.budget:,} bytes was given"
     if used > spec.budget:
-        raise BenchError(f"{given}; the smallest that works is {used:,}")
-    raise BenchError(
-        f"{given} and only {used:,} of them can be used (at least 90 % must be); "
-        f"lower it to {used:,} or raise it to {used + spec.row_bytes:,}"
-    )
+        raise BudgetError(spec.name, spec.budget, "is too small", used)
+    why = f"is given and only {used:,} of them can be used (at least 90 % must be)"
+    raise BudgetError(spec.name, spec.budget, why, used + spec.row_bytes)

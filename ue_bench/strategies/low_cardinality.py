@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ue_bench.errors import BenchError
-from ue_bench.strategies.base import EmbeddingStrategy, Spec
+from ue_bench.errors import BenchError, BudgetError
+from ue_bench.strategies.base import EmbeddingStrategy, Spec, check_budget
 from ue_bench.strategies.collisionless import Collisionless
 
 
@@ -18,7 +18,7 @@ class ExactLowCardinality(EmbeddingStrategy):
     """`method` for the features with more than `at_most` values, `Collisionless` for the others."""
 
     def __init__(self, spec: Spec, method: type[EmbeddingStrategy], at_most: int) -> None:
-        super().__init__(spec)
+        super().__init__(replace(spec, options={}))  # the knobs are the method's
         few = [f.cardinality <= at_most for f in spec.features]
         if all(few):
             raise BenchError(
@@ -28,12 +28,13 @@ class ExactLowCardinality(EmbeddingStrategy):
         self.exact = Collisionless(_part(spec, few, budget=None))
         paid = self.exact.footprint().table
         rest = [not is_few for is_few in few]
-        if spec.budget is not None and spec.budget <= paid:
-            raise BenchError(
-                f"{spec.name}: a budget of {spec.budget:,} bytes does not pay for the exact rows of the low-cardinality features "
-                f"({paid:,} bytes); raise it above that, or hash them too"
-            )
-        self.method = method(_part(spec, rest, budget=None if spec.budget is None else spec.budget - paid))
+        try:
+            left = None if spec.budget is None else max(spec.budget - paid, 0)
+            self.method = method(_part(spec, rest, budget=left))
+            check_budget(self.method)
+        except BudgetError as error:
+            why = f"{error.why}, beside {paid:,} bytes for exact rows of low-cardinality features"
+            raise BudgetError(spec.name, spec.budget or 0, why, error.works + paid) from error
         self.vocabularies = [*self.exact.vocabularies, *self.method.vocabularies]
         positions = {True: 0, False: 0}
         self.parts: list[tuple[EmbeddingStrategy, int]] = []  # per feature: who holds it, and as which of its features
@@ -57,6 +58,9 @@ class ExactLowCardinality(EmbeddingStrategy):
 
     def end_epoch(self, epoch: int) -> bool:
         return self.method.end_epoch(epoch)
+
+    def end_training(self) -> None:
+        self.method.end_training()
 
 
 def _part(spec: Spec, mask: list[bool], budget: int | None) -> Spec:

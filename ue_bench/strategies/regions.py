@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ue_bench.errors import BenchError, unknown
+from ue_bench.errors import BudgetError, unknown
 from ue_bench.strategies.base import Spec
 
 RULES: dict[str, Callable[[int], float]] = {"proportional": float, "sqrt": math.sqrt, "equal": lambda cardinality: 1.0}
@@ -44,16 +44,15 @@ def separate(slots: int, cardinalities: Sequence[int], rule: str) -> list[Region
 def regions(spec: Spec, slot_numbers: int) -> list[Region]:
     """One region a feature, in a pool of as many slots of `slot_numbers` float32 numbers as the budget pays for.
 
-    Raises BenchError, with the smallest budget that works, where the pool is too small.
+    Raises BudgetError, with the smallest budget that works, where the pool is too small.
     """
     budget, slot_bytes = spec.require_budget(), 4 * slot_numbers
     slots, needed = budget // slot_bytes, len(spec.features) if spec.regions == "separate" else 1
     if slots < needed:
-        rows = "row" if needed == 1 else "rows"
-        raise BenchError(
-            f"{spec.name}: a budget of {budget:,} bytes pays for {slots} of the {needed} {rows} of {slot_numbers} numbers needed"
-            f"{' (one a feature)' if needed > 1 else ''}; raise it to at least {needed * slot_bytes:,}"
+        rows = (
+            f"{needed} row{'s' if needed > 1 else ''} of {slot_numbers} numbers needed{' (one a feature)' if needed > 1 else ''}"
         )
+        raise BudgetError(spec.name, budget, f"pays for {slots} of the {rows}", needed * slot_bytes)
     if spec.regions == "separate":
         return separate(slots, [f.cardinality for f in spec.features], spec.region_rule or "proportional")
     return multiplexed(slots, len(spec.features))
