@@ -18,10 +18,10 @@ WIDE = RunConfig(features="wide", strategy="collisionless", evals_per_epoch=4, p
 RULES = ("proportional", "sqrt", "equal")
 
 
-def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
+def arms(exact: RunConfig, lookups: tuple[int, ...] = (1, 2)) -> tuple[RunConfig, ...]:
     """The exact table, then each hashed form with one lookup of 16 numbers and with two of 8."""
     forms: list[dict[str, Any]] = [{"strategy": "unified"}, *({"strategy": "per_feature", "region_rule": rule} for rule in RULES)]
-    return exact, *(replace(exact, **form, lookups=n, dim=16 // n) for form in forms for n in (1, 2))
+    return exact, *(replace(exact, **form, lookups=n, dim=16 // n) for form in forms for n in lookups)
 
 
 STUDY = Study(

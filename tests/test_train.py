@@ -5,7 +5,7 @@ import torch
 
 from ue_bench.errors import BenchError
 from ue_bench.feature import Feature
-from ue_bench.model import RatingModel
+from ue_bench.model import Dropout, RatingModel
 from ue_bench.strategies import Spec, build
 from ue_bench.train import Recipe, Rows, fit, mse, predict
 
@@ -107,6 +107,19 @@ def test_what_cannot_be_trained_is_told():
         fit(model(sparse=True), TRAIN, VALIDATION, recipe(optimizer="sparse_adam", weight_decay=0.1))
     with pytest.raises(BenchError, match="diverged"):
         fit(model(), TRAIN, VALIDATION, recipe(lr=1e30))
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p):
+    torch.manual_seed(0)
+    dropout, x = Dropout(p), torch.ones(500, 401, requires_grad=True)
+    out = dropout(x)
+    assert float((out == 0).float().mean()) == pytest.approx(p, abs=0.005)
+    assert float(out.detach().mean()) == pytest.approx(1, abs=0.02)
+    assert len(out.unique()) <= 2
+    out.sum().backward()
+    assert torch.equal(x.grad, out.detach())
+    assert torch.equal(dropout.eval()(x), x)
 
 
 def test_the_strategy_is_told_of_each_epoch_and_may_ask_for_a_new_optimizer():

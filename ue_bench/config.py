@@ -57,11 +57,11 @@ class RunConfig:
     rating_bias: str = "mean"  # the last bias starts at the training mean, or at torch's default
     # recipe
     optimizer: str = "adam"
-    lr: float = 3e-3
+    lr: float = 4e-3
     weight_decay: float = 0.0
     batch_size: int | None = 512  # rows; None: full batch
     epochs: int = 40
-    patience: int | None = 4  # epochs without a better validation MSE; None: no early stopping
+    patience: int | None = 3  # epochs without a better validation MSE; None: no early stopping
     evals_per_epoch: int = 1
     # seeds
     hash_seed: int = 0

@@ -1,9 +1,32 @@
 """A strategy and a head: codes in, ratings out."""
 
+import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import unknown
 from ue_bench.strategies.base import EmbeddingStrategy
+
+
+class Dropout(nn.Module):
+    """Each number is zeroed with probability `p`, to 1/65,536, and the others scaled so that the mean stays.
+
+    On the CPU torch draws 32 random bits a number, one number at a time, which is a quarter of a training step here. This draws
+    16, four numbers at a time.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        dropped = int(p * 65_536)
+        self.threshold, self.scale = dropped - 32_768, 65_536 / (65_536 - dropped)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return x
+        if x.is_cuda:
+            return nn.functional.dropout(x, self.p)
+        bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        return x * ((bits[: x.numel()] >= self.threshold).view_as(x) * self.scale)
 
 
 class MLP(nn.Module):
@@ -12,7 +35,7 @@ class MLP(nn.Module):
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.hidden = nn.Linear(width, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, 1)
 
     def forward(self, x: Tensor) -> Tensor:
