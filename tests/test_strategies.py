@@ -52,7 +52,7 @@ def test_explicit_seeds_are_used_as_given():
     seeds = {"user": [0, 1], "item": [2], "sex": [3]}
     built = build(spec(hash_seeds=seeds))
     assert built.locate(0, ["u7"]).tolist() == [[xxh("u7", 0, 100), xxh("u7", 1, 100)]]
-    with pytest.raises(BenchError, match="1 seeds were given for the 2 lookups of user"):
+    with pytest.raises(BenchError, match="1 seeds were given for user, which has 2 lookups"):
         build(spec(hash_seeds={"user": [0]})).locate(0, ["u7"])
 
 

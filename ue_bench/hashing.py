@@ -18,9 +18,13 @@ FEW = 128  # up to here a Python loop over xxhash costs less than polars' fixed 
 ALLOWED = "categories must be str, bytes or int"
 
 
-def lookup_seed(feature: str, lookup: int, hash_seed: int) -> int:
-    """Seed of one lookup, below 2**32: it follows from the feature's *name*, so that reordering features changes nothing."""
-    return xxhash.xxh32_intdigest(f"{feature}\x1f{lookup}".encode(), hash_seed)
+def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> int:
+    """Seed of one lookup, below 2**32: it follows from the feature's *name*, so that reordering features changes nothing.
+
+    number: of the hash, where a method takes several in one lookup.
+    """
+    name = f"{feature}\x1f{lookup}" if number == 0 else f"{feature}\x1f{lookup}\x1f{number}"
+    return xxhash.xxh32_intdigest(name.encode(), hash_seed)
 
 
 def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:

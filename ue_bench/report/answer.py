@@ -20,7 +20,7 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     for key, part in groups(scored, SCOPE):
         lines += [f"**{panel(part).iloc[0]}** (study `{key[0]}`)", ""]
         if key in cells:
-            unit = part["exact_table_bytes"].median()  # allocations of lookups differ a little
+            unit = part["exact_table_bytes"].mode().iloc[0]  # found allocations of lookups differ a little
             lines += [_cell(cell, unit, part["part"].iloc[0]) for _, cell in groups(cells[key], "budget")]
         lines += [_unbudgeted(part), _front(part), _bias(part), ""]
     return [line for line in lines if line is not None]

@@ -1,6 +1,8 @@
 """The one list of strategies. A strategy is a method and the regions it may use; adding one is a file and a line here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.base import EmbeddingStrategy, Footprint, Spec, check_budget
@@ -13,7 +15,10 @@ __all__ = ["STRATEGIES", "EmbeddingStrategy", "Entry", "Footprint", "Spec", "bui
 
 @dataclass(frozen=True)
 class Entry:
-    """A strategy's method, the regions it may use (the first is the default), one line and a source."""
+    """A strategy: its method, the regions it may use (the first is the default), one line and a source.
+
+    fixed: knobs that make it this strategy, which cannot be given. search: values of its own knob for a fair search.
+    """
 
     method: type[EmbeddingStrategy]
     regions: tuple[str, ...]
@@ -21,7 +26,11 @@ class Entry:
     source: str
     needs_vocabulary: bool = False
     has_budget: bool = True
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
+
+BOTH = ("multiplexed", "separate")
 
 STRATEGIES: dict[str, Entry] = {
     "unified": Entry(
@@ -68,6 +77,10 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
     global generator. Raises BenchError for an unknown name, a budget that does not work or a bad knob.
     """
     entry = entry_of(spec.name)
+    for knob in entry.fixed:
+        if knob in spec.options:
+            raise BenchError(f"{spec.name}: knob {knob} was given; it is {entry.fixed[knob]!r} in this strategy")
+    spec = replace(spec, options={**entry.fixed, **spec.options})
     if not entry.has_budget:
         return entry.method(spec)
     low = any(feature.cardinality <= exact_at_most for feature in spec.features)

@@ -37,14 +37,17 @@ class Spec:
     sparse: bool = False  # gradients of the pool hold only the rows touched
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
 
-    def seeds(self, feature: int) -> list[int]:
-        """One seed a lookup of this feature."""
+    def seeds(self, feature: int, hashes: int = 1) -> list[int]:
+        """Seeds of this feature, `hashes` of them for each lookup: those of the first lookup, then of the next."""
         name, count = self.features[feature].name, self.lookups[feature]
         if name not in self.hash_seeds:
-            return [lookup_seed(name, lookup, self.hash_seed) for lookup in range(count)]
+            return [lookup_seed(name, lookup, self.hash_seed, number) for lookup in range(count) for number in range(hashes)]
         given = list(self.hash_seeds[name])
-        if len(given) != count:
-            raise BenchError(f"hash_seeds: {len(given)} seeds were given for the {count} lookups of {name}; give one a lookup")
+        if len(given) != count * hashes:
+            raise BenchError(
+                f"hash_seeds: {len(given)} seeds were given for {name}, which has {count} lookups of {hashes} hashes; "
+                f"give {count * hashes}"
+            )
         return given
 
     def require_budget(self) -> int:
@@ -79,11 +82,14 @@ class Footprint:
 
 
 class Pool(nn.Module):
-    """The learned numbers that slots point into: `weight`, float32 [rows, D], drawn from torch's global generator."""
+    """The learned numbers that slots point into: `weight`, float32 [rows, numbers], drawn from torch's global generator.
 
-    def __init__(self, rows: int, spec: Spec) -> None:
+    numbers: in a row; D where it is not given.
+    """
+
+    def __init__(self, rows: int, spec: Spec, numbers: int | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(rows, spec.dim))
+        self.weight = nn.Parameter(torch.empty(rows, numbers or spec.dim))
         self.sparse = spec.sparse
         if spec.init == "normal":
             nn.init.normal_(self.weight, std=spec.init_scale)
@@ -91,7 +97,7 @@ class Pool(nn.Module):
             nn.init.uniform_(self.weight, -spec.init_scale, spec.init_scale)
 
     def forward(self, slots: Tensor) -> Tensor:
-        """Rows of the pool: [..., D] for int64 slots of any shape."""
+        """Rows of the pool: [..., numbers] for int64 slots of any shape."""
         if self.sparse or self.weight.is_cuda or not torch.is_grad_enabled():
             return nn.functional.embedding(slots, self.weight, sparse=self.sparse)
         # the same gather; on the CPU its backward pass (index_add) takes a third of the time
