@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ RULE_COST = {None: 0.0, "equal": 0.35, "sqrt": 0.55, "proportional": 0.95}  # ho
 
 def config(strategy: str = "unified", features: str = "base", seed: int = 0, **asked: Any) -> RunConfig:
     """As `run_once` writes it: regions and their rule filled in."""
-    regions = REGIONS.get(strategy, "separate")
+    regions = asked.pop("regions", REGIONS.get(strategy, "separate"))
     asked.setdefault("region_rule", "proportional" if regions == "separate" else None)
     return RunConfig(strategy=strategy, features=features, regions=regions, **asked).with_seed(seed)
 
@@ -38,7 +38,8 @@ def latency(base: float, noise: random.Random) -> list[dict[str, Any]]:
     return rows
 
 
-def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float | None = None, **found: Any) -> Record:
+def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float | None = None,
+         slowness: float = 1.0, **found: Any) -> Record:  # fmt: skip
     """One ok record; `mse` fixes the test MSE, else it follows from the configuration."""
     noise = random.Random(asked.run_id)
     cards = CARDINALITIES[asked.features]
@@ -49,11 +50,13 @@ def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float 
     per_value = max(dim * (asked.lookups if isinstance(asked.lookups, int) else 1), 1)
     exact_table = n * per_value * 4
     exact = asked.regions == "exact"
-    table = (exact_table if asked.strategy != "int8" else exact_table // 4) if exact else int((asked.budget or 1) * 0.98)
+    table = exact_table if asked.strategy != "int8" else exact_table // 4
+    table = int(asked.budget * 0.98) if asked.budget else table
     auxiliary = n * 4 if asked.strategy == "int8" else 0
     vocabulary = int(n * 0.93) * 12 + asked.split_seed * 17 if exact else 0
     head = (per_value * len(cards) * 64 + 64 + 65) * 4
-    latency_of = {"unified": 1.0, "per_feature": 1.05, "collisionless": 0.8}.get(asked.strategy, 1.6)
+    latency_of = {"unified": 1.0, "per_feature": 1.05, "collisionless": 0.8}
+    latency_of = latency_of.get(asked.strategy, 1.6) * slowness
     cost = {
         "table_bytes": table, "auxiliary_bytes": auxiliary, "vocabulary_bytes": vocabulary,
         "total_bytes": table + auxiliary + vocabulary, "vocabulary_floor_bytes": int(n * 1.3) if exact else 0,
@@ -146,6 +149,69 @@ def study_search(trials: int = 30) -> Iterator[Record]:
 
 def failed(asked: RunConfig, study: str = "fake", error: str = "a budget of 128 bytes pays for 2 rows; raise it") -> Record:
     return Record(asked.run_id, study, "grid", "failed", error, asked.to_dict())
+
+
+BOTH = ("multiplexed", "separate")
+# name: (forms, how much worse than the best method in steps of 0.004, how much slower a lookup is)
+METHODS: dict[str, tuple[tuple[str, ...], float, float]] = {
+    "unified": (("multiplexed",), 1, 1.0), "per_feature": (("separate",), 6, 1.05),
+    "multi_hash_sum": (BOTH, 2, 1.2), "multi_hash_mean": (BOTH, 2.2, 1.2), "compositional": (BOTH, 1.5, 1.3),
+    "qr_multiply": (BOTH, 3, 1.1), "qr_add": (BOTH, 3.2, 1.1), "qr_concat": (BOTH, 3.4, 1.15), "hash_embedding": (BOTH, 1.2, 1.8),
+    "hashed_net": (BOTH, 2.8, 2.5), "robe": (BOTH, 1.8, 1.6), "dhe": (("exact",), 5, 9.0),
+    "low_dim_exact": (("exact",), 0.5, 0.9), "mixed_dimension": (("exact",), 0.3, 1.0), "frequency_hash": (BOTH, 1.7, 1.4),
+    "tt_rec": (("exact",), 4.2, 4.0), "cce": (BOTH, 1.6, 1.5), "magnitude_pruning": (("exact",), 2.6, 0.8),
+    "pruning_mask": (("exact",), 2.1, 0.82),
+    "pep": (("exact",), 3.1, 0.85), "int8": (("exact",), 0.9, 1.0), "int4": (("exact",), 1.1, 1.1),
+    "product_quantization": (("exact",), 0.0, 1.2), "memcom": (("exact",), 2.4, 1.25), "trained_int8": (("exact",), 0.8, 1.0),
+    "tensor_hash": (BOTH, 8.0, 3.0),
+}  # fmt: skip
+FRACTIONS = {"base": (8, 16, 32), "wide": (32, 128, 512)}
+
+
+def study_methods(names: Iterable[str] = tuple(METHODS), seeds: int = 5, trials: int = 3, rules: tuple[str, ...] = ("sqrt",),
+                  features: tuple[str, ...] = ("base", "wide")) -> Iterator[Record]:  # fmt: skip
+    """Each strategy and form with a recipe that a search of its own found, then on fresh seeds; some cannot work when small."""
+    for which in features:
+        full = sum(CARDINALITIES[which].values()) * 64
+        budgets = tuple(full // fraction for fraction in FRACTIONS[which])
+        yield from _tuned({"strategy": "collisionless", "features": which}, (None,), 0.0, 0.8, seeds, trials)
+        for name in names:
+            forms, level, slowness = METHODS[name]
+            helps = sum(map(ord, name)) % 4 - 1  # multiplexing: from harm to much help
+            for form in forms:
+                for worse, rule in enumerate(rules if form == "separate" else (None,)):
+                    asked = {"strategy": name, "regions": form, "region_rule": rule, "features": which}
+                    height = level + (worse + helps if form == "separate" else 0)
+                    yield from _tuned(asked, budgets, height, slowness, seeds, trials)
+
+
+def _tuned(form: dict[str, Any], budgets: tuple, level: float, slowness: float, seeds: int, trials: int) -> Iterator[Record]:
+    """Trials at the middle budget, then the last one's recipe on fresh seeds at all of them, and a clock."""
+    floor = FLOOR[form["features"]]
+    recipe: dict[str, Any] = {}
+    for trial in range(trials):
+        noise = random.Random(f"{form} {trial}")
+        recipe = {
+            "lr": round(10 ** noise.uniform(-3, -2), 5), "dropout": noise.choice((0.1, 0.2, 0.4)),
+            "weight_decay": noise.choice((0.0, 1e-5)), "options": {"knob": noise.choice((4, 8, 16))},
+        }  # fmt: skip
+        asked = config(budget=budgets[len(budgets) // 2], measure="quality", **recipe, **form)
+        yield make(asked, "methods", "search", mse=floor + 0.01 * (trials - trial))
+    for step, budget in enumerate(budgets, start=1):  # budgets fall
+        steepness = (0.006 + 0.004 * level) * step if budget else 0.0
+        for seed in range(100, 100 + seeds):
+            asked = config(budget=budget, seed=seed, measure="quality", **recipe, **form)
+            if level > 4 and step == 3:
+                text = f"BudgetError: {asked.strategy}: a budget of {budget} bytes pays for too little"
+                yield Record(asked.run_id, "methods", "confirm", "failed", text, asked.to_dict())
+                continue
+            noise = random.Random(asked.run_id)
+            split_effect = random.Random(seed).gauss(0, 0.004)
+            mse = floor + steepness + split_effect + noise.gauss(0, 0.0015)
+            yield make(asked, "methods", "confirm", mse=mse, slowness=slowness)
+        if not (level > 4 and step == 3):
+            clock = config(budget=budget, measure="latency", **recipe, **form)
+            yield make(clock, "methods", "latency", slowness=slowness)
 
 
 def write_all(results: Path, records: Iterator[Record]) -> int:

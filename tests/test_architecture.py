@@ -30,14 +30,17 @@ LAW = {
     "measure": {"strategies", "model", "train"},
     "record": set(),
     "run": {"allocator", "config", "data", "environment", "feature", "measure", "model", "record", "strategies", "train"},
-    "workers": {"config", "record", "run"},
-    "study": {"config", "progress", "record", "run", "workers"},
+    "workers": {"config", "record", "run", "strategies"},
+    "study": {"config"},
+    "search": {"config", "record", "run", "study"},
+    "runner": {"config", "progress", "record", "run", "search", "study", "workers"},
     "report": {"report", "record"},
     "testing": STRATEGIES,
-    "cli": {"config", "data", "progress", "record", "report", "run", "strategies", "study", "units"},
-    "studies": {"config", "study", "studies"},
+    "options": {"config", "units"},
+    "cli": {"data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
+    "studies": {"config", "strategies", "studies", "study"},
 }
-LIBRARIES = {"optuna": {"study"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
+LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
     "hashing", "layer", "strategies", "model", "train", "measure", "run", "testing"},
     "seaborn": {"report"}, "matplotlib": {"report"}}  # fmt: skip
 

@@ -70,7 +70,7 @@ def study(movielens):
         return Outcome(done.exit_code, done.stdout, done.stderr, *map(int, counts.groups()))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ue_bench.study.find", lambda name: (STUDIES[name], ""))
+        patch.setattr("ue_bench.study.find", lambda name: STUDIES[name])
         yield run
 
 
@@ -237,7 +237,7 @@ from ue_bench import study
 from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 arms = RunConfig(budget=1000, epochs=1), RunConfig(budget=1000, epochs=10**6, patience=None)
-study.find = lambda name: (Study("how long?", (Grid(arms, seeds=1),), latency=False), "")
+study.find = lambda name: Study("how long?", (Grid(arms, seeds=1),), latency=False)
 from ue_bench.cli import main
 main(sys.argv[1:])
 """

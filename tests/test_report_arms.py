@@ -22,7 +22,7 @@ def two_arms(seeds=range(3), **asked):
         ({"strategy": "per_feature", "region_rule": "sqrt"}, "per_feature 1×16 (sqrt)"),
         ({"strategy": "collisionless"}, "collisionless 16"),
         ({"strategy": "unified", "lookups": {"user_id": 2, "movie_id": 2, "zip": 1}}, "unified user_id=2,movie_id=2"),
-        ({"strategy": "unified", "options": {"block": 8}}, "unified 1×16 block=8"),
+        ({"strategy": "unified", "options": {"block": 8}}, "unified 1×16"),
     ],
 )
 def test_labels_are_short(config, label):
@@ -38,7 +38,7 @@ def test_equal_labels_tell_in_what_they_differ():
 def test_group_names_the_regions_where_one_strategy_has_two_forms():
     shared = fake.config(budget=28_032)
     records = [fake.make(shared), fake.make(replace(shared, regions="separate", region_rule="equal"))]
-    assert {arm.group for arm in collect(records).kept} == {"unified (multiplexed)", "unified (separate)"}
+    assert {arm.group for arm in collect(records).kept} == {"unified multiplexed", "unified separate"}
 
 
 def test_an_arm_is_a_configuration_without_its_seeds():
@@ -76,6 +76,53 @@ def test_fewer_seeds_are_kept_and_marked_but_other_seeds_are_refused():
     arms = collect(two_arms() + fewer + other)
     assert [(len(arm.runs), arm.n_most) for arm in arms.kept if arm.group == "per_feature"] == [(1, 3)]
     assert arms.refused[0].endswith("seeds are 9, the others have 0 1 2")
+
+
+def tuned(strategy, trials=2, best=None, **asked):
+    """Trials of a search over the learning rate, and the last one's recipe on three fresh seeds."""
+    rates = [0.001 * (1 + len(strategy) + trial) for trial in range(trials)]
+    for rate in rates:
+        yield fake.make(fake.config(strategy, budget=28_032, lr=rate), phase="search")
+    for seed in (100, 101, 102):
+        yield fake.make(fake.config(strategy, budget=14_016, seed=seed, lr=best or rates[-1], **asked), phase="confirm")
+
+
+def test_an_arm_may_have_a_recipe_of_its_own_where_a_search_chose_it():
+    arms = collect([*tuned("unified"), *tuned("per_feature")])
+    assert {arm.label for arm in arms.kept} == {"unified 1×16", "per_feature 1×16 (proportional)"}
+    assert len({arm.config["lr"] for arm in arms.kept}) == 2
+    assert arms.refused == arms.uneven == ()
+
+
+def test_what_was_not_searched_must_still_be_equal():
+    (reason,) = collect([*tuned("unified"), *tuned("abc"), *tuned("per_feature", hidden=8)]).refused
+    assert reason.endswith("hidden is 8, the others have 64")
+
+
+def test_a_field_that_differs_between_searches_was_not_searched():
+    other = [fake.make(fake.config("abc", budget=28_032, seed=seed, epochs=3), phase="confirm") for seed in (100, 101, 102)]
+    trials = [fake.make(fake.config("abc", budget=28_032, epochs=3, lr=lr), phase="search") for lr in (0.001, 0.002)]
+    (reason,) = collect([*tuned("unified"), *tuned("per_feature"), *trials, *other]).refused
+    assert reason.endswith("epochs is 3, the others have 40")
+
+
+def test_a_grid_beside_a_search_has_one_recipe():
+    grid = two_arms() + [fake.make(fake.config("per_feature", seed=seed, budget=28_032, lr=0.01)) for seed in range(3)]
+    assert "lr is 0.01" in collect([*tuned("unified"), *grid]).refused[0]
+
+
+def test_unequal_trials_and_untried_recipes_are_named_not_refused():
+    arms = collect([*tuned("unified"), *tuned("abc"), *tuned("per_feature", trials=3), *tuned("xy", best=0.5)])
+    assert len(arms.kept) == 4
+    assert [line.split(": ", 1)[1] for line in arms.uneven] == [
+        "per_feature separate: 3 search trials, the others have 2",
+        "xy 1×16 (proportional): no trial of its search had its recipe (lr 0.5, options {})",
+    ]
+
+
+def test_equal_labels_tell_the_knob_in_which_they_differ():
+    records = [fake.make(fake.config(budget=28_032, options={"block": block})) for block in (4, 8)]
+    assert [arm.label for arm in collect(records).kept] == ["unified 1×16 [block=4]", "unified 1×16 [block=8]"]
 
 
 def test_latency_is_joined_to_the_runs_of_its_configuration():

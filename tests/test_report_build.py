@@ -29,7 +29,7 @@ def built(tmp_path_factory):
 def test_everything_is_written(built):
     out = built.page.parent
     assert built.page.name == "report.md"
-    assert len(built.figures) == 2 * 11  # six figures of the search, five of the grid; PNG and SVG
+    assert len(built.figures) == 2 * 12  # six figures of the search, six of the grid; PNG and SVG
     assert all(path.stat().st_size > 1000 for path in built.figures)
     assert {path.suffix for path in built.figures} == {".png", ".svg"}
     for path in built.figures:
@@ -59,7 +59,7 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     assert "Refused arms (other rows, recipe or seeds than the rest): 1" in text
     assert "hidden is 8, the others have 64" in text
     assert "Failed runs: 1" in text
-    assert "Not drawn: no search records." in text
+    assert "Not drawn: no search that varied the lookups of a feature." in text
     assert "ue-bench study allocation --results" in text
     assert "nan" not in text.lower().replace("nanosecond", "")
     for path in built.figures:
@@ -67,9 +67,29 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
 
 
 def test_a_report_of_one_study_has_plain_names(tmp_path):
-    fake.write_all(tmp_path / "results", fake.many_strategies(count=16, seeds=2))
+    fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
     outcome = build(tmp_path / "results", tmp_path / "out", study="many")
-    assert {path.stem for path in outcome.figures} == {"table_size", "pareto", "latency", "memory", "training"}
+    assert {path.stem for path in outcome.figures} == {
+        "table_size", "pareto", "methods", "latency", "latency_mse", "memory", "training",
+    }  # fmt: skip
+    assert "Not drawn: no strategy has both a separate and a multiplexed form" in outcome.page.read_text()
+
+
+def test_a_study_of_methods_has_its_figures_tables_and_what_cannot_work(tmp_path):
+    names = ("unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4")
+    fake.write_all(tmp_path / "results", fake.study_methods(names, seeds=3, trials=2, features=("base",)))
+    outcome = build(tmp_path / "results", tmp_path / "out")
+    assert outcome.refused == []
+    assert {"methods", "forms", "latency_mse"} <= {path.stem for path in outcome.figures}
+    assert not any(path.stem.startswith("allocation") for path in outcome.figures)
+    text = outcome.page.read_text()
+    assert len(pd.read_csv(tmp_path / "out" / "tables" / "forms.csv")) == 3 * 3 - 1  # one cannot work at the smallest budget
+    assert "| robe | base | 14 kB (1/16) | 0." in text
+    assert "### Ranks: base" in text
+    assert "| tt_rec | exact | – | – | – | " in text
+    assert "  - methods / base: dhe exact at 7.0 kB (3 runs)\n" in text
+    assert "Failed runs: 0" in text
+    assert "Compared although not searched like the rest\n  - none" in text
 
 
 def test_the_same_records_give_the_same_files(tmp_path):

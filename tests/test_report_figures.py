@@ -1,10 +1,27 @@
 """The tidy halves of the figures, with numbers worked out by hand; the other halves draw whatever these hold."""
 
+from itertools import combinations
+
 import fake_records as fake
 import pandas as pd
 import pytest
 
-from ue_bench.report import allocation, anchors, choose, latency, memory, pareto, style, table_size, training
+from ue_bench.report import (
+    allocation,
+    anchors,
+    choose,
+    forms,
+    latency,
+    latency_mse,
+    memory,
+    methods,
+    pareto,
+    placing,
+    ranks,
+    style,
+    table_size,
+    training,
+)
 from ue_bench.report.arms import collect
 from ue_bench.report.summary import score, summarise
 
@@ -110,7 +127,93 @@ def test_training_shows_the_first_seed_of_each_strategy(small):
     assert len(frame) == 3 * 2 * 10
 
 
-@pytest.mark.parametrize("module", [table_size, pareto, memory])
+@pytest.fixture(scope="module")
+def many():
+    names = ("unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4")
+    arms = collect(list(fake.study_methods(names, seeds=3, trials=2, features=("base",))))
+    return arms, summarise(arms.kept)
+
+
+def test_methods_has_a_line_a_form_and_keeps_the_axis_for_most(many):
+    frame = methods.tidy(many[1])
+    assert set(frame.loc[frame["title"] == "robe", "regions"]) == {"multiplexed", "separate"}
+    assert set(frame["title"]) == {"unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4", "collisionless"}
+    assert (frame["note"] == "").all()
+
+
+def test_methods_does_not_stretch_its_axis_for_the_worst():
+    made = [row for n in range(20) for row in arm(28_032, [0.85 + 0.001 * n] * 2, f"m{n:02}")]
+    frame = methods.tidy(summarise(collect([*made, *arm(28_032, [3.0, 3.0], "worst")]).kept)).set_index("title")
+    top = frame["top"].iloc[0]
+    assert 0.89 < top < 0.91  # the bias model
+    assert frame.loc["worst", "note"] == "▴ 3.00"
+    assert frame.loc["worst", "y"] < top
+    assert set(frame["note"]) == {"", "▴ 3.00"}
+
+
+def test_methods_joins_strategies_that_are_forms_of_one_method():
+    names = {"unified": "hashing", "per_feature": "hashing", "a": "a", "b": "b"}
+    made = [
+        fake.make(fake.config(name, seed=seed, budget=28_032), mse=0.9 + 0.001 * seed, method=method)
+        for name, method in names.items()
+        for seed in range(3)
+    ]
+    arms = collect(made)
+    summary = summarise(arms.kept)
+    assert set(methods.tidy(summary)["title"]) == {"per_feature / unified", "a", "b"}
+    assert list(forms.tidy(arms.kept, summary)["strategy"]) == ["per_feature / unified"]
+
+
+def test_forms_compares_the_best_rule_on_validation_by_seed():
+    shared = arm(28_032, [0.90, 0.911, 0.92, 0.929], "robe", regions="multiplexed", region_rule=None)
+    best = arm(28_032, [0.92, 0.93, 0.94, 0.95], "robe", region_rule="equal")
+    worse = arm(28_032, [0.98, 0.99, 1.00, 1.01], "robe", region_rule="sqrt")
+    arms = collect(shared + best + worse + arm(28_032, [0.9, 0.91, 0.92, 0.93], "other"))
+    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    (row,) = frame.to_dict("records")
+    assert row["separate_label"] == "robe separate 1×16 (equal)"
+    assert (row["separate"], row["multiplexed"], row["n"]) == (pytest.approx(0.935), pytest.approx(0.915), 4)
+    assert row["difference"] == pytest.approx(-0.02)
+    assert row["difference_low"] < -0.02 < row["difference_high"] < 0
+    assert row["p_holm"] == row["p"] < 0.001
+    assert row["multiplexing"] == "better"
+    assert forms.table(frame)[-1].startswith(
+        "| robe | base | 28 kB (1/8) | 0.9350 | 0.9150 | -0.0200 [-0.0213, -0.0187] | < 0.001 "
+    )
+
+
+def test_forms_of_one_seed_are_not_told_apart():
+    records = arm(28_032, [0.90], "robe", regions="multiplexed", region_rule=None) + arm(28_032, [0.99], "robe")
+    arms = collect(records)
+    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    assert list(frame["multiplexing"]) == ["not told apart"]
+    assert "| -0.0900 | – | not told apart |" in forms.table(frame)[-1]
+
+
+def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
+    arms, summary = many
+    frame = latency_mse.tidy(arms.kept, summary)
+    assert set(frame["budget"].dropna()) == {14_016}
+    assert len(frame) == 1 + 1 + 2 * 3 + 3  # exact, shared, two forms of three, one form of three
+    one = frame[frame["text"] == "tt_rec"].iloc[0]
+    clock = next(a.timings[0] for a in arms.kept if a.group == "tt_rec" and a.config["budget"] == 14_016)
+    assert one["p50_us"] == next(
+        row["p50_us"] for row in clock.cost["latency"] if (row["source"], row["batch"]) == ("values", 256)
+    )
+    assert frame["front"].iloc[0]
+    best = frame.loc[frame["mse"].idxmin()]
+    assert best["front"]
+
+
+def test_ranks_stand_for_studies_of_many_strategies(many, small):
+    assert ranks.tables(small[1]) == []
+    lines = ranks.tables(many[1])
+    assert "7.0 kB (1/32): rank" in lines[3]
+    assert lines[5].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
+    assert lines[-1].startswith("| collisionless | no budget | – | ")
+
+
+@pytest.mark.parametrize("module", [table_size, pareto, memory, methods])
 def test_nothing_to_draw_is_an_empty_frame(module):
     assert module.tidy(summarise([])).empty
 
@@ -118,6 +221,8 @@ def test_nothing_to_draw_is_an_empty_frame(module):
 def test_nothing_to_draw_in_latency_training_and_allocation():
     assert latency.tidy([], summarise([])).empty
     assert training.tidy([], summarise([])).empty
+    assert forms.tidy([], summarise([])).empty
+    assert latency_mse.tidy([], summarise([])).empty
     assert allocation.tidy([], summarise([])).empty
 
 
@@ -138,3 +243,20 @@ def test_forty_strategies_look_different_and_the_order_given_does_not_matter():
     looks = style.looks([(name, name) for name in names])
     assert len({(look.color, look.marker) for look in looks.values()}) == 40
     assert looks == style.looks([(name, name) for name in reversed(names)])
+
+
+def test_names_along_a_column_keep_their_order_and_their_distance():
+    places = placing.spread([1.0, 1.1, 5.0, 1.05], gap=1.0, low=0.0, high=10.0)
+    assert places == pytest.approx([0.05, 2.05, 5.0, 1.05])
+    assert placing.spread([9.9, 9.8], 1.0, 0.0, 10.0) == pytest.approx([10.0, 9.0])
+    assert placing.spread([], 1.0, 0.0, 1.0) == []
+
+
+def test_names_around_points_do_not_overlap_and_the_first_have_precedence():
+    points = [(50.0 + x, 50.0 + y) for x in (0, 6, 12) for y in (0, 6, 12)]
+    boxes = placing.around(points, ["name"] * 9, 7, placing.Box(0, 0, 100, 100), [False] * 9)
+    found = [box for box in boxes if box]
+    assert boxes[0] is not None
+    assert len(found) >= 4
+    assert not any(a.overlaps(b) for a, b in combinations(found, 2))
+    assert all(box.inside(placing.Box(0, 0, 100, 100)) for box in found)

@@ -1,24 +1,20 @@
 """The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
 
 import json
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ue_bench.config import CHOICES, SEEDS, RunConfig
 from ue_bench.errors import BenchError, unknown
-from ue_bench.units import parse_bytes
+from ue_bench.options import config_options, make_config
 from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
 INTERRUPTED = 130
-WORDS = {"batch_size": "full", "patience": "none"}  # how the null of these fields is written
-_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # what `int` takes without a surprise
 
 
 class BadInput(click.ClickException):
@@ -56,6 +52,8 @@ def shared(*names: str) -> Callable[[Any], Any]:
                                 show_default=True, help="Folder of the records."),
         "data_dir": click.option("--data-dir", type=click.Path(path_type=Path), default=None,
                                  help="Folder or zip with the data set in its official layout, instead of cache and download."),
+        "plugins": click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True,
+                                help="A Python file with more strategies; repeatable."),
         "json": click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output."),
     }  # fmt: skip
 
@@ -67,75 +65,26 @@ def shared(*names: str) -> Callable[[Any], Any]:
     return decorate
 
 
-class Count(click.ParamType):
-    """A whole number, or a word that stands for null."""
-
-    def __init__(self, word: str) -> None:
-        self.word, self.name = word, "integer"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == self.word or isinstance(value, int):
-            return value
-        if not _WHOLE.fullmatch(value):
-            self.fail(f"{value!r} is neither a whole number nor {self.word!r}.", param, ctx)
-        return int(value)
-
-
-OPTIONS: tuple[tuple[str, Any, str], ...] = (
-    ("dataset", str, "Data set; see: ue-bench list datasets."),
-    ("features", str, "base, wide, or names separated by commas; a*b crosses two."),
-    ("split", str, f"How rows are divided: {', '.join(CHOICES['split'])}."),
-    ("strategy", str, "Embedding strategy; see: ue-bench list strategies."),
-    ("budget", str, "Bytes of table and auxiliary together: 28032, 28kB, 1.5MiB."),
-    ("dim", int, "Numbers per lookup."),
-    ("width", int, "Numbers of all lookups together, instead of --dim: more lookups are narrower."),
-    ("lookups", str, "Lookups of every feature (2), or by feature (user_id=2,movie_id=2; the others have 1)."),
-    ("regions", str, "multiplexed or separate, where the strategy leaves a choice."),
-    ("region_rule", str, f"How separate regions are sized: {', '.join(CHOICES['region_rule'])}."),
-    ("low_cardinality", str, "Features of few values: hashed like the others, or exact."),
-    ("low_cardinality_max", int, "How many distinct values are few."),
-    ("head", str, "mlp (hidden layer) or dcn (one cross layer before it)."),
-    ("hidden", int, "Units of the hidden layer."),
-    ("dropout", float, "Share of hidden units dropped in training."),
-    ("init", str, "Initial numbers of the table: uniform or normal."),
-    ("init_scale", float, "Half-width of the uniform, or standard deviation of the normal."),
-    ("rating_bias", str, "The last bias starts at the training mean, or at torch's default."),
-    ("optimizer", str, f"{', '.join(CHOICES['optimizer'])}; the last two train on sparse gradients."),
-    ("lr", float, "Learning rate."),
-    ("weight_decay", float, "Weight decay."),
-    ("batch_size", Count(WORDS["batch_size"]), "Rows a step, or full."),
-    ("epochs", int, "Most passes over the training rows."),
-    ("patience", Count(WORDS["patience"]), "Epochs without a better validation MSE before stopping, or none: never stop early."),
-    ("evals_per_epoch", int, "Evaluations on the validation rows in each epoch."),
-    ("device", str, "cpu or cuda."),
-    ("threads", int, "Threads of torch, in training and in timing."),
-    ("measure", str, f"What to measure: {', '.join(CHOICES['measure'])}."),
-    *((name, int, f"One of the four seeds, instead of --seed: {name.replace('_', ' ')}.") for name in SEEDS),
-)  # fmt: skip
-
-
-def config_options(command: Any) -> Any:
-    """One option for each field of a run's configuration."""
-    defaults = RunConfig().to_dict()
-    for name, kind, text in reversed(OPTIONS):
-        default = defaults[name]
-        shown = f"  [default: {default}]" if default is not None and name not in SEEDS else ""
-        flag, metavar = f"--{name.replace('_', '-')}", f"INTEGER|{kind.word}" if isinstance(kind, Count) else None
-        command = click.option(flag, name, type=kind, default=None, metavar=metavar, help=text + shown)(command)
-    return command
-
-
 @main.command(epilog="Example: ue-bench run --strategy per_feature --region-rule sqrt --budget 28kB --seed 1 --json")
 @config_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Sets all four seeds.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A knob of the strategy's method; repeatable.")
-@shared("data_dir", "results", "json")
-def run(seed: int, options: tuple[str, ...], data_dir: Path | None, results: Path, as_json: bool, **asked: Any) -> None:
+@shared("plugins", "data_dir", "results", "json")
+def run(
+    seed: int,
+    options: tuple[str, ...],
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """Train and measure one configuration, and write its record."""
     from ue_bench import record as records
     from ue_bench.progress import progress
     from ue_bench.run import run_once
 
+    _load(plugins)
     config = make_config(seed, options, asked)
     records.require_writable(results / "run")
     with progress(config.strategy, config.epochs, "epochs") as update:
@@ -145,52 +94,6 @@ def run(seed: int, options: tuple[str, ...], data_dir: Path | None, results: Pat
         )  # fmt: skip
     path = records.write(done, results)
     click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
-
-
-def make_config(seed: int, options: tuple[str, ...], asked: dict[str, Any]) -> RunConfig:
-    """The configuration that the options ask for. Raises BenchError."""
-    given = {name: value for name, value in asked.items() if value is not None}
-    if "budget" in given:
-        given["budget"] = parse_bytes(given["budget"])
-    if "lookups" in given:
-        given["lookups"] = parse_lookups(given["lookups"])
-    if "width" in given:
-        given.setdefault("dim", None)
-    given |= {name: None for name, word in WORDS.items() if given.get(name) == word}
-    given["options"] = parse_options(options)
-    return RunConfig.from_dict({**dict.fromkeys(SEEDS, seed), **given})
-
-
-def parse_lookups(text: str) -> int | dict[str, int]:
-    """`2`, or `user_id=2,movie_id=2`. Raises BenchError."""
-    if _WHOLE.fullmatch(text.strip()):
-        return int(text)
-    counts: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, count = (word.strip() for word in part.rpartition("="))
-        if not equals or not _WHOLE.fullmatch(count) or name in counts:
-            raise BenchError(f"lookups: {text!r} was given; write a number, or each feature once: user_id=2,movie_id=2")
-        counts[name] = int(count)
-    return counts
-
-
-def parse_options(texts: Iterable[str]) -> dict[str, Any]:
-    """Knobs by name: each value a number, truth value or list as in JSON, or else a word. Raises BenchError."""
-    options: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or name in options:
-            raise BenchError(f"option: {text!r} was given; write NAME=VALUE, and each name once")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-            continue
-        try:
-            json.dumps(options[name], allow_nan=False)
-        except ValueError as error:
-            raise BenchError(f"option: {text!r} was given; a record holds finite numbers only") from error
-    return options
 
 
 def describe(record: Any, path: Path) -> str:
@@ -219,18 +122,32 @@ def describe(record: Any, path: Path) -> str:
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
 @click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
-@shared("data_dir", "results", "json")
-def study(name: str, seed: int, workers: int, dataset: str | None, data_dir: Path | None, results: Path, as_json: bool) -> None:
+@click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
+@shared("plugins", "data_dir", "results", "json")
+def study(
+    name: str,
+    seed: int,
+    workers: int,
+    dataset: str | None,
+    quick: bool,
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
     """Run what is missing of a study. An interrupted study goes on where it stopped."""
-    from ue_bench.study import Runner, find
+    from ue_bench.study import find
 
-    declared, _ = find(name)
+    declared = find(name)
     click.echo(f"{name}: {declared.question}", err=True)
-    runner = Runner(name, results, seed, workers, dataset, data_dir)
+    from ue_bench.runner import Runner  # loads torch, which an unknown name need not wait for
+
+    _load(plugins)
+    runner = Runner(name, declared, results, seed, workers, dataset, data_dir, quick, plugins)
     done = runner.run()
     report = runner.report
     click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
-               f"records in {results / name}", err=as_json)  # fmt: skip
+               f"records in {results / runner.name}", err=as_json)  # fmt: skip
     for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
         for text, n in Counter(str(record.error) for record in records).most_common(5):
             click.echo(f"  {kind}: {text} ({n} runs)", err=True)
@@ -292,14 +209,41 @@ def data_(dataset: str, data_dir: Path | None, as_json: bool) -> None:
     click.echo(f"  source: {found['source']}, {found['checksum']}")
 
 
+@main.command("check-strategy", epilog="Example: ue-bench check-strategy my_strategy.py")
+@click.argument("path", type=click.Path(path_type=Path))
+def check_strategy(path: Path) -> None:
+    """Hold the strategies of a Python file to the contract, and say what is wrong. Exit code 1 where something is."""
+    from ue_bench.strategies import load_plugin
+    from ue_bench.testing import check
+
+    wrong = 0
+    for name, entry in load_plugin(path).items():
+        for regions in entry.regions:
+            findings = [(test, told) for test, told in check(name, regions, path)]
+            broken = [(test, told) for test, told in findings if told]
+            click.echo(f"{name}, {regions}: {len(findings) - len(broken)} of {len(findings)} tests pass")
+            for test, told in broken:
+                click.echo(f"  {test.removeprefix('test_').replace('_', ' ')}: {told}")
+            wrong += len(broken)
+    if wrong:
+        sys.exit(1)
+
+
 @main.command("list", epilog="Example: ue-bench list strategies --json")
 @click.argument("what", metavar="strategies|studies|datasets")
-@shared("json")
-def list_(what: str, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Strategies only: the page with the formula of each.")
+@shared("plugins", "json")
+def list_(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what can be chosen: with details on a terminal, names alone into a pipe."""
     listings = {"strategies": _strategies, "studies": _studies, "datasets": _datasets}
     if what not in listings:
         raise unknown("list", what, listings)
+    _load(plugins)
+    if markdown and what == "strategies":
+        from ue_bench.strategies.describe import markdown as page
+
+        click.echo(page(), nl=False)
+        return
     rows = listings[what]()
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
@@ -313,20 +257,28 @@ def list_(what: str, as_json: bool) -> None:
                     click.echo(f"    {value}" if name == "summary" else f"    {name.replace('_', ' ')}: {value}")
 
 
+def _load(plugins: tuple[Path, ...]) -> None:
+    if plugins:
+        from ue_bench.strategies import load_plugin
+
+        for path in plugins:
+            load_plugin(path)
+
+
 def _strategies() -> list[dict[str, Any]]:
-    from ue_bench.strategies import STRATEGIES
+    from ue_bench.strategies import all_strategies
 
     return [
         {"name": name, "summary": entry.summary, "regions": " or ".join(entry.regions),
          "needs_vocabulary": entry.needs_vocabulary, "source": entry.source}
-        for name, entry in STRATEGIES.items()
+        for name, entry in all_strategies().items()
     ]  # fmt: skip
 
 
 def _studies() -> list[dict[str, Any]]:
     from ue_bench.study import find, names
 
-    return [{"name": name, "summary": find(name)[0].question} for name in names()]
+    return [{"name": name, "summary": find(name).question} for name in names()]
 
 
 def _datasets() -> list[dict[str, Any]]:

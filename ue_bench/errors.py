@@ -12,13 +12,16 @@ class BenchError(Exception):
 
 
 class BudgetError(BenchError):
-    """A budget that a strategy cannot work with, and the least above it that it can. A study keeps it as an answer.
+    """A budget that a strategy cannot work with, and the least above it that it can (where there is none: the most below it).
+
+    A study keeps it as an answer.
 
     why: completes `a budget of N bytes ...`. works: bytes.
     """
 
     def __init__(self, name: str, budget: int, why: str, works: int) -> None:
-        super().__init__(f"{name}: a budget of {budget:,} bytes {why}; raise it to at least {works:,}")
+        turn = "raise it to at least" if works > budget else "lower it to"
+        super().__init__(f"{name}: a budget of {budget:,} bytes {why}; {turn} {works:,}")
         self.why, self.works = why, works
 
 

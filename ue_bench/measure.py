@@ -96,7 +96,7 @@ def lookup_latency(
 
 def from_values(strategy: EmbeddingStrategy, values: Sequence[Any]) -> torch.Tensor:
     """Vectors float32 [B, W] of raw values, one sequence of B values a feature: the road of a request in production."""
-    device = next(strategy.parameters()).device
+    device = strategy.device
     located = [strategy.locate(feature, column) for feature, column in enumerate(values)]
     return strategy.embed(torch.cat(located, dim=1).to(device))
 

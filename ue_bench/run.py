@@ -16,7 +16,7 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.feature import Feature
 from ue_bench.model import RatingModel
 from ue_bench.record import Record
-from ue_bench.strategies import Spec, build, entry_of, regions_of
+from ue_bench.strategies import Spec, build, entry_of, method_of, regions_of
 from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
 
 PARTS = {"train": 0, "val": 1, "test": 2}
@@ -84,7 +84,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
             cost["latency"] = measure.lookup_latency(model.strategy, rows["val"].codes)
             cost["step_ms"] = measure.step_time(make_model(config, spec, mean).to(device), rows["train"], recipe)
     found = {
-        "source": dataset.source, "checksum": dataset.checksum,
+        "source": dataset.source, "checksum": dataset.checksum, "method": method_of(config.strategy),
         "n_rows": {name: len(part) for name, part in rows.items()},
         "cardinalities": {f.name: f.cardinality for f in encoded.features},
         "n_seen": {f.name: f.n_seen for f in encoded.features},

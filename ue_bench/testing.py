@@ -11,7 +11,9 @@ A test fails with the sentence of the contract that is broken.
 import copy
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -30,11 +32,15 @@ FEATURES = (  # values, how many are seen, how often
 
 
 class StrategyContract:
-    """strategy: a name in the registry, or a class. regions: one of those the strategy allows. options: its own knobs."""
+    """strategy: a name in the registry, or a class. regions: one of those the strategy allows. options: its own knobs.
+
+    plugin: the file that a name comes from, for the tests that start another process.
+    """
 
     strategy: ClassVar[str | type[EmbeddingStrategy]]
     regions: ClassVar[str | None] = None
     options: ClassVar[dict[str, Any]] = {}
+    plugin: ClassVar[Path | None] = None
     budget: ClassVar[int] = 4_000  # bytes; the exact table of the features has 183 rows of 8 numbers: 5,856
 
     def spec(self, **changes: Any) -> Spec:
@@ -169,12 +175,31 @@ class StrategyContract:
     def test_locate_agrees_across_processes(self) -> None:
         if not isinstance(self.strategy, str):
             return  # the class may live where another process cannot import it
+        loading = (
+            f"from ue_bench.strategies import load_plugin\nfrom pathlib import Path\nload_plugin(Path({str(self.plugin)!r}))\n"
+        )
+        loading = loading if self.plugin else ""
         script = (
-            "from ue_bench.testing import StrategyContract\n"
+            "from ue_bench.testing import StrategyContract\n" + loading +
             f"class C(StrategyContract):\n    strategy={self.strategy!r}; regions={self.regions!r}; options={self.options!r}\n"
+            f"    budget={self.budget}\n"
             "b=C().build()\n"
             "print([b.locate(i, f.values).tolist() for i, f in enumerate(b.spec.features)])"
         )  # fmt: skip
         told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
         built = self.build()
         assert told == str([built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]), "slots differ between processes"
+
+
+def check(name: str, regions: str, plugin: Path | None = None) -> Iterator[tuple[str, str | None]]:
+    """Run the contract's tests on a strategy of the list: each test's name, and what is wrong (None: nothing)."""
+    contract = type("Checked", (StrategyContract,), {"strategy": name, "regions": regions, "plugin": plugin})()
+    for test in [attribute for attribute in vars(StrategyContract) if attribute.startswith("test_")]:
+        try:
+            getattr(contract, test)()
+        except AssertionError as error:
+            yield test, str(error).splitlines()[0] if str(error) else "the assertion does not hold"
+        except Exception as error:  # whatever a stranger's code raises is what this is there to tell
+            yield test, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        else:
+            yield test, None

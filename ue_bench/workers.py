@@ -25,6 +25,7 @@ class Job:
     phase: str
     results: Path
     data_dir: Path | None
+    plugins: tuple[Path, ...] = ()  # files with strategies that the run may name
 
     @property
     def path(self) -> Path:
@@ -110,8 +111,11 @@ def _run(job: Job) -> None:
     """The body of a run's process. What was raised on purpose, and running out of memory, make a failed record."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends its children
     from ue_bench.run import run_once
+    from ue_bench.strategies import load_plugin
 
     try:
+        for plugin in job.plugins:
+            load_plugin(plugin)
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
     except (BenchError, MemoryError) as error:
         record = _failed(job, f"{type(error).__name__}: {error}")

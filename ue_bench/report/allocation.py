@@ -15,7 +15,7 @@ from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import panel, score
 
 NAME = "allocation"
-EMPTY = "no search records"
+EMPTY = "no search that varied the lookups of a feature"
 BEST = 5  # trials that are highlighted
 CAPTION = (
     "Above: every trial of the search, by the number of lookups it gave to each feature (set apart sideways); the"
@@ -58,6 +58,10 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     trials = pd.DataFrame(rows)
     trials["scope"] = panel(trials.assign(phase=""))
     trials["panel"], trials["view"] = trials["scope"] + ": " + trials["group"], "trial"
+    varied = trials.groupby(["panel", "feature"])["lookups"].transform("nunique").groupby(trials["panel"]).transform("max") > 1
+    trials = trials[varied].copy()  # a search of other things says nothing about lookups
+    if trials.empty:
+        return pd.DataFrame(columns=COLUMNS)
     trials["best"] = trials.groupby(["panel", "feature"])["mse"].rank(method="first") <= BEST
     column = trials.groupby(["panel", "feature", "lookups"])["mse"]
     trials["x"] = trials["lookups"] + 0.28 * np.sin(column.rank(method="first") * 2.4)  # spread by rank, the same every time

@@ -1,7 +1,7 @@
 """Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
 
 Comparisons are made among the arms of one study, data set, feature set and split, and those that confirm a search, on seeds of
-their own, among themselves; `refusal` leaves out what is not comparable.
+their own, among themselves; `refusal` leaves out what is not comparable, `searched` says in what a search made arms differ.
 Search records choose configurations and are never quoted: an arm known only from a search is no arm.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ue_bench.record import Record
 from ue_bench.report.labels import Named, name_all, plain_label
 from ue_bench.report.refusal import Member, check
+from ue_bench.report.searched import searched_fields, uneven
 
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
@@ -42,6 +43,11 @@ class Arm:
     group: str = ""  # the strategy: one colour
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """Comparison, label and budget: with `summary.key`, what joins an arm to its row."""
+        return (*self.comparison, self.label, self.config.get("budget"))
+
+    @property
     def sample(self) -> Record:
         """Any one record of the arm, for what does not depend on a seed."""
         return (self.runs or self.timings)[0]
@@ -55,6 +61,7 @@ class Arms:
     refused: tuple[str, ...]  # one line each: the arm and the reason
     search: tuple[Record, ...]
     failed: tuple[Record, ...]
+    uneven: tuple[str, ...] = ()  # one line each: what was not searched like the rest
 
 
 def seeds_of(record: Record) -> tuple[int, ...]:
@@ -88,9 +95,12 @@ def collect(records: Iterable[Record]) -> Arms:
         for found in _arms(ok[key]):
             by_comparison[found.comparison].append(found)
     kept, refused = [], []
+    tuned: dict[Comparison, frozenset[str]] = {}
     for comparison in sorted(by_comparison):
         arms = by_comparison[comparison]
-        verdict = check([Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]) for arm in arms])
+        tuned[comparison] = searched_fields(_trials(search, comparison))
+        members = [Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]) for arm in arms]
+        verdict = check(members, tuned[comparison])
         for arm, reason in zip(arms, verdict.reasons, strict=True):
             if reason is None:
                 kept.append(replace(arm, n_most=verdict.n_seeds))
@@ -100,7 +110,20 @@ def collect(records: Iterable[Record]) -> Arms:
                 refused.append(f"{' / '.join(comparison)}: {label}{budget}: {reason}")
     names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in kept])
     labelled = [replace(arm, label=label, group=group) for arm, (label, group) in zip(kept, names, strict=True)]
-    return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed))
+    lines = [
+        f"{' / '.join(comparison[:-1])}: {line}"
+        for comparison, fields in tuned.items()
+        if fields
+        for line in uneven(
+            [(arm.label, arm.config) for arm in labelled if arm.comparison == comparison], _trials(search, comparison), fields
+        )
+    ]
+    return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed), tuple(lines))
+
+
+def _trials(search: Iterable[Record], comparison: Comparison) -> list[dict[str, Any]]:
+    """The configurations of the search that a comparison confirms; any other comparison has none."""
+    return [arm_config(trial) for trial in search if comparison_of(trial)._replace(phase="confirm") == comparison]
 
 
 def _arms(records: list[Record]) -> list[Arm]:

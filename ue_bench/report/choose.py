@@ -18,10 +18,10 @@ def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     return best.assign(line=best["group"])
 
 
-def named(frame: pd.DataFrame, most: int = MOST_NAMED) -> set[str]:
+def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[str]:
     """The lines that are named: all, or the `most` with the best mean rank on validation."""
     ranks = frame.groupby([*SCOPE, "budget"], dropna=False)["val_mse_mean"].rank()
-    mean = ranks.groupby(frame["line"]).mean().sort_values(kind="stable")
+    mean = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
     return set(mean.index[:most])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record, write_whole
-from ue_bench.report import allocation, csv, latency, memory, pareto, style, table_size, training
+from ue_bench.report import allocation, csv, forms, latency, latency_mse, memory, methods, pareto, style, table_size, training
 from ue_bench.report import anchors as anchor
 from ue_bench.report.arms import Arm, Arms
 from ue_bench.report.page import Drawn
@@ -35,6 +35,7 @@ class Plot(NamedTuple):
     tidy: Callable[[Study], pd.DataFrame]
     draw: Callable[[pd.DataFrame, Study], Figure]
     each: bool = False  # a figure of its own for every panel
+    table: Callable[[pd.DataFrame], list[str]] | None = None  # Markdown below the figure
 
 
 PLOTS = (
@@ -43,7 +44,16 @@ PLOTS = (
         lambda s: table_size.tidy(s.summary), lambda f, s: table_size.draw(f, s.anchors, s.looks),
     ),
     Plot(pareto, "Total bytes", lambda s: pareto.tidy(s.summary), lambda f, s: pareto.draw(f, s.anchors, s.looks)),
+    Plot(methods, "Methods", lambda s: methods.tidy(s.summary), lambda f, s: methods.draw(f, s.anchors), each=True),
+    Plot(
+        forms, "Separate against multiplexed",
+        lambda s: forms.tidy(s.arms, s.summary), lambda f, s: forms.draw(f), table=forms.table,
+    ),
     Plot(latency, "Latency", lambda s: latency.tidy(s.arms, s.summary), lambda f, s: latency.draw(f, s.looks)),
+    Plot(
+        latency_mse, "Latency against MSE",
+        lambda s: latency_mse.tidy(s.arms, s.summary), lambda f, s: latency_mse.draw(f),
+    ),
     Plot(memory, "Memory", lambda s: memory.tidy(s.summary), lambda f, s: memory.draw(f)),
     Plot(
         allocation, "Lookup allocation",
@@ -88,4 +98,5 @@ def _one(plot: Plot, study: Study, prefix: str, out: Path, drawn: list[Drawn], p
     for place, part in enumerate(panels):
         own = name if place == 0 else f"{name}-{place + 1}"
         paths += style.save(plot.draw(part, study), out / "figures", own)
-        drawn.append(Drawn(title, module.CAPTION, f"figures/{own}", f"tables/{name}.csv"))
+        lines = plot.table(part) if plot.table else []
+        drawn.append(Drawn(title, module.CAPTION, f"figures/{own}", f"tables/{name}.csv", lines=lines))

@@ -1,7 +1,6 @@
 """Lookup latency against batch size, from integer codes (the model alone) and from raw values (hashing or vocabulary too)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,15 +9,15 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from ue_bench.report import choose, style
 from ue_bench.report.arms import Arm
 from ue_bench.report.frames import groups, records
-from ue_bench.report.summary import SCOPE, panel
+from ue_bench.report.summary import key, panel
 from ue_bench.report.text import micros_text
 
 NAME = "latency"
 EMPTY = "no record has a measured latency (a study with several workers measures it in runs of their own, at its end)"
 CAPTION = (
-    "Lookup latency against rows in the batch, both logarithmic: median with a whisker to the 90th percentile, at"
-    " the median budget and for tables without a budget; where lines would be too many, each strategy stands with"
-    " its variant that is best on validation. Device and threads are in the title. Hollow: the clock called the "
+    "Lookup latency against rows in the batch, both logarithmic: median with a whisker to the 90th percentile, at the median "
+    "budget and for tables without a budget; where lines would be too many, each strategy stands with its variant that is best "
+    "on validation, and only the best few are named. Device and threads are in the title. Hollow: the clock called the "
     "measurement unstable."
 )
 COLUMNS = [
@@ -35,24 +34,26 @@ COLUMNS = [
     "p99_us",
     "n",
     "hollow",
+    "named",
 ]
 MOST = 6  # lines a panel: latencies lie close together
+MOST_NAMED = 10  # strategies that are named when there are many
 SOURCES = {"codes": "from codes (embed only)", "values": "from raw values (locate + embed)"}
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     """One row a line, source and batch: medians over the arm's timings, in microseconds."""
-    timed = {(*arm.comparison, arm.label, arm.config.get("budget")): arm for arm in arms if arm.timings}
-    keys = [_key(row) for row in records(summary)]
-    known = summary[[key in timed for key in keys]]
+    timed = {arm.key: arm for arm in arms if arm.timings}
+    keys = [key(row) for row in records(summary)]
+    known = summary[[own in timed for own in keys]]
     if known.empty:
         return pd.DataFrame(columns=COLUMNS)
-    known = known.assign(machine=[machine(timed[key]) for key in keys if key in timed])
+    known = known.assign(machine=[machine(timed[own]) for own in keys if own in timed])
     machines = known["machine"].nunique()
     frame = pd.concat(choose.lines(choose.middle_budget(part), MOST) for _, part in groups(known, "machine"))
-    rows = []
+    rows, named = [], choose.named(frame, MOST_NAMED)
     for title, row in zip(panel(frame), records(frame), strict=True):
-        arm = timed[_key(row)]
+        arm = timed[key(row)]
         title += f", {row['machine']}" if machines > 1 else ""
         own = pd.DataFrame([entry for record in arm.timings for entry in record.cost["latency"]])
         parts = own.groupby(["source", "batch"], as_index=False).agg(
@@ -68,14 +69,10 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
             "line": row["line"],
             "group": row["group"],
             "label": row["label"],
+            "named": row["line"] in named,
         }
         rows.append(parts.assign(**names, budget=row["budget"]))
     return pd.concat(rows)[COLUMNS].sort_values(["panel", "source", "line", "batch"], ignore_index=True)
-
-
-def _key(row: dict[str, Any]) -> tuple:
-    """What tells arms apart: comparison, label and budget."""
-    return (*(row[name] for name in SCOPE), row["label"], None if pd.isna(row["budget"]) else int(row["budget"]))
 
 
 def machine(arm: Arm) -> str:
@@ -94,6 +91,9 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
         for axes, (source, source_text) in zip(axes_row, SOURCES.items(), strict=True):
             part = frame[(frame["panel"] == title) & (frame["source"] == source)]
             for name, line in groups(part, "line"):
+                if not line["named"].all():
+                    style.pale(axes, line, "batch", "p50_us")
+                    continue
                 axes.vlines(line["batch"], line["p50_us"], line["p90_us"], color=looks[name].color, linewidth=1)
                 style.points(axes, line, "batch", "p50_us", looks[name])
             axes.set_xscale("log")
@@ -101,10 +101,11 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
             axes.set_xticks(sorted(frame["batch"].unique()), sorted(frame["batch"].unique()))
             axes.xaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: micros_text(value)))
-            axes.set_title(f"{title}\n{source_text}", fontsize=9)
+            axes.set_title(f"{style.heading(title)}\n{source_text}", fontsize=9)
             axes.set_xlabel("rows in the batch")
         axes_row[0].set_ylabel("µs a batch (p50 to p90)")
     figure.suptitle("Lookup latency on " + "; ".join(sorted(frame["machine"].unique())), fontsize=10)
-    entries = [style.handle(looks[name], name) for name in sorted(frame["line"].unique())]
+    entries = [style.handle(looks[name], name) for name in sorted(frame.loc[frame["named"], "line"].unique())]
+    entries += [] if frame["named"].all() else [style.others()]
     style.legend(figure, entries + ([style.mark("unstable measurement")] if frame["hollow"].any() else []))
     return figure

@@ -62,7 +62,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     """One panel a feature set, a stacked bar an arm."""
     titles = list(dict.fromkeys(frame["panel"]))
     most = frame.groupby("panel")["y"].max().max() + 1
-    figure, grid = style.canvas(len(titles), 1, 8.6, 1.1 + 0.3 * most)
+    figure, grid = style.canvas(len(titles), 1, 8.6, 1.1 + (0.3 if most <= 20 else 0.2) * most)
     for axes, title in zip(grid.flat, titles, strict=True):
         part = frame[frame["panel"] == title]
         for name, color in PARTS.items():
@@ -72,7 +72,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         last = part[part["part"] == list(PARTS)[-1]]
         for row in rows(last):
             axes.annotate(row.text, (row.end, row.y), (3, 0), textcoords="offset points", va="center", fontsize=8)
-        axes.set_yticks(last["y"], last["bar"], fontsize=8)
+        axes.set_yticks(last["y"], last["bar"], fontsize=8 if most <= 20 else 7)
+        axes.set_ylim(-0.7, len(last) - 0.3)
         axes.set_xlim(0, last["limit"].iloc[0] * 1.12)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size)))
         axes.grid(axis="y", visible=False)

@@ -1,16 +1,17 @@
 """The report as one Markdown page: question, answer, figures, table, what was left out, environment, and how to make it again."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.record import Record
+from ue_bench.report import left_out, ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.arms import Arms
-from ue_bench.report.frames import groups, records, rows
+from ue_bench.report.frames import groups, records
 from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel
 from ue_bench.report.text import NOTHING, bytes_text, interval_text, micros_text, missing, mse_text, ratio_text
 
@@ -31,6 +32,7 @@ class Drawn:
     picture: str = ""
     table: str = ""
     reason: str = ""
+    lines: Sequence[str] = ()  # Markdown below the figure
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,12 @@ class Page:
             ["# Benchmark of embedding-table strategies", "", f"Question: {QUESTION}"],
             ["## Answer", "", *sentences(self.summary, self.verdicts)],
             ["## Figures", *(line for drawn in self.drawn for line in _figure(drawn))],
-            ["## Summary", "", _table_note(), *tables(self.summary)],
-            ["## Left out", "", *self._left_out()],
+            ["## Summary", "", _table_note(), *ranks.tables(self.summary), *tables(self.summary)],
+            ["## Left out", "", *left_out.lines(self.arms, self.summary, self.skipped)],
             ["## Environment", "", *_environment(self.records)],
             ["## Make it again", "", "```sh", *self._commands(), "```"],
         ]
         return "\n\n".join("\n".join(part).rstrip() for part in parts) + "\n"
-
-    def _left_out(self) -> list[str]:
-        arms = self.arms
-        failed = [f"{r.study} / {_oneline(r.error)}" for r in arms.failed]
-        return [
-            *_listed(f"Refused arms (other rows, recipe or seeds than the rest): {len(arms.refused)}", arms.refused),
-            *_listed(f"Files that are no valid record: {len(self.skipped)}", self.skipped),
-            *_listed(f"Failed runs: {len(failed)}", [f"{text} ({n}x)" for text, n in Counter(failed).most_common()]),
-            *_listed("Arms with fewer seeds than the others", _few_seeds(self.summary)),
-            f"- Search trials, which choose and are never quoted: {len(arms.search)}",
-        ]
 
     def _commands(self) -> list[str]:
         first, last = COMMANDS
@@ -78,27 +69,12 @@ class Page:
         ]
 
 
-def _listed(title: str, lines: Iterable[str], most: int = 50) -> list[str]:
-    lines = list(lines)
-    more = [f"  - and {len(lines) - most} more"] if len(lines) > most else []
-    return [f"- {title}", *(f"  - {_oneline(line)}" for line in lines[:most]), *more]
-
-
-def _oneline(text: str | None) -> str:
-    return " ".join((text or "no message").split())
-
-
-def _few_seeds(summary: pd.DataFrame) -> list[str]:
-    few = summary[(summary["n"] > 0) & (summary["n"] < summary["n_most"])]
-    return [f"{row.features}: {row.label}, {bytes_text(row.budget)}: n={row.n} of {row.n_most}" for row in rows(few)] or ["none"]
-
-
 def _figure(drawn: Drawn) -> list[str]:
     if drawn.reason:
         return ["", f"### {drawn.title}", "", f"Not drawn: {drawn.reason}."]
     picture = f"![{drawn.title}]({drawn.picture}.png)"
     links = f"[SVG]({drawn.picture}.svg), [data]({drawn.table})"
-    return ["", f"### {drawn.title}", "", picture, "", f"{drawn.caption} {links}"]
+    return ["", f"### {drawn.title}", "", picture, "", f"{drawn.caption} {links}", *(["", *drawn.lines] if drawn.lines else [])]
 
 
 def _table_note() -> str:

@@ -2,6 +2,7 @@
 
 <!-- ue-bench: answer default -->        the answer of a study
 <!-- ue-bench: table default base -->    its table for one feature set
+<!-- ue-bench: ranks methods wide -->    the ranks of its strategies at each budget
 <!-- end -->
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
+from ue_bench.report import ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.page import tables
 
@@ -38,4 +40,5 @@ def refresh(text: str, summary: pd.DataFrame, verdicts: pd.DataFrame) -> str:
 KINDS: dict[str, Callable[[pd.DataFrame, pd.DataFrame], str]] = {
     "answer": lambda summary, verdicts: "\n".join(sentences(summary, verdicts)),
     "table": lambda summary, verdicts: "\n".join(tables(summary)),
+    "ranks": lambda summary, verdicts: "\n".join(ranks.tables(summary)),
 }

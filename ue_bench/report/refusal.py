@@ -30,10 +30,17 @@ class Verdict(NamedTuple):
     n_seeds: int  # how many seeds the complete arms have
 
 
-def check(arms: Sequence[Member]) -> Verdict:
-    """Judge the arms of one comparison against what most of them have. Fewer seeds are no reason; other seeds are."""
+def check(arms: Sequence[Member], searched: frozenset[str] = frozenset()) -> Verdict:
+    """Judge the arms of one comparison against what most of them have. Fewer seeds are no reason; other seeds are.
+
+    searched: fields of the recipe that a search chose for each arm, in which they may differ.
+    """
+
+    def recipe(arms: Sequence[Member]) -> list[str | None]:
+        return _recipe(arms, searched)
+
     reasons: list[str | None] = [None] * len(arms)
-    for judge in (_recipe, _data, _rows, _seeds):
+    for judge in (recipe, _data, _rows, _seeds):
         open_places = [place for place, reason in enumerate(reasons) if reason is None]
         for place, reason in zip(open_places, judge([arms[place] for place in open_places]), strict=True):
             reasons[place] = reason
@@ -51,8 +58,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _recipe(arms: Sequence[Member]) -> list[str | None]:
-    fields = sorted({name for arm in arms for name in arm.config} - MAY_DIFFER)
+def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
+    fields = sorted({name for arm in arms for name in arm.config} - MAY_DIFFER - searched)
     recipes = [tuple(_text(arm.config.get(name)) for name in fields) for arm in arms]
     usual = _usual(recipe for arm, recipe in zip(arms, recipes, strict=True) for _ in range(max(1, len(arm.runs))))
     return [_differences(fields, recipe, usual) for recipe in recipes]

@@ -35,6 +35,28 @@ class Look(NamedTuple):
 
 Looks = Mapping[str, Look]
 
+# Where a strategy has a panel or a label of its own, colour is free to tell the form of its table.
+FORMS = {"multiplexed": Look("#0072B2", "o", "-", 5.0), "separate": Look("#D55E00", "s", (0, (4, 1.5)), 5.0)}
+OTHER_FORM = Look("#000000", "D", (0, (1, 1.3)), 4.5)  # exact rows, or none
+PALE = "#D2D2D2"  # what stands behind
+CHANGE = {"better": ("#0072B2", "-"), "worse": ("#D55E00", (0, (4, 1.5))), "not told apart": ("#8A8A8A", (0, (1, 1.3)))}
+
+
+def form_look(regions: str) -> Look:
+    return FORMS.get(regions, OTHER_FORM)
+
+
+def form_entries(regions: Iterable[str], *, joined: bool = True) -> list[Line2D]:
+    """The legend of the forms: shared first, then separate, then all that is neither."""
+    names = {"multiplexed": "one multiplexed table", "separate": "separate tables"}
+    known = dict.fromkeys(names.get(own, "neither (exact rows, or no table)") for own in sorted(regions, key=_form_order))
+    looks = {name: form_look(form) for form, name in names.items()}
+    return [handle(looks.get(name, OTHER_FORM), name, joined=joined) for name in known]
+
+
+def _form_order(regions: str) -> tuple[bool, str]:
+    return regions not in FORMS, regions
+
 
 def looks(pairs: Iterable[tuple[str, str]], every_group: Iterable[str] = ()) -> dict[str, Look]:
     """The look of every name, from (label, group) pairs: a group and its labels share a colour. `every_group` of the report,
@@ -70,6 +92,11 @@ def themed() -> Iterator[None]:
             yield
 
 
+def heading(title: str) -> str:
+    """The title of a panel in two lines where it is long."""
+    return title.replace("), ", "),\n")
+
+
 def canvas(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
     """A figure of `rows` x `columns` panels of that size in inches, without pyplot's global state; axes as a 2-d array."""
     figure = Figure(figsize=(max(width * columns, 6.4), height * rows), layout="constrained")
@@ -97,6 +124,19 @@ def handle(look: Look, label: str, *, joined: bool = True) -> Line2D:
     return Line2D([], [], color=look.color, linestyle=dash, marker=look.marker, markersize=look.size, label=label)
 
 
+def pale(axes: Axes, line: pd.DataFrame, x: str, y: str, *, joined: bool = True) -> None:
+    """One of many lines (or points) that stand behind, unnamed."""
+    axes.plot(
+        line[x], line[y], color=PALE, linewidth=0.8, linestyle="-" if joined else "none", marker=".", markersize=4, zorder=1
+    )
+
+
+def others(*, joined: bool = True) -> Line2D:
+    """The legend's entry for what is drawn pale."""
+    dash = "-" if joined else "none"
+    return Line2D([], [], color=PALE, linestyle=dash, linewidth=1.2, marker=".", label="other strategies (see the table)")
+
+
 def mark(label: str, marker: str = "o") -> Line2D:
     """The legend's entry for a hollow marker."""
     style: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": GREY, "markeredgewidth": 1.2}
@@ -111,8 +151,16 @@ def legend(figure: Figure, handles: list[Any]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handlelength=3.2)
 
 
+def settle(figure: Figure) -> None:
+    """Lay the figure out once, for all that is drawn into it and saved from it afterwards."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+
+
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """PNG at 150 dpi and SVG, the same for the same records. Raises BenchError when the folder cannot be written."""
+    settle(figure)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
 """The tidy summary: one row an arm, with the mean over its seeds and a 95 % interval. Needs no plotting library."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.arms import Arm, Comparison
+from ue_bench.report.arms import Arm, Comparison, seeds_of
 from ue_bench.report.labels import lookups_text
 from ue_bench.report.statistics import interval
 
@@ -20,14 +20,14 @@ COLUMNS = (
     "test_mse_mean", "test_mse_low", "test_mse_high", "run_ids",
     "phase", "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
     "val_mse_mean", "val_mse_low", "val_mse_high", "latency_us", "latency_unstable", "train_seconds",
-    *(f"anchor_{name}" for name in ANCHORS), "beats_bias",
+    *(f"anchor_{name}" for name in ANCHORS), "beats_bias", "method",
 )  # fmt: skip
 
 
 def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
     """One row an arm, sorted. Anchors are test MSE, or validation MSE where the split has no test part."""
     frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
-    text = (*SCOPE, "strategy", "regions", "region_rule", "lookups", "run_ids", "label", "group")
+    text = (*SCOPE, "strategy", "regions", "region_rule", "lookups", "run_ids", "label", "group", "method")
     whole = ("budget", *_BYTES, *_TRAINING_BYTES, "exact_table_bytes", "n", "n_most")
     flags = ("beats_bias", "latency_unstable")  # true, false or not known
     real = [name for name in COLUMNS if name not in (*text, *whole, *flags, "dim")]
@@ -44,6 +44,17 @@ def score(summary: pd.DataFrame) -> pd.DataFrame:
         long = "mse_mean" if short == "mse" else f"mse_{short}"
         frame[short] = frame[f"test_{long}"].where(tested, frame[f"val_{long}"])
     return frame
+
+
+def key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    """Comparison, label and budget of a row: what `Arm.key` is of an arm."""
+    return (*(row[name] for name in SCOPE), row["label"], None if pd.isna(row["budget"]) else int(row["budget"]))
+
+
+def by_seed(arm: Arm, part: str) -> dict[Hashable, float]:
+    """The MSE of each run by its seeds, of the part that is quoted: for paired tests."""
+    short = "test" if part == "test" else "val"
+    return {seeds_of(run): value for run in arm.runs if (value := part_mse(run, short)) is not None}
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
@@ -64,6 +75,7 @@ def _row(arm: Arm) -> dict[str, Any]:
     row |= {"lookups": lookups_text(config["lookups"]), "dim": found.get("dim", config.get("dim"))}
     row |= {name: None if value is None else round(value) for name, value in size.items()}
     row |= {"n": len(arm.runs), "n_most": arm.n_most, "label": arm.label, "group": arm.group}
+    row["method"] = found.get("method") or config["strategy"]  # strategies that are forms of one method may say so
     row["run_ids"] = " ".join(run.run_id for run in arm.runs)
     for part in ("test", "val"):
         values = [value for run in arm.runs if (value := part_mse(run, part)) is not None]
@@ -72,7 +84,7 @@ def _row(arm: Arm) -> dict[str, Any]:
     row["exact_table_bytes"] = found.get("exact_table_bytes")
     paid = (size["table_bytes"] or 0) + (size["auxiliary_bytes"] or 0)
     row["compression"] = round(row["exact_table_bytes"] / paid, 3) if row["exact_table_bytes"] and paid else None
-    row |= {"latency_us": latency_at(arm.timings, "codes", BATCH), "latency_unstable": _unstable(arm.timings)}
+    row |= {"latency_us": latency_at(arm.timings, "codes", BATCH), "latency_unstable": unstable_at(arm.timings, "codes", BATCH)}
     row["train_seconds"] = _mean([run.cost.get("train_seconds") for run in arm.runs])
     row |= _anchors(arm.runs)
     own = row["test_mse_mean"] if row["test_mse_mean"] == row["test_mse_mean"] else row["val_mse_mean"]
@@ -105,6 +117,7 @@ def latency_at(timings: Sequence[Record], source: str, batch: int, quantile: str
     return float(pd.Series(values).median()) if values else None
 
 
-def _unstable(timings: Sequence[Record]) -> bool | None:
-    rows = [row for row in latency_rows(timings) if (row["source"], row["batch"]) == ("codes", BATCH)]
+def unstable_at(timings: Sequence[Record], source: str, batch: int) -> bool | None:
+    """Whether the clock called any of these measurements unstable; None: there are none."""
+    rows = [row for row in latency_rows(timings) if (row["source"], row["batch"]) == (source, batch)]
     return any(row.get("unstable") for row in rows) if rows else None

@@ -82,13 +82,15 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
         part = frame[frame["panel"] == title]
         _shade(axes, part)
         for name, line in groups(part[part["kind"] != "band"], "line"):
-            look = looks[name] if line["named"].all() else style.Look(style.GREY, ".", "-", 2)
+            if not line["named"].all():
+                style.pale(axes, line, "x", "mse")
+                continue
+            look = looks[name]
             axes.vlines(line["x"], line["low"], line["high"], color=look.color, linewidth=1, alpha=0.75, zorder=2)
             style.points(axes, line, "x", "mse", look)
             for row in rows(line[line["note"] != ""]):
                 axes.annotate(row.note, (row.x, row.mse), (4, 4), textcoords="offset points", fontsize=7)
-            if line["named"].all():
-                handles[name] = style.handle(look, name)
+            handles[name] = style.handle(look, name)
         for row in rows(part[part["kind"] == "band"]):
             look = looks[row.line]
             axes.axhline(row.mse, color=look.color, linestyle=look.dash, linewidth=1.4, zorder=2)
@@ -106,7 +108,7 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks["budget"].astype(float), ticks["tick"])
         axes.set_xticks([], minor=True)
-        axes.set_title(title)
+        axes.set_title(style.heading(title))
         axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
         axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
         anchor.draw(axes, anchors[anchors["panel"] == title])
@@ -116,7 +118,7 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
     if frame["shade_from"].notna().any():
         entries.append(Patch(color="#B0B0B0", alpha=0.35, label="intervals of best and worst overlap"))
     if not frame["named"].all():
-        entries.append(style.handle(style.Look(style.GREY, ".", "-", 2), "other strategies (see the table)"))
+        entries.append(style.others())
     if frame["hollow"].any():
         entries.append(style.mark("not better than the bias model"))
     style.legend(figure, entries)

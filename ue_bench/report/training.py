@@ -12,13 +12,14 @@ from ue_bench.report.summary import panel
 from ue_bench.report.verdict import champions
 
 NAME = "training"
+MOST_NAMED = 10  # strategies; of more the best on validation are named
 EMPTY = "no run has a history of its epochs"
 CAPTION = (
-    "Training and validation MSE by epoch: for each strategy its first seed at the median budget (or without "
-    "one), in the variant that is best on validation. The vertical axis leaves out the first steps of the "
-    "descent."
+    "Training and validation MSE by epoch: for each strategy its first seed at the median budget (or without one), in the "
+    "variant that is best on validation; of many strategies the best few are named. The vertical axis leaves out the first "
+    "steps of the descent."
 )
-COLUMNS = ["panel", "line", "group", "label", "budget", "run_id", "part", "epoch", "mse", "hollow", "bottom", "top"]
+COLUMNS = ["panel", "line", "group", "label", "budget", "run_id", "part", "epoch", "mse", "hollow", "named", "bottom", "top"]
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
@@ -28,14 +29,14 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     if known.empty:
         return pd.DataFrame(columns=COLUMNS)
     chosen = champions(choose.middle_budget(known))
-    rows = []
+    rows, named = [], choose.named(chosen, MOST_NAMED, by="group")
     for title, row in zip(panel(chosen), records(chosen), strict=True):
         run = runs[row["run_ids"].split()[0]]
         names = [title, row["group"], row["group"], row["label"], row["budget"], run.run_id]
         for point in run.quality["history"]:
             for part, key in (("training", "train_mse"), ("validation", "val_mse")):
                 if point.get(key) is not None:
-                    rows.append([*names, part, point["epoch"], point[key], False])
+                    rows.append([*names, part, point["epoch"], point[key], False, row["group"] in named])
     frame = pd.DataFrame(rows, columns=COLUMNS[:-2]).sort_values(["panel", "part", "line", "epoch"], ignore_index=True)
     axis = frame.groupby(["panel", "part"])["mse"]
     low, usual = axis.transform("min"), axis.transform(lambda mse: mse.quantile(0.9))
@@ -50,11 +51,15 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
         for axes, part in zip(grid[:, column], ("training", "validation"), strict=True):
             own = frame[(frame["panel"] == title) & (frame["part"] == part)]
             for name, line in groups(own, "line"):
+                if not line["named"].all():
+                    style.pale(axes, line, "epoch", "mse")
+                    continue
                 style.points(axes, line, "epoch", "mse", looks[name])
             if len(own) and own["top"].iloc[0] > own["bottom"].iloc[0]:
                 axes.set_ylim(own["bottom"].iloc[0], own["top"].iloc[0])
-            axes.set_title(f"{title}\n{part}", fontsize=9)
+            axes.set_title(f"{style.heading(title)}\n{part}", fontsize=9)
             axes.set_ylabel(f"{part} MSE")
         grid[-1, column].set_xlabel("epoch")
-    style.legend(figure, [style.handle(looks[name], name) for name in sorted(frame["line"].unique())])
+    entries = [style.handle(looks[name], name) for name in sorted(frame.loc[frame["named"], "line"].unique())]
+    style.legend(figure, entries + ([] if frame["named"].all() else [style.others()]))
     return figure

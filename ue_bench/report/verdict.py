@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ue_bench.report.arms import Arm, seeds_of
+from ue_bench.report.arms import Arm
 from ue_bench.report.frames import groups
 from ue_bench.report.statistics import LEVEL, holm, paired
-from ue_bench.report.summary import SCOPE, part_mse, score
+from ue_bench.report.summary import SCOPE, by_seed, key, score
 
 COLUMNS = (
     *SCOPE, "budget", "best", "best_group", "best_mse", "best_low", "best_high", "label", "group", "mse", "low", "high",
@@ -27,15 +27,15 @@ def champions(scored: pd.DataFrame) -> pd.DataFrame:
 def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     """One row a contestant and budget: its difference to the best (whose own is 0), Holm-corrected within the budget."""
     scored = score(summary)
-    runs = {(*arm.comparison, arm.label, arm.config.get("budget")): arm for arm in arms}
+    runs = {arm.key: arm for arm in arms}
     rows = []
-    for key, cell in groups(_contestants(scored[scored["budget"].notna()]), [*SCOPE, "budget"]):
+    for scope, cell in groups(_contestants(scored[scored["budget"].notna()]), [*SCOPE, "budget"]):
         ranked = cell.sort_values(["mse", "label"], kind="stable").to_dict("records")
-        scores = [_by_seed(runs[*key[:-1], row["label"], int(key[-1])], row["part"]) for row in ranked]
+        scores = [by_seed(runs[key(row)], row["part"]) for row in ranked]
         tests = [paired(scores[0], other) for other in scores[1:]]
         adjusted = holm([test.p for test in tests])
         best = ranked[0]
-        head = [*key, best["label"], best["group"], best["mse"], best["low"], best["high"]]
+        head = [*scope, best["label"], best["group"], best["mse"], best["low"], best["high"]]
         rows.append([*head, *_own(best), best["n"], 0.0, None, None, None, None, False])
         for row, test, p in zip(ranked[1:], tests, adjusted, strict=True):
             rows.append([*head, *_own(row), *test, p, bool(p < 1 - LEVEL)])  # NaN, too few seeds: not told apart
@@ -47,18 +47,13 @@ def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([champions(budgeted[~alone]), budgeted[alone]]).sort_index()
 
 
-def front(scored: pd.DataFrame) -> pd.Series:
-    """Whether an arm is on the Pareto front of its comparison: no other has as few total bytes or fewer, and a lower mean MSE."""
-    ordered = scored.sort_values(["total_bytes", "mse"], kind="stable")
-    keys = [ordered[name] for name in SCOPE]
-    smaller = ordered.groupby(SCOPE)["mse"].cummin().groupby(keys).shift()
+def front(scored: pd.DataFrame, size: str = "total_bytes", within: Sequence[str] = SCOPE) -> pd.Series:
+    """Whether an arm is on the Pareto front of its comparison: no other has as little of `size` or less, and a lower mean MSE."""
+    ordered = scored.sort_values([size, "mse"], kind="stable")
+    keys = [ordered[name] for name in within]
+    smaller = ordered.groupby(list(within))["mse"].cummin().groupby(keys).shift()
     return (smaller.isna() | (ordered["mse"] < smaller)).reindex(scored.index)
 
 
 def _own(row: dict) -> list:
     return [row["label"], row["group"], row["mse"], row["low"], row["high"]]
-
-
-def _by_seed(arm: Arm, part: str) -> dict:
-    short = "test" if part == "test" else "val"
-    return {seeds_of(run): value for run in arm.runs if (value := part_mse(run, short)) is not None}

@@ -1,36 +1,50 @@
 """The one list of strategies. A strategy is a method and the regions it may use; adding one is a file and a line here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.base import EmbeddingStrategy, Footprint, Spec, check_budget
+from ue_bench.strategies.cce import CCE
 from ue_bench.strategies.collisionless import Collisionless
+from ue_bench.strategies.compositional import Compositional
+from ue_bench.strategies.deep_hash import DeepHash
+from ue_bench.strategies.entry import BOTH, Entry
+from ue_bench.strategies.frequency_double_hash import FrequencyDoubleHash
+from ue_bench.strategies.hash_embedding import HashEmbedding
+from ue_bench.strategies.hashed_net import HashedNet
 from ue_bench.strategies.hashing_trick import HashingTrick
+from ue_bench.strategies.int4 import Int4
+from ue_bench.strategies.int8 import Int8
 from ue_bench.strategies.low_cardinality import ExactLowCardinality
+from ue_bench.strategies.low_dim_exact import LowDimExact
+from ue_bench.strategies.magnitude_pruning import MagnitudePruning
+from ue_bench.strategies.masked_pruning import MaskedPruning
+from ue_bench.strategies.memcom import MEmCom
+from ue_bench.strategies.mixed_dimension import MixedDimension
+from ue_bench.strategies.multi_hash import MultiHash
+from ue_bench.strategies.pep import PEP
+from ue_bench.strategies.plugins import load_file, load_installed
+from ue_bench.strategies.product_quantization import ProductQuantization
+from ue_bench.strategies.quotient_remainder import QuotientRemainder
+from ue_bench.strategies.robe import Robe
+from ue_bench.strategies.tt_rec import TTRec
 
-__all__ = ["STRATEGIES", "EmbeddingStrategy", "Entry", "Footprint", "Spec", "build", "entry_of", "regions_of"]
+__all__ = [
+    "BOTH",
+    "STRATEGIES",
+    "EmbeddingStrategy",
+    "Entry",
+    "Footprint",
+    "Spec",
+    "all_strategies",
+    "build",
+    "entry_of",
+    "load_plugin",
+    "method_of",
+    "regions_of",
+]
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A strategy: its method, the regions it may use (the first is the default), one line and a source.
-
-    fixed: knobs that make it this strategy, which cannot be given. search: values of its own knob for a fair search.
-    """
-
-    method: type[EmbeddingStrategy]
-    regions: tuple[str, ...]
-    summary: str
-    source: str
-    needs_vocabulary: bool = False
-    has_budget: bool = True
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-
-
-BOTH = ("multiplexed", "separate")
 
 STRATEGIES: dict[str, Entry] = {
     "unified": Entry(
@@ -53,13 +67,198 @@ STRATEGIES: dict[str, Entry] = {
         needs_vocabulary=True,
         has_budget=False,
     ),
+    "multi_hash_sum": Entry(
+        MultiHash,
+        BOTH,
+        "the sum of the rows of several hashes of a value",
+        "Serrà and Karatzoglou, RecSys 2017, arXiv 1706.03993",
+        fixed={"combine": "sum"},
+        search={"hashes": (2, 3, 4)},
+    ),
+    "multi_hash_mean": Entry(
+        MultiHash,
+        BOTH,
+        "the mean of the rows of several hashes of a value",
+        "Serrà and Karatzoglou, RecSys 2017, arXiv 1706.03993",
+        fixed={"combine": "mean"},
+        search={"hashes": (2, 3, 4)},
+    ),
+    "compositional": Entry(
+        Compositional,
+        BOTH,
+        "narrow rows of several hashed tables, side by side",
+        "Shi et al., KDD 2020, arXiv 1909.02107",
+        search={"parts": (2, 4)},
+    ),
+    "qr_multiply": Entry(
+        QuotientRemainder,
+        BOTH,
+        "a quotient row times a remainder row; every dense id has a pair of its own",
+        "Shi et al., KDD 2020, arXiv 1909.02107",
+        needs_vocabulary=True,
+        fixed={"combine": "multiply"},
+    ),
+    "qr_add": Entry(
+        QuotientRemainder,
+        BOTH,
+        "a quotient row plus a remainder row; every dense id has a pair of its own",
+        "Shi et al., KDD 2020, arXiv 1909.02107",
+        needs_vocabulary=True,
+        fixed={"combine": "add"},
+    ),
+    "qr_concat": Entry(
+        QuotientRemainder,
+        BOTH,
+        "a quotient row beside a remainder row; every dense id has a pair of its own",
+        "Shi et al., KDD 2020, arXiv 1909.02107",
+        needs_vocabulary=True,
+        fixed={"combine": "concat"},
+    ),
+    "hash_embedding": Entry(
+        HashEmbedding,
+        BOTH,
+        "a sum of hashed rows with learned, hashed weights",
+        "Svenstrup et al., NeurIPS 2017, arXiv 1709.03933",
+        search={"hashes": (2, 3)},
+    ),
+    "hashed_net": Entry(
+        HashedNet,
+        BOTH,
+        "every number of a vector hashed into one pool of numbers, with a hashed sign",
+        "Chen et al., ICML 2015, arXiv 1504.04788",
+    ),
+    "robe": Entry(
+        Robe,
+        BOTH,
+        "blocks of a vector cut at hashed places from one array of numbers",
+        "Desai et al., MLSys 2022, arXiv 2108.02191",
+        search={"block": (4, 8, 16)},
+    ),
+    "dhe": Entry(
+        DeepHash,
+        BOTH,
+        "a network that turns many hashes of a value into its vector; no table",
+        "Kang et al., KDD 2021, arXiv 2010.10784",
+        search={"hashes": (16, 32, 64)},
+    ),
+    "frequency_double_hash": Entry(
+        FrequencyDoubleHash,
+        BOTH,
+        "frequent values own a row, all others add up two hashed rows",
+        "Zhang et al., RecSys 2020, arXiv 2007.14523",
+        needs_vocabulary=True,
+        search={"frequent_share": (0.25, 0.5, 0.75)},
+    ),
+    "memcom": Entry(
+        MEmCom,
+        BOTH,
+        "a hashed row times a number that each training value has for itself",
+        "Pansare et al., MLSys 2022, arXiv 2203.10135",
+        needs_vocabulary=True,
+        search={"bias": (False, True)},
+    ),
+    "low_dim_exact": Entry(
+        LowDimExact,
+        BOTH,
+        "exact rows of few numbers, and a linear map to the width",
+        "a linear bottleneck, the baseline to beat",
+        needs_vocabulary=True,
+    ),
+    "mixed_dimension": Entry(
+        MixedDimension,
+        ("exact",),
+        "exact rows, shorter where a feature has more values, and a linear map to the width",
+        "Ginart et al., ISIT 2021, arXiv 1909.11810",
+        needs_vocabulary=True,
+        search={"alpha": (0.1, 0.3, 0.5)},
+    ),
+    "tt_rec": Entry(
+        TTRec,
+        BOTH,
+        "exact rows as products of three small cores (tensor train)",
+        "Yin et al., MLSys 2021, arXiv 2101.11714",
+        needs_vocabulary=True,
+    ),
+    "cce": Entry(
+        CCE,
+        BOTH,
+        "a learned cluster plus a hash for each column, clustered anew between epochs",
+        "Tsang and Ahle, NeurIPS 2023, arXiv 2210.05974",
+        needs_vocabulary=True,
+        search={"columns": (1, 2, 4)},
+    ),
+    "magnitude_pruning": Entry(
+        MagnitudePruning,
+        ("exact",),
+        "the exact table, all but its largest numbers dropped after training",
+        "Han et al., NeurIPS 2015, arXiv 1506.02626",
+        needs_vocabulary=True,
+    ),
+    "masked_pruning": Entry(
+        MaskedPruning,
+        ("exact",),
+        "the exact table, all but its largest numbers dropped early, the others trained on",
+        "Han et al., NeurIPS 2015, arXiv 1506.02626",
+        needs_vocabulary=True,
+        search={"prune_epoch": (1, 2, 4)},
+    ),
+    "pep": Entry(
+        PEP,
+        ("exact",),
+        "the exact table under learned soft thresholds, cut at the budget",
+        "Liu et al., ICLR 2021, arXiv 2101.07577",
+        needs_vocabulary=True,
+        search={"threshold": (0.1, 0.5, 0.9)},
+    ),
+    "int8": Entry(
+        Int8,
+        ("exact",),
+        "exact rows of 8-bit integers with a scale each",
+        "Khudia et al., arXiv 2101.05615",
+        needs_vocabulary=True,
+        search={"quantisation_aware": (False, True)},
+    ),
+    "int4": Entry(
+        Int4,
+        ("exact",),
+        "exact rows of 4-bit integers with a scale each",
+        "Guan et al., arXiv 1911.02079",
+        needs_vocabulary=True,
+    ),
+    "product_quantization": Entry(
+        ProductQuantization,
+        BOTH,
+        "the exact table, its parts replaced by the nearest of a few centroids after training",
+        "Jégou et al., TPAMI 2011",
+        needs_vocabulary=True,
+    ),
 }
 
 
 def entry_of(name: str) -> Entry:
+    """The entry of a name: of the list above, of a plugin that was loaded, or of an installed package."""
+    if name not in STRATEGIES:
+        load_installed(STRATEGIES)
     if name not in STRATEGIES:
         raise unknown("strategy", name, STRATEGIES)
     return STRATEGIES[name]
+
+
+def all_strategies() -> dict[str, Entry]:
+    """The list above with what plugins and installed packages added."""
+    load_installed(STRATEGIES)
+    return STRATEGIES
+
+
+def load_plugin(path: Path) -> dict[str, Entry]:
+    """Add the strategies of a file to the list, and return them."""
+    return load_file(path, STRATEGIES)
+
+
+def method_of(name: str) -> str:
+    """The method of a strategy, with the knobs that make it this one: `unified` and `per_feature` have the same."""
+    entry = entry_of(name)
+    return " ".join([entry.method.__name__, *(f"{knob}={value}" for knob, value in entry.fixed.items())])
 
 
 def regions_of(name: str, asked: str | None) -> str:

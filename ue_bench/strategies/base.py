@@ -6,6 +6,7 @@ Letters: B rows, F features, L slots per row, D numbers per lookup, W output wid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, final
 
 import torch
@@ -98,10 +99,15 @@ class Pool(nn.Module):
 
     def forward(self, slots: Tensor) -> Tensor:
         """Rows of the pool: [..., numbers] for int64 slots of any shape."""
-        if self.sparse or self.weight.is_cuda or not torch.is_grad_enabled():
-            return nn.functional.embedding(slots, self.weight, sparse=self.sparse)
-        # the same gather; on the CPU its backward pass (index_add) takes a third of the time
-        return self.weight.index_select(0, slots.flatten()).view(*slots.shape, self.weight.shape[1])
+        return gather(self.weight, slots, self.sparse)
+
+
+def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
+    """Rows of `weight` [rows, numbers]: [..., numbers] for int64 slots of any shape."""
+    if sparse or weight.is_cuda or not torch.is_grad_enabled():
+        return nn.functional.embedding(slots, weight, sparse=sparse)
+    # the same gather; on the CPU its backward pass (index_add) takes a third of the time
+    return weight.index_select(0, slots.flatten()).view(*slots.shape, weight.shape[1])
 
 
 class EmbeddingStrategy(nn.Module, ABC):
@@ -161,7 +167,7 @@ class EmbeddingStrategy(nn.Module, ABC):
     def locate_all(self) -> None:
         """Locate every distinct value and keep the slots. A strategy whose index map changed calls this again."""
         located = [self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)]
-        device = next(self.parameters()).device
+        device = self.device
         counts = [slots.shape[1] for slots in located]
         owner = [index for index, count in enumerate(counts) for _ in range(count)]
         if len(set(counts)) == 1:  # one gather takes all slots of a value
@@ -172,6 +178,11 @@ class EmbeddingStrategy(nn.Module, ABC):
             self._slots = torch.cat([slots.t().reshape(-1) for slots in located]).unsqueeze(1).to(device)
         self._owner = owner_of_column
         self._start = torch.tensor([0, *lengths[:-1]], device=device).cumsum(0)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies: its parameters, or what is served in their place."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     @final
     def footprint(self) -> Footprint:
@@ -231,4 +242,5 @@ def check_budget(strategy: EmbeddingStrategy) -> None:
     if used > spec.budget:
         raise BudgetError(spec.name, spec.budget, "is too small", used)
     why = f"is given and only {used:,} of them can be used (at least 90 % must be)"
-    raise BudgetError(spec.name, spec.budget, why, used + spec.row_bytes)
+    more = used + spec.row_bytes
+    raise BudgetError(spec.name, spec.budget, why, more if more > spec.budget else used)

@@ -2,7 +2,8 @@
 
     row_k(x) = start + l * position(x) + k        vector(x) = [E[row_1(x)], ..., E[row_l(x)]]
 
-Needs a vocabulary. The budget does not apply: bytes are 4 D l (n + 1), summed over features of n training values and l lookups.
+The uncompressed reference; needs a vocabulary. Bytes: 4 D l (n + 1), summed over features of n training values and l lookups,
+whatever the budget.
 """
 
 from typing import Any

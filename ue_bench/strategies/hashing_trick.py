@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
 from ue_bench.strategies.regions import regions
 
@@ -19,11 +18,10 @@ class HashingTrick(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.regions = regions(spec, slot_numbers=spec.dim)
-        self.pool = Pool(spec.require_budget() // spec.row_bytes, spec)
+        self.pool = Pool(self.regions[-1].end, spec)
 
     def locate(self, feature: int, values: Any) -> Tensor:
-        region = self.regions[feature]
-        return hash_rows(values, self.spec.seeds(feature), region.size) + region.start
+        return self.regions[feature].rows(values, self.spec.seeds(feature))
 
     def embed(self, slots: Tensor) -> Tensor:
         return self.pool(slots).flatten(1)

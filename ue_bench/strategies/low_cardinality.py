@@ -25,7 +25,7 @@ class ExactLowCardinality(EmbeddingStrategy):
                 f"{spec.name}: every feature has at most {at_most} values, so that exact rows leave nothing to the method; "
                 "lower --low-cardinality-max"
             )
-        self.exact = Collisionless(_part(spec, few, budget=None))
+        self.exact = Collisionless(_part(self.spec, few, budget=None))
         paid = self.exact.footprint().table
         rest = [not is_few for is_few in few]
         try:
@@ -57,7 +57,10 @@ class ExactLowCardinality(EmbeddingStrategy):
         return torch.cat([vectors[part][index] for part, index in self.parts], dim=1)
 
     def end_epoch(self, epoch: int) -> bool:
-        return self.method.end_epoch(epoch)
+        changed = self.method.end_epoch(epoch)
+        if changed:
+            self.locate_all()  # the method's index map may be another one
+        return changed
 
     def end_training(self) -> None:
         self.method.end_training()

@@ -1,0 +1,169 @@
+"""Runs a study: what is missing is what is wanted less the records that are there.
+
+Records are the truth: an interrupted study goes on where it stopped, and Optuna's storage can be rebuilt from them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ue_bench import record as records_room
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError, BudgetError
+from ue_bench.progress import progress
+from ue_bench.record import Record
+from ue_bench.run import exact_table_bytes, has_budget, resolve
+from ue_bench.search import Sampler, belongs, best_few
+from ue_bench.study import Grid, Search, Study
+from ue_bench.workers import Job, Workers
+
+FRESH = 100  # the seeds that confirm a search start this far above its own
+QUICK = "-quick"  # the records of a study's short form lie in a folder of their own
+
+
+@dataclass
+class Done:
+    """What a study did: runs made now, runs found ready, failures, budgets that cannot work."""
+
+    made: int = 0
+    ready: int = 0
+    failed: list[Record] = field(default_factory=list)
+    infeasible: list[Record] = field(default_factory=list)  # the strategy cannot work with the budget: an answer
+
+
+class Runner:
+    """Runs one study into one results folder."""
+
+    def __init__(
+        self, name: str, study: Study, results: Path, seed: int = 0, workers: int = 1, dataset: str | None = None,
+        data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
+        self.study, self.parts = study, study.asked(quick)
+        self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dataset
+        self.data_dir, self.plugins, self.workers = data_dir, tuple(plugins), workers
+        records_room.require_writable(results / self.name)
+        self.done: dict[str, Record] = {}
+        for found in records_room.load(results, self.name)[0]:
+            if found.status == "ok" or _infeasible(found):
+                self.done[found.run_id] = found
+        self.report = Done()
+        self.wanted: dict[str, RunConfig] = {}
+
+    def run(self) -> list[Record]:
+        """Run what is missing; return the records of all that was wanted, in order."""
+        with Workers(self.workers) as workers:
+            for number, part in enumerate(self.parts, start=1):
+                where = f"part {number} of {len(self.parts)}"
+                if isinstance(part, Grid):
+                    self._run(f"grid, {where}", "grid", self._grid(part), workers)
+                else:
+                    self._search(part, where, workers)
+        if self.study.latency:  # alone, when nothing else runs
+            with Workers(1) as alone:
+                self._run("latency", "latency", self._latency(), alone)
+        return [self.done[run_id] for run_id in self.wanted if run_id in self.done]
+
+    def _adapt(self, config: RunConfig, seed: int, compression: int | None = None) -> RunConfig:
+        config = replace(config, dataset=self.dataset or config.dataset, measure="quality")
+        if compression:
+            config = replace(config, budget=exact_table_bytes(config, self.data_dir) // compression)
+        return resolve(config.with_seed(seed))
+
+    def _grid(self, grid: Grid) -> Iterator[RunConfig]:
+        for seed in range(self.seed, self.seed + grid.seeds):  # seed by seed: an interrupted study has something of every arm
+            for arm in grid.arms:
+                for compression in (grid.compressions if has_budget(arm) else ()) or (None,):
+                    yield self._adapt(arm, seed, compression)
+
+    def _run(self, label: str, phase: str, configs: Iterable[RunConfig], workers: Workers) -> None:
+        configs = list({config.run_id: config for config in configs}.values())
+        self.wanted |= {config.run_id: config for config in configs}
+        jobs = [self._job(config, phase) for config in configs if config.run_id not in self.done]
+        self.report.ready += len(configs) - len(jobs)
+        if not jobs:
+            return
+        with progress(f"{self.name}: {label}", len(jobs), "runs") as update:
+            update(0, _title(jobs[0].config))
+            for done, (job, record) in enumerate(workers.run_all(jobs), start=1):
+                self._keep(record)
+                update(done, _title(job.config))
+
+    def _job(self, config: RunConfig, phase: str) -> Job:
+        return Job(config, self.name, phase, self.results, self.data_dir, self.plugins)
+
+    def _keep(self, record: Record) -> None:
+        self.report.made += 1
+        if record.status == "ok" or _infeasible(record):
+            self.done[record.run_id] = record
+        if record.status != "ok":
+            (self.report.infeasible if _infeasible(record) else self.report.failed).append(record)
+
+    def _latency(self) -> Iterator[RunConfig]:
+        """Each configuration once: latency does not depend on training or seeds, and a search's trials are not quoted."""
+        for run_id, config in list(self.wanted.items()):
+            if run_id in self.done and self.done[run_id].phase != "search" and self.done[run_id].status == "ok":
+                yield replace(config.with_seed(self.seed), measure="latency")
+
+    def _search(self, search: Search, where: str, workers: Workers) -> None:
+        base = self._adapt(search.base, self.seed, search.compression)
+        known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search.space)}
+        self.report.ready += len(known)
+        if len(known) < search.trials:
+            self._propose(search, base, known, where, workers)
+        self.wanted |= {run_id: RunConfig.from_dict(r.config) for run_id, r in known.items()}
+        best = [RunConfig.from_dict(record.config) for record in best_few(known.values(), search)] or [base]
+        sizes = [exact_table_bytes(base, self.data_dir) // compression for compression in search.confirm]
+        confirmed = []
+        for seed in range(self.seed + FRESH, self.seed + FRESH + search.seeds):
+            for config in (*best, *search.against):  # at equal budgets, which follow from the base alone
+                own = [config.budget or base.budget]
+                for budget in (sizes or own) if has_budget(config) else [None]:
+                    confirmed.append(self._adapt(replace(config, budget=budget), seed))
+        self._run(f"{_title(base)}, confirm, {where}", "confirm", confirmed, workers)
+
+    def _propose(self, search: Search, base: RunConfig, known: dict[str, Record], where: str, workers: Workers) -> None:
+        """Ask, run, tell until `search.trials` different configurations have an ok record, or as many cannot work."""
+        sampler = Sampler(search, base, self.results / self.name / "optuna.sqlite3", self.seed, known.values())
+        running: dict[str, Any] = {}
+        lost: dict[str, Record] = {}
+        with progress(f"{self.name}: {base.strategy}, search, {where}", search.trials, "trials") as update:
+            update(len(known), _title(base))
+            while len(known) < search.trials > len(lost):
+                while workers.free and len(known) + len(running) < search.trials and not sampler.exhausted:
+                    trial, config = sampler.ask()
+                    if config.run_id in self.done:  # proposed again: the answer is known
+                        record = self.done[config.run_id]
+                        sampler.tell(trial, record)
+                        if record.status != "ok":
+                            lost[config.run_id] = record
+                            break
+                    elif config.run_id in running:
+                        sampler.tell(trial, None)
+                    else:
+                        running[config.run_id] = trial
+                        workers.start(self._job(config, "search"))
+                if not running:
+                    if sampler.exhausted:
+                        break  # the space is smaller than the number of trials
+                    continue
+                job, record = workers.next()
+                sampler.tell(running.pop(job.config.run_id), record)
+                self._keep(record)
+                (known if record.status == "ok" else lost)[record.run_id] = record
+                update(len(known), _title(job.config))
+            while running:  # the last ones of a search that cannot work
+                job, record = workers.next()
+                sampler.tell(running.pop(job.config.run_id), record)
+                self._keep(record)
+        broken = [record for record in lost.values() if not _infeasible(record)]
+        if len(broken) >= search.trials:
+            raise BenchError(f"search of {self.name}: {len(broken)} trials failed; the last one: {broken[-1].error}")
+
+
+def _infeasible(record: Record) -> bool:
+    return record.status == "failed" and (record.error or "").startswith(BudgetError.__name__)
+
+
+def _title(config: RunConfig) -> str:
+    return f"{config.strategy}, {config.features}, seed {config.init_seed}"

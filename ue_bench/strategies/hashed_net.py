@@ -1,0 +1,30 @@
+"""HashedNets: every single number of a vector is a hashed element of one pool of numbers, with a hashed sign.
+
+    u_j(x) = xxh32(x, seed_j) mod 2 P        e_j(x) = (-1)^(u_j mod 2) w[start + floor(u_j / 2)]
+
+Chen et al., ICML 2015 (arXiv 1504.04788). P is the size of the feature's region of w. The sign keeps the expected inner product
+of two vectors that share numbers as it would be without sharing. Index and sign come from one hash, and travel in one slot.
+Bytes: 4 P, no more.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies.regions import Region, regions
+
+
+class HashedNet(EmbeddingStrategy):
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.regions = regions(spec, slot_numbers=1)
+        self.pool = Pool(self.regions[-1].end, spec, numbers=1)
+
+    def locate(self, feature: int, values: Any) -> Tensor:
+        region = self.regions[feature]
+        signed = Region(2 * region.start, 2 * region.size)  # slot = 2 * index + sign
+        return signed.rows(values, self.spec.seeds(feature, self.spec.dim))
+
+    def embed(self, slots: Tensor) -> Tensor:
+        return self.pool(slots >> 1).flatten(1) * (1 - 2 * (slots & 1))
