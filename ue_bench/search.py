@@ -90,7 +90,7 @@ def best_few(records: Iterable[Record], search: Search) -> list[Record]:
 
 
 def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
-    whole = all(isinstance(value, int) for value in allowed)
+    whole = all(type(value) is int for value in allowed)  # and no truth value
     if whole and allowed == tuple(range(allowed[0], allowed[-1] + 1)):
         return IntDistribution(allowed[0], allowed[-1])
     return CategoricalDistribution(allowed)
