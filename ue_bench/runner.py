@@ -129,14 +129,22 @@ class Runner:
         lost: dict[str, Record] = {}
         with progress(f"{self.name}: {base.strategy}, search, {where}", search.trials, "trials") as update:
             update(len(known), _title(base))
+
+            def settle() -> None:
+                job, record = workers.next()
+                sampler.tell(running.pop(job.config.run_id), record)
+                self._keep(record)
+                (known if record.status == "ok" else lost)[record.run_id] = record
+                update(len(known), _title(job.config))
+
             while len(known) < search.trials > len(lost):
                 while workers.free and len(known) + len(running) < search.trials and not sampler.exhausted:
                     trial, config = sampler.ask()
                     if config.run_id in self.done:  # proposed again: the answer is known
                         record = self.done[config.run_id]
                         sampler.tell(trial, record)
-                        if record.status != "ok":
-                            lost[config.run_id] = record
+                        (known if record.status == "ok" else lost)[config.run_id] = record
+                        if len(lost) >= search.trials:
                             break
                     elif config.run_id in running:
                         sampler.tell(trial, None)
@@ -147,15 +155,9 @@ class Runner:
                     if sampler.exhausted:
                         break  # the space is smaller than the number of trials
                     continue
-                job, record = workers.next()
-                sampler.tell(running.pop(job.config.run_id), record)
-                self._keep(record)
-                (known if record.status == "ok" else lost)[record.run_id] = record
-                update(len(known), _title(job.config))
+                settle()
             while running:  # the last ones of a search that cannot work
-                job, record = workers.next()
-                sampler.tell(running.pop(job.config.run_id), record)
-                self._keep(record)
+                settle()
         broken = [record for record in lost.values() if not _infeasible(record)]
         if len(broken) >= search.trials:
             raise BenchError(f"search of {self.name}: {len(broken)} trials failed; the last one: {broken[-1].error}")

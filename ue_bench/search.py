@@ -68,8 +68,8 @@ def objectives(record: Record, search: Search) -> list[float]:
 
 
 def belongs(record: Record, base: RunConfig, space: Space) -> bool:
-    """Whether a record is a trial of the search from `base`: equal but for what the space varies."""
-    if record.phase != "search" or record.status != "ok":
+    """Whether a record answers a trial of the search from `base`, whoever asked for it: equal but for what the space varies."""
+    if record.status != "ok":
         return False
     varied = {name.split(".")[0] for name in space}
     config = RunConfig.from_dict(record.config)
