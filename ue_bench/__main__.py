@@ -1,4 +1,4 @@
-from ue_bench.cli import main
+from ue_bench.cli import entry
 
 if __name__ == "__main__":
-    main()
+    entry()

@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -43,6 +44,18 @@ def main() -> None:
 
     Example: ue-bench run --strategy unified --budget 28kB --seed 0
     """
+
+
+def entry() -> None:
+    """The program. An interrupt while C code loads leaves Python to end itself by a signal, whatever was handled: not so here."""
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 def shared(*names: str) -> Callable[[Any], Any]:
