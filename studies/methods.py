@@ -1,7 +1,7 @@
 """Which method is best at equal bytes, when each has a recipe that suits it, and does multiplexing help every one of them?
 
 Command: ue-bench study methods --workers 2
-Cost: about 2,000 runs, an hour on 2 cores; --quick: five minutes.
+Cost: not yet measured whole; some 2,000 runs are asked for.
 Expect: on `base` the compressed exact tables ahead (low dimension, mixed dimension, product quantisation), on `wide`, where they
 no longer fit, the hashed methods in their multiplexed form. Each strategy in each form is tuned first, on validation, at the
 middle size: the same number of trials over the same space of learning rate, dropout and weight decay, with the method's own knob

@@ -106,7 +106,7 @@ class Runner:
                 yield replace(config.with_seed(self.seed), measure="latency")
 
     def _search(self, search: Search, where: str, workers: Workers) -> None:
-        base = self._adapt(search.base, self.seed, search.compression)
+        base = self._adapt(search.base, self.seed + search.seed, search.compression)
         known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search.space)}
         self.report.ready += len(known)
         if len(known) < search.trials:

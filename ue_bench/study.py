@@ -27,7 +27,8 @@ class Search:
 
     compression: the size that is searched at; None: the budget of `base`. confirm: the sizes of the runs on fresh seeds; empty:
     the same. objectives: record keys to minimise, the first of them ``quality.val_mse``; with more than one the best few are
-    taken from the Pareto front.
+    taken from the Pareto front. seed: of its trials, above the study's own; searches of one study whose spaces overlap need
+    different ones, or each would take the other's trials for its own.
     """
 
     base: RunConfig
@@ -39,6 +40,7 @@ class Search:
     best: int = 3
     seeds: int = 5
     objectives: tuple[str, ...] = ("quality.val_mse",)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
