@@ -117,7 +117,7 @@ def _confirmed(axes: Axes, arms: pd.DataFrame, looks: style.Looks) -> None:
             axes.axvline(row.mse, color=look.color, linewidth=1, linestyle=":")
     for name, own in groups(arms, "group"):
         style.points(axes, own, "mse", "y", looks[name], joined=False)
-    axes.set_yticks(arms["y"].astype(int), [fill(label, 64) for label in arms["label"]], fontsize=7)
+    axes.set_yticks(arms["y"].astype(int), [fill(label, 52) for label in arms["label"]], fontsize=7)
     axes.margins(y=0.12)
     axes.set_title("run on fresh seeds", fontsize=9)
     axes.set_xlabel("test MSE (mean, 95 % interval)")

@@ -164,8 +164,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=150)
-        figure.savefig(paths[1], metadata={"Date": None})
+        figure.savefig(paths[0], dpi=150, bbox_inches="tight")  # a text may be wider than the layout reckoned
+        figure.savefig(paths[1], metadata={"Date": None}, bbox_inches="tight")
     except OSError as error:
         raise BenchError(f"cannot write {folder}: {error.strerror or error}; choose another --out or free the space") from error
     return paths
