@@ -174,7 +174,7 @@ def test_a_run_prints_its_record_alone_and_writes_it(movielens, tmp_path):
     assert [entry["epoch"] for entry in quality["history"]] == [1, 2, 3]
     assert all(entry["train_mse"] > 0 and entry["val_mse"] > 0 for entry in quality["history"])
     assert min(entry["val_mse"] for entry in quality["history"]) == pytest.approx(quality["val_mse"])
-    assert set(quality["anchors"]) == {"mean", "item_mean", "bias"}
+    assert set(quality["anchors"]) == {"mean", "item_mean", "bias", "mf"}
     assert cost["table_bytes"] == 960
     assert cost["total_bytes"] == cost["table_bytes"] + cost["auxiliary_bytes"] + cost["vocabulary_bytes"]
     assert {(entry["source"], entry["batch"]) for entry in cost["latency"]} == {

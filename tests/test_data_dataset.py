@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from ue_bench.data import Dataset, anchors, encode, load, split
+from ue_bench.data.factors import explained
 from ue_bench.data.splits import SPLITS
 from ue_bench.errors import BenchError
 from ue_bench.feature import CROSS
@@ -228,8 +229,9 @@ def test_anchors_are_what_they_say(hundred, name):
     table["mean"] = mu
     table["item_mean"] = table.movie_id.map(train.groupby("movie_id").rating.mean()).fillna(mu)
     table["bias"] = mu + table.movie_id.map(b_i).fillna(0) + table.user_id.map(b_u).fillna(0)
-    assert set(got) == {"mean", "item_mean", "bias"}
-    for anchor, scores in got.items():
+    assert set(got) == {"mean", "item_mean", "bias", "mf"}
+    for anchor in ("mean", "item_mean", "bias"):
+        scores = got[anchor]
         for part, key in enumerate(("train_mse", "val_mse", "test_mse")):
             rows = table[table.part == part]
             if len(rows):
@@ -237,3 +239,37 @@ def test_anchors_are_what_they_say(hundred, name):
             else:
                 assert scores[key] is None
     assert (got["mean"]["test_mse"] is None) == (name == "article")
+
+
+def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
+    rng = np.random.default_rng(3)
+    p, q = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    user, item = (grid.ravel() for grid in np.meshgrid(np.arange(60), np.arange(40), indexing="ij"))
+    planted = (p[user] * q[item]).sum(axis=1)
+    train = (rng.random(len(user)) < 0.5) & (user != 7)
+    got = explained(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
+    tested = ~train & (user != 7)
+    assert np.square(got - planted)[tested].mean() < 0.01 * np.square(planted[tested]).mean()
+    assert not got[user == 7].any()
+
+
+def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
+    rng = np.random.default_rng(4)
+    user, item, residuals = rng.integers(0, 9, 80), rng.integers(0, 7, 80), rng.normal(size=80)
+    train = np.ones(80, dtype=bool)
+    q = (
+        np.random.default_rng(0).normal(0.0, 0.1, (int(item.max()) + 1, 3))
+        * np.isin(np.arange(int(item.max()) + 1), item)[:, None]
+    )
+
+    def ridge(own, other, known):
+        """One regression a group: rows stacked under sqrt(penalty) times the identity."""
+        found = np.zeros((int(own.max()) + 1, 3))
+        for row in np.unique(own):
+            x = np.vstack([known[other[own == row]], np.sqrt(2.0) * np.eye(3)])
+            found[row] = np.linalg.lstsq(x, np.concatenate([residuals[own == row], np.zeros(3)]), rcond=None)[0]
+        return found
+
+    p = ridge(user, item, q)
+    q = ridge(item, user, p)
+    assert np.allclose(explained(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1), (p[user] * q[item]).sum(axis=1))

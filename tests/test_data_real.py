@@ -39,6 +39,7 @@ def test_sizes_and_anchors_of_the_splits(movielens_100k):
     assert sizes == [80_000, 10_000, 10_000]
     assert scores["mean"]["test_mse"] == pytest.approx(1.27, abs=0.03)
     assert scores["bias"]["test_mse"] == pytest.approx(0.89, abs=0.02)
+    assert scores["mf"]["test_mse"] < 0.863  # what public runs of alternating least squares reach on such a split
     assert unseen == 0
     sizes, scores, unseen = found("article")
     assert sum(sizes[:2]) == 10_960

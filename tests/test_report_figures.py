@@ -75,7 +75,7 @@ def test_pareto_keeps_the_smaller_and_better(small):
 def test_anchors_far_away_are_told_not_drawn(small):
     frame = anchors.tidy(score(small[1])).set_index("anchor")
     assert frame.loc["mean", "mse"] == pytest.approx(1.27)
-    assert dict(frame["inside"]) == {"bias": True, "item_mean": True, "mean": False}
+    assert dict(frame["inside"]) == {"bias": True, "item_mean": True, "mean": False, "mf": True}
 
 
 def test_latency_takes_medians_at_the_middle_budget(small):

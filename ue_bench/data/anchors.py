@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ue_bench.data import factors
 from ue_bench.data.encode import Encoded
 from ue_bench.data.splits import TEST, TRAIN, VALIDATION
 from ue_bench.errors import BenchError
@@ -15,6 +16,7 @@ def anchors(encoded: Encoded) -> dict[str, dict[str, float | None]]:
 
     `mean`: mu, the mean of training. `item_mean`: the plain mean of the movie's training ratings.
     `bias`: mu + b_i + b_u with b_i = sum(r - mu) / (n_i + 5), then b_u = sum(r - mu - b_i) / (n_u + 5).
+    `mf`: the bias model and factors fitted to what it leaves, `factors.explained`.
     A movie or user that training lacks adds 0 to mu. Raises BenchError when there are no training rows.
     """
     train = encoded.parts == TRAIN
@@ -31,10 +33,12 @@ def anchors(encoded: Encoded) -> dict[str, dict[str, float | None]]:
         return (total / np.maximum(count + damping, 1.0))[group]
 
     item_bias = per(encoded.item, rest, DAMPING)
+    bias = rest - item_bias - per(encoded.user, rest - item_bias, DAMPING)
     residuals = {
         "mean": rest,
         "item_mean": rest - per(encoded.item, rest, 0.0),
-        "bias": rest - item_bias - per(encoded.user, rest - item_bias, DAMPING),
+        "bias": bias,
+        "mf": bias - factors.explained(encoded.user, encoded.item, bias, train),
     }
     return {
         name: {part: _mse(residual[encoded.parts == number]) for part, number in _PARTS.items()}

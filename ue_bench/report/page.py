@@ -20,7 +20,12 @@ QUESTION = (
     "features, one hashed table per feature, an exact (collisionless) table, or something cleverer?"
 )
 COMMANDS = ("ue-bench study {study} --results {results}", "ue-bench report --results {results} --out {out}")
-ANCHOR_ROWS = {"mean": "global mean", "item_mean": "item mean", "bias": "user and item bias model"}
+ANCHOR_ROWS = {
+    "mean": "global mean",
+    "item_mean": "item mean",
+    "bias": "user and item bias model",
+    "mf": "biased matrix factorisation",
+}
 
 
 @dataclass(frozen=True)

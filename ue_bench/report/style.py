@@ -23,7 +23,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 _SIZES = {"*": 8.5, "d": 6.5, "P": 6.5, "X": 6.5}
 GREY = "#767676"
-ANCHOR_NAMES = {"mean": "global mean", "item_mean": "item mean", "bias": "bias model"}
+ANCHOR_NAMES = {"mean": "global mean", "item_mean": "item mean", "bias": "bias model", "mf": "matrix fact."}
 
 
 class Look(NamedTuple):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ue_bench.report import Outcome
 
 ROWS = 25  # at the most, for one feature set
-_SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model"}
+_SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model", "mf": "matrix factorisation"}
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
