@@ -3,18 +3,15 @@
 import pytest
 import torch
 
+from ue_bench.errors import BudgetError
 from ue_bench.strategies import STRATEGIES
 from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
-from ue_bench.testing import StrategyContract
-
-BUDGETS = {"int8": 2_000, "int4": 1_400}  # bytes; their whole tables are smaller than the 4,000 of the others
+from ue_bench.testing import StrategyContract, check
 
 for _name, _entry in STRATEGIES.items():
     for _regions in _entry.regions:
         _title = f"Test_{_name}_{_regions}"
-        globals()[_title] = type(
-            _title, (StrategyContract,), {"strategy": _name, "regions": _regions, "budget": BUDGETS.get(_name, 4_000)}
-        )
+        globals()[_title] = type(_title, (StrategyContract,), {"strategy": _name, "regions": _regions})
 
 
 class Broken(EmbeddingStrategy):
@@ -50,3 +47,31 @@ class OfBroken(StrategyContract):
 def test_a_broken_strategy_is_found(test):
     with pytest.raises(AssertionError):
         getattr(OfBroken(), test)()
+
+
+class OneSize(EmbeddingStrategy):
+    """Ten rows, whatever the budget."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.pool = Pool(10, spec)
+
+    def locate(self, feature, values):
+        return torch.zeros(len(values), self.spec.lookups[feature], dtype=torch.int64)
+
+    def embed(self, slots):
+        return self.pool(slots).flatten(1)
+
+
+class OfOneSize(StrategyContract):
+    strategy = OneSize
+
+
+def test_a_table_of_one_size_does_not_pass_for_a_small_whole_one():
+    with pytest.raises(BudgetError):
+        OfOneSize().test_budget_kept_and_used()
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_a_whole_table_below_the_budget_is_checked_at_a_part_of_it(name):
+    assert [told for _, told in check(name, STRATEGIES[name].regions[0]) if told] == []
