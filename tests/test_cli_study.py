@@ -33,6 +33,7 @@ STUDIES = {
     "grid": Study("do tiny tables differ?", (GRID,), latency=False),
     "tight": Study("is one arm too small?", (Grid((SHORT, replace(SHORT, budget=10)), seeds=1),), latency=False),
     "diverging": Study("is one arm too fast?", (Grid((SHORT, replace(SHORT, lr=1e30, epochs=3)), seeds=1),), latency=False),
+    "unfit": Study("does it fit?", (replace(SEARCH, trials=2, compression=200, confirm=(2, 200), against=()),), latency=False),
     "timed": Study("how fast?", (Grid((SHORT,), seeds=2),)),
 }  # fmt: skip
 
@@ -215,6 +216,16 @@ def test_a_budget_that_cannot_work_is_an_answer(study, tmp_path):
     assert (told.quality, told.cost, told.config["budget"]) == ({}, {}, 10)
     again = study("tight", tmp_path)
     assert (again.code, again.made, again.ready, again.failed) == (0, 0, 2, 0)
+
+
+def test_a_strategy_that_cannot_work_at_the_size_of_the_search_is_tuned_at_a_milder_one(study, tmp_path):
+    outcome = study("unfit", tmp_path)
+    assert (outcome.code, outcome.failed) == (0, 0)
+    fit = [one for one in records(tmp_path, "unfit") if one.status == "ok"]
+    assert Counter(one.phase for one in fit) == {"search": 2, "confirm": 1}
+    assert len({one.config["budget"] for one in fit}) == 1
+    again = study("unfit", tmp_path)
+    assert (again.code, again.made) == (0, 0)
 
 
 def test_a_failure_is_replaced_once_its_cause_is_gone(study, movielens, tmp_path):

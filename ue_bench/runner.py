@@ -106,11 +106,14 @@ class Runner:
                 yield replace(config.with_seed(self.seed), measure="latency")
 
     def _search(self, search: Search, where: str, workers: Workers) -> None:
-        base = self._adapt(search.base, self.seed + search.seed, search.compression)
-        known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search.space)}
-        self.report.ready += len(known)
-        if len(known) < search.trials:
-            self._propose(search, base, known, where, workers)
+        for compression in search.sizes:
+            base = self._adapt(search.base, self.seed + search.seed, compression)
+            known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search.space)}
+            self.report.ready += len(known)
+            if len(known) < search.trials:
+                self._propose(search, base, known, where, workers)
+            if known:
+                break
         self.wanted |= {run_id: RunConfig.from_dict(r.config) for run_id, r in known.items()}
         best = [RunConfig.from_dict(record.config) for record in best_few(known.values(), search)] or [base]
         sizes = [exact_table_bytes(base, self.data_dir) // compression for compression in search.confirm]

@@ -26,7 +26,8 @@ class Search:
     """Optuna over `space` from `base`, on validation MSE; then the best few and the arms `against` them on fresh seeds.
 
     compression: the size that is searched at; None: the budget of `base`. confirm: the sizes of the runs on fresh seeds; empty:
-    the same. objectives: record keys to minimise, the first of them ``quality.val_mse``; with more than one the best few are
+    the same. Where the strategy cannot work at `compression` at all, the next milder size of `confirm` is searched at.
+    objectives: record keys to minimise, the first of them ``quality.val_mse``; with more than one the best few are
     taken from the Pareto front. seed: of its trials, above the study's own; searches of one study whose spaces overlap need
     different ones, or each would take the other's trials for its own.
     """
@@ -41,6 +42,12 @@ class Search:
     seeds: int = 5
     objectives: tuple[str, ...] = ("quality.val_mse",)
     seed: int = 0
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The compression that is searched at, then those that stand in for it, each milder than the one before."""
+        milder = sorted((size for size in self.confirm if self.compression and size < self.compression), reverse=True)
+        return (self.compression, *milder)
 
 
 @dataclass(frozen=True)
