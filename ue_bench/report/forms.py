@@ -121,7 +121,7 @@ def _slopes(axes: Axes, part: pd.DataFrame) -> None:
         color, dash = style.CHANGE[row.multiplexing]
         axes.plot([0, 1], [row.separate, row.multiplexed], color=color, linestyle=dash, linewidth=1.4, marker="o", markersize=4)
     axes.set_xticks([0, 1], _FORMS)
-    axes.set_xlim(-0.12, 2.05)
+    axes.set_xlim(-0.12, max(2.05, 1.25 + 0.05 * part["strategy"].str.len().max()))  # room for the names
     axes.margins(y=0.12)
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", visible=False)
