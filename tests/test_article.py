@@ -35,19 +35,22 @@ def test_losses_are_those_of_the_article(movielens_100k):
 
 
 def test_equals_the_literal_program_and_is_50_times_as_fast(movielens_100k):
-    """Per step, in one process: the literal program does 3, ours all 100."""
+    """Per step, in one process, turn by turn, the best of six each: the literal program does one step a turn, ours all 100."""
     train, validation = columns(movielens_100k)
     assert len(train[1]) + len(validation[1]) == 10_960
     torch.manual_seed(0)
     model = LiteralModel(1000, 10, [tuple(seeds) for seeds in ARTICLE.hash_seeds.values()])
     losses = train_literally(model, train, validation, 1)  # loads torch's optimizer code, which is not to be timed
-    start = time.perf_counter()
-    losses += train_literally(model, train, validation, 3)
-    literal = (time.perf_counter() - start) / 3
-    ours = min((run_once(replace(ARTICLE, measure="quality")) for _ in range(3)), key=lambda r: r.cost["train_seconds"])
+    literal, runs = [], []
+    for _ in range(6):
+        start = time.perf_counter()
+        losses += train_literally(model, train, validation, 1)
+        literal.append(time.perf_counter() - start)
+        runs.append(run_once(replace(ARTICLE, measure="quality")))
+    ours = min(runs, key=lambda record: record.cost["train_seconds"])
     for step, (mine, theirs) in enumerate(zip(ours.quality["history"], losses[:1], strict=False)):
         assert (mine["train_mse"], mine["val_mse"]) == pytest.approx(theirs, rel=1e-5), f"step {step + 1}"
-    ratio = literal / (ours.cost["train_seconds"] / ours.cost["steps"])
+    ratio = min(literal) / (ours.cost["train_seconds"] / ours.cost["steps"])
     print(f"ratio {ratio:.0f}")
     assert ratio >= 50
 
