@@ -5,7 +5,7 @@ import torch
 
 from ue_bench.errors import BenchError
 from ue_bench.feature import Feature
-from ue_bench.model import Dropout, RatingModel
+from ue_bench.model import HEADS, Dropout, RatingModel
 from ue_bench.strategies import Spec, build
 from ue_bench.train import Recipe, Rows, fit, mse, predict
 
@@ -34,7 +34,7 @@ def recipe(**changes):
     return Recipe(**{**given, **changes})
 
 
-@pytest.mark.parametrize("head", ["mlp", "dcn"])
+@pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sparse_adam", "adagrad"])
 def test_every_optimizer_and_head_learns(optimizer, head):
     built = model(sparse=optimizer in ("sparse_adam", "adagrad"), head=head)
@@ -127,3 +127,12 @@ def test_the_strategy_is_told_of_each_epoch_and_may_ask_for_a_new_optimizer():
     built.strategy.end_epoch = lambda epoch: told.append(epoch) or True
     fit(built, TRAIN, VALIDATION, recipe(epochs=3))
     assert told == [0, 1, 2]
+
+
+def test_the_dot_head_sums_the_products_of_all_pairs():
+    torch.manual_seed(0)
+    head = HEADS["dot"]((2, 3, 1), hidden=5, dropout=0.0)
+    x = torch.randn(4, 6)
+    vectors = [project(part) for project, part in zip(head.projections, x.split([2, 3, 1], 1), strict=True)]
+    pairs = sum((vectors[i] * vectors[j]).sum(1) for i in range(3) for j in range(i))
+    torch.testing.assert_close(head(x), head.out(x).squeeze(1) + pairs)

@@ -13,7 +13,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "regions": ("multiplexed", "separate", "exact"),
     "region_rule": ("proportional", "sqrt", "equal"),
     "low_cardinality": ("hashed", "exact"),
-    "head": ("mlp", "dcn"),
+    "head": ("mlp", "dcn", "dot", "linear"),
     "init": ("uniform", "normal"),
     "rating_bias": ("mean", "default"),
     "optimizer": ("adam", "adamw", "sparse_adam", "adagrad"),

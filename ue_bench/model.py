@@ -1,5 +1,7 @@
 """A strategy and a head: codes in, ratings out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -32,9 +34,9 @@ class Dropout(nn.Module):
 class MLP(nn.Module):
     """Linear, ReLU, dropout, Linear: the article's head."""
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+    def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
         super().__init__()
-        self.hidden = nn.Linear(width, hidden)
+        self.hidden = nn.Linear(sum(widths), hidden)
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, 1)
 
@@ -46,10 +48,10 @@ class MLP(nn.Module):
 class DCN(nn.Module):
     """Deep & Cross Network V2 (Wang et al., WWW 2021, arXiv 2008.13535), one cross layer: x * (A x + b) + x, then an MLP."""
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+    def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
         super().__init__()
-        self.cross = nn.Linear(width, width)
-        self.mlp = MLP(width, hidden, dropout)
+        self.cross = nn.Linear(sum(widths), sum(widths))
+        self.mlp = MLP(widths, hidden, dropout)
 
     @property
     def out(self) -> nn.Linear:
@@ -60,7 +62,42 @@ class DCN(nn.Module):
         return self.mlp(x * self.cross(x) + x)
 
 
-HEADS: dict[str, type[MLP] | type[DCN]] = {"mlp": MLP, "dcn": DCN}
+class Dot(nn.Module):
+    """Factorisation machine (Rendle, ICDM 2010): a linear term and the dot products of all pairs of features.
+
+    The features' vectors may differ in width: each is first projected to `hidden` numbers. The pairs' sum is taken as half of
+    (square of the sum - sum of the squares), eq. 5 of the paper. `dropout` is on the projected vectors.
+    """
+
+    def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        self.projections = nn.ModuleList(nn.Linear(width, hidden, bias=False) for width in widths)
+        self.dropout = Dropout(dropout)
+        self.out = nn.Linear(sum(widths), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, W] -> [B]."""
+        parts = zip(self.projections, x.split(self.widths, 1), strict=True)
+        vectors = self.dropout(torch.stack([project(part) for project, part in parts], 1))  # [B, F, hidden]
+        pairs = (vectors.sum(1).square() - vectors.square().sum(1)).sum(1) / 2
+        return self.out(x).squeeze(1) + pairs
+
+
+class LinearHead(nn.Module):
+    """A weighted sum: the single-layer model in which the paper derives what multiplexing does to the gradients."""
+
+    def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = Dropout(dropout)
+        self.out = nn.Linear(sum(widths), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, W] -> [B]. `hidden` has no meaning here."""
+        return self.out(self.dropout(x)).squeeze(1)
+
+
+HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {"mlp": MLP, "dcn": DCN, "dot": Dot, "linear": LinearHead}
 
 
 class RatingModel(nn.Module):
@@ -71,7 +108,7 @@ class RatingModel(nn.Module):
         if head not in HEADS:
             raise unknown("head", head, HEADS)
         self.strategy = strategy
-        self.head = HEADS[head](sum(strategy.widths), hidden, dropout)
+        self.head = HEADS[head](strategy.widths, hidden, dropout)
         if rating_bias is not None:
             nn.init.constant_(self.head.out.bias, rating_bias)
 

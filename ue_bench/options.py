@@ -42,7 +42,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("region_rule", str, f"How separate regions are sized: {', '.join(CHOICES['region_rule'])}."),
     ("low_cardinality", str, "Features of few values: hashed like the others, or exact."),
     ("low_cardinality_max", int, "How many distinct values are few."),
-    ("head", str, "mlp (hidden layer) or dcn (one cross layer before it)."),
+    ("head", str, "mlp (hidden layer), dcn (one cross layer before it), dot (products of pairs of features) or linear."),
     ("hidden", int, "Units of the hidden layer."),
     ("dropout", float, "Share of hidden units dropped in training."),
     ("init", str, "Initial numbers of the table: uniform or normal."),

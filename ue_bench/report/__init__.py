@@ -52,7 +52,7 @@ def build(results: Path, out: Path, study: str | None = None) -> Outcome:
     compared = verdicts(arms.kept, summary)
     write_whole(out / "tables" / "summary.csv", csv(summary))
     write_whole(out / "tables" / "paired.csv", csv(compared))
-    drawn, figures = draw_all(arms, summary, out)
+    drawn, figures = draw_all(arms, summary, records, out)
     studies = sorted({record.study for record in records})
     page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies)
     path = write_whole(out / "report.md", page.text())

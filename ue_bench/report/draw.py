@@ -1,6 +1,6 @@
 """All figures of a report: each study's own, saved with the tidy data they show, or the reason why there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -23,17 +23,19 @@ class Study(NamedTuple):
     summary: pd.DataFrame
     confirmed: pd.DataFrame  # the summary of what confirms a search
     search: list[Record]
+    every_arm: list[Arm]  # those that confirm a search too
+    records: list[Record]  # all of the study, failed ones too
     anchors: pd.DataFrame
     looks: style.Looks
 
 
 class Plot(NamedTuple):
-    """One kind of figure: its title and both halves."""
+    """One kind of figure: its title and both halves. Without `draw`, it is a table alone."""
 
     module: ModuleType
     title: str
     tidy: Callable[[Study], pd.DataFrame]
-    draw: Callable[[pd.DataFrame, Study], Figure]
+    draw: Callable[[pd.DataFrame, Study], Figure] | None = None
     each: bool = False  # a figure of its own for every panel
     table: Callable[[pd.DataFrame], list[str]] | None = None  # Markdown below the figure
 
@@ -63,7 +65,7 @@ PLOTS = (
 )  # fmt: skip
 
 
-def draw_all(arms: Arms, summary: pd.DataFrame, out: Path) -> tuple[list[Drawn], list[Path]]:
+def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: Path) -> tuple[list[Drawn], list[Path]]:
     """Draw and save under `out`. One study keeps the plain names; of several, each figure's name starts with its study."""
     names = sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in arms.search})
     every_group = {arm.group for arm in arms.kept}
@@ -76,10 +78,11 @@ def draw_all(arms: Arms, summary: pd.DataFrame, out: Path) -> tuple[list[Drawn],
             after = own[confirmed].reset_index(drop=True)
             own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
             search = [record for record in arms.search if record.study == name]
-            kept = [arm for arm in arms.kept if arm.comparison.study == name]
-            looks = style.looks([(arm.label, arm.group) for arm in kept], every_group)
-            kept = [arm for arm in kept if arm.comparison.phase in set(own["phase"])]
-            study = Study(kept, own, after, search, anchor.tidy(score(own)), looks)
+            every = [arm for arm in arms.kept if arm.comparison.study == name]
+            looks = style.looks([(arm.label, arm.group) for arm in every], every_group)
+            kept = [arm for arm in every if arm.comparison.phase in set(own["phase"])]
+            all_records = [record for record in records if record.study == name]
+            study = Study(kept, own, after, search, every, all_records, anchor.tidy(score(own)), looks)
             for plot in PLOTS:
                 _one(plot, study, name if len(names) > 1 else "", out, drawn, paths)
     return drawn, paths
@@ -97,6 +100,8 @@ def _one(plot: Plot, study: Study, prefix: str, out: Path, drawn: list[Drawn], p
     panels = [part for _, part in frame.groupby("panel")] if plot.each else [frame]
     for place, part in enumerate(panels):
         own = name if place == 0 else f"{name}-{place + 1}"
-        paths += style.save(plot.draw(part, study), out / "figures", own)
+        if plot.draw:
+            paths += style.save(plot.draw(part, study), out / "figures", own)
         lines = plot.table(part) if plot.table else []
-        drawn.append(Drawn(title, module.CAPTION, f"figures/{own}", f"tables/{name}.csv", lines=lines))
+        picture = f"figures/{own}" if plot.draw else ""
+        drawn.append(Drawn(title, module.CAPTION, picture, f"tables/{name}.csv", lines=lines))

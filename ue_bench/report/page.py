@@ -30,7 +30,7 @@ ANCHOR_ROWS = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in the report: its files relative to the page, or the reason why there is none."""
+    """A figure or table in the report: its files relative to the page, or the reason why there is none."""
 
     title: str
     caption: str = ""
@@ -77,9 +77,9 @@ class Page:
 def _figure(drawn: Drawn) -> list[str]:
     if drawn.reason:
         return ["", f"### {drawn.title}", "", f"Not drawn: {drawn.reason}."]
-    picture = f"![{drawn.title}]({drawn.picture}.png)"
-    links = f"[SVG]({drawn.picture}.svg), [data]({drawn.table})"
-    return ["", f"### {drawn.title}", "", picture, "", f"{drawn.caption} {links}", *(["", *drawn.lines] if drawn.lines else [])]
+    picture = [f"![{drawn.title}]({drawn.picture}.png)", ""] if drawn.picture else []
+    links = f"[SVG]({drawn.picture}.svg), [data]({drawn.table})" if drawn.picture else f"[data]({drawn.table})"
+    return ["", f"### {drawn.title}", "", *picture, f"{drawn.caption} {links}", *(["", *drawn.lines] if drawn.lines else [])]
 
 
 def _table_note() -> str:
