@@ -1,24 +1,31 @@
-"""With the width of all lookups together held fixed, which features earn more lookups than one?
+"""With the number of lookups fixed, which feature should get how many?
 
 Command: ue-bench study lookup_allocation --workers 2
-Cost: 188 runs (110 trials, 65 on fresh seeds, 13 timings), 3 minutes 51 seconds on 2 cores.
-Expect: more than one lookup for the features of many values. On `base` the best few allocations beat two lookups everywhere, on
-`wide` they cannot be told apart from them; one lookup everywhere is worse on both.
-The width is fixed (96 numbers on `base`, 160 on `wide`), so that a further lookup makes all lookups narrower and the head
-stays the same. The last part searches the budget too and looks for the Pareto front of MSE and bytes.
+Cost: about 810 runs.
+Expect: more lookups for the features of many values, the more so the smaller the table.
+Every search shares out a fixed total at one table size. On `base` 12 lookups of 8 numbers become 18 in two ways: the dim is held
+(18 of 8, from 12 of 8: the trunk grows from 96 numbers to 144), or the width is held (18 of 8, from 12 of 12: 144 both times, the
+lookups get narrower). Where both policies meet, at 18 of 8, one search answers for both; so does that of 20 of 8 on `wide`.
+One lookup more than one a feature asks which feature earns the second: all answers are tried, and all are run on fresh seeds.
+The last two parts search table size, dim and lookups together for the front of MSE and bytes, by TPE and at random, on the
+same seeds. All sizes are in bytes of table, alike for all parts of a feature set.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ue_bench.config import RunConfig
-from ue_bench.study import Search, Study
+from ue_bench.study import Search, Study, shares
 
-BASE = RunConfig(features="base", dim=None, width=96)
+BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = RunConfig(features="wide", dim=None, width=160, evals_per_epoch=4, patience=2)
-BASE_SPACE = {f"lookups.{name}": (1, 2, 3, 4) for name in ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")}
+NAMES = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
+BASE_SPACE = {f"lookups.{name}": (1, 2, 3, 4) for name in NAMES}
 CROSSES = ("genres", "user_id*genres", "movie_id*occupation", "movie_id*gender")
 WIDE_SPACE = {**BASE_SPACE, **{f"lookups.{name}": (1, 2, 3, 4) for name in CROSSES}}
-BUDGETS = (7008, 14016, 28032, 56064)  # 1/32 to 1/4 of the exact table's bytes
+BUDGETS = (1752, 3504, 7008, 14016, 28032, 56064, 112128)  # 1/128 to 1/2 of the bytes of an exact table of 16 numbers a value
+SIZES = (64, 16, 4)  # of that table
+WIDE_SIZES = (512, 128, 32)
 
 
 def against(base: RunConfig) -> tuple[RunConfig, ...]:
@@ -26,17 +33,49 @@ def against(base: RunConfig) -> tuple[RunConfig, ...]:
     return base, replace(base, lookups=2)
 
 
+def names_of(base: RunConfig) -> tuple[str, ...]:
+    return (*NAMES, *CROSSES) if base.features == "wide" else NAMES
+
+
+def shared_out(base: RunConfig, total: int, sizes: Iterable[int], trials: int, seed: int) -> tuple[Search, ...]:
+    """A search for the best allocation of `total` at each size, confirmed beside the even one; seeds count up from `seed`."""
+    names = names_of(base)
+    even = replace(base, lookups=total // len(names))
+    return tuple(
+        Search(base, shares(names, total), trials, (even,), compression=size, best=2, seed=seed + place, total=total)
+        for place, size in enumerate(sizes)
+    )
+
+
+def second(base: RunConfig, sizes: Iterable[int], seed: int) -> tuple[Search, ...]:
+    """One lookup more than one a feature, to each feature in turn, beside one lookup everywhere."""
+    names = names_of(base)
+    total, alone = len(names) + 1, replace(base, lookups=1)
+    return tuple(
+        Search(base, shares(names, total), len(names), (alone,), size, best=len(names), seed=seed + place, total=total)
+        for place, size in enumerate(sizes)
+    )
+
+
+def both(sampler: str) -> Search:
+    """Table size, dim and lookups together."""
+    return Search(
+        replace(BASE, budget=BUDGETS[0]), {**BASE_SPACE, "dim": (4, 8, 16), "budget": BUDGETS}, trials=32,
+        objectives=("quality.val_mse", "cost.total_bytes"), seed=50, sampler=sampler,
+    )  # fmt: skip
+
+
 STUDY = Study(
-    question="with the width held fixed, which features earn more lookups than one?",
+    question="with the number of lookups fixed, which feature should get how many?",
     parts=(
-        Search(BASE, BASE_SPACE, trials=40, compression=16, against=against(BASE)),
-        Search(WIDE, WIDE_SPACE, trials=40, compression=128, against=against(WIDE)),
-        Search(
-            replace(BASE, budget=BUDGETS[0]),
-            {**BASE_SPACE, "budget": BUDGETS},
-            trials=30,
-            objectives=("quality.val_mse", "cost.total_bytes"),
-            seed=1,  # the first search's trials fit this wider space too
-        ),
+        *shared_out(BASE, 12, SIZES, trials=30, seed=0),
+        *shared_out(BASE, 18, SIZES, trials=30, seed=10),
+        *shared_out(replace(BASE, dim=None, width=144), 12, [size * 3 // 2 for size in SIZES], trials=30, seed=20),
+        *shared_out(replace(WIDE, lookups=2), 20, WIDE_SIZES, trials=26, seed=30),
+        *second(BASE, SIZES, seed=40),
+        *second(replace(WIDE, dim=8, width=None, lookups=2), WIDE_SIZES[1:2], seed=45),
+        both("tpe"),
+        both("random"),
     ),
+    latency=False,
 )

@@ -1,12 +1,17 @@
 """What Optuna proposes becomes a configuration and comes back from one."""
 
+from dataclasses import replace
+from itertools import product
+
 import pytest
 
+from ue_bench.apportion import apportion
 from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.run import resolve
-from ue_bench.search import Sampler, belongs, best_few
-from ue_bench.study import Search
+from ue_bench.search import Sampler, belongs, best_few, next_number, trial_facts
+from ue_bench.study import Search, shares
 
 SPACE = {"lookups.user_id": (1, 2, 3), "options.bias": (False, True), "lr": (1e-3, 4e-3), "region_rule": ("sqrt", "equal")}
 BASE = resolve(RunConfig(strategy="memcom", regions="separate", budget=56064, measure="quality"))
@@ -34,16 +39,16 @@ def test_proposals_are_configurations_within_the_space(sampler):
         assert type(config.options["bias"]) is bool
         assert config.lr in SPACE["lr"]
         assert config.region_rule in SPACE["region_rule"]
-        assert belongs(record(config, 1.0), BASE, SPACE)
+        assert belongs(record(config, 1.0), BASE, SEARCH)
         sampler.tell(trial, record(config, 0.9))
 
 
 def test_what_is_no_trial_of_the_search_does_not_belong(sampler):
     _, config = sampler.ask()
-    assert belongs(record(config, 1.0, phase="grid"), BASE, SPACE)
-    assert not belongs(record(config, 1.0, status="failed"), BASE, SPACE)
-    assert not belongs(record(config.with_seed(1), 1.0), BASE, SPACE)
-    assert not belongs(record(resolve(RunConfig(budget=56064, measure="quality")), 1.0), BASE, SPACE)
+    assert belongs(record(config, 1.0, phase="grid"), BASE, SEARCH)
+    assert not belongs(record(config, 1.0, status="failed"), BASE, SEARCH)
+    assert not belongs(record(config.with_seed(1), 1.0), BASE, SEARCH)
+    assert not belongs(record(resolve(RunConfig(budget=56064, measure="quality")), 1.0), BASE, SEARCH)
 
 
 def test_a_storage_that_is_gone_is_rebuilt_from_records(tmp_path, sampler):
@@ -65,3 +70,86 @@ def test_the_best_few_are_chosen_on_validation():
     assert [r.quality["val_mse"] for r in best_few(runs, SEARCH)] == [0.8, 0.85, 0.9]
     both = Search(BASE, SPACE, trials=4, objectives=("quality.val_mse", "cost.total_bytes"))
     assert [r.quality["val_mse"] for r in best_few(runs, both)] == [0.8, 0.9]  # the others are beaten in both
+
+
+NAMES = ("user_id", "movie_id", "gender", "age")
+FIXED = Search(RunConfig(budget=56064, measure="quality"), shares(NAMES, 7), trials=4, total=7)
+START = resolve(FIXED.base)
+
+
+def trial(config, score, number, search=FIXED):
+    return replace(record(config, score), found={"trial": trial_facts(search, number)})
+
+
+def test_shares_are_apportioned_and_what_sums_to_the_total_stays():
+    for extra in product(range(4), repeat=4):
+        given = dict(zip(NAMES, extra, strict=True))
+        shared = apportion(3, given)
+        assert sum(shared.values()) == 3
+        if sum(extra) == 3:
+            assert shared == given
+        if any(extra):
+            quotas = {name: 3 * n / sum(extra) for name, n in given.items()}
+            assert all(abs(shared[name] - quotas[name]) < 1 for name in NAMES)
+    assert apportion(8, dict.fromkeys(NAMES, 0)) == dict.fromkeys(NAMES, 2)
+    assert apportion(4, {"a": 7.0, "b": 3.0}) == {"a": 3, "b": 1}  # quotas 2.8 and 1.2
+    assert apportion(4, {"a": 6.0, "b": 4.0}) == {"a": 2, "b": 2}  # quotas 2.4 and 1.6
+
+
+def test_equal_shares_favour_no_feature():
+    """All ways of giving an odd lookup to two of four features: no one wins or loses all its ties."""
+    won = dict.fromkeys(NAMES, 0)
+    for extra in product(range(7), repeat=4):
+        given = dict(zip(NAMES, extra, strict=True))
+        for name, n in apportion(3, given).items():
+            won[name] += n
+    assert max(won.values()) < 1.1 * min(won.values())
+
+
+def test_proposals_keep_the_total_and_what_was_run_is_told(tmp_path):
+    sampler = Sampler(FIXED, START, tmp_path / "optuna.sqlite3", 0, [])
+    known = {}
+    for _ in range(12):
+        asked, config = sampler.ask()
+        lookups = {name: config.lookups.get(name, 1) for name in NAMES}
+        assert sum(lookups.values()) == 7
+        known[config.run_id] = trial(config, 0.8 + 0.01 * lookups["age"], len(known))
+        assert belongs(known[config.run_id], START, FIXED)
+        assert not belongs(known[config.run_id], START, replace(FIXED, space=shares(NAMES, 8), total=8))
+        sampler.tell(asked, known[config.run_id])
+    rebuilt = Sampler(FIXED, START, tmp_path / "other.sqlite3", 0, known.values())
+    again = Sampler(FIXED, START, tmp_path / "optuna.sqlite3", 0, known.values())
+    told = [sorted(sorted(t.params.items()) for t in s.study.trials if t.value is not None) for s in (sampler, rebuilt, again)]
+    assert told[0] == told[1] == told[2]
+    assert len(told[0]) == len(known)
+    assert all(sum(value for _, value in params) == 7 for params in told[0])
+
+
+def test_two_samplers_keep_their_trials_apart_and_in_order(tmp_path):
+    chance = replace(FIXED, sampler="random")
+    runs = []
+    for search in (FIXED, chance):
+        sampler = Sampler(search, START, tmp_path / "optuna.sqlite3", 0, [])
+        runs.append([trial(sampler.ask()[1], 0.9, number, search) for number in range(3)])
+    assert [r.run_id for r in runs[0]] != [r.run_id for r in runs[1]]  # TPE's first proposals are random too
+    assert not any(belongs(r, START, chance) for r in runs[0])
+    assert all(belongs(r, START, chance) for r in runs[1])
+    assert belongs(record(FIXED.base, 0.9), START, replace(FIXED, space=shares(NAMES, 4), total=4))  # no trial: anyone's
+    assert next_number(runs[1]) == 3
+    assert next_number(runs[1][2:]) == 3
+    assert next_number([record(START, 0.9)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sampler": "tpee"}, "unknown sampler 'tpee' (did you mean 'tpe'?)"),
+        ({"total": 3}, "a total of 3 lookups for 4 features"),
+        ({"total": 9}, "lookups.user_id: with a total of 9, 1 to 6 must be allowed"),
+        ({"space": {"lr": (1e-3,)}}, "a total of 7 lookups for 0 features"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_one_line(changes, told):
+    with pytest.raises(BenchError) as caught:
+        replace(FIXED, **changes)
+    assert told in str(caught.value)

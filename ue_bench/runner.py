@@ -14,7 +14,7 @@ from ue_bench.errors import BenchError, BudgetError
 from ue_bench.progress import progress
 from ue_bench.record import Record
 from ue_bench.run import exact_table_bytes, has_budget, resolve
-from ue_bench.search import Sampler, belongs, best_few
+from ue_bench.search import Sampler, belongs, best_few, next_number, trial_facts
 from ue_bench.study import Grid, Search, Study
 from ue_bench.workers import Job, Workers
 
@@ -108,7 +108,7 @@ class Runner:
     def _search(self, search: Search, where: str, workers: Workers) -> None:
         for compression in search.sizes:
             base = self._adapt(search.base, self.seed + search.seed, compression)
-            known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search.space)}
+            known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search)}
             self.report.ready += len(known)
             if len(known) < search.trials:
                 self._propose(search, base, known, where, workers)
@@ -129,8 +129,9 @@ class Runner:
         """Ask, run, tell until `search.trials` different configurations have an ok record, or as many cannot work."""
         sampler = Sampler(search, base, self.results / self.name / "optuna.sqlite3", self.seed, known.values())
         running: dict[str, Any] = {}
+        number = next_number(known.values())
         lost: dict[str, Record] = {}
-        with progress(f"{self.name}: {base.strategy}, search, {where}", search.trials, "trials") as update:
+        with progress(f"{self.name}: {base.strategy}, {search.sampler} search, {where}", search.trials, "trials") as update:
             update(len(known), _title(base))
 
             def settle() -> None:
@@ -146,14 +147,18 @@ class Runner:
                     if config.run_id in self.done:  # proposed again: the answer is known
                         record = self.done[config.run_id]
                         sampler.tell(trial, record)
-                        (known if record.status == "ok" else lost)[config.run_id] = record
+                        if record.status != "ok":
+                            lost[config.run_id] = record
+                        elif belongs(record, base, search):  # not so where another sampler asked for it first
+                            known[config.run_id] = record
                         if len(lost) >= search.trials:
                             break
                     elif config.run_id in running:
                         sampler.tell(trial, None)
                     else:
                         running[config.run_id] = trial
-                        workers.start(self._job(config, "search"))
+                        workers.start(replace(self._job(config, "search"), trial=trial_facts(search, number)))
+                        number += 1
                 if not running:
                     if sampler.exhausted:
                         break  # the space is smaller than the number of trials

@@ -9,10 +9,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from ue_bench.apportion import apportion
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.run import resolve
-from ue_bench.study import Search, Space
+from ue_bench.study import Search
 
 PROPOSALS = 20  # a sampler that proposes this many times the trials wanted, without finding new ones, has seen the space
 
@@ -24,6 +25,7 @@ class Sampler:
         self.search, self.base = search, base
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         label = f"{base.run_id} {','.join(search.objectives)} {','.join(sorted(search.space))}"
+        label += f" total {search.total}" * (search.total is not None) + f" {search.sampler}" * (search.sampler != "tpe")
         self.study = optuna.create_study(
             storage=f"sqlite:///{storage.resolve()}", study_name=label, load_if_exists=True,
             directions=["minimize"] * len(search.objectives),
@@ -32,14 +34,11 @@ class Sampler:
             self.study.tell(trial.number, state=TrialState.FAIL)  # its process ended with an earlier command
         told = self.study.get_trials(deepcopy=False)
         self.asked = len(told)
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed + self.asked, constant_liar=True)
-        complete = [trial.params for trial in told if trial.state == TrialState.COMPLETE]
-        space = {name: _distribution(allowed) for name, allowed in search.space.items()}
+        self.study.sampler = _sampler(search, seed + self.asked)
+        self.space = {name: _distribution(allowed) for name, allowed in search.space.items()}
+        self.complete = [trial.params for trial in told if trial.state == TrialState.COMPLETE]
         for record in known:
-            params = {name: _get(RunConfig.from_dict(record.config), name) for name in search.space}
-            if params not in complete:
-                values = objectives(record, search)
-                self.study.add_trial(optuna.trial.create_trial(params=params, distributions=space, values=values))
+            self._add(record)
 
     @property
     def exhausted(self) -> bool:
@@ -47,15 +46,46 @@ class Sampler:
 
     def ask(self) -> tuple[optuna.Trial, RunConfig]:
         self.asked += 1
-        trial = self.study.ask({name: _distribution(allowed) for name, allowed in self.search.space.items()})
-        return trial, _set(self.base, trial.params)
+        trial = self.study.ask(self.space)
+        return trial, _set(self.base, trial.params, self.search.total)
 
     def tell(self, trial: optuna.Trial, record: Record | None) -> None:
         """What the trial gave; None, or a record that is not ok: nothing."""
         if record is None or record.status != "ok":
             self.study.tell(trial, state=TrialState.FAIL)
-        else:
+        elif self.search.total is None:
             self.study.tell(trial, objectives(record, self.search))
+        else:  # many shares make one allocation: what was run is told, once, not what was proposed
+            self.study.tell(trial, state=TrialState.FAIL)
+            self._add(record)
+
+    def _add(self, record: Record) -> None:
+        """Tell of a record that the study does not have."""
+        config = RunConfig.from_dict(record.config)
+        params = {name: _get(config, name) for name in self.search.space}
+        if params not in self.complete:
+            values = objectives(record, self.search)
+            self.study.add_trial(optuna.trial.create_trial(params=params, distributions=self.space, values=values))
+            self.complete.append(params)
+
+
+def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    if search.sampler == "random":  # TPE's first proposals are random too: with the same seed they would be the same
+        return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+
+def trial_facts(search: Search, number: int) -> dict[str, Any]:
+    """What a record says of the trial that it answers: its place in the order of asking, and the search it belongs to."""
+    return {
+        "number": number, "sampler": search.sampler, "total": search.total,
+        "varies": sorted(search.space), "objectives": list(search.objectives),
+    }  # fmt: skip
+
+
+def next_number(records: Iterable[Record]) -> int:
+    """The number of the trial after those that answer a search; a run that was ended leaves a gap."""
+    return max((record.found.get("trial", {}).get("number", -1) for record in records), default=-1) + 1
 
 
 def objectives(record: Record, search: Search) -> list[float]:
@@ -67,14 +97,19 @@ def objectives(record: Record, search: Search) -> list[float]:
     return found
 
 
-def belongs(record: Record, base: RunConfig, space: Space) -> bool:
-    """Whether a record answers a trial of the search from `base`, whoever asked for it: equal but for what the space varies."""
-    if record.status != "ok":
+def belongs(record: Record, base: RunConfig, search: Search) -> bool:
+    """Whether a record answers a trial of the search from `base`, whoever asked for it: equal but for what the space varies.
+
+    A trial that another sampler asked for does not.
+    """
+    if record.status != "ok" or record.found.get("trial", {}).get("sampler", search.sampler) != search.sampler:
         return False
-    varied = {name.split(".")[0] for name in space}
+    varied = {name.split(".")[0] for name in search.space}
     config = RunConfig.from_dict(record.config)
     same = all(getattr(config, f.name) == getattr(base, f.name) for f in fields(RunConfig) if f.name not in varied)
-    return same and all(_get(config, name) in allowed for name, allowed in space.items())
+    total = sum(_get(config, f"lookups.{name}") for name in search.features)
+    within = all(_get(config, name) in allowed for name, allowed in search.space.items())
+    return same and within and search.total in (None, total)
 
 
 def best_few(records: Iterable[Record], search: Search) -> list[Record]:
@@ -107,9 +142,14 @@ def _get(config: RunConfig, name: str) -> Any:
     return value.get(key)
 
 
-def _set(base: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
-    """`base` with the chosen values in their places, resolved."""
+def _set(base: RunConfig, chosen: Mapping[str, Any], total: int | None = None) -> RunConfig:
+    """`base` with the chosen values in their places, resolved. With a `total` the chosen lookups are shares of what is beyond
+    one for each feature; shares that sum to it are the lookups."""
     changes: dict[str, Any] = {}
+    if total is not None:
+        extra = {name: value - 1 for name, value in chosen.items() if name.startswith("lookups.")}
+        shared = apportion(total - len(extra), extra)
+        chosen = {**chosen, **{name: 1 + more for name, more in shared.items()}}
     for name, value in chosen.items():
         field, dot, key = name.partition(".")
         if dot:

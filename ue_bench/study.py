@@ -2,13 +2,14 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, unknown
 
+SAMPLERS = ("tpe", "random")
 Space = Mapping[str, tuple[Any, ...]]  # config field, `lookups.FEATURE` or `options.KNOB` -> the values allowed
 
 
@@ -30,6 +31,9 @@ class Search:
     objectives: record keys to minimise, the first of them ``quality.val_mse``; with more than one the best few are
     taken from the Pareto front. seed: of its trials, above the study's own; searches of one study whose spaces overlap need
     different ones, or each would take the other's trials for its own.
+    total: the lookups of all features together (`shares` is their space): what is proposed for a feature is then a share of the
+    lookups beyond the first of each feature, and is apportioned. sampler: `tpe`, or `random` as the baseline.
+    Raises BenchError for an unknown sampler, or a space that does not hold every allocation of `total`.
     """
 
     base: RunConfig
@@ -42,6 +46,27 @@ class Search:
     seeds: int = 5
     objectives: tuple[str, ...] = ("quality.val_mse",)
     seed: int = 0
+    total: int | None = None
+    sampler: str = "tpe"
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise unknown("sampler", self.sampler, SAMPLERS)
+        if self.total is None:
+            return
+        least = len(self.features)
+        if not least or self.total < least:
+            raise BenchError(f"a total of {self.total} lookups for {least} features; every feature of the space needs at least 1")
+        for name, allowed in shares(self.features, self.total).items():
+            if self.space[name] != allowed:
+                raise BenchError(
+                    f"{name}: with a total of {self.total}, 1 to {allowed[-1]} must be allowed; make the space with shares()"
+                )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features whose lookups are searched."""
+        return tuple(name.partition(".")[2] for name in self.space if name.startswith("lookups."))
 
     @property
     def sizes(self) -> tuple[int | None, ...]:
@@ -64,6 +89,12 @@ class Study:
         if quick and not self.quick:
             raise BenchError("this study has no quick form; run it without --quick")
         return self.quick if quick else self.parts
+
+
+def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:
+    """The space of all allocations of `total` lookups to `features`, each of which has at least one."""
+    features = tuple(features)
+    return {f"lookups.{name}": tuple(range(1, total - len(features) + 2)) for name in features}
 
 
 def names() -> list[str]:

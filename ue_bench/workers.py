@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -26,6 +26,7 @@ class Job:
     results: Path
     data_dir: Path | None
     plugins: tuple[Path, ...] = ()  # files with strategies that the run may name
+    trial: dict[str, Any] | None = None  # what the record of a search's trial says of it
 
     @property
     def path(self) -> Path:
@@ -117,6 +118,8 @@ def _run(job: Job) -> None:
         for plugin in job.plugins:
             load_plugin(plugin)
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
+        if job.trial:
+            record = replace(record, found=record.found | {"trial": job.trial})
     except (BenchError, MemoryError) as error:
         record = _failed(job, f"{type(error).__name__}: {error}")
     write(record, job.results)
