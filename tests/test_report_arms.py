@@ -7,7 +7,8 @@ import pytest
 
 from ue_bench.report.arms import collect
 from ue_bench.report.labels import plain_label
-from ue_bench.report.summary import COLUMNS, summarise
+from ue_bench.report.summary import COLUMNS, panel, summarise
+from ue_bench.report.verdict import verdicts
 
 
 def two_arms(seeds=range(3), **asked):
@@ -167,3 +168,39 @@ def test_a_latency_study_has_arms_without_runs():
 
 def test_the_summary_of_nothing_has_its_columns():
     assert list(summarise([]).columns) == list(COLUMNS)
+
+
+def test_arms_of_another_head_are_compared_among_themselves():
+    other = two_arms(head="dot", hidden=16)
+    arms = collect(two_arms() + other)
+    assert not arms.refused
+    assert [arm.comparison.head for arm in arms.kept] == ["dot", "dot", "mlp", "mlp"]
+    summary = summarise(arms.kept)
+    assert sorted(set(panel(summary))) == ["base (ml-100k, random split)", "base (ml-100k, random split, dot head)"]
+    assert {row["head"] for row in verdicts(arms.kept, summary).to_dict("records")} == {"dot", "mlp"}
+
+
+def test_an_arm_of_another_recipe_is_refused_within_its_head():
+    odd = [fake.make(fake.config("per_feature", seed=seed, budget=28_032, head="dot", hidden=16, lr=0.1)) for seed in range(3)]
+    refused = collect(two_arms() + two_arms(head="dot", hidden=16) + odd).refused
+    assert len(refused) == 1
+    assert refused[0].startswith("fake / ml-100k / base / random / dot head / all: per_feature")
+
+
+def held(seed="hash_seed", values=range(1, 4)):
+    """Runs with one seed varied from the first of `two_arms`."""
+    return [fake.make(replace(fake.config(budget=28_032), **{seed: value})) for value in values]
+
+
+def test_runs_with_some_seeds_held_are_no_replicates():
+    arms = collect(two_arms() + held() + held("init_seed"))
+    assert [(arm.config["budget"], len(arm.runs), arm.n_most) for arm in arms.kept] == [(14_016, 3, 3), (28_032, 3, 3)]
+    assert len(arms.held) == 6
+    assert not arms.refused
+    own = summarise(arms.kept).set_index("budget")["n"]
+    assert list(own) == [3, 3]
+
+
+def test_a_run_with_unequal_seeds_that_stands_alone_is_a_replicate():
+    assert len(collect(held(values=[5])).kept) == 1
+    assert not collect(held(values=[5])).held

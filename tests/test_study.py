@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from ue_bench.config import SEEDS, RunConfig
+from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.run import exact_table_bytes, resolve
+from ue_bench.runner import Runner
 from ue_bench.search import belongs, trial_facts
-from ue_bench.study import Search, find, names
+from ue_bench.study import Grid, Search, Study, find, names
 
 
 def start(search: Search):
@@ -37,6 +40,36 @@ def _trial(search, base):
     if search.total is not None:
         base = resolve(replace(base, lookups={search.features[0]: search.total - len(search.features) + 1}))
     return Record(base.run_id, "s", "search", "ok", None, base.to_dict(), {"trial": trial_facts(search, 0)})
+
+
+def seeds(tmp_path, **grid):
+    """The four seeds of each run of a grid of one arm, in a study that starts at 7."""
+    declared = Study("?", (Grid((RunConfig(budget=28_032),), **grid),))
+    runner = Runner("any", declared, tmp_path, seed=7)
+    return [tuple(getattr(config, name) for name in SEEDS) for config in runner._grid(declared.parts[0])]
+
+
+def test_all_seeds_vary_together_unless_told(tmp_path):
+    assert seeds(tmp_path, seeds=3) == [(7,) * 4, (8,) * 4, (9,) * 4]
+    assert seeds(tmp_path, seeds=2, first=100) == [(107,) * 4, (108,) * 4]
+
+
+def test_seeds_that_do_not_vary_are_held_at_the_first(tmp_path):
+    assert seeds(tmp_path, seeds=3, vary=("init_seed",)) == [(7, 7, 7, 7), (7, 8, 7, 7), (7, 9, 7, 7)]
+    assert seeds(tmp_path, seeds=2, first=10, vary=("hash_seed", "split_seed")) == [(17,) * 4, (18, 17, 17, 18)]
+
+
+@pytest.mark.parametrize(("vary", "told"), [(("seed",), "unknown seed to vary 'seed'"), ((), "vary: no seed was given")])
+def test_a_name_that_is_no_seed_cannot_vary(vary, told):
+    with pytest.raises(BenchError, match=told):
+        Grid((RunConfig(),), vary=vary)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_study_of_variance_varies_each_seed_alone(seed):
+    grids = [part for part in find("variance").parts if part.vary == (seed,)]
+    assert {part.first for part in grids} == {0, 100, 200}
+    assert {arm.features for part in grids for arm in part.arms} == {"base", "wide"}
 
 
 def _value(base, field):

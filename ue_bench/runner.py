@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench import record as records_room
-from ue_bench.config import RunConfig
+from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.progress import progress
 from ue_bench.record import Record
@@ -71,10 +71,12 @@ class Runner:
         return resolve(config.with_seed(seed))
 
     def _grid(self, grid: Grid) -> Iterator[RunConfig]:
-        for seed in range(self.seed, self.seed + grid.seeds):  # seed by seed: an interrupted study has something of every arm
+        first = self.seed + grid.first
+        for seed in range(first, first + grid.seeds):  # seed by seed: an interrupted study has something of every arm
             for arm in grid.arms:
                 for compression in (grid.compressions if has_budget(arm) else ()) or (None,):
-                    yield self._adapt(arm, seed, compression)
+                    config = self._adapt(arm, first, compression)
+                    yield replace(config, **dict.fromkeys(grid.vary or SEEDS, seed))
 
     def _run(self, label: str, phase: str, configs: Iterable[RunConfig], workers: Workers) -> None:
         configs = list({config.run_id: config for config in configs}.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ue_bench.config import RunConfig
+from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, unknown
 
 SAMPLERS = ("tpe", "random")
@@ -15,11 +15,24 @@ Space = Mapping[str, tuple[Any, ...]]  # config field, `lookups.FEATURE` or `opt
 
 @dataclass(frozen=True)
 class Grid:
-    """Every arm at every table size and seed. compressions: exact table's bytes over the budget; empty: the arms' own budgets."""
+    """Every arm at every table size and seed. compressions: exact table's bytes over the budget; empty: the arms' own budgets.
+
+    first: of its seeds, above the study's own. vary: which of the four seeds change from run to run, the others held at the
+    first; None: all four together. Raises BenchError for a name that is no seed, or for none.
+    """
 
     arms: tuple[RunConfig, ...]
     compressions: tuple[int, ...] = ()
     seeds: int = 5
+    first: int = 0
+    vary: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.vary is not None and not self.vary:
+            raise BenchError(f"vary: no seed was given; name at least one of {', '.join(SEEDS)}, or leave it out to vary all")
+        for name in self.vary or ():
+            if name not in SEEDS:
+                raise unknown("seed to vary", name, SEEDS)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
 
-Comparisons are made among the arms of one study, data set, feature set and split, and those that confirm a search, on seeds of
-their own, among themselves; `refusal` leaves out what is not comparable, `searched` says in what a search made arms differ.
+Comparisons are made among the arms of one study, data set, feature set, split and head, and those that confirm a search, on
+seeds of their own, among themselves; `refusal` leaves out what is not comparable, `searched` says in what a search made arms
+differ.
 Search records choose configurations and are never quoted: an arm known only from a search is no arm.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from ue_bench.report.refusal import Member, check
 from ue_bench.report.searched import searched_fields, uneven
 
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
+USUAL_HEAD = "mlp"  # told only where it is another one
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 
 
@@ -27,7 +29,12 @@ class Comparison(NamedTuple):
     dataset: str
     features: str
     split: str
+    head: str
     phase: str  # confirm: the best few of a search and their rivals, on fresh seeds; all: everything else
+
+    def __str__(self) -> str:
+        """`study / data set / features / split`, and the head where it is not the usual one."""
+        return " / ".join([*self[:4], *([f"{self.head} head"] if self.head != USUAL_HEAD else [])])
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Arms:
     search: tuple[Record, ...]
     failed: tuple[Record, ...]
     uneven: tuple[str, ...] = ()  # one line each: what was not searched like the rest
+    held: tuple[Record, ...] = ()  # runs with some seeds held: no replicates, `variance` shows them
 
 
 def seeds_of(record: Record) -> tuple[int, ...]:
@@ -76,7 +84,7 @@ def arm_config(record: Record) -> dict[str, Any]:
 def comparison_of(record: Record) -> Comparison:
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
-    return Comparison(record.study, config["dataset"], config["features"], config["split"], phase)
+    return Comparison(record.study, config["dataset"], config["features"], config["split"], config["head"], phase)
 
 
 def collect(records: Iterable[Record]) -> Arms:
@@ -91,8 +99,9 @@ def collect(records: Iterable[Record]) -> Arms:
             search.append(record)
         ok[record.study, json.dumps(arm_config(record), sort_keys=True)].append(record)
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
+    held: list[Record] = []
     for key in sorted(ok):
-        for found in _arms(ok[key]):
+        for found in _arms(ok[key], held):
             by_comparison[found.comparison].append(found)
     kept, refused = [], []
     tuned: dict[Comparison, frozenset[str]] = {}
@@ -107,18 +116,18 @@ def collect(records: Iterable[Record]) -> Arms:
             else:
                 budget = f" at {arm.config['budget']} bytes" if arm.config.get("budget") else ""
                 label = plain_label(arm.config, arm.sample.found)
-                refused.append(f"{' / '.join(comparison)}: {label}{budget}: {reason}")
+                refused.append(f"{comparison} / {comparison.phase}: {label}{budget}: {reason}")
     names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in kept])
     labelled = [replace(arm, label=label, group=group) for arm, (label, group) in zip(kept, names, strict=True)]
     lines = [
-        f"{' / '.join(comparison[:-1])}: {line}"
+        f"{comparison}: {line}"
         for comparison, fields in tuned.items()
         if fields
         for line in uneven(
             [(arm.label, arm.config) for arm in labelled if arm.comparison == comparison], _trials(search, comparison), fields
         )
     ]
-    return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed), tuple(lines))
+    return Arms(tuple(labelled), tuple(refused), tuple(search), tuple(failed), tuple(lines), tuple(held))
 
 
 def _trials(search: Iterable[Record], comparison: Comparison) -> list[dict[str, Any]]:
@@ -126,8 +135,17 @@ def _trials(search: Iterable[Record], comparison: Comparison) -> list[dict[str, 
     return [arm_config(trial) for trial in search if comparison_of(trial)._replace(phase="confirm") == comparison]
 
 
-def _arms(records: list[Record]) -> list[Arm]:
-    """The arms of records of one configuration: one a comparison, none where only a search knows it."""
+def _held(runs: dict[tuple[int, ...], Record]) -> set[tuple[int, ...]]:
+    """The seeds of the runs that are no replicates: four seeds that are not all equal, of which another run has some too.
+
+    Their mean would count what is held as if it had been drawn anew, and its interval would be too narrow.
+    """
+    counts = [Counter(column) for column in zip(*runs, strict=True)]
+    return {seeds for seeds in runs if len(set(seeds)) > 1 and any(n[s] > 1 for n, s in zip(counts, seeds, strict=True))}
+
+
+def _arms(records: list[Record], held: list[Record]) -> list[Arm]:
+    """The arms of records of one configuration: one a comparison, none where only a search knows it. Adds to `held`."""
     quoted = [r for r in records if r.phase not in NOT_QUOTED and r.quality]
     apart = [r for r in records if r.phase != "search" and not r.quality and r.cost.get("latency")]
     config = arm_config(records[0])
@@ -136,7 +154,11 @@ def _arms(records: list[Record]) -> list[Arm]:
         own = [record for record in quoted if comparison_of(record) == comparison]
         runs = {seeds_of(r): r for r in sorted(own, key=lambda r: r.run_id, reverse=True)}  # measured twice: counted once
         timings = apart or [r for r in own if r.cost.get("latency")]  # a clock on its own is the better one
-        found.append(Arm(comparison, config, tuple(runs[seeds] for seeds in sorted(runs)), tuple(timings)))
+        no_replicates = _held(runs)
+        held += [runs[seeds] for seeds in sorted(no_replicates)]
+        replicates = tuple(runs[seeds] for seeds in sorted(runs.keys() - no_replicates))
+        if replicates:
+            found.append(Arm(comparison, config, replicates, tuple(timings)))
     if not found and apart and not any(record.phase == "search" for record in records):
         found.append(Arm(comparison_of(apart[0]), config, (), tuple(apart)))
     return found

@@ -67,7 +67,7 @@ PLOTS = (
 
 def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: Path) -> tuple[list[Drawn], list[Path]]:
     """Draw and save under `out`. One study keeps the plain names; of several, each figure's name starts with its study."""
-    names = sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in arms.search})
+    names = sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in (*arms.search, *arms.held)})
     every_group = {arm.group for arm in arms.kept}
     drawn: list[Drawn] = []
     paths: list[Path] = []

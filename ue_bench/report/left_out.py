@@ -28,6 +28,11 @@ def lines(arms: Arms, summary: pd.DataFrame, skipped: Sequence[str]) -> list[str
         *(_listed("Compared although not searched like the rest", uneven) if arms.search else []),
         f"- Search trials, which choose and are never quoted: {len(arms.search)}"
         + (f"; a further {trials} had a knob that cannot work at their budget" if trials else ""),
+        *(
+            [f"- Runs with some of their seeds held, which are no replicates and in no mean: {len(arms.held)}"]
+            if arms.held
+            else []
+        ),
         *_listed(f"Files that are no valid record: {len(skipped)}", skipped),
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.arms import Arm, Comparison, seeds_of
+from ue_bench.report.arms import USUAL_HEAD, Arm, Comparison, seeds_of
 from ue_bench.report.labels import lookups_text
 from ue_bench.report.statistics import interval
 
@@ -18,7 +18,7 @@ _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
 COLUMNS = (
     "study", "dataset", "features", "split", "strategy", "regions", "region_rule", "lookups", "dim", "budget", "total_bytes", "n",
     "test_mse_mean", "test_mse_low", "test_mse_high", "run_ids",
-    "phase", "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
+    "head", "phase", "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
     "val_mse_mean", "val_mse_low", "val_mse_high", "latency_us", "latency_unstable", "train_seconds",
     *(f"anchor_{name}" for name in ANCHORS), "beats_bias", "method",
 )  # fmt: skip
@@ -58,8 +58,9 @@ def by_seed(arm: Arm, part: str) -> dict[Hashable, float]:
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
-    """The title of the panel a row belongs to: `base (ml-100k, random split)`."""
-    title = frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split)"
+    """The title of the panel a row belongs to: `base (ml-100k, random split)`, with the head where it is not the usual one."""
+    head = (", " + frame["head"] + " head").where(frame["head"] != USUAL_HEAD, "")
+    title = frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split" + head + ")"
     return title + frame["phase"].map({"confirm": ", after the search, on fresh seeds"}).fillna("")
 
 

@@ -1,0 +1,37 @@
+"""What share of a result's variance is the hash seed's, the init seed's, the batch order's and the split's?
+
+Command: ue-bench study variance --workers 2
+Cost: 312 runs, 7 minutes on 2 cores.
+Expect: the split's share above all others together; it is common to all strategies, and pairing by seed takes it out.
+One seed varies and the other three are held, at three points, for what a seed moves may depend on where the others are held. The
+last parts vary all four together: what the seeds of every other study do.
+"""
+
+from dataclasses import replace
+
+from ue_bench.studies.table_size import BASE, WIDE
+
+from ue_bench.config import SEEDS, RunConfig
+from ue_bench.study import Grid, Study
+
+POINTS = (0, 100, 200)  # where the seeds are held
+VALUES = 6  # at each point: 15 degrees of freedom for each seed
+
+
+def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
+    """Two lookups of 8 numbers, in one table and in separate ones of equal size."""
+    unified = replace(exact, strategy="unified", lookups=2, dim=8)
+    return unified, replace(unified, strategy="per_feature", region_rule="equal")
+
+
+def parts(exact: RunConfig, compression: int) -> tuple[Grid, ...]:
+    """Each seed alone from every point, then all together."""
+    alone = [Grid(arms(exact), (compression,), VALUES, first=point, vary=(seed,)) for point in POINTS for seed in SEEDS]
+    return *alone, Grid(arms(exact), (compression,), 16)
+
+
+STUDY = Study(
+    question="what share of a result's variance is the hash seed's, the init seed's, the batch order's and the split's?",
+    parts=(*parts(BASE, 16), *parts(WIDE, 128)),
+    latency=False,
+)
