@@ -1,17 +1,18 @@
-"""What Optuna proposes becomes a configuration and comes back from one."""
+"""What Optuna proposes becomes a configuration and comes back from one; a search never sees a test score."""
 
 from dataclasses import replace
 from itertools import product
 
 import pytest
 
+from ue_bench import runner, search
 from ue_bench.apportion import apportion
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.run import resolve
-from ue_bench.search import Sampler, belongs, best_few, next_number, trial_facts
-from ue_bench.study import Search, shares
+from ue_bench.search import Sampler, belongs, best_few, blind, next_number, objectives, trial_facts
+from ue_bench.study import Search, Study, shares
 
 SPACE = {"lookups.user_id": (1, 2, 3), "options.bias": (False, True), "lr": (1e-3, 4e-3), "region_rule": ("sqrt", "equal")}
 BASE = resolve(RunConfig(strategy="memcom", regions="separate", budget=56064, measure="quality"))
@@ -128,13 +129,13 @@ def test_proposals_keep_the_total_and_what_was_run_is_told(tmp_path):
 def test_two_samplers_keep_their_trials_apart_and_in_order(tmp_path):
     chance = replace(FIXED, sampler="random")
     runs = []
-    for search in (FIXED, chance):
-        sampler = Sampler(search, START, tmp_path / "optuna.sqlite3", 0, [])
-        runs.append([trial(sampler.ask()[1], 0.9, number, search) for number in range(3)])
+    for declared in (FIXED, chance):
+        sampler = Sampler(declared, START, tmp_path / "optuna.sqlite3", 0, [])
+        runs.append([trial(sampler.ask()[1], 0.9, number, declared) for number in range(3)])
     assert [r.run_id for r in runs[0]] != [r.run_id for r in runs[1]]  # TPE's first proposals are random too
     assert not any(belongs(r, START, chance) for r in runs[0])
     assert all(belongs(r, START, chance) for r in runs[1])
-    assert belongs(record(FIXED.base, 0.9), START, replace(FIXED, space=shares(NAMES, 4), total=4))  # no trial: anyone's
+    assert belongs(record(START, 0.9), START, replace(FIXED, space=shares(NAMES, 4), total=4))  # no trial: anyone's
     assert next_number(runs[1]) == 3
     assert next_number(runs[1][2:]) == 3
     assert next_number([record(START, 0.9)]) == 0
@@ -153,3 +154,68 @@ def test_a_search_that_makes_no_sense_is_one_line(changes, told):
     with pytest.raises(BenchError) as caught:
         replace(FIXED, **changes)
     assert told in str(caught.value)
+
+
+class Poisoned(dict):
+    """The quality of a run whose test scores nobody may read."""
+
+    def __getitem__(self, key):
+        if not key.startswith("val_"):
+            raise AssertionError(f"a search read {key}")
+        return super().__getitem__(key)
+
+
+def test_what_a_search_is_told_has_no_test_score():
+    quality = {"val_mse": 0.9, "val_mae": 0.7, "test_mse": 0.1, "slices": {}, "anchors": {}, "beats_bias": True, "history": []}
+    told = blind(Record("id", "s", "search", "ok", None, {}, quality=quality, cost={"total_bytes": 1}))
+    assert told.quality == {"val_mse": 0.9, "val_mae": 0.7}
+    assert told.cost == {"total_bytes": 1}
+
+
+def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkeypatch):
+    chosen, told = [], set()
+    monkeypatch.setattr(search, "objectives", lambda record, of: told.update(record.quality) or objectives(record, of))
+    for name, spoil in (("opposed", lambda val: 1 - val), ("poisoned", None)):
+        monkeypatch.setattr(runner, "Workers", lambda count, spoil=spoil: FakeWorkers(count, spoil))
+        searched = runner.Runner("s", Study("?", (SEARCH,), latency=False), tmp_path / name)
+        done = searched.run()
+        assert len({r.run_id for r in done if r.phase == "search"}) == SEARCH.trials
+        again = runner.Runner("s", Study("?", (SEARCH,), latency=False), tmp_path / name)
+        again.done = searched.done  # the storage is gone, the search is chosen again from its records
+        assert [r.run_id for r in again.run()] == [r.run_id for r in done]
+        assert again.report.made == 0
+        chosen.append([r.run_id for r in done])
+    assert len(chosen[0]) == SEARCH.trials + SEARCH.best * SEARCH.seeds
+    assert chosen[0] == chosen[1]
+    assert told == {"val_mse"}
+
+
+class FakeWorkers:
+    """Runs that take no time: the validation MSE follows from the configuration, the test MSE is `spoil` of it, or deadly."""
+
+    def __init__(self, count, spoil):
+        self.count, self.spoil, self.jobs = count, spoil, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    @property
+    def free(self):
+        return self.count - len(self.jobs)
+
+    def start(self, job):
+        self.jobs.append(job)
+
+    def next(self):
+        job = self.jobs.pop(0)
+        val = int(job.config.run_id[:8], 16) / 16**8
+        quality = {"val_mse": val, "test_mse": self.spoil(val)} if self.spoil else Poisoned(val_mse=val, test_mse=0.0)
+        return job, Record(job.config.run_id, "s", job.phase, "ok", None, job.config.to_dict(), quality=quality)
+
+    def run_all(self, jobs):
+        for job in jobs:
+            self.start(job)
+            yield self.next()

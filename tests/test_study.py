@@ -1,4 +1,4 @@
-"""The declared studies: no search takes another one's trials for its own."""
+"""The declared studies: no search takes another one's trials for its own, and rivals are searched alike."""
 
 from dataclasses import replace
 
@@ -76,3 +76,46 @@ def _value(base, field):
     room, dot, key = field.partition(".")
     value = getattr(base, room)
     return value if not dot else value.get(key, 1 if room == "lookups" else None) if isinstance(value, dict) else value
+
+
+UNIFIED = Search(RunConfig(budget=28_032), {"lr": (1e-3, 4e-3), "options.knob": (1, 2)}, trials=4, confirm=(8, 16))
+RIVAL = replace(
+    UNIFIED,
+    base=RunConfig(strategy="robe", regions="separate", budget=28_032),
+    space={"options.other": (4,), "lr": (1e-3, 4e-3), "region_rule": ("sqrt", "equal")},
+    seed=1,
+)
+
+
+def test_knobs_and_rules_are_a_strategys_own():
+    Study("?", (UNIFIED, RIVAL))
+    Study("?", (UNIFIED, replace(RIVAL, base=replace(RIVAL.base, features="wide"), trials=9)))  # other features: no rivals
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"trials": 5}, "trials 5 against 4"),
+        ({"seeds": 3}, "seeds 3 against 5"),
+        ({"best": 1}, "best 1 against 3"),
+        ({"confirm": (8,)}, r"confirm \(8,\) against \(8, 16\)"),
+        ({"compression": 4}, "compression 4 against None"),
+        ({"space": {"lr": (1e-3, 2e-3, 4e-3)}}, "space .*0.002"),
+        ({"space": {"options.other": (4,)}}, "space {} against"),
+        ({"base": replace(RIVAL.base, budget=14_016)}, "budget 14016 against 28032"),
+    ],
+)
+def test_strategies_that_compete_are_searched_alike(change, told):
+    with pytest.raises(BenchError, match=f"base, random, mlp are not alike: robe separate differs from unified: {told}"):
+        Study("?", (UNIFIED,), quick=(UNIFIED, replace(RIVAL, **change)))
+
+
+def test_each_strategy_has_as_many_searches():
+    with pytest.raises(BenchError, match="robe separate has 1, unified has 2"):
+        Study("?", (UNIFIED, replace(UNIFIED, compression=4), RIVAL))
+
+
+@pytest.mark.parametrize("key", ["quality.test_mse", "quality.train_mse", "quality.slices", "found.dim", "cost.test_bytes"])
+def test_a_search_may_not_minimise_a_test_score(key):
+    with pytest.raises(BenchError, match=f"may not minimise '{key}'"):
+        replace(UNIFIED, objectives=("quality.val_mse", key))

@@ -14,7 +14,7 @@ from ue_bench.errors import BenchError, BudgetError
 from ue_bench.progress import progress
 from ue_bench.record import Record
 from ue_bench.run import exact_table_bytes, has_budget, resolve
-from ue_bench.search import Sampler, belongs, best_few, next_number, trial_facts
+from ue_bench.search import Sampler, belongs, best_few, blind, next_number, trial_facts
 from ue_bench.study import Grid, Search, Study
 from ue_bench.workers import Job, Workers
 
@@ -76,7 +76,8 @@ class Runner:
             for arm in grid.arms:
                 for compression in (grid.compressions if has_budget(arm) else ()) or (None,):
                     config = self._adapt(arm, first, compression)
-                    yield replace(config, **dict.fromkeys(grid.vary or SEEDS, seed))
+                    changes: dict[str, Any] = dict.fromkeys(grid.vary or SEEDS, seed)
+                    yield replace(config, **changes)
 
     def _run(self, label: str, phase: str, configs: Iterable[RunConfig], workers: Workers) -> None:
         configs = list({config.run_id: config for config in configs}.values())
@@ -110,7 +111,7 @@ class Runner:
     def _search(self, search: Search, where: str, workers: Workers) -> None:
         for compression in search.sizes:
             base = self._adapt(search.base, self.seed + search.seed, compression)
-            known = {run_id: r for run_id, r in self.done.items() if belongs(r, base, search)}
+            known = {run_id: blind(r) for run_id, r in self.done.items() if belongs(r, base, search)}
             self.report.ready += len(known)
             if len(known) < search.trials:
                 self._propose(search, base, known, where, workers)
@@ -138,8 +139,9 @@ class Runner:
 
             def settle() -> None:
                 job, record = workers.next()
-                sampler.tell(running.pop(job.config.run_id), record)
                 self._keep(record)
+                record = blind(record)
+                sampler.tell(running.pop(job.config.run_id), record)
                 (known if record.status == "ok" else lost)[record.run_id] = record
                 update(len(known), _title(job.config))
 
@@ -147,7 +149,7 @@ class Runner:
                 while workers.free and len(known) + len(running) < search.trials and not sampler.exhausted:
                     trial, config = sampler.ask()
                     if config.run_id in self.done:  # proposed again: the answer is known
-                        record = self.done[config.run_id]
+                        record = blind(self.done[config.run_id])
                         sampler.tell(trial, record)
                         if record.status != "ok":
                             lost[config.run_id] = record

@@ -88,6 +88,11 @@ def next_number(records: Iterable[Record]) -> int:
     return max((record.found.get("trial", {}).get("number", -1) for record in records), default=-1) + 1
 
 
+def blind(record: Record) -> Record:
+    """What a search is told of a run: of its quality the validation scores alone, so that no choice can rest on a test score."""
+    return replace(record, quality={name: record.quality[name] for name in record.quality if name.startswith("val_")})
+
+
 def objectives(record: Record, search: Search) -> list[float]:
     """The numbers that a search minimises."""
     found = []

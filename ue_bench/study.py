@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ue_bench.config import SEEDS, RunConfig
@@ -46,7 +46,8 @@ class Search:
     different ones, or each would take the other's trials for its own.
     total: the lookups of all features together (`shares` is their space): what is proposed for a feature is then a share of the
     lookups beyond the first of each feature, and is apportioned. sampler: `tpe`, or `random` as the baseline.
-    Raises BenchError for an unknown sampler, or a space that does not hold every allocation of `total`.
+    Raises BenchError for an objective that is a test score, an unknown sampler, or a space that does not hold every allocation
+    of `total`.
     """
 
     base: RunConfig
@@ -63,6 +64,9 @@ class Search:
     sampler: str = "tpe"
 
     def __post_init__(self) -> None:
+        for key in self.objectives:
+            if not key.startswith(("quality.val_", "cost.")) or "test" in key:
+                raise BenchError(f"a search may not minimise {key!r}; choose quality.val_... or cost...., never a test score")
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, SAMPLERS)
         if self.total is None:
@@ -90,12 +94,19 @@ class Search:
 
 @dataclass(frozen=True)
 class Study:
-    """A question and its parts. latency: measure each configuration in a quiet phase at the end. quick: a short form."""
+    """A question and its parts. latency: measure each configuration in a quiet phase at the end. quick: a short form.
+
+    Raises BenchError where strategies that compete are not searched alike.
+    """
 
     question: str
     parts: tuple[Grid | Search, ...]
     latency: bool = True
     quick: tuple[Grid | Search, ...] = ()
+
+    def __post_init__(self) -> None:
+        for parts in (self.parts, self.quick):
+            require_alike(part for part in parts if isinstance(part, Search))
 
     def asked(self, quick: bool) -> tuple[Grid | Search, ...]:
         """What is asked for, in full or in the short form. Raises BenchError where there is no short form."""
@@ -108,6 +119,37 @@ def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:
     """The space of all allocations of `total` lookups to `features`, each of which has at least one."""
     features = tuple(features)
     return {f"lookups.{name}": tuple(range(1, total - len(features) + 2)) for name in features}
+
+
+def require_alike(searches: Iterable[Search]) -> None:
+    """Raise BenchError unless strategies that compete are searched alike.
+
+    Strategies, and forms of one, compete where data set, features, split and head are equal. Each must have the same searches:
+    trials, sizes, seeds on which they are confirmed, and space, but for the knobs of its own method and the rule of its regions.
+    """
+    found: dict[tuple[str, ...], dict[str, list[dict[str, str]]]] = {}
+    for search in searches:
+        base = search.base
+        rivals = found.setdefault((base.dataset, base.features, base.split, base.head), {})
+        rivals.setdefault(f"{base.strategy} {base.regions or ''}".strip(), []).append(_terms(search))
+    for where, forms in found.items():
+        (first, usual), *others = ((name, sorted(terms, key=str)) for name, terms in forms.items())
+        for name, terms in others:
+            head = f"searches on {', '.join(where)} are not alike: {name}"
+            if len(terms) != len(usual):
+                raise BenchError(f"{head} has {len(terms)}, {first} has {len(usual)}; give each the same")
+            for own, other in zip(terms, usual, strict=True):
+                apart = [f"{term} {own[term]} against {other[term]}" for term in own if own[term] != other[term]]
+                if apart:
+                    raise BenchError(f"{head} differs from {first}: {'; '.join(apart)}; give both the same")
+
+
+def _terms(search: Search) -> dict[str, str]:
+    """What must be equal in the searches of strategies that compete."""
+    own = ("base", "space", "against", "seed")
+    terms = {f.name: str(getattr(search, f.name)) for f in fields(Search) if f.name not in own}
+    shared = {name: values for name, values in sorted(search.space.items()) if not name.startswith(("options.", "region_rule"))}
+    return terms | {"budget": str(search.base.budget), "space": str(shared)}
 
 
 def names() -> list[str]:

@@ -1,4 +1,8 @@
-"""What may be claimed from a handful of seeds: t-interval, paired difference, and Holm's correction for many of them."""
+"""What may be claimed from a handful of seeds: t-interval, paired difference, and Holm's correction for many of them.
+
+The formulas are scipy's (`stats.t`, `stats.ttest_rel`) and statsmodels' (`multipletests`); here stand only the cases that they
+leave open: too few values, and values without any spread.
+"""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -22,35 +26,44 @@ class Paired(NamedTuple):
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
     """(mean, low, high): the two-sided 95 % t-interval of the mean. One value has no interval, none has nothing: NaN."""
-    n = len(values)
-    if n == 0:
+    if len(values) == 0:
         return math.nan, math.nan, math.nan
     mean = float(np.mean(values))
-    if n == 1:
+    if len(values) == 1:
         return mean, math.nan, math.nan
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-    return mean, mean - half, mean + half
+    error = float(stats.sem(values))
+    if error == 0:
+        return mean, mean, mean
+    low, high = stats.t.interval(LEVEL, len(values) - 1, loc=mean, scale=error)
+    return mean, float(low), float(high)
+
+
+def differences(own: Mapping[Hashable, float], other: Mapping[Hashable, float]) -> list[float]:
+    """`other - own` for each seed that both have."""
+    return [other[seed] - own[seed] for seed in own if seed in other]
 
 
 def paired(own: Mapping[Hashable, float], other: Mapping[Hashable, float]) -> Paired:
     """Student's paired t-test over the seeds that both have. With fewer than two of them, p is NaN."""
+    apart = differences(own, other)
+    mean, low, high = interval(apart)
+    if len(apart) < 2:
+        return Paired(len(apart), mean, low, high, math.nan)
+    if np.ptp(apart) <= 1e-9 * abs(mean):  # equal in every seed, or apart by the same amount in each: nothing to divide by
+        return Paired(len(apart), mean, low, high, 1.0 if mean == 0 else 0.0)
     common = [seed for seed in own if seed in other]
-    differences = [other[seed] - own[seed] for seed in common]
-    mean, low, high = interval(differences)
-    if len(common) < 2:
-        return Paired(len(common), mean, low, high, math.nan)
-    error = float(np.std(differences, ddof=1)) / math.sqrt(len(common))
-    if error == 0:  # equal in every seed, or apart by the same amount in each
-        return Paired(len(common), mean, low, high, 1.0 if mean == 0 else 0.0)
-    p = float(2 * stats.t.sf(abs(mean) / error, len(common) - 1))
-    return Paired(len(common), mean, low, high, p)
+    test = stats.ttest_rel([other[seed] for seed in common], [own[seed] for seed in common])
+    low, high = test.confidence_interval(LEVEL)
+    return Paired(len(apart), mean, float(low), float(high), float(test.pvalue))
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values. NaN (a test that could not be made) stays NaN and counts for nothing."""
-    order = sorted((place for place, value in enumerate(p) if not math.isnan(value)), key=lambda place: p[place])
-    adjusted, largest = [math.nan] * len(p), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p[place]))
-        adjusted[place] = largest
+    from statsmodels.stats.multitest import multipletests  # imports polars where that is installed: half a second
+
+    tested = [place for place, value in enumerate(p) if not math.isnan(value)]
+    adjusted = [math.nan] * len(p)
+    if tested:
+        for place, value in zip(tested, multipletests([p[place] for place in tested], method="holm")[1], strict=True):
+            adjusted[place] = float(value)
     return adjusted
