@@ -29,8 +29,21 @@ LAW = {
     "model": {"strategies"},
     "train": {"model"},
     "measure": {"strategies", "model", "train"},
+    "diagnose": {"strategies", "model"},
     "record": set(),
-    "run": {"allocator", "config", "data", "environment", "feature", "measure", "model", "record", "strategies", "train"},
+    "run": {
+        "allocator",
+        "config",
+        "data",
+        "diagnose",
+        "environment",
+        "feature",
+        "measure",
+        "model",
+        "record",
+        "strategies",
+        "train",
+    },
     "workers": {"config", "record", "run", "strategies"},
     "study": {"config"},
     "search": {"apportion", "config", "record", "run", "study"},
@@ -42,7 +55,7 @@ LAW = {
     "studies": {"config", "strategies", "studies", "study"},
 }
 LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
-    "hashing", "layer", "strategies", "model", "train", "measure", "run", "testing"},
+    "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing"},
     "seaborn": {"report"}, "matplotlib": {"report"}}  # fmt: skip
 
 

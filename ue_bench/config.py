@@ -72,6 +72,7 @@ class RunConfig:
     device: str = "cpu"
     threads: int = 1
     measure: str = "all"
+    diagnose: bool = False  # also record collisions, load of the rows and angles between read-out weights
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(RunConfig).items():

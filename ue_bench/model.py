@@ -40,6 +40,11 @@ class MLP(nn.Module):
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, 1)
 
+    @property
+    def readout(self) -> Tensor | None:
+        """The only weights that read the embeddings: [outputs, W]. None: there is no single matrix that does."""
+        return self.hidden.weight
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
         return self.out(self.dropout(self.hidden(x).relu())).squeeze(1)
@@ -56,6 +61,11 @@ class DCN(nn.Module):
     @property
     def out(self) -> nn.Linear:
         return self.mlp.out
+
+    @property
+    def readout(self) -> Tensor | None:
+        """None: the embeddings are read by the cross layer and past it."""
+        return None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
@@ -76,6 +86,11 @@ class Dot(nn.Module):
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(sum(widths), 1)
 
+    @property
+    def readout(self) -> Tensor | None:
+        """None: the embeddings are read by the projections and by the linear term."""
+        return None
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
         parts = zip(self.projections, x.split(self.widths, 1), strict=True)
@@ -91,6 +106,11 @@ class LinearHead(nn.Module):
         super().__init__()
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(sum(widths), 1)
+
+    @property
+    def readout(self) -> Tensor | None:
+        """The only weights that read the embeddings: [1, W]."""
+        return self.out.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]. `hidden` has no meaning here."""

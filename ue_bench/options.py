@@ -58,6 +58,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("device", str, "cpu or cuda."),
     ("threads", int, "Threads of torch, in training and in timing."),
     ("measure", str, f"What to measure: {', '.join(CHOICES['measure'])}."),
+    ("diagnose", bool, "Also record collisions, load of the rows and angles between the features' read-out weights."),
     *((name, int, f"One of the four seeds, instead of --seed: {name.replace('_', ' ')}.") for name in SEEDS),
 )  # fmt: skip
 
@@ -67,6 +68,9 @@ def config_options(command: Any) -> Any:
     defaults = RunConfig().to_dict()
     for name, kind, text in reversed(OPTIONS):
         default = defaults[name]
+        if kind is bool:
+            command = click.option(f"--{name}", name, is_flag=True, default=None, help=text)(command)
+            continue
         shown = f"  [default: {default}]" if default is not None and name not in SEEDS else ""
         flag, metavar = f"--{name.replace('_', '-')}", f"INTEGER|{kind.word}" if isinstance(kind, Count) else None
         command = click.option(flag, name, type=kind, default=None, metavar=metavar, help=text + shown)(command)

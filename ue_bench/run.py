@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ue_bench import data, measure
+from ue_bench import data, diagnose, measure
 from ue_bench.allocator import keep_freed_memory
 from ue_bench.config import CHOICES, RunConfig
 from ue_bench.environment import environment
@@ -74,8 +74,11 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
             model.strategy.end_training()
         else:
             with measure.PeakMemory(device) as memory:
-                done = fit(model, rows["train"], rows["val"], recipe, on_evaluation)
+                watch, angles = diagnose.watch(model, on_evaluation) if config.diagnose else (on_evaluation, None)
+                done = fit(model, rows["train"], rows["val"], recipe, watch)
             quality = judge(model, rows, encoded, done)
+            if angles is not None:
+                quality["diagnostics"] = angles
             cost |= {
                 "optimizer_bytes": done.optimizer_bytes, "peak_training_bytes": memory.n_bytes,
                 "peak_training_source": memory.source, "train_seconds": round(done.seconds, 4), "steps": done.steps,
@@ -93,6 +96,8 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
         "threads": torch.get_num_threads(), "optimizer_path": "sparse" if spec.sparse else "dense",
         "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu",
     }  # fmt: skip
+    if config.diagnose:
+        found["diagnostics"] = diagnose.index_map(model.strategy)
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
 
 

@@ -77,8 +77,8 @@ def seeds_of(record: Record) -> tuple[int, ...]:
 
 
 def arm_config(record: Record) -> dict[str, Any]:
-    """The configuration without seeds and `measure`: equal for all records of an arm."""
-    return {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure")}
+    """The configuration without seeds and what is measured: equal for all records of an arm."""
+    return {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure", "diagnose")}
 
 
 def comparison_of(record: Record) -> Comparison:

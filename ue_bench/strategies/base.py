@@ -121,6 +121,7 @@ class EmbeddingStrategy(nn.Module, ABC):
     """
 
     training_only: tuple[str, ...] = ()
+    one_pool: bool = False  # whether every slot is a row of one `Pool`, so that features with equal slots share its numbers
     knobs: Mapping[str, Any] = {}  # the method's own, with their defaults; `self.options` has the values in effect
 
     def __init__(self, spec: Spec) -> None:
@@ -141,6 +142,13 @@ class EmbeddingStrategy(nn.Module, ABC):
     @abstractmethod
     def embed(self, slots: Tensor) -> Tensor:
         """Vectors of slots: int64 [B, L] -> float32 [B, W]. Rows do not depend on each other."""
+
+    def hashed_rows(self, feature: int) -> range | None:
+        """The rows among which every slot of this feature is drawn by a hash of its own, each as likely as the others.
+
+        None, as here: the slots are not that. What theory says about collisions follows from it.
+        """
+        return None
 
     def end_epoch(self, epoch: int) -> bool:
         """Called between epochs. Changes values in place, or says True: the optimizer must be rebuilt. Here: nothing."""

@@ -30,6 +30,8 @@ POINTERS = ((torch.uint8, 1, 2**8), (torch.int16, 2, 2**15), (torch.int32, 4, 2*
 
 
 class CCE(EmbeddingStrategy):
+    one_pool = True
+
     pointers: Tensor
     round: Tensor
     knobs: Mapping[str, Any] = {"columns": 4, "cluster_epochs": 2}

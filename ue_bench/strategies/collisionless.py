@@ -16,6 +16,8 @@ from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class Collisionless(EmbeddingStrategy):
+    one_pool = True
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.vocabularies = [Vocabulary(feature) for feature in spec.features]

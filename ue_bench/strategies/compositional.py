@@ -20,6 +20,7 @@ from ue_bench.strategies.shared import require
 
 
 class Compositional(EmbeddingStrategy):
+    one_pool = True
     knobs: Mapping[str, Any] = {"parts": 2}
 
     def __init__(self, spec: Spec) -> None:

@@ -15,6 +15,8 @@ from ue_bench.strategies.regions import regions
 
 
 class HashingTrick(EmbeddingStrategy):
+    one_pool = True
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.regions = regions(spec, slot_numbers=spec.dim)
@@ -25,3 +27,6 @@ class HashingTrick(EmbeddingStrategy):
 
     def embed(self, slots: Tensor) -> Tensor:
         return self.pool(slots).flatten(1)
+
+    def hashed_rows(self, feature: int) -> range:
+        return range(self.regions[feature].start, self.regions[feature].end)

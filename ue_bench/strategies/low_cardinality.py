@@ -56,6 +56,10 @@ class ExactLowCardinality(EmbeddingStrategy):
             vectors[part] = part.embed(torch.cat(mine, dim=1)).split(list(part.widths), dim=1)
         return torch.cat([vectors[part][index] for part, index in self.parts], dim=1)
 
+    def hashed_rows(self, feature: int) -> range | None:
+        part, index = self.parts[feature]
+        return part.hashed_rows(index)
+
     def end_epoch(self, epoch: int) -> bool:
         changed = self.method.end_epoch(epoch)
         if changed:

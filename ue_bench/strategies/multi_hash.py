@@ -18,6 +18,7 @@ from ue_bench.strategies.shared import require
 
 
 class MultiHash(EmbeddingStrategy):
+    one_pool = True
     knobs: Mapping[str, Any] = {"combine": "sum", "hashes": 2}
 
     def __init__(self, spec: Spec) -> None:
@@ -34,3 +35,6 @@ class MultiHash(EmbeddingStrategy):
     def embed(self, slots: Tensor) -> Tensor:
         rows = self.pool(slots.unflatten(1, (-1, self.hashes)))
         return (rows.sum(2) if self.combine == "sum" else rows.mean(2)).flatten(1)
+
+    def hashed_rows(self, feature: int) -> range:
+        return range(self.regions[feature].start, self.regions[feature].end)

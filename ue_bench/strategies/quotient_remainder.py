@@ -25,6 +25,7 @@ from ue_bench.strategies.shared import DenseIds, require
 
 
 class QuotientRemainder(EmbeddingStrategy):
+    one_pool = True
     knobs: Mapping[str, Any] = {"combine": "multiply"}
 
     def __init__(self, spec: Spec) -> None:

@@ -21,6 +21,7 @@ from ue_bench.strategies.shared import require
 
 
 class Robe(EmbeddingStrategy):
+    one_pool = True
     knobs: Mapping[str, Any] = {"block": 8}
 
     def __init__(self, spec: Spec) -> None:
