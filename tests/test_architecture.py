@@ -52,7 +52,7 @@ LAW = {
     "testing": STRATEGIES,
     "options": {"config", "units"},
     "cli": {"data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
-    "studies": {"config", "strategies", "studies", "study"},
+    "studies": {"config", "data", "strategies", "studies", "study"},
 }
 LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
     "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing"},

@@ -149,9 +149,9 @@ def study(
     as_json: bool,
 ) -> None:
     """Run what is missing of a study. An interrupted study goes on where it stopped."""
-    from ue_bench.study import find
+    from ue_bench.study import canonical, find
 
-    declared = find(name)
+    declared, name = find(name), canonical(name)
     click.echo(f"{name}: {declared.question}", err=True)
     from ue_bench.runner import Runner  # loads torch, which an unknown name need not wait for
 
@@ -164,12 +164,28 @@ def study(
     for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
         for text, n in Counter(str(record.error) for record in records).most_common(5):
             click.echo(f"  {kind}: {text} ({n} runs)", err=True)
+    verdicts = _judge(declared.scenarios, runner)
     if as_json:
-        click.echo(json.dumps([json.loads(record.to_json()) for record in done]))
+        rows = [verdict._asdict() for verdict in verdicts] or [json.loads(record.to_json()) for record in done]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+    for verdict in () if as_json else verdicts:
+        click.echo(f"{'pass' if verdict.ok else 'FAIL'}  {verdict.scenario}: {verdict.expected}\n      found: {verdict.found}")
     if report.failed:
         raise BenchError(
             f"{len(report.failed)} runs failed (above); their records say why, and the same command tries them again"
         )
+    if not all(verdict.ok for verdict in verdicts):
+        sys.exit(1)
+
+
+def _judge(scenarios: Any, runner: Any) -> list[Any]:
+    """What became of the claims of a study: a Verdict each."""
+    from ue_bench.report.known_answer import Verdict, judge
+
+    return [
+        Verdict(s.name, s.expected, *judge(s.rule, s.limits, s.seeds, {arm: runner.runs_of(s.arms[arm]) for arm in s.arms}))
+        for s in scenarios
+    ]
 
 
 @main.command(epilog="Example: ue-bench report --results results/published --out report")
@@ -297,4 +313,4 @@ def _studies() -> list[dict[str, Any]]:
 def _datasets() -> list[dict[str, Any]]:
     from ue_bench.data import DATASETS
 
-    return [{"name": name, "summary": info.summary, "url": info.url} for name, info in DATASETS.items()]
+    return [{"name": name, "summary": info.summary} | ({"url": info.url} if info.url else {}) for name, info in DATASETS.items()]

@@ -42,6 +42,8 @@ class Runner:
         self.study, self.parts = study, study.asked(quick)
         self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dataset
         self.data_dir, self.plugins, self.workers = data_dir, tuple(plugins), workers
+        if study.scenarios and dataset:
+            raise BenchError(f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset} out")
         records_room.require_writable(results / self.name)
         self.done: dict[str, Record] = {}
         for found in records_room.load(results, self.name)[0]:
@@ -63,6 +65,12 @@ class Runner:
             with Workers(1) as alone:
                 self._run("latency", "latency", self._latency(), alone)
         return [self.done[run_id] for run_id in self.wanted if run_id in self.done]
+
+    def runs_of(self, arm: RunConfig) -> list[Record]:
+        """The ok records of an arm of a grid, at any seeds, once the study has run."""
+        asked = self._adapt(arm, 0)
+        ids = [run_id for run_id, config in self.wanted.items() if config.with_seed(0) == asked]
+        return [self.done[run_id] for run_id in ids if run_id in self.done and self.done[run_id].status == "ok"]
 
     def _adapt(self, config: RunConfig, seed: int, compression: int | None = None) -> RunConfig:
         config = replace(config, dataset=self.dataset or config.dataset, measure="quality")

@@ -93,9 +93,33 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Scenario:
+    """Arms whose order is known beforehand. The first one is the one that the claim is about.
+
+    expected: the claim in words. rule: how it is judged, and limits: its numbers (`report.known_answer.RULES`). rehash: each arm
+    runs once more with another hash seed and everything else as it was.
+    """
+
+    name: str
+    expected: str
+    rule: str
+    arms: Mapping[str, RunConfig]
+    limits: tuple[float, ...] = ()
+    seeds: int = 5
+    rehash: bool = False
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        arms = tuple(self.arms.values())
+        again = (Grid(arms, seeds=2, vary=("hash_seed",)),) if self.rehash else ()
+        return Grid(arms, seeds=self.seeds), *again
+
+
+@dataclass(frozen=True)
 class Study:
     """A question and its parts. latency: measure each configuration in a quiet phase at the end. quick: a short form.
 
+    scenarios: claims that its records are held to; it runs on its own data sets alone.
     Raises BenchError where strategies that compete are not searched alike.
     """
 
@@ -103,6 +127,7 @@ class Study:
     parts: tuple[Grid | Search, ...]
     latency: bool = True
     quick: tuple[Grid | Search, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
 
     def __post_init__(self) -> None:
         for parts in (self.parts, self.quick):
@@ -152,14 +177,22 @@ def _terms(search: Search) -> dict[str, str]:
     return terms | {"budget": str(search.base.budget), "space": str(shared)}
 
 
+DASHED = {"known_answer": "known-answer"}  # files whose study is spelled otherwise, in commands and in the folder of its records
+
+
 def names() -> list[str]:
     """Studies that exist, by the names of their files."""
     package = importlib.import_module("ue_bench.studies")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(DASHED.get(module.name, module.name) for module in pkgutil.iter_modules(package.__path__))
+
+
+def canonical(name: str) -> str:
+    """The name as `names` has it: a dash and an underscore are the same. One that is unknown stays as it is."""
+    return next((known for known in names() if known.replace("-", "_") == name.replace("-", "_")), name)
 
 
 def find(name: str) -> Study:
     """The study of a name. Raises BenchError for an unknown one."""
-    if name not in names():
+    if canonical(name) not in names():
         raise unknown("study", name, names())
-    return importlib.import_module(f"ue_bench.studies.{name}").STUDY
+    return importlib.import_module(f"ue_bench.studies.{name.replace('-', '_')}").STUDY

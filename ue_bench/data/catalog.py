@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ADDRESS = "https://files.grouplens.org/datasets/movielens"
+PLANTED = "planted"  # the layout of the worlds of `synthetic`, which have no files
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class DatasetInfo:
     """One data set.
 
     url: of the official zip. md5: of that zip, 32 hex digits; None: read it from `<url>.md5`, where it is published.
-    folder: the one folder inside the zip. layout: key of LAYOUTS. summary: one line for a listing.
+    folder: the one folder inside the zip. layout: key of LAYOUTS, or PLANTED: it is made, and has no url, md5 or folder.
+    summary: one line for a listing.
     """
 
     name: str
@@ -48,7 +50,7 @@ class DatasetInfo:
     url: str = ""
 
     def __post_init__(self) -> None:
-        if not self.url:
+        if not self.url and self.layout != PLANTED:
             object.__setattr__(self, "url", f"{ADDRESS}/{self.name}.zip")
 
 
@@ -83,5 +85,9 @@ DATASETS: dict[str, DatasetInfo] = {
             "ml-latest-small", None, "ml-latest-small", "csv",
             "100,836 ratings of 9,724 movies by 610 users, half stars, 1996-2018",
         ),
+        DatasetInfo("planted-additive", None, "", PLANTED, "made, not downloaded: five features whose effects add up"),
+        DatasetInfo("planted-one-feature", None, "", PLANTED, "made, not downloaded: the user's effect and nothing else"),
+        DatasetInfo("planted-noise", None, "", PLANTED, "made, not downloaded: ratings that follow from no feature"),
+        DatasetInfo("planted-low-rank", None, "", PLANTED, "made, not downloaded: user and movie meet in a product of rank 2"),
     )
 }  # fmt: skip

@@ -11,6 +11,7 @@ import polars as pl
 
 from ue_bench.data.fetch import locate_files
 from ue_bench.data.layouts import parse
+from ue_bench.data.synthetic import WORLDS, plant
 from ue_bench.errors import BenchError, unknown
 from ue_bench.feature import CROSS
 
@@ -32,7 +33,7 @@ class Dataset:
 
     ratings: user_id, movie_id (String), rating (Float32), timestamp (Int64, s); N rows in file order.
     users: user_id first, then attributes (String), or None where users have none. items: movie_id first, likewise.
-    source, checksum: where the files came from and what they were (`Files`).
+    source, checksum: where the files came from and what they were (`Files`); `planted`: it was made.
     """
 
     name: str
@@ -156,7 +157,15 @@ def code(column: pl.Series) -> Coded:
 
 
 def load(name: str, data_dir: Path | None = None, *, cache: Path | None = None) -> Dataset:
-    """Find and parse a data set (arguments as in `locate_files`). Raises BenchError for what is not there, or bad."""
+    """Find and parse a data set (arguments as in `locate_files`), or make a planted one. Raises BenchError for what is not there,
+    or bad, and for a place to read a planted one from."""
+    if name in WORLDS:
+        if data_dir is not None:
+            raise BenchError(
+                f"data set {name!r} is made and has no files; leave --data-dir out ({str(data_dir)[:200]} was given)"
+            )
+        made = plant(name)
+        return Dataset(name, *made.frames, source="planted", checksum=made.checksum)
     files = locate_files(name, data_dir, cache)
     ratings, users, items = parse(files)
     return Dataset(name, ratings, users, items, source=files.source, checksum=files.checksum)

@@ -97,7 +97,8 @@ def _from_user(info: DatasetInfo, path: Path) -> Files:
     inner = path / info.folder
     if any((path / member).is_file() for member in members):
         # several generations have files of the same names: the folder's own name is all that tells them apart
-        other = next((known.name for known in DATASETS.values() if known.folder == path.resolve().name), info.name)
+        here = path.resolve().name
+        other = next((known.name for known in DATASETS.values() if known.folder and known.folder == here), info.name)
         if other != info.name:
             raise BenchError(f"--data-dir {path} is the folder of {other}, but {info.name} was asked for")
         return from_folder(info, path)

@@ -108,7 +108,7 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
 
 def _wrong_zip(info: DatasetInfo, path: Path, names: set[str]) -> str:
     folders = {name.split("/")[0] for name in names if "/" in name}
-    other = next((known.name for known in DATASETS.values() if known.folder in folders), None)
+    other = next((known.name for known in DATASETS.values() if known.folder and known.folder in folders), None)
     holds = f"it is {other}" if other else f"it holds {', '.join(sorted(names)[:3]) or 'nothing'}"
     return f"{path}: not the archive of {info.name}, no {info.folder}/{LAYOUTS[info.layout].ratings} in it ({holds})"
 

@@ -1,0 +1,98 @@
+"""Does the harness find the order that theory fixes, in worlds whose ratings were planted?
+
+Command: ue-bench study known-answer --workers 2
+Cost: minutes on two cores.
+Expect: every scenario passes, with any --seed; the command ends with exit code 1 where one does not.
+The worlds, the formulas and why theory fixes each order: docs/known-answer.md.
+"""
+
+from dataclasses import replace
+
+from ue_bench.config import RunConfig
+from ue_bench.data.synthetic import WORLDS, lost_variance
+from ue_bench.study import Scenario, Study
+
+LINEAR = RunConfig(head="linear", dropout=0.0, lr=2e-2, epochs=20)
+
+# five features whose effects add up, in tables of 4,096 rows in which these seeds give every value a row of its own
+ADDITIVE = replace(
+    LINEAR, dataset="planted-additive", features="gender,age,occupation,zip_code,genres", dim=4, budget=4_096 * 4 * 4,
+    hash_seeds={"gender": [0], "age": [1], "occupation": [2], "zip_code": [58], "genres": [4]},
+)  # fmt: skip
+EXACT = replace(ADDITIVE, strategy="collisionless", budget=None, hash_seeds=None)
+EXACT_BYTES = 105 * 4 * 4  # its 100 values, and a row a feature for the unseen
+NOISE = WORLDS["planted-additive"].noise_variance
+NEAR = 0.01 * NOISE
+
+# one feature of many values carries all the variance
+USERS = WORLDS["planted-one-feature"].users
+LOOKUPS = replace(LINEAR, dataset="planted-one-feature", features="user_id,movie_id,gender,age", dim=8, budget=USERS // 2 * 8 * 4)
+ROWS = 900
+SHARED = replace(LOOKUPS, features="user_id,release_year,genres", budget=ROWS * 8 * 4)
+MARGIN = lost_variance(USERS, ROWS // 3) - lost_variance(USERS, ROWS)
+
+# ratings without a signal, and the default recipe
+HASHED = ("unified", "per_feature", "multi_hash_sum", "compositional", "hash_embedding")
+PURE_NOISE = RunConfig(dataset="planted-noise", features="base", dim=8, budget=4_064, epochs=10)
+
+# effects of two features multiply: two numbers a value hold them, in the same bytes 53 rows of 16 numbers do not
+LOW_RANK = RunConfig(
+    dataset="planted-low-rank", features="user_id,movie_id", head="dot", hidden=8, dropout=0.0, dim=16, budget=3_400, lr=2e-2,
+    epochs=30,
+)  # fmt: skip
+
+
+def named(base: RunConfig, *strategies: str) -> dict[str, RunConfig]:
+    return {name: replace(base, strategy=name) for name in strategies}
+
+
+SCENARIOS = (
+    Scenario(
+        "no-collisions",
+        f"all within {NEAR:.4f} of the exact table, at the noise ({NOISE:.2f})",
+        "equal",
+        {
+            "collisionless": EXACT,
+            "low_dim_exact": replace(EXACT, strategy="low_dim_exact", budget=EXACT_BYTES),
+            "unified": ADDITIVE,
+            **{f"per_feature, {rule}": replace(ADDITIVE, strategy="per_feature", region_rule=rule)
+               for rule in ("proportional", "sqrt", "equal")},
+        },
+        limits=(NEAR, 0.9 * NOISE, 1.1 * NOISE),
+    ),
+    Scenario(
+        "second-lookup",
+        "a second lookup is worth most to user_id",
+        "first_wins",
+        {name: replace(LOOKUPS, lookups={name: 2}) for name in ("user_id", "movie_id", "gender", "age")},
+    ),
+    Scenario(
+        "shared-table",
+        f"unified ahead of equal tables by {MARGIN:.3f} +- 15 %",
+        "margin",
+        {"unified": SHARED, "per_feature, equal": replace(SHARED, strategy="per_feature", region_rule="equal")},
+        limits=(0.85 * MARGIN, 1.15 * MARGIN),
+        seeds=8,
+        rehash=True,
+    ),
+    Scenario(
+        "pure-noise",
+        "no strategy beats the global mean",
+        "mean_holds",
+        {"collisionless": replace(PURE_NOISE, strategy="collisionless", budget=None),
+         **named(PURE_NOISE, "low_dim_exact", *HASHED, "robe")},
+    ),
+    Scenario(
+        "low-rank",
+        "low_dim_exact ahead of all hashed tables of as many numbers",
+        "first_wins",
+        named(LOW_RANK, "low_dim_exact", *HASHED),
+    ),
+)  # fmt: skip
+
+STUDY = Study(
+    question="does the harness find the order that theory fixes, in worlds whose ratings were planted?",
+    parts=tuple(grid for scenario in SCENARIOS for grid in scenario.grids),
+    latency=False,
+    scenarios=SCENARIOS,
+)
