@@ -49,9 +49,10 @@ LAW = {
     "search": {"apportion", "config", "record", "run", "study"},
     "runner": {"config", "progress", "record", "run", "search", "study", "workers"},
     "report": {"report", "record"},
+    "check": {"config", "record", "report", "run", "strategies", "study"},
     "testing": STRATEGIES,
     "options": {"config", "units"},
-    "cli": {"data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
+    "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
     "studies": {"config", "data", "strategies", "studies", "study"},
 }
 LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {

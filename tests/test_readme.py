@@ -1,4 +1,4 @@
-"""Every command and code block of the README works as printed, and its numbers are those of the records."""
+"""Every command and code block of the README works as printed. (Its numbers: `ue_bench.check`.)"""
 
 import os
 import re
@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ue_bench.report import build
-from ue_bench.report.prose import refresh
 from ue_bench.strategies import STRATEGIES
 from ue_bench.study import names
 
@@ -68,10 +66,7 @@ def test_every_study_is_told_of():
     ) == set(names())
 
 
-def test_numbers_are_those_of_the_records(tmp_path):
-    outcome = build(ROOT / "results" / "published", tmp_path)
-    for page in (README, (ROOT / "docs" / "methods.md").read_text()):
-        assert refresh(page, outcome.summary, outcome.verdicts) == page
+def test_the_figure_shown_is_there():
     shown = re.search(r"!\[.*?\]\((docs/figures/\w+\.png)\)", README)
     assert shown
     assert (ROOT / shown[1]).is_file()

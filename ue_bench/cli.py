@@ -14,7 +14,7 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.options import config_options, make_config
 from ue_bench.version import __version__
 
-LOCAL = Path("results/local")
+LOCAL, PUBLISHED = Path("results/local"), Path("results/published")
 INTERRUPTED = 130
 
 
@@ -164,6 +164,11 @@ def study(
     for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
         for text, n in Counter(str(record.error) for record in records).most_common(5):
             click.echo(f"  {kind}: {text} ({n} runs)", err=True)
+    from ue_bench.report.arms import collect
+    from ue_bench.report.power import of_arms
+
+    for line in of_arms(collect(done).kept):
+        click.echo(line, err=as_json)
     verdicts = _judge(declared.scenarios, runner)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts] or [json.loads(record.to_json()) for record in done]
@@ -217,6 +222,39 @@ def report(only: str | None, out: Path | None, update: Path | None, results: Pat
 
         write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.summary, outcome.verdicts))
     print_summary(outcome, Console())
+
+
+@main.command(epilog='Example: ue-bench compare unified "per_feature 2×8 (sqrt)" --results results/published')
+@click.argument("one")
+@click.argument("other")
+@click.option("--study", "only", default=None, help="In this study alone.")
+@shared("results", "json")
+def compare(one: str, other: str, only: str | None, results: Path, as_json: bool) -> None:
+    """Two strategies, or arms by their label in the report, paired over seeds: is ONE better than OTHER?"""
+    from ue_bench.record import load
+    from ue_bench.report.compare import compare as compare_
+    from ue_bench.report.compare import sentence
+
+    rows = compare_(load(results, only)[0], one, other)
+    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(map(sentence, rows)))
+
+
+@main.command(epilog="Example: ue-bench check --results results/published README.md")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=PUBLISHED, show_default=True,
+              help="Folder of the records.")  # fmt: skip
+def check(files: tuple[Path, ...], results: Path) -> None:
+    """Say what is wrong with committed records, and where the numbers in FILES (README.md and docs/*.md) differ from them.
+
+    Exit code 1 where something is.
+    """
+    from ue_bench.check import check as faults
+
+    documents = files or [path for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))) if path.is_file()]
+    found = faults(results, documents)
+    click.echo("\n".join(found) or f"{results} and {len(documents)} documents: nothing is wrong")
+    if found:
+        sys.exit(1)
 
 
 @main.command("data", epilog="Example: ue-bench data --dataset ml-1m --data-dir ~/Downloads/ml-1m.zip")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ue_bench.errors import BenchError, unknown
@@ -75,7 +76,7 @@ class RunConfig:
     diagnose: bool = False  # also record collisions, load of the rows and angles between read-out weights
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(RunConfig).items():
+        for name, kind in _kinds(RunConfig).items():
             _check_type(name, getattr(self, name), kind)
             if kind is float:  # 1 and 1.0 are the same request and must have the same id
                 object.__setattr__(self, name, float(getattr(self, name)))
@@ -125,6 +126,9 @@ class RunConfig:
         """16 hex digits of the SHA-256 of `without_defaults`, written as canonical JSON."""
         text = json.dumps(self.without_defaults(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_kinds = cache(get_type_hints)
 
 
 def _check_type(name: str, value: Any, kind: Any) -> None:

@@ -19,7 +19,10 @@ __all__ = ["Outcome", "build"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was built. `skipped`: one line a file that is no valid record; `refused`: one line an arm not comparable."""
+    """What was built. `skipped`: one line a file that is no valid record; `refused`: one line an arm not comparable.
+
+    power: one line a comparison, the seeds that it needs.
+    """
 
     summary: pd.DataFrame
     figures: list[Path]
@@ -27,6 +30,7 @@ class Outcome:
     page: Path
     skipped: list[str]
     refused: list[str]
+    power: list[str]
 
 
 def build(results: Path, out: Path, study: str | None = None) -> Outcome:
@@ -38,6 +42,7 @@ def build(results: Path, out: Path, study: str | None = None) -> Outcome:
     from ue_bench.report.arms import collect
     from ue_bench.report.draw import draw_all
     from ue_bench.report.page import Page
+    from ue_bench.report.power import of_arms
     from ue_bench.report.summary import summarise
     from ue_bench.report.verdict import verdicts
 
@@ -56,7 +61,7 @@ def build(results: Path, out: Path, study: str | None = None) -> Outcome:
     studies = sorted({record.study for record in records})
     page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies)
     path = write_whole(out / "report.md", page.text())
-    return Outcome(summary, figures, compared, path, skipped, list(arms.refused))
+    return Outcome(summary, figures, compared, path, skipped, list(arms.refused), of_arms(arms.kept))
 
 
 def csv(frame: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import SCOPE, panel, score
-from ue_bench.report.text import bytes_text, interval_text, mse_text, ratio_text
+from ue_bench.report.text import bytes_text, interval_text, mse_text, p_text, ratio_text
 from ue_bench.report.verdict import front
 
 
@@ -48,7 +48,7 @@ def _cell(cell: pd.DataFrame, unit: object, part: str) -> str:
     text = f"- {bytes_text(best['budget'])} ({of}): **{best['label']}** has the lowest {part} MSE, "
     text += f"{interval_text(best['mse'], best['low'], best['high'])} (n={best['n']})"
     others = cell.iloc[1:]
-    worse = [f"{_named(row)} by {row.difference:.4f} (p {_p(row.p_holm)})" for row in rows(others[others["told_apart"]])]
+    worse = [f"{_named(row)} by {row.difference:.4f} (p {p_text(row.p_holm)})" for row in rows(others[others["told_apart"]])]
     weak = others[~others["told_apart"]]
     tied = [_named(row) for row in rows(weak[weak["n"] > 1])]
     unsure = [_named(row) for row in rows(weak[weak["n"] <= 1])]
@@ -60,10 +60,6 @@ def _cell(cell: pd.DataFrame, unit: object, part: str) -> str:
 
 def _named(row) -> str:
     return f"{row.label} {interval_text(row.mse, row.low, row.high)}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _join(texts: list[str], most: int = 6) -> str:

@@ -9,7 +9,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record, write_whole
-from ue_bench.report import allocation, csv, forms, latency, latency_mse, memory, methods, pareto, style, table_size, training
+from ue_bench.report import (
+    allocation,
+    csv,
+    forms,
+    latency,
+    latency_mse,
+    memory,
+    methods,
+    optimism,
+    pareto,
+    power,
+    style,
+    table_size,
+    training,
+)
 from ue_bench.report import anchors as anchor
 from ue_bench.report.arms import Arm, Arms
 from ue_bench.report.page import Drawn
@@ -27,6 +41,7 @@ class Study(NamedTuple):
     records: list[Record]  # all of the study, failed ones too
     anchors: pd.DataFrame
     looks: style.Looks
+    all_summary: pd.DataFrame  # of every arm
 
 
 class Plot(NamedTuple):
@@ -62,6 +77,8 @@ PLOTS = (
         lambda s: allocation.tidy(s.search, s.confirmed), lambda f, s: allocation.draw(f, s.looks), each=True,
     ),
     Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
+    Plot(optimism, "Optimism of the searches", lambda s: optimism.tidy(s.every_arm, s.search), table=optimism.table),
+    Plot(power, "Seeds needed", lambda s: power.tidy(s.every_arm, s.all_summary), table=power.table),
 )  # fmt: skip
 
 
@@ -73,7 +90,7 @@ def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: 
     paths: list[Path] = []
     with style.themed():
         for name in names:
-            own = summary[summary["study"] == name].reset_index(drop=True)
+            own = everything = summary[summary["study"] == name].reset_index(drop=True)
             confirmed = own["phase"] == "confirm"  # has a figure of its own beside a grid
             after = own[confirmed].reset_index(drop=True)
             own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
@@ -82,7 +99,7 @@ def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: 
             looks = style.looks([(arm.label, arm.group) for arm in every], every_group)
             kept = [arm for arm in every if arm.comparison.phase in set(own["phase"])]
             all_records = [record for record in records if record.study == name]
-            study = Study(kept, own, after, search, every, all_records, anchor.tidy(score(own)), looks)
+            study = Study(kept, own, after, search, every, all_records, anchor.tidy(score(own)), looks, everything)
             for plot in PLOTS:
                 _one(plot, study, name if len(names) > 1 else "", out, drawn, paths)
     return drawn, paths

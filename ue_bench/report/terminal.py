@@ -32,6 +32,8 @@ def print_summary(outcome: Outcome, console: Console) -> None:
         console.print()
     if summary.empty:
         console.print("No arm has a result to show.")
+    for line in outcome.power:
+        console.print(Text(line))
     _places(outcome, console)
 
 

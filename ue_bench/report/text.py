@@ -41,6 +41,11 @@ def micros_text(value: Any) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 0 < value < 1000 else f"{value:.0f}"
 
 
+def p_text(value: float) -> str:
+    """= 0.013, or < 0.001: stands after a p."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
 def ratio_text(size: Any, unit: Any) -> str:
     """`size` as a fraction of `unit`: 1/8, 1/1.5, 1/128; 2.0x when it is larger."""
     if missing(size) or missing(unit) or not size or not unit:

@@ -1,0 +1,88 @@
+"""Committed results are held to rules like code: what is wrong with a results folder, and with the prose that is made from it."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import Record, load
+from ue_bench.report.arms import collect
+from ue_bench.report.prose import BLOCK, refresh
+from ue_bench.report.summary import summarise
+from ue_bench.report.verdict import verdicts
+from ue_bench.run import resolve
+from ue_bench.strategies import STRATEGIES
+from ue_bench.study import names
+
+
+def check(results: Path, documents: Iterable[Path] = ()) -> list[str]:
+    """One line a fault of the records in `results`, and of the blocks in `documents` (Markdown) that differ from them.
+
+    Records parse (which leaves out NaN and infinity), are unique, finished, made from a clean commit, and name studies and
+    strategies that exist; bytes add up. Raises BenchError where the folder or a document cannot be read.
+    """
+    records, faults = load(results)
+    if not records:
+        faults.append(f"{results}: no record")
+    studies = names()
+    for record in records:
+        faults += [f"{results / record.study / record.run_id}.json: {fault}" for fault in _faults(record, studies)]
+    twice = Counter(_asked(record) for record in records)
+    faults += [f"{results / study}: {count} {phase} runs of one configuration: {asked}"
+               for (study, phase, asked), count in twice.items() if count > 1]  # fmt: skip
+    return [*faults, *_stale(records, results, documents)]
+
+
+def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
+    if record.study not in studies:
+        yield f"unknown study {record.study!r}"
+    if record.config.get("strategy") not in STRATEGIES:
+        yield f"unknown strategy {record.config.get('strategy')!r}"
+        return
+    try:
+        config = RunConfig.from_dict(record.config)
+        if config.run_id != record.run_id or resolve(config) != config:
+            yield f"its configuration, resolved, is that of run {resolve(config).run_id}"
+    except BenchError as error:
+        yield f"configuration: {error}"
+        return
+    if record.status != "ok":
+        if not str(record.error).startswith("BudgetError: "):  # a budget that a strategy cannot work with is an answer
+            yield f"{record.status}: {record.error}"
+        return
+    if not record.env.get("git_sha") or record.env.get("git_dirty") is not False:
+        yield "not made from a clean commit"
+    cost = record.cost
+    paid = cost["table_bytes"] + cost["auxiliary_bytes"]
+    if cost["total_bytes"] != paid + cost["vocabulary_bytes"]:
+        yield f"total_bytes {cost['total_bytes']} is not the sum of its parts"
+    if config.budget and STRATEGIES[config.strategy].has_budget and not 0.9 * config.budget <= paid <= config.budget:
+        yield f"table and auxiliary take {paid} bytes of a budget of {config.budget}"
+
+
+def _asked(record: Record) -> tuple[str, str, str]:
+    config = {name: value for name, value in record.config.items() if name != "measure"}
+    return record.study, record.phase, json.dumps(config, sort_keys=True)
+
+
+def _stale(records: list[Record], results: Path, documents: Iterable[Path]) -> Iterator[str]:
+    """The documents whose blocks differ from what the records say."""
+    kept = collect(records).kept
+    summary = summarise(kept)
+    compared = verdicts(kept, summary)
+    for path in documents:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
+        for block in BLOCK.finditer(text):
+            try:
+                same = refresh(block[0], summary, compared) == block[0]
+            except BenchError as error:
+                yield f"{path}: {error}"
+                continue
+            if not same:
+                yield (f"{path}: the block {block['words']!r} differs from the records; "
+                       f"run: ue-bench report --results {results} --update {path}")  # fmt: skip
