@@ -23,6 +23,7 @@ from ue_bench.report import (
     style,
     table_size,
     training,
+    why,
 )
 from ue_bench.report import anchors as anchor
 from ue_bench.report.arms import Arm, Arms
@@ -79,6 +80,7 @@ PLOTS = (
     Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
     Plot(optimism, "Optimism of the searches", lambda s: optimism.tidy(s.every_arm, s.search), table=optimism.table),
     Plot(power, "Seeds needed", lambda s: power.tidy(s.every_arm, s.all_summary), table=power.table),
+    Plot(why, "Why it works", lambda s: why.tidy(s.arms, s.summary), lambda f, s: why.draw(f), table=why.table),
 )  # fmt: skip
 
 
