@@ -4,13 +4,16 @@ import itertools
 import math
 from dataclasses import replace
 
+import click
 import pytest
 import torch
+from click.testing import CliRunner
 
 from ue_bench import diagnose
 from ue_bench.config import RunConfig
 from ue_bench.feature import Feature
 from ue_bench.model import RatingModel
+from ue_bench.options import config_options, make_config
 from ue_bench.run import run_once
 from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.strategies.base import Pool
@@ -185,3 +188,12 @@ def test_in_the_record_and_nothing_else_changes():
     assert plain.quality == record.quality
     assert plain.found == record.found
     assert plain.run_id != record.run_id
+
+
+def test_asked_for_on_the_command_line():
+    @click.command()
+    @config_options
+    def command(**asked):
+        click.echo(make_config(0, (), asked).diagnose)
+
+    assert [CliRunner().invoke(command, words).output for words in ([], ["--diagnose"])] == ["False\n", "True\n"]

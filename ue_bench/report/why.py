@@ -206,7 +206,7 @@ def _turns(axes: Axes, part: pd.DataFrame) -> None:
         axes.plot(own["epoch"], own["angle"], color=_shade(shade), linewidth=1.5, marker=".", markersize=4, zorder=3)
     axes.axhline(90, color=style.GREY, linewidth=1)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("angle between features (degrees)")
+    axes.set_ylabel("angle (degrees)")
     if len(part):
         axes.set_xlim(0, part["epoch"].max() * 1.5)  # room for the sizes
         axes.set_title(f"{part['head'].iloc[0]} head", fontsize=9)
