@@ -13,6 +13,7 @@ from ue_bench.report import (
     allocation,
     csv,
     forms,
+    heads,
     latency,
     latency_mse,
     memory,
@@ -20,9 +21,11 @@ from ue_bench.report import (
     optimism,
     pareto,
     power,
+    splits,
     style,
     table_size,
     training,
+    variance,
     why,
 )
 from ue_bench.report import anchors as anchor
@@ -81,6 +84,12 @@ PLOTS = (
     Plot(optimism, "Optimism of the searches", lambda s: optimism.tidy(s.every_arm, s.search), table=optimism.table),
     Plot(power, "Seeds needed", lambda s: power.tidy(s.every_arm, s.all_summary), table=power.table),
     Plot(why, "Why it works", lambda s: why.tidy(s.arms, s.summary), lambda f, s: why.draw(f), table=why.table),
+    Plot(heads, "Heads", lambda s: heads.tidy(s.arms, s.summary), lambda f, s: heads.draw(f, s.looks), table=heads.table),
+    Plot(
+        splits, "Splits",
+        lambda s: splits.tidy(s.arms, s.summary), lambda f, s: splits.draw(f, s.anchors, s.looks), table=splits.table,
+    ),
+    Plot(variance, "Variance by seed", lambda s: variance.tidy(s.records), lambda f, s: variance.draw(f), table=variance.table),
 )  # fmt: skip
 
 
