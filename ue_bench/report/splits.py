@@ -24,8 +24,8 @@ from ue_bench.report.text import NOTHING, bytes_text, interval_text, missing, ms
 NAME = "splits"
 EMPTY = "all arms were run on one split"
 CAPTION = (
-    "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own scale. Dotted: the predictors to "
-    "beat, where they are near; the table has all. Warm: users or items with ratings in the training part; cold: those without. "
+    "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own scale. Dotted: the predictors "
+    "without an embedding, where they are near; the table has all. Warm: users or items with ratings in the training part; cold: those without. "
     "Only the random split is drawn anew with each seed: on the others an interval has no part for the choice of rows."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
@@ -141,7 +141,8 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
     for axes_row, name in zip(grid, features, strict=True):
         for axes, title in zip(axes_row, titles[name], strict=False):
             _panel(axes, frame[frame["panel"] == title], title, looks)
-            anchor.draw(axes, anchors[(anchors["panel"] == title) & anchors["inside"]])
+            near = anchors["inside"] & anchors["anchor"].isin(TRIVIAL)
+            anchor.draw(axes, anchors[(anchors["panel"] == title) & near])
         for axes in axes_row[len(titles[name]) :]:
             axes.set_visible(False)
     style.legend(figure, [style.handle(looks[label], label, joined=False) for label in dict.fromkeys(frame["label"])])
