@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -132,7 +132,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _tau(row: Mapping[str, Any]) -> str:
+def _tau(row: Any) -> str:
     brackets = "" if missing(row["tau_low"]) else f" [{row['tau_low']:.2f}, {row['tau_high']:.2f}]"
     return f"{row['tau']:.2f}{brackets}"
 

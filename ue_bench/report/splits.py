@@ -25,8 +25,9 @@ NAME = "splits"
 EMPTY = "all arms were run on one split"
 CAPTION = (
     "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own scale. Dotted: the predictors "
-    "without an embedding, where they are near; the table has all. Warm: users or items with ratings in the training part; cold: those without. "
-    "Only the random split is drawn anew with each seed: on the others an interval has no part for the choice of rows."
+    "without an embedding, where they are near; the table has all. Warm: users or items with ratings in the training part; cold: "
+    "those without. Only the random split is drawn anew with each seed: on the others an interval has no part for the choice of "
+    "rows."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
 TRIVIAL = ("mean", "item_mean", "bias")  # matrix factorisation has embeddings of its own

@@ -85,7 +85,7 @@ def _variance(points: Sequence[Sequence[float]]) -> dict[str, Any]:
     squares = sum(float(np.var(point)) * len(point) for point in points)
     df = sum(len(point) - 1 for point in points)
     low, high = (squares / float(stats.chi2.ppf(tail, df)) for tail in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
-    row = {"points": len(points), "n": sum(map(len, points)), "df": df}
+    row: dict[str, Any] = {"points": len(points), "n": sum(map(len, points)), "df": df}
     for end, value in (("", squares / df), ("_low", low), ("_high", high)):
         row |= {f"variance{end}": value, f"sd{end}": value**0.5}
     return row
