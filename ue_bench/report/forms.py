@@ -27,7 +27,7 @@ CAPTION = (
 COLUMNS = [
     "panel", "part", "strategy", "features", "budget", "title", "separate_label", "multiplexed_label", "separate",
     "separate_low", "separate_high", "multiplexed", "multiplexed_low", "multiplexed_high", "n", "difference", "difference_low",
-    "difference_high", "p", "p_holm", "multiplexing",
+    "difference_high", "p", "p_holm", "multiplexing", "where",
 ]  # fmt: skip
 _FORMS = ("separate", "multiplexed")
 _LEGEND = {
@@ -61,6 +61,8 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(found, columns=COLUMNS)
     frame["p_holm"] = holm(list(frame["p"]))
     frame["multiplexing"] = [_change(row) for row in rows(frame)]
+    several = frame.groupby("features")["panel"].transform("nunique") > 1  # splits or heads: the features alone do not tell
+    frame["where"] = frame["panel"].where(several, frame["features"])
     return frame.sort_values(["panel", "budget", "strategy"], kind="stable", ignore_index=True)
 
 
@@ -85,7 +87,7 @@ def table(frame: pd.DataFrame) -> list[str]:
             difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
         p = NOTHING if missing(row.p_holm) else "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
         mse = f"{mse_text(row.separate)} | {mse_text(row.multiplexed)}"
-        lines.append(f"| {row.strategy} | {row.features} | {row.title} | {mse} | {difference} | {p} | {row.multiplexing} |")
+        lines.append(f"| {row.strategy} | {row.where} | {row.title} | {mse} | {difference} | {p} | {row.multiplexing} |")
     return lines
 
 
@@ -125,7 +127,7 @@ def _slopes(axes: Axes, part: pd.DataFrame) -> None:
     axes.margins(y=0.12)
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", visible=False)
-    axes.set_title(f"{part['features'].iloc[0]}, {part['title'].iloc[0]}", fontsize=9)
+    axes.set_title(style.heading(f"{part['where'].iloc[0]}, {part['title'].iloc[0]}"), fontsize=9)
 
 
 def _names(axes: Axes, part: pd.DataFrame) -> None:
