@@ -53,11 +53,8 @@ def compare(records: Sequence[Record], one: str, other: str) -> list[dict[str, A
         budget = theirs["budget"] if missing(mine["budget"]) else mine["budget"]
         row = {name: mine[name] for name in SCOPE} | {"budget": None if missing(budget) else int(budget)}
         row |= {"one": mine["label"], "other": theirs["label"], "part": mine["part"], **test._asdict(), "p_holm": p}
-        row |= {
-            "verdict": UNKNOWN if not told else BETTER if test.difference < 0 else WORSE,
-            "needed": needed,
-            "needed_for": target,
-        }
+        verdict = UNKNOWN if not told else BETTER if test.difference < 0 else WORSE
+        row |= {"verdict": verdict, "needed": needed, "needed_for": None if needed is None else target}
         rows.append({name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()})
     return rows
 
@@ -84,7 +81,7 @@ def _meet(own: pd.DataFrame, rival: pd.DataFrame) -> Iterator[tuple[dict[Any, An
 
 
 def sentence(row: dict[str, Any]) -> str:
-    """One line: `base, random split, 28 kB (ml-100k, study s): A against B: -0.0206 [-0.0310, -0.0102] test MSE, p = 0.006: better`."""
+    """`base, random split, 28 kB (ml-100k, study s): A against B: -0.0206 [-0.0310, -0.0102] test MSE: better (p = 0.006)`."""
     size = bytes_text(row["budget"]) if row["budget"] else "no budget"
     fresh = ", fresh seeds" if row["phase"] == "confirm" else ""
     where = f"{row['features']}, {row['split'].replace('_', ' ')} split, {size} ({row['dataset']}, study {row['study']}{fresh})"
