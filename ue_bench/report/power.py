@@ -25,7 +25,7 @@ CAPTION = (
     f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, two-sided 5 %, power 80 %), from the "
     "standard deviation of the paired differences between arms at one budget, pooled over these pairs."
 )
-COLUMNS = ["panel", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
+COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
                 pooled, degrees, pairs = pooled + float(np.var(apart)) * len(apart), degrees + len(apart) - 1, pairs + 1
         if pairs:
             sd, first = math.sqrt(pooled / degrees), part.iloc[0]
-            where = [panel(part).iloc[0], first["dataset"], first["features"], first["split"], first["phase"]]
+            where = [panel(part).iloc[0], first["study"], first["dataset"], first["features"], first["split"], first["phase"]]
             found.append([*where, pairs, int(part["n"].max()), sd, seeds_needed(sd)])
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -62,8 +62,9 @@ def seeds_needed(sd: float, target: float = TARGET, alpha: float = 1 - LEVEL) ->
 
 def sentences(frame: pd.DataFrame) -> list[str]:
     """One line a comparison."""
-    several = frame["dataset"].nunique() > 1
+    several, studies = frame["dataset"].nunique() > 1, frame["study"].nunique() > 1
     return [
+        f"{f'{row.study}: ' if studies else ''}"
         f"{row.features}{f' of {row.dataset}' if several else ''}, {row.split.replace('_', ' ')} split"
         f"{', fresh seeds' if row.phase == 'confirm' else ''}: sd of paired differences {row.sd:.4f}, {row.needed} seeds to see "
         f"{TARGET} (5 %, power 80 %); has {row.n}"
