@@ -57,7 +57,7 @@ LAW = {
 }
 LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
     "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing"},
-    "seaborn": {"report"}, "matplotlib": {"report"}}  # fmt: skip
+    "seaborn": {"report"}, "matplotlib": {"report"}, "jinja2": {"report"}, "markdown_it": {"report"}}  # fmt: skip
 
 
 def files():

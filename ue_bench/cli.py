@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import webbrowser
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -207,21 +208,26 @@ def _judge(scenarios: Any, runner: Any) -> list[Any]:
     default=None,
     help="Also write the marked blocks of this Markdown file anew.",
 )
-@shared("results")
-def report(only: str | None, out: Path | None, update: Path | None, results: Path) -> None:
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@shared("plugins", "results")
+def report(only: str | None, out: Path | None, update: Path | None, show: bool, plugins: tuple[Path, ...], results: Path) -> None:
     """Draw figures, tables and a page from records alone."""
     from rich.console import Console
 
     from ue_bench.report import build
     from ue_bench.report.terminal import print_summary
 
-    outcome = build(results, out or results / "report", only)
+    _load(plugins)
+    explained = {row["name"]: (row["summary"], row["source"]) for row in _strategies()}
+    outcome = build(results, out or results / "report", only, explained)
     if update:
         from ue_bench.record import write_whole
         from ue_bench.report.prose import refresh
 
         write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.summary, outcome.verdicts))
     print_summary(outcome, Console())
+    if show and not webbrowser.open(outcome.page.resolve().as_uri()):
+        raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
 
 
 @main.command(epilog='Example: ue-bench compare unified "per_feature 2×8 (sqrt)" --results results/published')

@@ -5,6 +5,7 @@ What draws is imported when it is needed: `ue_bench.report.summary` works withou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +34,10 @@ class Outcome:
     power: list[str]
 
 
-def build(results: Path, out: Path, study: str | None = None) -> Outcome:
-    """Read all records of `results` (of one study) and write `report.md`, `figures/` and `tables/` under `out`.
+def build(results: Path, out: Path, study: str | None = None, strategies: Mapping[str, tuple[str, str]] | None = None) -> Outcome:
+    """Read all records of `results` (of one study) and write `report.html`, `figures/` and `tables/` under `out`.
 
+    `strategies`: what the page says of each by name, one line and its source; records hold only names.
     Raises BenchError when there is no record, and when `out` cannot be written.
     """
     from ue_bench.record import load, write_whole
@@ -59,8 +61,8 @@ def build(results: Path, out: Path, study: str | None = None) -> Outcome:
     write_whole(out / "tables" / "paired.csv", csv(compared))
     drawn, figures = draw_all(arms, summary, records, out)
     studies = sorted({record.study for record in records})
-    page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies)
-    path = write_whole(out / "report.md", page.text())
+    page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies, strategies or {})
+    path = write_whole(out / "report.html", page.html())
     return Outcome(summary, figures, compared, path, skipped, list(arms.refused), of_arms(arms.kept))
 
 

@@ -12,6 +12,7 @@ from ue_bench.record import Record
 from ue_bench.report import style
 from ue_bench.report.arms import comparison_of
 from ue_bench.report.frames import groups, rows
+from ue_bench.report.hover import hover
 from ue_bench.report.summary import panel, score
 
 NAME = "allocation"
@@ -26,6 +27,7 @@ CAPTION = (
 COLUMNS = [
     "panel",
     "view",
+    "part",
     "feature",
     "lookups",
     "x",
@@ -58,6 +60,7 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     trials = pd.DataFrame(rows)
     trials["scope"] = panel(trials.assign(phase=""))
     trials["panel"], trials["view"] = trials["scope"] + ": " + trials["group"], "trial"
+    trials["part"] = "validation"
     varied = trials.groupby(["panel", "feature"])["lookups"].transform("nunique").groupby(trials["panel"]).transform("max") > 1
     trials = trials[varied].copy()  # a search of other things says nothing about lookups
     if trials.empty:
@@ -102,6 +105,7 @@ def _strip(axes: Axes, own: pd.DataFrame) -> None:
     best = own["best"].astype(bool)
     axes.plot(own.loc[~best, "x"], own.loc[~best, "mse"], "o", color="#9CC3DE", markersize=3.5)
     axes.plot(own.loc[best, "x"], own.loc[best, "mse"], "D", color="#7A2E00", markersize=5.5)
+    hover(axes, own, "x", "mse")
     medians = own.drop_duplicates("lookups")
     axes.plot(medians["lookups"], medians["median"], "_", color="#303030", markersize=15, markeredgewidth=1.6)
     axes.set_xticks(sorted(own["lookups"].astype(int).unique()))

@@ -30,7 +30,8 @@ from ue_bench.report import (
 )
 from ue_bench.report import anchors as anchor
 from ue_bench.report.arms import Arm, Arms
-from ue_bench.report.page import Drawn
+from ue_bench.report.page import Drawn, Picture
+from ue_bench.report.picture import save
 from ue_bench.report.summary import score
 
 
@@ -112,24 +113,23 @@ def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: 
             all_records = [record for record in records if record.study == name]
             study = Study(kept, own, after, search, every, all_records, anchor.tidy(score(own)), looks, everything)
             for plot in PLOTS:
-                _one(plot, study, name if len(names) > 1 else "", out, drawn, paths)
+                _one(plot, study, name, name if len(names) > 1 else "", out, drawn, paths)
     return drawn, paths
 
 
-def _one(plot: Plot, study: Study, prefix: str, out: Path, drawn: list[Drawn], paths: list[Path]) -> None:
+def _one(plot: Plot, study: Study, own: str, prefix: str, out: Path, drawn: list[Drawn], paths: list[Path]) -> None:
     module = plot.module
-    title = f"{plot.title} ({prefix})" if prefix else plot.title
     name = f"{prefix}-{module.NAME}" if prefix else module.NAME
     frame = plot.tidy(study)
     if frame.empty:
-        drawn.append(Drawn(title, reason=module.EMPTY))
+        drawn.append(Drawn(own, module.NAME, plot.title, reason=module.EMPTY))
         return
     write_whole(out / "tables" / f"{name}.csv", csv(frame))
-    panels = [part for _, part in frame.groupby("panel")] if plot.each else [frame]
-    for place, part in enumerate(panels):
-        own = name if place == 0 else f"{name}-{place + 1}"
+    pictures = []
+    for place, (_, part) in enumerate(frame.groupby("panel") if plot.each else [("", frame)]):
+        file = name if place == 0 else f"{name}-{place + 1}"
         if plot.draw:
-            paths += style.save(plot.draw(part, study), out / "figures", own)
+            paths += save(plot.draw(part, study), out / "figures", file)
         lines = plot.table(part) if plot.table else []
-        picture = f"figures/{own}" if plot.draw else ""
-        drawn.append(Drawn(title, module.CAPTION, picture, f"tables/{name}.csv", lines=lines))
+        pictures.append(Picture(f"figures/{file}" if plot.draw else "", lines))
+    drawn.append(Drawn(own, module.NAME, plot.title, module.CAPTION, pictures, f"tables/{name}.csv"))

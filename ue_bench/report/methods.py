@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.report import style
 from ue_bench.report.frames import groups, rows
+from ue_bench.report.hover import hover
 from ue_bench.report.summary import panel, score
 from ue_bench.report.text import bytes_text, mse_text
 from ue_bench.report.verdict import champions
@@ -91,6 +92,7 @@ def _panel(axes: Axes, budgeted: pd.DataFrame, free: pd.DataFrame, anchors: pd.D
     for row in rows(free):
         axes.axhline(row.y, color="#000000", linestyle=(0, (6, 2, 1, 2)), linewidth=0.8, zorder=2)
         axes.plot([row.total_bytes], [row.y], "*", color="#000000", markersize=6, zorder=2)
+    hover(axes, free, "total_bytes", "y")
     for row in rows(anchors):
         axes.axhline(row.mse, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9, zorder=1)
     for place, (_, line) in enumerate(groups(budgeted[budgeted["title"] == title], "line")):

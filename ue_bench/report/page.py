@@ -1,48 +1,60 @@
-"""The report as one Markdown page: question, answer, figures, table, what was left out, environment, and how to make it again."""
+"""The report as one HTML page that needs nothing beside it: text from Markdown and records, figures and their data inlined."""
 
-from collections import Counter
-from collections.abc import Sequence
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
+import jinja2
 import pandas as pd
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
 
 from ue_bench.record import Record
-from ue_bench.report import left_out, ranks
+from ue_bench.report import abstract, environment, left_out, limits, ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.arms import Arms
-from ue_bench.report.frames import groups, records
-from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel
-from ue_bench.report.text import NOTHING, bytes_text, interval_text, micros_text, missing, mse_text, ratio_text
+from ue_bench.report.picture import inline
+from ue_bench.report.tables import NOTE, tables
 
 QUESTION = (
     "For this data and this memory, how should categorical features be embedded: one multiplexed table for all "
     "features, one hashed table per feature, an exact (collisionless) table, or something cleverer?"
 )
 COMMANDS = ("ue-bench study {study} --results {results}", "ue-bench report --results {results} --out {out}")
-ANCHOR_ROWS = {
-    "mean": "global mean",
-    "item_mean": "item mean",
-    "bias": "user and item bias model",
-    "mf": "biased matrix factorisation",
-}
+QUICK = "-quick"  # how the folder of a study's short form ends
+MAIN = ("table_size", "default")  # the studies that answer the question best, and the figure that shows it
+LARGEST_SVG = 1_500_000  # characters; a larger figure stands in the page as a picture, so that the page opens fast
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+_BETWEEN_LETTERS = re.compile(r"(?<=\w)([*_|])(?=\w)")  # of a name such as user_id*genres: no emphasis
+
+
+class Picture(NamedTuple):
+    """One figure: its files are `path`.png and `path`.svg under the folder of the report; Markdown lines that stand below."""
+
+    path: str
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure or table in the report: its files relative to the page, or the reason why there is none."""
+    """A kind of figure or table of one study: what there is of it, or the reason why there is nothing."""
 
+    study: str
+    name: str
     title: str
     caption: str = ""
-    picture: str = ""
-    table: str = ""
+    pictures: Sequence[Picture] = ()  # with an empty path: a table alone
+    table: str = ""  # the tidy data as csv, relative to the folder
     reason: str = ""
-    lines: Sequence[str] = ()  # Markdown below the figure
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page tells."""
+    """All that the page tells. `strategies`: one line and the source of each by name, for those that occur."""
 
     arms: Arms
     summary: pd.DataFrame
@@ -53,93 +65,82 @@ class Page:
     results: str
     out: str
     studies: Sequence[str] = field(default=())
+    strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
-    def text(self) -> str:
-        parts = [
-            ["# Benchmark of embedding-table strategies", "", f"Question: {QUESTION}"],
-            ["## Answer", "", *sentences(self.summary, self.verdicts)],
-            ["## Figures", *(line for drawn in self.drawn for line in _figure(drawn))],
-            ["## Summary", "", _table_note(), *ranks.tables(self.summary), *tables(self.summary)],
-            ["## Left out", "", *left_out.lines(self.arms, self.summary, self.skipped)],
-            ["## Environment", "", *_environment(self.records)],
-            ["## Make it again", "", "```sh", *self._commands(), "```"],
-        ]
-        return "\n\n".join("\n".join(part).rstrip() for part in parts) + "\n"
+    def html(self) -> str:
+        loader = jinja2.PackageLoader("ue_bench.report", "templates")
+        engine = jinja2.Environment(
+            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        engine.filters |= {"markdown": markdown, "papers": papers, "data_link": self._data_link, "shown": self._shown}
+        script = loader.get_source(engine, "page.js")[0]
+        main = self.main()
+        by_study = {name: [drawn for drawn in self.drawn if drawn.study == name and drawn.pictures] for name in self.studies}
+        return engine.get_template("page.html").render(
+            question=QUESTION,
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            style=Markup(loader.get_source(engine, "page.css")[0]),
+            main=main,
+            abstract={name: self._abstract(name) for name in self.studies},
+            answer=sentences(self.summary, self.verdicts),
+            by_study={name: drawn for name, drawn in by_study.items() if drawn},
+            missing=[drawn for drawn in self.drawn if drawn.reason],
+            note=NOTE,
+            tables={name: self._tables(name) for name in self.studies},
+            strategies=self._strategies(),
+            left_out=left_out.lines(self.arms, self.summary, self.skipped),
+            environment=environment.lines(self.records),
+            commands=self._commands(),
+            limits=limits.lines(self.summary, self.verdicts, self.records),
+        )
+
+    def main(self) -> Drawn | None:
+        """The figure that answers the question: of the study that answers best, the first there is."""
+        pictured = [drawn for drawn in self.drawn if drawn.pictures and drawn.pictures[0].path]
+        order = [*MAIN, *(drawn.study for drawn in pictured)]
+        return min(pictured, key=lambda drawn: (order.index(drawn.study), drawn.name != MAIN[0]), default=None)
+
+    def _of(self, study: str, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["study"] == study].reset_index(drop=True) if len(frame) else frame
+
+    def _abstract(self, study: str) -> list[str]:
+        return abstract.sentences(self._of(study, self.summary), self._of(study, self.verdicts))
+
+    def _tables(self, study: str) -> list[str]:
+        own = self._of(study, self.summary)
+        return [*ranks.tables(own), *tables(own)] if len(own) else []
+
+    def _strategies(self) -> dict[str, tuple[str, str]]:
+        """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""
+        return {name: self.strategies.get(name, ("", "")) for name in sorted({r.config["strategy"] for r in self.records})}
 
     def _commands(self) -> list[str]:
         first, last = COMMANDS
-        return [
-            *(first.format(study=s, results=self.results) for s in self.studies if s != "run"),  # single runs are no study
-            last.format(results=self.results, out=self.out),
-        ]
+        told = [name.removesuffix(QUICK) + " --quick" * name.endswith(QUICK) for name in self.studies if name != "run"]
+        return [*(first.format(study=s, results=self.results) for s in told), last.format(results=self.results, out=self.out)]
+
+    def _data_link(self, path: str) -> str:
+        """A csv file of the report as an address that holds it."""
+        return f"data:text/csv;base64,{base64.b64encode((Path(self.out) / path).read_bytes()).decode()}"
+
+    def _shown(self, path: str, number: str, title: str) -> Markup:
+        """A figure in the page; `number` keeps the ids of several apart."""
+        svg = (Path(self.out) / f"{path}.svg").read_text(encoding="utf-8")
+        if len(svg) <= LARGEST_SVG:
+            return Markup(inline(svg, f"p{number}-", title))
+        data = base64.b64encode((Path(self.out) / f"{path}.png").read_bytes()).decode()
+        return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, data)
 
 
-def _figure(drawn: Drawn) -> list[str]:
-    if drawn.reason:
-        return ["", f"### {drawn.title}", "", f"Not drawn: {drawn.reason}."]
-    picture = [f"![{drawn.title}]({drawn.picture}.png)", ""] if drawn.picture else []
-    links = f"[SVG]({drawn.picture}.svg), [data]({drawn.table})" if drawn.picture else f"[data]({drawn.table})"
-    return ["", f"### {drawn.title}", "", *picture, f"{drawn.caption} {links}", *(["", *drawn.lines] if drawn.lines else [])]
+def markdown(lines: Sequence[str]) -> Markup:
+    """HTML of Markdown lines: no raw HTML, no link, no picture, whatever a record's text holds; tables scroll in a box."""
+    engine = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink", "reference"])
+    text = "\n".join(_BETWEEN_LETTERS.sub(r"\\\1", line) for line in lines)
+    html = engine.render(text).replace("<table>", '<div class="wide" tabindex="0"><table class="sorts">')
+    return Markup(html.replace("</table>", "</table></div>"))
 
 
-def _table_note() -> str:
-    return (
-        "MSE: mean and 95 % t-interval over n seeds. Table: with auxiliary data, and as a part of the exact table. "
-        f"Total: with the vocabulary. Latency: median microseconds of a lookup of {BATCH} rows from codes (~: unstable). "
-        "▽: not better than the bias model. All columns: [summary.csv](tables/summary.csv); "
-        "the paired tests: [paired.csv](tables/paired.csv)."
-    )
-
-
-def tables(summary: pd.DataFrame) -> list[str]:
-    """Markdown lines: a table for each comparison, with the anchors at its head."""
-    lines = []
-    for key, part in groups(summary, SCOPE):
-        tested = bool(part["test_mse_mean"].notna().any())
-        lines += ["", f"### {panel(part).iloc[0]}, study `{key[0]}`", ""]
-        lines += [
-            f"| arm | budget | table | total | n | {'test' if tested else 'validation'} MSE | µs |",
-            "|---|--:|--:|--:|--:|---|--:|",
-        ]
-        for name in ANCHORS:
-            value = part[f"anchor_{name}"].mean()
-            if not missing(value):
-                lines.append(f"| *{ANCHOR_ROWS[name]}* | | | | | *{mse_text(value)}* | |")
-        ordered = part.sort_values(["budget", "test_mse_mean" if tested else "val_mse_mean", "label"], kind="stable")
-        lines += [_row(row, "test" if tested else "val") for row in records(ordered)]
-    return lines
-
-
-def _row(row: dict[Any, Any], part: str) -> str:
-    table = row["table_bytes"] + row["auxiliary_bytes"]
-    size = f"{bytes_text(table)} ({ratio_text(table, row['exact_table_bytes'])})"
-    mse = interval_text(*(row[f"{part}_mse_{name}"] for name in ("mean", "low", "high"))) + (
-        " ▽" if row["beats_bias"] is False else ""
-    )
-    latency = ("~" if row["latency_unstable"] is True else "") + micros_text(row["latency_us"])
-    n = f"{row['n']} of {row['n_most']}" if row["n"] < row["n_most"] else row["n"]
-    return (
-        f"| {row['label']} | {bytes_text(row['budget'])} | {size} | {bytes_text(row['total_bytes'])} | {n} | {mse} | {latency} |"
-    )
-
-
-def _environment(records: Sequence[Record]) -> list[str]:
-    """Each fact with its values, the most common first; a count where they differ."""
-    facts = {
-        "code": lambda r: f"{str(r.env.get('git_sha'))[:12]}{' (with changes)' if r.env.get('git_dirty') else ''}",
-        "CPU": lambda r: f"{r.env.get('cpu')}, {r.env.get('cores')} cores",
-        "GPU": lambda r: r.env.get("gpu"),
-        "threads": lambda r: r.found.get("threads", r.env.get("threads")),
-        "platform": lambda r: r.env.get("platform"),
-        "versions": lambda r: ", ".join(f"{name} {version}" for name, version in sorted(r.env.get("versions", {}).items())),
-        "data": lambda r: f"{r.config.get('dataset')} from {r.found.get('source')}, checksum {r.found.get('checksum')}",
-        "optimizer": lambda r: r.found.get("optimizer_path"),
-    }
-    ran = [record for record in records if record.env]
-    lines = [f"- records: {len(records)} ({sum(record.status == 'ok' for record in records)} ok)"]
-    for name, fact in facts.items():
-        counts = Counter(str(value) for record in ran if (value := fact(record)) is not None)
-        values = [text if len(counts) == 1 else f"{text} ({n})" for text, n in counts.most_common(5)]
-        lines.append(f"- {name}: {'; '.join(values) or NOTHING}")
-    times = sorted(str(record.env["time"]) for record in ran if record.env.get("time"))
-    return [*lines, f"- measured: {times[0]} to {times[-1]}"] if times else lines
+def papers(source: str) -> Markup:
+    """The source of a strategy, where an arXiv number leads to the paper."""
+    return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1" rel="noreferrer">arXiv \1</a>', str(escape(source))))

@@ -14,7 +14,7 @@ import pandas as pd
 from ue_bench.errors import BenchError, unknown
 from ue_bench.report import ranks
 from ue_bench.report.answer import sentences
-from ue_bench.report.page import tables
+from ue_bench.report.tables import tables
 
 BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

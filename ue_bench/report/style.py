@@ -1,11 +1,10 @@
-"""The look of every figure: one palette, one order (alphabetical), markers and dashes, and how a figure is saved.
+"""The look of every figure: one palette, one order (alphabetical), markers and dashes.
 
 A strategy owns a colour; its marker and dash tell it apart without one. The eighth strategy repeats a colour, not a look.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -15,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ue_bench.errors import BenchError
 from ue_bench.report.frames import groups
+from ue_bench.report.hover import hover
 
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe-Ito without its yellow
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8")  # all can be drawn hollow
@@ -104,7 +103,7 @@ def canvas(rows: int, columns: int, width: float, height: float, **options: Any)
 
 
 def points(axes: Axes, line: pd.DataFrame, x: str, y: str, look: Look, *, joined: bool = True) -> None:
-    """One line with its markers, hollow where column `hollow` says so."""
+    """One line with its markers, hollow where column `hollow` says so; each marker tells its configuration on hover."""
     if joined:
         axes.plot(line[x], line[y], color=look.color, linestyle=look.dash, linewidth=1.4, zorder=3)
     for hollow, part in groups(line, "hollow"):
@@ -117,6 +116,7 @@ def points(axes: Axes, line: pd.DataFrame, x: str, y: str, look: Look, *, joined
         }
         every = max(1, len(part) // 12)  # a long history: not a marker an evaluation
         axes.plot(part[x], part[y], markevery=every, markeredgecolor=look.color, markeredgewidth=1.2, zorder=4, **style)
+        hover(axes, part[::every], x, y)
 
 
 def handle(look: Look, label: str, *, joined: bool = True) -> Line2D:
@@ -129,6 +129,7 @@ def pale(axes: Axes, line: pd.DataFrame, x: str, y: str, *, joined: bool = True)
     axes.plot(
         line[x], line[y], color=PALE, linewidth=0.8, linestyle="-" if joined else "none", marker=".", markersize=4, zorder=1
     )
+    hover(axes, line[:: max(1, len(line) // 12)] if joined else line, x, y)
 
 
 def others(*, joined: bool = True) -> Line2D:
@@ -156,16 +157,3 @@ def settle(figure: Figure) -> None:
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
-
-
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """PNG at 150 dpi and SVG, the same for the same records. Raises BenchError when the folder cannot be written."""
-    settle(figure)
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=150, bbox_inches="tight")  # a text may be wider than the layout reckoned
-        figure.savefig(paths[1], metadata={"Date": None}, bbox_inches="tight")
-    except OSError as error:
-        raise BenchError(f"cannot write {folder}: {error.strerror or error}; choose another --out or free the space") from error
-    return paths

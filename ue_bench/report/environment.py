@@ -1,0 +1,29 @@
+"""Where the records were made: code, machine, versions, data."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ue_bench.record import Record
+from ue_bench.report.text import NOTHING
+
+
+def lines(records: Sequence[Record]) -> list[str]:
+    """Markdown bullets: each fact with its values, the most common first; a count where they differ."""
+    facts = {
+        "code": lambda r: f"{str(r.env.get('git_sha'))[:12]}{' (with changes)' if r.env.get('git_dirty') else ''}",
+        "CPU": lambda r: f"{r.env.get('cpu')}, {r.env.get('cores')} cores",
+        "GPU": lambda r: r.env.get("gpu"),
+        "threads": lambda r: r.found.get("threads", r.env.get("threads")),
+        "platform": lambda r: r.env.get("platform"),
+        "versions": lambda r: ", ".join(f"{name} {version}" for name, version in sorted(r.env.get("versions", {}).items())),
+        "data": lambda r: f"{r.config.get('dataset')} from {r.found.get('source')}, checksum {r.found.get('checksum')}",
+        "optimizer": lambda r: r.found.get("optimizer_path"),
+    }
+    ran = [record for record in records if record.env]
+    told = [f"- records: {len(records)} ({sum(record.status == 'ok' for record in records)} ok)"]
+    for name, fact in facts.items():
+        counts = Counter(str(value) for record in ran if (value := fact(record)) is not None)
+        values = [text if len(counts) == 1 else f"{text} ({n})" for text, n in counts.most_common(5)]
+        told.append(f"- {name}: {'; '.join(values) or NOTHING}")
+    times = sorted(str(record.env["time"]) for record in ran if record.env.get("time"))
+    return [*told, f"- measured: {times[0]} to {times[-1]}"] if times else told

@@ -1,0 +1,50 @@
+"""What the points of a figure tell: on hover each says which configuration it is, and what was measured.
+
+A point that tells is a transparent marker with its text for a link; `picture.save` makes the link a group with a `<title>`, which
+a browser shows on hover. The rest of matplotlib knows nothing of it, and a PNG is as before.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ue_bench.report.frames import records
+from ue_bench.report.text import bytes_text, interval_text, micros_text, missing
+
+LINK = "point:"
+_AREA = 90  # of a point that can be pointed at, in square points: larger than what is seen
+
+_TOLD: dict[str, Callable[[dict[Any, Any]], str]] = {  # by the column of a tidy frame, in the order told
+    "label": lambda row: row["label"],
+    "regions": lambda row: f"regions: {row['regions']}",
+    "budget": lambda row: f"budget: {bytes_text(row['budget'])}",
+    "total_bytes": lambda row: f"total with vocabulary: {bytes_text(row['total_bytes'])}",
+    "feature": lambda row: f"feature: {row['feature']}",
+    "lookups": lambda row: f"lookups: {row['lookups']:g}" if isinstance(row["lookups"], float) else f"lookups: {row['lookups']}",
+    "batch": lambda row: f"batch: {row['batch']} rows",
+    "epoch": lambda row: f"epoch: {row['epoch']:g}",
+    "p50_us": lambda row: f"latency: {micros_text(row['p50_us'])} µs",
+    "mse": lambda row: f"{row.get('part', '')} MSE: {interval_text(row['mse'], row.get('low'), row.get('high'))}".lstrip(),
+    "n": lambda row: f"seeds: {row['n']:g}",
+    "panel": lambda row: row["panel"],
+}
+
+
+def told(frame: pd.DataFrame) -> list[str]:
+    """A text of some lines for each row, from those of its columns that are known here and have a value."""
+    return [
+        "\n".join(text(row) for name, text in _TOLD.items() if name in row and not missing(row[name])) for row in records(frame)
+    ]
+
+
+def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
+    """Each row of `frame`, drawn at its columns `x` and `y`, tells its configuration on hover."""
+    known = frame.dropna(subset=[x, y])
+    texts = told(known)
+    if not any(texts):
+        return
+    spots = axes.scatter(known[x], known[y], s=_AREA, facecolor=[(0, 0, 0, 0)], linewidth=0, zorder=9)
+    spots.set_urls([LINK + text for text in texts])
+    spots.set_in_layout(False)
