@@ -1,5 +1,6 @@
 """Every method in a small panel of its own, on all the others in grey: test MSE against total bytes."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -66,8 +67,10 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame) -> Figure:
     down = -(-len(titles) // _ACROSS)
     figure, grid = style.canvas(down, _ACROSS, 2.25, 1.75, sharex=True, sharey=True)
     known = anchors[anchors["panel"] == frame["panel"].iloc[0]]
+    lines = [(line["title"].iloc[0], line) for _, line in groups(budgeted, "line")]
     for axes, title in zip(grid.flat, titles, strict=False):
-        _panel(axes, budgeted, free, known[known["inside"]], title)
+        _behind(axes, [line for other, line in lines if other != title])
+        _panel(axes, [line for own, line in lines if own == title], free, known[known["inside"]], title)
     for place, axes in enumerate(grid.flat):
         lowest = len(titles) - _ACROSS <= place
         axes.set_visible(place < len(titles))
@@ -86,16 +89,20 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, budgeted: pd.DataFrame, free: pd.DataFrame, anchors: pd.DataFrame, title: str) -> None:
-    for _, line in groups(budgeted[budgeted["title"] != title], "line"):
-        axes.plot(line["total_bytes"], line["y"], color=style.PALE, linewidth=0.8, zorder=1)
+def _behind(axes: Axes, lines: list[pd.DataFrame]) -> None:
+    """All lines as one with gaps: a line each, in a panel each, would take most of the report's time."""
+    points = [point for line in lines for point in [*zip(line["total_bytes"], line["y"], strict=True), (math.nan, math.nan)]]
+    axes.plot(*zip(*points, strict=True), color=style.PALE, linewidth=0.8, zorder=1)
+
+
+def _panel(axes: Axes, lines: list[pd.DataFrame], free: pd.DataFrame, anchors: pd.DataFrame, title: str) -> None:
     for row in rows(free):
         axes.axhline(row.y, color="#000000", linestyle=(0, (6, 2, 1, 2)), linewidth=0.8, zorder=2)
         axes.plot([row.total_bytes], [row.y], "*", color="#000000", markersize=6, zorder=2)
     hover(axes, free, "total_bytes", "y")
     for row in rows(anchors):
         axes.axhline(row.mse, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9, zorder=1)
-    for place, (_, line) in enumerate(groups(budgeted[budgeted["title"] == title], "line")):
+    for place, line in enumerate(lines):
         look = style.form_look(line["regions"].iloc[0])
         axes.vlines(line["total_bytes"], line["low"], line["high"], color=look.color, linewidth=1, zorder=3)
         style.points(axes, line, "total_bytes", "y", look)

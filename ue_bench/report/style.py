@@ -154,6 +154,6 @@ def legend(figure: Figure, handles: list[Any]) -> None:
 
 def settle(figure: Figure) -> None:
     """Lay the figure out once, for all that is drawn into it and saved from it afterwards."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
         figure.set_layout_engine(None)

@@ -1,6 +1,7 @@
 """The tidy summary: one row an arm, with the mean over its seeds and a 95 % interval. Needs no plotting library."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -115,7 +116,7 @@ def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
 def latency_at(timings: Sequence[Record], source: str, batch: int, quantile: str = "p50_us") -> float | None:
     """Microseconds: the median over the arm's timings."""
     values = [row[quantile] for row in latency_rows(timings) if (row["source"], row["batch"]) == (source, batch)]
-    return float(pd.Series(values).median()) if values else None
+    return float(median(values)) if values else None
 
 
 def unstable_at(timings: Sequence[Record], source: str, batch: int) -> bool | None:
