@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.path import Path
+from matplotlib.transforms import IdentityTransform
 
 from ue_bench.report.frames import records
 from ue_bench.report.text import bytes_text, interval_text, micros_text, missing
 
 LINK = "point:"
-_AREA = 90  # of a point that can be pointed at, in square points: larger than what is seen
+_RADIUS = 4.7  # of what can be pointed at, in 1/72 inch: larger than what is seen
 
 _TOLD: dict[str, Callable[[dict[Any, Any]], str]] = {  # by the column of a tidy frame, in the order told
     "label": lambda row: row["label"],
@@ -45,6 +48,10 @@ def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
     texts = told(known)
     if not any(texts):
         return
-    spots = axes.scatter(known[x], known[y], s=_AREA, facecolor=[(0, 0, 0, 0)], linewidth=0, zorder=9)
-    spots.set_urls([LINK + text for text in texts])
+    spots = PathCollection(
+        [Path.unit_circle()], [_RADIUS**2], offsets=known[[x, y]].to_numpy(float), offset_transform=axes.transData,
+        facecolors=[(0, 0, 0, 0)], linewidths=[0], urls=[LINK + text for text in texts], zorder=9,
+    )  # fmt: skip
+    spots.set_transform(IdentityTransform())
     spots.set_in_layout(False)
+    axes.add_collection(spots, autolim=False)  # what is seen has set the limits; `scatter` would reckon them anew each time
