@@ -48,14 +48,15 @@ LAW = {
     "study": {"config"},
     "search": {"apportion", "config", "record", "run", "study"},
     "runner": {"config", "progress", "record", "run", "search", "study", "workers"},
-    "report": {"report", "record"},
     "check": {"config", "record", "report", "run", "strategies", "study"},
+    "importance": set(),
+    "report": {"apportion", "importance", "record", "report"},
     "testing": STRATEGIES,
     "options": {"config", "units"},
     "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
     "studies": {"config", "data", "strategies", "studies", "study"},
 }
-LIBRARIES = {"optuna": {"search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
+LIBRARIES = {"optuna": {"importance", "search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
     "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing"},
     "seaborn": {"report"}, "matplotlib": {"report"}, "jinja2": {"report"}, "markdown_it": {"report"}}  # fmt: skip
 

@@ -14,6 +14,7 @@ from ue_bench.report.arms import comparison_of
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.hover import hover
 from ue_bench.report.summary import panel, score
+from ue_bench.report.trials import facts
 
 NAME = "allocation"
 EMPTY = "no search that varied the lookups of a feature"
@@ -52,7 +53,7 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
         comparison_of(record)._asdict()
         | {"group": record.config["strategy"], "feature": feature, "lookups": n, "mse": record.quality["val_mse"]}
         for record in search
-        if record.quality.get("val_mse") is not None
+        if record.quality.get("val_mse") is not None and _free(record)
         for feature, n in record.found.get("lookups", {}).items()
     ]  # fmt: skip
     if not rows:
@@ -77,6 +78,12 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     arms["y"] = arms.groupby("scope").cumcount()
     arms = trials[["scope", "panel"]].drop_duplicates().merge(arms, on="scope")
     return pd.concat([trials, arms]).reindex(columns=COLUMNS).reset_index(drop=True)
+
+
+def _free(record: Record) -> bool:
+    """A fixed number that is shared out, and a search for several aims at once, have figures of their own."""
+    told = facts(record)
+    return told.get("total") is None and len(told.get("objectives", ())) < 2
 
 
 def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:

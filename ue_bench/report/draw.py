@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 from ue_bench.record import Record, write_whole
 from ue_bench.report import (
     allocation,
+    allocation_rule,
     csv,
     forms,
     heads,
+    hypervolume,
+    importances,
     latency,
     latency_mse,
     memory,
@@ -21,6 +24,8 @@ from ue_bench.report import (
     optimism,
     pareto,
     power,
+    second_lookup,
+    shared_out,
     splits,
     style,
     table_size,
@@ -80,6 +85,26 @@ PLOTS = (
     Plot(
         allocation, "Lookup allocation",
         lambda s: allocation.tidy(s.search, s.confirmed), lambda f, s: allocation.draw(f, s.looks), each=True,
+    ),
+    Plot(
+        shared_out, "Lookups shared out", lambda s: shared_out.tidy(s.every_arm, s.search), lambda f, s: shared_out.draw(f),
+        each=True, table=shared_out.table,
+    ),
+    Plot(
+        second_lookup, "The second lookup", lambda s: second_lookup.tidy(s.every_arm, s.search),
+        lambda f, s: second_lookup.draw(f), each=True, table=second_lookup.table,
+    ),
+    Plot(
+        importances, "Importance of each feature's lookups", lambda s: importances.tidy(s.search),
+        lambda f, s: importances.draw(f), each=True, table=importances.table,
+    ),
+    Plot(
+        allocation_rule, "A rule for the lookups", lambda s: allocation_rule.tidy(s.search),
+        lambda f, s: allocation_rule.draw(f), each=True, table=allocation_rule.table,
+    ),
+    Plot(
+        hypervolume, "Table size, dim and lookups together", lambda s: hypervolume.tidy(s.search),
+        lambda f, s: hypervolume.draw(f), each=True, table=hypervolume.table,
     ),
     Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
     Plot(optimism, "Optimism of the searches", lambda s: optimism.tidy(s.every_arm, s.search), table=optimism.table),
