@@ -44,22 +44,27 @@ def test_the_rule_finds_the_planted_power_and_beats_the_even_allocation(arms):
     held = frame[frame["view"] == "held"]
     assert list(held["budget"]) == [3504, 14_016, 56_064]
     assert held["power"].between(0.15, 0.45).all()
-    assert (held["error_rule"] < held["error_even"]).all()
-    assert held["regret_rule"].mean() < held["regret_even"].mean()
+    for rule in ("cardinality", "share"):
+        assert (held[f"error_{rule}"] < held["error_even"]).all()
+        assert held[f"regret_{rule}"].mean() < held["regret_even"].mean()
     found = frame[frame["view"] == "found"]
-    assert (found.groupby(["cell", "budget"])["whole"].sum() == found.groupby(["cell", "budget"])["total"].first()).all()
+    for rule in ("cardinality", "share"):
+        assert (found.groupby("search")[f"whole_{rule}"].sum() == found.groupby("search")["total"].first()).all()
     text = allocation_rule.table(frame)
-    assert "share out the others in proportion to cardinality^0." in text[0]
-    assert "nearer than the even allocation's" in text[0]
-    assert "no nearer" not in text[0]
+    assert "give every feature one lookup and share out the others" in text[0]
+    assert " evenly;" not in text[0]
+    assert len(text) == 1 + 3 + 3
     assert len(allocation_rule.draw(frame).axes) == 2
 
 
-def test_the_rule_is_apportioned_and_even_at_power_zero():
+def test_rules_are_apportioned_and_even_at_power_zero():
     cards = {"a": 1000, "b": 10, "c": 1}
-    assert allocation_rule.allocation(cards, 9, 0) == {"a": 3, "b": 3, "c": 3}
-    assert allocation_rule.allocation(cards, 9, 1) == {"a": 7, "b": 1, "c": 1}
-    assert allocation_rule.quotas(cards, 6, 0.5) == pytest.approx([3.6511, 1.2651, 1.0838], abs=1e-3)
+    weights = allocation_rule.by_cardinality
+    assert allocation_rule.allocation(weights(cards, 0), 9) == {"a": 3, "b": 3, "c": 3}
+    assert allocation_rule.allocation(weights(cards, 1), 9) == {"a": 7, "b": 1, "c": 1}
+    assert allocation_rule.quotas(weights(cards, 0.5), 6) == pytest.approx([3.6511, 1.2651, 1.0838], abs=1e-3)
+    wanted = pd.DataFrame({"search": "s", "feature": ["a", "b"], "total": 6, "wanted": [4.0, 2.0]})
+    assert allocation_rule.shares(wanted) == {"a": 0.75, "b": 0.25}
 
 
 def test_one_size_has_no_rule(arms):
@@ -76,7 +81,7 @@ def test_the_second_lookup_goes_to_the_planted_feature(arms):
     effects = frame[frame["source"] == second_lookup.TRIALS].groupby("feature")["difference"].mean()
     assert effects["movie_id"] < effects["age"] < effects["gender"]
     assert (frame["low"] <= frame["difference"]).all()
-    assert "worth most to movie_id" in second_lookup.table(frame)[0]
+    assert "does most for movie_id" in second_lookup.table(frame)[0]
     assert len(second_lookup.draw(frame).axes) == 3
 
 
@@ -90,7 +95,7 @@ def test_the_effect_of_a_doubling_is_the_slope(arms):
         linear.append(replace(record, quality={"val_mse": value}))
     frame = second_lookup.tidy([], linear)
     assert dict(zip(frame["feature"], frame["difference"], strict=True)) == pytest.approx(
-        {f: slopes[f] for f in frame["feature"]}, abs=1e-9
+        {name: slope - sum(slopes.values()) / 6 for name, slope in slopes.items()}, abs=1e-9
     )
     assert (frame["high"] - frame["low"] < 1e-9).all()
 

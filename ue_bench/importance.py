@@ -16,6 +16,7 @@ def importances(trials: Sequence[Mapping[str, int]], values: Sequence[float], se
     space: dict[str, BaseDistribution] = {
         name: IntDistribution(min(trial[name] for trial in trials), max(trial[name] for trial in trials)) for name in trials[0]
     }
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
     study.add_trials(
         [

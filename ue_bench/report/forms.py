@@ -14,7 +14,7 @@ from ue_bench.report.frames import groups, rows
 from ue_bench.report.placing import LINE, spread
 from ue_bench.report.statistics import LEVEL, holm, paired
 from ue_bench.report.summary import SCOPE, by_seed, key, panel, score
-from ue_bench.report.text import NOTHING, bytes_text, missing, mse_text, ratio_text
+from ue_bench.report.text import bytes_text, missing, mse_text, p_cell, ratio_text
 
 NAME = "forms"
 EMPTY = "no strategy has both a separate and a multiplexed form at one budget"
@@ -85,7 +85,7 @@ def table(frame: pd.DataFrame) -> list[str]:
         difference = f"{row.difference:+.4f}"
         if not missing(row.difference_low):
             difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-        p = NOTHING if missing(row.p_holm) else "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+        p = p_cell(row.p_holm)
         mse = f"{mse_text(row.separate)} | {mse_text(row.multiplexed)}"
         lines.append(f"| {row.strategy} | {row.where} | {row.title} | {mse} | {difference} | {p} | {row.multiplexing} |")
     return lines

@@ -108,8 +108,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         edge = own[own["front"].astype(bool)].sort_values("bytes")
         dash = "-" if sampler != RANDOM else "--"
         left.step(edge["bytes"], edge["mse"], where="post", color=COLORS[sampler], linestyle=dash, label=f"{sampler}: front")
-    left.set_xscale("log", base=2)
-    left.xaxis.set_major_locator(LogLocator(base=2))
+    left.set_xscale("log")
+    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.xaxis.set_minor_locator(NullLocator())
     left.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size)))
     left.tick_params(axis="x", labelsize=8)

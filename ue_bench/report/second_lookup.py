@@ -14,7 +14,7 @@ from ue_bench.report import statistics, style, trials
 from ue_bench.report.arms import Arm
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import by_seed, panel
-from ue_bench.report.text import bytes_text
+from ue_bench.report.text import NOTHING, bytes_text, p_cell
 
 NAME = "second_lookup"
 EMPTY = "no study gave the second lookup to one feature at a time, and none shared out a fixed number"
@@ -23,8 +23,8 @@ CAPTION = (
     "The change of MSE when one feature gets a second lookup of the same width in a table of the same bytes; below 0 is better, "
     "bars are 95 % intervals. Filled: this feature has two lookups and all others one, against one lookup everywhere, test MSE, "
     "paired over fresh seeds. Hollow: what doubling a feature's lookups is worth in the trials of the searches of that table "
-    "size that shared out a fixed total: least squares on the logarithms of all features' lookups, with a level for each "
-    "search, validation MSE; in these some other feature always paid for it."
+    "size that shared out a fixed total, less the mean over the features: least squares on the logarithms of all features' "
+    "lookups, with a level for each search, validation MSE. A fixed total tells only which feature is worth more than another."
 )
 COLUMNS = ["panel", "budget", "size", "feature", "source", "difference", "low", "high", "p", "n", "y"]
 
@@ -57,7 +57,8 @@ def _fresh(arms: Iterable[Arm]) -> Iterable[dict]:
         if not alone or len(second) < 2:
             continue
         part = "test" if by_seed(alone[0], "test") else "val"
-        told = {name: statistics.paired(by_seed(alone[0], part), by_seed(arm, part)) for name, arm in second.items()}
+        names = [name for name in alone[0].sample.found["lookups"] if name in second]
+        told = {name: statistics.paired(by_seed(alone[0], part), by_seed(second[name], part)) for name in names}
         title = panel(pd.DataFrame([alone[0].comparison._replace(phase="")._asdict()]))[0]
         for name, p in zip(told, statistics.holm([one.p for one in told.values()]), strict=True):
             yield {"panel": title, "budget": alone[0].config["budget"], "feature": name, "source": FRESH, "p": p} | {
@@ -78,7 +79,9 @@ def _from_trials(search: Sequence[Record]) -> Iterable[dict]:
             continue
         effect, *_ = np.linalg.lstsq(x.to_numpy(), y.to_numpy(), rcond=None)
         variance = float(np.square(y - x @ effect).sum()) / free
-        half = stats.t.ppf((1 + statistics.LEVEL) / 2, free) * np.sqrt(variance * np.diag(np.linalg.inv(x.T @ x)))
+        less = np.eye(len(effect)) - 1 / len(effect)  # the mean over the features: what a fixed total cannot tell
+        effect, spread = less @ effect, variance * less @ np.linalg.inv(x.T @ x) @ less
+        half = stats.t.ppf((1 + statistics.LEVEL) / 2, free) * np.sqrt(np.diag(spread))
         for name, mean, width in zip(x.columns, effect, half, strict=True):
             yield {
                 "panel": title, "budget": budget, "feature": name, "source": TRIALS, "difference": mean,
@@ -103,6 +106,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes.locator_params(axis="x", nbins=5)
     grid[0, 0].set_yticks(range(len(features)), features)
     grid[0, 0].invert_yaxis()
+    filled = style.Look("#0072B2", "o", "none", 5)
+    style.legend(figure, [style.handle(filled, FRESH, joined=False), style.mark(TRIALS + ", less the mean", "s", "#D55E00")])
     return figure
 
 
@@ -114,7 +119,7 @@ def table(frame: pd.DataFrame) -> list[str]:
         sure = [row.feature for row in rows(own.sort_values("difference")) if row.p < 1 - statistics.LEVEL and row.difference < 0]
         told = f"{', '.join(sure)} {'earns' if len(sure) == 1 else 'earn'} it" if sure else "for no feature is the gain certain"
         lines.append(
-            f"- {title}, {best['size']}: the second lookup is worth most to {best['feature']}: {_change(best)} of MSE over "
+            f"- {title}, {best['size']}: the second lookup does most for {best['feature']}: {_change(best)} of MSE over "
             f"{best['n']} seeds; after Holm's correction {told}."
         )
     lines += [
@@ -126,13 +131,13 @@ def table(frame: pd.DataFrame) -> list[str]:
         for name, part in own.groupby("feature", sort=False):
             by = {source: row.iloc[0] for source, row in part.groupby("source")}
             fresh, trial = by.get(FRESH), by.get(TRIALS)
-            p = "–" if fresh is None or pd.isna(fresh["p"]) else f"{fresh['p']:.3f}"
+            p = NOTHING if fresh is None else p_cell(fresh["p"])
             lines.append(f"| {title} | {bytes_text(budget)} | {name} | {_change(fresh)} | {p} | {_change(trial)} |")
     return lines
 
 
 def _change(row: pd.Series | None) -> str:
     if row is None:
-        return "–"
+        return NOTHING
     inside = "" if pd.isna(row["low"]) else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
     return f"{row['difference']:+.4f}{inside}"

@@ -12,7 +12,7 @@ from ue_bench.report import statistics, style, trials
 from ue_bench.report.arms import Arm, comparison_of
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import by_seed, panel
-from ue_bench.report.text import bytes_text, interval_text
+from ue_bench.report.text import NOTHING, bytes_text, interval_text, p_cell
 
 NAME = "shared_out"
 EMPTY = "no search shared out a fixed number of lookups and was confirmed beside the even allocation"
@@ -85,15 +85,14 @@ def draw(frame: pd.DataFrame) -> Figure:
         color, marker, shift = (style.GREY, "s", 0.14) if kind else ("#0072B2", "o", -0.1)
         y = own["y"] + shift + 0.13 * own.groupby("y").cumcount() * (not kind)
         axes.hlines(y, own["low"], own["high"], color=color, linewidth=1.2)
-        axes.plot(
-            own["mse"], y, marker, color=color, markerfacecolor="white" if kind else color, markersize=5,
-            label="the even allocation" if kind else "the best allocations of the search",
-        )  # fmt: skip
+        axes.plot(own["mse"], y, marker, color=color, markerfacecolor="white" if kind else color, markersize=5)
     axes.set_yticks(lines["y"].astype(int), lines["size"] + ": " + lines["cell"], fontsize=8)
     axes.invert_yaxis()
     axes.set_title(frame["panel"].iloc[0], fontsize=10)
     axes.set_xlabel("test MSE (mean, 95 % interval)")
-    axes.legend(fontsize=8)
+    best = style.Look("#0072B2", "o", "none", 5)
+    entries = [style.handle(best, "the best allocations of the search", joined=False), style.mark("the even allocation", "s")]
+    style.legend(figure, entries)
     return figure
 
 
@@ -104,7 +103,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     for row in rows(frame.sort_values(["panel", "y", "even", "first"], ascending=[True, True, False, False], kind="stable")):
         named = "even" if row.even else f"**{row.lookups}**" if row.first else row.lookups
         apart = "–" if row.even else f"{row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-        p = f"{row.p:.3f}" if row.first and row.p == row.p else "–"
+        p = p_cell(row.p) if row.first else NOTHING
         lines.append(
             f"| {row.panel} | {row.size} | {row.cell} | {row.policy.split()[0]} | {bytes_text(row.head_bytes)} | {named} "
             f"| {interval_text(row.mse, row.low, row.high)} | {apart} | {p} |"

@@ -138,9 +138,9 @@ def others(*, joined: bool = True) -> Line2D:
     return Line2D([], [], color=PALE, linestyle=dash, linewidth=1.2, marker=".", label="other strategies (see the table)")
 
 
-def mark(label: str, marker: str = "o") -> Line2D:
+def mark(label: str, marker: str = "o", color: str = GREY) -> Line2D:
     """The legend's entry for a hollow marker."""
-    style: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": GREY, "markeredgewidth": 1.2}
+    style: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": color, "markeredgewidth": 1.2}
     return Line2D([], [], linestyle="none", marker=marker, markersize=5.5, label=label, **style)
 
 

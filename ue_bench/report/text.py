@@ -34,6 +34,11 @@ def interval_text(value: Any, low: Any, high: Any) -> str:
     return mse_text(value) if missing(low) else f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
+def p_cell(value: Any) -> str:
+    """0.013, or < 0.001: of a table."""
+    return NOTHING if missing(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def micros_text(value: Any) -> str:
     """Microseconds with three digits: 8.21, 75.0, 1234."""
     if missing(value):
