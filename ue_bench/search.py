@@ -1,4 +1,4 @@
-"""Optuna, here and nowhere else: proposes configurations, is told what they gave, and can be rebuilt from records."""
+"""Optuna, here and in `importance` alone: proposes configurations, is told what they gave, can be rebuilt from records."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace

@@ -45,7 +45,7 @@ def _fresh(arms: Iterable[Arm]) -> Iterable[dict]:
     alike: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.runs:
-            alike[json.dumps([arm.comparison, trials.seedless(arm.config)], sort_keys=True)].append(arm)
+            alike[json.dumps([arm.comparison, trials.held(arm.config)], sort_keys=True)].append(arm)
     for own in alike.values():
         given = [arm.sample.found.get("lookups", {}) for arm in own]
         alone = [arm for arm, lookups in zip(own, given, strict=True) if lookups and set(lookups.values()) == {1}]

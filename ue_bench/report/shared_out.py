@@ -9,18 +9,18 @@ from matplotlib.figure import Figure
 
 from ue_bench.record import Record
 from ue_bench.report import statistics, style, trials
-from ue_bench.report.arms import Arm, comparison_of
+from ue_bench.report.arms import Arm, arm_config, comparison_of
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import by_seed, panel
-from ue_bench.report.text import NOTHING, bytes_text, interval_text, p_cell
+from ue_bench.report.text import NOTHING, bytes_text, interval_text, mse_text, p_cell
 
 NAME = "shared_out"
 EMPTY = "no search shared out a fixed number of lookups and was confirmed beside the even allocation"
 CAPTION = (
-    "Each line is one search for the best allocation of a fixed number of lookups at one table size. Filled: allocations that "
-    "were best on validation; hollow: the same number of lookups for every feature; test MSE on fresh seeds, 95 % intervals. All "
-    "of one line have the same bytes of table and the same head. The table gives the paired difference, with Holm's p over the "
-    "lines of the figure for the first on validation."
+    "Each line is one search for the best allocation of a fixed number of lookups at one table size; its points are the "
+    "allocations that were best on validation, less the even one (the same number for every feature), on fresh seeds, paired. "
+    "All of one line have the same bytes of table and the same head. Holm's p, in the table, is over the lines of the figure, "
+    "for the first on validation."
 )
 COLUMNS = ["panel", "cell", "budget", "size", "lookups", "even", "first", "mse", "low", "high", "n",
            "difference", "difference_low", "difference_high", "p", "y", "head_bytes", "policy"]  # fmt: skip
@@ -30,7 +30,7 @@ def tidy(arms: Iterable[Arm], search: Sequence[Record]) -> pd.DataFrame:
     """One row an arm that confirms a search; `difference` from the even allocation over the seeds that both have."""
     best: dict[str, Record] = {}
     for record in trials.shared_out(search):
-        key = _key(comparison_of(record)._replace(phase="confirm"), record.config, record.found)
+        key = _key(comparison_of(record)._replace(phase="confirm"), arm_config(record), record.found)
         if key not in best or record.quality["val_mse"] < best[key].quality["val_mse"]:
             best[key] = record
     alike: dict[str, list[Arm]] = defaultdict(list)
@@ -56,7 +56,7 @@ def tidy(arms: Iterable[Arm], search: Sequence[Record]) -> pd.DataFrame:
 
 
 def _key(comparison: tuple, config: dict, found: dict) -> str:
-    return json.dumps([comparison, trials.seedless(config), sum(found["lookups"].values())], sort_keys=True)
+    return json.dumps([comparison, trials.held(config), sum(found["lookups"].values())], sort_keys=True)
 
 
 def _row(arm: Arm, even: Arm, best: Record) -> dict:
@@ -78,21 +78,25 @@ def _row(arm: Arm, even: Arm, best: Record) -> dict:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """The figure of one feature set: a line for each search."""
-    lines = frame.drop_duplicates("y").sort_values("y")
-    figure, grid = style.canvas(1, 1, 8.2, 1.2 + 0.36 * len(lines))
+    figure, grid = style.canvas(1, 1, 8.2, 1.2 + 0.4 * frame["y"].nunique())
     axes = grid[0, 0]
-    for kind, own in groups(frame, "even"):
-        color, marker, shift = (style.GREY, "s", 0.14) if kind else ("#0072B2", "o", -0.1)
-        y = own["y"] + shift + 0.13 * own.groupby("y").cumcount() * (not kind)
-        axes.hlines(y, own["low"], own["high"], color=color, linewidth=1.2)
-        axes.plot(own["mse"], y, marker, color=color, markerfacecolor="white" if kind else color, markersize=5)
-    axes.set_yticks(lines["y"].astype(int), lines["size"] + ": " + lines["cell"], fontsize=8)
+    axes.axvline(0, color=style.GREY, linewidth=1)
+    best = frame[~frame["even"]].sort_values(["y", "first"], ascending=[True, False], kind="stable")
+    best = best.assign(y=best["y"] - 0.12 + 0.24 * best.groupby("y").cumcount())
+    for first, own in groups(best, "first"):
+        axes.hlines(own["y"], own["difference_low"], own["difference_high"], color="#0072B2", linewidth=1.2)
+        face = "#0072B2" if first else "white"
+        axes.plot(own["difference"], own["y"], "o", color="#0072B2", markerfacecolor=face, markersize=5)
+    even = frame[frame["even"]].sort_values("y")
+    named = even["size"] + ": " + even["cell"] + "\neven: MSE " + even["mse"].map(mse_text)
+    axes.set_yticks(even["y"].astype(int), named, fontsize=7)
     axes.invert_yaxis()
     axes.set_title(frame["panel"].iloc[0], fontsize=10)
-    axes.set_xlabel("test MSE (mean, 95 % interval)")
-    best = style.Look("#0072B2", "o", "none", 5)
-    entries = [style.handle(best, "the best allocations of the search", joined=False), style.mark("the even allocation", "s")]
-    style.legend(figure, entries)
+    axes.set_xlabel("test MSE less that of the even allocation (paired, 95 % interval); below 0 is better")
+    filled = style.Look("#0072B2", "o", "none", 5)
+    style.legend(
+        figure, [style.handle(filled, "first on validation", joined=False), style.mark("next on validation", color="#0072B2")]
+    )
     return figure
 
 

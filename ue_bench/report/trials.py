@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.arms import SEEDS, comparison_of
+from ue_bench.report.arms import comparison_of
 from ue_bench.report.frames import groups
 from ue_bench.report.summary import panel
 from ue_bench.report.text import bytes_text
@@ -24,8 +24,8 @@ def search_of(record: Record) -> str:
     """Equal for all trials of one search: what was asked, seeds too, less what it varied, and what it says of itself."""
     told = {name: value for name, value in facts(record).items() if name != "number"}
     varied = {"lookups", *(name.partition(".")[0] for name in told.get("varies", ()))}
-    held = {name: value for name, value in record.config.items() if name not in varied}
-    return json.dumps([record.study, held, told], sort_keys=True)
+    asked = {name: value for name, value in record.config.items() if name not in varied}
+    return json.dumps([record.study, asked, told], sort_keys=True)
 
 
 def shared_out(search: Iterable[Record]) -> list[Record]:
@@ -46,10 +46,10 @@ def tidy(search: Sequence[Record]) -> pd.DataFrame:
     rows = []
     for record in search:
         config, found = record.config, record.found
-        held = "dim" if config.get("width") is None else "width"
+        policy = "dim held" if config.get("width") is None else "width held"
         own = {
             **comparison_of(record)._asdict(), "phase": "", "cell": place(config, found), "budget": config.get("budget"),
-            "size": bytes_text(config.get("budget")), "policy": f"{held} held", "search": search_of(record),
+            "size": bytes_text(config.get("budget")), "policy": policy, "search": search_of(record),
             "number": facts(record)["number"], "total": facts(record)["total"], "mse": record.quality["val_mse"],
             "run_id": record.run_id,
         }  # fmt: skip
@@ -80,6 +80,6 @@ def wanted(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def seedless(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without seeds and lookups: equal for the trials of a search and the arms that confirm it."""
-    return {name: value for name, value in config.items() if name not in (*SEEDS, "measure", "lookups")}
+def held(config: dict[str, Any]) -> dict[str, Any]:
+    """An arm's configuration without lookups: equal for the trials of a search and the arms that confirm it."""
+    return {name: value for name, value in config.items() if name != "lookups"}
