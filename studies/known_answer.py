@@ -35,10 +35,10 @@ MARGIN = lost_variance(USERS, ROWS // 3) - lost_variance(USERS, ROWS)
 HASHED = ("unified", "per_feature", "multi_hash_sum", "compositional", "hash_embedding")
 PURE_NOISE = RunConfig(dataset="planted-noise", features="base", dim=8, budget=4_064, epochs=10)
 
-# effects of two features multiply: two numbers a value hold them, in the same bytes 53 rows of 16 numbers do not
+# effects of two features multiply: three numbers a value hold them, in the same bytes 79 rows of 16 numbers do not
 LOW_RANK = RunConfig(
-    dataset="planted-low-rank", features="user_id,movie_id", head="dot", hidden=8, dropout=0.0, dim=16, budget=3_400, lr=2e-2,
-    epochs=30,
+    dataset="planted-low-rank", features="user_id,movie_id", head="dot", hidden=8, dropout=0.0, dim=16, budget=5_100, lr=2e-2,
+    init_scale=0.3, epochs=40, patience=8,
 )  # fmt: skip
 
 

@@ -189,7 +189,7 @@ def small(name, strategy, arms, seeds, **changes):
 
 @pytest.mark.parametrize(("strategy", "ok"), [("unified", True), ("loses_a_feature", False)])
 def test_a_lost_feature_is_noticed(broken, strategy, ok):
-    assert small("no-collisions", strategy, ("collisionless", "unified"), seeds=3)[1] is ok
+    assert small("no-collisions", strategy, ("collisionless", "unified"), seeds=3, epochs=7)[1] is ok
 
 
 @pytest.mark.parametrize(("strategy", "deaf"), [("unified", False), ("ignores_its_seed", True)])
