@@ -29,7 +29,7 @@ def test_seeds_apart_by_one_amount_are_no_division_by_zero(recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("sd", [0.001, 0.01, 0.02, 0.3])
+@pytest.mark.parametrize("sd", [0.0005, 0.001, 0.0025, 0.01, 0.02, 0.3])
 def test_the_seeds_needed_follow_the_normal_approximation(sd):
     """n is about ((1.96 + 0.84) sd / 0.005)^2, and some two more for not knowing the sd (Student's t)."""
     about = ((1.959964 + 0.841621) * sd / 0.005) ** 2

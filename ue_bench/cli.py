@@ -169,7 +169,7 @@ def study(
     from ue_bench.report.power import of_arms
 
     for line in of_arms(collect(done).kept):
-        click.echo(line, err=as_json)
+        click.echo(line, err=as_json or bool(declared.scenarios))
     verdicts = _judge(declared.scenarios, runner)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts] or [json.loads(record.to_json()) for record in done]

@@ -25,6 +25,7 @@ CAPTION = (
     f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, two-sided 5 %, power 80 %), from the "
     "standard deviation of the paired differences between arms at one budget, pooled over these pairs."
 )
+FEW = 10
 COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
 
 
@@ -55,8 +56,11 @@ def seeds_needed(sd: float, target: float = TARGET, alpha: float = 1 - LEVEL) ->
     from statsmodels.stats.power import TTestPower  # imports polars where that is installed: half a second
 
     test = TTestPower()
-    if sd <= 0 or test.power(target / sd, 2, alpha) >= POWER:
+    if sd <= 0:
         return 2
+    for n in range(2, FEW):  # the solver does not converge on so few; where scipy's noncentral t is NaN, one more is asked for
+        if test.power(target / sd, n, alpha) >= POWER:
+            return n
     return math.ceil(float(np.squeeze(test.solve_power(effect_size=target / sd, alpha=alpha, power=POWER))))
 
 
