@@ -48,6 +48,7 @@ def tidy(search: Sequence[Record]) -> pd.DataFrame:
         powers = [one["power"] for one in held]
         fitted = power(target), shares(target)
         target = target.assign(view="found", power=fitted[0], power_low=min(powers), power_high=max(powers))
+        target["search"] = pd.factorize(target["search"])[0]  # a number is enough from here on
         for _, part in groups(target, "search"):
             for rule, given in _weights(part, *fitted).items():
                 total = int(part["total"].iloc[0])
