@@ -25,7 +25,7 @@ CAPTION = (
 COLUMNS = [
     "panel", "view", "search", "cell", "total", "budget", "size", "feature", "cardinality", "wanted", "even",
     "by_cardinality", "by_share", "whole_cardinality", "whole_share", "power", "power_low", "power_high",
-    *(f"{error}_{rule}" for error in ("error", "regret", "away") for rule in RULES), "n",
+    *(f"{error}_{rule}" for error in ("error", "regret", "away") for rule in RULES), "n", "y",
 ]  # fmt: skip
 _RULE_COLORS = {"cardinality": "#303030", "share": "#CC79A7"}
 
@@ -48,6 +48,8 @@ def tidy(search: Sequence[Record]) -> pd.DataFrame:
         powers = [one["power"] for one in held]
         fitted = power(target), shares(target)
         target = target.assign(view="found", power=fitted[0], power_low=min(powers), power_high=max(powers))
+        order = target.drop_duplicates("feature").sort_values("cardinality", ascending=False, kind="stable")["feature"]
+        target["y"] = target["feature"].map({name: place for place, name in enumerate(order)})
         target["search"] = pd.factorize(target["search"])[0]  # a number is enough from here on
         for _, part in groups(target, "search"):
             for rule, given in _weights(part, *fitted).items():
@@ -122,7 +124,7 @@ def _held(frame: pd.DataFrame, target: pd.DataFrame, budget: int) -> dict:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """The figure of one feature set: a panel for each way of spending the lookups, features by cardinality."""
-    found = frame[frame["view"] == "found"].sort_values("cardinality", ascending=False, kind="stable")
+    found = frame[frame["view"] == "found"].sort_values("y", kind="stable")
     cells, sizes = sorted(set(found["cell"])), sorted(found["budget"].unique())
     features = list(dict.fromkeys(found["feature"]))
     figure, grid = style.canvas(1, len(cells), 3.5, 1.6 + 0.28 * len(features), sharey=True)
@@ -132,11 +134,12 @@ def draw(frame: pd.DataFrame) -> Figure:
         own = found[found["cell"] == cell]
         axes.axvline(own["even"].iloc[0], color=style.GREY, linewidth=1.2, linestyle=":")
         for budget, part in groups(own, "budget"):
-            style.points(axes, part.assign(hollow=False), "wanted", "feature", looks[str(budget)], joined=False)
+            style.points(axes, part.assign(hollow=False), "wanted", "y", looks[str(budget)], joined=False)
         for rule, color in _RULE_COLORS.items():
-            axes.plot(own[f"by_{rule}"], own["feature"], "|", color=color, markersize=17, markeredgewidth=2.2, zorder=5)
+            axes.plot(own[f"by_{rule}"], own["y"], "|", color=color, markersize=17, markeredgewidth=2.2, zorder=5)
         axes.set_title(cell, fontsize=9)
         axes.set_xlabel(f"lookups, mean of the best {trials.BEST}")
+    grid[0, 0].set_yticks(range(len(features)), features)
     grid[0, 0].invert_yaxis()
     named = dict(zip(found["budget"], found["size"], strict=True))
     entries = [style.handle(looks[str(budget)], f"table of {named[budget]}", joined=False) for budget in sizes]
