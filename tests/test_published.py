@@ -5,7 +5,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -14,9 +13,8 @@ from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import load, read
-from ue_bench.report.arms import collect
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.prose import refresh
-from ue_bench.report.summary import summarise
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "results" / "published"
@@ -64,8 +62,7 @@ def test_records_without_fault_and_a_page_made_from_them(folder):
     assert check(folder) == []
     (fault,) = check(folder, [folder / "page.md"])
     assert "page.md: the block 'table default' differs from the records; run: ue-bench report" in fault
-    kept = collect(load(folder)[0]).kept
-    (folder / "page.md").write_text(refresh((folder / "page.md").read_text(), summarise(kept), pd.DataFrame()))
+    (folder / "page.md").write_text(refresh((folder / "page.md").read_text(), Evidence(load(folder)[0])))
     assert check(folder, [folder / "page.md"]) == []
     (folder / "page.md").write_text("<!-- ue-bench: answer nothing -->\n<!-- end -->\n")
     assert "names what no record has" in check(folder, [folder / "page.md"])[0]

@@ -14,6 +14,8 @@ from ue_bench.errors import BenchError
 from ue_bench.report import optimism, power
 from ue_bench.report.arms import collect
 from ue_bench.report.compare import compare, sentence
+from ue_bench.report.evidence import Evidence
+from ue_bench.report.prose import refresh
 from ue_bench.report.statistics import paired
 from ue_bench.report.summary import summarise
 
@@ -181,3 +183,35 @@ def test_the_command_compares(tmp_path):
     done = CliRunner().invoke(main, ["compare", "unified", "gone", "--results", str(tmp_path)])
     assert done.exit_code == 2
     assert "unknown strategy or arm 'gone'" in done.output
+
+
+def test_every_kind_of_block_is_made_from_records():
+    evidence = Evidence(arm([0.85, 0.86, 0.87]) + arm([0.90, 0.91, 0.93], "per_feature"))
+    made = {}
+    for words in ("abstract fake", "answer fake base", "table fake", "compare fake unified per_feature", "section fake power"):
+        block = f"<!-- ue-bench: {words} -->\nstale\n<!-- end -->"
+        made[words] = refresh(f"before\n{block}\nafter", evidence)
+        assert made[words].startswith(f"before\n<!-- ue-bench: {words} -->\n")
+        assert made[words].endswith("\n<!-- end -->\nafter")
+        assert "stale" not in made[words]
+        assert refresh(made[words], evidence) == made[words]
+    assert "unified 1×16 against per_feature 1×16" in made["compare fake unified per_feature"]
+    assert "0.8600" in made["table fake"]
+    assert "seeds" in made["section fake power"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("answers fake", "unknown block of generated prose 'answers' (did you mean 'answer'?)"),
+        ("abstract gone", "the block 'abstract gone' names what no record has"),
+        ("compare gone unified per_feature", "names what no record has"),
+        ("section fake powers", "unknown section 'powers' (did you mean 'power'?)"),
+        ("section gone power", "names what no record has"),
+    ],
+)
+def test_a_block_that_cannot_be_made_is_one_line(words, told):
+    with pytest.raises(BenchError) as caught:
+        refresh(f"<!-- ue-bench: {words} -->\n<!-- end -->", Evidence(arm([0.85, 0.86])))
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)

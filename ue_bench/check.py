@@ -8,10 +8,8 @@ from pathlib import Path
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load
-from ue_bench.report.arms import collect
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.prose import BLOCK, refresh
-from ue_bench.report.summary import summarise
-from ue_bench.report.verdict import verdicts
 from ue_bench.run import resolve
 from ue_bench.strategies import STRATEGIES
 from ue_bench.study import names
@@ -69,9 +67,7 @@ def _asked(record: Record) -> tuple[str, str, str]:
 
 def _stale(records: list[Record], results: Path, documents: Iterable[Path]) -> Iterator[str]:
     """The documents whose blocks differ from what the records say."""
-    kept = collect(records).kept
-    summary = summarise(kept)
-    compared = verdicts(kept, summary)
+    evidence = Evidence(records)
     for path in documents:
         try:
             text = path.read_text(encoding="utf-8")
@@ -79,7 +75,7 @@ def _stale(records: list[Record], results: Path, documents: Iterable[Path]) -> I
             raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
         for block in BLOCK.finditer(text):
             try:
-                same = refresh(block[0], summary, compared) == block[0]
+                same = refresh(block[0], evidence) == block[0]
             except BenchError as error:
                 yield f"{path}: {error}"
                 continue

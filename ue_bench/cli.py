@@ -224,7 +224,7 @@ def report(only: str | None, out: Path | None, update: Path | None, show: bool, 
         from ue_bench.record import write_whole
         from ue_bench.report.prose import refresh
 
-        write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.summary, outcome.verdicts))
+        write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.evidence))
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")

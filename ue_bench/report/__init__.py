@@ -15,6 +15,8 @@ from ue_bench.errors import BenchError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ue_bench.report.evidence import Evidence
+
 __all__ = ["Outcome", "build"]
 
 
@@ -25,13 +27,16 @@ class Outcome:
     power: one line a comparison, the seeds that it needs.
     """
 
-    summary: pd.DataFrame
+    evidence: Evidence
     figures: list[Path]
-    verdicts: pd.DataFrame
     page: Path
     skipped: list[str]
     refused: list[str]
     power: list[str]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        return self.evidence.summary
 
 
 def build(results: Path, out: Path, study: str | None = None, strategies: Mapping[str, tuple[str, str]] | None = None) -> Outcome:
@@ -41,12 +46,10 @@ def build(results: Path, out: Path, study: str | None = None, strategies: Mappin
     Raises BenchError when there is no record, and when `out` cannot be written.
     """
     from ue_bench.record import load, write_whole
-    from ue_bench.report.arms import collect
     from ue_bench.report.draw import draw_all
+    from ue_bench.report.evidence import Evidence
     from ue_bench.report.page import Page
     from ue_bench.report.power import of_arms
-    from ue_bench.report.summary import summarise
-    from ue_bench.report.verdict import verdicts
 
     results, out = Path(results), Path(out)
     records, skipped = load(results, study)
@@ -54,16 +57,15 @@ def build(results: Path, out: Path, study: str | None = None, strategies: Mappin
         of = f"of study {study!r} " if study else ""
         unusable = f" ({len(skipped)} files are no valid record: {skipped[0]})" if skipped else ""
         raise BenchError(f"no record {of}in {results}{unusable}; run a study first or give another --results")
-    arms = collect(records)
-    summary = summarise(arms.kept)
-    compared = verdicts(arms.kept, summary)
-    write_whole(out / "tables" / "summary.csv", csv(summary))
-    write_whole(out / "tables" / "paired.csv", csv(compared))
-    drawn, figures = draw_all(arms, summary, records, out)
+    evidence = Evidence(records)
+    arms = evidence.arms
+    write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
+    write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
+    drawn, figures = draw_all(evidence, out)
     studies = sorted({record.study for record in records})
-    page = Page(arms, summary, compared, drawn, skipped, records, str(results), str(out), studies, strategies or {})
+    page = Page(evidence, drawn, skipped, str(results), str(out), studies, strategies or {})
     path = write_whole(out / "report.html", page.html())
-    return Outcome(summary, figures, compared, path, skipped, list(arms.refused), of_arms(arms.kept))
+    return Outcome(evidence, figures, path, skipped, list(arms.refused), of_arms(arms.kept))
 
 
 def csv(frame: pd.DataFrame) -> str:

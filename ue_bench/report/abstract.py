@@ -91,7 +91,7 @@ def _lead(cell: Cell) -> float:
 def _tied(cells: Sequence[Cell], name: str, of: str) -> str:
     weak = [cell for cell in cells if not cell.alone]
     if not weak:
-        return f"There is no such budget at which another {of} cannot be told apart from the best one."
+        return f"No other {of} ties with the best one at any of them."
     counts = sorted(sum(not row["told_apart"] for row in cell.rows[1:]) for cell in weak)
     known = [(cell, row) for cell in weak for row in cell.rows[1:] if not row["told_apart"] and row["n"] > 1]
     many = (

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
-from ue_bench.report.arms import collect
+from ue_bench.report.arms import USUAL_HEAD, collect
 from ue_bench.report.frames import groups
 from ue_bench.report.frames import records as records_of
 from ue_bench.report.power import TARGET, seeds_needed
@@ -84,7 +84,9 @@ def sentence(row: dict[str, Any]) -> str:
     """`base, random split, 28 kB (ml-100k, study s): A against B: -0.0206 [-0.0310, -0.0102] test MSE: better (p = 0.006)`."""
     size = bytes_text(row["budget"]) if row["budget"] else "no budget"
     fresh = ", fresh seeds" if row["phase"] == "confirm" else ""
-    where = f"{row['features']}, {row['split'].replace('_', ' ')} split, {size} ({row['dataset']}, study {row['study']}{fresh})"
+    head = f", {row['head']} head" if row["head"] != USUAL_HEAD else ""
+    where = f"{row['features']}, {row['split'].replace('_', ' ')} split{head}, {size}"
+    where += f" ({row['dataset']}, study {row['study']}{fresh})"
     interval = "" if row["low"] is None else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
     difference = "no common seed" if row["difference"] is None else f"{row['difference']:+.4f}{interval} {row['part']} MSE"
     return f"{where}: {row['one']} against {row['other']}: {difference}: {_told(row)}"

@@ -1,6 +1,6 @@
 """All figures of a report: each study's own, saved with the tidy data they show, or the reason why there is none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
 from ue_bench.report import (
     allocation,
@@ -35,6 +36,7 @@ from ue_bench.report import (
 )
 from ue_bench.report import anchors as anchor
 from ue_bench.report.arms import Arm, Arms
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.page import Drawn, Picture
 from ue_bench.report.picture import save
 from ue_bench.report.summary import score
@@ -119,27 +121,53 @@ PLOTS = (
 )  # fmt: skip
 
 
-def draw_all(arms: Arms, summary: pd.DataFrame, records: Sequence[Record], out: Path) -> tuple[list[Drawn], list[Path]]:
+def draw_all(evidence: Evidence, out: Path) -> tuple[list[Drawn], list[Path]]:
     """Draw and save under `out`. One study keeps the plain names; of several, each figure's name starts with its study."""
-    names = sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in (*arms.search, *arms.held)})
-    every_group = {arm.group for arm in arms.kept}
+    names = _names(evidence.arms)
     drawn: list[Drawn] = []
     paths: list[Path] = []
     with style.themed():
         for name in names:
-            own = everything = summary[summary["study"] == name].reset_index(drop=True)
-            confirmed = own["phase"] == "confirm"  # has a figure of its own beside a grid
-            after = own[confirmed].reset_index(drop=True)
-            own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
-            search = [record for record in arms.search if record.study == name]
-            every = [arm for arm in arms.kept if arm.comparison.study == name]
-            looks = style.looks([(arm.label, arm.group) for arm in every], every_group)
-            kept = [arm for arm in every if arm.comparison.phase in set(own["phase"])]
-            all_records = [record for record in records if record.study == name]
-            study = Study(kept, own, after, search, every, all_records, anchor.tidy(score(own)), looks, everything)
+            study = _study(evidence, name)
             for plot in PLOTS:
                 _one(plot, study, name, name if len(names) > 1 else "", out, drawn, paths)
     return drawn, paths
+
+
+def section(evidence: Evidence, study: str, name: str) -> list[str]:
+    """Sentences and table (Markdown) of one section of one study; nothing where it has none. Raises BenchError for a name that
+    no section with a table has."""
+    with_table = {plot.module.NAME: plot for plot in PLOTS if plot.table}
+    if name not in with_table:
+        raise unknown("section", name, with_table)
+    plot = with_table[name]
+    if plot.table is None or study not in _names(evidence.arms):
+        return []
+    frame = plot.tidy(_study(evidence, study))
+    return [line for part in _panels(plot, frame) for line in ("", *plot.table(part))] if len(frame) else []
+
+
+def _names(arms: Arms) -> list[str]:
+    """The studies that have something to show."""
+    return sorted({arm.comparison.study for arm in arms.kept} | {record.study for record in (*arms.search, *arms.held)})
+
+
+def _study(evidence: Evidence, name: str) -> Study:
+    arms, summary = evidence.arms, evidence.summary
+    own = everything = summary[summary["study"] == name].reset_index(drop=True)
+    confirmed = own["phase"] == "confirm"  # has a figure of its own beside a grid
+    after = own[confirmed].reset_index(drop=True)
+    own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
+    search = [record for record in arms.search if record.study == name]
+    every = [arm for arm in arms.kept if arm.comparison.study == name]
+    looks = style.looks([(arm.label, arm.group) for arm in every], {arm.group for arm in arms.kept})
+    kept = [arm for arm in every if arm.comparison.phase in set(own["phase"])]
+    records = [record for record in evidence.records if record.study == name]
+    return Study(kept, own, after, search, every, records, anchor.tidy(score(own)), looks, everything)
+
+
+def _panels(plot: Plot, frame: pd.DataFrame) -> list[pd.DataFrame]:
+    return [part for _, part in frame.groupby("panel")] if plot.each else [frame]
 
 
 def _one(plot: Plot, study: Study, own: str, prefix: str, out: Path, drawn: list[Drawn], paths: list[Path]) -> None:
@@ -151,7 +179,7 @@ def _one(plot: Plot, study: Study, own: str, prefix: str, out: Path, drawn: list
         return
     write_whole(out / "tables" / f"{name}.csv", csv(frame))
     pictures = []
-    for place, (_, part) in enumerate(frame.groupby("panel") if plot.each else [("", frame)]):
+    for place, part in enumerate(_panels(plot, frame)):
         file = name if place == 0 else f"{name}-{place + 1}"
         if plot.draw:
             paths += save(plot.draw(part, study), out / "figures", file)

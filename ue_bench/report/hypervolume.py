@@ -122,7 +122,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         if own["low"].notna().any():
             right.fill_between(own["number"], own["low"], own["high"], color=COLORS[sampler], alpha=0.18, linewidth=0)
     right.set_xlabel("trials")
-    right.set_ylabel("hypervolume (MSE × doublings of bytes)")
+    right.set_ylabel("hypervolume\n(MSE × doublings of bytes)")
     right.legend(fontsize=8, loc="lower right")
     return figure
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
-import pandas as pd
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from ue_bench.record import Record
 from ue_bench.report import abstract, environment, left_out, limits, ranks
 from ue_bench.report.answer import sentences
-from ue_bench.report.arms import Arms
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.picture import inline
 from ue_bench.report.tables import NOTE, tables
 
@@ -56,12 +54,9 @@ class Drawn:
 class Page:
     """All that the page tells. `strategies`: one line and the source of each by name, for those that occur."""
 
-    arms: Arms
-    summary: pd.DataFrame
-    verdicts: pd.DataFrame
+    evidence: Evidence
     drawn: Sequence[Drawn]
     skipped: Sequence[str]
-    records: Sequence[Record]
     results: str
     out: str
     studies: Sequence[str] = field(default=())
@@ -83,16 +78,16 @@ class Page:
             style=Markup(loader.get_source(engine, "page.css")[0]),
             main=main,
             abstract={name: self._abstract(name) for name in self.studies},
-            answer=sentences(self.summary, self.verdicts),
+            answer=sentences(self.evidence.summary, self.evidence.verdicts),
             by_study={name: drawn for name, drawn in by_study.items() if drawn},
             missing=[drawn for drawn in self.drawn if drawn.reason],
             note=NOTE,
             tables={name: self._tables(name) for name in self.studies},
             strategies=self._strategies(),
-            left_out=left_out.lines(self.arms, self.summary, self.skipped),
-            environment=environment.lines(self.records),
+            left_out=left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
+            environment=environment.lines(self.evidence.records),
             commands=self._commands(),
-            limits=limits.lines(self.summary, self.verdicts, self.records),
+            limits=limits.lines(self.evidence.summary, self.evidence.verdicts, self.evidence.records),
         )
 
     def main(self) -> Drawn | None:
@@ -101,19 +96,17 @@ class Page:
         order = [*MAIN, *(drawn.study for drawn in pictured)]
         return min(pictured, key=lambda drawn: (order.index(drawn.study), drawn.name != MAIN[0]), default=None)
 
-    def _of(self, study: str, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame["study"] == study].reset_index(drop=True) if len(frame) else frame
-
     def _abstract(self, study: str) -> list[str]:
-        return abstract.sentences(self._of(study, self.summary), self._of(study, self.verdicts))
+        return abstract.sentences(*self.evidence.of(study))
 
     def _tables(self, study: str) -> list[str]:
-        own = self._of(study, self.summary)
+        own, _ = self.evidence.of(study)
         return [*ranks.tables(own), *tables(own)] if len(own) else []
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
         """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""
-        return {name: self.strategies.get(name, ("", "")) for name in sorted({r.config["strategy"] for r in self.records})}
+        names = {record.config["strategy"] for record in self.evidence.records}
+        return {name: self.strategies.get(name, ("", "")) for name in sorted(names)}
 
     def _commands(self) -> list[str]:
         first, last = COMMANDS

@@ -1,44 +1,69 @@
 """Numbers in prose are made from records: a document marks a block, and the block is written anew.
 
-<!-- ue-bench: answer default -->        the answer of a study
-<!-- ue-bench: table default base -->    its table for one feature set
-<!-- ue-bench: ranks methods wide -->    the ranks of its strategies at each budget
+<!-- ue-bench: abstract table_size -->                         the answer of a study in three sentences
+<!-- ue-bench: answer default -->                              its whole answer, budget by budget
+<!-- ue-bench: table default base -->                          its table for one feature set
+<!-- ue-bench: ranks methods wide -->                          the ranks of its strategies at each budget
+<!-- ue-bench: compare table_size unified per_feature -->      two strategies or arms, a line each comparison and budget
+<!-- ue-bench: section heads heads -->                         sentences and table of one section of the report
 <!-- end -->
 """
 
 import re
-from collections.abc import Callable
-
-import pandas as pd
+import shlex
+from collections.abc import Callable, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report import ranks
-from ue_bench.report.answer import sentences
+from ue_bench.report import abstract, answer, ranks
+from ue_bench.report.compare import compare, sentence
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.tables import tables
 
 BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def refresh(text: str, summary: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+def refresh(text: str, evidence: Evidence) -> str:
     """`text` with each marked block made from the records. Raises BenchError for a block that names what is not there."""
 
     def block(match: re.Match[str]) -> str:
-        kind, study, *rest = match["words"].split()
+        kind, study, *rest = shlex.split(match["words"])
         if kind not in KINDS:
             raise unknown("block of generated prose", kind, KINDS)
-        own = summary[(summary["study"] == study) & summary["features"].isin(rest or summary["features"])]
-        if own.empty:
+        lines = KINDS[kind](evidence, study, rest)
+        if not lines:
             raise BenchError(f"the block {match['words']!r} names what no record has; run the study or mend the marker")
-        compared = (
-            verdicts[(verdicts["study"] == study) & verdicts["features"].isin(own["features"])] if len(verdicts) else verdicts
-        )
-        return f"{match[1]}{KINDS[kind](own.reset_index(drop=True), compared).strip()}\n{match[3]}"
+        text = "\n".join(lines).strip()
+        return f"{match[1]}{text}\n{match[3]}"
 
     return BLOCK.sub(block, text)
 
 
-KINDS: dict[str, Callable[[pd.DataFrame, pd.DataFrame], str]] = {
-    "answer": lambda summary, verdicts: "\n".join(sentences(summary, verdicts)),
-    "table": lambda summary, verdicts: "\n".join(tables(summary)),
-    "ranks": lambda summary, verdicts: "\n".join(ranks.tables(summary)),
+def _abstract(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]:
+    summary, verdicts = evidence.of(study, features)
+    return [" ".join(abstract.sentences(summary, verdicts))] if len(summary) else []
+
+
+def _answer(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]:
+    summary, verdicts = evidence.of(study, features)
+    return answer.sentences(summary, verdicts) if len(summary) else []
+
+
+def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    own = [record for record in evidence.records if record.study == study]
+    return [f"- {sentence(row)}" for row in compare(own, *names)] if own else []
+
+
+def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    from ue_bench.report.draw import section  # loads a plotting library, which no other block needs
+
+    return section(evidence, study, names[0])
+
+
+KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
+    "abstract": _abstract,
+    "answer": _answer,
+    "table": lambda evidence, study, features: tables(evidence.of(study, features)[0]),
+    "ranks": lambda evidence, study, features: ranks.tables(evidence.of(study, features)[0]),
+    "compare": _compare,
+    "section": _section,
 }
