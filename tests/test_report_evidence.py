@@ -188,7 +188,14 @@ def test_the_command_compares(tmp_path):
 def test_every_kind_of_block_is_made_from_records():
     evidence = Evidence(arm([0.85, 0.86, 0.87]) + arm([0.90, 0.91, 0.93], "per_feature"))
     made = {}
-    for words in ("abstract fake", "answer fake base", "table fake", "compare fake unified per_feature", "section fake power"):
+    for words in (
+        "abstract fake",
+        "answer fake base",
+        "table fake",
+        "compare fake unified per_feature",
+        "section fake power",
+        "sentences fake power",
+    ):
         block = f"<!-- ue-bench: {words} -->\nstale\n<!-- end -->"
         made[words] = refresh(f"before\n{block}\nafter", evidence)
         assert made[words].startswith(f"before\n<!-- ue-bench: {words} -->\n")

@@ -6,6 +6,7 @@
 <!-- ue-bench: ranks methods wide -->                          the ranks of its strategies at each budget
 <!-- ue-bench: compare table_size unified per_feature -->      two strategies or arms, a line each comparison and budget
 <!-- ue-bench: section heads heads -->                         sentences and table of one section of the report
+<!-- ue-bench: sentences heads heads -->                       its sentences alone
 <!-- end -->
 """
 
@@ -59,6 +60,10 @@ def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     return section(evidence, study, names[0])
 
 
+def _sentences(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    return [line for line in _section(evidence, study, names) if line and not line.startswith("|")]
+
+
 KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "abstract": _abstract,
     "answer": _answer,
@@ -66,4 +71,5 @@ KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "ranks": lambda evidence, study, features: ranks.tables(evidence.of(study, features)[0]),
     "compare": _compare,
     "section": _section,
+    "sentences": _sentences,
 }
