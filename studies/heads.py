@@ -1,7 +1,7 @@
 """Is the ranking of strategies the same under another head?
 
 Command: ue-bench study heads --workers 2
-Cost: 330 runs, 11 minutes on 2 cores.
+Cost: 330 runs, 12 minutes on 2 cores that other programs used too.
 Expect: the exact table and the milder compressions ahead under every head, one multiplexed table before separate ones.
 The factorisation machine's vectors have 16 numbers. Under all heads the recipe is the same and none is tuned for its head.
 """

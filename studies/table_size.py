@@ -1,7 +1,7 @@
 """At which table sizes do the strategies differ, and which one is best there?
 
 Command: ue-bench study table_size --workers 2
-Cost: 570 runs and 114 timings, 15 minutes on 2 cores.
+Cost: 570 runs and 114 timings, 15 minutes on 2 cores, 27 on busy ones.
 Expect: on `base` the strategies separate below 1/8 of the exact table's bytes and meet above; on `wide`, where tables are large,
 the unified table with two lookups stays within 0.03 of the exact one down to 1/128, and the rule that sizes the separate tables
 decides as much as the method does.

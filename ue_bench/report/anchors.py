@@ -1,14 +1,15 @@
 """Trivial anchors as thin labelled lines: a result means something only beside the mean, the item mean and the bias model."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from ue_bench.report.frames import groups, rows
+from ue_bench.report.placing import LINE, spread
 from ue_bench.report.style import ANCHOR_NAMES, GREY
 from ue_bench.report.summary import ANCHORS, panel
+
+SIZE = 7  # of the names' font
 
 
 def tidy(scored: pd.DataFrame) -> pd.DataFrame:
@@ -30,15 +31,16 @@ def tidy(scored: pd.DataFrame) -> pd.DataFrame:
 
 def draw(axes: Axes, anchors: pd.DataFrame) -> None:
     """Lines, named at the right of the panel; the anchors beyond the axis are told under its label, which must be there."""
-    for row in rows(anchors[anchors["inside"]]):
+    inside = list(rows(anchors[anchors["inside"]]))
+    for row in inside:
         axes.axhline(row.mse, color=GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-        place: dict[str, Any] = {
-            "xycoords": ("axes fraction", "data"),
-            "va": "center",
-            "fontsize": 7,
-            "color": "#404040",
-        }
-        axes.annotate(f"{row.name}\n{row.value}", (1.01, row.mse), **place)
+    low, high = axes.get_ylim()
+    height = axes.get_window_extent().height / axes.figure.dpi * 72  # 1/72 inch, before the layout
+    wanted = [(row.mse - low) / (high - low) * height for row in inside]
+    for row, y in zip(inside, spread(wanted, 2 * LINE * SIZE, 0, height), strict=True):
+        axes.annotate(
+            f"{row.name}\n{row.value}", (1.01, y / height), xycoords="axes fraction", va="center", fontsize=SIZE, color="#404040"
+        )
     beyond = ", ".join(f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]]))
     if beyond:
         axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {beyond})")
