@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_help_shows_an_example(command):
 def test_the_examples_parse():
     """Each example of the help is a command line that the program takes."""
     for name, command in main.commands.items():
-        words = command.epilog.split()[3:]
+        words = shlex.split(command.epilog)[3:]
         context = command.make_context(name, list(words))
         assert context.params
 

@@ -8,7 +8,10 @@
 A test fails with the sentence of the contract that is broken.
 """
 
+import atexit
 import copy
+import functools
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,20 +189,43 @@ class StrategyContract:
     def test_locate_agrees_across_processes(self) -> None:
         if not isinstance(self.strategy, str):
             return  # the class may live where another process cannot import it
-        loading = (
-            f"from ue_bench.strategies import load_plugin\nfrom pathlib import Path\nload_plugin(Path({str(self.plugin)!r}))\n"
-        )
-        loading = loading if self.plugin else ""
-        script = (
-            "from ue_bench.testing import StrategyContract\n" + loading +
-            f"class C(StrategyContract):\n    strategy={self.strategy!r}; regions={self.regions!r}; options={self.options!r}\n"
-            f"    budget={self.budget}\n"
-            "b=C().build()\n"
-            "print([b.locate(i, f.values).tolist() for i, f in enumerate(b.spec.features)])"
-        )  # fmt: skip
-        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+        asked = {"strategy": self.strategy, "regions": self.regions, "options": self.options, "budget": self.budget}
         built = self.build()
-        assert told == str([built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]), "slots differ between processes"
+        here = [built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]
+        assert _ask_elsewhere(self.plugin, asked) == here, "slots differ between processes"
+
+
+_ELSEWHERE = """
+import json, sys
+from pathlib import Path
+from ue_bench.strategies import load_plugin
+from ue_bench.testing import StrategyContract
+if sys.argv[1]:
+    load_plugin(Path(sys.argv[1]))
+for line in sys.stdin:
+    built = type("Elsewhere", (StrategyContract,), json.loads(line))().build()
+    print(json.dumps([built.locate(i, f.values).tolist() for i, f in enumerate(built.spec.features)]), flush=True)
+"""
+
+
+@functools.cache
+def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
+    """Another Python, for as long as this one lives: it answers a line for each strategy, and loads torch only once."""
+    command = [sys.executable, "-c", _ELSEWHERE, str(plugin or "")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.communicate)  # closes its input, and it ends
+    return process
+
+
+def _ask_elsewhere(plugin: Path | None, asked: dict[str, Any]) -> Any:
+    process = _elsewhere(plugin)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    assert answer, "another process could not build it (see above)"
+    return json.loads(answer)
 
 
 def check(name: str, regions: str, plugin: Path | None = None) -> Iterator[tuple[str, str | None]]:
