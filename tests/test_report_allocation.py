@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from ue_bench.importance import importances
-from ue_bench.report import allocation, allocation_rule, hypervolume, second_lookup, shared_out, trials
-from ue_bench.report import importances as importance
+from ue_bench.report import trials
 from ue_bench.report.arms import collect
+from ue_bench.report.sections import allocation, allocation_rule, hypervolume, second_lookup, shared_out
+from ue_bench.report.sections import importances as importance
 
 
 @pytest.fixture(scope="module")

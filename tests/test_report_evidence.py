@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
-from ue_bench.report import optimism, power
 from ue_bench.report.arms import collect
 from ue_bench.report.compare import compare, sentence
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.prose import refresh
+from ue_bench.report.sections import optimism, power
 from ue_bench.report.statistics import paired
 from ue_bench.report.summary import summarise
 
@@ -186,7 +186,10 @@ def test_the_command_compares(tmp_path):
 
 
 def test_every_kind_of_block_is_made_from_records():
-    evidence = Evidence(arm([0.85, 0.86, 0.87]) + arm([0.90, 0.91, 0.93], "per_feature"))
+    runs = arm([0.85, 0.86, 0.87]) + arm([0.90, 0.91, 0.93], "per_feature")
+    runs += arm([0.86, 0.86, 0.88], head="dcn") + arm([0.91, 0.90, 0.93], "per_feature", head="dcn")
+    runs += arm([0.80, 0.81, 0.82], "robe") + arm([0.80, 0.81, 0.82], "robe", head="dcn")
+    evidence = Evidence(runs)
     made = {}
     for words in (
         "abstract fake",
@@ -194,7 +197,7 @@ def test_every_kind_of_block_is_made_from_records():
         "table fake",
         "compare fake unified per_feature",
         "section fake power",
-        "sentences fake power",
+        "sentences fake heads",
     ):
         block = f"<!-- ue-bench: {words} -->\nstale\n<!-- end -->"
         made[words] = refresh(f"before\n{block}\nafter", evidence)
@@ -204,7 +207,9 @@ def test_every_kind_of_block_is_made_from_records():
         assert refresh(made[words], evidence) == made[words]
     assert "unified 1×16 against per_feature 1×16" in made["compare fake unified per_feature"]
     assert "0.8600" in made["table fake"]
-    assert "seeds" in made["section fake power"]
+    assert "| 3 |" in made["section fake power"]
+    assert "rank correlation" in made["sentences fake heads"]
+    assert "|" not in made["sentences fake heads"]
 
 
 @pytest.mark.parametrize(

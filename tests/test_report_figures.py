@@ -6,23 +6,9 @@ import fake_records as fake
 import pandas as pd
 import pytest
 
-from ue_bench.report import (
-    allocation,
-    anchors,
-    choose,
-    forms,
-    latency,
-    latency_mse,
-    memory,
-    methods,
-    pareto,
-    placing,
-    ranks,
-    style,
-    table_size,
-    training,
-)
+from ue_bench.report import anchors, choose, placing, ranks, style
 from ue_bench.report.arms import collect
+from ue_bench.report.sections import allocation, forms, latency, latency_mse, memory, methods, pareto, table_size, training
 from ue_bench.report.summary import score, summarise
 
 

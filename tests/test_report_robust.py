@@ -7,8 +7,9 @@ import fake_records as fake
 import numpy as np
 import pytest
 
-from ue_bench.report import anchors, heads, splits, style, variance
+from ue_bench.report import anchors, style
 from ue_bench.report.arms import SEEDS, collect
+from ue_bench.report.sections import heads, splits, variance
 from ue_bench.report.summary import score, summarise
 
 EFFECTS = {"hash_seed": 0.012, "init_seed": 0.006, "batch_seed": 0.003, "split_seed": 0.02}

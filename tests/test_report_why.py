@@ -3,8 +3,9 @@
 import fake_records as fake
 import pytest
 
-from ue_bench.report import style, why
+from ue_bench.report import style
 from ue_bench.report.arms import collect
+from ue_bench.report.sections import why
 from ue_bench.report.summary import summarise
 
 SIZES = (7_008, 28_032, 112_128)

@@ -166,7 +166,7 @@ def study(
         for text, n in Counter(str(record.error) for record in records).most_common(5):
             click.echo(f"  {kind}: {text} ({n} runs)", err=True)
     from ue_bench.report.arms import collect
-    from ue_bench.report.power import of_arms
+    from ue_bench.report.sections.power import of_arms
 
     for line in of_arms(collect(done).kept):
         click.echo(line, err=as_json or bool(declared.scenarios))

@@ -49,7 +49,7 @@ def build(results: Path, out: Path, study: str | None = None, strategies: Mappin
     from ue_bench.report.draw import draw_all
     from ue_bench.report.evidence import Evidence
     from ue_bench.report.page import Page
-    from ue_bench.report.power import of_arms
+    from ue_bench.report.sections.power import of_arms
 
     results, out = Path(results), Path(out)
     records, skipped = load(results, study)

@@ -1,6 +1,6 @@
 """Two strategies or arms, paired over seeds: a line for each comparison and budget where both stand, Holm-corrected over lines.
 
-A difference that cannot be told from 0 comes with the seeds that would tell it: the power of `report/power.py`, from the standard
+A difference that cannot be told from 0 comes with the seeds that would tell it: the power of `sections/power.py`, from the standard
 deviation of this pair's own differences, at 5 % divided by the number of lines, for the difference found or 0.005 MSE if more.
 """
 
@@ -16,7 +16,7 @@ from ue_bench.record import Record
 from ue_bench.report.arms import USUAL_HEAD, collect
 from ue_bench.report.frames import groups
 from ue_bench.report.frames import records as records_of
-from ue_bench.report.power import TARGET, seeds_needed
+from ue_bench.report.sections.power import TARGET, seeds_needed
 from ue_bench.report.statistics import LEVEL, differences, holm, paired
 from ue_bench.report.summary import SCOPE, by_seed, key, score, summarise
 from ue_bench.report.text import bytes_text, missing, p_text

@@ -10,10 +10,15 @@ from matplotlib.figure import Figure
 
 from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
-from ue_bench.report import (
+from ue_bench.report import anchors as anchor
+from ue_bench.report import csv, style
+from ue_bench.report.arms import Arm, Arms
+from ue_bench.report.evidence import Evidence
+from ue_bench.report.page import Drawn, Picture
+from ue_bench.report.picture import save
+from ue_bench.report.sections import (
     allocation,
     allocation_rule,
-    csv,
     forms,
     heads,
     hypervolume,
@@ -28,17 +33,11 @@ from ue_bench.report import (
     second_lookup,
     shared_out,
     splits,
-    style,
     table_size,
     training,
     variance,
     why,
 )
-from ue_bench.report import anchors as anchor
-from ue_bench.report.arms import Arm, Arms
-from ue_bench.report.evidence import Evidence
-from ue_bench.report.page import Drawn, Picture
-from ue_bench.report.picture import save
 from ue_bench.report.summary import score
 
 

@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from ue_bench.report import choose, style
 from ue_bench.report.arms import Arm
 from ue_bench.report.frames import groups, records, rows
-from ue_bench.report.latency import machine
 from ue_bench.report.placing import Box, around
+from ue_bench.report.sections.latency import machine
 from ue_bench.report.summary import BATCH, key, latency_at, panel, score, unstable_at
 from ue_bench.report.text import micros_text
 from ue_bench.report.verdict import champions, front
