@@ -1,7 +1,7 @@
 """What share of a result's variance is the hash seed's, the init seed's, the batch order's and the split's?
 
 Command: ue-bench study variance --workers 2
-Cost: 312 runs, 7 minutes on 2 cores.
+Cost: 312 runs, 12 minutes on 2 cores that other programs used too.
 Expect: the split's share above all others together; it is common to all strategies, and pairing by seed takes it out.
 One seed varies and the other three are held, at three points, for what a seed moves may depend on where the others are held. The
 last parts vary all four together: what the seeds of every other study do.

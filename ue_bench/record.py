@@ -63,7 +63,10 @@ def write_whole(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
+        mask = os.umask(0)
+        os.umask(mask)
         try:
+            os.chmod(temporary, 0o666 & ~mask)  # as any new file: mkstemp's is for its owner alone
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
