@@ -40,7 +40,7 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     lowest = Counter(cell.rows[0][name] for cell in cells)
     alone = Counter(cell.rows[0][name] for cell in cells if cell.alone)
     leader = min(lowest, key=lambda one: (-alone[one], -lowest[one], one))
-    part = scored["part"].iloc[0]
+    part = " or ".join(scored["part"].unique())  # a split without a test part is judged on validation
     return [
         _winner(cells, name, leader, of, part),
         _tied(cells, name, of),

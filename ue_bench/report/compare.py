@@ -1,7 +1,8 @@
 """Two strategies or arms, paired over seeds: a line for each comparison and budget where both stand, Holm-corrected over lines.
 
-A difference that cannot be told from 0 comes with the seeds that would tell it: the power of `sections/power.py`, from the standard
-deviation of this pair's own differences, at 5 % divided by the number of lines, for the difference found or 0.005 MSE if more.
+A difference that cannot be told from 0 comes with the seeds that would tell it: the power of `sections/power.py`, from the
+standard deviation of this pair's own differences, at 5 % divided by the number of lines, for the difference found or 0.005 MSE
+if more.
 """
 
 import math
