@@ -1,7 +1,7 @@
 """Does the harness find the order that theory fixes, in worlds whose ratings were planted?
 
 Command: ue-bench study known-answer --workers 2
-Cost: minutes on two cores.
+Cost: 140 runs, two minutes on 2 cores.
 Expect: every scenario passes, with any --seed; the command ends with exit code 1 where one does not.
 The worlds, the formulas and why theory fixes each order: docs/known-answer.md.
 """
