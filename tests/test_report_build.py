@@ -60,7 +60,7 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     assert "Refused arms (other rows, recipe or seeds than the rest): 1" in text
     assert "hidden is 8, the others have 64" in text
     assert "Failed runs: 1" in text
-    assert "Lookup allocation, study <code>fake</code>: no search that varied the lookups of a feature." in text
+    assert "Lookup allocation, study <code>fake</code>: no search that varied the lookups of a feature freely." in text
     assert "ue-bench study allocation --results" in text
     assert not re.search(r"\b(nan|None|NaT)\b", re.sub(r'="[^"]*"|<script>.*?</script>', "", text, flags=re.DOTALL))
     assert text.count("<svg") == len(built.figures) / 2

@@ -8,6 +8,7 @@ import pandas as pd
 from ue_bench.record import Record
 from ue_bench.report.arms import Arms
 from ue_bench.report.frames import rows
+from ue_bench.report.summary import panel
 from ue_bench.report.text import bytes_text
 
 INFEASIBLE = "BudgetError"  # how the message of a budget that cannot work begins
@@ -52,7 +53,8 @@ def _cannot(records: Iterable[Record]) -> list[str]:
 
 def _few_seeds(summary: pd.DataFrame) -> list[str]:
     few = summary[(summary["n"] > 0) & (summary["n"] < summary["n_most"])]
-    return [f"{row.features}: {row.label}, {bytes_text(row.budget)}: n={row.n} of {row.n_most}" for row in rows(few)] or ["none"]
+    few = few.assign(where=panel(few))
+    return [f"{row.where}: {row.label}, {bytes_text(row.budget)}: n={row.n} of {row.n_most}" for row in rows(few)] or ["none"]
 
 
 def _listed(title: str, lines: Iterable[str], most: int = 50) -> list[str]:

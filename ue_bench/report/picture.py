@@ -11,6 +11,7 @@ from ue_bench.errors import BenchError
 from ue_bench.report.hover import LINK
 from ue_bench.report.style import settle
 
+DPI = 150
 MARGIN = 0.1  # inches around what is drawn
 _POINT = re.compile(rf'<a xlink:href="{LINK}([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 
@@ -18,6 +19,7 @@ _POINT = re.compile(rf'<a xlink:href="{LINK}([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """PNG at 150 dpi and SVG with its points' texts, the same for the same records. Raises BenchError when the folder cannot be
     written."""
+    figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
     settle(figure)
     box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout reckoned
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
@@ -25,7 +27,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=150, bbox_inches=box)
+        figure.savefig(paths[0], dpi=DPI, bbox_inches=box)
         paths[1].write_text(_POINT.sub(r'<g class="point"><title>\1</title>\2</g>', text.getvalue()), encoding="utf-8")
     except OSError as error:
         raise BenchError(f"cannot write {folder}: {error.strerror or error}; choose another --out or free the space") from error

@@ -17,7 +17,7 @@ from ue_bench.report.summary import panel, score
 from ue_bench.report.trials import facts
 
 NAME = "allocation"
-EMPTY = "no search that varied the lookups of a feature"
+EMPTY = "no search that varied the lookups of a feature freely"
 BEST = 5  # trials that are highlighted
 CAPTION = (
     "Above: every trial of the search, by the number of lookups it gave to each feature (set apart sideways); the"
