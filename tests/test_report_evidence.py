@@ -227,3 +227,12 @@ def test_a_block_that_cannot_be_made_is_one_line(words, told):
         refresh(f"<!-- ue-bench: {words} -->\n<!-- end -->", Evidence(arm([0.85, 0.86])))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 14])
+def test_more_noise_never_needs_fewer_seeds(alpha):
+    """From no noise at all to 60 times the difference: scipy's noncentral t has no value for parts of this range."""
+    needed = [power.seeds_needed(0.005 * 1.2**k, alpha=alpha) for k in range(-40, 24)]
+    assert needed == sorted(needed)
+    assert needed[0] <= 3
+    assert 20_000 < needed[-1] < 100_000

@@ -25,7 +25,7 @@ CAPTION = (
     f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, two-sided 5 %, power 80 %), from the "
     "standard deviation of the paired differences between arms at one budget, pooled over these pairs."
 )
-FEW = 10
+LARGEST = 20  # standard deviations: scipy's noncentral t is NaN far beyond, where two or three seeds are enough anyway
 COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
 
 
@@ -55,13 +55,20 @@ def seeds_needed(sd: float, target: float = TARGET, alpha: float = 1 - LEVEL) ->
     """The least number of paired seeds (2 or more) with which the t-test sees a mean difference of `target` (unit as `sd`)."""
     from statsmodels.stats.power import TTestPower  # imports polars where that is installed: half a second
 
-    test = TTestPower()
-    if sd <= 0:
-        return 2
-    for n in range(2, FEW):  # the solver does not converge on so few; where scipy's noncentral t is NaN, one more is asked for
-        if test.power(target / sd, n, alpha) >= POWER:
-            return n
-    return math.ceil(float(np.squeeze(test.solve_power(effect_size=target / sd, alpha=alpha, power=POWER))))
+    test, effect = TTestPower(), min(target / sd, LARGEST) if sd > 0 else LARGEST
+
+    def enough(n: int) -> bool:
+        # one tail at half the level: with the power asked for, the other one adds nothing, and scipy gives NaN for it
+        return bool(test.power(effect, n, alpha / 2, alternative="larger") >= POWER)
+
+    most = 2
+    while not enough(most):
+        most *= 2
+    least = most // 2  # not enough, or 1; power grows with n
+    while most - least > 1:  # the library's own solver fails on few seeds
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    return most
 
 
 def sentences(frame: pd.DataFrame) -> list[str]:
