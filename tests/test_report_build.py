@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from ue_bench.errors import BenchError
-from ue_bench.report import build
+from ue_bench.record import load
+from ue_bench.report import Outcome, build
+from ue_bench.report.evidence import Evidence
 from ue_bench.report.summary import COLUMNS
 from ue_bench.report.terminal import ROWS, best_rows, print_summary
 
@@ -159,3 +161,20 @@ def test_a_study_of_latency_alone_and_one_without_a_test_part(tmp_path):
     assert {"clock-latency", "clock-memory", "article-table_size", "article-pareto"} <= names
     assert not {"clock-table_size", "clock-training"} & names
     assert "no arm with a byte budget has a measured MSE." in outcome.page.read_text()
+
+
+def test_many_comparisons_are_told_in_sentences(tmp_path, capsys):
+    for study in ("one", "two"):
+        for budget in (28_032, 14_016):
+            for split in ("random", "article", "user_temporal", "global_temporal"):
+                runs = [fake.make(fake.config(name, seed=seed, budget=budget, split=split), study)
+                        for name in ("unified", "per_feature") for seed in range(2)]  # fmt: skip
+                fake.write_all(tmp_path / "results", iter(runs))
+    evidence = Evidence(load(tmp_path / "results")[0])
+    outcome = Outcome(evidence, [], tmp_path / "report.html", [], [], [])
+    print_summary(outcome, Console(width=80))
+    shown = capsys.readouterr().out
+    assert max(len(line.rstrip()) for line in shown.splitlines() if str(tmp_path) not in line) <= 80
+    assert " ".join(shown.split()).count("The price") == 2
+    assert "8 comparisons: their tables are in the report; with --study NAME" in shown
+    assert "µs/256" not in shown

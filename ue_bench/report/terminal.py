@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ue_bench.report.abstract import sentences
 from ue_bench.report.frames import groups, records
 from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel, score
 from ue_bench.report.text import NOTHING, bytes_text, interval_text, micros_text, mse_text
@@ -18,22 +19,34 @@ if TYPE_CHECKING:
     from ue_bench.report import Outcome
 
 ROWS = 25  # at the most, for one feature set
+COMPARISONS = 6  # of several studies: with more of them a table each would be too long to read
 _SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model", "mf": "matrix factorisation"}
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
-    """A table a feature set: the best arms (on validation) at each budget, then where the report and the figures lie."""
+    """A table a feature set: the best arms (on validation) at each budget, then where the report and the figures lie.
+
+    Of several studies with many comparisons, the answers in sentences instead.
+    """
     summary = outcome.summary
-    studies = summary["study"].nunique()
-    for key, part in groups(summary, SCOPE):
-        of = f", study {key[0]}" if studies > 1 else ""
-        console.print(_table(part, f"{panel(part).iloc[0]}{of}"))
-        console.print(Text(_notes(part), style="dim"))
-        console.print()
+    studies = list(summary["study"].unique())
+    parts = list(groups(summary, SCOPE))
+    if len(studies) > 1 and len(parts) > COMPARISONS:
+        for study in studies:
+            console.print(Text(study, style="bold"))
+            console.print(Text(" ".join(sentences(*outcome.evidence.of(study)))))
+            console.print()
+        console.print(f"{len(parts)} comparisons: their tables are in the report; with --study NAME those of one stand here\n")
+    else:
+        for key, part in parts:
+            of = f", study {key[0]}" if len(studies) > 1 else ""
+            console.print(_table(part, f"{panel(part).iloc[0]}{of}"))
+            console.print(Text(_notes(part), style="dim"))
+            console.print()
+        for line in outcome.power:
+            console.print(Text(line))
     if summary.empty:
         console.print("No arm has a result to show.")
-    for line in outcome.power:
-        console.print(Text(line))
     _places(outcome, console)
 
 
