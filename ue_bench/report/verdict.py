@@ -25,7 +25,8 @@ def champions(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a contestant and budget: its difference to the best (whose own is 0), Holm-corrected within the budget."""
+    """One row a contestant and budget: its difference to the best (whose own is 0), Holm-corrected over the figure they stand in:
+    all comparisons and budgets of a study, its grids and what confirms its searches apart."""
     scored = score(summary)
     runs = {arm.key: arm for arm in arms}
     rows = []
@@ -33,13 +34,15 @@ def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
         ranked = cell.sort_values(["mse", "label"], kind="stable").to_dict("records")
         scores = [by_seed(runs[key(row)], row["part"]) for row in ranked]
         tests = [paired(scores[0], other) for other in scores[1:]]
-        adjusted = holm([test.p for test in tests])
         best = ranked[0]
         head = [*scope, best["label"], best["group"], best["mse"], best["low"], best["high"]]
         rows.append([*head, *_own(best), best["n"], 0.0, None, None, None, None, False])
-        for row, test, p in zip(ranked[1:], tests, adjusted, strict=True):
-            rows.append([*head, *_own(row), *test, p, bool(p < 1 - LEVEL)])  # NaN, too few seeds: not told apart
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        rows += [[*head, *_own(row), *test, None, False] for row, test in zip(ranked[1:], tests, strict=True)]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    for _, figure in frame.groupby(["study", "phase"]):
+        frame.loc[figure.index, "p_holm"] = holm(list(figure["p"].astype(float)))
+    frame["told_apart"] = frame["p_holm"] < 1 - LEVEL  # NaN, the best itself or too few seeds: not told apart
+    return frame
 
 
 def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:

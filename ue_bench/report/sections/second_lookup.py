@@ -30,11 +30,13 @@ COLUMNS = ["panel", "budget", "size", "feature", "source", "difference", "low", 
 
 
 def tidy(arms: Iterable[Arm], search: Sequence[Record]) -> pd.DataFrame:
-    """One row a panel, table size, feature and source. n: paired seeds, or trials; p is Holm's, within a table size."""
+    """One row a panel, table size, feature and source. n: paired seeds, or trials; p is Holm's, over a panel."""
     found = [*_fresh(arms), *_from_trials(search)]
     if not found:
         return pd.DataFrame(columns=COLUMNS)
     frame = pd.DataFrame(found).reindex(columns=COLUMNS)
+    for _, figure in frame[frame["source"] == FRESH].groupby("panel"):
+        frame.loc[figure.index, "p"] = statistics.holm(list(figure["p"]))
     frame["size"] = frame["budget"].map(bytes_text)
     names = {name: place for place, name in enumerate(dict.fromkeys(frame["feature"]))}
     frame["y"] = frame["feature"].map(names) + frame["source"].map({FRESH: -0.15, TRIALS: 0.15})
@@ -60,10 +62,9 @@ def _fresh(arms: Iterable[Arm]) -> Iterable[dict]:
         names = [name for name in alone[0].sample.found["lookups"] if name in second]
         told = {name: statistics.paired(by_seed(alone[0], part), by_seed(second[name], part)) for name in names}
         title = panel(pd.DataFrame([alone[0].comparison._replace(phase="")._asdict()]))[0]
-        for name, p in zip(told, statistics.holm([one.p for one in told.values()]), strict=True):
-            yield {"panel": title, "budget": alone[0].config["budget"], "feature": name, "source": FRESH, "p": p} | {
-                key: getattr(told[name], key) for key in ("difference", "low", "high", "n")
-            }
+        for name, one in told.items():
+            place = {"panel": title, "budget": alone[0].config["budget"], "feature": name, "source": FRESH}
+            yield place | {key: getattr(one, key) for key in ("difference", "low", "high", "n", "p")}
 
 
 def _from_trials(search: Sequence[Record]) -> Iterable[dict]:
