@@ -235,14 +235,15 @@ def test_the_limits_are_found_in_the_records():
         return record
 
     _, limited = told_of([one(0, 84), one(1, 84, cpu="Another", git_sha="1", git_dirty=True)])
-    assert "The random split of ml-100k cannot tell strategies apart: 84% of its scored rows have unseen users." in limited
+    assert "The random split of ml-100k says little about embeddings: 84% of its scored rows have unseen users." in limited
     assert "2 kinds of machine" in limited
     assert "2 versions of the code" in limited
     assert "1 records were made by code with changes" in limited
     assert "1 of 1 arms do not beat the user and item bias model" in limited
+    assert "1 of 1 arms do not beat biased matrix factorisation" in limited
     assert "One value only was run of: data set (ml-100k), split (random)" in limited
     _, limited = told_of([one(0, 10), one(1, 10)])
-    assert "cannot tell" not in limited
+    assert "says little about embeddings" not in limited
     assert "machine" not in limited
 
 

@@ -7,19 +7,19 @@ import pandas as pd
 
 from ue_bench.record import Record
 from ue_bench.report.frames import groups
-from ue_bench.report.summary import SCOPE, panel, score
+from ue_bench.report.summary import MOSTLY_UNSEEN, SCOPE, panel, score
 
 # What a run is besides its strategy: where all records agree, another value was never tried.
 _AXES = {"dataset": "data set", "split": "split", "features": "feature set", "head": "rating head", "optimizer": "optimizer",
          "device": "device"}  # fmt: skip
-_MOSTLY = 0.5  # share of scored rows with an unseen user, from which a split says little about embeddings
 
 
 def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Record]) -> list[str]:
     """Markdown bullets."""
     ran = [record for record in records if record.status == "ok"]
     found = [
-        _axes(ran), _seeds(summary, verdicts), *_undecided(summary, verdicts), *_cold(ran), _bias(summary), _clocks(summary),
+        _axes(ran), _seeds(summary, verdicts), *_undecided(summary, verdicts), *_cold(ran), _bias(summary), _factors(summary),
+        _clocks(summary),
         *_places(ran),
     ]  # fmt: skip
     return [f"- {text}" for text in found if text] or ["- No run succeeded: any result would change it."]
@@ -65,9 +65,9 @@ def _cold(ran: Sequence[Record]) -> Iterable[str]:
         if warm + cold:
             shares[record.config["dataset"], record.config["split"]] = cold / (warm + cold)
     for (dataset, split), share in sorted(shares.items()):
-        if share > _MOSTLY:
+        if share > MOSTLY_UNSEEN:
             name = split.replace("_", " ")
-            yield f"The {name} split of {dataset} cannot tell strategies apart: {share:.0%} of its scored rows have unseen users."
+            yield f"The {name} split of {dataset} says little about embeddings: {share:.0%} of its scored rows have unseen users."
 
 
 def _bias(summary: pd.DataFrame) -> str:
@@ -75,6 +75,13 @@ def _bias(summary: pd.DataFrame) -> str:
     n = int(scored["beats_bias"].eq(False).sum())
     text = f"{n} of {len(scored)} arms do not beat the user and item bias model (marked ▽): among them the order says which does "
     return f"{text}the least harm, and a recipe that helps them may change it." if n else ""
+
+
+def _factors(summary: pd.DataFrame) -> str:
+    scored = score(summary)
+    n = int((scored["mse"] >= scored["anchor_mf"]).sum())
+    text = f"{n} of {len(scored)} arms do not beat biased matrix factorisation"
+    return f"{text}: with a better head than those here another embedding might win." if n else ""
 
 
 def _clocks(summary: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from ue_bench.report.statistics import interval
 SCOPE = list(Comparison._fields)
 BATCH = 256  # the batch size of the one latency that stands in tables, looked up from codes
 ANCHORS = ("mean", "item_mean", "bias", "mf")
+MOSTLY_UNSEEN = 0.5  # share of judged rows with users that training never saw, from which a split says little about embeddings
 _BYTES = ("total_bytes", "table_bytes", "auxiliary_bytes", "vocabulary_bytes", "vocabulary_floor_bytes", "head_bytes")
 _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
 COLUMNS = (

@@ -18,7 +18,7 @@ from ue_bench.report.arms import Arm
 from ue_bench.report.frames import groups, records, rows
 from ue_bench.report.statistics import LEVEL, holm, paired
 from ue_bench.report.style import ANCHOR_NAMES
-from ue_bench.report.summary import ANCHORS, SCOPE, by_seed, key, panel, score
+from ue_bench.report.summary import ANCHORS, MOSTLY_UNSEEN, SCOPE, by_seed, key, panel, score
 from ue_bench.report.text import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
 
 NAME = "splits"
@@ -32,7 +32,6 @@ CAPTION = (
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
 TRIVIAL = ("mean", "item_mean", "bias")  # matrix factorisation has embeddings of its own
 PRIMARY = "random"  # stands first
-MOSTLY = 0.5  # share of judged rows with unseen users from which a split says little of strategies
 COLUMNS = [
     "panel", "features", "split", "part", "label", "group", "budget", "size", "n", "mse", "low", "high",
     *(f"{name}_{what}" for name in SLICES for what in ("n", "mse")), *(f"anchor_{name}" for name in ANCHORS),
@@ -84,7 +83,7 @@ def _facts(cells: Sequence[Mapping[str, Any]], scores: Sequence[dict]) -> dict[s
     best = min(anchors, key=lambda name: anchors[name], default=None)
     beat = sum(cell["mse"] < anchors[best] for cell in cells) if best else len(cells)
     told = sum(p < 1 - LEVEL for p in adjusted)
-    hopeless = cold is not None and cold > MOSTLY and beat == 0
+    hopeless = cold is not None and cold > MOSTLY_UNSEEN and beat == 0
     return {
         "rows": judged, "cold_share": cold, "pairs": len(pairs), "told_apart": told, "best_anchor": best, "beat_it": beat,
         "ranks": told > 0 and not hopeless,
