@@ -3,8 +3,9 @@
 Command: ue-bench study why --workers 2
 Cost: 230 runs, 5 minutes on 2 cores.
 Expect: the measured shares of collision-free values on the formulas; at equal bytes more of them in one shared table, and a lower
-MSE with them; in the single-layer model (head `linear`) angles between the features' weights near 90 degrees. Every run records
-its collisions, the load of its rows and these angles (docs/diagnostics.md). One lookup of 16 numbers throughout.
+MSE with them; in the single-layer model (head `linear`) angles between the features' weights that grow in a shared table, most of
+all in a small one, and stay where they began in separate ones. Every run records its collisions, the load of its rows and these
+angles (docs/diagnostics.md). One lookup of 16 numbers throughout.
 """
 
 from dataclasses import replace
