@@ -7,7 +7,7 @@ WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report check test test-slow lint clean
+.PHONY: help setup bench report speed check test test-slow lint clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -26,6 +26,9 @@ bench: $(STAMP)  ## Run the default study (what is missing of it), then draw fig
 
 report: $(STAMP)  ## Draw figures, tables and the report again, from records alone.
 	$(BIN)/ue-bench report --results $(RESULTS)
+
+speed: $(STAMP)  ## Measure the speed of everything, beside its peers and its limit.
+	$(BIN)/ue-bench speed --results $(RESULTS)
 
 check: $(STAMP)  ## Check the published records, and the numbers in README and docs against them.
 	$(BIN)/ue-bench check

@@ -53,11 +53,38 @@ LAW = {
     "report": {"apportion", "importance", "record", "report"},
     "testing": STRATEGIES,
     "options": {"config", "units"},
-    "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "strategies", "study", "testing"},
+    "speed": {
+        "allocator",
+        "config",
+        "environment",
+        "feature",
+        "hashing",
+        "model",
+        "record",
+        "run",
+        "speed",
+        "strategies",
+        "train",
+        "workers",
+    },
+    "cli": {
+        "check",
+        "data",
+        "options",
+        "progress",
+        "record",
+        "report",
+        "run",
+        "runner",
+        "speed",
+        "strategies",
+        "study",
+        "testing",
+    },
     "studies": {"config", "data", "strategies", "studies", "study"},
 }
-LIBRARIES = {"optuna": {"importance", "search"}, "polars_hash": {"hashing"}, "xxhash": {"hashing"}, "torch": {
-    "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing"},
+LIBRARIES = {"optuna": {"importance", "search"}, "polars_hash": {"hashing", "speed"}, "xxhash": {"hashing", "speed"}, "torch": {
+    "hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing", "speed"},
     "seaborn": {"report"}, "matplotlib": {"report"}, "jinja2": {"report"}, "markdown_it": {"report"}}  # fmt: skip
 
 

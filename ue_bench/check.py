@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import Record, load
+from ue_bench.record import SPEED, Record, load
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.prose import BLOCK, refresh
 from ue_bench.run import resolve
@@ -34,6 +34,12 @@ def check(results: Path, documents: Iterable[Path] = ()) -> list[str]:
 
 
 def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
+    if record.phase == SPEED:
+        if record.study != SPEED or record.status != "ok":
+            yield f"study {record.study!r}, {record.status}: only whole measurements of speed that ended well are published"
+        elif not _clean(record):
+            yield "not made from a clean commit"
+        return
     if record.study not in studies:
         yield f"unknown study {record.study!r}"
     if record.config.get("strategy") not in STRATEGIES:
@@ -50,7 +56,7 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
         if not str(record.error).startswith("BudgetError: "):  # a budget that a strategy cannot work with is an answer
             yield f"{record.status}: {record.error}"
         return
-    if not record.env.get("git_sha") or record.env.get("git_dirty") is not False:
+    if not _clean(record):
         yield "not made from a clean commit"
     cost = record.cost
     paid = cost["table_bytes"] + cost["auxiliary_bytes"]
@@ -58,6 +64,10 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
         yield f"total_bytes {cost['total_bytes']} is not the sum of its parts"
     if config.budget and STRATEGIES[config.strategy].has_budget and not 0.9 * config.budget <= paid <= config.budget:
         yield f"table and auxiliary take {paid} bytes of a budget of {config.budget}"
+
+
+def _clean(record: Record) -> bool:
+    return bool(record.env.get("git_sha")) and record.env.get("git_dirty") is False
 
 
 def _asked(record: Record) -> tuple[str, str, str]:

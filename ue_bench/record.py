@@ -18,7 +18,8 @@ import pandas as pd
 from ue_bench.errors import BenchError
 
 SCHEMA = 1
-PHASES = ("run", "grid", "search", "confirm", "latency")  # why a study asked for the run
+SPEED = "speed"  # study and phase of records that hold no run, but what the clocks of `ue-bench speed` gave
+PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ue_bench.record import Record
+from ue_bench.record import SPEED, Record
 from ue_bench.report.labels import Named, name_all, plain_label
 from ue_bench.report.refusal import Member, check
 from ue_bench.report.searched import searched_fields, uneven
@@ -92,6 +92,8 @@ def collect(records: Iterable[Record]) -> Arms:
     ok: dict[tuple[str, str], list[Record]] = defaultdict(list)
     failed, search = [], []
     for record in records:
+        if record.phase == SPEED:
+            continue
         if record.status != "ok":
             failed.append(record)
             continue

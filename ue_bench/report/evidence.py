@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ue_bench.record import Record
+from ue_bench.record import SPEED, Record
 from ue_bench.report.arms import Arms, collect
 from ue_bench.report.summary import summarise
 from ue_bench.report.verdict import verdicts
@@ -13,14 +13,17 @@ from ue_bench.report.verdict import verdicts
 
 @dataclass(frozen=True)
 class Evidence:
-    """The records, and what follows from them alone."""
+    """The records, and what follows from them alone. `records` keeps the runs; `speed` is what `ue-bench speed` measured."""
 
     records: Sequence[Record]
+    speed: Sequence[Record] = field(init=False)
     arms: Arms = field(init=False)
     summary: pd.DataFrame = field(init=False)
     verdicts: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "speed", [record for record in self.records if record.phase == SPEED])
+        object.__setattr__(self, "records", [record for record in self.records if record.phase != SPEED])
         object.__setattr__(self, "arms", collect(self.records))
         object.__setattr__(self, "summary", summarise(self.arms.kept))
         object.__setattr__(self, "verdicts", verdicts(self.arms.kept, self.summary))

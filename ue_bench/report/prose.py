@@ -7,6 +7,7 @@
 <!-- ue-bench: compare table_size unified per_feature -->      two strategies or arms, a line each comparison and budget
 <!-- ue-bench: section heads heads -->                         sentences and table of one section of the report
 <!-- ue-bench: sentences heads heads -->                       its sentences alone
+<!-- ue-bench: speed forward -->                              what `ue-bench speed` measured in some of its cases; or `claims`
 <!-- end -->
 """
 
@@ -15,7 +16,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report import abstract, answer, ranks
+from ue_bench.report import abstract, answer, performance, ranks
 from ue_bench.report.compare import compare, sentence
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.tables import tables
@@ -72,4 +73,5 @@ KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "compare": _compare,
     "section": _section,
     "sentences": _sentences,
+    "speed": lambda evidence, case, more: performance.markdown(evidence.speed, [case, *more]),
 }

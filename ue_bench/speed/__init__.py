@@ -1,0 +1,1 @@
+"""The speed of everything, beside its peers and its limit, as ratios inside one run."""

@@ -1,0 +1,65 @@
+"""Calls timed in turns: what disturbs the machine disturbs all of them alike, so that a ratio holds where a time does not."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+LEAST_SECONDS = 100e-6  # of one sample: a shorter call is repeated within it
+
+
+class Clocked(NamedTuple):
+    """Seconds a call of each name: one number a round, all names in every round."""
+
+    samples: dict[str, list[float]]
+
+    def seconds(self, name: str) -> float:
+        """The median of a name."""
+        return statistics.median(self.samples[name])
+
+    def ratio(self, name: str, other: str) -> float:
+        """The median over the rounds of what `name` took over what `other` took in the same round."""
+        return statistics.median(a / b for a, b in zip(self.samples[name], self.samples[other], strict=True))
+
+    def beside(self, name: str) -> dict[str, float]:
+        """The medians of all the others."""
+        return {other: self.seconds(other) for other in self.samples if other != name}
+
+
+def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int = 15) -> Clocked:
+    """Time `calls` in turns for about `seconds` in all, and for at least `least` rounds, after a warm-up of a tenth of that.
+
+    The order turns with each round, so that no call always follows the same one.
+    """
+    repeats = {name: _repeats(call, seconds / 10 / len(calls)) for name, call in calls.items()}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until or len(samples[names[0]]) < least:
+            for name in names:
+                samples[name].append(_time(calls[name], repeats[name]))
+            names.append(names.pop(0))
+    finally:
+        if collecting:
+            gc.enable()
+    return Clocked(samples)
+
+
+def _repeats(call: Callable[[], Any], seconds: float) -> int:
+    """Calls in a sample of 100 us, found while warming up for `seconds`."""
+    until = time.perf_counter() + seconds
+    fastest = _time(call, 1)
+    while time.perf_counter() < until:
+        fastest = min(fastest, _time(call, 1))
+    return max(1, round(LEAST_SECONDS / fastest))
+
+
+def _time(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats

@@ -1,0 +1,50 @@
+"""All cases: each is a file with a title and a `measure`, and becomes one record."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+import torch
+
+from ue_bench.allocator import keep_freed_memory
+from ue_bench.environment import environment
+from ue_bench.errors import unknown
+from ue_bench.record import SPEED, Record
+from ue_bench.speed import forward, growth, hashing, pages, start, step, workers
+
+QUICK = "-quick"  # behind the folder's name: what a short run measured stands apart
+CASES: dict[str, ModuleType] = {
+    "forward": forward,
+    "hashing": hashing,
+    "step": step,
+    "workers": workers,
+    "start": start,
+    "report": pages,
+    "growth": growth,
+}
+
+
+def chosen(names: Iterable[str]) -> dict[str, ModuleType]:
+    """The cases of these names; all of them where none is named. Raises BenchError for an unknown one."""
+    names = list(names)
+    for name in names:
+        if name not in CASES:
+            raise unknown("case of speed", name, CASES)
+    return {name: case for name, case in CASES.items() if name in names or not names}
+
+
+def measure(name: str, quick: bool) -> Iterator[dict]:
+    """The lines of one case, as each is measured, with one thread of torch."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    for line in CASES[name].measure(quick):
+        yield line.to_dict()
+
+
+def record(name: str, quick: bool, lines: list[dict]) -> Record:
+    """The record of one case."""
+    asked = {"case": name, "quick": quick}
+    run_id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    found = {"title": CASES[name].TITLE, "threads": torch.get_num_threads()}
+    return Record(run_id, SPEED + QUICK * quick, SPEED, "ok", None, asked, found, {}, {"lines": lines}, environment(None))
