@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import webbrowser
 from collections import Counter
@@ -16,26 +17,42 @@ from ue_bench.options import config_options, make_config
 from ue_bench.version import __version__
 
 LOCAL, PUBLISHED = Path("results/local"), Path("results/published")
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143  # exit codes
 
 
 class BadInput(click.ClickException):
     exit_code = 2
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever runs is ended as by Ctrl-C."""
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and what it started may take a moment
+    raise Terminated
+
+
 class Commands(click.Group):
-    """A group whose commands tell a bad input, and too little memory, in one line with exit code 2; an interrupt has 130."""
+    """A group whose commands tell a bad input, and too little memory, in one line with exit code 2.
+
+    An interrupt by Ctrl-C has exit code 130, and one by SIGTERM 143.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
+        before = signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except BenchError as error:
             raise BadInput(str(error)) from error
         except MemoryError as error:
             raise BadInput(f"out of memory ({error}); choose a smaller table or batch") from error
-        except KeyboardInterrupt:
-            click.echo("interrupted: nothing that was finished is lost; the same command runs what is missing", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            what, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
+            click.echo(f"{what}: nothing that was finished is lost; the same command runs what is missing", err=True)
+            ctx.exit(code)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,10 +69,10 @@ def entry() -> None:
     try:
         main()
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
+        if ended.code in (INTERRUPTED, TERMINATED):
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(INTERRUPTED)
+            os._exit(ended.code)
         raise
 
 
@@ -135,6 +152,13 @@ def describe(record: Any, path: Path) -> str:
 @click.argument("name")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="SECONDS",
+    help="End a run that takes longer: it fails, and the study goes on.  [default: none]",
+)
 @click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
 @shared("plugins", "data_dir", "results", "json")
@@ -142,6 +166,7 @@ def study(
     name: str,
     seed: int,
     workers: int,
+    time_limit: float | None,
     dataset: str | None,
     quick: bool,
     plugins: tuple[Path, ...],
@@ -157,7 +182,7 @@ def study(
     from ue_bench.runner import Runner  # loads torch, which an unknown name need not wait for
 
     _load(plugins)
-    runner = Runner(name, declared, results, seed, workers, dataset, data_dir, quick, plugins)
+    runner = Runner(name, declared, results, seed, workers, dataset, data_dir, quick, plugins, time_limit)
     done = runner.run()
     report = runner.report
     click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "

@@ -93,8 +93,17 @@ def require_writable(folder: Path) -> None:
 def read(path: Path) -> Record:
     """Load one record. Raises BenchError that names the file when it is torn, altered, foreign or of a newer schema."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"{path}: not a record ({error})") from error
+    return parse(text, path)
+
+
+def parse(text: bytes, path: Path) -> Record:
+    """The inverse of `Record.to_json`. Raises BenchError as `read` does; `path` is what it names."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     names = {f.name for f in fields(Record)}
     if not isinstance(content, dict) or not isinstance(content.get("schema"), int):

@@ -11,12 +11,13 @@ from typing import Any
 from ue_bench import record as records_room
 from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, BudgetError
+from ue_bench.folder import alone
 from ue_bench.progress import progress
 from ue_bench.record import Record
 from ue_bench.run import exact_table_bytes, has_budget, resolve
-from ue_bench.search import Sampler, belongs, best_few, blind, next_number, trial_facts
+from ue_bench.search import Sampler, belongs, best_few, blind, trial_facts
 from ue_bench.study import Grid, Search, Study
-from ue_bench.workers import Job, Workers
+from ue_bench.workers import ENDED, Job, Workers
 
 FRESH = 100  # the seeds that confirm a search start this far above its own
 QUICK = "-quick"  # the records of a study's short form lie in a folder of their own
@@ -33,28 +34,35 @@ class Done:
 
 
 class Runner:
-    """Runs one study into one results folder."""
+    """Runs one study into one results folder. time_limit: seconds that one run may take."""
 
     def __init__(
         self, name: str, study: Study, results: Path, seed: int = 0, workers: int = 1, dataset: str | None = None,
-        data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (),
+        data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (), time_limit: float | None = None,
     ) -> None:  # fmt: skip
         self.study, self.parts = study, study.asked(quick)
         self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dataset
-        self.data_dir, self.plugins, self.workers = data_dir, tuple(plugins), workers
+        self.data_dir, self.plugins, self.workers, self.time_limit = data_dir, tuple(plugins), workers, time_limit
         if study.scenarios and dataset:
             raise BenchError(f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset} out")
         records_room.require_writable(results / self.name)
         self.done: dict[str, Record] = {}
-        for found in records_room.load(results, self.name)[0]:
-            if found.status == "ok" or _infeasible(found):
-                self.done[found.run_id] = found
         self.report = Done()
         self.wanted: dict[str, RunConfig] = {}
 
     def run(self) -> list[Record]:
-        """Run what is missing; return the records of all that was wanted, in order."""
-        with Workers(self.workers) as workers:
+        """Run what is missing; return the records of all that was wanted, in order.
+
+        Raises BenchError when another command works in the study's folder, and where a record or Optuna's file cannot be written.
+        """
+        with alone(self.results / self.name):
+            for found in records_room.load(self.results, self.name)[0]:
+                if found.status == "ok" or _infeasible(found):
+                    self.done[found.run_id] = found
+            return self._run_parts()
+
+    def _run_parts(self) -> list[Record]:
+        with Workers(self.workers, self.time_limit) as workers:
             for number, part in enumerate(self.parts, start=1):
                 where = f"part {number} of {len(self.parts)}"
                 if isinstance(part, Grid):
@@ -62,8 +70,8 @@ class Runner:
                 else:
                     self._search(part, where, workers)
         if self.study.latency:  # alone, when nothing else runs
-            with Workers(1) as alone:
-                self._run("latency", "latency", self._latency(), alone)
+            with Workers(1, self.time_limit) as one:
+                self._run("latency", "latency", self._latency(), one)
         return [self.done[run_id] for run_id in self.wanted if run_id in self.done]
 
     def runs_of(self, arm: RunConfig) -> list[Record]:
@@ -137,16 +145,34 @@ class Runner:
         self._run(f"{_title(base)}, confirm, {where}", "confirm", confirmed, workers)
 
     def _propose(self, search: Search, base: RunConfig, known: dict[str, Record], where: str, workers: Workers) -> None:
-        """Ask, run, tell until `search.trials` different configurations have an ok record, or as many cannot work."""
-        sampler = Sampler(search, base, self.results / self.name / "optuna.sqlite3", self.seed, known.values())
+        """Ask, run, tell until `search.trials` different configurations have an ok record, or as many cannot work.
+
+        It asks from the start, and what is known answers at once: a search that was ended goes on as if it had not been.
+        """
+        given = [r for r in (known.get(run_id) for run_id in (*self.wanted, *known)) if r and "trial" not in r.found]
+        sampler = Sampler(search, base, self.results / self.name / "optuna.sqlite3", self.seed, given)
         running: dict[str, Any] = {}
-        number = next_number(known.values())
+        asked: set[str] = set()  # the trials of this search, in whatever command they were run
+        numbers = {record.found["trial"]["number"] for record in known.values() if "trial" in record.found}
         lost: dict[str, Record] = {}
         with progress(f"{self.name}: {base.strategy}, {search.sampler} search, {where}", search.trials, "trials") as update:
             update(len(known), _title(base))
 
+            def start(config: RunConfig, trial: Any) -> None:
+                number = len(asked)
+                if number in numbers:  # several workers made them in another order: all that is known is told before the next
+                    sampler.learn(known.values())
+                    number = max(numbers) + 1
+                asked.add(config.run_id)
+                numbers.add(number)
+                running[config.run_id] = trial
+                workers.start(replace(self._job(config, "search"), trial=trial_facts(search, number)))
+
             def settle() -> None:
                 job, record = workers.next()
+                if (record.error or "").startswith(ENDED) and not job.again:  # else the search would go another way
+                    workers.start(replace(job, again=True))
+                    return
                 self._keep(record)
                 record = blind(record)
                 sampler.tell(running.pop(job.config.run_id), record)
@@ -156,9 +182,11 @@ class Runner:
             while len(known) < search.trials > len(lost):
                 while workers.free and len(known) + len(running) < search.trials and not sampler.exhausted:
                     trial, config = sampler.ask()
-                    if config.run_id in self.done:  # proposed again: the answer is known
+                    if config.run_id in self.done:  # the answer is known
                         record = blind(self.done[config.run_id])
                         sampler.tell(trial, record)
+                        if record.phase == "search":
+                            asked.add(config.run_id)
                         if record.status != "ok":
                             lost[config.run_id] = record
                         elif belongs(record, base, search):  # not so where another sampler asked for it first
@@ -168,9 +196,7 @@ class Runner:
                     elif config.run_id in running:
                         sampler.tell(trial, None)
                     else:
-                        running[config.run_id] = trial
-                        workers.start(replace(self._job(config, "search"), trial=trial_facts(search, number)))
-                        number += 1
+                        start(config, trial)
                 if not running:
                     if sampler.exhausted:
                         break  # the space is smaller than the number of trials
@@ -178,6 +204,7 @@ class Runner:
                 settle()
             while running:  # the last ones of a search that cannot work
                 settle()
+            sampler.learn(known.values())
         broken = [record for record in lost.values() if not _infeasible(record)]
         if len(broken) >= search.trials:
             raise BenchError(f"search of {self.name}: {len(broken)} trials failed; the last one: {broken[-1].error}")

@@ -1,16 +1,22 @@
-"""Optuna, here and in `importance` alone: proposes configurations, is told what they gave, can be rebuilt from records."""
+"""Optuna, here and in `importance` alone: proposes configurations and is told what they gave, again and again from records."""
 
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ue_bench.apportion import apportion
 from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.run import resolve
 from ue_bench.study import Search
@@ -18,27 +24,51 @@ from ue_bench.study import Search
 PROPOSALS = 20  # a sampler that proposes this many times the trials wanted, without finding new ones, has seen the space
 
 
+# What is wrong with Optuna's file from outside. With any other fault it is the file's content, which can be made anew.
+OUTSIDE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+           sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}  # fmt: skip
+
+
 class Sampler:
-    """The Optuna study of one search, in the SQLite file `storage`, told of every record in `known` that it does not have."""
+    """The Optuna study of one search, in the SQLite file `storage`, made anew and told of every record in `known`.
+
+    What it proposes follows from the search, the seed, and what it was told in which order. A file that is damaged is made anew.
+    Raises BenchError where the file cannot be used, here and in every method.
+    """
 
     def __init__(self, search: Search, base: RunConfig, storage: Path, seed: int, known: Iterable[Record]) -> None:
-        self.search, self.base = search, base
+        self.search, self.base, self.storage = search, base, storage
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space = {name: _distribution(allowed) for name, allowed in search.space.items()}
+        self.complete: list[dict[str, Any]] = []  # parameters of what the study was told
+        with _told(storage):
+            try:
+                self.study = self._begin()
+            except (SQLAlchemyError, OptunaError, RuntimeError) as error:  # Optuna's own for a table of another version
+                if _sqlite_code(error) in OUTSIDE:
+                    raise
+                note(f"{storage}: {_root(error)}; it is made anew from the records")
+                for path in storage.parent.glob(f"{storage.name}*"):  # with its journal
+                    path.unlink()
+                self.study = self._begin()
+        self.asked = len(self.study.get_trials(deepcopy=False))
+        self.study.sampler = _sampler(search, seed)
+        self.learn(known)
+
+    def _begin(self) -> optuna.Study:
+        """An empty study; but one that has seen its whole space before is left as it is."""
+        search, base = self.search, self.base
         label = f"{base.run_id} {','.join(search.objectives)} {','.join(sorted(search.space))}"
         label += f" total {search.total}" * (search.total is not None) + f" {search.sampler}" * (search.sampler != "tpe")
-        self.study = optuna.create_study(
-            storage=f"sqlite:///{storage.resolve()}", study_name=label, load_if_exists=True,
-            directions=["minimize"] * len(search.objectives),
-        )  # fmt: skip
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.study.tell(trial.number, state=TrialState.FAIL)  # its process ended with an earlier command
-        told = self.study.get_trials(deepcopy=False)
-        self.asked = len(told)
-        self.study.sampler = _sampler(search, seed + self.asked)
-        self.space = {name: _distribution(allowed) for name, allowed in search.space.items()}
-        self.complete = [trial.params for trial in told if trial.state == TrialState.COMPLETE]
-        for record in known:
-            self._add(record)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{self.storage.resolve()}")
+        for _ in range(2):
+            study = optuna.create_study(
+                storage=storage, study_name=label, load_if_exists=True, directions=["minimize"] * len(search.objectives)
+            )
+            if not 0 < len(study.get_trials(deepcopy=False)) < PROPOSALS * search.trials:
+                break
+            optuna.delete_study(study_name=label, storage=storage)
+        return study
 
     @property
     def exhausted(self) -> bool:
@@ -46,27 +76,57 @@ class Sampler:
 
     def ask(self) -> tuple[optuna.Trial, RunConfig]:
         self.asked += 1
-        trial = self.study.ask(self.space)
-        return trial, _set(self.base, trial.params, self.search.total)
+        with _told(self.storage):
+            trial = self.study.ask(self.space)
+            return trial, _set(self.base, trial.params, self.search.total)
 
     def tell(self, trial: optuna.Trial, record: Record | None) -> None:
         """What the trial gave; None, or a record that is not ok: nothing."""
-        if record is None or record.status != "ok":
-            self.study.tell(trial, state=TrialState.FAIL)
-        elif self.search.total is None:
-            self.study.tell(trial, objectives(record, self.search))
-        else:  # many shares make one allocation: what was run is told, once, not what was proposed
-            self.study.tell(trial, state=TrialState.FAIL)
-            self._add(record)
+        with _told(self.storage):
+            if record is None or record.status != "ok":
+                self.study.tell(trial, state=TrialState.FAIL)
+            elif self.search.total is None:
+                self.study.tell(trial, objectives(record, self.search))
+                self.complete.append(self._params(record))
+            else:  # many shares make one allocation: what was run is told, once, not what was proposed
+                self.study.tell(trial, state=TrialState.FAIL)
+                self.learn([record])
 
-    def _add(self, record: Record) -> None:
-        """Tell of a record that the study does not have."""
+    def learn(self, records: Iterable[Record]) -> None:
+        """Tell of records that the study does not have."""
+        for record in records:
+            params = self._params(record)
+            if params not in self.complete:
+                values = objectives(record, self.search)
+                with _told(self.storage):
+                    self.study.add_trial(optuna.trial.create_trial(params=params, distributions=self.space, values=values))
+                self.complete.append(params)
+
+    def _params(self, record: Record) -> dict[str, Any]:
         config = RunConfig.from_dict(record.config)
-        params = {name: _get(config, name) for name in self.search.space}
-        if params not in self.complete:
-            values = objectives(record, self.search)
-            self.study.add_trial(optuna.trial.create_trial(params=params, distributions=self.space, values=values))
-            self.complete.append(params)
+        return {name: _get(config, name) for name in self.search.space}
+
+
+@contextmanager
+def _told(storage: Path) -> Iterator[None]:
+    """Raise BenchError for what SQLite or Optuna's storage finds wrong: no record is lost with it."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        raise BenchError(
+            f"{storage}: {_root(error)}; end what uses it or free the space, or delete it (it is made anew from the records), "
+            "and run the same command again"
+        ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    """What SQLite said, which SQLAlchemy and Optuna wrap."""
+    return _root(error.__cause__) if error.__cause__ else error
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    code = getattr(_root(error), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF  # without the detail
 
 
 def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
@@ -81,11 +141,6 @@ def trial_facts(search: Search, number: int) -> dict[str, Any]:
         "number": number, "sampler": search.sampler, "total": search.total,
         "varies": sorted(search.space), "objectives": list(search.objectives),
     }  # fmt: skip
-
-
-def next_number(records: Iterable[Record]) -> int:
-    """The number of the trial after those that answer a search; a run that was ended leaves a gap."""
-    return max((record.found.get("trial", {}).get("number", -1) for record in records), default=-1) + 1
 
 
 def blind(record: Record) -> Record:
