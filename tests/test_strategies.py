@@ -147,6 +147,19 @@ def test_state_of_another_index_map_is_not_mixed_with_cached_slots():
     assert torch.equal(built(codes), before)
 
 
+@pytest.mark.parametrize("lookups", [(1, 1, 1), (2, 2, 2), (2, 1, 1), (2, 4, 6), (1, 3, 2)])
+@pytest.mark.parametrize("name", ["unified", "hashed_net"])
+def test_a_batch_gets_the_slots_that_its_values_are_located_at(name, lookups):
+    """Whatever the numbers of slots and rows are, one batch after another, and however the codes lie in memory."""
+    built = build(spec(name, lookups=lookups, dim=6, regions="multiplexed"))
+    for rows in (3, 3, 0, 700, 1, 3):
+        columns = torch.stack([torch.randint(f.cardinality, (rows,)) for f in FEATURES])
+        located = [built.locate(i, [f.values[code] for code in columns[i].tolist()]) for i, f in enumerate(FEATURES)]
+        expected = torch.cat(located, dim=1)
+        assert torch.equal(built.slots(columns.t()), expected)
+        assert torch.equal(built.slots(columns.t().contiguous()), expected)
+
+
 def test_sparse_gradients_hold_only_the_rows_touched():
     built = build(spec(sparse=True))
     built(torch.tensor([[0, 0, 0]])).sum().backward()

@@ -3,6 +3,7 @@
 Letters: B rows, F features, L slots per row, D numbers per lookup, W output width.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from ue_bench.hashing import lookup_seed
 from ue_bench.strategies.vocabulary import Vocabulary
 
 LEAST_USED = 0.9  # of the budget: a strategy that leaves more of it unused is not compared at that budget
+FEW = 2048  # up to so many slots torch.take beats index_select, which needs flat indices and is three times as fast beyond
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,17 @@ class Pool(nn.Module):
 
     def forward(self, slots: Tensor) -> Tensor:
         """Rows of the pool: [..., numbers] for int64 slots of any shape."""
-        return gather(self.weight, slots, self.sparse)
+        weight: Any = self._parameters["weight"]  # read directly, as in EmbeddingStrategy.slots
+        return gather(weight, slots, self.sparse) if torch.is_grad_enabled() else torch.embedding(weight, slots)
+
+    __call__ = forward  # see EmbeddingStrategy
 
 
 def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
     """Rows of `weight` [rows, numbers]: [..., numbers] for int64 slots of any shape."""
-    if sparse or weight.is_cuda or not torch.is_grad_enabled():
+    if not torch.is_grad_enabled():
+        return torch.embedding(weight, slots)
+    if sparse or weight.is_cuda:
         return nn.functional.embedding(slots, weight, sparse=sparse)
     # the same gather; on the CPU its backward pass (index_add) takes a third of the time
     return weight.index_select(0, slots.flatten()).view(*slots.shape, weight.shape[1])
@@ -118,6 +125,9 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     A strategy that trains more than it serves (a float table that becomes codes) has both from the start: it names in
     `training_only` the parameters and buffers that `end_training` sets to None, and fills in the rest there.
+
+    A call is `forward` and nothing else: torch's machinery of hooks around it would be a tenth of a lookup of 256 rows, so a
+    forward hook on a strategy or a pool does not fire.
     """
 
     training_only: tuple[str, ...] = ()
@@ -132,6 +142,7 @@ class EmbeddingStrategy(nn.Module, ABC):
         self.vocabularies: list[Vocabulary] = []
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
+        self.register_buffer("_owners", None, persistent=False)
         self.register_buffer("_start", None, persistent=False)
         self.register_load_state_dict_post_hook(_forget_slots)  # loaded state may hold another index map
 
@@ -162,30 +173,52 @@ class EmbeddingStrategy(nn.Module, ABC):
         """Vectors of rows given as codes: int64 [B, F] -> float32 [B, W]."""
         return self.embed(self.slots(codes))
 
+    __call__ = forward
+
     @final
     def slots(self, codes: Tensor) -> Tensor:
         """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once."""
-        if self._slots is None:
+        kept = self._buffers  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
+        slots, owner, start = kept["_slots"], kept["_owner"], kept["_start"]
+        if slots is None or start is None:
             self.locate_all()
-        if self._owner is not None:
-            codes = codes.index_select(1, self._owner)
-        return nn.functional.embedding(codes + self._start, self._slots).flatten(1)
+            return self.slots(codes)
+        if owner is None:
+            places = codes + start
+        else:
+            owners = kept["_owners"]  # a view, kept because the next batch has as many rows
+            if owners is None or owners.shape[0] != codes.shape[0]:
+                owners = kept["_owners"] = owner.expand(codes.shape[0], -1)
+            places = codes.gather(1, owners).add_(start)
+        if places.numel() < self._few:
+            return slots.take(places)
+        return slots.index_select(0, places.flatten()).view(codes.shape[0], self._n_slots)
 
     @final
     def locate_all(self) -> None:
-        """Locate every distinct value and keep the slots. A strategy whose index map changed calls this again."""
+        """Locate every distinct value and keep the slots. A strategy whose index map changed calls this again.
+
+        They lie in groups of as many as every feature has a multiple of, so that a batch is one gather whatever the numbers of
+        lookups are: a group of a value is at (code + where it starts).
+        """
         located = [self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)]
-        device = self.device
-        counts = [slots.shape[1] for slots in located]
-        owner = [index for index, count in enumerate(counts) for _ in range(count)]
-        if len(set(counts)) == 1:  # one gather takes all slots of a value
-            lengths, owner_of_column = [len(slots) for slots in located], None
-            self._slots = torch.cat(located).to(device)
-        else:  # one gather a slot
-            lengths, owner_of_column = [len(located[index]) for index in owner], torch.tensor(owner, device=device)
-            self._slots = torch.cat([slots.t().reshape(-1) for slots in located]).unsqueeze(1).to(device)
-        self._owner = owner_of_column
-        self._start = torch.tensor([0, *lengths[:-1]], device=device).cumsum(0)
+        device, counts = self.device, [slots.shape[1] for slots in located]
+        group = math.gcd(*counts)
+        owner = [feature for feature, count in enumerate(counts) for _ in range(count // group)]
+        groups = [part for slots in located for part in slots.split(group, dim=1)]
+        kept = torch.cat(groups).to(device)
+        self._slots = kept.flatten() if group == 1 else kept  # of one dimension, it is gathered four times as fast
+        self._n_slots, self._few = sum(counts), FEW if group == 1 else 0
+        self._owner = None if owner == list(range(len(counts))) else torch.tensor(owner, device=device)
+        self._owners = None
+        self._start = torch.tensor([0, *(len(part) for part in groups[:-1])], device=device).cumsum(0)
+
+    def __getattr__(self, name: str) -> Any:
+        """A module of mine, before nn.Module looks among parameters and buffers: a batch of one row is that fast."""
+        try:
+            return self.__dict__["_modules"][name]
+        except KeyError:
+            return super().__getattr__(name)
 
     @property
     def device(self) -> torch.device:
