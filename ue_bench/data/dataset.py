@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ue_bench.data.fetch import locate_files
 from ue_bench.data.layouts import parse
+from ue_bench.data.numbering import Coded, number_ids, number_pairs, number_text
 from ue_bench.data.synthetic import WORLDS, plant
 from ue_bench.errors import BenchError, unknown
 from ue_bench.feature import CROSS
@@ -20,19 +21,12 @@ _USER_BASE = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
 _ITEM_BASE = ("user_id", "movie_id", "release_year", "genres")
 
 
-class Coded(NamedTuple):
-    """A column as integers. codes: int64 [N], positions in `values`, which are distinct and used, in no set order."""
-
-    codes: np.ndarray
-    values: pl.Series
-
-
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Ratings with what is known about users and items.
 
-    ratings: user_id, movie_id (String), rating (Float32), timestamp (Int64, s); N rows in file order.
-    users: user_id first, then attributes (String), or None where users have none. items: movie_id first, likewise.
+    ratings: user_id, movie_id (UInt32), rating (Float32), timestamp (Int64, s); N rows in file order.
+    users: user_id first, then attributes (all String), or None where users have none. items: movie_id first, likewise.
     source, checksum: where the files came from and what they were (`Files`); `planted`: it was made.
     """
 
@@ -79,8 +73,8 @@ class Dataset:
 
     def column(self, feature: str) -> pl.Series:
         """The feature's value in each row: String [N]. A cross has its parts' values, joined by `feature.CROSS`."""
-        codes, values = self.coded(feature)
-        return values.gather(pl.Series(codes)).alias(feature)
+        coded = self.coded(feature)
+        return coded.values.gather(pl.Series(coded.codes)).alias(feature)
 
     def coded(self, feature: str) -> Coded:
         """`column` as integers, and what makes it cheap: attributes are looked up once a user or movie, not once a row.
@@ -88,16 +82,10 @@ class Dataset:
         Raises BenchError for a feature that this data set lacks.
         """
         first, *others = self._parts(feature)
-        codes, values = self._single(first)
+        found = self._single(first)
         for other in others:
-            more = self._single(other)
-            pairs, codes = np.unique(codes * len(more.values) + more.codes, return_inverse=True)
-            left, right = np.divmod(pairs, len(more.values))
-            joined = pl.select(
-                pl.concat_str(values.gather(pl.Series(left)), more.values.gather(pl.Series(right)), separator=CROSS)
-            )
-            values = joined.to_series()
-        return Coded(codes, values)
+            found = _crossed(found, self._single(other))
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Counts and spans, as JSON can hold them. users, items and cardinalities count what occurs in the ratings."""
@@ -126,11 +114,11 @@ class Dataset:
 
     @cached_property
     def _users(self) -> Coded:
-        return code(self.ratings["user_id"])
+        return number_ids(self.ratings["user_id"])
 
     @cached_property
     def _items(self) -> Coded:
-        return code(self.ratings["movie_id"])
+        return number_ids(self.ratings["movie_id"])
 
     def _single(self, feature: str) -> Coded:
         if feature == "user_id":
@@ -138,22 +126,23 @@ class Dataset:
         if feature == "movie_id":
             return self._items
         of_user = self.users is not None and feature in self.users.columns
-        rows, table = (self._users, self.users) if of_user else (self._items, self.items)
+        owner, table = (self._users, self.users) if of_user else (self._items, self.items)
         assert table is not None
         key = table.columns[0]
-        attribute = rows.values.to_frame(key).join(table.select(key, feature), on=key, how="left", maintain_order="left")
+        attribute = owner.values.to_frame(key).join(table.select(key, feature), on=key, how="left", maintain_order="left")
         if attribute[feature].null_count():
             raise BenchError(f"{self.name}: some values of {key} in the ratings have no {feature}")
-        codes, values = code(attribute[feature])
-        return Coded(codes[rows.codes], values)
+        return Coded(owner.rows, *number_text(attribute[feature]))
 
 
-def code(column: pl.Series) -> Coded:
-    """Number the distinct values of a String column in order of first appearance."""
-    distinct = column.unique(maintain_order=True).alias("value")
-    numbered = distinct.to_frame().with_row_index("code")
-    codes = column.to_frame("value").join(numbered, on="value", how="left", maintain_order="left")["code"]
-    return Coded(codes.to_numpy().astype(np.int64), distinct)
+def _crossed(one: Coded, other: Coded) -> Coded:
+    """A cross of two features; of two attributes of the same users or movies, once for each of these."""
+    same = one.rows is other.rows
+    left, right = (one.of, other.of) if same else (one.codes, other.codes)
+    codes, of_left, of_right = number_pairs(left, right, len(other.values))
+    joined = pl.concat_str(one.values.gather(pl.Series(of_left)), other.values.gather(pl.Series(of_right)), separator=CROSS)
+    rows, of = (one.rows, codes) if same else (codes, np.arange(len(of_left), dtype=np.int32))
+    return Coded(rows, of, pl.select(joined).to_series())
 
 
 def load(name: str, data_dir: Path | None = None, *, cache: Path | None = None) -> Dataset:

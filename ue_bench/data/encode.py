@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from ue_bench.data.dataset import Coded, Dataset
+from ue_bench.data.dataset import Dataset
+from ue_bench.data.numbering import Coded, chunks, take
 from ue_bench.data.splits import TRAIN, UNUSED
 from ue_bench.errors import BenchError
 from ue_bench.feature import Feature
@@ -18,9 +19,10 @@ class Encoded:
 
     features: F of them; `values` is a polars String Series: those seen in training first, in order of first appearance
     there, then the others, in order of first appearance. A Series takes Python integers as index, not numpy's.
-    codes: int64 [N', F], positions in these values. ratings: float32 [N'].
+    codes: int32 [N', F], positions in these values; a column is whole in memory. ratings: float32 [N'], not to be written to.
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
-    user, item: int64 [N'], the row's user and movie, numbered in the same manner whichever features are used.
+    user, item: int32 [N'], the row's user and movie, numbered in the same manner whichever features are used; where these are
+    features, the very columns of `codes`.
     user_seen, item_seen: bool [N'], whether these occur in training.
     """
 
@@ -44,24 +46,26 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
         raise BenchError("features: none given; a row needs at least one")
     if parts.shape != (len(dataset.ratings),):
         raise BenchError(f"parts has shape {parts.shape}, but {dataset.name} has {len(dataset.ratings)} ratings")
-    kept = np.flatnonzero(parts != UNUSED)
-    parts = parts[kept]
-    # training rows first, both in file order: first appearance in this order is the order of the values
-    order = np.concatenate([np.flatnonzero(parts == TRAIN), np.flatnonzero(parts != TRAIN)])
-    n_train = int((parts == TRAIN).sum())
+    kept = None if (parts != UNUSED).all() else parts != UNUSED
+    ratings = _kept(dataset.ratings["rating"].to_numpy(), kept)
+    parts = _kept(parts, kept)
+    met: dict[int, _Met] = {}  # by the rows of a feature: its users, its movies or its pairs
 
-    def number(name: str) -> tuple[Feature, np.ndarray]:
-        return _seen_first(name, dataset.coded(name), kept, order, n_train)
+    def number(name: str, out: np.ndarray | None = None) -> tuple[Feature, np.ndarray]:
+        coded = dataset.coded(name)
+        rows = _kept(coded.rows, kept)
+        if id(coded.rows) not in met:
+            met[id(coded.rows)] = _met(rows, parts, int(coded.rows.max()) + 1)
+        return _seen_first(name, coded, rows, met[id(coded.rows)], out)
 
-    done = {name: number(name) for name in dict.fromkeys((*features, "user_id", "movie_id"))}
-    (users, user), (items, item) = done["user_id"], done["movie_id"]
-    codes = np.empty((len(kept), len(features)), np.int64)
-    for column, name in enumerate(features):
-        codes[:, column] = done[name][1]
+    codes = np.empty((len(parts), len(features)), np.int32, order="F")  # a column is whole in memory: `user` and `item` are two
+    done = {name: number(name, codes[:, column]) for column, name in enumerate(features)}
+    users, user = done.get("user_id") or number("user_id")
+    items, item = done.get("movie_id") or number("movie_id")
     return Encoded(
         features=tuple(done[name][0] for name in features),
         codes=codes,
-        ratings=dataset.ratings["rating"].to_numpy()[kept],
+        ratings=ratings,
         parts=parts,
         user=user,
         item=item,
@@ -70,18 +74,42 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
     )
 
 
-def _seen_first(name: str, coded: Coded, kept: np.ndarray, order: np.ndarray, n_train: int) -> tuple[Feature, np.ndarray]:
-    """Renumber by first appearance in `order`, whose first `n_train` rows train. Values in no kept row are dropped."""
-    old = coded.codes[kept]
-    absent = len(order)
-    first = np.full(len(coded.values), absent, np.int64)
-    # of several assignments to one place numpy keeps the last: written backwards, the first appearance stays
-    first[old[order[::-1]]] = np.arange(absent)[::-1]
-    by_appearance = np.argsort(first, kind="stable")
-    by_appearance = by_appearance[: int((first < absent).sum())]
-    new = np.empty(len(coded.values), np.int64)
+class _Met(NamedTuple):
+    """Of every number in `Coded.rows`. first: its first row, plus N where training has it not; 2 N where no row has it.
+    trained: how many training rows have it. int64 [K] both."""
+
+    first: np.ndarray
+    trained: np.ndarray
+
+
+def _met(rows: np.ndarray, parts: np.ndarray, size: int) -> _Met:
+    n = len(rows)
+    first, trained = np.full(size, 2 * n, np.int64), np.zeros(size, np.int64)
+    for chosen, before in ((parts != TRAIN, n), (parts == TRAIN, 0)):
+        for part in reversed(list(chunks(n))):
+            # of several assignments to one place numpy keeps the last: written backwards, the first appearance stays
+            places = np.flatnonzero(chosen[part])[::-1]
+            numbers = rows[part][places]
+            first[numbers] = places + (part.start + before)
+            if not before:
+                trained += np.bincount(numbers, minlength=size)
+    return _Met(first, trained)
+
+
+def _kept(column: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
+    return column if kept is None else column[kept]
+
+
+def _seen_first(name: str, coded: Coded, rows: np.ndarray, met: _Met, out: np.ndarray | None) -> tuple[Feature, np.ndarray]:
+    """Renumber by first appearance, training first; codes go into `out` where it is given. Values in no kept row are dropped."""
+    absent, size = 2 * len(rows), len(coded.values)
+    first = np.full(size, absent, np.int64)
+    np.minimum.at(first, coded.of, met.first)
+    count = np.zeros(size, np.int64)
+    np.add.at(count, coded.of, met.trained)
+    by_appearance = np.argsort(first, kind="stable")[: int((first < absent).sum())]
+    new = np.empty(size, np.int32)
     new[by_appearance] = np.arange(len(by_appearance))
+    n_seen = int((first < len(rows)).sum())
     values = cast(Sequence[str], coded.values.gather(by_appearance).alias(name))
-    codes, n_seen = new[old], int((first < n_train).sum())
-    counts = np.bincount(codes[order[:n_train]], minlength=n_seen).tolist()
-    return Feature(name, values, n_seen, counts), codes
+    return Feature(name, values, n_seen, count[by_appearance[:n_seen]].tolist()), take(new[coded.of], rows, out)

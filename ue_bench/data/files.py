@@ -1,14 +1,19 @@
-"""The bytes of a data set's files, from a folder or straight out of a zip (nothing is unpacked to disk)."""
+"""The files of a data set, in a folder or straight out of a zip (nothing is unpacked to disk), read piece by piece."""
 
 import hashlib
+import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO, cast
 
 from ue_bench.data.catalog import DATASETS, LAYOUTS, DatasetInfo
 from ue_bench.errors import BenchError
+
+_PIECE = 1 << 20  # bytes read at once
 
 
 @dataclass(frozen=True)
@@ -17,14 +22,59 @@ class Files:
 
     layout: key of LAYOUTS. source: where the bytes came from in the first place: folder, zip, download or pypi.
     checksum: `md5:` of the zip, or `sha256:` over the names and contents of the files.
-    contents: member name -> its bytes. where: member name -> how an error names it.
+    place: the folder, or the zip, that has them. prefix: what stands before their names in the zip; None: `place` is a folder.
     """
 
     layout: str
     source: str
     checksum: str
-    contents: Mapping[str, bytes]
-    where: Mapping[str, str]
+    place: Path
+    prefix: str | None = None
+
+    def where(self, name: str) -> str:
+        """How an error names a file."""
+        return str(self.place / f"{self.prefix or ''}{name}")
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """The bytes of a file, to be read once. Opening and reading raise BenchError where they cannot be had, or are damaged."""
+        with ExitStack() as opened:
+            try:
+                if self.prefix is None:
+                    file: IO[bytes] = opened.enter_context((self.place / name).open("rb", buffering=0))
+                else:
+                    archive = opened.enter_context(zipfile.ZipFile(self.place))
+                    file = opened.enter_context(archive.open(f"{self.prefix}{name}"))
+            except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted
+                raise _unreadable(self.where(name), error) from error
+            yield cast(BinaryIO, opened.enter_context(io.BufferedReader(_Told(file, self.where(name)), _PIECE)))
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a small file."""
+        with self.open(name) as file:
+            return file.read()
+
+
+class _Told(io.RawIOBase):
+    """A file whose faults of reading are told as BenchError: what zipfile raises for a damaged and a cut member among them."""
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        self._file, self._where = file, where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # any writable buffer, which Python 3.11 has no name for
+        try:
+            return self._file.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise _unreadable(self._where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> BenchError:
+    if isinstance(error, OSError):
+        return BenchError(f"cannot read {where}: {error.strerror or error}")
+    return BenchError(f"{where}: damaged or encrypted zip ({error}); download it again")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -46,31 +96,51 @@ def md5_of(path: Path) -> str:
 
 def content_checksum(contents: Mapping[str, bytes]) -> str:
     """`sha256:` over names, lengths and contents, in the order of the names."""
+    return _checksum((name, len(contents[name]), [contents[name]]) for name in sorted(contents))
+
+
+def folder_checksum(folder: Path, names: Iterable[str]) -> str:
+    """`content_checksum` of files in a folder, read in pieces. Raises BenchError for one that cannot be read."""
+    return _checksum((name, *_pieces(folder / name)) for name in sorted(names))
+
+
+def _checksum(files: Iterable[tuple[str, int, Iterable[bytes]]]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(contents):
-        digest.update(f"{name}\n{len(contents[name])}\n".encode())
-        digest.update(contents[name])
+    for name, size, pieces in files:
+        digest.update(f"{name}\n{size}\n".encode())
+        for piece in pieces:
+            digest.update(piece)
     return f"sha256:{digest.hexdigest()}"
 
 
+def _pieces(path: Path) -> tuple[int, Iterator[bytes]]:
+    """Size of a file, and its bytes."""
+
+    def read() -> Iterator[bytes]:
+        try:
+            with path.open("rb", buffering=0) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise BenchError(f"cannot read {path}: {error.strerror or error}") from error
+
+    try:
+        return path.stat().st_size, read()
+    except OSError as error:
+        raise BenchError(f"cannot read {path}: {error.strerror or error}") from error
+
+
 def from_folder(info: DatasetInfo, folder: Path) -> Files:
-    """Read the members that lie directly in `folder`. Raises BenchError that names the ones that are missing."""
+    """The members that lie directly in `folder`. Raises BenchError that names the ones that are missing."""
     members = LAYOUTS[info.layout].members
     missing = [name for name in members if not (folder / name).is_file()]
     if missing:
         raise BenchError(f"{folder}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
-    contents = {name: read_bytes(folder / name) for name in members}
-    return Files(
-        layout=info.layout,
-        source="folder",
-        checksum=content_checksum(contents),
-        contents=contents,
-        where={name: str(folder / name) for name in members},
-    )
+    return Files(info.layout, "folder", folder_checksum(folder, members), folder)
 
 
 def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
-    """Read the members out of a zip in the official form (`<folder>/<member>`) or with the members at its top.
+    """The members of a zip in the official form (`<folder>/<member>`) or with the members at its top.
 
     A zip whose MD5 is not the published one is welcome (people make reduced ones); the MD5 is recorded.
     Raises BenchError when it is not a zip, was cut short, is damaged or belongs to another data set.
@@ -79,31 +149,18 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            members = LAYOUTS[info.layout].members
-            prefix = next((p for p in (f"{info.folder}/", "") if any(p + m in names for m in members)), None)
-            if prefix is None:
-                raise BenchError(_wrong_zip(info, path, names))
-            missing = [prefix + name for name in members if prefix + name not in names]
-            if missing:
-                raise BenchError(f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
-            contents = {name: archive.read(prefix + name) for name in members}
     except zipfile.BadZipFile as error:
         raise BenchError(_bad_zip(path, error)) from error
-    except (
-        zlib.error,
-        EOFError,
-        RuntimeError,
-    ) as error:  # zipfile's words for a damaged, a cut and an encrypted member
-        raise BenchError(f"{path}: damaged or encrypted zip ({error}); download it again from {info.url}") from error
     except OSError as error:
         raise BenchError(f"cannot read {path}: {error.strerror or error}") from error
-    return Files(
-        layout=info.layout,
-        source=source,
-        checksum=checksum,
-        contents=contents,
-        where={name: f"{path}/{prefix}{name}" for name in members},
-    )
+    members = LAYOUTS[info.layout].members
+    prefix = next((p for p in (f"{info.folder}/", "") if any(p + m in names for m in members)), None)
+    if prefix is None:
+        raise BenchError(_wrong_zip(info, path, names))
+    missing = [prefix + name for name in members if prefix + name not in names]
+    if missing:
+        raise BenchError(f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
+    return Files(info.layout, source, checksum, path, prefix)
 
 
 def _wrong_zip(info: DatasetInfo, path: Path, names: set[str]) -> str:

@@ -1,6 +1,6 @@
 """From the bytes of any MovieLens generation to three frames of one form.
 
-ratings: user_id String, movie_id String, rating Float32, timestamp Int64 (seconds since 1970), in file order.
+ratings: user_id UInt32, movie_id UInt32, rating Float32, timestamp Int64 (seconds since 1970), in file order.
 users:   user_id, gender, age, occupation, zip_code (all String), or None where users have no attributes.
 items:   movie_id, release_year, genres (all String); genres is the combination as one value, joined by `|`.
 """
@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.files import Files
-from ue_bench.data.lines import CSV_HEADER, SCALE, first_fault, identifier, is_id, text_lines
+from ue_bench.data.lines import identifier, is_id, text_lines
+from ue_bench.data.ratings import read_ratings
 from ue_bench.errors import BenchError
 
 GENRES_100K = (
@@ -26,7 +26,6 @@ GENRES_100K = (
 UNKNOWN = "unknown"  # a release year or a genre that is not told
 USER_COLUMNS = ("user_id", "gender", "age", "occupation", "zip_code")
 ITEM_COLUMNS = ("movie_id", "release_year", "genres")
-_RATING_SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
 _TITLE_YEAR = re.compile(r"\((?:\d{4}\s*[-–]\s*)?(\d{4})\)?\s*$", re.ASCII)
 _DATE_YEAR = re.compile(r"(\d{4})\s*$", re.ASCII)
 
@@ -46,61 +45,15 @@ def parse(files: Files) -> Frames:
     layout = LAYOUTS[files.layout]
     users = None
     if layout.users is not None:
-        users = _table(_users(files, layout.users), USER_COLUMNS, "user", files.where[layout.users])
-    items = _table(_ITEMS[files.layout](files, layout.items), ITEM_COLUMNS, "movie", files.where[layout.items])
-    return Frames(_ratings(files, users, items), users, items)
+        users = _table(_users(files, layout.users), USER_COLUMNS, "user", files.where(layout.users))
+    items = _table(_ITEMS[files.layout](files, layout.items), ITEM_COLUMNS, "movie", files.where(layout.items))
+    return Frames(read_ratings(files, users, items), users, items)
 
 
 def release_year(title: str, date: str = "") -> str:
     """The year of a release date (`01-Jan-1995`), else that ending a title (`Toy Story (1995)`), else `unknown`."""
     found = _DATE_YEAR.search(date) or _TITLE_YEAR.search(title)
     return found[1] if found else UNKNOWN
-
-
-def _ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) -> pl.DataFrame:
-    layout = LAYOUTS[files.layout]
-    data, where = files.contents[layout.ratings], files.where[layout.ratings]
-    separator = {"100k": "\t", "1m": "::", "10m": "::", "csv": ","}[files.layout]
-    header = files.layout == "csv"
-    if data.endswith((b"\n\n", b"\n\r\n")):
-        data = data.rstrip()
-    if header:
-        first = data[: data.find(b"\n")].decode("utf-8-sig", "replace").strip()
-        if first != CSV_HEADER:
-            raise BenchError(f"{where}:1: the header is {first[:60]!r}, it must be {CSV_HEADER!r}")
-    known_users = None if users is None else users["user_id"].cast(pl.Int64).to_numpy()
-    known_items = items["movie_id"].cast(pl.Int64).to_numpy()
-    trouble: pl.exceptions.PolarsError | None = None
-    try:
-        frame = pl.read_csv(
-            data.replace(b"::", b"\t") if separator == "::" else data,  # polars takes one-byte separators only
-            separator="\t" if separator == "::" else separator,
-            has_header=False,
-            skip_rows=int(header),
-            schema=_RATING_SCHEMA,
-            quote_char=None,
-        )
-    except pl.exceptions.PolarsError as error:
-        trouble, frame = error, pl.DataFrame(schema=_RATING_SCHEMA)
-    if trouble is None and _is_good(frame, known_users, known_items):
-        if frame.is_empty():
-            raise BenchError(f"{where}: the file holds no ratings")
-        return frame.with_columns(pl.col("user_id", "movie_id").cast(pl.String))
-    fault = first_fault(
-        data, where, separator, header, None if known_users is None else set(known_users.tolist()),
-        set(known_items.tolist()), (layout.users or "", layout.items),
-    )  # fmt: skip
-    raise fault or BenchError(f"{where}: cannot be read ({str(trouble).splitlines()[0]})") from trouble
-
-
-def _is_good(frame: pl.DataFrame, users: np.ndarray | None, items: np.ndarray) -> bool:
-    if frame.null_count().sum_horizontal().item() > 0:  # a short or a blank line
-        return False
-    return bool(
-        frame["rating"].is_between(*SCALE).all()
-        and np.isin(frame["movie_id"].to_numpy(), items).all()
-        and (users is None or np.isin(frame["user_id"].to_numpy(), users).all())
-    )
 
 
 def _table(rows: Iterator[tuple[str, tuple[str, ...]]], columns: tuple[str, ...], what: str, where: str) -> pl.DataFrame:
@@ -117,9 +70,9 @@ def _table(rows: Iterator[tuple[str, tuple[str, ...]]], columns: tuple[str, ...]
 
 
 def _users(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    where, of_100k = files.where[name], files.layout == "100k"
+    where, of_100k = files.where(name), files.layout == "100k"
     separator, order = ("|", "id|age|gender|occupation|zip") if of_100k else ("::", "id::gender::age::occupation::zip")
-    for number, line in text_lines(files.contents[name], where):
+    for number, line in text_lines(files.read(name), where):
         at, values = f"{where}:{number}", line.split(separator)
         if len(values) != 5 or not all(values):
             filled = sum(map(bool, values))
@@ -132,8 +85,8 @@ def _users(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _items_100k(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    where, n_fields = files.where[name], 5 + len(GENRES_100K)
-    for number, line in text_lines(files.contents[name], where):
+    where, n_fields = files.where(name), 5 + len(GENRES_100K)
+    for number, line in text_lines(files.read(name), where):
         at, values = f"{where}:{number}", line.split("|")
         if len(values) != n_fields:
             raise BenchError(f"{at}: {len(values)} fields separated by '|', but {n_fields} are needed")
@@ -147,8 +100,8 @@ def _genres(flags: list[str]) -> str:
 
 
 def _items_dat(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    where = files.where[name]
-    for number, line in text_lines(files.contents[name], where):
+    where = files.where(name)
+    for number, line in text_lines(files.read(name), where):
         at, values = f"{where}:{number}", line.split("::")
         if len(values) != 3 or not values[2]:
             raise BenchError(f"{at}: 3 fields (id::title::genres) are needed, not {line[:60]!r}")
@@ -156,8 +109,8 @@ def _items_dat(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]
 
 
 def _items_csv(files: Files, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    where = files.where[name]
-    lines = (line for _, line in text_lines(files.contents[name], where))
+    where = files.where(name)
+    lines = (line for _, line in text_lines(files.read(name), where))
     reader = csv.reader(lines, strict=True)
     try:
         for values in reader:
@@ -180,14 +133,14 @@ def _parquet(files: Files) -> Frames:
     """The copy of ML-100K on the package index. Its checksum is pinned, so that its content needs no checks."""
     layout = LAYOUTS["pypi"]
     ratings, users, items = (
-        pl.read_parquet(io.BytesIO(files.contents[name])) for name in (layout.ratings, str(layout.users), layout.items)
+        pl.read_parquet(io.BytesIO(files.read(name))) for name in (layout.ratings, str(layout.users), layout.items)
     )
     movies = [
         (str(row["movie_id"]), release_year(row["movie_title"], row["release_date"] or ""),
          _genres([str(row[genre]) for genre in GENRES_100K]))
         for row in items.iter_rows(named=True)
     ]  # fmt: skip
-    types = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+    types = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
     return Frames(
         ratings.select(pl.col(name).cast(kind) for name, kind in types.items()),
         users.select(pl.col(name).cast(pl.String) for name in USER_COLUMNS),

