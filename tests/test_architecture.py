@@ -118,3 +118,15 @@ def test_hooks_are_declared_not_sniffed():
                  if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]  # fmt: skip
         if room in ("train", "model", "run", "measure", "strategies"):
             assert "hasattr" not in names, path
+
+
+def test_nothing_that_is_read_can_run():
+    """No pickle, no evaluated text, no shell: a file from elsewhere is data. (A plug-in is code, and is named as such.)"""
+    for _, path in files():
+        assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "marshal", "shelve", "dill", "joblib", "yaml"}, (
+            path
+        )
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            assert name not in {"eval", "exec", "compile", "os.system", "os.popen", "torch.load", "pd.read_pickle"}, (path, name)
+            assert not [word for word in call.keywords if word.arg in ("shell", "allow_pickle")], (path, name)

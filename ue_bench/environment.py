@@ -31,12 +31,17 @@ def _git() -> tuple[str | None, bool | None]:
     if not (here / ".git").exists():
         return None, None
     try:
-        ask = ["git", "-C", str(here)]
-        sha = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = subprocess.run([*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout
+        sha = _ask_git(here, "rev-parse", "HEAD")
+        status = _ask_git(here, "status", "--porcelain", "-uno")
     except (OSError, subprocess.CalledProcessError):  # no git, or no commit yet
         return None, None
-    return sha, bool(status.strip())
+    return sha, bool(status)
+
+
+def _ask_git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603 # a list of our own words, no shell
+    return done.stdout.strip()
 
 
 def _cpu() -> str:

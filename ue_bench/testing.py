@@ -212,7 +212,7 @@ for line in sys.stdin:
 def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
     """Another Python, for as long as this one lives: it answers a line for each strategy, and loads torch only once."""
     command = [sys.executable, "-c", _ELSEWHERE, str(plugin or "")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # nosec B603 # a list, no shell
     atexit.register(process.communicate)  # closes its input, and it ends
     return process
 

@@ -127,7 +127,7 @@ class Dataset:
             return self._items
         of_user = self.users is not None and feature in self.users.columns
         owner, table = (self._users, self.users) if of_user else (self._items, self.items)
-        assert table is not None
+        assert table is not None  # nosec B101 # for the type checker, `of_user` implies it
         key = table.columns[0]
         attribute = owner.values.to_frame(key).join(table.select(key, feature), on=key, how="left", maintain_order="left")
         if attribute[feature].null_count():

