@@ -56,7 +56,8 @@ LAW = {
     "options": {"config", "units"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "speed", "strategies", "study", "testing"},
+    "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "speed", "strategies", "study",
+            "testing"},
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {
