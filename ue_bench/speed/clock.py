@@ -1,12 +1,13 @@
 """Calls timed in turns: what disturbs the machine disturbs all of them alike, so that a ratio holds where a time does not."""
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-LEAST_SECONDS = 100e-6  # of one sample: a shorter call is repeated within it
+LEAST_SECONDS = 1e-3  # of one sample: a shorter call is repeated within it, and finds the caches as it left them
 
 
 class Clocked(NamedTuple):
@@ -30,19 +31,19 @@ class Clocked(NamedTuple):
 def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int = 15) -> Clocked:
     """Time `calls` in turns for about `seconds` in all, and for at least `least` rounds, after a warm-up of a tenth of that.
 
-    The order turns with each round, so that no call always follows the same one.
+    Each round has an order of its own, so that no call always follows the same one, in whose caches it would find its data.
     """
     repeats = {name: _repeats(call, seconds / 10 / len(calls)) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
+    names, order = list(calls), random.Random(0)
     collecting = gc.isenabled()
     gc.disable()
     try:
         until = time.perf_counter() + seconds
         while time.perf_counter() < until or len(samples[names[0]]) < least:
+            order.shuffle(names)
             for name in names:
                 samples[name].append(_time(calls[name], repeats[name]))
-            names.append(names.pop(0))
     finally:
         if collecting:
             gc.enable()
@@ -50,7 +51,7 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int 
 
 
 def _repeats(call: Callable[[], Any], seconds: float) -> int:
-    """Calls in a sample of 100 us, found while warming up for `seconds`."""
+    """Calls in a sample of a millisecond, found while warming up for `seconds`."""
     until = time.perf_counter() + seconds
     fastest = _time(call, 1)
     while time.perf_counter() < until:

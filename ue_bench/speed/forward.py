@@ -1,4 +1,8 @@
-"""The forward pass of the unified embedding from codes, beside the bare operations that it cannot do without."""
+"""The forward pass of the unified embedding from codes, beside the bare operations that it cannot do without.
+
+Everybody starts from the codes of a batch: the limit and the peers gather the slots of the lookups in the fastest way known here,
+from tables of slots that are ready, and then look them up.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,25 +32,48 @@ def measure(quick: bool) -> Iterator[Line]:
     for form, lookups in LOOKUPS.items():
         features = tuple(Feature(f"f{n}", [f"{n}-{value}" for value in range(VALUES)], VALUES) for n in range(len(lookups)))
         strategy = build(Spec("unified", features, lookups, DIM, ROWS * DIM * 4)).eval()
+        weight = next(strategy.parameters()).detach()
         for batch, most in BATCHES.items():
             codes = torch.randint(VALUES, (batch, len(features)), generator=torch.Generator().manual_seed(batch))
             slots = strategy.slots(codes)
-            weight = next(strategy.parameters()).detach()
-            assert torch.equal(strategy(codes), functional.embedding(slots, weight).flatten(1))
-            calls: dict[str, Callable[[], Any]] = {"ours": partial(strategy, codes), LIMIT: bare(strategy, codes, weight)}
-            calls |= {name: make(weight, slots) for name, make in rivals.items()}
+            gather = fastest_gather(strategy, codes)
+            calls: dict[str, Callable[[], Any]] = {"ours": partial(strategy, codes), LIMIT: partial(bare, gather, weight)}
+            assert torch.equal(gather(), slots)
+            assert torch.equal(calls["ours"](), calls[LIMIT]())
+            calls |= {name: partial(after, gather, make(weight, slots)) for name, make in rivals.items()}
             clocked = in_turns(calls, 1.0 if quick else 6.0)
             claims = [Claim(clocked.ratio("ours", LIMIT), "x the limit", f"<= {most:g}")]
             claims += [Claim(clocked.ratio("ours", name), f"x {name}", "< 1") for name in rivals]
             yield Line(f"{form}, batch {batch:,}", clocked.seconds("ours"), "s", clocked.beside("ours"), tuple(claims), absent)
 
 
-def bare(strategy: EmbeddingStrategy, codes: Tensor, weight: Tensor) -> Callable[[], Tensor]:
-    """The least that must be done: one gather of the slots, on codes that already count through all features' values, and one of
-    the rows."""
-    located = [strategy.locate(index, feature.values).t() for index, feature in enumerate(strategy.spec.features)]
-    kept = torch.cat([slots.flatten() for slots in located]).unsqueeze(1)
-    owner = [index for index, count in enumerate(strategy.spec.lookups) for _ in range(count)]
-    ready = codes[:, owner] + VALUES * torch.arange(len(owner))
-    width = len(owner) * weight.shape[1]
-    return lambda: functional.embedding(functional.embedding(ready, kept), weight).view(-1, width)
+def fastest_gather(strategy: EmbeddingStrategy, codes: Tensor) -> Callable[[], Tensor]:
+    """The slots of a batch, int64 [B, L], gathered bare: from columns that lie beside each other, or one below the other."""
+    columns = [
+        column for index, feature in enumerate(strategy.spec.features) for column in strategy.locate(index, feature.values).t()
+    ]
+    beside, below, start = torch.stack(columns, 1), torch.cat(columns), VALUES * torch.arange(len(columns))
+    again = [index for index, count in enumerate(strategy.spec.lookups) for _ in range(count)]
+    owners = torch.tensor(again).expand(len(codes), -1)
+    same = len(again) == codes.shape[1]
+
+    def few() -> Tensor:
+        return beside.gather(0, codes if same else codes.gather(1, owners))
+
+    def many() -> Tensor:
+        return below.index_select(0, ((codes if same else codes.gather(1, owners)) + start).flatten()).view(len(codes), -1)
+
+    clocked = in_turns({"few": few, "many": many}, 0.2)
+    return few if clocked.ratio("few", "many") < 1 else many
+
+
+def bare(gather: Callable[[], Tensor], weight: Tensor) -> Tensor:
+    """Vectors [B, W]."""
+    slots = gather()
+    return functional.embedding(slots, weight).view(len(slots), -1)
+
+
+def after(gather: Callable[[], Tensor], peer: Callable[[], Any]) -> Any:
+    """A peer's lookup of rows that are ready in the form it wants them, after the gather that makes them."""
+    gather()
+    return peer()
