@@ -73,7 +73,6 @@ def bare(gather: Callable[[], Tensor], weight: Tensor) -> Tensor:
     return functional.embedding(slots, weight).view(len(slots), -1)
 
 
-def after(gather: Callable[[], Tensor], peer: Callable[[], Any]) -> Any:
-    """A peer's lookup of rows that are ready in the form it wants them, after the gather that makes them."""
-    gather()
-    return peer()
+def after(gather: Callable[[], Tensor], peer: peers.Forward) -> Any:
+    """A peer's lookup of the rows that are gathered."""
+    return peer(gather())

@@ -1,6 +1,7 @@
 """The lookups of one table as other libraries make them, where they are installed.
 
-Each gets its indices ready-made, outside the clock: [B, L] rows of one table, one bag of one row a lookup.
+Each gets the rows of one table, int64 [B, L], one bag of one row a lookup. One that wants them in another form has that ready,
+outside the clock.
 """
 
 import importlib
@@ -10,15 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-Forward = Callable[[], Any]
+Forward = Callable[[torch.Tensor], Any]  # of the rows
 MODULES = {"FBGEMM TBE": "fbgemm_gpu", "TorchRec": "torchrec"}
 
 
 def embedding_bag(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
     """torch.nn.EmbeddingBag with one row a bag."""
     bag = nn.EmbeddingBag.from_pretrained(weight, mode="sum")
-    rows, offsets, width = slots.flatten(), torch.arange(slots.numel()), slots.shape[1] * weight.shape[1]
-    return lambda: bag(rows, offsets).view(-1, width)
+    offsets, width = torch.arange(slots.numel()), slots.shape[1] * weight.shape[1]
+    return lambda rows: bag(rows.flatten(), offsets).view(-1, width)
 
 
 def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
@@ -37,7 +38,7 @@ def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
     )  # fmt: skip
     bags.split_embedding_weights()[0].copy_(weight)
     rows, offsets = slots.t().flatten(), torch.arange(slots.numel() + 1)
-    return lambda: bags(rows, offsets)
+    return lambda _: bags(rows, offsets)
 
 
 def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
@@ -54,7 +55,7 @@ def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
     collection.embedding_bags["table"].weight.data.copy_(weight)
     lengths = torch.ones(slots.numel(), dtype=torch.int32)
     rows_of = KeyedJaggedTensor(keys=names, values=slots.t().flatten(), lengths=lengths)
-    return lambda: collection(rows_of).values()
+    return lambda _: collection(rows_of).values()
 
 
 def installed() -> tuple[dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]], str]:

@@ -96,7 +96,7 @@ class Pool(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, numbers or spec.dim))
         self.sparse = spec.sparse
-        self.register_buffer("_offsets", None, persistent=False)  # of bags of one row each, for as many slots as the last batch had
+        self.register_buffer("_offsets", None, persistent=False)  # of bags of one row, for as many slots as the last batch had
         if spec.init == "normal":
             nn.init.normal_(self.weight, std=spec.init_scale)
         else:
@@ -191,8 +191,8 @@ class EmbeddingStrategy(nn.Module, ABC):
     def slots(self, codes: Tensor) -> Tensor:
         """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once."""
         kept = self._buffers  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
-        slots = kept["_slots"]
-        if slots is None:
+        slots, start = kept["_slots"], kept["_start"]
+        if slots is None or start is None:
             self.locate_all()
             return self.slots(codes)
         owner, rows = kept["_owner"], codes.shape[0]
@@ -204,7 +204,7 @@ class EmbeddingStrategy(nn.Module, ABC):
         beside = kept["_beside"]
         if beside is not None and codes.numel() < FEW:
             return beside.gather(0, codes)
-        places = codes + kept["_start"]
+        places = codes + start
         return slots.index_select(0, places.flatten()).view(rows, self._n_slots)
 
     @final
@@ -213,7 +213,7 @@ class EmbeddingStrategy(nn.Module, ABC):
 
         They lie in groups of as many as every feature has a multiple of, so that a batch is one gather whatever the numbers of
         lookups are: a group of a value is at (code + where it starts). For small batches they also lie as columns beside each
-        other, [most values of a feature, L]: that spares the addition, which takes as long as the gather, for up to twice the bytes.
+        other, [most values of a feature, L]: that spares the addition, which takes as long as the gather.
         """
         located = [self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)]
         device, counts = self.device, [slots.shape[1] for slots in located]
