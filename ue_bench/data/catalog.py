@@ -6,31 +6,48 @@ ADDRESS = "https://files.grouplens.org/datasets/movielens"
 PLANTED = "planted"  # the layout of the worlds of `synthetic`, which have no files
 
 
+TIMES = 8  # how many times the largest real file of its kind is still read
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The files of one generation of MovieLens, by role. `users` is None where users have no attributes."""
+    """The files of one generation of MovieLens, by role. `users` is None where users have no attributes.
+
+    largest: bytes of the largest real archive, ratings file and other file in this layout. What has more than eight times as many
+    is no MovieLens.
+    """
 
     ratings: str
     items: str
     users: str | None
+    largest: tuple[int, int, int]
 
     @property
     def members(self) -> tuple[str, ...]:
         """Names of all files that are read."""
         return tuple(name for name in (self.ratings, self.users, self.items) if name is not None)
 
+    @property
+    def most_archive_bytes(self) -> int:
+        """No more is downloaded."""
+        return TIMES * self.largest[0]
+
+    def most_bytes(self, member: str) -> int:
+        """Larger members of an archive are not read, nor larger tables of users and items anywhere."""
+        return TIMES * self.largest[1 if member == self.ratings else 2]
+
 
 LAYOUTS: dict[str, Layout] = {
-    "100k": Layout(ratings="u.data", items="u.item", users="u.user"),
-    "1m": Layout(ratings="ratings.dat", items="movies.dat", users="users.dat"),
-    "10m": Layout(ratings="ratings.dat", items="movies.dat", users=None),
-    "csv": Layout(ratings="ratings.csv", items="movies.csv", users=None),
+    "100k": Layout("u.data", "u.item", "u.user", (4_924_029, 1_979_173, 236_344)),
+    "1m": Layout("ratings.dat", "movies.dat", "users.dat", (5_917_549, 24_594_131, 171_308)),
+    "10m": Layout("ratings.dat", "movies.dat", None, (65_566_137, 265_105_635, 522_197)),
+    "csv": Layout("ratings.csv", "movies.csv", None, (261_978_986, 877_076_222, 4_242_926)),
     "pypi": Layout(
-        ratings="MovieLens100k_data.parquet.brotli",
-        items="MovieLens100k_items.parquet.brotli",
-        users="MovieLens100k_users.parquet.brotli",
+        "MovieLens100k_data.parquet.brotli", "MovieLens100k_items.parquet.brotli", "MovieLens100k_users.parquet.brotli",
+        (21_960_885, 640_333, 70_731),
     ),
-}
+}  # fmt: skip
+MOST_ARCHIVE_BYTES = max(layout.most_archive_bytes for layout in LAYOUTS.values())  # larger ones are not read
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ue_bench.progress import note, progress
 
 TIMEOUT = 15.0  # seconds without an answer
 CACHE_VARIABLE = "UE_BENCH_CACHE"
+MOST_MD5_BYTES = 1 << 16  # of a file that holds one MD5
 _CHUNK = 1 << 18
 
 
@@ -117,11 +118,12 @@ def _from_user(info: DatasetInfo, path: Path) -> Files:
 def _download(info: DatasetInfo, target: Path) -> None:
     """Fetch the official zip into `target` in one step. Raises _Unreachable, or BenchError for a wrong MD5."""
     expected = info.md5 or _published_md5(info)
+    most = LAYOUTS[info.layout].most_archive_bytes
     handle, name = tempfile.mkstemp(prefix=f".{info.name}-", suffix=".part", dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, progress(f"downloading {info.name}", None, "bytes") as update:
-            for chunk in _chunks(info.url, update):
+            for chunk in _chunks(info.url, most, update):
                 file.write(chunk)
         found = md5_of(temporary)
         if found != expected:
@@ -132,22 +134,27 @@ def _download(info: DatasetInfo, target: Path) -> None:
 
 
 def _published_md5(info: DatasetInfo) -> str:
-    text = b"".join(_chunks(f"{info.url}.md5")).decode("ascii", "replace")
+    text = b"".join(_chunks(f"{info.url}.md5", MOST_MD5_BYTES)).decode("ascii", "replace")
     digits = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     if digits is None:
         raise BenchError(f"{info.url}.md5 holds no md5 ({text[:40]!r}); download the zip and give it with --data-dir")
     return digits.group().lower()
 
 
-def _chunks(url: str, update: Callable[..., None] = lambda done, total: None) -> Iterator[bytes]:
-    """The bytes behind `url`, piece by piece. Raises _Unreachable when they do not come, or not all of them."""
+def _chunks(url: str, most: int, update: Callable[..., None] = lambda done, total: None) -> Iterator[bytes]:
+    """The bytes behind `url`, piece by piece. Raises _Unreachable when they do not come, or not all of them, and BenchError when
+    more come than were announced, or than `most`."""
     done = 0
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # nosec B310 # a constant of the catalog, never input
             length = answer.headers.get("Content-Length")
-            total = int(length) if length and length.isdigit() else None
+            total = int(length) if length and re.fullmatch(r"[0-9]{1,18}", length) else None
+            if total is not None and total > most:
+                raise _too_much(url, f"announces {total:,} bytes, and at most {most:,} are taken")
             while chunk := answer.read(_CHUNK):
                 done += len(chunk)
+                if done > (most if total is None else total):
+                    raise _too_much(url, f"sends more than the {total or most:,} bytes it {'announced' if total else 'may'}")
                 update(done, total=total)
                 yield chunk
     except urllib.error.HTTPError as error:
@@ -158,3 +165,7 @@ def _chunks(url: str, update: Callable[..., None] = lambda done, total: None) ->
         raise _Unreachable(f"the connection broke after {done:,} bytes: {error or type(error).__name__}") from error
     if total is not None and done != total:
         raise _Unreachable(f"the connection broke after {done:,} of {total:,} bytes")
+
+
+def _too_much(url: str, why: str) -> BenchError:
+    return BenchError(f"{url} {why}: this is not the official file, and nothing was kept; get it elsewhere and use --data-dir")

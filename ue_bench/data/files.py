@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from ue_bench.data.archive import check_member, open_zip
 from ue_bench.data.catalog import DATASETS, LAYOUTS, DatasetInfo
 from ue_bench.errors import BenchError
 
@@ -43,16 +44,22 @@ class Files:
                 if self.prefix is None:
                     file: IO[bytes] = opened.enter_context((self.place / name).open("rb", buffering=0))
                 else:
-                    archive = opened.enter_context(zipfile.ZipFile(self.place))
-                    file = opened.enter_context(archive.open(f"{self.prefix}{name}"))
-            except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted
+                    layout = LAYOUTS[self.layout]
+                    archive = opened.enter_context(open_zip(self.place))
+                    check_member(self.place, archive.getinfo(f"{self.prefix}{name}"), layout.most_bytes(name))
+                    file = opened.enter_context(archive.open(f"{self.prefix}{name}"))  # gives what was claimed, or less
+            except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
                 raise _unreadable(self.where(name), error) from error
             yield cast(BinaryIO, opened.enter_context(io.BufferedReader(_Told(file, self.where(name)), _PIECE)))
 
     def read(self, name: str) -> bytes:
-        """All bytes of a small file."""
+        """All bytes of a small file. Raises BenchError when it is not small."""
+        most = LAYOUTS[self.layout].most_bytes(name)
         with self.open(name) as file:
-            return file.read()
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise BenchError(f"{self.where(name)}: more than {most:,} bytes, eight times what the largest MovieLens has")
+        return content
 
 
 class _Told(io.RawIOBase):
@@ -74,7 +81,7 @@ class _Told(io.RawIOBase):
 def _unreadable(where: str, error: Exception) -> BenchError:
     if isinstance(error, OSError):
         return BenchError(f"cannot read {where}: {error.strerror or error}")
-    return BenchError(f"{where}: damaged or encrypted zip ({error}); download it again")
+    return BenchError(f"{where}: damaged zip ({error}); download it again")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -143,24 +150,26 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
     """The members of a zip in the official form (`<folder>/<member>`) or with the members at its top.
 
     A zip whose MD5 is not the published one is welcome (people make reduced ones); the MD5 is recorded.
-    Raises BenchError when it is not a zip, was cut short, is damaged or belongs to another data set.
+    Raises BenchError when it is not a zip, was cut short, belongs to another data set, or is none that is safe to read.
     """
-    checksum = f"md5:{md5_of(path)}"
+    layout = LAYOUTS[info.layout]
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
+        with open_zip(path) as archive:
+            found = {member.filename: member for member in archive.infolist()}
     except zipfile.BadZipFile as error:
         raise BenchError(_bad_zip(path, error)) from error
     except OSError as error:
         raise BenchError(f"cannot read {path}: {error.strerror or error}") from error
-    members = LAYOUTS[info.layout].members
-    prefix = next((p for p in (f"{info.folder}/", "") if any(p + m in names for m in members)), None)
+    members = layout.members
+    prefix = next((p for p in (f"{info.folder}/", "") if any(p + m in found for m in members)), None)
     if prefix is None:
-        raise BenchError(_wrong_zip(info, path, names))
-    missing = [prefix + name for name in members if prefix + name not in names]
+        raise BenchError(_wrong_zip(info, path, set(found)))
+    missing = [prefix + name for name in members if prefix + name not in found]
     if missing:
         raise BenchError(f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
-    return Files(info.layout, source, checksum, path, prefix)
+    for name in members:
+        check_member(path, found[prefix + name], layout.most_bytes(name))
+    return Files(info.layout, source, f"md5:{md5_of(path)}", path, prefix)
 
 
 def _wrong_zip(info: DatasetInfo, path: Path, names: set[str]) -> str:

