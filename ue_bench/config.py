@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
+from math import isfinite
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ue_bench.errors import BenchError, unknown
@@ -27,6 +28,9 @@ _LEAST = {  # smallest legal value of each number; None is checked by the type
     **dict.fromkeys(SEEDS, 0),
 }  # fmt: skip
 _NOT_ZERO = ("lr", "init_scale")
+_MOST = 2**63 - 1  # of a whole number: what a machine holds
+_DEEPEST = 20  # lists in lists of the method's own knobs
+_LIMITS = f" that a record can hold: finite numbers, whole ones below 2**63, text of whole characters, at most {_DEEPEST} deep"
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ class RunConfig:
             raise BenchError(f"dropout: {self.dropout} was given; it must be below 1")
         if any(getattr(self, name) >= 2**32 for name in SEEDS):
             raise BenchError("seeds must be below 2**32 = 4294967296")
+        for name, seeds in (self.hash_seeds or {}).items():
+            if any(not 0 <= seed < 2**32 for seed in seeds):
+                raise BenchError(f"hash_seeds: {seeds} were given for {name}; each must be from 0 to 2**32 - 1")
         counts = self.lookups.values() if isinstance(self.lookups, dict) else [self.lookups]
         if any(count < 1 for count in counts):
             raise BenchError(f"lookups: {self.lookups} was given; every feature needs at least 1")
@@ -106,6 +113,8 @@ class RunConfig:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "RunConfig":
         """Strict inverse of `to_dict`: an unknown field or a wrong type raises BenchError; a missing field is its default."""
+        if not isinstance(given, Mapping):
+            raise BenchError(f"configuration: {given!r} was given; it must be fields by name")
         names = {f.name for f in fields(cls)}
         for name in given:
             if name not in names:
@@ -135,16 +144,39 @@ def _check_type(name: str, value: Any, kind: Any) -> None:
     options = get_args(kind) if get_origin(kind) not in (dict, list) and get_args(kind) else (kind,)
     if not any(_is_a(value, option) for option in options):
         wanted = " or ".join(getattr(o, "__name__", str(o)) if get_origin(o) is None else str(o) for o in options)
-        raise BenchError(f"{name}: {value!r} was given; it must be {wanted.replace('NoneType', 'null')}")
+        limits = "" if _is_json(value) else _LIMITS
+        raise BenchError(f"{name}: {value!r} was given; it must be {wanted.replace('NoneType', 'null')}{limits}")
 
 
 def _is_a(value: Any, kind: Any) -> bool:
     if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(isinstance(k, str) and _is_a(v, get_args(kind)[1]) for k, v in value.items())
+        return isinstance(value, dict) and all(_is_a(k, str) and _is_a(v, get_args(kind)[1]) for k, v in value.items())
     if get_origin(kind) is list:
         return isinstance(value, list) and all(_is_a(v, get_args(kind)[0]) for v in value)
     if kind is Any:
-        return True
+        return _is_json(value)
+    if isinstance(value, str):
+        return kind is str and _is_text(value)
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and not _too_large(value)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not _too_large(value)
+
+
+def _too_large(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) > _MOST
+
+
+def _is_text(value: str) -> bool:
+    """Whether a file can hold it: half a surrogate pair, as of a command line that is no UTF-8, has no bytes."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _is_json(value: Any, depth: int = 0) -> bool:
+    """Whether a record can hold it, and gives it back as it was."""
+    if isinstance(value, dict):
+        return depth < _DEEPEST and all(isinstance(k, str) and _is_text(k) and _is_json(v, depth + 1) for k, v in value.items())
+    if isinstance(value, list):
+        return depth < _DEEPEST and all(_is_json(v, depth + 1) for v in value)
+    if isinstance(value, str):
+        return _is_text(value)
+    return value is None or (isinstance(value, (int, float)) and not _too_large(value) and isfinite(value))

@@ -10,6 +10,9 @@ class BenchError(Exception):
     The command line prints it without a traceback and exits with code 2; a study stores it in a failed record.
     """
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class BudgetError(BenchError):
     """A budget that a strategy cannot work with, and the least above it that it can (where there is none: the most below it).
@@ -23,6 +26,14 @@ class BudgetError(BenchError):
         turn = "raise it to at least" if works > budget else "lower it to"
         super().__init__(f"{name}: a budget of {budget:,} bytes {why}; {turn} {works:,}")
         self.why, self.works = why, works
+
+
+def one_line(text: str) -> str:
+    """`text` as a terminal and a page can show it: what is no visible character stands as its escape (a newline as ``\\n``).
+
+    A name from a file may hold a line end, a command to the terminal, a mark that turns the reading direction, half a character.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:

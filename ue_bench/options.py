@@ -113,11 +113,13 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
             raise BenchError(f"option: {text!r} was given; write NAME=VALUE, and each name once")
         try:
             options[name] = json.loads(value)
+        except RecursionError as error:
+            raise BenchError(f"option: {text[:40]!r}... was given; it is nested too deep") from error
         except ValueError:
             options[name] = value
             continue
         try:
             json.dumps(options[name], allow_nan=False)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BenchError(f"option: {text!r} was given; a record holds finite numbers only") from error
     return options

@@ -4,6 +4,7 @@ A record is judged alone: `config` is what was asked, `found` what was met, `qua
 Records are the truth. Files are named by `run_id`, so that two results folders merge by copying.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -15,9 +16,11 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.errors import BenchError
+from ue_bench import shapes
+from ue_bench.errors import BenchError, one_line
 
 SCHEMA = 1
+STATUSES = ("ok", "failed")
 SPEED = "speed"  # study and phase of records that hold no run, but what the clocks of `ue-bench speed` gave
 PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 
@@ -47,6 +50,8 @@ class Record:
 
 def _checksum(content: dict[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if "\\ud" in text:  # beyond the first 65,536 characters, or half of one that no file can hold
+        json.dumps(content, ensure_ascii=False).encode()
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -91,7 +96,11 @@ def require_writable(folder: Path) -> None:
 
 
 def read(path: Path) -> Record:
-    """Load one record. Raises BenchError that names the file when it is torn, altered, foreign or of a newer schema."""
+    """Load one record. Raises BenchError that names the file when it is torn, altered, foreign or of a newer schema.
+
+    The checksum is of what is read, not of how it is written: a change of the file that it lets pass (`1e-05` as `1E-05`) is none
+    of the record.
+    """
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -106,28 +115,48 @@ def parse(text: bytes, path: Path) -> Record:
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     names = {f.name for f in fields(Record)}
-    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+    if not isinstance(content, dict) or type(content.get("schema")) is not int:
         raise BenchError(f"{path}: not a record of ue_bench (no schema number)")
     if content["schema"] > SCHEMA:
         raise BenchError(f"{path}: schema {content['schema']} is newer than {SCHEMA}; upgrade ue_bench")
     checksum = content.pop("checksum", None)
     if set(content) != names:
-        raise BenchError(f"{path}: not a record of ue_bench (fields {sorted(set(content) ^ names)} differ)")
+        raise BenchError(f"{path}: not a record of ue_bench (fields {sorted(set(content) ^ names)[:20]} differ)")
     try:
         found = _checksum(content)
-    except ValueError as error:  # NaN or infinity
+    except (ValueError, RecursionError) as error:  # NaN or infinity, half a character, lists in lists without end
         raise BenchError(f"{path}: not a record of ue_bench ({error})") from error
     if checksum != found:
         raise BenchError(f"{path}: the content does not match its checksum; run it again")
+    if fault := _fault(content):
+        raise BenchError(f"{path}: not a record of ue_bench ({fault})")
     return Record(**content)
+
+
+_PARTS = {"found": shapes.FOUND, "quality": shapes.QUALITY, "cost": shapes.COST, "env": shapes.ENV}
+_NAMES = dict.fromkeys(("run_id", "study", "phase", "status"), shapes.text) | {"error": shapes.maybe(shapes.text)}
+_SHAPE = shapes.fields({**_NAMES, "config": shapes.CONFIG, **_PARTS})
+
+
+def _fault(content: dict[str, Any]) -> str | None:
+    """What is wrong with a record that its checksum says is whole, or None."""
+    if fault := _SHAPE(content, ""):
+        return fault
+    if not (content["study"].isprintable() and content["run_id"].isprintable()):
+        return f"study {content['study']!r}, run {content['run_id']!r}: a name is visible characters"
+    if content["phase"] not in PHASES or content["status"] not in STATUSES:
+        return f"phase {content['phase']!r}, status {content['status']!r}; known are {', '.join((*PHASES, *STATUSES))}"
+    return None
 
 
 def load(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
     """All records of a results folder (of one study), sorted by study and id, and one line for each file left out."""
     if not results.is_dir():
         raise BenchError(f"results folder {results} does not exist; run a study first or give another --results")
+    if study is not None and (not study or Path(study).name != study or "\0" in study):
+        raise BenchError(f"study {study!r} was given; it is the name of a folder in {results}")
     records, skipped = [], []
-    for path in sorted(results.glob(f"{study or '*'}/*.json")):
+    for path in sorted(results.glob(f"{glob.escape(study) if study else '*'}/*.json")):
         try:
             record = read(path)
         except BenchError as error:
@@ -136,7 +165,8 @@ def load(results: Path, study: str | None = None) -> tuple[list[Record], list[st
         if (record.run_id, record.study) == (path.stem, path.parent.name):
             records.append(record)
         else:
-            skipped.append(f"{path}: holds run {record.run_id} of study {record.study!r}; file and folder must carry these names")
+            holds = f"holds run {record.run_id!r} of study {record.study!r}"
+            skipped.append(one_line(f"{path}: {holds}; file and folder must carry these names"))
     return records, skipped
 
 

@@ -47,6 +47,7 @@ class Runner:
             raise BenchError(f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset} out")
         records_room.require_writable(results / self.name)
         self.done: dict[str, Record] = {}
+        self.skipped: list[str] = []  # files that are no valid record: they are made again
         self.report = Done()
         self.wanted: dict[str, RunConfig] = {}
 
@@ -56,7 +57,8 @@ class Runner:
         Raises BenchError when another command works in the study's folder, and where a record or Optuna's file cannot be written.
         """
         with alone(self.results / self.name):
-            for found in records_room.load(self.results, self.name)[0]:
+            records, self.skipped = records_room.load(self.results, self.name)
+            for found in records:
                 if found.status == "ok" or _infeasible(found):
                     self.done[found.run_id] = found
             return self._run_parts()

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ue_bench.report.frames import groups, rows
 from ue_bench.report.summary import SCOPE, panel, score
-from ue_bench.report.text import bytes_text, interval_text, mse_text, p_text, ratio_text
+from ue_bench.report.text import bytes_text, code, interval_text, mse_text, p_text, ratio_text
 from ue_bench.report.verdict import front
 
 
@@ -18,7 +18,7 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     lines: list[str | None] = [_headline(verdicts), ""] if len(verdicts) else []
     cells = dict(groups(verdicts, SCOPE))
     for key, part in groups(scored, SCOPE):
-        lines += [f"**{panel(part).iloc[0]}** (study `{key[0]}`)", ""]
+        lines += [f"**{panel(part).iloc[0]}** (study {code(key[0])})", ""]
         if key in cells:
             unit = part["exact_table_bytes"].mode().iloc[0]  # found allocations of lookups differ a little
             lines += [_cell(cell, unit, part["part"].iloc[0]) for _, cell in groups(cells[key], "budget")]

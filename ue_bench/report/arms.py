@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from ue_bench.errors import one_line
 from ue_bench.record import SPEED, Record
 from ue_bench.report.labels import Named, name_all, plain_label
 from ue_bench.report.refusal import Member, check
@@ -84,7 +85,8 @@ def arm_config(record: Record) -> dict[str, Any]:
 def comparison_of(record: Record) -> Comparison:
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
-    return Comparison(record.study, config["dataset"], config["features"], config["split"], config["head"], phase)
+    dataset, features, split, head = (one_line(config[name]) for name in ("dataset", "features", "split", "head"))
+    return Comparison(record.study, dataset, features, split, head, phase)
 
 
 def collect(records: Iterable[Record]) -> Arms:

@@ -14,6 +14,7 @@ from ue_bench.report import anchors as anchor
 from ue_bench.report import csv, style
 from ue_bench.report.arms import Arm, Arms
 from ue_bench.report.evidence import Evidence
+from ue_bench.report.frames import escaped
 from ue_bench.report.page import Drawn, Picture
 from ue_bench.report.picture import save
 from ue_bench.report.sections import (
@@ -143,7 +144,7 @@ def section(evidence: Evidence, study: str, name: str) -> list[str]:
     if plot.table is None or study not in _names(evidence.arms):
         return []
     frame = plot.tidy(_study(evidence, study))
-    return [line for part in _panels(plot, frame) for line in ("", *plot.table(part))] if len(frame) else []
+    return [line for part in _panels(plot, frame) for line in ("", *plot.table(escaped(part)))] if len(frame) else []
 
 
 def _names(arms: Arms) -> list[str]:
@@ -182,6 +183,6 @@ def _one(plot: Plot, study: Study, own: str, prefix: str, out: Path, drawn: list
         file = name if place == 0 else f"{name}-{place + 1}"
         if plot.draw:
             paths += save(plot.draw(part, study), out / "figures", file)
-        lines = plot.table(part) if plot.table else []
+        lines = plot.table(escaped(part)) if plot.table else []
         pictures.append(Picture(f"figures/{file}" if plot.draw else "", lines))
     drawn.append(Drawn(own, module.NAME, plot.title, module.CAPTION, pictures, f"tables/{name}.csv"))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ue_bench.record import Record
-from ue_bench.report.text import NOTHING
+from ue_bench.report.text import NOTHING, plain
 
 
 def lines(records: Sequence[Record]) -> list[str]:
@@ -22,8 +22,8 @@ def lines(records: Sequence[Record]) -> list[str]:
     ran = [record for record in records if record.env]
     told = [f"- records: {len(records)} ({sum(record.status == 'ok' for record in records)} ok)"]
     for name, fact in facts.items():
-        counts = Counter(str(value) for record in ran if (value := fact(record)) is not None)
+        counts = Counter(plain(str(value)) for record in ran if (value := fact(record)) is not None)
         values = [text if len(counts) == 1 else f"{text} ({n})" for text, n in counts.most_common(5)]
         told.append(f"- {name}: {'; '.join(values) or NOTHING}")
-    times = sorted(str(record.env["time"]) for record in ran if record.env.get("time"))
+    times = sorted(plain(record.env["time"]) for record in ran if record.env.get("time"))
     return [*told, f"- measured: {times[0]} to {times[-1]}"] if times else told

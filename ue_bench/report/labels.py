@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.errors import one_line
+
 
 class Named(NamedTuple):
     """What a label is made of: the comparison it must be unique in, the arm's configuration, and what its run found."""
@@ -38,8 +40,9 @@ def group_name(config: dict[str, Any], regions: bool) -> str:
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
-    """(label, group) of every arm. The group is the strategy, with its regions where it occurs in several forms. Equal labels
-    get the fields in which they differ: the method's own knobs, and what a search chose, stand only where they are needed."""
+    """(label, group) of every arm, each in one line. The group is the strategy, with its regions where it occurs in several forms.
+    Equal labels get the fields in which they differ: the method's own knobs, and what a search chose, stand only where they are
+    needed."""
     forms = defaultdict(set)
     for arm in arms:
         forms[arm.config["strategy"]].add(arm.config.get("regions"))
@@ -56,7 +59,7 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
             told = ", ".join(f"{name}={config[name]}" for name in differ if name in config)
             labels[place] += f" [{told}]" if told else ""
     groups = [group_name(arm.config, regions) for arm, regions in zip(arms, several, strict=True)]
-    return list(zip(labels, groups, strict=True))
+    return [(one_line(label), one_line(group)) for label, group in zip(labels, groups, strict=True)]
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:

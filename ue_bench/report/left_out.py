@@ -9,7 +9,7 @@ from ue_bench.record import Record
 from ue_bench.report.arms import Arms
 from ue_bench.report.frames import rows
 from ue_bench.report.summary import panel
-from ue_bench.report.text import bytes_text
+from ue_bench.report.text import bytes_text, plain
 
 INFEASIBLE = "BudgetError"  # how the message of a budget that cannot work begins
 
@@ -60,7 +60,7 @@ def _few_seeds(summary: pd.DataFrame) -> list[str]:
 def _listed(title: str, lines: Iterable[str], most: int = 50) -> list[str]:
     lines = list(lines)
     more = [f"  - and {len(lines) - most} more"] if len(lines) > most else []
-    return [f"- {title}", *(f"  - {_oneline(line)}" for line in lines[:most]), *more]
+    return [f"- {title}", *(f"  - {plain(_oneline(line))}" for line in lines[:most]), *more]
 
 
 def _oneline(text: str | None) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from ue_bench.record import Record
 from ue_bench.report.frames import groups
 from ue_bench.report.summary import MOSTLY_UNSEEN, SCOPE, panel, score
+from ue_bench.report.text import code, plain
 
 # What a run is besides its strategy: where all records agree, another value was never tried.
 _AXES = {"dataset": "data set", "split": "split", "features": "feature set", "head": "rating head", "optimizer": "optimizer",
@@ -30,7 +31,7 @@ def _axes(ran: Iterable[Record]) -> str:
     for record in ran:
         for name, own in values.items():
             if (value := record.config.get(name)) is not None:
-                own.add(str(value))
+                own.add(plain(str(value)))
     single = [f"{_AXES[name]} ({next(iter(own))})" for name, own in values.items() if len(own) == 1]
     return f"One value only was run of: {', '.join(single)}. Another may rank the strategies otherwise." if single else ""
 
@@ -53,7 +54,7 @@ def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterable[str]:
     for scope, part in groups(verdicts, SCOPE) if len(verdicts) else ():
         if part["group"].nunique() > 1 and not part["told_apart"].astype(bool).any():
             title = panel(part).iloc[0]
-            yield f"{title}, study `{scope[0]}`: no strategy is told apart from the best at any budget, so it ranks none."
+            yield f"{title}, study {code(scope[0])}: no strategy is told apart from the best at any budget, so it ranks none."
 
 
 def _cold(ran: Sequence[Record]) -> Iterable[str]:
@@ -66,8 +67,8 @@ def _cold(ran: Sequence[Record]) -> Iterable[str]:
             shares[record.config["dataset"], record.config["split"]] = cold / (warm + cold)
     for (dataset, split), share in sorted(shares.items()):
         if share > MOSTLY_UNSEEN:
-            name = split.replace("_", " ")
-            yield f"The {name} split of {dataset} says little about embeddings: {share:.0%} of its scored rows have unseen users."
+            name, where = plain(split.replace("_", " ")), plain(dataset)
+            yield f"The {name} split of {where} says little about embeddings: {share:.0%} of its scored rows have unseen users."
 
 
 def _bias(summary: pd.DataFrame) -> str:

@@ -12,9 +12,11 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from ue_bench.errors import one_line
 from ue_bench.report import abstract, environment, left_out, limits, ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.evidence import Evidence
+from ue_bench.report.frames import escaped
 from ue_bench.report.picture import inline
 from ue_bench.report.tables import NOTE, tables
 
@@ -70,6 +72,7 @@ class Page:
         engine.filters |= {"markdown": markdown, "papers": papers, "data_link": self._data_link, "shown": self._shown}
         script = loader.get_source(engine, "page.js")[0]
         main = self.main()
+        summary, verdicts = escaped(self.evidence.summary), escaped(self.evidence.verdicts)
         by_study = {name: [drawn for drawn in self.drawn if drawn.study == name and drawn.pictures] for name in self.studies}
         return engine.get_template("page.html").render(
             question=QUESTION,
@@ -78,7 +81,7 @@ class Page:
             style=own(loader.get_source(engine, "page.css")[0]),
             main=main,
             abstract={name: self._abstract(name) for name in self.studies},
-            answer=sentences(self.evidence.summary, self.evidence.verdicts),
+            answer=sentences(summary, verdicts),
             by_study={name: drawn for name, drawn in by_study.items() if drawn},
             missing=[drawn for drawn in self.drawn if drawn.reason],
             note=NOTE,
@@ -87,7 +90,7 @@ class Page:
             left_out=left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
             environment=environment.lines(self.evidence.records),
             commands=self._commands(),
-            limits=limits.lines(self.evidence.summary, self.evidence.verdicts, self.evidence.records),
+            limits=limits.lines(summary, verdicts, self.evidence.records),
         )
 
     def main(self) -> Drawn | None:
@@ -100,18 +103,19 @@ class Page:
         return abstract.sentences(*self.evidence.of(study))
 
     def _tables(self, study: str) -> list[str]:
-        own, _ = self.evidence.of(study)
+        own = escaped(self.evidence.of(study)[0])
         return [*ranks.tables(own), *tables(own)] if len(own) else []
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
         """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""
         names = {record.config["strategy"] for record in self.evidence.records}
-        return {name: self.strategies.get(name, ("", "")) for name in sorted(names)}
+        return {one_line(name): self.strategies.get(name, ("", "")) for name in sorted(names)}
 
     def _commands(self) -> list[str]:
         first, last = COMMANDS
         told = [name.removesuffix(QUICK) + " --quick" * name.endswith(QUICK) for name in self.studies if name != "run"]
-        return [*(first.format(study=s, results=self.results) for s in told), last.format(results=self.results, out=self.out)]
+        lines = [*(first.format(study=s, results=self.results) for s in told), last.format(results=self.results, out=self.out)]
+        return [one_line(line) for line in lines]
 
     def _data_link(self, path: str) -> str:
         """A csv file of the report as an address that holds it."""

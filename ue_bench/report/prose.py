@@ -19,7 +19,9 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.report import abstract, answer, performance, ranks
 from ue_bench.report.compare import compare, sentence
 from ue_bench.report.evidence import Evidence
+from ue_bench.report.frames import escaped
 from ue_bench.report.tables import tables
+from ue_bench.report.text import plain
 
 BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -28,9 +30,14 @@ def refresh(text: str, evidence: Evidence) -> str:
     """`text` with each marked block made from the records. Raises BenchError for a block that names what is not there."""
 
     def block(match: re.Match[str]) -> str:
-        kind, study, *rest = shlex.split(match["words"])
+        try:
+            kind, study, *rest = shlex.split(match["words"])
+        except ValueError as error:
+            raise BenchError(f"the block {match['words']!r} needs a kind and a study, in whole quotes ({error})") from error
         if kind not in KINDS:
             raise unknown("block of generated prose", kind, KINDS)
+        if kind in NAMES and len(rest) != NAMES[kind]:
+            raise BenchError(f"the block {match['words']!r} has {len(rest)} names after the study; {kind} needs {NAMES[kind]}")
         lines = KINDS[kind](evidence, study, rest)
         if not lines:
             raise BenchError(f"the block {match['words']!r} names what no record has; run the study or mend the marker")
@@ -41,18 +48,20 @@ def refresh(text: str, evidence: Evidence) -> str:
 
 
 def _abstract(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]:
-    summary, verdicts = evidence.of(study, features)
+    summary, verdicts = map(escaped, evidence.of(study, features))
     return [" ".join(abstract.sentences(summary, verdicts))] if len(summary) else []
 
 
 def _answer(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]:
-    summary, verdicts = evidence.of(study, features)
+    summary, verdicts = map(escaped, evidence.of(study, features))
     return answer.sentences(summary, verdicts) if len(summary) else []
 
 
 def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     own = [record for record in evidence.records if record.study == study]
-    return [f"- {sentence(row)}" for row in compare(own, *names)] if own else []
+    rows = compare(own, *names) if own else []
+    told = [{name: plain(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
+    return [f"- {sentence(row)}" for row in told]
 
 
 def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
@@ -68,10 +77,11 @@ def _sentences(evidence: Evidence, study: str, names: Sequence[str]) -> list[str
 KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "abstract": _abstract,
     "answer": _answer,
-    "table": lambda evidence, study, features: tables(evidence.of(study, features)[0]),
-    "ranks": lambda evidence, study, features: ranks.tables(evidence.of(study, features)[0]),
+    "table": lambda evidence, study, features: tables(escaped(evidence.of(study, features)[0])),
+    "ranks": lambda evidence, study, features: ranks.tables(escaped(evidence.of(study, features)[0])),
     "compare": _compare,
     "section": _section,
     "sentences": _sentences,
     "speed": lambda evidence, case, more: performance.markdown(evidence.speed, [case, *more]),
 }
+NAMES = {"compare": 2, "section": 1, "sentences": 1}  # how many stand after the study; the others take any number of feature sets

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ue_bench.report.frames import groups, records, rows
 from ue_bench.report.summary import SCOPE, panel, score
-from ue_bench.report.text import NOTHING, bytes_text, interval_text, missing, ratio_text
+from ue_bench.report.text import NOTHING, bytes_text, code, interval_text, missing, ratio_text
 from ue_bench.report.verdict import champions
 
 MANY = 6  # strategies: with more of them a comparison gets its table
@@ -17,7 +17,7 @@ def tables(summary: pd.DataFrame) -> list[str]:
     lines: list[str] = []
     for scope, part in groups(champions(score(summary)), SCOPE):
         if part["strategy"].nunique() > MANY and part["budget"].notna().any():
-            lines += ["", f"### Ranks: {panel(part).iloc[0]}, study `{scope[0]}`", "", *_table(part)]
+            lines += ["", f"### Ranks: {panel(part).iloc[0]}, study {code(scope[0])}", "", *_table(part)]
     return lines
 
 

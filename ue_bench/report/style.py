@@ -86,6 +86,7 @@ def themed() -> Iterator[None]:
         own: dict[Any, Any] = {
             "svg.hashsalt": "ue_bench", "svg.fonttype": "none", "axes.titlesize": 10, "axes.titleweight": "bold",
             "grid.color": "#E6E6E6", "axes.edgecolor": "#8C8C8C", "legend.frameon": False, "axes.titlelocation": "left",
+            "text.parse_math": False,  # a name may hold dollar signs
         }  # fmt: skip
         with mpl.rc_context(own):
             yield

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ue_bench.report.frames import groups, records
 from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel
-from ue_bench.report.text import bytes_text, interval_text, micros_text, missing, mse_text, ratio_text
+from ue_bench.report.text import bytes_text, code, interval_text, micros_text, missing, mse_text, ratio_text
 
 ANCHOR_ROWS = {
     "mean": "global mean",
@@ -26,7 +26,7 @@ def tables(summary: pd.DataFrame) -> list[str]:
     lines = []
     for key, part in groups(summary, SCOPE):
         tested = bool(part["test_mse_mean"].notna().any())
-        lines += ["", f"### {panel(part).iloc[0]}, study `{key[0]}`", ""]
+        lines += ["", f"### {panel(part).iloc[0]}, study {code(key[0])}", ""]
         lines += [
             f"| arm | budget | table | total | n | {'test' if tested else 'validation'} MSE | µs |",
             "|---|--:|--:|--:|--:|---|--:|",

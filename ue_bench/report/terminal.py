@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ue_bench.errors import one_line
 from ue_bench.report.abstract import sentences
 from ue_bench.report.frames import groups, records
 from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel, score
@@ -33,8 +34,8 @@ def print_summary(outcome: Outcome, console: Console) -> None:
     parts = list(groups(summary, SCOPE))
     if len(studies) > 1 and len(parts) > COMPARISONS:
         for study in studies:
-            console.print(Text(study, style="bold"))
-            console.print(Text(" ".join(sentences(*outcome.evidence.of(study)))))
+            console.print(Text(one_line(study), style="bold"))
+            console.print(Text(one_line(" ".join(sentences(*outcome.evidence.of(study))))))
             console.print()
         console.print(f"{len(parts)} comparisons: their tables are in the report; with --study NAME those of one stand here\n")
     else:
@@ -44,7 +45,7 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             console.print(Text(_notes(part), style="dim"))
             console.print()
         for line in outcome.power:
-            console.print(Text(line))
+            console.print(Text(one_line(line)))
     if summary.empty:
         console.print("No arm has a result to show.")
     _places(outcome, console)
@@ -61,7 +62,8 @@ def best_rows(part: pd.DataFrame, most: int = ROWS) -> pd.DataFrame:
 def _table(part: pd.DataFrame, title: str) -> Table:
     scored = score(part).set_index(["label", "budget"])
     what = scored["part"].iloc[0] if len(scored) else "test"
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False, pad_edge=False, box=None, padding=(0, 1))
+    title_shown = Text(one_line(title), style="bold")  # a text obeys no markup that a name may hold
+    table = Table(title=title_shown, title_justify="left", expand=False, pad_edge=False, box=None, padding=(0, 1))
     table.add_column("arm", overflow="fold", ratio=1, min_width=14)
     for name in ("budget", "total"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -73,7 +75,7 @@ def _table(part: pd.DataFrame, title: str) -> Table:
         if previous not in (None, budget):
             table.add_section()
         table.add_row(
-            row["label"].replace(",", ", "),
+            Text(one_line(row["label"].replace(",", ", "))),
             "" if previous == budget else budget,
             bytes_text(row["total_bytes"]),
             _mse(row),
@@ -117,7 +119,8 @@ def _places(outcome: Outcome, console: Console) -> None:
     ):
         if lines:
             console.print(f"{what}: {len(lines)} (listed in the report)")
-    console.print(Text(f"report:  {outcome.page}"), soft_wrap=True)
-    console.print(Text(f"tables:  {outcome.page.parent / 'tables'}"), soft_wrap=True)
+    console.print(Text(one_line(f"report:  {outcome.page}")), soft_wrap=True)
+    console.print(Text(one_line(f"tables:  {outcome.page.parent / 'tables'}")), soft_wrap=True)
     folder = outcome.figures[0].parent if outcome.figures else NOTHING
-    console.print(Text(f"figures: {folder} ({sum(path.suffix == '.png' for path in outcome.figures)})"), soft_wrap=True)
+    drawn = f"figures: {folder} ({sum(path.suffix == '.png' for path in outcome.figures)})"
+    console.print(Text(one_line(drawn)), soft_wrap=True)

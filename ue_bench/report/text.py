@@ -1,11 +1,27 @@
 """How a number is written, everywhere in the report: MSE with four decimals, bytes with a decimal unit, times with a unit."""
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
 
+from ue_bench.errors import one_line
+
 NOTHING = "–"
+# not the signs within a name such as user_id*genres: these are letters like any
+_MARKUP = re.compile(r"[\\`|~]|(?<!\w)[*_]|[*_](?!\w)|(?<=\])(?=[(\[])|^[#+=-]")
+
+
+def plain(text: str) -> str:
+    """A name from a record as Markdown that shows it as it is: it ends no cell, no comment and no line, and marks nothing up."""
+    shown = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(r"\\\g<0>", shown)
+
+
+def code(text: str) -> str:
+    """A name that was made `plain`, in the letters of a program; there a name that needed it would show how."""
+    return text if "\\" in text or "&" in text else f"`{text}`"
 
 
 def missing(value: Any) -> bool:

@@ -1,0 +1,112 @@
+"""What stands where in a record: the kind of each value that is reckoned with or walked through once it is read.
+
+A record whose text is whole may still hold a word where a number belongs, when another program or another version wrote it. It is
+found here, when it is read, and not by whatever happens to use that value first. What nothing relies on may be anything.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+LARGEST = 1e100  # of a measurement: its square must be a number too
+WORD = 2**63  # of a count: a frame holds it in 64 bits
+
+Shape = Callable[[Any, str], str | None]  # a value and its place in the record -> what is wrong with it, or None
+
+
+def _is(kind: str, right: Callable[[Any], bool]) -> Shape:
+    def fault(value: Any, place: str) -> str | None:
+        return None if right(value) else f"{place} is {str(value)[:80]!r}; it must be {kind}"
+
+    return fault
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < WORD
+
+
+real = _is("a finite number", _number)
+count = _is("a whole number from 0 up", _whole)
+text = _is("text", lambda value: isinstance(value, str))
+flag = _is("true or false", lambda value: isinstance(value, bool))
+_fields = _is("fields by name", lambda value: isinstance(value, dict))
+_list = _is("a list", lambda value: isinstance(value, list))
+
+
+def maybe(shape: Shape) -> Shape:
+    """The same, or null."""
+    return lambda value, place: None if value is None else shape(value, place)
+
+
+def either(one: Shape, other: Shape) -> Shape:
+    """One of two; a value that is neither is told as the second."""
+    return lambda value, place: one(value, place) and other(value, place)
+
+
+def each(shape: Shape) -> Shape:
+    """Fields of any names, each of that shape."""
+    return lambda value, place: _fields(value, place) or _first(shape(own, f"{place}.{name}") for name, own in value.items())
+
+
+def many(shape: Shape) -> Shape:
+    """A list of those."""
+    return lambda value, place: _list(value, place) or _first(shape(own, f"{place}[{n}]") for n, own in enumerate(value))
+
+
+def fields(needed: dict[str, Shape], also: dict[str, Shape] | None = None) -> Shape:
+    """Fields of these names and shapes, those of `also` only where they are there; others may be anything."""
+    known = needed | (also or {})
+
+    def fault(value: Any, place: str) -> str | None:
+        if wrong := _fields(value, place):
+            return wrong
+        dot = f"{place}." if place else ""
+        if missing := [name for name in needed if name not in value]:
+            return f"{dot}{missing[0]} is missing"
+        return _first(shape(value[name], dot + name) for name, shape in known.items() if name in value)
+
+    return fault
+
+
+def _first(faults: Any) -> str | None:
+    return next((fault for fault in faults if fault), None)
+
+
+_SCORES = fields({}, {f"{part}_mse": maybe(real) for part in ("train", "val", "test")})
+_COLLISIONS = fields({
+    "free": many(real), "formula": maybe(real), "free_any_weighted": real,
+}, {"own_weighted": real})  # fmt: skip
+_DIAGNOSED = fields({
+    "features": each(fields({"intra": _COLLISIONS, "inter": maybe(_COLLISIONS)})),
+    "load": maybe(fields({"values": fields({"mean": real, "max": real})})),
+})  # fmt: skip
+_TRIAL = fields({
+    "number": count, "sampler": text, "total": maybe(count), "varies": many(text), "objectives": many(text),
+})  # fmt: skip
+_TIMING = fields({"source": text, "batch": count, "p50_us": real, "p90_us": real, "p99_us": real, "n": count}, {"unstable": flag})
+
+# What every configuration has: it was there before the first record. A field added later is its default where it is missing.
+CONFIG = fields({
+    **dict.fromkeys(("dataset", "features", "split", "strategy", "head", "measure"), text), "regions": maybe(text),
+    "region_rule": maybe(text), **dict.fromkeys(("budget", "dim", "width"), maybe(count)), "lookups": either(count, each(count)),
+    **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count), "options": fields({}),
+})  # fmt: skip
+FOUND = fields({}, {
+    "n_rows": each(count), "cardinalities": each(count), "n_seen": each(count), "lookups": each(count), "dim": count,
+    "width": count, "exact_table_bytes": count, "method": text, "diagnostics": _DIAGNOSED, "trial": _TRIAL,
+})  # fmt: skip
+QUALITY = fields({}, {
+    **{f"{part}_mse": maybe(real) for part in ("train", "val", "test")}, "best_epoch": real,
+    "history": many(fields({"epoch": real, "train_mse": real, "val_mse": real})),
+    "slices": each(either(text, fields({}, {"n": count, "mse": maybe(real)}))),
+    "anchors": each(_SCORES),
+    "diagnostics": fields({}, {"angles": maybe(many(fields({"epoch": real, "angle": real})))}),
+})  # fmt: skip
+COST = fields({}, {
+    **{f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "vocabulary_floor", "total", "head", "optimizer")},
+    "peak_training_bytes": maybe(count), "train_seconds": real, "latency": many(_TIMING),
+})  # fmt: skip
+ENV = fields({}, {"versions": each(text), "time": text, "git_sha": maybe(text), "git_dirty": maybe(flag)})
