@@ -133,14 +133,15 @@ def parse(text: bytes, path: Path) -> Record:
     return Record(**content)
 
 
-_PARTS = {"found": shapes.FOUND, "quality": shapes.QUALITY, "cost": shapes.COST, "env": shapes.ENV}
 _NAMES = dict.fromkeys(("run_id", "study", "phase", "status"), shapes.text) | {"error": shapes.maybe(shapes.text)}
-_SHAPE = shapes.fields({**_NAMES, "config": shapes.CONFIG, **_PARTS})
+_ALSO = _NAMES | {"quality": shapes.QUALITY, "env": shapes.ENV}
+_SHAPE = shapes.fields(_ALSO | {"config": shapes.CONFIG, "found": shapes.FOUND, "cost": shapes.COST})
+_SPEED = shapes.fields(_ALSO | {"config": shapes.SPEED_CONFIG, "found": shapes.SPEED_FOUND, "cost": shapes.SPEED_COST})
 
 
 def _fault(content: dict[str, Any]) -> str | None:
     """What is wrong with a record that its checksum says is whole, or None."""
-    if fault := _SHAPE(content, ""):
+    if fault := (_SPEED if content["phase"] == SPEED else _SHAPE)(content, ""):
         return fault
     if not (content["study"].isprintable() and content["run_id"].isprintable()):
         return f"study {content['study']!r}, run {content['run_id']!r}: a name is visible characters"

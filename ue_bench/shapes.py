@@ -110,3 +110,11 @@ COST = fields({}, {
     "peak_training_bytes": maybe(count), "train_seconds": real, "latency": many(_TIMING),
 })  # fmt: skip
 ENV = fields({}, {"versions": each(text), "time": text, "git_sha": maybe(text), "git_dirty": maybe(flag)})
+
+# A record of `ue-bench speed` holds no run.
+_CLAIM = fields({"ratio": real, "of": text, "must": text, "reached": maybe(flag)})
+_LINE = fields({
+    "what": text, "value": real, "unit": text, "beside": each(real), "claims": many(_CLAIM), "note": text,
+})  # fmt: skip
+SPEED_CONFIG, SPEED_FOUND = fields({"case": text, "quick": flag}), fields({"title": text})
+SPEED_COST = fields({"lines": many(_LINE)})

@@ -140,7 +140,7 @@ def _close(run: _Running) -> int:
         run.process.kill()
         run.process.join()
     code = run.process.exitcode
-    assert code is not None
+    assert code is not None  # nosec B101 # for the type checker: it was joined
     run.process.close()
     run.reader.close()
     return code
@@ -185,6 +185,6 @@ def _run(job: Job, writer: Connection) -> None:
 def _end_with_parent() -> None:
     """End this process when its parent has ended, however: nobody would take the record."""
     parent = multiprocessing.parent_process()
-    assert parent is not None
+    assert parent is not None  # nosec B101 # for the type checker: this is the process of a run
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGKILL)

@@ -50,6 +50,12 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int 
     return Clocked(samples)
 
 
+def agree(same: bool) -> None:
+    """Rivals must find the same. Raises RuntimeError where they do not: then no ratio of theirs means anything."""
+    if not same:
+        raise RuntimeError("rivals that are timed beside each other do not find the same")
+
+
 def _repeats(call: Callable[[], Any], seconds: float) -> int:
     """Calls in a sample of a millisecond, found while warming up for `seconds`."""
     until = time.perf_counter() + seconds
