@@ -94,7 +94,7 @@ def rows(users: list[int]) -> Dataset:
     return Dataset("made-up", pl.DataFrame(ids | stars), None, items, "synthetic", "sha256:0")
 
 
-@pytest.mark.parametrize("largest", [numbering.DENSE - 1, numbering.DENSE, 999_999_999])
+@pytest.mark.parametrize("largest", [numbering.SMALL - 1, numbering.SMALL, 999_999_999])
 def test_ids_of_any_size_are_numbered_alike(largest):
     users = [5, largest, 3, largest, 5, 40, 3]
     parts = np.array([1, 0, 0, 0, 2, 3, 2], np.uint8)
@@ -104,7 +104,7 @@ def test_ids_of_any_size_are_numbered_alike(largest):
     assert encoded.codes[:, 0].tolist() == [2, 0, 1, 0, 2, 1]
 
 
-@pytest.mark.parametrize("id_", [numbering.DENSE - 1, numbering.DENSE, 999_999_999])
+@pytest.mark.parametrize("id_", [ratings.DENSE - 1, ratings.DENSE, 999_999_999])
 def test_a_large_id_of_a_movie_is_known_or_is_told(tmp_path, id_):
     folder = official.write_folder(tmp_path, "ml-25m")
     with (folder / "movies.csv").open("a") as file:

@@ -11,7 +11,7 @@ import polars as pl
 
 from ue_bench.data.fetch import locate_files
 from ue_bench.data.layouts import parse
-from ue_bench.data.numbering import Coded, number_ids, number_pairs, number_text
+from ue_bench.data.numbering import ABSENT, Coded, number_ids, number_pairs, number_text, spread
 from ue_bench.data.synthetic import WORLDS, plant
 from ue_bench.errors import BenchError, unknown
 from ue_bench.feature import CROSS
@@ -132,17 +132,23 @@ class Dataset:
         attribute = owner.values.to_frame(key).join(table.select(key, feature), on=key, how="left", maintain_order="left")
         if attribute[feature].null_count():
             raise BenchError(f"{self.name}: some values of {key} in the ratings have no {feature}")
-        return Coded(owner.rows, *number_text(attribute[feature]))
+        codes, values = number_text(attribute[feature])
+        return Coded(owner.rows, spread(codes, owner.of), values)
 
 
 def _crossed(one: Coded, other: Coded) -> Coded:
     """A cross of two features; of two attributes of the same users or movies, once for each of these."""
     same = one.rows is other.rows
-    left, right = (one.of, other.of) if same else (one.codes, other.codes)
+    used = one.of != ABSENT
+    left, right = (one.of[used], other.of[used]) if same else (one.codes, other.codes)
     codes, of_left, of_right = number_pairs(left, right, len(other.values))
     joined = pl.concat_str(one.values.gather(pl.Series(of_left)), other.values.gather(pl.Series(of_right)), separator=CROSS)
-    rows, of = (one.rows, codes) if same else (codes, np.arange(len(of_left), dtype=np.int32))
-    return Coded(rows, of, pl.select(joined).to_series())
+    values = pl.select(joined).to_series()
+    if not same:
+        return Coded(codes, np.arange(len(values), dtype=np.int32), values)
+    of = np.full(len(used), ABSENT, np.int32)
+    of[used] = codes
+    return Coded(one.rows, of, values)
 
 
 def load(name: str, data_dir: Path | None = None, *, cache: Path | None = None) -> Dataset:

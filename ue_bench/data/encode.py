@@ -49,14 +49,13 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
     kept = None if (parts != UNUSED).all() else parts != UNUSED
     ratings = _kept(dataset.ratings["rating"].to_numpy(), kept)
     parts = _kept(parts, kept)
-    met: dict[int, _Met] = {}  # by the rows of a feature: its users, its movies or its pairs
+    # what holds for users and movies, for their attributes too; the data set keeps these arrays, so that no other has their id
+    met = {id(coded.rows): _met(coded, kept, parts) for coded in map(dataset.coded, ("user_id", "movie_id"))}
 
     def number(name: str, out: np.ndarray | None = None) -> tuple[Feature, np.ndarray]:
         coded = dataset.coded(name)
-        rows = _kept(coded.rows, kept)
-        if id(coded.rows) not in met:
-            met[id(coded.rows)] = _met(rows, parts, int(coded.rows.max()) + 1)
-        return _seen_first(name, coded, rows, met[id(coded.rows)], out)
+        found = met[id(coded.rows)] if id(coded.rows) in met else _met(coded, kept, parts)
+        return _seen_first(name, coded, _kept(coded.rows, kept), found, out)
 
     codes = np.empty((len(parts), len(features)), np.int32, order="F")  # a column is whole in memory: `user` and `item` are two
     done = {name: number(name, codes[:, column]) for column, name in enumerate(features)}
@@ -82,11 +81,11 @@ class _Met(NamedTuple):
     trained: np.ndarray
 
 
-def _met(rows: np.ndarray, parts: np.ndarray, size: int) -> _Met:
-    n = len(rows)
+def _met(coded: Coded, kept: np.ndarray | None, parts: np.ndarray) -> _Met:
+    rows, n, size = _kept(coded.rows, kept), len(parts), len(coded.of)
     first, trained = np.full(size, 2 * n, np.int64), np.zeros(size, np.int64)
     for chosen, before in ((parts != TRAIN, n), (parts == TRAIN, 0)):
-        for part in reversed(list(chunks(n))):
+        for part in reversed(list(chunks(n, least=size))):
             # of several assignments to one place numpy keeps the last: written backwards, the first appearance stays
             places = np.flatnonzero(chosen[part])[::-1]
             numbers = rows[part][places]

@@ -52,6 +52,16 @@ class Files:
                 raise _unreadable(self.where(name), error) from error
             yield cast(BinaryIO, opened.enter_context(io.BufferedReader(_Told(file, self.where(name)), _PIECE)))
 
+    def size(self, name: str) -> int:
+        """Bytes of a file, as its folder or zip tells them."""
+        try:
+            if self.prefix is None:
+                return (self.place / name).stat().st_size
+            with open_zip(self.place) as archive:
+                return archive.getinfo(f"{self.prefix}{name}").file_size
+        except (OSError, zipfile.BadZipFile) as error:
+            raise _unreadable(self.where(name), error) from error
+
     def read(self, name: str) -> bytes:
         """All bytes of a small file. Raises BenchError when it is not small."""
         most = LAYOUTS[self.layout].most_bytes(name)

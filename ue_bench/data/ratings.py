@@ -1,17 +1,18 @@
 """The ratings file of any layout, read a few million bytes at a time: its text is never in memory as a whole."""
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.files import Files
 from ue_bench.data.lines import CSV_HEADER, LONGEST, SCALE, first_fault
-from ue_bench.data.numbering import DENSE
 from ue_bench.errors import BenchError
 
+DENSE = 1 << 24  # a movie with a smaller id is looked up in a table
 BLOCK = 1 << 22  # bytes: parsed at once, and small enough to stay in a cache between reading and parsing
 _SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
 _SEPARATORS = {"100k": "\t", "1m": "::", "10m": "::", "csv": ","}
@@ -31,7 +32,7 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
     layout = LAYOUTS[files.layout]
     where, separator, header = files.where(layout.ratings), _SEPARATORS[files.layout], files.layout == "csv"
     checks = {"movie_id": _known(items["movie_id"])} | ({} if users is None else {"user_id": _known(users["user_id"])})
-    found: list[pl.DataFrame] = []
+    found = _Columns(files.size(layout.ratings))
     trouble: Exception | None = None
     with files.open(layout.ratings) as file:
         if header:
@@ -42,15 +43,15 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
                 if not _is_good(frame, checks):
                     trouble = BenchError("a bad line")
                     break
-                found.append(frame)
+                found.add(frame, len(block))
         except (pl.exceptions.PolarsError, _TooLong) as error:
             trouble = error
         while trouble is not None and file.read(BLOCK):
             pass  # to the end: only there a zip says whether it is damaged, which is then what is wrong
     if trouble is None:
-        if not found:
+        if not found.n:
             raise BenchError(f"{where}: the file holds no ratings")
-        return _joined(found)
+        return found.frame()
     with files.open(layout.ratings) as file:
         known = [None if frame is None else set(frame[frame.columns[0]].cast(int).to_list()) for frame in (users, items)]
         fault = first_fault(file, where, separator, header, known[0], known[1] or set(), (layout.users or "", layout.items))
@@ -109,8 +110,30 @@ def _known(ids: pl.Series) -> Known:
     return lambda column: int(column.max()) <= largest and bool(exists[column.to_numpy()].all())  # type: ignore[arg-type]
 
 
-def _joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """One frame, a column at a time: what was joined is given back before the next one is."""
-    columns = {name: [frame[name] for frame in frames] for name in _SCHEMA}
-    frames.clear()
-    return pl.DataFrame({name: pl.concat(columns.pop(name), rechunk=True) for name in _SCHEMA})
+class _Columns:
+    """Columns that grow, each in one piece: what is set aside and not used takes no memory."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes, self._columns, self.n = n_bytes, _empty(0), 0
+
+    def add(self, frame: pl.DataFrame, n_bytes: int) -> None:
+        """More rows, from so many bytes of text."""
+        end = self.n + len(frame)
+        if end > len(self._columns["rating"]):
+            grown = _empty(max(end + end // 2, int(1.1 * len(frame) * self._n_bytes / n_bytes)))
+            for name, column in self._columns.items():
+                grown[name][: self.n] = column[: self.n]
+            self._columns = grown
+        for name, column in self._columns.items():
+            column[self.n : end] = frame[name].to_numpy()
+        self.n = end
+
+    def frame(self) -> pl.DataFrame:
+        """The rows, without a copy."""
+        columns = {name: pa.array(column[: self.n]) for name, column in self._columns.items()}
+        return cast(pl.DataFrame, pl.from_arrow(pa.table(columns)))
+
+
+def _empty(n: int) -> dict[str, np.ndarray]:
+    return {"user_id": np.empty(n, np.uint32), "movie_id": np.empty(n, np.uint32), "rating": np.empty(n, np.float32),
+            "timestamp": np.empty(n, np.int64)}  # fmt: skip
