@@ -1,5 +1,6 @@
 """A loaded data set, and the values that a feature takes in its rows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -162,5 +163,7 @@ def load(name: str, data_dir: Path | None = None, *, cache: Path | None = None) 
         made = plant(name)
         return Dataset(name, *made.frames, source="planted", checksum=made.checksum)
     files = locate_files(name, data_dir, cache)
-    ratings, users, items = parse(files)
-    return Dataset(name, ratings, users, items, source=files.source, checksum=files.checksum)
+    with ThreadPoolExecutor(1) as beside:
+        checksum = beside.submit(lambda: files.checksum)  # hashing leaves the interpreter free
+        ratings, users, items = parse(files)
+    return Dataset(name, ratings, users, items, source=files.source, checksum=checksum.result())

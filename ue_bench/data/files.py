@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -22,15 +23,20 @@ class Files:
     """What a parser needs.
 
     layout: key of LAYOUTS. source: where the bytes came from in the first place: folder, zip, download or pypi.
-    checksum: `md5:` of the zip, or `sha256:` over the names and contents of the files.
     place: the folder, or the zip, that has them. prefix: what stands before their names in the zip; None: `place` is a folder.
     """
 
     layout: str
     source: str
-    checksum: str
     place: Path
     prefix: str | None = None
+
+    @cached_property
+    def checksum(self) -> str:
+        """`md5:` of the zip, or `sha256:` over names and contents of the files. Raises BenchError when they cannot be read."""
+        if self.prefix is None:
+            return folder_checksum(self.place, LAYOUTS[self.layout].members)
+        return f"md5:{md5_of(self.place)}"
 
     def where(self, name: str) -> str:
         """How an error names a file."""
@@ -153,7 +159,7 @@ def from_folder(info: DatasetInfo, folder: Path) -> Files:
     missing = [name for name in members if not (folder / name).is_file()]
     if missing:
         raise BenchError(f"{folder}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
-    return Files(info.layout, "folder", folder_checksum(folder, members), folder)
+    return Files(info.layout, "folder", folder)
 
 
 def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
@@ -179,7 +185,7 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
         raise BenchError(f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
     for name in members:
         check_member(path, found[prefix + name], layout.most_bytes(name))
-    return Files(info.layout, source, f"md5:{md5_of(path)}", path, prefix)
+    return Files(info.layout, source, path, prefix)
 
 
 def _wrong_zip(info: DatasetInfo, path: Path, names: set[str]) -> str:

