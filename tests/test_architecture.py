@@ -9,7 +9,7 @@ import ue_bench
 
 ROOT = Path(ue_bench.__file__).parent
 OPEN = {"errors", "version"}  # importable from everywhere
-STRATEGIES = {"strategies", "feature", "hashing"}
+STRATEGIES = {"strategies", "allocator", "feature", "hashing"}
 LAW = {
     "__init__": {"layer", "run", "record", "config"},
     "__main__": {"cli"},
@@ -28,7 +28,8 @@ LAW = {
     "data": {"data", "config", "feature", "hashing", "progress"},
     "strategies": STRATEGIES,
     "model": {"strategies"},
-    "train": {"model"},
+    "sparse_adam": {"allocator"},
+    "train": {"model", "sparse_adam"},
     "measure": {"strategies", "model", "train"},
     "diagnose": {"strategies", "model"},
     "record": {"shapes"},
@@ -66,7 +67,7 @@ LIBRARIES = {
     "sqlalchemy": {"search"},
     "polars_hash": {"hashing", "speed"},
     "xxhash": {"hashing", "speed"},
-    "torch": {"hashing", "layer", "strategies", "model", "train", "measure", "diagnose", "run", "testing", "speed"},
+    "torch": {"hashing", "layer", "sparse_adam", "strategies", "model", "train", "measure", "diagnose", "run", "testing", "speed"},
     "seaborn": {"report"},
     "matplotlib": {"report"},
     "jinja2": {"report"},

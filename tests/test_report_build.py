@@ -178,3 +178,16 @@ def test_many_comparisons_are_told_in_sentences(tmp_path, capsys):
     assert " ".join(shown.split()).count("The price") == 2
     assert "8 comparisons: their tables are in the report; with --study NAME" in shown
     assert "µs/256" not in shown
+
+
+def test_the_terminal_tells_arms_apart_by_what_only_they_have(tmp_path, capsys):
+    """Such as how their tables were trained; records from before there was a choice are those of `auto`."""
+    paths = {"dense": {}, "sparse": {}, "auto": {}}
+    runs = [fake.make(fake.config("unified", seed=seed, budget=28_032, optimizer_path=path)) for path in paths for seed in (1, 2)]
+    fake.write_all(tmp_path / "results", [*runs, fake.make(fake.config("unified", seed=0, budget=28_032))])
+    found = build(tmp_path / "results", tmp_path / "out")
+    assert sorted(found.summary["n"]) == [2, 2, 3]
+    print_summary(found, Console(width=200))
+    shown = capsys.readouterr().out
+    assert "unified 1×16 [optimizer_path=dense]" in shown
+    assert "unified 1×16 [optimizer_path=sparse]" in shown

@@ -19,6 +19,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "init": ("uniform", "normal"),
     "rating_bias": ("mean", "default"),
     "optimizer": ("adam", "adamw", "sparse_adam", "adagrad"),
+    "optimizer_path": ("auto", "dense", "sparse"),
     "measure": ("all", "quality", "latency"),
 }
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
@@ -62,6 +63,7 @@ class RunConfig:
     rating_bias: str = "mean"  # the last bias starts at the training mean, or at torch's default
     # recipe
     optimizer: str = "adam"
+    optimizer_path: str = "auto"  # gradients of the pools; auto: sparse for large ones, where the optimizer has both forms
     lr: float = 4e-3
     weight_decay: float = 0.0
     batch_size: int | None = 512  # rows; None: full batch
@@ -93,6 +95,8 @@ class RunConfig:
             if value is not None and (value < least or (value == 0 and name in _NOT_ZERO) or value == float("inf")):
                 at_least = "a number above 0" if name in _NOT_ZERO else f"at least {least}"
                 raise BenchError(f"{name}: {value} was given; it must be {at_least}")
+        if self.optimizer_path == "dense" and self.optimizer == "sparse_adam":
+            raise BenchError("optimizer_path: 'dense' was given with sparse_adam, which has no dense form; choose adam")
         if self.dropout >= 1:
             raise BenchError(f"dropout: {self.dropout} was given; it must be below 1")
         if any(getattr(self, name) >= 2**32 for name in SEEDS):

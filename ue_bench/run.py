@@ -20,6 +20,10 @@ from ue_bench.strategies import Spec, build, entry_of, method_of, regions_of
 from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
 
 PARTS = {"train": 0, "val": 1, "test": 2}
+# Numbers of a pool from which adam takes the sparse path. A step of 256 rows and 7 lookups of 16 numbers takes as long on either
+# between half a million and a million of them, and at 3 million 7 times as long on the dense one (`ue_bench.speed.paths`).
+# The exact table of `wide` on ML-100K has 1.1 million and stays on the dense path, as its published records do.
+DENSE_UP_TO = 1_500_000
 
 
 def resolve(config: RunConfig) -> RunConfig:
@@ -69,7 +73,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
     quality: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model = make_model(config, spec, mean).to(device)
-        cost = sizes(model)
+        cost, path = sizes(model), "sparse" if model.strategy.sparse_parameters() else "dense"
         if config.measure == "latency":
             model.strategy.end_training()
         else:
@@ -93,7 +97,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
         "n_seen": {f.name: f.n_seen for f in encoded.features},
         "lookups": {f.name: n for f, n in zip(encoded.features, spec.lookups, strict=True)},
         "dim": spec.dim, "width": sum(model.strategy.widths), "exact_table_bytes": spec.exact_table_bytes,
-        "threads": torch.get_num_threads(), "optimizer_path": "sparse" if spec.sparse else "dense",
+        "threads": torch.get_num_threads(), "optimizer_path": path,
         "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu",
     }  # fmt: skip
     if config.diagnose:
@@ -141,8 +145,17 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         raise BenchError(f"width: {config.width} was given for {sum(lookups)} lookups; raise it to at least {sum(lookups)}")
     return Spec(
         config.strategy, features, lookups, dim, config.budget, config.regions or "", config.region_rule,
-        config.hash_seed, config.hash_seeds or {}, config.init, config.init_scale, config.optimizer in SPARSE, config.options,
+        config.hash_seed, config.hash_seeds or {}, config.init, config.init_scale, *sparse_path(config), config.options,
     )  # fmt: skip
+
+
+def sparse_path(config: RunConfig) -> tuple[bool, int]:
+    """Whether gradients of the pools are sparse, and up to how many numbers of a pool they are dense all the same."""
+    if config.optimizer_path == "auto" and config.optimizer == "adam" and not config.weight_decay:
+        return True, DENSE_UP_TO
+    if config.optimizer_path == "auto":
+        return config.optimizer in SPARSE, 0
+    return config.optimizer_path == "sparse", 0
 
 
 def sizes(model: RatingModel) -> dict[str, Any]:

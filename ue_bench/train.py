@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ue_bench.errors import BenchError
 from ue_bench.model import RatingModel
+from ue_bench.sparse_adam import RowAdam
 
 EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
 
@@ -58,26 +59,27 @@ class Fit:
 
 
 class Optimizers:
-    """The optimizer of a recipe: one for all parameters, or one for sparse gradients and one for the rest."""
+    """The optimizer of a recipe: one for all parameters, or one for sparse gradients and one for the rest.
+
+    Raises BenchError for sparse gradients and a recipe that moves rows which are not in the batch.
+    """
 
     def __init__(self, model: RatingModel, recipe: Recipe) -> None:
-        if recipe.optimizer in SPARSE and recipe.weight_decay:
+        sparse = model.strategy.sparse_parameters()
+        if (recipe.optimizer in SPARSE or sparse) and recipe.weight_decay:
             raise BenchError(
                 f"optimizer: {recipe.optimizer} trains on sparse gradients, which allow no weight decay "
-                f"({recipe.weight_decay} was given); set it to 0 or choose adam or adamw"
+                f"({recipe.weight_decay} was given); set it to 0, or choose adam or adamw with the dense optimizer path"
             )
-        sparse = model.strategy.sparse_parameters()
         ids = {id(p) for p in sparse}
         dense = [p for p in model.parameters() if id(p) not in ids]
-        if recipe.optimizer == "sparse_adam":
-            self.parts: list[torch.optim.Optimizer] = [torch.optim.Adam(dense, lr=recipe.lr, fused=True)]
-            if sparse:
-                self.parts.append(torch.optim.SparseAdam(sparse, lr=recipe.lr))
-        elif recipe.optimizer == "adagrad":
-            self.parts = [torch.optim.Adagrad(model.parameters(), lr=recipe.lr)]
-        else:
-            kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-            self.parts = [kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)]
+        if recipe.optimizer == "adagrad":
+            self.parts: list[torch.optim.Optimizer] = [torch.optim.Adagrad(model.parameters(), lr=recipe.lr)]
+            return
+        kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+        self.parts = [kind(dense, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)]
+        if sparse:
+            self.parts.append(RowAdam(sparse, lr=recipe.lr))
 
     def zero_grad(self) -> None:
         for part in self.parts:
@@ -93,7 +95,7 @@ class Optimizers:
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-SPARSE = ("sparse_adam", "adagrad")  # optimizers that take sparse gradients of the pool
+SPARSE = ("sparse_adam", "adagrad")  # optimizers that take sparse gradients of the pools unless told otherwise
 
 
 def train_step(model: RatingModel, optimizers: Optimizers, codes: Tensor, ratings: Tensor) -> Tensor:
@@ -149,7 +151,7 @@ def fit(
                 codes, ratings = train.codes, train.ratings
             else:
                 chosen = permutation[(step - 1) * batch : step * batch]
-                codes, ratings = train.codes[chosen], train.ratings[chosen]
+                codes, ratings = train.codes.index_select(0, chosen), train.ratings.index_select(0, chosen)
             squared += train_step(model, optimizers, codes, ratings) * len(ratings)
             rows += len(ratings)
             found.steps += 1

@@ -79,7 +79,10 @@ def seeds_of(record: Record) -> tuple[int, ...]:
 
 def arm_config(record: Record) -> dict[str, Any]:
     """The configuration without seeds and what is measured: equal for all records of an arm."""
-    return {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure", "diagnose")}
+    config = {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure", "diagnose")}
+    if config.get("optimizer_path") == "auto":  # what records have that were made before there was a choice
+        del config["optimizer_path"]
+    return config
 
 
 def comparison_of(record: Record) -> Comparison:

@@ -13,7 +13,7 @@ from ue_bench.record import Record
 # In what arms may differ: the table strategy and the machine. Every other field, one added later too, is the recipe.
 MAY_DIFFER = {
     "strategy", "regions", "region_rule", "budget", "dim", "width", "lookups", "hash_seeds", "options", "device", "threads",
-    "dataset", "features", "split", "head",
+    "dataset", "features", "split", "head", "optimizer_path",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from ue_bench.allocator import in_large_pages
 from ue_bench.errors import BenchError, BudgetError, unknown
 from ue_bench.feature import Feature
 from ue_bench.hashing import lookup_seed
@@ -39,7 +40,8 @@ class Spec:
     hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit seeds, by feature name
     init: str = "uniform"
     init_scale: float = 0.05
-    sparse: bool = False  # gradients of the pool hold only the rows touched
+    sparse: bool = False  # gradients of the pools hold only the rows touched
+    sparse_above: int = 0  # but those of a pool of no more numbers than this are dense all the same
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
 
     def seeds(self, feature: int, hashes: int = 1) -> list[int]:
@@ -89,13 +91,16 @@ class Footprint:
 class Pool(nn.Module):
     """The learned numbers that slots point into: `weight`, float32 [rows, numbers], drawn from torch's global generator.
 
-    numbers: in a row; D where it is not given.
+    numbers: in a row; D where it is not given. What reads `weight` otherwise than by calling the pool, with gradients, must ask
+    `sparse` first: where it is true only the rows that were read by a call may have one.
     """
 
     def __init__(self, rows: int, spec: Spec, numbers: int | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(rows, numbers or spec.dim))
-        self.sparse = spec.sparse
+        weight = torch.empty(rows, numbers or spec.dim)
+        in_large_pages(weight.data_ptr(), weight.nbytes)
+        self.weight = nn.Parameter(weight)
+        self.sparse = spec.sparse and weight.numel() > spec.sparse_above
         self.register_buffer("_offsets", None, persistent=False)  # of bags of one row, for as many slots as the last batch had
         if spec.init == "normal":
             nn.init.normal_(self.weight, std=spec.init_scale)
@@ -267,7 +272,7 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     @final
     def sparse_parameters(self) -> list[nn.Parameter]:
-        """Parameters whose gradients are sparse, for the optimizer."""
+        """Pools whose gradients are sparse, for the optimizer."""
         return [module.weight for module in self.modules() if isinstance(module, Pool) and module.sparse]
 
 

@@ -40,7 +40,7 @@ class Train(nn.Module):
         (n1, n2, n3), (d1, d2, d3), (r1, r2), flat = self.n, self.d, self.ranks, ids.flatten()
         i1, i2 = flat // (n2 * n3), flat // n3 % n2
         a, b, c = (cast(Pool, core) for core in self.cores)
-        if len(flat) > n1 * n2 and not a.sparse:  # all pairs (i_1, i_2) cost less than those of the ids
+        if len(flat) > n1 * n2 and not (a.sparse or b.sparse):  # all pairs (i_1, i_2) cost less than those of the ids
             pairs = a.weight.view(n1 * d1, r1) @ b.weight.view(n2, r1, d2 * r2)
             ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), i2 * n1 + i1)
         else:

@@ -1,0 +1,26 @@
+"""Does training by the rows of a batch reach the MSE of training the whole table?
+
+Command: ue-bench study optimizer_path --workers 2
+Cost: 20 runs, 5 minutes on 2 cores that other programs used too.
+Expect: the same MSE within the noise. The sparse path leaves the moments of a row alone until the row is in a batch again, where
+dense Adam lets them decay at every step; the default path is dense up to 1.5 million numbers, so that here both are asked for.
+"""
+
+from dataclasses import replace
+
+from ue_bench.studies.table_size import BASE, WIDE
+
+from ue_bench.config import RunConfig
+from ue_bench.study import Grid, Study
+
+
+def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
+    """One shared table as large as the exact one, on each path."""
+    return tuple(replace(exact, strategy="unified", optimizer_path=path) for path in ("dense", "sparse"))
+
+
+STUDY = Study(
+    question="does training by the rows of a batch reach the MSE of training the whole table?",
+    parts=(Grid(arms(BASE), (1,)), Grid(arms(WIDE), (1,))),
+    latency=False,
+)
