@@ -10,6 +10,7 @@ import ue_bench
 ROOT = Path(ue_bench.__file__).parent
 OPEN = {"errors", "version"}  # importable from everywhere
 STRATEGIES = {"strategies", "allocator", "feature", "hashing"}
+STUDIES = {"distributed", "runner", "study"}
 LAW = {
     "__init__": {"layer", "run", "record", "config"},
     "__main__": {"cli"},
@@ -51,6 +52,7 @@ LAW = {
     "study": {"config"},
     "search": {"apportion", "config", "progress", "record", "run", "study"},
     "runner": {"config", "folder", "progress", "record", "run", "search", "study", "workers"},
+    "distributed": {"config", "distributed", "folder", "progress", "record", "runner", "search", "study", "workers"},
     "check": {"config", "record", "report", "run", "strategies", "study"},
     "importance": set(),
     "report": {"apportion", "importance", "record", "report"},
@@ -58,28 +60,15 @@ LAW = {
     "options": {"config", "units"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"check", "data", "options", "progress", "record", "report", "run", "runner", "speed", "strategies", "study",
-            "testing"},
+    "cli": {"check", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "testing"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {
-    "optuna": {"importance", "search"},
-    "sqlalchemy": {"search"},
+    "optuna": {"distributed", "importance", "search"},  # and sqlalchemy: workers on several machines share their storage
+    "sqlalchemy": {"distributed", "search"},
     "polars_hash": {"hashing", "speed"},
     "xxhash": {"hashing", "speed"},
-    "torch": {
-        "diagnose",
-        "hashing",
-        "layer",
-        "measure",
-        "model",
-        "run",
-        "sparse_adam",
-        "speed",
-        "strategies",
-        "testing",
-        "train",
-    },
+    "torch": STRATEGIES | {"diagnose", "layer", "measure", "model", "run", "sparse_adam", "speed", "testing", "train"},
     "seaborn": {"report"},
     "matplotlib": {"report"},
     "jinja2": {"report"},

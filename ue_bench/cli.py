@@ -85,6 +85,10 @@ def shared(*names: str) -> Callable[[Any], Any]:
                                  help="Folder or zip with the data set in its official layout, instead of cache and download."),
         "plugins": click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True,
                                 help="A Python file with more strategies; repeatable."),
+        "storage": click.option("--storage", required=True, envvar="UE_BENCH_STORAGE", metavar="URL",
+                                help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE.  [default: $UE_BENCH_STORAGE]"),
+        "time_limit": click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=None, metavar="SECONDS",
+                                   help="End a run that takes longer: it fails, and the study goes on.  [default: none]"),
         "json": click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output."),
     }  # fmt: skip
 
@@ -152,13 +156,7 @@ def describe(record: Any, path: Path) -> str:
 @click.argument("name")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    default=None,
-    metavar="SECONDS",
-    help="End a run that takes longer: it fails, and the study goes on.  [default: none]",
-)
+@shared("time_limit")
 @click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
 @shared("plugins", "data_dir", "results", "json")
@@ -188,9 +186,7 @@ def study(
     report = runner.report
     click.echo(one_line(f"{name}: {report.made} runs made, {report.ready} were ready, {len(report.failed)} failed; "
                         f"records in {results / runner.name}"), err=as_json)  # fmt: skip
-    for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
-        for text, n in Counter(str(record.error) for record in records).most_common(5):
-            click.echo(one_line(f"  {kind}: {text} ({n} runs)"), err=True)
+    _tell_failures(report)
     from ue_bench.report.arms import collect
     from ue_bench.report.sections.power import of_arms
 
@@ -208,6 +204,72 @@ def study(
         )
     if not all(verdict.ok for verdict in verdicts):
         sys.exit(1)
+
+
+@main.command(epilog="Example: ue-bench worker --study table_size --storage postgresql://ue@db.example/ue")
+@click.option("--study", "name", required=True, help="Which study; see: ue-bench list studies.")
+@shared("storage")
+@click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
+@click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
+@click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
+@click.option("--heartbeat", type=click.IntRange(min=1), default=20, show_default=True, metavar="SECONDS",
+              help="How often a run shows that its worker is there; after three missed ones others do it again. "
+                   "The same for all workers of a study.")  # fmt: skip
+@shared("time_limit", "plugins", "data_dir")
+def worker(
+    name: str,
+    storage: str,
+    seed: int,
+    dataset: str | None,
+    quick: bool,
+    heartbeat: int,
+    time_limit: float | None,
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+) -> None:
+    """Take part in a study with any number of other workers, on any number of machines; they share the storage alone.
+
+    Each takes one run after the other until all are done. Latency is left out: `ue-bench pull`, then `ue-bench study` measure it.
+    """
+    from ue_bench.study import canonical, find
+
+    declared, name = find(name), canonical(name)
+    click.echo(f"{name}: {declared.question}", err=True)
+    from ue_bench.distributed import SharedRunner, Storage  # loads torch, which an unknown name need not wait for
+
+    _load(plugins)
+    opened = Storage(storage, heartbeat)
+    runner = SharedRunner(name, declared, opened, seed, dataset, data_dir, quick, plugins, time_limit)
+    runner.run()
+    report = runner.report
+    click.echo(f"{runner.name}: all {report.made} runs are done, {runner.own} by this worker, {len(report.failed)} failed; "
+               f"next: ue-bench pull --study {runner.name} --storage URL")  # fmt: skip
+    _tell_failures(report)
+    if report.failed:
+        raise BenchError(f"{len(report.failed)} runs failed (above); after ue-bench pull, ue-bench study {name} tries them again")
+
+
+@main.command(epilog="Example: ue-bench pull --study table_size --storage postgresql://ue@db.example/ue")
+@shared("storage")
+@click.option("--study", "only", default=None, help="This study alone.")
+@shared("results")
+def pull(storage: str, only: str | None, results: Path) -> None:
+    """Write the records that workers left in a storage into the results folder. A good run's file that is there stays."""
+    from ue_bench.distributed import Storage
+    from ue_bench.distributed import pull as pull_
+
+    for name, outcome in pull_(Storage(storage), results, only).items():
+        running = f", {outcome.running} still run" if outcome.running else ""
+        kept = f", {outcome.kept} other runs of the same kept" if outcome.kept else ""
+        click.echo(f"{name}: {outcome.written} records written, {outcome.ready} were there{kept}{running}; in {results / name}")
+        for told in outcome.damaged:
+            click.echo(f"  left out: {told}", err=True)
+
+
+def _tell_failures(report: Any) -> None:
+    for kind, records in (("cannot work at its budget", report.infeasible), ("failed", report.failed)):
+        for text, n in Counter(str(record.error) for record in records).most_common(5):
+            click.echo(one_line(f"  {kind}: {text} ({n} runs)"), err=True)
 
 
 def _judge(scenarios: Any, runner: Any) -> list[Any]:

@@ -108,7 +108,7 @@ def read(path: Path) -> Record:
     return parse(text, path)
 
 
-def parse(text: bytes, path: Path) -> Record:
+def parse(text: bytes, path: Path | str) -> Record:
     """The inverse of `Record.to_json`. Raises BenchError as `read` does; `path` is what it names."""
     try:
         content = json.loads(text)

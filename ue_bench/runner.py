@@ -65,15 +65,22 @@ class Runner:
 
     def _run_parts(self) -> list[Record]:
         with Workers(self.workers, self.time_limit) as workers:
-            for number, part in enumerate(self.parts, start=1):
-                where = f"part {number} of {len(self.parts)}"
-                if isinstance(part, Grid):
-                    self._run(f"grid, {where}", "grid", self._grid(part), workers)
-                else:
-                    self._search(part, where, workers)
+            self._run_each(workers)
         if self.study.latency:  # alone, when nothing else runs
             with Workers(1, self.time_limit) as one:
-                self._run("latency", "latency", self._latency(), one)
+                self._run("one at a time", "latency", self._latency(), one)
+        return self._records()
+
+    def _run_each(self, workers: Workers) -> None:
+        """All that is asked for but latency, in its order."""
+        for number, part in enumerate(self.parts, start=1):
+            where = f"part {number} of {len(self.parts)}"
+            if isinstance(part, Grid):
+                self._run(where, "grid", self._grid(part), workers)
+            else:
+                self._search(part, where, workers)
+
+    def _records(self) -> list[Record]:
         return [self.done[run_id] for run_id in self.wanted if run_id in self.done]
 
     def runs_of(self, arm: RunConfig) -> list[Record]:
@@ -97,18 +104,22 @@ class Runner:
                     changes: dict[str, Any] = dict.fromkeys(grid.vary or SEEDS, seed)
                     yield replace(config, **changes)
 
-    def _run(self, label: str, phase: str, configs: Iterable[RunConfig], workers: Workers) -> None:
+    def _run(self, where: str, phase: str, configs: Iterable[RunConfig], workers: Workers) -> None:
         configs = list({config.run_id: config for config in configs}.values())
         self.wanted |= {config.run_id: config for config in configs}
         jobs = [self._job(config, phase) for config in configs if config.run_id not in self.done]
         self.report.ready += len(configs) - len(jobs)
         if not jobs:
             return
-        with progress(f"{self.name}: {label}", len(jobs), "runs") as update:
+        with progress(f"{self.name}: {phase}, {where}", len(jobs), "runs") as update:
             update(0, _title(jobs[0].config))
-            for done, (job, record) in enumerate(workers.run_all(jobs), start=1):
+            for done, (job, record) in enumerate(self._each(f"{phase}, {where}", jobs, workers), start=1):
                 self._keep(record)
                 update(done, _title(job.config))
+
+    def _each(self, name: str, jobs: list[Job], workers: Workers) -> Iterator[tuple[Job, Record]]:
+        """The jobs with their records, as they are done. name: of the list, the only one of this name in the study."""
+        return workers.run_all(jobs)
 
     def _job(self, config: RunConfig, phase: str) -> Job:
         return Job(config, self.name, phase, self.results, self.data_dir, self.plugins)
@@ -144,7 +155,7 @@ class Runner:
                 own = [config.budget or base.budget]
                 for budget in (sizes or own) if has_budget(config) else [None]:
                     confirmed.append(self._adapt(replace(config, budget=budget), seed))
-        self._run(f"{_title(base)}, confirm, {where}", "confirm", confirmed, workers)
+        self._run(where, "confirm", confirmed, workers)
 
     def _propose(self, search: Search, base: RunConfig, known: dict[str, Record], where: str, workers: Workers) -> None:
         """Ask, run, tell until `search.trials` different configurations have an ok record, or as many cannot work.
@@ -207,7 +218,11 @@ class Runner:
             while running:  # the last ones of a search that cannot work
                 settle()
             sampler.learn(known.values())
-        broken = [record for record in lost.values() if not _infeasible(record)]
+        self._require_working(search, lost.values())
+
+    def _require_working(self, search: Search, lost: Iterable[Record]) -> None:
+        """Raise BenchError where a search ended because its trials fail."""
+        broken = [record for record in lost if not _infeasible(record)]
         if len(broken) >= search.trials:
             raise BenchError(f"search of {self.name}: {len(broken)} trials failed; the last one: {broken[-1].error}")
 

@@ -39,7 +39,7 @@ class Sampler:
     def __init__(self, search: Search, base: RunConfig, storage: Path, seed: int, known: Iterable[Record]) -> None:
         self.search, self.base, self.storage = search, base, storage
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.space = {name: _distribution(allowed) for name, allowed in search.space.items()}
+        self.space = distributions(search)
         self.complete: list[dict[str, Any]] = []  # parameters of what the study was told
         with _told(storage):
             try:
@@ -52,7 +52,7 @@ class Sampler:
                     path.unlink()
                 self.study = self._begin()
         self.asked = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = _sampler(search, seed)
+        self.study.sampler = make_sampler(search, seed)
         self.learn(known)
 
     def _begin(self) -> optuna.Study:
@@ -78,7 +78,7 @@ class Sampler:
         self.asked += 1
         with _told(self.storage):
             trial = self.study.ask(self.space)
-            return trial, _set(self.base, trial.params, self.search.total)
+            return trial, configure(self.base, trial.params, self.search.total)
 
     def tell(self, trial: optuna.Trial, record: Record | None) -> None:
         """What the trial gave; None, or a record that is not ok: nothing."""
@@ -103,8 +103,7 @@ class Sampler:
                 self.complete.append(params)
 
     def _params(self, record: Record) -> dict[str, Any]:
-        config = RunConfig.from_dict(record.config)
-        return {name: _get(config, name) for name in self.search.space}
+        return parameters(RunConfig.from_dict(record.config), self.search)
 
 
 @contextmanager
@@ -129,7 +128,7 @@ def _sqlite_code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF  # without the detail
 
 
-def _sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     if search.sampler == "random":  # TPE's first proposals are random too: with the same seed they would be the same
         return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
     return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -184,6 +183,16 @@ def best_few(records: Iterable[Record], search: Search) -> list[Record]:
     return [record for _, record in ranked[: search.best]]
 
 
+def distributions(search: Search) -> dict[str, BaseDistribution]:
+    """The space of a search as Optuna has it."""
+    return {name: _distribution(allowed) for name, allowed in search.space.items()}
+
+
+def parameters(config: RunConfig, search: Search) -> dict[str, Any]:
+    """What a search varies, as a configuration has it."""
+    return {name: _get(config, name) for name in search.space}
+
+
 def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
     whole = all(type(value) is int for value in allowed)  # and no truth value
     if whole and allowed == tuple(range(allowed[0], allowed[-1] + 1)):
@@ -202,7 +211,7 @@ def _get(config: RunConfig, name: str) -> Any:
     return value.get(key)
 
 
-def _set(base: RunConfig, chosen: Mapping[str, Any], total: int | None = None) -> RunConfig:
+def configure(base: RunConfig, chosen: Mapping[str, Any], total: int | None = None) -> RunConfig:
     """`base` with the chosen values in their places, resolved. With a `total` the chosen lookups are shares of what is beyond
     one for each feature; shares that sum to it are the lookups."""
     changes: dict[str, Any] = {}
