@@ -16,9 +16,11 @@ from ue_bench.config import RunConfig
 from ue_bench.distributed import SharedRunner, Storage, pull, runner
 from ue_bench.distributed.runner import Named
 from ue_bench.distributed.storage import RETRIES
+from ue_bench.distributed.tasks import ENOUGH
 from ue_bench.distributed.trials import FAILURE, RECORD, VOID, chains
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, read
+from ue_bench.search import PROPOSALS
 from ue_bench.study import Grid, Search, Study
 
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # of the trials that are made here
@@ -106,6 +108,15 @@ def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage
     found.run()
     assert len(set(records_in(part))) == 2
     assert any(VOID in trial.user_attrs for trial in part.trials if trial.system_attrs.get("retry_history") == [0])
+
+
+def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
+    base = worker(storage, SEARCH)._adapt(SEARCH.parts[0].base, 0)
+    part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
+    for _ in range(PROPOSALS * SEARCH.parts[0].trials):
+        lose(part, **{VOID: ENOUGH.why})
+    worker(storage, SEARCH).run()
+    assert len(records_in(part)) == len(set(records_in(part))) == 2
 
 
 def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, monkeypatch):

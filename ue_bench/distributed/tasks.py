@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ue_bench.config import RunConfig
 from ue_bench.distributed.part import Answer, Part
-from ue_bench.distributed.trials import Chain
+from ue_bench.distributed.trials import VOID, Chain
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.search import PROPOSALS, configure, distributions, make_sampler, objectives, parameters
@@ -82,7 +82,7 @@ class Proposals:
     def over(self, chains: list[Chain]) -> bool:
         if len(self.known) + sum(chain.ran for chain in chains) >= self.search.trials:
             return True
-        stopped = len(chains) >= self.limit or len(self.lost(chains)) >= self.search.trials
+        stopped = self._spent(chains) >= self.limit or len(self.lost(chains)) >= self.search.trials
         return stopped and not any(self._pending(chain) for chain in chains[len(self.known) :])
 
     def wants(self, chains: list[Chain]) -> bool:
@@ -133,7 +133,11 @@ class Proposals:
         own = before[len(self.known) :]
         under_way = sum(self._pending(chain) or chain.ran for chain in own)
         wanted = self.search.trials
-        return len(before) >= self.limit or len(self.known) + under_way >= wanted or len(self.lost(own)) >= wanted
+        return self._spent(before) >= self.limit or len(self.known) + under_way >= wanted or len(self.lost(own)) >= wanted
+
+    def _spent(self, chains: list[Chain]) -> int:
+        """How many proposals were made in earnest: many workers that are free at once ask for more than is wanted."""
+        return sum(chain.attributes.get(VOID) not in (ENOUGH.why, BLANK.why) for chain in chains)
 
     def _proposed(self, chain: Chain) -> bool:
         return self.space.keys() <= chain.trial.params.keys()
