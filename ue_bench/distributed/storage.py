@@ -1,5 +1,6 @@
 """The storage that workers share: opened from a URL, with every way in which that fails told in one line without the password."""
 
+import os
 import random
 import time
 import warnings
@@ -34,6 +35,7 @@ class Storage:
         parsed = _parse(url)
         self.name = parsed.render_as_string(hide_password=True)
         self.heartbeat, self.grace = heartbeat, GRACE * heartbeat
+        os.environ["PGTZ"] = "UTC"  # heartbeats of all workers are compared as the database writes them, without their time zones
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with quiet():
             self.retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
