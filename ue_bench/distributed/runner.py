@@ -100,7 +100,7 @@ class SharedRunner(Runner):
 
         task = Proposals(search, base, known.values(), self.done, self.seed, job)
         part = self._part(f"search, {where}, from {base.run_id}", len(search.objectives), workers)
-        lost: dict[str, Record] = {}
+        given, lost = dict(known), dict[str, Record]()
         with progress(f"{self.name}: {base.strategy}, {search.sampler} search, {where}", search.trials, "trials") as update:
             for chains in part.work(task):
                 for chain in chains:
@@ -111,4 +111,8 @@ class SharedRunner(Runner):
                         self._keep(record)
                         (known if record.status == "ok" else lost)[record.run_id] = blind(record)
                 update(len(known))
+        gained = [part.record(chain).run_id for chain in chains if chain.ran]
+        ordered = {run_id: known[run_id] for run_id in (*sorted(given), *gained)}  # as all workers see it
+        known.clear()
+        known.update(ordered)
         self._require_working(search, lost.values())
