@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from ue_bench.data import Dataset, anchors, encode, load, split
+from ue_bench.data import Dataset, anchors, encode, factors, load, split
 from ue_bench.data.factors import explained
 from ue_bench.data.splits import SPLITS
 from ue_bench.errors import BenchError
@@ -273,3 +273,17 @@ def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
     p = ridge(user, item, q)
     q = ridge(item, user, p)
     assert np.allclose(explained(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1), (p[user] * q[item]).sum(axis=1))
+
+
+def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
+    """Users of one to several hundred rows, in batches of any size: the same numbers."""
+    rng = np.random.default_rng(5)
+    user = np.repeat(np.arange(60), rng.integers(1, 300, 60)).astype(np.int32)
+    item, residuals = rng.integers(0, 400, len(user)).astype(np.int32), rng.normal(size=len(user))
+    train = rng.random(len(user)) < 0.8
+    whole = explained(user, item, residuals, train)
+    monkeypatch.setattr(factors, "BATCH_ROWS", 1)
+    assert np.allclose(explained(user, item, residuals, train), whole, rtol=0, atol=1e-12)
+    shuffled = rng.permutation(len(user))
+    again = explained(user[shuffled], item[shuffled], residuals[shuffled], train[shuffled])
+    assert np.allclose(again, whole[shuffled], rtol=0, atol=1e-8)

@@ -22,8 +22,8 @@ def anchors(encoded: Encoded) -> dict[str, dict[str, float | None]]:
     train = encoded.parts == TRAIN
     if not train.any():
         raise BenchError("anchors: the split has no training rows")
-    ratings = encoded.ratings.astype(np.float64)
-    rest = ratings - ratings[train].mean()
+    rest = encoded.ratings.astype(np.float64)
+    rest -= rest[train].mean()
 
     def per(group: np.ndarray, residual: np.ndarray, damping: float) -> np.ndarray:
         """Damped mean of the training residuals of each row's group, 0 for a group without any: float64 [N']."""
@@ -32,18 +32,15 @@ def anchors(encoded: Encoded) -> dict[str, dict[str, float | None]]:
         count = np.bincount(group[train], minlength=size)
         return (total / np.maximum(count + damping, 1.0))[group]
 
-    item_bias = per(encoded.item, rest, DAMPING)
-    bias = rest - item_bias - per(encoded.user, rest - item_bias, DAMPING)
-    residuals = {
-        "mean": rest,
-        "item_mean": rest - per(encoded.item, rest, 0.0),
-        "bias": bias,
-        "mf": bias - factors.explained(encoded.user, encoded.item, bias, train),
-    }
-    return {
-        name: {part: _mse(residual[encoded.parts == number]) for part, number in _PARTS.items()}
-        for name, residual in residuals.items()
-    }
+    def scores(residual: np.ndarray) -> dict[str, float | None]:
+        return {part: _mse(residual[encoded.parts == number]) for part, number in _PARTS.items()}
+
+    found = {"mean": scores(rest), "item_mean": scores(rest - per(encoded.item, rest, 0.0))}
+    rest -= per(encoded.item, rest, DAMPING)
+    rest -= per(encoded.user, rest, DAMPING)
+    found["bias"] = scores(rest)
+    rest -= factors.explained(encoded.user, encoded.item, rest, train)
+    return found | {"mf": scores(rest)}
 
 
 def _mse(residual: np.ndarray) -> float | None:
