@@ -21,6 +21,33 @@ def test_a_sleep_takes_as_long_as_it_sleeps():
     assert found.n >= 30
 
 
+def test_on_cuda_the_clock_is_the_devices(monkeypatch):
+    """A device whose clock runs half as fast as the host's: its time is told, and every call waits until it is over."""
+    log = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self, stream):
+            log.append(stream)
+            self.at = time.perf_counter()
+
+        def synchronize(self):
+            log.append("waited")
+
+        def elapsed_time(self, end):
+            return 500 * (end.at - self.at)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
+    found = timing(lambda: log.append(time.sleep(0.002)), torch.device("cuda", 1), seconds=0.1)
+    assert 1_000 <= found.p50_us < 3_000
+    one = ["stream of cuda:1", None, "stream of cuda:1", "waited"]
+    assert log == one * (len(log) // 4)
+    assert len(log) // 4 > found.n >= 30, "and the first calls warm up"
+
+
 def test_quantiles_and_stability_by_hand():
     calm, shaken = Timing(100, 110, 120, 10, 50), Timing(100, 200, 300, 16, 50)
     assert not calm.unstable

@@ -96,6 +96,13 @@ def test_other_splits(split):
     assert record.quality["slices"]["cold_user"]["n"] > (5_000 if split == "global_temporal" else -1)
 
 
+def test_a_cuda_device_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(BenchError, match="'cuda:2' was given and this machine has 2 CUDA devices"):
+        run_once(replace(SHORT, device="cuda:2"))
+
+
 @pytest.mark.slow
 def test_the_default_recipe_is_good_enough_for_the_exact_table():
     """Mean test MSE over three seeds at most 0.865 (a probe by another program: 0.846 to 0.868)."""

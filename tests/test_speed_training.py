@@ -1,10 +1,15 @@
 """What training is compared with really trains: the straightforward program, and the two paths of the optimizer."""
 
+import shutil
+import time
+
 import pandas as pd
+import pytest
 import torch
 
 from ue_bench.config import RunConfig
 from ue_bench.feature import Feature
+from ue_bench.speed.compiled import compiled_beside_eager, in_turn
 from ue_bench.speed.paths import step_times
 from ue_bench.speed.straightforward import ours, straightforward
 from ue_bench.train import Rows
@@ -19,15 +24,15 @@ def rows(n, seed):
 
 
 def test_both_programs_learn_the_same():
-    config = RunConfig(strategy="collisionless", epochs=12, patience=2, batch_size=64)
-    train, validation = rows(3000, 1), rows(500, 2)
+    config = RunConfig(strategy="collisionless", epochs=8, patience=2, batch_size=64)
+    train, validation = rows(1500, 1), rows(500, 2)
     theirs = straightforward(train, validation, [f.cardinality for f in FEATURES], config)
     mine = ours(train, validation, config, FEATURES)
     untrained = float((validation.ratings - train.ratings.mean()).square().mean())
     assert 0.09 < theirs.val_mse < untrained / 4
     assert abs(theirs.val_mse - mine.val_mse) < 0.05 * untrained
     assert theirs.rows_a_second > 0
-    assert 1 <= theirs.epochs <= 12
+    assert 1 <= theirs.epochs <= 8
 
 
 def test_each_path_is_timed_at_each_size(monkeypatch):
@@ -38,3 +43,17 @@ def test_each_path_is_timed_at_each_size(monkeypatch):
     assert list(found.groupby("path")["rows"].apply(list).items()) == [("dense", [100]), ("sparse", [100, 300])]
     assert (found["p50_us"] > 0).all()
     pd.testing.assert_series_equal(found["growth"][:2], pd.Series([1.0, 1.0]), check_names=False)
+
+
+def test_calls_take_turns_and_their_medians_are_told():
+    slow, fast = in_turn((lambda: time.sleep(0.004), lambda: None), 5)
+    assert 4_000 <= slow < 12_000
+    assert fast < 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_what_is_compiled_is_timed_beside_the_eager_program():
+    found = compiled_beside_eager(rows=100, batches=(4,), repeats=3)
+    assert found["what"].tolist() == ["lookup", "training step"]
+    assert (found[["eager_us", "compiled_us", "compile_seconds"]] > 0).all(axis=None)

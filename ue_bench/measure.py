@@ -46,30 +46,48 @@ class Timing:
 def timing(call: Callable[[], Any], device: torch.device, seconds: float, least: int = 30, most: int = 5_000) -> Timing:
     """Time `call` until `seconds` have passed, at least `least` and at most `most` times, after a warm-up of a fifth of that.
 
-    On CUDA the device is synchronised around every call.
+    On CUDA a call lasts from an event before it to one after it on the device's own clock, each call on an idle device.
     """
-    synchronize = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    clock = _events(device) if device.type == "cuda" else _host
     until = time.perf_counter() + seconds / 5
     for _ in range(most):
-        call()
+        clock(call)
         if time.perf_counter() > until:
             break
-    synchronize()
     samples: list[float] = []
     collecting = gc.isenabled()
     gc.disable()
     try:
         until = time.perf_counter() + seconds
         while len(samples) < most and (len(samples) < least or time.perf_counter() < until):
-            start = time.perf_counter_ns()
-            call()
-            synchronize()
-            samples.append((time.perf_counter_ns() - start) / 1000)
+            samples.append(clock(call))
     finally:
         if collecting:
             gc.enable()
     cuts = statistics.quantiles(samples, n=100, method="inclusive")
     return Timing(cuts[49], cuts[89], cuts[98], cuts[74] - cuts[24], len(samples))
+
+
+def _host(call: Callable[[], Any]) -> float:
+    """Microseconds of a call by the host's clock."""
+    start = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - start) / 1000
+
+
+def _events(device: torch.device) -> Callable[[Callable[[], Any]], float]:
+    """Microseconds of a call between two events of the device's stream, the time included in which it waits for the host."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    stream = torch.cuda.current_stream(device)
+
+    def clock(call: Callable[[], Any]) -> float:
+        start.record(stream)
+        call()
+        end.record(stream)
+        end.synchronize()
+        return 1000 * start.elapsed_time(end)
+
+    return clock
 
 
 @torch.no_grad()

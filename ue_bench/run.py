@@ -100,6 +100,8 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
         "threads": torch.get_num_threads(), "optimizer_path": path,
         "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu",
     }  # fmt: skip
+    if device.type == "cuda":  # products in 10 bits of mantissa are other results
+        found["tf32"] = torch.backends.cuda.matmul.allow_tf32
     if config.diagnose:
         found["diagnostics"] = diagnose.index_map(model.strategy)
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
@@ -212,4 +214,8 @@ def _device(name: str) -> torch.device:
         raise BenchError(f"device: {name!r} was given; choose cpu or cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BenchError("device: 'cuda' was given and this machine has no usable CUDA device; choose cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BenchError(
+            f"device: {name!r} was given and this machine has {torch.cuda.device_count()} CUDA devices, from cuda:0 on"
+        )
     return device
