@@ -1,6 +1,7 @@
 """The clocks of `ue-bench speed` tell ratios that are known, every case runs, and what it found is told as it is."""
 
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from ue_bench.report.arms import collect
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.performance import amount, terminal
 from ue_bench.report.prose import refresh
-from ue_bench.speed import forward, growth, hashing, pages, peers, step, suite
+from ue_bench.speed import compiled, forward, growth, hashing, pages, peers, step, steps, suite, training
 from ue_bench.speed.clock import in_turns
 from ue_bench.speed.line import Claim, Line
 
@@ -60,11 +61,45 @@ def test_peers_that_cannot_be_loaded_are_named(monkeypatch):
 @pytest.mark.parametrize("case", [forward, hashing, step, growth], ids=lambda case: case.__name__.rpartition(".")[2])
 def test_a_case_measures_what_it_says(case, monkeypatch):
     """Each asserts for itself that its rivals find the same; here the clocks are short."""
-    monkeypatch.setattr(case, "in_turns", lambda calls, seconds, least=2: in_turns(calls, 0.001, least=2))
+    monkeypatch.setattr(case, "in_turns", lambda calls, seconds, **how: in_turns(calls, 0.001, least=2, sample=1e-5))
+    monkeypatch.setattr(steps, "VALUES", 1_400)
+    monkeypatch.setattr(step, "SIZES", (100, 1_000))
+    monkeypatch.setattr(growth, "GRID", {"batch": (16, 64), "rows": (100, 1_000)})
     lines = list(case.measure(quick=True))
     assert all(line.value > 0 and line.claims for line in lines)
     assert all(value > 0 for line in lines for value in line.beside.values())
     assert len({line.what for line in lines}) == len(lines)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, compiled.COMPILERS)), reason="torch.compile needs a C++ compiler")
+def test_what_is_compiled_is_timed_beside_the_eager_program(monkeypatch):
+    monkeypatch.setattr(compiled, "in_turns", lambda calls, seconds: in_turns(calls, 0.001, least=2))
+    lines = list(compiled.measure(quick=True))
+    assert [line.what for line in lines] == ["lookup, batch 256", "training step, batch 256"]
+    assert all(line.beside["compiling"] > line.value for line in lines)
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(compiled, "COMPILERS", ("no-such-program",))
+    (line,) = compiled.measure(quick=True)
+    assert "no-such-program" in line.note
+
+
+def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
+    run = {
+        "rows_a_second": 9.0,
+        "straightforward_rows_a_second": 3.0,
+        "times_as_fast": 3.0,
+        "val_mse": 0.9,
+        "straightforward_val_mse": 0.91,
+    }
+    monkeypatch.setattr(training, "beside", lambda seeds: [run])
+    monkeypatch.setattr(training, "STEPS", 10)
+    speed, where = training.measure(quick=True)
+    assert [claim.reached for claim in speed.claims] == [True, True]
+    assert sum(where.beside.values()) == pytest.approx(where.value)
+    assert any("Adam" in name or "adam" in name for name in where.beside)
 
 
 def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-LEAST_SECONDS = 1e-3  # of one sample: a shorter call is repeated within it, and finds the caches as it left them
+SAMPLE_SECONDS = 1e-3  # a shorter call is repeated, and finds the caches as it left them
 
 
 class Clocked(NamedTuple):
@@ -28,12 +28,15 @@ class Clocked(NamedTuple):
         return {other: self.seconds(other) for other in self.samples if other != name}
 
 
-def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int = 15) -> Clocked:
+def in_turns(
+    calls: Mapping[str, Callable[[], Any]], seconds: float, least: int = 15, sample: float = SAMPLE_SECONDS, warm: int = 0
+) -> Clocked:
     """Time `calls` in turns for about `seconds` in all, and for at least `least` rounds, after a warm-up of a tenth of that.
 
-    Each round has an order of its own, so that no call always follows the same one, in whose caches it would find its data.
+    Each round has an order of its own, so that no call always follows the same one, in whose caches it would find its data. A
+    call that takes less than `sample` seconds is repeated until it does, after `warm` calls that nobody times.
     """
-    repeats = {name: _repeats(call, seconds / 10 / len(calls)) for name, call in calls.items()}
+    repeats = {name: _repeats(call, seconds / 10 / len(calls), sample) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     names, order = list(calls), random.Random(0)
     collecting = gc.isenabled()
@@ -43,6 +46,8 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], seconds: float, least: int 
         while time.perf_counter() < until or len(samples[names[0]]) < least:
             order.shuffle(names)
             for name in names:
+                for _ in range(warm):
+                    calls[name]()
                 samples[name].append(_time(calls[name], repeats[name]))
     finally:
         if collecting:
@@ -56,13 +61,13 @@ def agree(same: bool) -> None:
         raise RuntimeError("rivals that are timed beside each other do not find the same")
 
 
-def _repeats(call: Callable[[], Any], seconds: float) -> int:
-    """Calls in a sample of a millisecond, found while warming up for `seconds`."""
+def _repeats(call: Callable[[], Any], seconds: float, sample: float) -> int:
+    """Calls in a sample, found while warming up for `seconds`."""
     until = time.perf_counter() + seconds
     fastest = _time(call, 1)
     while time.perf_counter() < until:
         fastest = min(fastest, _time(call, 1))
-    return max(1, round(LEAST_SECONDS / fastest))
+    return max(1, round(sample / fastest))
 
 
 def _time(call: Callable[[], Any], repeats: int) -> float:

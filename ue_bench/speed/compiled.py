@@ -1,81 +1,60 @@
-"""What `torch.compile` would gain, beside the eager program in one process: `python -m ue_bench.speed.compiled`.
+"""What `torch.compile` would gain, beside the eager program. On a CPU it has not paid, so nothing here is compiled.
 
 Compiled are the lookup from codes and, for a training step, the model with its gradients; the optimizer is torch's fused one in
-both. Needs a C++ compiler. Compiling, the first call, is timed on its own. On a CPU it has not paid: a lookup is a few gathers,
-as fast without it, and a step got slower; so nothing here is compiled.
+both. Needs a C++ compiler.
 """
 
-from collections.abc import Callable, Sequence
-from statistics import median
-from time import perf_counter, perf_counter_ns
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
 from typing import Any
 
-import pandas as pd
 import torch
 
-from ue_bench.allocator import keep_freed_memory
-from ue_bench.feature import Feature
-from ue_bench.model import RatingModel
-from ue_bench.strategies import Spec, build
+from ue_bench.speed.clock import in_turns
+from ue_bench.speed.line import Claim, Line
+from ue_bench.speed.steps import world
 from ue_bench.train import Optimizers, Recipe, train_step
 
-Call = Callable[[], Any]
-BATCHES = (1, 256, 4096)
-FEATURES, VALUES, DIM, HIDDEN = 7, 2000, 16, 64
+TITLE = "torch.compile beside the eager program: 7 lookups of 16 numbers, a table of 10,000 rows, one thread"
+USUAL: dict[str, Any] = {"features": 7, "lookups": 1, "dim": 16, "rows": 10_000, "values": 14_000}
+COMPILERS = ("g++", "clang++", "c++")
 
 
-def compiled_beside_eager(rows: int = 10_000, batches: Sequence[int] = BATCHES, repeats: int = 300) -> pd.DataFrame:
-    """A line for the lookup and one for the training step at each batch size, of a table of `rows` rows.
-
-    Columns: what, batch, eager_us, compiled_us, gain (eager over compiled), compile_seconds. A lookup of 7 features from codes; a
-    step with the article's head and Adam.
-    """
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    features = tuple(Feature(f"feature {i}", [str(value) for value in range(VALUES)], VALUES) for i in range(FEATURES))
-    lines = []
-    for batch in batches:
-        for what, (eager, compiled) in _both(features, rows, batch).items():
-            start = perf_counter()
+def measure(quick: bool) -> Iterator[Line]:
+    """A line for the lookup and one for the training step at each batch size; none, and the reason, without a compiler."""
+    if not any(map(shutil.which, COMPILERS)):
+        yield Line("not measured", 0.0, "s", note=f"torch.compile needs one of {', '.join(COMPILERS)}, and none was found")
+        return
+    for batch in (256,) if quick else (1, 256, 4096):
+        for what, (eager, compiled) in _both(batch).items():
+            start = time.perf_counter()
             compiled()
-            seconds = perf_counter() - start
-            eager_us, compiled_us = in_turn((eager, compiled), repeats)
-            lines.append((what, batch, eager_us, compiled_us, eager_us / compiled_us, seconds))
-    return pd.DataFrame(lines, columns=["what", "batch", "eager_us", "compiled_us", "gain", "compile_seconds"])
+            spent = time.perf_counter() - start
+            clocked = in_turns({"eager": eager, "compiled": compiled}, 1.0 if quick else 4.0)
+            claim = Claim(clocked.ratio("eager", "compiled"), "x as fast once compiled")
+            beside = {"compiled": clocked.seconds("compiled"), "compiling": spent}
+            yield Line(f"{what}, batch {batch:,}", clocked.seconds("eager"), "s", beside, (claim,))
 
 
-def _both(features: tuple[Feature, ...], rows: int, batch: int) -> dict[str, tuple[Call, Call]]:
-    """The lookup and the training step of one batch, each eager and compiled."""
+def _both(batch: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """The lookup and the training step of one batch size, each eager and compiled."""
     torch.compiler.reset()  # or the second size would be compiled for sizes that vary
-    torch.manual_seed(0)
-    codes, ratings = torch.randint(VALUES, (batch, len(features))), torch.rand(batch)
-    strategy = build(Spec("unified", features, (1,) * len(features), DIM, 4 * DIM * rows))
-    strategy.slots(codes)  # locates every value
-    model: Any = RatingModel(strategy, "mlp", HIDDEN, 0.2, 3.5)
+    model, batches = world(batch=batch, **USUAL)
     optimizers = Optimizers(model, Recipe("adam", 4e-3, 0.0, batch, 1, None, 1, 0))
-    lookup, compiled = torch.compile(strategy.forward), torch.compile(model)
+    turns, ratings = cycle(batches), torch.rand(batch) * 4 + 1
 
-    def step(model: Any) -> Call:
-        return lambda: train_step(model, optimizers, codes, ratings)
+    def look_up(forward: Any) -> Any:
+        with torch.no_grad():
+            return forward(next(turns))
 
-    without_gradients = torch.no_grad()
+    def train(model: Any) -> Any:
+        return train_step(model, optimizers, next(turns), ratings)
+
+    forward = model.strategy.forward
     return {
-        "lookup": (without_gradients(lambda: strategy(codes)), without_gradients(lambda: lookup(codes))),
-        "training step": (step(model), step(compiled)),
+        "lookup": (partial(look_up, forward), partial(look_up, torch.compile(forward))),
+        "training step": (partial(train, model), partial(train, torch.compile(model))),
     }
-
-
-def in_turn(calls: Sequence[Call], repeats: int) -> list[float]:
-    """Median microseconds of each call. They take turns, each once untimed, for the caches hold the others' memory then."""
-    times: list[list[int]] = [[] for _ in calls]
-    for _ in range(repeats):
-        for call, spent in zip(calls, times, strict=True):
-            call()
-            start = perf_counter_ns()
-            call()
-            spent.append(perf_counter_ns() - start)
-    return [median(spent) / 1000 for spent in times]
-
-
-if __name__ == "__main__":
-    print(compiled_beside_eager().to_string(index=False))

@@ -1,4 +1,4 @@
-"""The program that one would write first, as the unit of our training speed: `python -m ue_bench.speed.straightforward`.
+"""The program that one would write first, as the unit of our training speed.
 
 An `nn.Embedding` a feature, concatenated; a linear layer, ReLU, `nn.Dropout`, a linear layer; a shuffling `DataLoader` over a
 `TensorDataset`; `torch.optim.Adam` and the mean squared error. The recipe is that of the harness: batch, learning rate, dropout,
@@ -103,8 +103,3 @@ def beside(seeds: int = 5, dataset: str = "ml-100k") -> list[dict[str, float]]:
             "straightforward_val_mse": theirs.val_mse, "val_mse": mine.val_mse,
         })  # fmt: skip
     return found
-
-
-if __name__ == "__main__":
-    for line in beside():
-        print({name: round(value, 4) for name, value in line.items()})
