@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
+import optuna
 import pytest
 
 from ue_bench import runner, search
@@ -153,6 +154,44 @@ def test_a_search_that_makes_no_sense_is_one_line(changes, told):
     assert told in str(caught.value)
 
 
+def searched(tmp_path, monkeypatch, declared, known):
+    """The trials of a search that starts with the records in `known`, by their numbers, and the values that Optuna has."""
+    monkeypatch.setattr(runner, "Workers", lambda count, time_limit: FakeWorkers(count, lambda val: 1 - val))
+    run = runner.Runner("s", Study("?", (declared,), latency=False), tmp_path)
+    run.done = {one.run_id: one for one in known}
+    trials = [one for one in run.run() if one.phase == "search"]
+    assert run.report.made == len({one.run_id for one in run.done.values()}) - len(known)
+    storage = f"sqlite:///{tmp_path}/s/optuna.sqlite3"
+    (name,) = optuna.get_all_study_names(storage)
+    values = sorted(
+        trial.value for trial in optuna.load_study(study_name=name, storage=storage).trials if trial.value is not None
+    )
+    return {one.found["trial"]["number"]: one for one in trials}, values
+
+
+def test_a_search_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
+    """TPE, beyond its random beginning, with any one trial missing, and with all but the first few."""
+    declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
+    whole, values = searched(tmp_path / "whole", monkeypatch, declared, [])
+    assert sorted(whole) == list(range(16))
+    for kept in ([n for n in whole if n != 13], range(12), range(1, 16), []):
+        again, told = searched(
+            tmp_path / str(len(kept)) / str(kept[0] if kept else 0), monkeypatch, declared, [whole[n] for n in kept]
+        )
+        assert {n: one.run_id for n, one in again.items()} == {n: one.run_id for n, one in whole.items()}
+        assert told == values
+
+
+def test_a_search_whose_trials_came_in_another_order_goes_on_with_all_that_is_known(tmp_path, monkeypatch):
+    """As several workers leave it: its own way cannot be found again, but nothing is lost, and no number is given twice."""
+    declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
+    known = [trial(replace(BASE, batch_seed=n), n / 100, n, declared) for n in range(10)]
+    found, told = searched(tmp_path, monkeypatch, declared, known)
+    assert sorted(found) == list(range(16))
+    assert {one.run_id for one in known} <= {one.run_id for one in found.values()}
+    assert set(told) == {one.quality["val_mse"] for one in found.values()}
+
+
 class Poisoned(dict):
     """The quality of a run whose test scores nobody may read."""
 
@@ -173,7 +212,7 @@ def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkey
     chosen, told = [], set()
     monkeypatch.setattr(search, "objectives", lambda record, of: told.update(record.quality) or objectives(record, of))
     for name, spoil in (("opposed", lambda val: 1 - val), ("poisoned", None)):
-        monkeypatch.setattr(runner, "Workers", lambda count, spoil=spoil: FakeWorkers(count, spoil))
+        monkeypatch.setattr(runner, "Workers", lambda count, time_limit, spoil=spoil: FakeWorkers(count, spoil))
         searched = runner.Runner("s", Study("?", (SEARCH,), latency=False), tmp_path / name)
         done = searched.run()
         assert len({r.run_id for r in done if r.phase == "search"}) == SEARCH.trials
@@ -210,7 +249,8 @@ class FakeWorkers:
         job = self.jobs.pop(0)
         val = int(job.config.run_id[:8], 16) / 16**8
         quality = {"val_mse": val, "test_mse": self.spoil(val)} if self.spoil else Poisoned(val_mse=val, test_mse=0.0)
-        return job, Record(job.config.run_id, "s", job.phase, "ok", None, job.config.to_dict(), quality=quality)
+        found = {"trial": job.trial} if job.trial else {}
+        return job, Record(job.config.run_id, "s", job.phase, "ok", None, job.config.to_dict(), found, quality)
 
     def run_all(self, jobs):
         for job in jobs:

@@ -43,6 +43,8 @@ class Runner:
         self.study, self.parts = study, study.asked(quick)
         self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dataset
         self.data_dir, self.plugins, self.workers, self.time_limit = data_dir, tuple(plugins), workers, time_limit
+        self.storage = results / self.name / "optuna.sqlite3"
+        self.journal = self.storage.with_name(f"{self.storage.name}-journal")  # SQLite's, of what was ended half-written
         if study.scenarios and dataset:
             raise BenchError(f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset} out")
         records_room.require_writable(results / self.name)
@@ -142,7 +144,7 @@ class Runner:
             base = self._adapt(search.base, self.seed + search.seed, compression)
             known = {run_id: blind(r) for run_id, r in self.done.items() if belongs(r, base, search)}
             self.report.ready += len(known)
-            if len(known) < search.trials:
+            if len(known) < search.trials or self.journal.exists():  # the file of a complete search is mended too
                 self._propose(search, base, known, where, workers)
             if known:
                 break
@@ -163,7 +165,7 @@ class Runner:
         It asks from the start, and what is known answers at once: a search that was ended goes on as if it had not been.
         """
         given = [r for r in (known.get(run_id) for run_id in (*self.wanted, *known)) if r and "trial" not in r.found]
-        sampler = Sampler(search, base, self.results / self.name / "optuna.sqlite3", self.seed, given)
+        sampler = Sampler(search, base, self.storage, self.seed, given)
         running: dict[str, Any] = {}
         asked: set[str] = set()  # the trials of this search, in whatever command they were run
         numbers = {record.found["trial"]["number"] for record in known.values() if "trial" in record.found}
@@ -206,7 +208,7 @@ class Runner:
                             known[config.run_id] = record
                         if len(lost) >= search.trials:
                             break
-                    elif config.run_id in running:
+                    elif config.run_id in running or config.run_id in lost:
                         sampler.tell(trial, None)
                     else:
                         start(config, trial)

@@ -195,7 +195,7 @@ def parameters(config: RunConfig, search: Search) -> dict[str, Any]:
 
 def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
     whole = all(type(value) is int for value in allowed)  # and no truth value
-    if whole and allowed == tuple(range(allowed[0], allowed[-1] + 1)):
+    if whole and allowed == tuple(range(allowed[0], allowed[0] + len(allowed))):
         return IntDistribution(allowed[0], allowed[-1])
     return CategoricalDistribution(allowed)
 

@@ -60,7 +60,7 @@ class Workers:
     def __init__(self, count: int, time_limit: float | None = None) -> None:
         os.environ["POLARS_MAX_THREADS"] = "1"  # read by the forkserver's children: one thread each
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ue_bench.run"])
+        self._context.set_forkserver_preload(["ue_bench.preload"])
         self.count, self.time_limit = count, time_limit
         self._running: list[_Running] = []
 
