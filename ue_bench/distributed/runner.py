@@ -54,7 +54,7 @@ class SharedRunner(Runner):
     ) -> None:  # fmt: skip
         self._folder = TemporaryDirectory(prefix="ue-bench-")  # runs leave their records somewhere
         super().__init__(name, study, Path(self._folder.name), seed, 1, dataset, data_dir, quick, plugins, time_limit)
-        self.storage, self.own = storage, 0
+        self.shared, self.own = storage, 0
         self.asked = hashlib.sha256(repr((__version__, self.parts, dataset)).encode()).hexdigest()[:8]
 
     def run(self) -> list[Record]:
@@ -73,13 +73,13 @@ class SharedRunner(Runner):
             self.own += 1
             return record
 
-        part = Part(self.storage, str(Named(self.name, self.seed, self.asked, name)), objectives, run)
-        for first in filter(None, map(Named.read, self.storage.names())):
+        part = Part(self.shared, str(Named(self.name, self.seed, self.asked, name)), objectives, run)
+        for first in filter(None, map(Named.read, self.shared.names())):
             if (first.study, first.seed) == (self.name, self.seed):  # the first one decides, where several started at once
                 if first.asked == self.asked:
                     break
                 raise BenchError(
-                    f"{self.storage.name} has study {self.name}, seed {self.seed}, as another declaration, --dataset or version "
+                    f"{self.shared.name} has study {self.name}, seed {self.seed}, as another declaration, --dataset or version "
                     f"of ue-bench asks for it ({first.asked}, here {self.asked}); give all workers the same, or another database"
                 )
         return part
