@@ -13,7 +13,10 @@ from ue_bench.record import Record, frame, load, path_of, read, require_writable
 def make(**changes):
     config = RunConfig(budget=28032)
     given = {"run_id": config.run_id, "study": "s", "phase": "run", "status": "ok", "error": None, "config": config.to_dict(),
-             "quality": {"test_mse": 0.9, "slices": {"of": "test"}}}  # fmt: skip
+             "found": {"cardinalities": {"age": 3}, "lookups": {"age": 1}, "dim": 16, "exact_table_bytes": 192},
+             "quality": {"val_mse": 0.8, "test_mse": 0.9, "best_epoch": 1.0, "history": [], "anchors": {},
+                         "slices": {"of": "test"}},
+             "cost": {"table_bytes": 96, "auxiliary_bytes": 0, "vocabulary_bytes": 0, "total_bytes": 96}}  # fmt: skip
     return Record(**{**given, **changes})
 
 

@@ -20,7 +20,6 @@ from ue_bench import shapes
 from ue_bench.errors import BenchError, one_line
 
 SCHEMA = 1
-STATUSES = ("ok", "failed")
 SPEED = "speed"  # study and phase of records that hold no run, but what the clocks of `ue-bench speed` gave
 PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 
@@ -134,19 +133,22 @@ def parse(text: bytes, path: Path | str) -> Record:
 
 
 _NAMES = dict.fromkeys(("run_id", "study", "phase", "status"), shapes.text) | {"error": shapes.maybe(shapes.text)}
-_ALSO = _NAMES | {"quality": shapes.QUALITY, "env": shapes.ENV}
-_SHAPE = shapes.fields(_ALSO | {"config": shapes.CONFIG, "found": shapes.FOUND, "cost": shapes.COST})
-_SPEED = shapes.fields(_ALSO | {"config": shapes.SPEED_CONFIG, "found": shapes.SPEED_FOUND, "cost": shapes.SPEED_COST})
+_SHAPES = {
+    "ok": shapes.fields({**_NAMES, "config": shapes.CONFIG, **shapes.RAN}),
+    "failed": shapes.fields({**_NAMES, "config": shapes.CONFIG, **shapes.FAILED}),
+}
+_MEASURED = shapes.fields({**_NAMES, **shapes.MEASURED})
 
 
 def _fault(content: dict[str, Any]) -> str | None:
     """What is wrong with a record that its checksum says is whole, or None."""
-    if fault := (_SPEED if content["phase"] == SPEED else _SHAPE)(content, ""):
+    phase, status = content["phase"], content["status"]
+    if phase not in PHASES or status not in list(_SHAPES):
+        return f"phase {phase!r}, status {status!r}; known are {', '.join((*PHASES, *_SHAPES))}"
+    if fault := (_MEASURED if phase == SPEED else _SHAPES[status])(content, ""):
         return fault
     if not (content["study"].isprintable() and content["run_id"].isprintable()):
         return f"study {content['study']!r}, run {content['run_id']!r}: a name is visible characters"
-    if content["phase"] not in PHASES or content["status"] not in STATUSES:
-        return f"phase {content['phase']!r}, status {content['status']!r}; known are {', '.join((*PHASES, *STATUSES))}"
     return None
 
 
@@ -154,7 +156,7 @@ def load(results: Path, study: str | None = None) -> tuple[list[Record], list[st
     """All records of a results folder (of one study), sorted by study and id, and one line for each file left out."""
     if not results.is_dir():
         raise BenchError(f"results folder {results} does not exist; run a study first or give another --results")
-    if study is not None and (not study or Path(study).name != study or "\0" in study):
+    if study is not None and (study == ".." or "\0" in study or Path(study).name != study or not study):
         raise BenchError(f"study {study!r} was given; it is the name of a folder in {results}")
     records, skipped = [], []
     for path in sorted(results.glob(f"{glob.escape(study) if study else '*'}/*.json")):

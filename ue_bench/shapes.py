@@ -32,6 +32,7 @@ real = _is("a finite number", _number)
 count = _is("a whole number from 0 up", _whole)
 text = _is("text", lambda value: isinstance(value, str))
 flag = _is("true or false", lambda value: isinstance(value, bool))
+nothing = _is("empty", lambda value: value == {})
 _fields = _is("fields by name", lambda value: isinstance(value, dict))
 _list = _is("a list", lambda value: isinstance(value, list))
 
@@ -94,27 +95,35 @@ CONFIG = fields({
     "region_rule": maybe(text), **dict.fromkeys(("budget", "dim", "width"), maybe(count)), "lookups": either(count, each(count)),
     **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count), "options": fields({}),
 })  # fmt: skip
-FOUND = fields({}, {
-    "n_rows": each(count), "cardinalities": each(count), "n_seen": each(count), "lookups": each(count), "dim": count,
-    "width": count, "exact_table_bytes": count, "method": text, "diagnostics": _DIAGNOSED, "trial": _TRIAL,
-})  # fmt: skip
-QUALITY = fields({}, {
-    **{f"{part}_mse": maybe(real) for part in ("train", "val", "test")}, "best_epoch": real,
+_BYTES = {f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "total")}
+_FOUND = {"cardinalities": each(count), "lookups": each(count), "dim": count, "exact_table_bytes": count}
+_FOUND_TOO = {
+    "n_rows": each(count), "n_seen": each(count), "width": count, "method": text, "diagnostics": _DIAGNOSED, "trial": _TRIAL,
+}  # fmt: skip
+_QUALITY = {
+    "val_mse": real, "test_mse": maybe(real), "best_epoch": real, "anchors": each(_SCORES),
     "history": many(fields({"epoch": real, "train_mse": real, "val_mse": real})),
-    "slices": each(either(text, fields({}, {"n": count, "mse": maybe(real)}))),
-    "anchors": each(_SCORES),
+}  # fmt: skip
+_QUALITY_TOO = {
+    "train_mse": maybe(real), "slices": each(either(text, fields({}, {"n": count, "mse": maybe(real)}))),
     "diagnostics": fields({}, {"angles": maybe(many(fields({"epoch": real, "angle": real})))}),
-})  # fmt: skip
-COST = fields({}, {
-    **{f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "vocabulary_floor", "total", "head", "optimizer")},
-    "peak_training_bytes": maybe(count), "train_seconds": real, "latency": many(_TIMING),
-})  # fmt: skip
+}  # fmt: skip
+_COST_TOO = {
+    **{f"{name}_bytes": count for name in ("vocabulary_floor", "head", "optimizer")}, "peak_training_bytes": maybe(count),
+    "train_seconds": real, "latency": many(_TIMING),
+}  # fmt: skip
 ENV = fields({}, {"versions": each(text), "time": text, "git_sha": maybe(text), "git_dirty": maybe(flag)})
+RAN = {  # of a run that went well; one that measures latency alone has no quality
+    "found": fields(_FOUND, _FOUND_TOO), "quality": either(nothing, fields(_QUALITY, _QUALITY_TOO)),
+    "cost": fields(_BYTES, _COST_TOO), "env": ENV,
+}  # fmt: skip
+FAILED = {"found": fields({}), "quality": fields({}), "cost": fields({}), "env": ENV}
 
-# A record of `ue-bench speed` holds no run.
 _CLAIM = fields({"ratio": real, "of": text, "must": text, "reached": maybe(flag)})
 _LINE = fields({
     "what": text, "value": real, "unit": text, "beside": each(real), "claims": many(_CLAIM), "note": text,
 })  # fmt: skip
-SPEED_CONFIG, SPEED_FOUND = fields({"case": text, "quick": flag}), fields({"title": text})
-SPEED_COST = fields({"lines": many(_LINE)})
+MEASURED = {  # a record of `ue-bench speed` holds no run
+    "config": fields({"case": text, "quick": flag}), "found": fields({"title": text}), "quality": nothing,
+    "cost": fields({"lines": many(_LINE)}), "env": ENV,
+}  # fmt: skip

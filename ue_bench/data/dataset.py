@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ class Dataset:
             "items": cardinalities["movie_id"],
             "features": cardinalities,
             "rating_scale": [float(ratings.min()), float(ratings.max())],
-            "time_span": [datetime.fromtimestamp(int(t), UTC).date().isoformat() for t in (times.min(), times.max())],
+            "time_span": [str(np.datetime64(int(t), "s").astype("datetime64[D]")) for t in (times.min(), times.max())],
             "source": self.source,
             "checksum": self.checksum,
         }

@@ -40,7 +40,7 @@ def group_name(config: dict[str, Any], regions: bool) -> str:
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
-    """(label, group) of every arm, each in one line. The group is the strategy, and its regions where it occurs in several forms.
+    """(label, group) of every arm, in one line. The group is the strategy, with its regions where it occurs in several forms.
     Equal labels get the fields in which they differ: the method's own knobs, and what a search chose, stand only where they are
     needed."""
     forms = defaultdict(set)

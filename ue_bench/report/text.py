@@ -10,7 +10,7 @@ from ue_bench.errors import one_line
 
 NOTHING = "–"
 # not the signs within a name such as user_id*genres: these are letters like any
-_MARKUP = re.compile(r"[\\`|~]|(?<!\w)[*_]|[*_](?!\w)|(?<=\])(?=[(\[])|^[#+=-]")
+_MARKUP = re.compile(r"[\\`|~]|(?<![^\W_])[*_]|[*_](?![^\W_])|(?<=\])(?=[(\[])|^[#+=-]")
 
 
 def plain(text: str) -> str:
