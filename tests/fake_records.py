@@ -38,6 +38,14 @@ def latency(base: float, noise: random.Random) -> list[dict[str, Any]]:
     return rows
 
 
+def smallest(config: RunConfig, study: str, phase: str, score: float, **found: Any) -> Record:
+    """A record of a run that went well, with what each has and no more."""
+    found = {"cardinalities": {"age": 3}, "lookups": {"age": 1}, "dim": 16, "exact_table_bytes": 192, **found}
+    quality = {"val_mse": score, "test_mse": score, "best_epoch": 1.0, "history": [], "anchors": {}}
+    cost = {"table_bytes": 96, "auxiliary_bytes": 0, "vocabulary_bytes": 0, "total_bytes": 96}
+    return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost)
+
+
 def make(asked: RunConfig, study: str = "fake", phase: str = "grid", mse: float | None = None,
          slowness: float = 1.0, **found: Any) -> Record:  # fmt: skip
     """One ok record; `mse` fixes the test MSE, else it follows from the configuration."""

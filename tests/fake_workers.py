@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Iterable
 
+from fake_records import smallest
+
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.study import Grid, Search, Study, shares
@@ -48,7 +50,7 @@ def result(job: Job) -> Record:
         error = "BudgetError: it cannot work with its budget"
         return Record(config.run_id, job.study, job.phase, "failed", error, config.to_dict())
     found = {"trial": job.trial} if job.trial else {}
-    return Record(config.run_id, job.study, job.phase, "ok", None, config.to_dict(), found, {"val_mse": score})
+    return smallest(config, job.study, job.phase, score, **found)
 
 
 def unfit(run_ids: Iterable[str]) -> set[str]:

@@ -8,6 +8,7 @@ import fake_workers
 import optuna
 import pytest
 from click.testing import CliRunner
+from fake_records import smallest
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 
@@ -233,7 +234,7 @@ def told(part: optuna.Study, text: str) -> None:
 
 
 def made(config: RunConfig, study: str = "fake") -> Record:
-    return Record(config.run_id, study, "grid", "ok", None, config.to_dict(), quality={"val_mse": 0.5})
+    return smallest(config, study, "grid", 0.5)
 
 
 def test_workers_with_other_data_are_refused(storage):

@@ -76,7 +76,7 @@ def _encode(folder: Path, seed: int) -> data.Encoded:
 
 def _in_a_process(arm: str, folder: Path, seed: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "ue_bench.speed.coding", arm, str(folder), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603 # our own words, no shell
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise BenchError(f"coding: {arm} gave no answer ({said[0]}); give fewer rows, or more memory")
