@@ -86,7 +86,7 @@ def shared(*names: str) -> Callable[[Any], Any]:
         "plugins": click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True,
                                 help="A Python file with more strategies; repeatable."),
         "storage": click.option("--storage", required=True, envvar="UE_BENCH_STORAGE", metavar="URL",
-                                help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE.  [default: $UE_BENCH_STORAGE]"),
+                                help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; may be set as UE_BENCH_STORAGE instead."),
         "time_limit": click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=None, metavar="SECONDS",
                                    help="End a run that takes longer: it fails, and the study goes on.  [default: none]"),
         "json": click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output."),
