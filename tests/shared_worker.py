@@ -10,7 +10,6 @@ ARMS = replace(FAST, strategy="collisionless"), replace(FAST, strategy="per_feat
 SEARCH = Search(FAST, {"lr": (1e-3, 4e-3, 1e-2)}, trials=3, compression=2, against=(FAST,), best=1, seeds=1)
 STUDIES = {
     "tiny": Study("do tiny tables differ?", (Grid(ARMS, (2,), seeds=3), SEARCH)),
-    "tight": Study("is one arm too small?", (Grid((FAST, replace(FAST, budget=10), replace(FAST, lr=1e30)), seeds=1),)),
 }
 
 
