@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -76,7 +77,7 @@ def take_part(url: str, told: Path) -> None:
 
 
 def test_workers_killed_at_any_moment_lose_and_double_nothing(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the killed cannot tidy up
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the killed cannot tidy up
     url, chance, fork = server.new_database("chaos"), random.Random(0), get_context("fork")
     workers = []
 
