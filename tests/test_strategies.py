@@ -164,5 +164,5 @@ def test_sparse_gradients_hold_only_the_rows_touched():
     built = build(spec(sparse=True))
     built(torch.tensor([[0, 0, 0]])).sum().backward()
     assert built.pool.weight.grad.is_sparse
-    assert built.sparse_parameters() == [built.pool.weight]
-    assert build(spec()).sparse_parameters() == []
+    assert built.sparse_pools() == [built.pool]
+    assert build(spec()).sparse_pools() == []

@@ -90,7 +90,7 @@ def test_a_full_batch_is_one_step_an_epoch():
 
 
 def test_sparse_and_dense_adam_touch_the_same_rows_alike():
-    """One step from the same start: SparseAdam moves the rows of the batch as Adam does, and no others."""
+    """One step from the same start: it moves the rows of the batch as Adam does, and no others."""
     dense, sparse = model(), model(sparse=True)
     few = Rows(TRAIN.codes[:32], TRAIN.ratings[:32])
     fit(dense, few, VALIDATION, recipe(batch_size=None, epochs=1))

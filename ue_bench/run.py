@@ -73,7 +73,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
     quality: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model = make_model(config, spec, mean).to(device)
-        cost, path = sizes(model), "sparse" if model.strategy.sparse_parameters() else "dense"
+        cost, path = sizes(model), "sparse" if model.strategy.sparse_pools() else "dense"
         if config.measure == "latency":
             model.strategy.end_training()
         else:

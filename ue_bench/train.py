@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -65,13 +66,14 @@ class Optimizers:
     """
 
     def __init__(self, model: RatingModel, recipe: Recipe) -> None:
-        sparse = model.strategy.sparse_parameters()
+        sparse = model.strategy.sparse_pools()
+        self.rows: RowAdam | None = None
         if (recipe.optimizer in SPARSE or sparse) and recipe.weight_decay:
             raise BenchError(
                 f"optimizer: {recipe.optimizer} trains on sparse gradients, which allow no weight decay "
                 f"({recipe.weight_decay} was given); set it to 0, or choose adam or adamw with the dense optimizer path"
             )
-        ids = {id(p) for p in sparse}
+        ids = {id(pool.weight) for pool in sparse}
         dense = [p for p in model.parameters() if id(p) not in ids]
         if recipe.optimizer == "adagrad":
             self.parts: list[torch.optim.Optimizer] = [torch.optim.Adagrad(model.parameters(), lr=recipe.lr)]
@@ -79,7 +81,11 @@ class Optimizers:
         kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         self.parts = [kind(dense, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)]
         if sparse:
-            self.parts.append(RowAdam(sparse, lr=recipe.lr))
+            lazy = recipe.optimizer == "sparse_adam"
+            self.rows = RowAdam([pool.weight for pool in sparse], lr=recipe.lr, lazy=lazy)
+            self.parts.append(self.rows)
+            for pool in sparse:
+                pool.before_read = None if lazy else partial(self.rows.catch_up, pool.weight)
 
     def zero_grad(self) -> None:
         for part in self.parts:
@@ -88,6 +94,11 @@ class Optimizers:
     def step(self) -> None:
         for part in self.parts:
             part.step()
+
+    def settle(self) -> None:
+        """Before weights are read in another way than by a step: what it has put off until a row is read is done now."""
+        if self.rows is not None:
+            self.rows.settle()
 
     def n_bytes(self) -> int:
         """Bytes of the state it keeps beside the parameters."""
@@ -157,6 +168,7 @@ def fit(
             found.steps += 1
             if step not in stops:
                 continue
+            optimizers.settle()
             now = {"epoch": epoch + step / steps, "train_mse": squared.item() / rows, "val_mse": mse(model, validation)}
             squared, rows = torch.zeros_like(squared), 0
             if not (math.isfinite(now["train_mse"]) and math.isfinite(now["val_mse"])):
@@ -174,8 +186,12 @@ def fit(
         found.epochs_run = epoch + 1
         if waited >= patience:
             break
+        optimizers.settle()
         if model.strategy.end_epoch(epoch):
             optimizers = Optimizers(model, recipe)
+    optimizers.settle()
+    for pool in model.strategy.sparse_pools():
+        pool.before_read = None
     if best_state is not None:
         model.load_state_dict(best_state)
     model.strategy.end_training()

@@ -5,7 +5,7 @@ Letters: B rows, F features, L slots per row, D numbers per lookup, W output wid
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, final
@@ -102,6 +102,7 @@ class Pool(nn.Module):
         self.weight = nn.Parameter(weight)
         self.sparse = spec.sparse and weight.numel() > spec.sparse_above
         self.register_buffer("_offsets", None, persistent=False)  # of bags of one row, for as many slots as the last batch had
+        self.before_read: Callable[[Tensor], None] | None = None  # an optimizer's, which is told the slots in training
         if spec.init == "normal":
             nn.init.normal_(self.weight, std=spec.init_scale)
         else:
@@ -111,6 +112,8 @@ class Pool(nn.Module):
         """Rows of the pool: [..., numbers] for int64 slots of any shape."""
         weight: Any = self._parameters["weight"]  # read directly, as in EmbeddingStrategy.slots
         if torch.is_grad_enabled():
+            if self.before_read is not None:
+                self.before_read(slots)
             return gather(weight, slots, self.sparse)
         if slots.numel() < MANY or weight.is_cuda:
             return torch.embedding(weight, slots)
@@ -271,9 +274,9 @@ class EmbeddingStrategy(nn.Module, ABC):
         return sum(map(_n_bytes, self.state_dict().values()))
 
     @final
-    def sparse_parameters(self) -> list[nn.Parameter]:
+    def sparse_pools(self) -> list[Pool]:
         """Pools whose gradients are sparse, for the optimizer."""
-        return [module.weight for module in self.modules() if isinstance(module, Pool) and module.sparse]
+        return [module for module in self.modules() if isinstance(module, Pool) and module.sparse]
 
 
 def _n_bytes(tensor: Tensor) -> int:
