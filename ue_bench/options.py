@@ -48,7 +48,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("init", str, "Initial numbers of the table: uniform or normal."),
     ("init_scale", float, "Half-width of the uniform, or standard deviation of the normal."),
     ("rating_bias", str, "The last bias starts at the training mean, or at torch's default."),
-    ("optimizer", str, f"{', '.join(CHOICES['optimizer'])}; sparse_adam is adam on the sparse path."),
+    ("optimizer", str, f"{', '.join(CHOICES['optimizer'])}; sparse_adam leaves the momentum of rows outside the batch alone."),
     ("optimizer_path", str, "Gradients of the table: dense, sparse (the rows of the batch), or auto: sparse for large tables."),
     ("lr", float, "Learning rate."),
     ("weight_decay", float, "Weight decay."),

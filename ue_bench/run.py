@@ -21,7 +21,7 @@ from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
 
 PARTS = {"train": 0, "val": 1, "test": 2}
 # Numbers of a pool from which adam takes the sparse path. A step of 256 rows and 7 lookups of 16 numbers takes as long on either
-# between half a million and a million of them, and at 3 million 7 times as long on the dense one (`ue-bench speed step`).
+# between a million and a million and a half of them, and at 16 million 18 times that when dense (`ue-bench speed step`).
 # The exact table of `wide` on ML-100K has 1.1 million and stays on the dense path, as its published records do.
 DENSE_UP_TO = 1_500_000
 

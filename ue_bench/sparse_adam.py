@@ -61,7 +61,8 @@ class RowAdam(torch.optim.Optimizer):
                 if not lazy:
                     reached = torch.zeros(len(table), dtype=torch.int32, device=table.device)  # the step a row is up to date with
                     left = torch.zeros(2 * HORIZON, dtype=table.dtype, device=table.device)  # the sum above, by s, until now
-                    self.state[table] |= {"reached": reached, "left": left, "read": None}
+                    ratios = (betas[0] / math.sqrt(betas[1])) ** torch.arange(HORIZON, 0, -1, dtype=torch.float64)
+                    self.state[table] |= {"reached": reached, "left": left, "ratios": ratios.to(left), "read": None}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -118,7 +119,7 @@ def _move(table: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[st
     correction = math.sqrt(1 - b2**step) / (1 - b1**step)
     if not group["lazy"]:
         state["reached"].index_fill_(0, rows, step)
-        _spend(state, step, b1 / math.sqrt(b2), correction)
+        _spend(state, step, correction)
         eps *= math.sqrt(1 - b2**step)  # Adam adds it after the correction, SparseAdam before
     change = first.div_(second.sqrt_().add_(eps)).mul_(-group["lr"] * correction)
     table.index_add_(0, rows, change)  # with the rate as its `alpha` this would take five times as long
@@ -131,11 +132,13 @@ def _catch_up(table: Tensor, rows: Tensor, state: dict[str, Any], group: dict[st
     places, moved = _moments(table, rows, state)
     first, second = moved.chunk(2)
     since, left = reached.to(table.dtype).unsqueeze(1), state["left"].index_select(0, reached).unsqueeze(1)
-    eps = (1 - b2 ** (since + 1)).sqrt_().mul_(group["eps"])  # as in the first and largest of the steps that were missed
+    eps = (
+        ((since + 1) * math.log(b2)).expm1_().neg_().sqrt_().mul_(group["eps"])
+    )  # as in the first and largest of the steps that were missed
     table.index_add_(0, rows, (first / second.sqrt().add_(eps)).mul_(left.mul_(-group["lr"])))
     missed = state["step"] - since
-    first.mul_(b1**missed)
-    second.mul_(b2**missed)
+    first.mul_((missed * math.log(b1)).exp_())
+    second.mul_((missed * math.log(b2)).exp_())
     return places, moved
 
 
@@ -154,9 +157,9 @@ def _moments(table: Tensor, rows: Tensor, state: dict[str, Any]) -> tuple[Tensor
     return places, state["moments"].view(-1, table.shape[1]).index_select(0, places)
 
 
-def _spend(state: dict[str, Any], step: int, ratio: float, correction: float) -> None:
+def _spend(state: dict[str, Any], step: int, correction: float) -> None:
     """Add the term of this step to the sums of the steps before it."""
     if step >= len(state["left"]):
         state["left"] = torch.cat((state["left"], torch.zeros_like(state["left"])))
-    since = torch.arange(min(step, HORIZON), 0, -1, dtype=state["left"].dtype, device=state["left"].device)
-    state["left"][max(0, step - HORIZON) : step] += ratio**since * correction
+    before = min(step, HORIZON)
+    state["left"][step - before : step].add_(state["ratios"][HORIZON - before :], alpha=correction)
