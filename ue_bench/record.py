@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -110,7 +111,7 @@ def read(path: Path) -> Record:
 def parse(text: bytes, path: Path | str) -> Record:
     """The inverse of `Record.to_json`. Raises BenchError as `read` does; `path` is what it names."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_shared)
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     names = {f.name for f in fields(Record)}
@@ -150,6 +151,11 @@ def _fault(content: dict[str, Any]) -> str | None:
     if not (content["study"].isprintable() and content["run_id"].isprintable()):
         return f"study {content['study']!r}, run {content['run_id']!r}: a name is visible characters"
     return None
+
+
+def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names and texts are in memory once for all records: they are half of a record."""
+    return {sys.intern(name): sys.intern(value) if isinstance(value, str) else value for name, value in pairs}
 
 
 def load(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
