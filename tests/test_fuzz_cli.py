@@ -80,7 +80,7 @@ def options(draw):
     return given
 
 
-@cases(fast=40, slow=800, given=options(), strategy=st.sampled_from(("unified", "per_feature", "collisionless", "robe", "int8")))
+@cases(fast=25, slow=300, given=options(), strategy=st.sampled_from(("unified", "per_feature", "collisionless", "robe", "int8")))
 def test_a_run(place, given, strategy):
     fixed = ["--strategy", strategy, "--budget", "4kB", "--measure", "quality", "--data-dir", "data", "--results", "results"]
     ends("run", *fixed, *given)
@@ -90,18 +90,18 @@ STUDIES = st.sampled_from(("default", "known-answer", "article"))
 GIVEN = st.lists(st.tuples(st.sampled_from(("seed", "workers", "dataset", "plugin", "nonsense")), sizes | words), max_size=2)
 
 
-@cases(fast=20, slow=300, name=STUDIES | words, given=GIVEN, quick=st.booleans())
+@cases(fast=20, slow=150, name=STUDIES | words, given=GIVEN, quick=st.booleans())
 def test_a_study(place, name, given, quick):
     fixed = ["--results", "results", "--data-dir", "data"]
     ends("study", *fixed, *(f"--{option}={value}" for option, value in given), *["--quick"] * quick, "--", name)
 
 
-@cases(fast=20, slow=500, one=words | st.just("unified"), other=words | st.just("per_feature"), study=st.none() | words)
+@cases(fast=20, slow=300, one=words | st.just("unified"), other=words | st.just("per_feature"), study=st.none() | words)
 def test_a_comparison(place, one, other, study):
     ends("compare", "--results", "results", *([] if study is None else [f"--study={study}"]), "--", one, other)
 
 
-@cases(fast=20, slow=500, what=words | st.sampled_from(("strategies", "studies", "datasets")),
+@cases(fast=20, slow=200, what=words | st.sampled_from(("strategies", "studies", "datasets")),
        flags=st.lists(st.sampled_from(("--json", "--markdown")), max_size=2))  # fmt: skip
 def test_a_list(place, what, flags):
     ends("list", *flags, "--", what)
@@ -114,7 +114,7 @@ def test_a_data_set(place, dataset, folder, json):
     ends("data", f"--dataset={dataset}", f"--data-dir={folder}", *["--json"] * json)
 
 
-@cases(fast=10, slow=200, results=words | st.just("results"), study=words, page=st.binary(max_size=80) | st.text(max_size=40).map(
+@cases(fast=5, slow=60, results=words | st.just("results"), study=words, page=st.binary(max_size=80) | st.text(max_size=40).map(
     lambda text: f"<!-- ue-bench: {text} -->\nold\n<!-- end -->\n".encode()))  # fmt: skip
 def test_a_report_and_a_check(place, results, study, page):
     Path("page.md").write_bytes(page)

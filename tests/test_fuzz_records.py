@@ -199,7 +199,7 @@ def tell(records: list[record.Record]) -> None:
 odd = st.one_of(json_like, st.sampled_from([0, -1, 1e-300, 1e99, -1e99, 2**62, 2**63, "", [], {}, None]), fuzzing.numbers)
 
 
-@cases(fast=6, slow=400, which=st.sampled_from(sorted(RUNS)), seed=st.integers(0, 2**32), value=odd)
+@cases(fast=6, slow=300, which=st.sampled_from(sorted(RUNS)), seed=st.integers(0, 2**32), value=odd)
 def test_a_value_of_another_kind_is_left_out_or_told(tmp_path, which, seed, value):
     first, *rest = RUNS[which]
     found = reread(tmp_path / "a.json", change(json.loads(first.to_json()), seed, value))
