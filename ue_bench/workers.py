@@ -78,6 +78,13 @@ class Workers:
         return self.count - len(self._running)
 
     def start(self, job: Job) -> None:
+        try:
+            self._start(job)
+        except (EOFError, ConnectionError):  # the forkserver was killed in this very moment
+            time.sleep(0.1)  # until the system says so too
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
         _ensure_forkserver()
         reader, writer = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_run, args=(job, writer))
