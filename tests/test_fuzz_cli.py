@@ -23,7 +23,7 @@ EVIDENCE = Evidence(RUNS)
 class Workers:
     """Where the work of a study begins."""
 
-    def __init__(self, count):
+    def __init__(self, count, time_limit=None):
         raise BenchError("the work begins")
 
 

@@ -215,7 +215,7 @@ class FakeWorkers:
 
     free = 1
 
-    def __init__(self, count):
+    def __init__(self, count, time_limit=None):
         self.made = []
 
     def __enter__(self):

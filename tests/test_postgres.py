@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -51,9 +52,12 @@ def movielens(tmp_path_factory):
     return official.write_folder(tmp_path_factory.mktemp("data"), "ml-100k")
 
 
+storage_of = cache(Storage)  # one, for each has connections of its own
+
+
 def trials(url: str) -> dict[str, list[FrozenTrial]]:
     """All trials by part."""
-    storage = Storage(url)
+    storage = storage_of(url)
     names = [name for name in storage.names() if Named.read(name)]
     return {Named.read(name).part: optuna.load_study(study_name=name, storage=storage.cached).trials for name in names}
 
