@@ -44,8 +44,18 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
     rows = np.empty((column.height, len(seeds)), np.int64)
     for lookup, seed in enumerate(seeds):  # one query a seed: a query of several starts polars' thread pool, which costs more
         digests = column.select(_xxh32(seed)).to_series().to_numpy()
-        np.remainder(digests, size, out=rows[:, lookup], casting="unsafe", dtype=np.uint32 if size < 2**32 else np.uint64)
+        _remainder(digests, size, rows[:, lookup])
     return torch.from_numpy(rows)
+
+
+def _remainder(digests: np.ndarray, size: int, rows: np.ndarray) -> None:
+    """`digests` (uint32) modulo `size`, into int64 `rows`: by a division, which numpy vectorises as it does no remainder."""
+    if size >= 2**32:  # larger than any digest
+        rows[:] = digests
+        return
+    whole = np.floor_divide(digests, np.uint32(size))
+    np.multiply(whole, np.uint32(size), out=whole)
+    np.subtract(digests, whole, out=rows, casting="unsafe")
 
 
 @lru_cache(maxsize=4096)
