@@ -1,5 +1,6 @@
 """What many tests share. ML-100K comes from the data cache, or is fetched into it as any user's first run does."""
 
+import fcntl
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,6 +10,20 @@ import pytest
 import survival
 
 from ue_bench.data import Dataset, load
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A test marked `alone`, which compares times, runs while no other process of the test run has a test under way."""
+    if not hasattr(item.config, "workerinput"):  # there is one process
+        return (yield)
+    folder = item.config.rootpath / ".pytest_cache"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "gate.lock", "w") as gate, open(folder / "road.lock", "w") as road:
+        fcntl.flock(gate, fcntl.LOCK_EX)  # who waits for the road holds it, so that none can pass him for ever
+        fcntl.flock(road, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

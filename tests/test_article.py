@@ -34,6 +34,7 @@ def test_losses_are_those_of_the_article(movielens_100k):
         assert (history[step - 1]["train_mse"], history[step - 1]["val_mse"]) == pytest.approx(losses, rel=1e-4)
 
 
+@pytest.mark.alone
 def test_equals_the_literal_program_and_is_50_times_as_fast(movielens_100k):
     """Per step, in one process, turn by turn, the best of six each: the literal program does one step a turn, ours all 100."""
     train, validation = columns(movielens_100k)

@@ -85,6 +85,7 @@ def test_help_loads_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.alone
 def test_help_takes_less_than_a_third_of_a_second():
     def seconds() -> float:
         start = time.perf_counter()

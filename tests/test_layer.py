@@ -134,6 +134,7 @@ def test_it_is_a_torch_module(layers):
     assert UnifiedEmbedding(4, 3, dtype=torch.float64)(words, (0,)).dtype == torch.float64
 
 
+@pytest.mark.alone
 def test_at_least_75_times_as_fast_as_the_loop():
     """4,096 values and 2 lookups on one thread, best of several in one process."""
     threads = torch.get_num_threads()

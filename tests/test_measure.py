@@ -14,6 +14,7 @@ from ue_bench.strategies import Spec, build
 CPU = torch.device("cpu")
 
 
+@pytest.mark.alone
 def test_a_sleep_takes_as_long_as_it_sleeps():
     found = timing(lambda: time.sleep(0.002), CPU, seconds=0.1)
     assert 2_000 <= found.p50_us < 6_000

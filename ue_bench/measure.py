@@ -96,13 +96,13 @@ def lookup_latency(
 ) -> list[dict[str, Any]]:
     """Latency of turning a batch into vectors: from codes (slots are cached) and from raw values (hashed or looked up anew).
 
-    rows: codes int64 [N, F] to draw batches from, repeated where N is too small. One entry a source and batch size.
+    rows: codes int32 or int64 [N, F] to draw batches from, repeated where N is too small. One entry a source and batch size.
     """
     strategy.eval()
     found = []
     texts = [list(feature.values) for feature in strategy.spec.features]
     for batch in batches:
-        codes = rows[torch.arange(batch) % len(rows)]
+        codes = rows[torch.arange(batch) % len(rows)].long()
         values = [[texts[feature][code] for code in column] for feature, column in enumerate(codes.t().tolist())]
         for source, call in (
             ("codes", lambda c=codes: strategy(c)),

@@ -20,8 +20,8 @@ from ue_bench.strategies import Spec, build, entry_of, method_of, regions_of
 from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
 
 PARTS = {"train": 0, "val": 1, "test": 2}
-# Numbers of a pool from which adam takes the sparse path. A step of 256 rows and 7 lookups of 16 numbers takes as long on either
-# between a million and a million and a half of them, and at 16 million 18 times that when dense (`ue-bench speed step`).
+# Numbers of a pool from which adam takes the sparse path. A step of 256 rows and 7 lookups of 16 numbers takes half as long on
+# the dense path at 160,000 of them, 1.4 times as long at 1.6 million and 8 times as long at 16 million (`ue-bench speed step`).
 # The exact table of `wide` on ML-100K has 1.1 million and stays on the dense path, as its published records do.
 DENSE_UP_TO = 1_500_000
 

@@ -22,7 +22,7 @@ EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
 
 @dataclass(frozen=True)
 class Rows:
-    """Rated rows on one device: codes int64 [N, F], ratings float32 [N]."""
+    """Rated rows on one device: codes int32 (or int64) [N, F], ratings float32 [N]."""
 
     codes: Tensor
     ratings: Tensor

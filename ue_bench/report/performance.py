@@ -34,8 +34,8 @@ def claim(told: dict[str, Any]) -> str:
 
 
 def _ratio(value: float) -> str:
-    """Three digits; a slope may be zero or less."""
-    return _three(value) if value >= 0.1 else f"{value:.2f}"
+    """Three digits; a slope or a difference may be zero or less."""
+    return _three(value) if value >= 0.1 else f"{value:.4f}"
 
 
 def terminal(record: Record) -> str:

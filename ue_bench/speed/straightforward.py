@@ -92,7 +92,7 @@ def beside(seeds: int = 5, dataset: str = "ml-100k") -> list[dict[str, float]]:
     for seed in range(seeds):
         config = RunConfig(dataset=dataset, strategy="collisionless").with_seed(seed)
         encoded = data.encode(loaded, loaded.feature_names("base"), data.split(loaded, "random", seed))
-        codes, ratings = torch.from_numpy(encoded.codes), torch.from_numpy(encoded.ratings)
+        codes, ratings = torch.from_numpy(encoded.codes), torch.from_numpy(encoded.ratings.copy())
         chosen = {name: torch.from_numpy(encoded.parts == part) for name, part in PARTS.items()}
         rows = {name: Rows(codes[mask], ratings[mask]) for name, mask in chosen.items()}
         theirs = straightforward(rows["train"], rows["val"], [f.cardinality for f in encoded.features], config)

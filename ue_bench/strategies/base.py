@@ -197,7 +197,10 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     @final
     def slots(self, codes: Tensor) -> Tensor:
-        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once."""
+        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once.
+
+        Codes of 32 bits, as the trainer holds them, are as good.
+        """
         kept = self._buffers  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
         slots, start = kept["_slots"], kept["_start"]
         if slots is None or start is None:
@@ -210,7 +213,7 @@ class EmbeddingStrategy(nn.Module, ABC):
                 owners = kept["_owners"] = owner.expand(rows, -1)
             codes = codes.gather(1, owners)
         beside = kept["_beside"]
-        if beside is not None and codes.numel() < FEW:
+        if beside is not None and codes.numel() < FEW and codes.dtype == torch.int64:  # older torch gathers by no other
             return beside.gather(0, codes)
         places = codes + start
         return slots.index_select(0, places.flatten()).view(rows, self._n_slots)
