@@ -38,8 +38,8 @@ def measure(quick: bool) -> Iterator[Line]:
             slots = strategy.slots(codes)
             gather = fastest_gather(strategy, codes)
             calls: dict[str, Callable[[], Any]] = {"ours": partial(strategy, codes), LIMIT: partial(bare, gather, weight)}
-            agree(torch.equal(gather(), slots) and torch.equal(calls["ours"](), calls[LIMIT]()))
-            calls |= {name: partial(after, gather, make(weight, slots)) for name, make in rivals.items()}
+            agree(torch.equal(gather(), slots.long()) and torch.equal(calls["ours"](), calls[LIMIT]()))
+            calls |= {name: partial(after, gather, make(weight, slots.long())) for name, make in rivals.items()}
             clocked = in_turns(calls, 1.0 if quick else 6.0)
             claims = [Claim(clocked.ratio("ours", LIMIT), "x the limit", f"<= {most:g}")]
             claims += [Claim(clocked.ratio("ours", name), f"x {name}", "< 1") for name in rivals]

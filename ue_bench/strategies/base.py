@@ -109,17 +109,19 @@ class Pool(nn.Module):
             nn.init.uniform_(self.weight, -spec.init_scale, spec.init_scale)
 
     def forward(self, slots: Tensor) -> Tensor:
-        """Rows of the pool: [..., numbers] for int64 slots of any shape."""
+        """Rows of the pool: [..., numbers] for slots of any shape, of 32 or 64 bits."""
         weight: Any = self._parameters["weight"]  # read directly, as in EmbeddingStrategy.slots
         if torch.is_grad_enabled():
+            if self.sparse:
+                slots = slots.long()  # a sparse gradient has no other
             if self.before_read is not None:
                 self.before_read(slots)
             return gather(weight, slots, self.sparse)
         if slots.numel() < MANY or weight.is_cuda:
             return torch.embedding(weight, slots)
         offsets = self._buffers["_offsets"]
-        if offsets is None or len(offsets) != slots.numel():
-            offsets = self._buffers["_offsets"] = torch.arange(slots.numel())
+        if offsets is None or offsets.numel() != slots.numel() or offsets.dtype != slots.dtype:
+            offsets = self._buffers["_offsets"] = torch.arange(slots.numel(), dtype=slots.dtype)
         bags = torch.embedding_bag(weight.detach(), slots.flatten(), offsets)  # detached, it prepares nothing for a gradient
         return bags[0].view(*slots.shape, weight.shape[1])
 
@@ -197,9 +199,9 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     @final
     def slots(self, codes: Tensor) -> Tensor:
-        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L]. Each distinct value was located once.
+        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L], of 32 bits where all are rows of one pool.
 
-        Codes of 32 bits, as the trainer holds them, are as good.
+        Each distinct value was located once. Codes of 32 bits, as the trainer holds them, are as good.
         """
         kept = self._buffers  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
         slots, start = kept["_slots"], kept["_start"]
@@ -231,6 +233,8 @@ class EmbeddingStrategy(nn.Module, ABC):
         group = math.gcd(*counts)
         owner = [feature for feature, count in enumerate(counts) for _ in range(count // group)]
         groups = [part for slots in located for part in slots.split(group, dim=1)]
+        if self.one_pool and all(part.amax() < 2**31 for part in groups if part.numel()):
+            groups = [part.int() for part in groups]  # a tenth of a large lookup
         kept = torch.cat(groups).to(device)
         self._slots = kept.flatten() if group == 1 else kept  # of one dimension, it is gathered four times as fast
         self._n_slots = sum(counts)
