@@ -112,8 +112,7 @@ class Pool(nn.Module):
         """Rows of the pool: [..., numbers] for slots of any shape, of 32 or 64 bits."""
         weight: Any = self._parameters["weight"]  # read directly, as in EmbeddingStrategy.slots
         if torch.is_grad_enabled():
-            if self.sparse:
-                slots = slots.long()  # a sparse gradient has no other
+            slots = slots.long()  # a gradient is summed up faster by these
             if self.before_read is not None:
                 self.before_read(slots)
             return gather(weight, slots, self.sparse)
