@@ -1,7 +1,7 @@
 """Does training by the rows of a batch reach the MSE of training the whole table?
 
 Command: ue-bench study optimizer_path --workers 2
-Cost: 20 runs, 5 minutes on 2 cores that other programs used too.
+Cost: 20 runs, half a minute on 2 cores.
 Expect: the same MSE within the noise: on the sparse path a row catches up with the steps it was not in when it is read again.
 Were it left alone, as torch's SparseAdam does (`--optimizer sparse_adam`), `wide` would be worse by 0.008. The default path is
 dense up to 1.5 million numbers of a table, so that here both are asked for.
