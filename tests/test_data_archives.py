@@ -3,18 +3,18 @@
 import random
 import struct
 import subprocess
-import threading
 import time
 import tracemalloc
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import movielens_files as official
 import pytest
 from click.testing import CliRunner
+from web_server import answering
 
 from ue_bench.cli import main
 from ue_bench.data import DATASETS, archive, catalog, load, pypi
@@ -269,15 +269,8 @@ def sending(headers: dict[str, str], piece: bytes, pieces: int):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/m.zip", sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as address:
+        yield f"{address}/m.zip", sent
 
 
 MEGABYTE = b"100000\r\n" + bytes(1 << 20) + b"\r\n"  # one chunk of the chunked encoding

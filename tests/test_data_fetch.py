@@ -7,11 +7,12 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import movielens_files as official
 import pytest
+from web_server import answering
 
 from ue_bench.data import DATASETS, fetch, load, pypi
 from ue_bench.data.files import content_checksum
@@ -38,15 +39,8 @@ def serving(files: dict[str, bytes], cut: int = 0):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as address:
+        yield address, asked
 
 
 @pytest.fixture
