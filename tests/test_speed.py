@@ -84,7 +84,7 @@ def test_what_is_compiled_is_timed_beside_the_eager_program(monkeypatch):
 def test_without_a_compiler_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(compiled, "COMPILERS", ("no-such-program",))
     (line,) = compiled.measure(quick=True)
-    assert "no-such-program" in line.note
+    assert (line.value, "no-such-program" in line.note) == (None, True)
 
 
 def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
@@ -199,3 +199,16 @@ def test_an_unknown_case_is_refused(tmp_path):
     assert done.exit_code == 2
     assert "did you mean 'forward'" in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_report_is_of_runs(measured, tmp_path):
+    write(measured, tmp_path / "speed-alone")
+    done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "speed-alone")])
+    assert done.exit_code == 2
+    assert "has no run, only what ue-bench speed measured" in done.output
+    for run in fake.study_grid(seeds=2):
+        write(run, tmp_path / "both")
+    write(measured, tmp_path / "both")
+    done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "both")])
+    assert done.exit_code == 0, done.output
+    assert "ue-bench study speed" not in (tmp_path / "both" / "report" / "report.html").read_text()

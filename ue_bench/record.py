@@ -21,6 +21,7 @@ from ue_bench import shapes
 from ue_bench.errors import BenchError, one_line
 
 SCHEMA = 1
+QUICK = "-quick"  # how the folder of a short form ends, of a study or of `ue-bench speed`
 SPEED = "speed"  # study and phase of records that hold no run, but what the clocks of `ue-bench speed` gave
 PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 
@@ -146,7 +147,7 @@ def _fault(content: dict[str, Any]) -> str | None:
     phase, status = content["phase"], content["status"]
     if phase not in PHASES or status not in list(_SHAPES):
         return f"phase {phase!r}, status {status!r}; known are {', '.join((*PHASES, *_SHAPES))}"
-    if fault := (_MEASURED if phase == SPEED else _SHAPES[status])(content, ""):
+    if fault := (_MEASURED if phase == SPEED else _SHAPES[status])(content, ()):
         return fault
     if not (content["study"].isprintable() and content["run_id"].isprintable()):
         return f"study {content['study']!r}, run {content['run_id']!r}: a name is visible characters"

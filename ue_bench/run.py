@@ -21,7 +21,7 @@ from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, predict
 
 PARTS = {"train": 0, "val": 1, "test": 2}
 # Numbers of a pool from which adam takes the sparse path. A step of 256 rows and 7 lookups of 16 numbers takes half as long on
-# the dense path at 160,000 of them, 1.4 times as long at 1.6 million and 8 times as long at 16 million (`ue-bench speed step`).
+# the dense path at 160,000 of them, 1.3 times as long at 1.6 million and 9 times as long at 16 million (`ue-bench speed step`).
 # The exact table of `wide` on ML-100K has 1.1 million and stays on the dense path, as its published records do.
 DENSE_UP_TO = 1_500_000
 
@@ -67,8 +67,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
     encoded = data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))
     rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
-    recipe = Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
-                    config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
+    recipe = make_recipe(config)
     mean = float(encoded.ratings[encoded.parts == PARTS["train"]].mean())
     quality: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -131,6 +130,12 @@ def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel
     exact_at_most = config.low_cardinality_max if config.low_cardinality == "exact" else 0
     bias = mean_rating if config.rating_bias == "mean" else None
     return RatingModel(build(spec, exact_at_most), config.head, config.hidden, config.dropout, bias)
+
+
+def make_recipe(config: RunConfig) -> Recipe:
+    """How a configuration trains."""
+    return Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
+                  config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
 
 
 def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:

@@ -13,14 +13,13 @@ from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.folder import alone
 from ue_bench.progress import progress
-from ue_bench.record import Record
+from ue_bench.record import QUICK, Record
 from ue_bench.run import exact_table_bytes, has_budget, resolve
 from ue_bench.search import Sampler, belongs, best_few, blind, trial_facts
 from ue_bench.study import Grid, Search, Study
 from ue_bench.workers import ENDED, Job, Workers
 
 FRESH = 100  # the seeds that confirm a search start this far above its own
-QUICK = "-quick"  # the records of a study's short form lie in a folder of their own
 
 
 @dataclass

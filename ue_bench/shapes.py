@@ -4,28 +4,37 @@ A record whose text is whole may still hold a word where a number belongs, when 
 found here, when it is read, and not by whatever happens to use that value first. What nothing relies on may be anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 LARGEST = 1e100  # of a measurement: its square must be a number too
 WORD = 2**63  # of a count: a frame holds it in 64 bits
 
-Shape = Callable[[Any, str], str | None]  # a value and its place in the record -> what is wrong with it, or None
+Place = tuple[Any, ...]  # () or (place of what it lies in, name or number): written out where something is wrong alone
+Shape = Callable[[Any, Place], str | None]  # a value and its place in the record -> what is wrong with it, or None
+
+
+def _told(place: Place) -> str:
+    """`cost.latency[3].p50_us`."""
+    outer, name = (_told(place[0]), place[1]) if place else ("", "")
+    if isinstance(name, int):
+        return f"{outer}[{name}]"
+    return f"{outer}.{name}" if outer else str(name)
 
 
 def _is(kind: str, right: Callable[[Any], bool]) -> Shape:
-    def fault(value: Any, place: str) -> str | None:
-        return None if right(value) else f"{place} is {str(value)[:80]!r}; it must be {kind}"
+    def fault(value: Any, place: Place) -> str | None:
+        return None if right(value) else f"{_told(place)} is {str(value)[:80]!r}; it must be {kind}"
 
     return fault
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return type(value) in (float, int) and -LARGEST <= value <= LARGEST  # no truth value, no NaN
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < WORD
+    return type(value) is int and 0 <= value < WORD
 
 
 real = _is("a finite number", _number)
@@ -49,31 +58,37 @@ def either(one: Shape, other: Shape) -> Shape:
 
 def each(shape: Shape) -> Shape:
     """Fields of any names, each of that shape."""
-    return lambda value, place: _fields(value, place) or _first(shape(own, f"{place}.{name}") for name, own in value.items())
+    return lambda value, place: _fields(value, place) or _first(shape, value.items(), place)
 
 
 def many(shape: Shape) -> Shape:
     """A list of those."""
-    return lambda value, place: _list(value, place) or _first(shape(own, f"{place}[{n}]") for n, own in enumerate(value))
+    return lambda value, place: _list(value, place) or _first(shape, enumerate(value), place)
 
 
 def fields(needed: dict[str, Shape], also: dict[str, Shape] | None = None) -> Shape:
     """Fields of these names and shapes, those of `also` only where they are there; others may be anything."""
     known = needed | (also or {})
 
-    def fault(value: Any, place: str) -> str | None:
+    def fault(value: Any, place: Place) -> str | None:
         if wrong := _fields(value, place):
             return wrong
-        dot = f"{place}." if place else ""
-        if missing := [name for name in needed if name not in value]:
-            return f"{dot}{missing[0]} is missing"
-        return _first(shape(value[name], dot + name) for name, shape in known.items() if name in value)
+        for name in needed:
+            if name not in value:
+                return f"{_told((place, name))} is missing"
+        for name, shape in known.items():
+            if name in value and (wrong := shape(value[name], (place, name))):
+                return wrong
+        return None
 
     return fault
 
 
-def _first(faults: Any) -> str | None:
-    return next((fault for fault in faults if fault), None)
+def _first(shape: Shape, parts: Iterable[tuple[Any, Any]], place: Place) -> str | None:
+    for name, own in parts:
+        if wrong := shape(own, (place, name)):
+            return wrong
+    return None
 
 
 _SCORES = fields({}, {f"{part}_mse": maybe(real) for part in ("train", "val", "test")})
@@ -121,7 +136,7 @@ FAILED = {"found": fields({}), "quality": fields({}), "cost": fields({}), "env":
 
 _CLAIM = fields({"ratio": real, "of": text, "must": text, "reached": maybe(flag)})
 _LINE = fields({
-    "what": text, "value": real, "unit": text, "beside": each(real), "claims": many(_CLAIM), "note": text,
+    "what": text, "value": maybe(real), "unit": text, "beside": each(real), "claims": many(_CLAIM), "note": text,
 })  # fmt: skip
 MEASURED = {  # a record of `ue-bench speed` holds no run
     "config": fields({"case": text, "quick": flag}), "found": fields({"title": text}), "quality": nothing,

@@ -132,9 +132,8 @@ def _catch_up(table: Tensor, rows: Tensor, state: dict[str, Any], group: dict[st
     places, moved = _moments(table, rows, state)
     first, second = moved.chunk(2)
     since, left = reached.to(table.dtype).unsqueeze(1), state["left"].index_select(0, reached).unsqueeze(1)
-    eps = (
-        ((since + 1) * math.log(b2)).expm1_().neg_().sqrt_().mul_(group["eps"])
-    )  # as in the first and largest of the steps that were missed
+    # eps as in the first and largest of the steps that were missed
+    eps = ((since + 1) * math.log(b2)).expm1_().neg_().sqrt_().mul_(group["eps"])
     table.index_add_(0, rows, (first / second.sqrt().add_(eps)).mul_(left.mul_(-group["lr"])))
     missed = state["step"] - since
     first.mul_((missed * math.log(b1)).exp_())

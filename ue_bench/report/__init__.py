@@ -58,11 +58,13 @@ def build(results: Path, out: Path, study: str | None = None, strategies: Mappin
         unusable = f" ({len(skipped)} files are no valid record: {skipped[0]})" if skipped else ""
         raise BenchError(f"no record {of}in {results}{unusable}; run a study first or give another --results")
     evidence = Evidence(records)
+    if not evidence.records:
+        raise BenchError(f"{results} has no run, only what ue-bench speed measured; run a study first or give another --results")
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
     drawn, figures = draw_all(evidence, out)
-    studies = sorted({record.study for record in records})
+    studies = sorted({record.study for record in evidence.records})
     page = Page(evidence, drawn, skipped, str(results), str(out), studies, strategies or {})
     path = write_whole(out / "report.html", page.html())
     return Outcome(evidence, figures, path, skipped, list(arms.refused), of_arms(arms.kept))

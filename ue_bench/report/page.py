@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from ue_bench.errors import one_line
+from ue_bench.record import QUICK
 from ue_bench.report import abstract, environment, left_out, limits, ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.evidence import Evidence
@@ -25,7 +26,6 @@ QUESTION = (
     "features, one hashed table per feature, an exact (collisionless) table, or something cleverer?"
 )
 COMMANDS = ("ue-bench study {study} --results {results}", "ue-bench report --results {results} --out {out}")
-QUICK = "-quick"  # how the folder of a study's short form ends
 MAIN = ("table_size", "default")  # the studies that answer the question best, and the figure that shows it
 LARGEST_SVG = 1_500_000  # characters; a larger figure stands in the page as a picture, so that the page opens fast
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")

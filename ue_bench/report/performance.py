@@ -12,8 +12,10 @@ WIDTH = 80
 _STEPS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
-def amount(value: float, unit: str) -> str:
+def amount(value: float | None, unit: str) -> str:
     """3.21 µs, 41.3 ms, 12,300,000 rows/s, 1.4 GB: three digits."""
+    if value is None:
+        return "not measured"
     if unit == "B":
         return bytes_text(value)
     if unit != "s":

@@ -26,7 +26,12 @@ COMPILERS = ("g++", "clang++", "c++")
 def measure(quick: bool) -> Iterator[Line]:
     """A line for the lookup and one for the training step at each batch size; none, and the reason, without a compiler."""
     if not any(map(shutil.which, COMPILERS)):
-        yield Line("not measured", 0.0, "s", note=f"torch.compile needs one of {', '.join(COMPILERS)}, and none was found")
+        yield Line(
+            "the lookup and the training step",
+            None,
+            "s",
+            note=f"torch.compile needs one of {', '.join(COMPILERS)}, and none was found",
+        )
         return
     for batch in (256,) if quick else (1, 256, 4096):
         for what, (eager, compiled) in _both(batch).items():

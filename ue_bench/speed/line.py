@@ -30,7 +30,7 @@ class Line:
     """unit: s, s/call, rows/s or B. beside: peers and limits, by name, in the same unit. note: what a reader must know of it."""
 
     what: str
-    value: float
+    value: float | None  # None: it could not be measured, and `note` says why
     unit: str
     beside: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()

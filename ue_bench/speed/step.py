@@ -11,10 +11,8 @@ TITLE = "One training step (model with hidden layer, batch 256, 7 lookups of 16 
 USUAL = {"batch": 256, "features": 7, "lookups": 1, "dim": 16}
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 DENSE = "dense path (fused Adam)"
-STEADY: dict[str, Any] = {
-    "sample": 0.01,
-    "warm": 4,
-}  # each turn runs on as training does: its first steps fetch what another turn's pushed out
+# Each turn runs on as training does: its first steps fetch what another turn's pushed out.
+STEADY: dict[str, Any] = {"sample": 0.01, "warm": 4}
 
 
 def measure(quick: bool) -> Iterator[Line]:

@@ -17,8 +17,8 @@ from ue_bench import data
 from ue_bench.allocator import keep_freed_memory
 from ue_bench.config import RunConfig
 from ue_bench.feature import Feature
-from ue_bench.run import PARTS, make_model, make_spec, resolve
-from ue_bench.train import Recipe, Rows, fit
+from ue_bench.run import PARTS, make_model, make_recipe, make_spec, resolve
+from ue_bench.train import Rows, fit
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,7 @@ def ours(train: Rows, validation: Rows, config: RunConfig, features: tuple[Featu
     """The trainer of the harness on the same rows."""
     config = resolve(config)
     model = make_model(config, make_spec(config, features), float(train.ratings.mean()))
-    recipe = Recipe(config.optimizer, config.lr, config.weight_decay, config.batch_size, config.epochs,
-                    config.patience, config.evals_per_epoch, config.batch_seed)  # fmt: skip
-    found = fit(model, train, validation, recipe)
+    found = fit(model, train, validation, make_recipe(config))
     best = min(entry["val_mse"] for entry in found.history)
     return Trained(found.epochs_run * len(train) / found.seconds, best, found.epochs_run)
 

@@ -10,10 +10,9 @@ import torch
 from ue_bench.allocator import keep_freed_memory
 from ue_bench.environment import environment
 from ue_bench.errors import unknown
-from ue_bench.record import SPEED, Record
+from ue_bench.record import QUICK, SPEED, Record
 from ue_bench.speed import coding, compiled, forward, growth, hashing, pages, start, step, training, workers
 
-QUICK = "-quick"  # behind the folder's name: what a short run measured stands apart
 CASES: dict[str, ModuleType] = {
     "forward": forward,
     "hashing": hashing,
