@@ -61,7 +61,7 @@ LAW = {
     "options": {"config", "units"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"check", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "testing"} | STUDIES,
+    "cli": {"check", "cli", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "testing"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {
