@@ -1,6 +1,8 @@
 """Walking over a frame: rows with the columns as attributes, rows as dictionaries, and groups; pandas cannot type them."""
 
+from collections import namedtuple
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -17,12 +19,23 @@ def escaped(frame: pd.DataFrame) -> pd.DataFrame:
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
     """Named tuples: `row.mse`."""
-    return iter(frame.itertuples())
+    return map(_named(tuple(frame.columns))._make, zip(*_columns(frame), strict=True))
+
+
+@cache  # pandas makes the class anew for every frame, which takes longer than the few rows of most of them
+def _named(columns: tuple[str, ...]) -> Any:
+    return namedtuple("Row", columns, rename=True)  # type: ignore[misc]  # the names are those of a frame
+
+
+def _columns(frame: pd.DataFrame) -> list[list[Any]]:
+    """The values of each column as Python's own."""
+    return [column.tolist() for _, column in frame.items()]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Dictionaries: `row["mse"]`, for columns chosen by name."""
-    return frame.to_dict("records")  # type: ignore[return-value]
+    names = list(frame.columns)
+    return [dict(zip(names, values, strict=True)) for values in zip(*_columns(frame), strict=True)]
 
 
 def groups(frame: pd.DataFrame, by: str | list[str]) -> Iterator[tuple[Any, pd.DataFrame]]:

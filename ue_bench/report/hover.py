@@ -33,13 +33,13 @@ _TOLD: dict[str, Callable[[dict[Any, Any]], str]] = {  # by the column of a tidy
     "n": lambda row: f"seeds: {row['n']:g}",
     "panel": lambda row: row["panel"],
 }
+_BESIDE = ("part", "low", "high")  # columns that the text of another one needs
 
 
 def told(frame: pd.DataFrame) -> list[str]:
     """A text of some lines for each row, from those of its columns that are known here and have a value."""
-    return [
-        "\n".join(text(row) for name, text in _TOLD.items() if name in row and not missing(row[name])) for row in records(frame)
-    ]
+    rows = records(frame[[name for name in (*_TOLD, *_BESIDE) if name in frame]])
+    return ["\n".join(text(row) for name, text in _TOLD.items() if name in row and not missing(row[name])) for row in rows]
 
 
 def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
