@@ -59,15 +59,18 @@ LAW = {
     "report": {"apportion", "importance", "record", "report"},
     "testing": STRATEGIES,
     "options": {"config", "units"},
+    "tables": {"config", "data"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"check", "cli", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "testing"} | STUDIES,
+    "cli": {"check", "cli", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "tables",
+            "testing"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {
     "optuna": {"distributed", "importance", "search"},  # and sqlalchemy: workers on several machines share their storage
     "sqlalchemy": {"distributed", "search"},
     "polars_hash": {"hashing", "speed"},
+    "pyarrow": {"data"},
     "xxhash": {"hashing", "speed"},
     "torch": STRATEGIES | {"preload", "diagnose", "layer", "measure", "model", "run", "sparse_adam", "speed", "testing", "train"},
     "seaborn": {"report"},

@@ -6,8 +6,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from ue_bench.data import Dataset, anchors, encode, factors, load, split
+from ue_bench.data import anchors, encode, factors, load, split
 from ue_bench.data.factors import explained
+from ue_bench.data.movielens import MovieLens
 from ue_bench.data.splits import SPLITS
 from ue_bench.errors import BenchError
 from ue_bench.feature import CROSS
@@ -25,11 +26,11 @@ def later(tmp_path_factory):
     return load("ml-25m", official.write_folder(tmp_path_factory.mktemp("25m"), "ml-25m"))
 
 
-def made_up(users: list[int], times: list[int]) -> Dataset:
+def made_up(users: list[int], times: list[int]) -> MovieLens:
     rows = {"user_id": users, "movie_id": [i % 3 for i in range(len(users))], "rating": [3.0] * len(users), "timestamp": times}
     ratings = pl.DataFrame(rows).cast({"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32})
     items = pl.DataFrame({"movie_id": ["0", "1", "2"], "release_year": ["1990"] * 3, "genres": ["A", "B", "A"]})
-    return Dataset("made-up", ratings, None, items, "synthetic", "sha256:0")
+    return MovieLens("made-up", ratings, None, items, "synthetic", "sha256:0")
 
 
 # ---- features

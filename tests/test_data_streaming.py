@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from ue_bench.data import encode, load, numbering, ratings, split
-from ue_bench.data.dataset import Dataset
 from ue_bench.data.files import content_checksum, folder_checksum
+from ue_bench.data.movielens import MovieLens
 from ue_bench.data.official import LEAST_A_USER, write_official
 from ue_bench.errors import BenchError
 from ue_bench.speed.pandas_coding import FEATURES, encode_with_pandas
@@ -87,11 +87,11 @@ def test_the_checksum_of_files_is_that_of_their_contents(tmp_path):
 # ---- numbers
 
 
-def rows(users: list[int]) -> Dataset:
+def rows(users: list[int]) -> MovieLens:
     items = pl.DataFrame({"movie_id": ["7"], "release_year": ["1990"], "genres": ["A"]})
     ids = {"user_id": pl.Series(users, dtype=pl.UInt32), "movie_id": pl.Series([7] * len(users), dtype=pl.UInt32)}
     stars = {"rating": pl.Series([3.0] * len(users), dtype=pl.Float32), "timestamp": list(range(len(users)))}
-    return Dataset("made-up", pl.DataFrame(ids | stars), None, items, "synthetic", "sha256:0")
+    return MovieLens("made-up", pl.DataFrame(ids | stars), None, items, "synthetic", "sha256:0")
 
 
 @pytest.mark.parametrize("largest", [numbering.SMALL - 1, numbering.SMALL, 999_999_999])

@@ -42,6 +42,7 @@ class RunConfig:
     dataset: str = "ml-100k"
     features: str = "base"  # a named set, or names and crosses separated by commas
     split: str = "random"
+    table: dict[str, Any] | None = None  # files, target, features, ... of a table (`data.Definition`); None: a data set by name
     # strategy
     strategy: str = "unified"
     regions: str | None = None  # None: the strategy's own; filled in before the run

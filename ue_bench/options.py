@@ -30,8 +30,8 @@ class Count(click.ParamType):
 
 
 OPTIONS: tuple[tuple[str, Any, str], ...] = (
-    ("dataset", str, "Data set; see: ue-bench list datasets."),
-    ("features", str, "base, wide, or names separated by commas; a*b crosses two."),
+    ("dataset", str, "Data set (see: ue-bench list datasets), or the path of a table or of its TOML file."),
+    ("features", str, "base, wide, or names separated by commas; a*b crosses two. Of a table without a TOML file: its columns."),
     ("split", str, f"How rows are divided: {', '.join(CHOICES['split'])}."),
     ("strategy", str, "Embedding strategy; see: ue-bench list strategies."),
     ("budget", str, "Bytes of table and auxiliary together: 28032, 28kB, 1.5MiB."),

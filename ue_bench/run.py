@@ -28,14 +28,18 @@ DENSE_UP_TO = 1_500_000
 
 def resolve(config: RunConfig) -> RunConfig:
     """The same run with what the strategy decides filled in: one run has one id. Raises BenchError for unknown names."""
-    if config.dataset not in data.DATASETS:
+    table = None if config.table is None else data.Definition.from_dict(config.table)
+    if table is None and config.dataset not in data.DATASETS:
         raise unknown("data set", config.dataset, data.DATASETS)
+    if table is not None and table.checksum is None:
+        raise BenchError(f"{config.dataset}: the table has no checksum, which the run's id must follow; make it with data.define")
     regions = regions_of(config.strategy, config.regions)
     rule = (config.region_rule or CHOICES["region_rule"][0]) if regions == "separate" else None
     lookups = config.lookups
     if isinstance(lookups, dict):
         lookups = {name: count for name, count in sorted(lookups.items()) if count != 1} or 1
-    return replace(config, regions=regions, region_rule=rule, lookups=lookups)
+    asked = None if table is None else table.to_dict()
+    return replace(config, regions=regions, region_rule=rule, lookups=lookups, table=asked)
 
 
 def run_once(
@@ -62,7 +66,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
-    dataset = data.load(config.dataset, data_dir)
+    dataset = data.load(config.dataset, data_dir, config.table)
     names = dataset.feature_names(config.features)
     encoded = data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))
     rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
@@ -97,7 +101,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
         "lookups": {f.name: n for f, n in zip(encoded.features, spec.lookups, strict=True)},
         "dim": spec.dim, "width": sum(model.strategy.widths), "exact_table_bytes": spec.exact_table_bytes,
         "threads": torch.get_num_threads(), "optimizer_path": path,
-        "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu",
+        "deterministic": torch.are_deterministic_algorithms_enabled() or device.type == "cpu", **dataset.facts,
     }  # fmt: skip
     if device.type == "cuda":  # products in 10 bits of mantissa are other results
         found["tf32"] = torch.backends.cuda.matmul.allow_tf32
@@ -119,7 +123,7 @@ def has_budget(config: RunConfig) -> bool:
 
 def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     """Bytes of the exact table over all distinct values of the features that `config` names, at its width."""
-    dataset = data.load(config.dataset, data_dir)
+    dataset = data.load(config.dataset, data_dir, config.table)
     features = tuple(Feature(name, dataset.coded(name).values.to_list(), 0) for name in dataset.feature_names(config.features))
     return make_spec(config, features).exact_table_bytes
 

@@ -3,7 +3,7 @@
 Records are the truth: an interrupted study goes on where it stopped, and Optuna's storage can be rebuilt from them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,19 +33,24 @@ class Done:
 
 
 class Runner:
-    """Runs one study into one results folder. time_limit: seconds that one run may take."""
+    """Runs one study into one results folder.
+
+    dataset: fields of a configuration that put a data set in the place of the study's own. time_limit: seconds a run may take.
+    """
 
     def __init__(
-        self, name: str, study: Study, results: Path, seed: int = 0, workers: int = 1, dataset: str | None = None,
+        self, name: str, study: Study, results: Path, seed: int = 0, workers: int = 1, dataset: Mapping[str, Any] | None = None,
         data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (), time_limit: float | None = None,
     ) -> None:  # fmt: skip
         self.study, self.parts = study, study.asked(quick)
-        self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dataset
+        self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dict(dataset or {})
         self.data_dir, self.plugins, self.workers, self.time_limit = data_dir, tuple(plugins), workers, time_limit
         self.storage = results / self.name / "optuna.sqlite3"
         self.journal = self.storage.with_name(f"{self.storage.name}-journal")  # SQLite's, of what was ended half-written
         if study.scenarios and dataset:
-            raise BenchError(f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset} out")
+            raise BenchError(
+                f"{name}: its answers are known on its own data sets alone; leave --dataset {dataset['dataset']} out"
+            )
         records_room.require_writable(results / self.name)
         self.done: dict[str, Record] = {}
         self.skipped: list[str] = []  # files that are no valid record: they are made again
@@ -91,7 +96,7 @@ class Runner:
         return [self.done[run_id] for run_id in ids if run_id in self.done and self.done[run_id].status == "ok"]
 
     def _adapt(self, config: RunConfig, seed: int, compression: int | None = None) -> RunConfig:
-        config = replace(config, dataset=self.dataset or config.dataset, measure="quality")
+        config = replace(config, **self.dataset, measure="quality")
         if compression:
             config = replace(config, budget=exact_table_bytes(config, self.data_dir) // compression)
         return resolve(config.with_seed(seed))

@@ -12,21 +12,27 @@ from ue_bench.errors import one_line, unknown
 
 
 @main.command("data", epilog="Example: ue-bench data --dataset ml-1m --data-dir ~/Downloads/ml-1m.zip")
-@click.option("--dataset", default="ml-100k", show_default=True, help="Data set; see: ue-bench list datasets.")
-@shared("data_dir", "json")
-def data_(dataset: str, data_dir: Path | None, as_json: bool) -> None:
-    """Find a data set (or download it) and say what is in it."""
+@click.option(
+    "--dataset",
+    default="ml-100k",
+    show_default=True,
+    help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
+)
+@shared("target", "columns", "time", "numeric", "entities", "data_dir", "json")
+def data_(dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: str | None) -> None:
+    """Find a data set (or download it, or read a table) and say what is in it."""
     from ue_bench import data
+    from ue_bench.tables import ask
 
-    found = data.load(dataset, data_dir).describe()
+    asked = ask(dataset, data_dir, features, options)
+    loaded = data.load(asked.fields["dataset"], asked.data_dir, asked.fields.get("table"))
+    found = loaded.describe()
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    low, high = found["rating_scale"]
-    click.echo(f"{found['name']}: {found['ratings']:,} ratings of {found['items']:,} items by {found['users']:,} users, "
-               f"{low:g} to {high:g}, {found['time_span'][0]} to {found['time_span'][1]}")  # fmt: skip
+    click.echo(one_line(loaded.headline(found)))
     for name, cardinality in found["features"].items():
-        click.echo(f"  {name:<14}{cardinality:>10,} distinct values")
+        click.echo(one_line(f"  {name:<14}{cardinality:>10,} distinct values{loaded.remark(name)}"))
     click.echo(f"  source: {found['source']}, {found['checksum']}")
 
 

@@ -14,7 +14,7 @@ from ue_bench.options import config_options, make_config
 @config_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Sets all four seeds.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A knob of the strategy's method; repeatable.")
-@shared("plugins", "data_dir", "results", "json")
+@shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
 def run(
     seed: int,
     options: tuple[str, ...],
@@ -28,9 +28,11 @@ def run(
     from ue_bench import record as records
     from ue_bench.progress import progress
     from ue_bench.run import run_once
+    from ue_bench.tables import fields_of
 
     load_plugins(plugins)
-    config = make_config(seed, options, asked)
+    fields, data_dir = fields_of(asked, data_dir)
+    config = make_config(seed, options, fields)
     records.require_writable(results / "run")
     with progress(config.strategy, config.epochs, "epochs") as update:
         done = run_once(

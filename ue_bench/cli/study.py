@@ -17,7 +17,8 @@ from ue_bench.errors import BenchError, one_line
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
 @shared("time_limit")
-@click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
+@click.option("--dataset", default=None, help="Run the study on this data set, or table, instead of its own.")
+@shared("target", "columns", "time", "numeric", "entities")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
 @shared("plugins", "data_dir", "results", "json")
 def study(
@@ -31,6 +32,8 @@ def study(
     data_dir: Path | None,
     results: Path,
     as_json: bool,
+    features: str | None,
+    **options: str | None,
 ) -> None:
     """Run what is missing of a study. An interrupted study goes on where it stopped."""
     from ue_bench.study import canonical, find
@@ -40,7 +43,8 @@ def study(
     from ue_bench.runner import Runner  # loads torch, which an unknown name need not wait for
 
     load_plugins(plugins)
-    runner = Runner(name, declared, results, seed, workers, dataset, data_dir, quick, plugins, time_limit)
+    on, data_dir = _named(dataset, data_dir, features, options)
+    runner = Runner(name, declared, results, seed, workers, on, data_dir, quick, plugins, time_limit)
     done = runner.run()
     tell_left_out(runner.skipped)
     report = runner.report
@@ -70,7 +74,8 @@ def study(
 @click.option("--study", "name", required=True, help="Which study; see: ue-bench list studies.")
 @shared("storage")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
-@click.option("--dataset", default=None, help="Run the study on this data set instead of its own.")
+@click.option("--dataset", default=None, help="Run the study on this data set, or table, instead of its own.")
+@shared("target", "columns", "time", "numeric", "entities")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
 @click.option("--heartbeat", type=click.IntRange(min=1), default=20, show_default=True, metavar="SECONDS",
               help="How often a run shows that its worker is there; after three missed ones others do it again. "
@@ -86,6 +91,8 @@ def worker(
     time_limit: float | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
+    features: str | None,
+    **options: str | None,
 ) -> None:
     """Take part in a study with any number of other workers, on any number of machines; they share the storage alone.
 
@@ -99,7 +106,8 @@ def worker(
 
     load_plugins(plugins)
     opened = Storage(storage, heartbeat)
-    runner = SharedRunner(name, declared, opened, seed, dataset, data_dir, quick, plugins, time_limit)
+    on, data_dir = _named(dataset, data_dir, features, options)
+    runner = SharedRunner(name, declared, opened, seed, on, data_dir, quick, plugins, time_limit)
     runner.run()
     report = runner.report
     click.echo(f"{runner.name}: all {report.made} runs are done, {runner.own} by this worker, {len(report.failed)} failed; "
@@ -124,6 +132,18 @@ def pull(storage: str, only: str | None, results: Path) -> None:
         click.echo(f"{name}: {outcome.written} records written, {outcome.ready} were there{kept}{running}; in {results / name}")
         for told in outcome.damaged:
             click.echo(f"  left out: {told}", err=True)
+
+
+def _named(
+    dataset: str | None, data_dir: Path | None, features: str | None, options: dict[str, str | None]
+) -> tuple[dict[str, Any], Path | None]:
+    """The fields of the data set that takes the place of the study's own, and the folder of its files."""
+    from ue_bench.tables import ask
+
+    given = [name for name, value in (("features", features), *options.items()) if value is not None]
+    if dataset is None and given:
+        raise BenchError(f"--{given[0]} is of a table; give its path with --dataset")
+    return ({}, data_dir) if dataset is None else ask(dataset, data_dir, features, options)
 
 
 def _tell_failures(report: Any) -> None:

@@ -19,10 +19,11 @@ class Encoded:
 
     features: F of them; `values` is a polars String Series: those seen in training first, in order of first appearance
     there, then the others, in order of first appearance. A Series takes Python integers as index, not numpy's.
-    codes: int32 [N', F], positions in these values; a column is whole in memory. ratings: float32 [N'], not to be written to.
+    codes: int32 [N', F], positions in these values; a column is whole in memory. ratings: the target, float32 [N'], not to be
+    written to.
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
-    user, item: int32 [N'], the row's user and movie, numbered in the same manner whichever features are used; where these are
-    features, the very columns of `codes`.
+    user, item: int32 [N'], the row's two entities (`Dataset.entities`), numbered in the same manner whichever features are used;
+    where these are features, the very columns of `codes`.
     user_seen, item_seen: bool [N'], whether these occur in training.
     """
 
@@ -44,13 +45,13 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
     """
     if not features:
         raise BenchError("features: none given; a row needs at least one")
-    if parts.shape != (len(dataset.ratings),):
-        raise BenchError(f"parts has shape {parts.shape}, but {dataset.name} has {len(dataset.ratings)} ratings")
+    if parts.shape != (dataset.n_rows,):
+        raise BenchError(f"parts has shape {parts.shape}, but {dataset.name} has {dataset.n_rows} {dataset.unit}")
     kept = None if (parts != UNUSED).all() else parts != UNUSED
-    ratings = _kept(dataset.ratings["rating"].to_numpy(), kept)
+    ratings = _kept(dataset.target, kept)
     parts = _kept(parts, kept)
     # what holds for users and movies, for their attributes too; the data set keeps these arrays, so that no other has their id
-    met = {id(coded.rows): _met(coded, kept, parts) for coded in map(dataset.coded, ("user_id", "movie_id"))}
+    met = {id(coded.rows): _met(coded, kept, parts) for coded in map(dataset.coded, dataset.entities)}
 
     def number(name: str, out: np.ndarray | None = None) -> tuple[Feature, np.ndarray]:
         coded = dataset.coded(name)
@@ -59,8 +60,7 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
 
     codes = np.empty((len(parts), len(features)), np.int32, order="F")  # a column is whole in memory: `user` and `item` are two
     done = {name: number(name, codes[:, column]) for column, name in enumerate(features)}
-    users, user = done.get("user_id") or number("user_id")
-    items, item = done.get("movie_id") or number("movie_id")
+    (users, user), (items, item) = (done.get(name) or number(name) for name in dataset.entities)
     return Encoded(
         features=tuple(done[name][0] for name in features),
         codes=codes,

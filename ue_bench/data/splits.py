@@ -25,8 +25,8 @@ def split(dataset: Dataset, name: str, seed: int) -> np.ndarray:
     for part, word in ((TRAIN, "training"), (VALIDATION, "validation")):
         if not (parts == part).any():
             raise BenchError(
-                f"split {name!r} leaves no {word} rows in {dataset.name} ({len(parts)} ratings, "
-                f"{dataset.ratings['user_id'].n_unique()} users); choose another split or more data"
+                f"split {name!r} leaves no {word} rows in {dataset.name} ({len(parts)} {dataset.unit}, "
+                f"{len(dataset.coded(dataset.entities[0]).values)} users); choose another split or more data"
             )
     return parts
 
@@ -37,7 +37,7 @@ def random(dataset: Dataset, seed: int) -> np.ndarray:
     The permutation is of row numbers alone: the same file gives the same split, and a file whose rows were reordered
     gives another one (compare records by the checksum). No property of a row leads to its part.
     """
-    order = np.arange(len(dataset.ratings), dtype=np.uint32)
+    order = np.arange(dataset.n_rows, dtype=np.uint32)
     np.random.Generator(np.random.PCG64(seed)).shuffle(order)  # as `permutation` does, in half the memory
     return _cut(order)
 
@@ -52,7 +52,7 @@ def user_temporal(dataset: Dataset, seed: int) -> np.ndarray:
 
     10 % of n ratings is rounded half up and is at least 1 for n >= 3; users with fewer are for training only.
     """
-    users = dataset.coded("user_id").codes
+    users = dataset.coded(dataset.entities[0]).codes
     order = np.lexsort((_times(dataset), users))  # stable: equal times stay in file order
     counts = np.bincount(users)
     share = np.where(counts >= 3, np.maximum(1, (counts + 5) // 10), 0)
@@ -67,6 +67,8 @@ def user_temporal(dataset: Dataset, seed: int) -> np.ndarray:
 
 def article(dataset: Dataset, seed: int) -> np.ndarray:
     """The article's: users with an id below 100; training before the median time of their rows, then validation."""
+    if "user_id" not in dataset.features:
+        raise BenchError(f"the split 'article' rests on MovieLens's user_id, which {dataset.name} lacks; choose another split")
     ids = dataset.coded("user_id")
     numbers = ids.values.cast(int, strict=False).fill_null(ARTICLE_USERS).to_numpy()
     used = (numbers < ARTICLE_USERS)[ids.codes]
@@ -86,7 +88,10 @@ SPLITS: dict[str, Callable[[Dataset, int], np.ndarray]] = {
 
 
 def _times(dataset: Dataset) -> np.ndarray:
-    return dataset.ratings["timestamp"].to_numpy()
+    times = dataset.times
+    if times is None:
+        raise BenchError(f"{dataset.name} has no time, which a temporal split needs; name its column (--time), or choose random")
+    return times
 
 
 def _cut(order: np.ndarray) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.distributed.part import Part
@@ -49,8 +49,8 @@ class SharedRunner(Runner):
     """
 
     def __init__(
-        self, name: str, study: Study, storage: Storage, seed: int = 0, dataset: str | None = None, data_dir: Path | None = None,
-        quick: bool = False, plugins: Sequence[Path] = (), time_limit: float | None = None,
+        self, name: str, study: Study, storage: Storage, seed: int = 0, dataset: Mapping[str, Any] | None = None,
+        data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (), time_limit: float | None = None,
     ) -> None:  # fmt: skip
         self._folder = TemporaryDirectory(prefix="ue-bench-")  # runs leave their records somewhere
         super().__init__(name, study, Path(self._folder.name), seed, 1, dataset, data_dir, quick, plugins, time_limit)
