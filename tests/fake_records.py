@@ -109,12 +109,19 @@ def _quality(asked: RunConfig, mse: float | None, share: float, noise: random.Ra
         for e in epochs
     ]
     val = min(point["val_mse"] for point in history)
-    return {
+    labels: dict[str, Any] = {}
+    if asked.task == "binary":  # log loss about three times the Brier score, AUC the higher the lower it is
+        for point in history:
+            point |= {f"{part}_log_loss": 3 * point[f"{part}_mse"] for part in ("train", "val")}
+        labels = {f"{part}_log_loss": 3 * test for part in ("train", "val", "test")}
+        labels |= {f"{part}_auc": 1.65 - test for part in ("train", "val", "test")}
+    return labels | {
         "train_mse": test - 0.1, "val_mse": val, "test_mse": None if asked.split == "article" else test,
         "test_mae": 0.74, "best_epoch": 6.0, "epochs_run": 10.0, "history": history,
         "slices": {f"{heat}_{of}": {"n": 5000, "mse": test} for heat in ("warm", "cold") for of in ("user", "item")},
         "anchors": {
             name: {"val_mse": value, "test_mse": value}
+            | ({"test_log_loss": 3 * value, "test_auc": 1.65 - value} if labels else {})
             for name, value in (("mean", 1.27), ("item_mean", 1.0), ("bias", bias), ("mf", bias - 0.04))
         },
         "beats_bias": test < bias,

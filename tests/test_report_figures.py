@@ -215,7 +215,8 @@ def test_nothing_to_draw_in_latency_training_and_allocation():
 def test_too_many_lines_leave_each_strategy_its_best_on_validation():
     frame = pd.DataFrame(
         {
-            "study": "s", "dataset": "d", "features": "f", "split": "r", "head": "mlp", "phase": "all", "budget": 1,
+            "study": "s", "dataset": "d", "features": "f", "split": "r", "head": "mlp", "phase": "all", "task": "regression",
+            "budget": 1,
             "label": ["a 1", "a 2", "b 1"], "group": ["a", "a", "b"], "val_mse_mean": [0.9, 0.8, 0.7],
         }
     )  # fmt: skip

@@ -7,7 +7,7 @@ from ue_bench.errors import BenchError
 from ue_bench.feature import Feature
 from ue_bench.model import HEADS, Dropout, RatingModel
 from ue_bench.strategies import Spec, build
-from ue_bench.train import Recipe, Rows, fit, mse, predict
+from ue_bench.train import Recipe, Rows, evaluate, fit, predict
 
 FEATURES = (Feature("a", [str(i) for i in range(40)], 40), Feature("b", [str(i) for i in range(30)], 30))
 
@@ -38,7 +38,7 @@ def recipe(**changes):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sparse_adam", "adagrad"])
 def test_every_optimizer_and_head_learns(optimizer, head):
     built = model(sparse=optimizer in ("sparse_adam", "adagrad"), head=head)
-    before = mse(built, VALIDATION)
+    before = evaluate(built, VALIDATION)["mse"]
     found = fit(built, TRAIN, VALIDATION, recipe(optimizer=optimizer, lr=0.05 if optimizer == "adagrad" else 5e-3))
     assert found.history[-1]["val_mse"] < 0.6 * before
     assert found.steps == 8 * 32
@@ -48,13 +48,13 @@ def test_every_optimizer_and_head_learns(optimizer, head):
 def test_validation_mse_is_pooled_over_rows():
     built = model()
     errors = predict(built, VALIDATION) - VALIDATION.ratings
-    assert mse(built, VALIDATION) == pytest.approx(float(errors.square().mean()), rel=1e-6)
+    assert evaluate(built, VALIDATION)["mse"] == pytest.approx(float(errors.square().mean()), rel=1e-6)
     assert built.training
 
 
 def test_train_mse_weighs_the_last_small_batch_by_its_rows():
     built = model(dropout=0.0)
-    start = mse(built, TRAIN)
+    start = evaluate(built, TRAIN)["mse"]
     found = fit(built, TRAIN, VALIDATION, recipe(lr=1e-12, batch_size=1999, epochs=1))  # batches of 1,999 and 1 rows
     assert found.history[0]["train_mse"] == pytest.approx(start, rel=1e-5)
 
@@ -71,13 +71,13 @@ def test_early_stopping_leaves_the_best_weights():
     best = min(found.history, key=lambda entry: entry["val_mse"])
     assert found.best_epoch == best["epoch"]
     assert found.epochs_run == best["epoch"] + 3 < 60
-    assert mse(built, VALIDATION) == best["val_mse"]
+    assert evaluate(built, VALIDATION)["mse"] == best["val_mse"]
 
 
 def test_without_early_stopping_the_last_weights_stay():
     built = model(dropout=0.0)
     found = fit(built, TRAIN, VALIDATION, recipe(lr=0.05, epochs=20))
-    assert mse(built, VALIDATION) == found.history[-1]["val_mse"] > min(entry["val_mse"] for entry in found.history)
+    assert evaluate(built, VALIDATION)["mse"] == found.history[-1]["val_mse"] > min(entry["val_mse"] for entry in found.history)
 
 
 def test_evaluations_within_an_epoch():

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ue_bench.errors import BenchError, unknown
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "task": ("regression", "binary"),
     "split": ("random", "user_temporal", "global_temporal", "article"),
     "regions": ("multiplexed", "separate", "exact"),
     "region_rule": ("proportional", "sqrt", "equal"),
@@ -43,6 +44,9 @@ class RunConfig:
     features: str = "base"  # a named set, or names and crosses separated by commas
     split: str = "random"
     table: dict[str, Any] | None = None  # files, target, features, ... of a table (`data.Definition`); None: a data set by name
+    task: str = "regression"  # squared error on the ratings; or logistic loss on labels 0 and 1
+    negative_at_most: float | None = None  # of the binary task: ratings up to this are labelled 0
+    positive_at_least: float | None = None  # and from this on 1; what lies between is dropped
     # strategy
     strategy: str = "unified"
     regions: str | None = None  # None: the strategy's own; filled in before the run
@@ -69,7 +73,7 @@ class RunConfig:
     weight_decay: float = 0.0
     batch_size: int | None = 512  # rows; None: full batch
     epochs: int = 40
-    patience: int | None = 3  # epochs without a better validation MSE; None: no early stopping
+    patience: int | None = 3  # epochs without a better validation loss; None: no early stopping
     evals_per_epoch: int = 1
     # seeds
     hash_seed: int = 0
@@ -85,7 +89,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name, kind in _kinds(RunConfig).items():
             _check_type(name, getattr(self, name), kind)
-            if kind is float:  # 1 and 1.0 are the same request and must have the same id
+            if kind in (float, float | None) and getattr(self, name) is not None:  # 1 and 1.0 are the same request: one id
                 object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
@@ -110,6 +114,17 @@ class RunConfig:
             raise BenchError(f"lookups: {self.lookups} was given; every feature needs at least 1")
         if (self.dim is None) == (self.width is None):
             raise BenchError("give either dim (numbers per lookup) or width (numbers of all lookups together), not both")
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        low, high = self.negative_at_most, self.positive_at_least
+        for name, bound in (("negative_at_most", low), ("positive_at_least", high)):
+            if bound is not None and not isfinite(bound):
+                raise BenchError(f"{name}: {bound} was given; it must be a finite number")
+            if bound is not None and self.task != "binary":
+                raise BenchError(f"{name}: {bound:g} was given with task {self.task!r}, which has no labels; choose 'binary'")
+        if low is not None and high is not None and low >= high:
+            raise BenchError(f"negative_at_most {low:g} must be below positive_at_least {high:g}: no rating may be both 0 and 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, as JSON can hold it."""

@@ -1,4 +1,4 @@
-"""A strategy and a head: codes in, ratings out."""
+"""A strategy and a head: codes in, one number a row out; what that number means is the loss's."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import unknown
+from ue_bench.loss import LOSSES, Loss
 from ue_bench.strategies.base import EmbeddingStrategy
 
 
@@ -121,19 +122,24 @@ HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {"mlp": MLP, "dcn": DCN, 
 
 
 class RatingModel(nn.Module):
-    """Ratings from codes. `rating_bias`: where the last bias starts (None: torch's default)."""
+    """Ratings, or logits of labels, from codes. `rating_bias`: the mean of the training targets, which the last bias starts at
+    (None: torch's default). `loss`: what the outputs are trained for."""
 
-    def __init__(self, strategy: EmbeddingStrategy, head: str, hidden: int, dropout: float, rating_bias: float | None) -> None:
+    def __init__(
+        self, strategy: EmbeddingStrategy, head: str, hidden: int, dropout: float, rating_bias: float | None,
+        loss: Loss = LOSSES["regression"],
+    ) -> None:  # fmt: skip
         super().__init__()
         if head not in HEADS:
             raise unknown("head", head, HEADS)
         self.strategy = strategy
+        self.loss = loss
         self.head = HEADS[head](strategy.widths, hidden, dropout)
         if rating_bias is not None:
-            nn.init.constant_(self.head.out.bias, rating_bias)
+            nn.init.constant_(self.head.out.bias, loss.start(rating_bias))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """int64 [B, F] -> float32 [B]."""
+        """int64 [B, F] -> float32 [B]: `loss.predict` makes predictions of them."""
         return self.head(self.strategy(codes))
 
     def head_bytes(self) -> int:

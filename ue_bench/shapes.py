@@ -91,7 +91,9 @@ def _first(shape: Shape, parts: Iterable[tuple[Any, Any]], place: Place) -> str 
     return None
 
 
-_SCORES = fields({}, {f"{part}_mse": maybe(real) for part in ("train", "val", "test")})
+_PARTS = ("train", "val", "test")
+_LOGISTIC = {f"{part}_{score}": maybe(real) for part in _PARTS for score in ("auc", "log_loss")}  # of the binary task alone
+_SCORES = fields({}, {f"{part}_mse": maybe(real) for part in _PARTS} | _LOGISTIC)
 _COLLISIONS = fields({
     "free": many(real), "formula": maybe(real), "free_any_weighted": real,
 }, {"own_weighted": real})  # fmt: skip
@@ -109,7 +111,7 @@ CONFIG = fields({
     **dict.fromkeys(("dataset", "features", "split", "strategy", "head", "measure"), text), "regions": maybe(text),
     "region_rule": maybe(text), **dict.fromkeys(("budget", "dim", "width"), maybe(count)), "lookups": either(count, each(count)),
     **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count), "options": fields({}),
-})  # fmt: skip
+}, {"task": text, "negative_at_most": maybe(real), "positive_at_least": maybe(real)})  # fmt: skip
 _BYTES = {f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "total")}
 _FOUND = {"cardinalities": each(count), "lookups": each(count), "dim": count, "exact_table_bytes": count}
 _FOUND_TOO = {
@@ -117,9 +119,10 @@ _FOUND_TOO = {
 }  # fmt: skip
 _QUALITY = {
     "val_mse": real, "test_mse": maybe(real), "best_epoch": real, "anchors": each(_SCORES),
-    "history": many(fields({"epoch": real, "train_mse": real, "val_mse": real})),
+    "history": many(fields({"epoch": real, "train_mse": real, "val_mse": real}, {"train_log_loss": real, "val_log_loss": real})),
 }  # fmt: skip
 _QUALITY_TOO = {
+    **_LOGISTIC,
     "train_mse": maybe(real), "slices": each(either(text, fields({}, {"n": count, "mse": maybe(real)}))),
     "diagnostics": fields({}, {"angles": maybe(many(fields({"epoch": real, "angle": real})))}),
 }  # fmt: skip

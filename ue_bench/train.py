@@ -1,6 +1,7 @@
 """The only training loop and the only evaluation. Knows a model, rows and a recipe; knows no strategy by name.
 
 Rows lie on the device as tensors and a batch is one gather: there is no loader. Errors are summed, rows counted, divided once.
+What is descended and followed is the loss that the model brings.
 """
 
 import copy
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ue_bench.errors import BenchError
 from ue_bench.model import RatingModel
@@ -22,7 +23,7 @@ EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
 
 @dataclass(frozen=True)
 class Rows:
-    """Rated rows on one device: codes int32 (or int64) [N, F], ratings float32 [N]."""
+    """Rated rows on one device: codes int32 (or int64) [N, F], ratings (the targets) float32 [N]."""
 
     codes: Tensor
     ratings: Tensor
@@ -33,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. batch_size None: full batch, in the order given. patience: epochs without a better validation MSE; None: no
+    """How to train. batch_size None: full batch, in the order given. patience: epochs without a better validation loss; None: no
     early stopping, and the last weights stay."""
 
     optimizer: str
@@ -48,8 +49,8 @@ class Recipe:
 
 @dataclass
 class Fit:
-    """What training met. history: one entry an evaluation; train_mse is over the rows trained on since the one before,
-    each predicted before its step, with dropout on."""
+    """What training met. history: one entry an evaluation, with the errors of the loss by part (`val_mse`); those of training are
+    over the rows trained on since the one before, each predicted before its step, with dropout on."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: float = 0.0
@@ -110,17 +111,17 @@ SPARSE = ("sparse_adam", "adagrad")  # optimizers that take sparse gradients of 
 
 
 def train_step(model: RatingModel, optimizers: Optimizers, codes: Tensor, ratings: Tensor) -> Tensor:
-    """One step on one batch. Returns the mean squared error before it, a scalar on the device."""
+    """One step on one batch. Returns the mean errors before it, [errors of the loss] on the device."""
     optimizers.zero_grad()
-    loss = nn.functional.mse_loss(model(codes), ratings)
+    loss, errors = model.loss.batch(model(codes), ratings)
     loss.backward()
     optimizers.step()
-    return loss.detach()
+    return errors
 
 
 @torch.no_grad()
-def predict(model: RatingModel, rows: Rows) -> Tensor:
-    """Predicted ratings float32 [N], dropout off."""
+def outputs(model: RatingModel, rows: Rows) -> Tensor:
+    """What the model says of each row, float32 [N], dropout off: ratings, or logits."""
     was_training = model.training
     model.eval()
     parts = [model(codes) for codes in rows.codes.split(EVALUATION_ROWS)]
@@ -128,9 +129,14 @@ def predict(model: RatingModel, rows: Rows) -> Tensor:
     return torch.cat(parts) if parts else rows.ratings[:0]
 
 
-def mse(model: RatingModel, rows: Rows) -> float:
-    """Mean squared error pooled over the rows, summed in float64. NaN of a diverged model stays NaN: the caller tells it."""
-    return float((predict(model, rows) - rows.ratings).double().square().sum()) / len(rows)
+def predict(model: RatingModel, rows: Rows) -> Tensor:
+    """Predicted ratings, or probabilities of label 1, float32 [N], dropout off."""
+    return model.loss.predict(outputs(model, rows))
+
+
+def evaluate(model: RatingModel, rows: Rows) -> dict[str, float]:
+    """The errors of the model's loss by name, pooled over the rows."""
+    return dict(zip(model.loss.errors, model.loss.evaluate(outputs(model, rows), rows.ratings), strict=True))
 
 
 def fit(
@@ -144,7 +150,7 @@ def fit(
 
     Raises BenchError when the loss stops being finite.
     """
-    found, optimizers = Fit(), Optimizers(model, recipe)
+    found, optimizers, names = Fit(), Optimizers(model, recipe), model.loss.errors
     order = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     batch = recipe.batch_size or len(train)
@@ -156,29 +162,32 @@ def fit(
     model.train()
     for epoch in range(recipe.epochs):
         permutation = torch.randperm(len(train), generator=order).to(train.ratings.device) if steps > 1 else None
-        squared, rows = torch.zeros((), dtype=torch.float64, device=train.ratings.device), 0
+        errors, rows = torch.zeros(len(names), dtype=torch.float64, device=train.ratings.device), 0
         for step in range(1, steps + 1):
             if permutation is None:
                 codes, ratings = train.codes, train.ratings
             else:
                 chosen = permutation[(step - 1) * batch : step * batch]
                 codes, ratings = train.codes.index_select(0, chosen), train.ratings.index_select(0, chosen)
-            squared += train_step(model, optimizers, codes, ratings) * len(ratings)
+            errors += train_step(model, optimizers, codes, ratings) * len(ratings)
             rows += len(ratings)
             found.steps += 1
             if step not in stops:
                 continue
             optimizers.settle()
-            now = {"epoch": epoch + step / steps, "train_mse": squared.item() / rows, "val_mse": mse(model, validation)}
-            squared, rows = torch.zeros_like(squared), 0
-            if not (math.isfinite(now["train_mse"]) and math.isfinite(now["val_mse"])):
+            now = {"epoch": epoch + step / steps}
+            for name, total in zip(names, errors.tolist(), strict=True):
+                now[f"train_{name}"] = total / rows
+            now |= {f"val_{name}": error for name, error in evaluate(model, validation).items()}
+            errors, rows = torch.zeros_like(errors), 0
+            if not all(map(math.isfinite, now.values())):
                 raise BenchError(
                     f"training diverged at epoch {now['epoch']:.2f} (the loss is not finite); lower lr ({recipe.lr})"
                 )
             found.history.append(now)
             waited += 1
-            if now["val_mse"] < best:
-                best, waited, found.best_epoch = now["val_mse"], 0, now["epoch"]
+            if now[f"val_{names[-1]}"] < best:
+                best, waited, found.best_epoch = now[f"val_{names[-1]}"], 0, now["epoch"]
                 best_state = copy.deepcopy(model.state_dict()) if recipe.patience else None
             on_evaluation(found)
             if waited >= patience:

@@ -37,10 +37,16 @@ def run(
     with progress(config.strategy, config.epochs, "epochs") as update:
         done = run_once(
             config, data_dir=data_dir,
-            on_evaluation=lambda fit: update(fit.history[-1]["epoch"], f"validation MSE {fit.history[-1]['val_mse']:.4f}"),
+            on_evaluation=lambda fit: update(fit.history[-1]["epoch"], _followed(fit.history[-1])),
         )  # fmt: skip
     path = records.write(done, results)
     click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
+
+
+def _followed(entry: dict[str, float]) -> str:
+    """The validation loss of an entry of the history that decides when to stop."""
+    name, key = ("log loss", "val_log_loss") if "val_log_loss" in entry else ("MSE", "val_mse")
+    return f"validation {name} {entry[key]:.4f}"
 
 
 def describe(record: Any, path: Path) -> str:
@@ -50,10 +56,15 @@ def describe(record: Any, path: Path) -> str:
         f"{record.config['strategy']} on {record.config['dataset']}, {record.config['features']}, {record.config['split']} split"
     ]
     if quality:
+        judged = "val" if quality["test_mse"] is None else "test"
+        bias = quality["anchors"]["bias"]
         test = "no test rows" if quality["test_mse"] is None else f"test MSE {quality['test_mse']:.4f}"
-        bias = quality["anchors"]["bias"]["val_mse" if quality["test_mse"] is None else "test_mse"]
         lines.append(f"  {test}, validation MSE {quality['val_mse']:.4f}, best after epoch {quality['best_epoch']:g}")
-        lines.append(f"  {'beats' if quality['beats_bias'] else 'DOES NOT BEAT'} the damped user and item bias ({bias:.4f})")
+        if "val_log_loss" in quality:
+            part = "validation" if judged == "val" else "test"
+            lines.append(f"  {part} {_labels(quality, judged)}; the MSE are Brier scores")
+        beats, more = "beats" if quality["beats_bias"] else "DOES NOT BEAT", _labels(bias, judged, "; ")
+        lines.append(f"  {beats} the damped user and item bias ({bias[f'{judged}_mse']:.4f}{more})")
     share = found["exact_table_bytes"] / (cost["table_bytes"] + cost["auxiliary_bytes"])
     lines.append(f"  {cost['total_bytes']:,} bytes in all; table and auxiliary are 1/{share:.3g} of the exact table's")
     for entry in cost.get("latency", []):
@@ -62,3 +73,11 @@ def describe(record: Any, path: Path) -> str:
             lines.append(f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
                          f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s){unstable}")  # fmt: skip
     return "\n".join(map(one_line, [*lines, f"  record: {path}"]))
+
+
+def _labels(scores: Any, part: str, before: str = "") -> str:
+    """AUC and log loss of a part, where there are any: an AUC needs both labels in it."""
+    if f"{part}_log_loss" not in scores:
+        return ""
+    auc = scores[f"{part}_auc"]
+    return f"{before}AUC {'unknown' if auc is None else f'{auc:.4f}'}, log loss {scores[f'{part}_log_loss']:.4f}"

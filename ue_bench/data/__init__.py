@@ -5,7 +5,8 @@ from ue_bench.data.catalog import DATASETS
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.definition import Definition
 from ue_bench.data.encode import Encoded, encode
+from ue_bench.data.labels import label
 from ue_bench.data.load import define, load
 from ue_bench.data.splits import split
 
-__all__ = ["DATASETS", "Dataset", "Definition", "Encoded", "anchors", "define", "encode", "load", "split"]
+__all__ = ["DATASETS", "Dataset", "Definition", "Encoded", "anchors", "define", "encode", "label", "load", "split"]

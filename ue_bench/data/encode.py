@@ -37,10 +37,10 @@ class Encoded:
     item_seen: np.ndarray
 
 
-def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> Encoded:
+def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray, target: np.ndarray | None = None) -> Encoded:
     """Encode the rows whose part is not 3.
 
-    features: names from `Dataset.feature_names`. parts: uint8 [N] from `split`.
+    features: names from `Dataset.feature_names`. parts: uint8 [N] from `split`. target: float32 [N]; None: the ratings.
     Raises BenchError for a feature that the data set lacks, for none, and for parts that do not fit the rows.
     """
     if not features:
@@ -48,7 +48,7 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray) -> En
     if parts.shape != (dataset.n_rows,):
         raise BenchError(f"parts has shape {parts.shape}, but {dataset.name} has {dataset.n_rows} {dataset.unit}")
     kept = None if (parts != UNUSED).all() else parts != UNUSED
-    ratings = _kept(dataset.target, kept)
+    ratings = _kept(dataset.target if target is None else target, kept)
     parts = _kept(parts, kept)
     # what holds for users and movies, for their attributes too; the data set keeps these arrays, so that no other has their id
     met = {id(coded.rows): _met(coded, kept, parts) for coded in map(dataset.coded, dataset.entities)}

@@ -61,7 +61,7 @@ def _cells(verdicts: pd.DataFrame, scored: pd.DataFrame, name: str) -> list[Cell
     return found
 
 
-_SCOPE_TEXT = {"features": "{} features", "dataset": "{}", "split": "{} split", "head": "{} head"}
+_SCOPE_TEXT = {"features": "{} features", "dataset": "{}", "split": "{} split", "head": "{} head", "task": "{}"}
 
 
 def _winner(cells: Sequence[Cell], name: str, leader: str, of: str, part: str) -> str:

@@ -1,8 +1,8 @@
 """Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
 
-Comparisons are made among the arms of one study, data set, feature set, split and head, and those that confirm a search, on
-seeds of their own, among themselves; `refusal` leaves out what is not comparable, `searched` says in what a search made arms
-differ.
+Comparisons are made among the arms of one study, data set, feature set, split, head and task (with the rule of its labels), and
+those that confirm a search, on seeds of their own, among themselves; `refusal` leaves out what is not comparable, `searched` says
+in what a search made arms differ.
 Search records choose configurations and are never quoted: an arm known only from a search is no arm.
 """
 
@@ -19,7 +19,9 @@ from ue_bench.report.refusal import Member, check
 from ue_bench.report.searched import searched_fields, uneven
 
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
-USUAL_HEAD = "mlp"  # told only where it is another one
+USUAL_HEAD, USUAL_TASK = "mlp", "regression"  # told only where it is another one
+# Fields that records lack which were made before there was a choice: the same as what they had then.
+LATER = {"optimizer_path": "auto", "task": USUAL_TASK, "negative_at_most": None, "positive_at_least": None}
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 
 
@@ -32,10 +34,12 @@ class Comparison(NamedTuple):
     split: str
     head: str
     phase: str  # confirm: the best few of a search and their rivals, on fresh seeds; all: everything else
+    task: str  # regression, or binary with the rule of its labels
 
     def __str__(self) -> str:
-        """`study / data set / features / split`, and the head where it is not the usual one."""
-        return " / ".join([*self[:4], *([f"{self.head} head"] if self.head != USUAL_HEAD else [])])
+        """`study / data set / features / split`, and head and task where they are not the usual ones."""
+        head = [f"{self.head} head"] if self.head != USUAL_HEAD else []
+        return " / ".join([*self[:4], *head, *([self.task] if self.task != USUAL_TASK else [])])
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,22 @@ def seeds_of(record: Record) -> tuple[int, ...]:
 def arm_config(record: Record) -> dict[str, Any]:
     """The configuration without seeds and what is measured: equal for all records of an arm."""
     config = {name: value for name, value in record.config.items() if name not in (*SEEDS, "measure", "diagnose")}
-    if config.get("optimizer_path") == "auto":  # what records have that were made before there was a choice
-        del config["optimizer_path"]
-    return config
+    return {name: value for name, value in config.items() if name not in LATER or value != LATER[name]}
+
+
+def task_of(config: dict[str, Any]) -> str:
+    """`regression`, `binary`, or `binary: 0 up to 2, 1 from 4`."""
+    low, high = config.get("negative_at_most"), config.get("positive_at_least")
+    rule = [f"{label} {bound:g}" for label, bound in (("0 up to", low), ("1 from", high)) if bound is not None]
+    task = one_line(config.get("task", USUAL_TASK))
+    return f"{task}: {', '.join(rule)}" if rule else task
 
 
 def comparison_of(record: Record) -> Comparison:
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
     dataset, features, split, head = (one_line(config[name]) for name in ("dataset", "features", "split", "head"))
-    return Comparison(record.study, dataset, features, split, head, phase)
+    return Comparison(record.study, dataset, features, split, head, phase, task_of(config))
 
 
 def collect(records: Iterable[Record]) -> Arms:

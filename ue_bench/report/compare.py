@@ -14,7 +14,7 @@ import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
-from ue_bench.report.arms import USUAL_HEAD, collect
+from ue_bench.report.arms import USUAL_HEAD, USUAL_TASK, collect
 from ue_bench.report.frames import groups
 from ue_bench.report.frames import records as records_of
 from ue_bench.report.sections.power import TARGET, seeds_needed
@@ -86,7 +86,8 @@ def sentence(row: dict[str, Any]) -> str:
     size = bytes_text(row["budget"]) if row["budget"] else "no budget"
     fresh = ", fresh seeds" if row["phase"] == "confirm" else ""
     head = f", {row['head']} head" if row["head"] != USUAL_HEAD else ""
-    where = f"{row['features']}, {row['split'].replace('_', ' ')} split{head}, {size}"
+    task = f", {row['task']}" if row["task"] != USUAL_TASK else ""
+    where = f"{row['features']}, {row['split'].replace('_', ' ')} split{head}{task}, {size}"
     where += f" ({row['dataset']}, study {row['study']}{fresh})"
     interval = "" if row["low"] is None else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
     difference = "no common seed" if row["difference"] is None else f"{row['difference']:+.4f}{interval} {row['part']} MSE"

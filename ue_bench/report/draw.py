@@ -12,7 +12,7 @@ from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
 from ue_bench.report import anchors as anchor
 from ue_bench.report import csv, style
-from ue_bench.report.arms import Arm, Arms
+from ue_bench.report.arms import USUAL_TASK, Arm, Arms, task_of
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.frames import escaped
 from ue_bench.report.page import Drawn, Picture
@@ -65,6 +65,7 @@ class Plot(NamedTuple):
     draw: Callable[[pd.DataFrame, Study], Figure] | None = None
     each: bool = False  # a figure of its own for every panel
     table: Callable[[pd.DataFrame], list[str]] | None = None  # Markdown below the figure
+    of_labels: str = "MSE (Brier score)"  # what stands for the MSE where the task is binary
 
 
 PLOTS = (
@@ -108,7 +109,8 @@ PLOTS = (
         hypervolume, "Table size, dim and lookups together", lambda s: hypervolume.tidy(s.search),
         lambda f, s: hypervolume.draw(f), each=True, table=hypervolume.table,
     ),
-    Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks)),
+    Plot(training, "Training", lambda s: training.tidy(s.arms, s.summary), lambda f, s: training.draw(f, s.looks),
+         of_labels="log loss"),
     Plot(optimism, "Optimism of the searches", lambda s: optimism.tidy(s.every_arm, s.search), table=optimism.table),
     Plot(power, "Seeds needed", lambda s: power.tidy(s.every_arm, s.all_summary), table=power.table),
     Plot(why, "Why it works", lambda s: why.tidy(s.arms, s.summary), lambda f, s: why.draw(f), table=why.table),
@@ -178,11 +180,20 @@ def _one(plot: Plot, study: Study, own: str, prefix: str, out: Path, drawn: list
         drawn.append(Drawn(own, module.NAME, plot.title, reason=module.EMPTY))
         return
     write_whole(out / "tables" / f"{name}.csv", csv(frame))
-    pictures = []
+    pictures, measure = [], _measure(plot, study)
     for place, part in enumerate(_panels(plot, frame)):
         file = name if place == 0 else f"{name}-{place + 1}"
         if plot.draw:
-            paths += save(plot.draw(part, study), out / "figures", file)
+            figure = plot.draw(part, study)
+            style.rename(figure, "MSE", measure)
+            paths += save(figure, out / "figures", file)
         lines = plot.table(escaped(part)) if plot.table else []
         pictures.append(Picture(f"figures/{file}" if plot.draw else "", lines))
-    drawn.append(Drawn(own, module.NAME, plot.title, module.CAPTION, pictures, f"tables/{name}.csv"))
+    caption = module.CAPTION.replace("MSE", measure, 1)
+    drawn.append(Drawn(own, module.NAME, plot.title, caption, pictures, f"tables/{name}.csv"))
+
+
+def _measure(plot: Plot, study: Study) -> str:
+    """What the figures of a study call its MSE."""
+    binary = {task_of(record.config) != USUAL_TASK for record in study.records}
+    return "MSE" if True not in binary else plot.of_labels if False not in binary else f"MSE, of labels {plot.of_labels}"

@@ -19,7 +19,7 @@ from ue_bench.report.answer import sentences
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.frames import escaped
 from ue_bench.report.picture import inline
-from ue_bench.report.tables import NOTE, tables
+from ue_bench.report.tables import note, tables
 
 QUESTION = (
     "For this data and this memory, how should categorical features be embedded: one multiplexed table for all "
@@ -84,7 +84,7 @@ class Page:
             answer=sentences(summary, verdicts),
             by_study={name: drawn for name, drawn in by_study.items() if drawn},
             missing=[drawn for drawn in self.drawn if drawn.reason],
-            note=NOTE,
+            note=note(summary),
             tables={name: self._tables(name) for name in self.studies},
             strategies=self._strategies(),
             left_out=left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),

@@ -153,6 +153,13 @@ def legend(figure: Figure, handles: list[Any]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handlelength=3.2)
 
 
+def rename(figure: Figure, name: str, other: str) -> None:
+    """In the labels of the axes, `other` for `name`."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.label.set_text(axis.label.get_text().replace(name, other))
+
+
 def settle(figure: Figure) -> None:
     """Lay the figure out once, for all that is drawn into it and saved from it afterwards."""
     if (engine := figure.get_layout_engine()) is not None:

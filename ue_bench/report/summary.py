@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.arms import USUAL_HEAD, Arm, Comparison, seeds_of
+from ue_bench.report.arms import USUAL_HEAD, USUAL_TASK, Arm, Comparison, seeds_of
 from ue_bench.report.labels import lookups_text
 from ue_bench.report.statistics import interval
 
 SCOPE = list(Comparison._fields)
 BATCH = 256  # the batch size of the one latency that stands in tables, looked up from codes
 ANCHORS = ("mean", "item_mean", "bias", "mf")
+MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
 MOSTLY_UNSEEN = 0.5  # share of judged rows with users that training never saw, from which a split says little about embeddings
 _BYTES = ("total_bytes", "table_bytes", "auxiliary_bytes", "vocabulary_bytes", "vocabulary_floor_bytes", "head_bytes")
 _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
@@ -22,7 +23,9 @@ COLUMNS = (
     "test_mse_mean", "test_mse_low", "test_mse_high", "run_ids",
     "head", "phase", "label", "group", "n_most", *_BYTES[1:], *_TRAINING_BYTES, "exact_table_bytes", "compression",
     "val_mse_mean", "val_mse_low", "val_mse_high", "latency_us", "latency_unstable", "train_seconds",
-    *(f"anchor_{name}" for name in ANCHORS), "beats_bias", "method",
+    *(f"anchor_{name}" for name in ANCHORS), "beats_bias", "method", "task",
+    *(f"{part}_{score}_{of}" for part in ("test", "val") for score in MORE for of in ("mean", "low", "high")),
+    *(f"anchor_{name}_{score}" for name in ANCHORS for score in MORE),
 )  # fmt: skip
 
 
@@ -60,9 +63,11 @@ def by_seed(arm: Arm, part: str) -> dict[Hashable, float]:
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
-    """The title of the panel a row belongs to: `base (ml-100k, random split)`, with the head where it is not the usual one."""
+    """The title of the panel a row belongs to: `base (ml-100k, random split)`, with head and task where they are unusual."""
     head = (", " + frame["head"] + " head").where(frame["head"] != USUAL_HEAD, "")
-    title = frame["features"] + " (" + frame["dataset"] + ", " + frame["split"].str.replace("_", " ") + " split" + head + ")"
+    task = (", " + frame["task"]).where(frame["task"] != USUAL_TASK, "")
+    split = frame["split"].str.replace("_", " ") + " split"
+    title = frame["features"] + " (" + frame["dataset"] + ", " + split + head + task + ")"
     return title + frame["phase"].map({"confirm": ", after the search, on fresh seeds"}).fillna("")
 
 
@@ -70,20 +75,24 @@ def part_mse(run: Record, part: str) -> float | None:
     return run.quality.get(f"{part}_mse")
 
 
+def is_binary(part: pd.DataFrame) -> bool:
+    """Whether the arms of one comparison predict labels."""
+    return part["task"].iloc[0] != USUAL_TASK
+
+
 def _row(arm: Arm) -> dict[str, Any]:
     config, found = arm.config, arm.sample.found
     measured = arm.runs or arm.timings
     size = {name: _mean([run.cost.get(name) for run in measured]) for name in (*_BYTES, *_TRAINING_BYTES)}
-    row: dict[str, Any] = {**arm.comparison._asdict(), **{name: config.get(name) for name in COLUMNS if name in config}}
+    row: dict[str, Any] = {**{name: config.get(name) for name in COLUMNS if name in config}, **arm.comparison._asdict()}
     row |= {"lookups": lookups_text(config["lookups"]), "dim": found.get("dim", config.get("dim"))}
     row |= {name: None if value is None else round(value) for name, value in size.items()}
     row |= {"n": len(arm.runs), "n_most": arm.n_most, "label": arm.label, "group": arm.group}
     row["method"] = found.get("method") or config["strategy"]  # strategies that are forms of one method may say so
     row["run_ids"] = " ".join(run.run_id for run in arm.runs)
-    for part in ("test", "val"):
-        values = [value for run in arm.runs if (value := part_mse(run, part)) is not None]
-        mean, low, high = interval(values)
-        row |= {f"{part}_mse_mean": mean, f"{part}_mse_low": low, f"{part}_mse_high": high}
+    for name in (f"{part}_{score}" for part in ("test", "val") for score in ("mse", *MORE)):
+        mean, low, high = interval([value for run in arm.runs if (value := run.quality.get(name)) is not None])
+        row |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
     row["exact_table_bytes"] = found.get("exact_table_bytes")
     paid = (size["table_bytes"] or 0) + (size["auxiliary_bytes"] or 0)
     row["compression"] = round(row["exact_table_bytes"] / paid, 3) if row["exact_table_bytes"] and paid else None
@@ -105,8 +114,9 @@ def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
     for name in ANCHORS:
         given = [run.quality.get("anchors", {}).get(name, {}) for run in runs]
-        test = _mean([anchor.get("test_mse") for anchor in given])
-        row[f"anchor_{name}"] = test if test is not None else _mean([anchor.get("val_mse") for anchor in given])
+        for score, column in (("mse", f"anchor_{name}"), *((score, f"anchor_{name}_{score}") for score in MORE)):
+            test = _mean([anchor.get(f"test_{score}") for anchor in given])
+            row[column] = test if test is not None else _mean([anchor.get(f"val_{score}") for anchor in given])
     return row
 
 

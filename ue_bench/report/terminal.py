@@ -11,7 +11,7 @@ from rich.text import Text
 from ue_bench.errors import one_line
 from ue_bench.report.abstract import sentences
 from ue_bench.report.frames import groups, records
-from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, panel, score
+from ue_bench.report.summary import ANCHORS, BATCH, SCOPE, is_binary, panel, score
 from ue_bench.report.text import NOTHING, bytes_text, interval_text, micros_text, mse_text
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROWS = 25  # at the most, for one feature set
 COMPARISONS = 6  # of several studies: with more of them a table each would be too long to read
+_MORE = {"auc": "AUC", "log_loss": "log loss"}  # of a binary task: their means; the report has the intervals
 _SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model", "mf": "matrix factorisation"}
 
 
@@ -68,6 +69,8 @@ def _table(part: pd.DataFrame, title: str) -> Table:
     for name in ("budget", "total"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(f"{what} MSE [95 %]", no_wrap=True)
+    for name in _MORE if is_binary(part) else ():
+        table.add_column(_MORE[name], justify="right", no_wrap=True)
     table.add_column(f"µs/{BATCH}", justify="right", no_wrap=True)
     previous: Any = None
     for row in records(best_rows(part)):
@@ -79,6 +82,7 @@ def _table(part: pd.DataFrame, title: str) -> Table:
             "" if previous == budget else budget,
             bytes_text(row["total_bytes"]),
             _mse(row),
+            *(mse_text(row[f"{_part(row)}_{name}_mean"]) for name in (_MORE if is_binary(part) else ())),
             _micros(row),
         )
         previous = budget
@@ -86,13 +90,17 @@ def _table(part: pd.DataFrame, title: str) -> Table:
 
 
 def _mse(row: dict[Any, Any]) -> str:
-    short = "test" if row["test_mse_mean"] == row["test_mse_mean"] else "val"
     few = f" n={row['n']}" if 0 < row["n"] < row["n_most"] else ""
     return (
-        interval_text(*(row[f"{short}_mse_{of}"] for of in ("mean", "low", "high")))
+        interval_text(*(row[f"{_part(row)}_mse_{of}"] for of in ("mean", "low", "high")))
         + few
         + (" ▽" if row["beats_bias"] is False else "")
     )
+
+
+def _part(row: dict[Any, Any]) -> str:
+    """The part that is quoted, as columns of the summary name it."""
+    return "test" if row["test_mse_mean"] == row["test_mse_mean"] else "val"
 
 
 def _micros(row: dict[Any, Any]) -> str:

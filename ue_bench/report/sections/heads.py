@@ -57,7 +57,7 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
                 cells[scope, budget][arm.comparison.head][rest] = arm
     found: list[dict[str, Any]] = []
     for (scope, budget), heads in sorted(cells.items()):
-        title = f"{scope.features} ({scope.dataset}, {scope.split.replace('_', ' ')} split), {bytes_text(budget)}"
+        title = f"{panel(pd.DataFrame([scope._replace(head=USUAL_HEAD, phase='')._asdict()]))[0]}, {bytes_text(budget)}"
         for one, other in combinations(sorted(heads, key=lambda head: (head != USUAL_HEAD, head)), 2):
             common = [rest for rest in heads[one] if rest in heads[other]]
             if len(common) < FEWEST:

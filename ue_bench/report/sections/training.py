@@ -19,7 +19,10 @@ CAPTION = (
     "variant that is best on validation; of many strategies the best few are named. The vertical axis leaves out the first "
     "steps of the descent."
 )
-COLUMNS = ["panel", "line", "group", "label", "budget", "run_id", "part", "epoch", "mse", "hollow", "named", "bottom", "top"]
+COLUMNS = [
+    "panel", "line", "group", "label", "budget", "run_id", "part", "epoch", "error", "measure", "hollow", "named", "bottom",
+    "top",
+]  # fmt: skip
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
@@ -34,12 +37,14 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
         run = runs[row["run_ids"].split()[0]]
         names = [title, row["group"], row["group"], row["label"], row["budget"], run.run_id]
         for point in run.quality["history"]:
-            for part, key in (("training", "train_mse"), ("validation", "val_mse")):
-                if point.get(key) is not None:
-                    rows.append([*names, part, point["epoch"], point[key], False, row["group"] in named])
+            key, measure = ("log_loss", "log loss") if "val_log_loss" in point else ("mse", "MSE")  # what training descends
+            for part, short in (("training", "train"), ("validation", "val")):
+                error = point.get(f"{short}_{key}")
+                if error is not None:
+                    rows.append([*names, part, point["epoch"], error, measure, False, row["group"] in named])
     frame = pd.DataFrame(rows, columns=COLUMNS[:-2]).sort_values(["panel", "part", "line", "epoch"], ignore_index=True)
-    axis = frame.groupby(["panel", "part"])["mse"]
-    low, usual = axis.transform("min"), axis.transform(lambda mse: mse.quantile(0.9))
+    axis = frame.groupby(["panel", "part"])["error"]
+    low, usual = axis.transform("min"), axis.transform(lambda error: error.quantile(0.9))
     return frame.assign(bottom=low - 0.05 * (usual - low), top=usual + 0.05 * (usual - low))
 
 
@@ -52,13 +57,13 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
             own = frame[(frame["panel"] == title) & (frame["part"] == part)]
             for name, line in groups(own, "line"):
                 if not line["named"].all():
-                    style.pale(axes, line, "epoch", "mse")
+                    style.pale(axes, line, "epoch", "error")
                     continue
-                style.points(axes, line, "epoch", "mse", looks[name])
+                style.points(axes, line, "epoch", "error", looks[name])
             if len(own) and own["top"].iloc[0] > own["bottom"].iloc[0]:
                 axes.set_ylim(own["bottom"].iloc[0], own["top"].iloc[0])
             axes.set_title(f"{style.heading(title)}\n{part}", fontsize=9)
-            axes.set_ylabel(f"{part} MSE")
+            axes.set_ylabel(" ".join([part, *own["measure"].unique()]))
         grid[-1, column].set_xlabel("epoch")
     entries = [style.handle(looks[name], name) for name in sorted(frame.loc[frame["named"], "line"].unique())]
     style.legend(figure, entries + ([] if frame["named"].all() else [style.others()]))
