@@ -102,6 +102,8 @@ def run_of(movielens: Path, results: Path, *options: object) -> tuple[object, ..
         (["--lookups", "user_id=2,user_id=3"], ["each feature once"]),
         (["--lookups", "usr_id=2"], ["unknown lookups for feature 'usr_id'", "did you mean 'user_id'?"]),
         (["--features", "user_id,age", "--lookups", "movie_id=2"], ["unknown lookups for feature 'movie_id'", "age, user_id"]),
+        (["--multi-valued", "genre"], ["unknown multi-valued feature 'genre'", "choose from"]),
+        (["--features", "user_id,genres", "--multi-valued", "genres,genres"], ["'genres' is given twice"]),
         (["--epochs", "0"], ["epochs: 0 was given"]),
         (["--epochs", "-1"], ["epochs: -1 was given"]),
         (["--batch-size", "0"], ["batch_size: 0 was given"]),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ue_bench.feature import Feature
-from ue_bench.measure import Timing, from_values, lookup_latency, timing
+from ue_bench.measure import Timing, lookup_latency, timing
 from ue_bench.strategies import Spec, build
 
 CPU = torch.device("cpu")
@@ -75,4 +75,4 @@ def test_lookup_latency_covers_both_roads():
     found = lookup_latency(strategy, rows, batches=(1, 8), seconds=0.01)
     assert [(entry["source"], entry["batch"]) for entry in found] == [("codes", 1), ("values", 1), ("codes", 8), ("values", 8)]
     assert all(entry["p50_us"] > 0 for entry in found)
-    assert torch.equal(from_values(strategy, [["3", "49"], ["y", "x"]]), strategy(rows))
+    assert torch.equal(strategy.from_values([["3", "49"], ["y", "x"]]), strategy(rows))

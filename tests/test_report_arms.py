@@ -56,6 +56,27 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
     )
 
 
+def test_multi_valued_features_are_another_comparison():
+    bags = [
+        fake.make(fake.config(seed=seed, budget=budget, multi_valued="genres"))
+        for budget in (28_032, 14_016)
+        for seed in range(3)
+    ]
+    arms = collect(two_arms() + bags)
+    assert arms.refused == ()
+    assert {(arm.comparison.features, arm.label, arm.n_most) for arm in arms.kept} == {
+        ("base", "unified 1×16", 3), ("base (genres multi-valued)", "unified 1×16", 3),
+    }  # fmt: skip
+
+
+def test_records_from_before_a_choice_are_of_the_same_arm():
+    old = [fake.make(fake.config(seed=seed, budget=28_032)) for seed in range(2)]
+    for record in old:
+        del record.config["multi_valued"], record.config["optimizer_path"]
+    (arm,) = collect([*old, fake.make(fake.config(seed=2, budget=28_032))]).kept
+    assert len(arm.runs) == 3
+
+
 def test_an_arm_that_lost_a_feature_is_refused():
     cards = {name: n for name, n in fake.CARDINALITIES["base"].items() if name != "zip"}
     odd = [fake.make(fake.config("per_feature", seed=seed, budget=28_032), cardinalities=cards) for seed in range(3)]

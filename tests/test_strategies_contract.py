@@ -42,7 +42,7 @@ class OfBroken(StrategyContract):
 @pytest.mark.parametrize(
     "test",
     ["test_rows_independent", "test_every_parameter_gets_gradient", "test_budget_kept_and_used", "test_seeds_follow_names",
-     "test_too_small_a_budget_says_what_works"],
+     "test_too_small_a_budget_says_what_works", "test_a_bag_is_the_mean_of_its_values"],
 )  # fmt: skip
 def test_a_broken_strategy_is_found(test):
     with pytest.raises(AssertionError):

@@ -42,6 +42,7 @@ class RunConfig:
     # data
     dataset: str = "ml-100k"
     features: str = "base"  # a named set, or names and crosses separated by commas
+    multi_valued: str | None = None  # names of features separated by commas: their text is split at |, the vectors averaged
     split: str = "random"
     table: dict[str, Any] | None = None  # files, target, features, ... of a table (`data.Definition`); None: a data set by name
     task: str = "regression"  # squared error on the ratings; or logistic loss on labels 0 and 1

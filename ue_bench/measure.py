@@ -100,23 +100,16 @@ def lookup_latency(
     """
     strategy.eval()
     found = []
-    texts = [list(feature.values) for feature in strategy.spec.features]
     for batch in batches:
         codes = rows[torch.arange(batch) % len(rows)].long()
-        values = [[texts[feature][code] for code in column] for feature, column in enumerate(codes.t().tolist())]
+        columns = zip(strategy.spec.features, codes.t().tolist(), strict=True)
+        values = [[feature.raw(code) for code in column] for feature, column in columns]
         for source, call in (
             ("codes", lambda c=codes: strategy(c)),
-            ("values", lambda v=values: from_values(strategy, v)),
+            ("values", lambda v=values: strategy.from_values(v)),
         ):
             found.append({"source": source, "batch": batch, **timing(call, rows.device, seconds).to_dict()})
     return found
-
-
-def from_values(strategy: EmbeddingStrategy, values: Sequence[Any]) -> torch.Tensor:
-    """Vectors float32 [B, W] of raw values, one sequence of B values a feature: the road of a request in production."""
-    device = strategy.device
-    located = [strategy.locate(feature, column) for feature, column in enumerate(values)]
-    return strategy.embed(torch.cat(located, dim=1).to(device))
 
 
 def step_time(model: RatingModel, train: Rows, recipe: Recipe, seconds: float = 0.15) -> dict[str, Any]:

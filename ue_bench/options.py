@@ -32,6 +32,7 @@ class Count(click.ParamType):
 OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("dataset", str, "Data set (see: ue-bench list datasets), or the path of a table or of its TOML file."),
     ("features", str, "base, wide, or names separated by commas; a*b crosses two. Of a table without a TOML file: its columns."),
+    ("multi_valued", str, "Features whose text is several values with | between: genres. Their vectors are averaged."),
     ("split", str, f"How rows are divided: {', '.join(CHOICES['split'])}."),
     ("task", str, "regression: squared error on the ratings; or binary: logistic loss on labels 0 and 1."),
     ("negative_at_most", float, "Of the binary task: ratings up to this are 0. Alone: all others are 1."),

@@ -40,7 +40,8 @@ def resolve(config: RunConfig) -> RunConfig:
     if isinstance(lookups, dict):
         lookups = {name: count for name, count in sorted(lookups.items()) if count != 1} or 1
     asked = None if table is None else table.to_dict()
-    return replace(config, regions=regions, region_rule=rule, lookups=lookups, table=asked)
+    bags = config.multi_valued and ",".join(sorted(name.strip() for name in config.multi_valued.split(",")))
+    return replace(config, regions=regions, region_rule=rule, lookups=lookups, table=asked, multi_valued=bags)
 
 
 def run_once(
@@ -72,7 +73,7 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
     target, parts = dataset.target, data.split(dataset, config.split, config.split_seed)
     if config.task == "binary":
         target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
-    encoded = data.encode(dataset, names, parts, target)
+    encoded = data.encode(dataset, names, parts, target, data.multi_valued(dataset, names, config.multi_valued))
     rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
     recipe = make_recipe(config)
@@ -128,7 +129,9 @@ def has_budget(config: RunConfig) -> bool:
 def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     """Bytes of the exact table over all distinct values of the features that `config` names, at its width."""
     dataset = data.load(config.dataset, data_dir, config.table)
-    features = tuple(Feature(name, dataset.coded(name).values.to_list(), 0) for name in dataset.feature_names(config.features))
+    names = dataset.feature_names(config.features)
+    separators = data.multi_valued(dataset, names, config.multi_valued)
+    features = tuple(data.with_bags(Feature(name, dataset.coded(name).values.to_list(), 0), separators) for name in names)
     return make_spec(config, features).exact_table_bytes
 
 

@@ -111,7 +111,7 @@ CONFIG = fields({
     **dict.fromkeys(("dataset", "features", "split", "strategy", "head", "measure"), text), "regions": maybe(text),
     "region_rule": maybe(text), **dict.fromkeys(("budget", "dim", "width"), maybe(count)), "lookups": either(count, each(count)),
     **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count), "options": fields({}),
-}, {"task": text, "negative_at_most": maybe(real), "positive_at_least": maybe(real)})  # fmt: skip
+}, {"multi_valued": maybe(text), "task": text, "negative_at_most": maybe(real), "positive_at_least": maybe(real)})  # fmt: skip
 _BYTES = {f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "total")}
 _FOUND = {"cardinalities": each(count), "lookups": each(count), "dim": count, "exact_table_bytes": count}
 _FOUND_TOO = {

@@ -149,21 +149,22 @@ def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:
 def require_alike(searches: Iterable[Search]) -> None:
     """Raise BenchError unless strategies that compete are searched alike.
 
-    Strategies, and forms of one, compete where data set, features, split, head and task are equal. Each must have the same
-    searches: trials, sizes, seeds on which they are confirmed, and space, but for the knobs of its own method and the rule of its
-    regions.
+    Strategies, and forms of one, compete where data set, features (multi-valued ones too), split, head and task are equal. Each
+    must have the same searches: trials, sizes, seeds on which they are confirmed, and space, but for the knobs of its own method
+    and the rule of its regions.
     """
     found: dict[tuple[str, ...], dict[str, list[dict[str, str]]]] = {}
     for search in searches:
         base = search.base
         bounds = f"labels {base.negative_at_most}, {base.positive_at_least}"
         labels = (base.task, bounds) if base.task == "binary" else ()
-        rivals = found.setdefault((base.dataset, base.features, base.split, base.head, *labels), {})
+        where = (base.dataset, base.features, base.multi_valued or "", base.split, base.head, *labels)
+        rivals = found.setdefault(where, {})
         rivals.setdefault(f"{base.strategy} {base.regions or ''}".strip(), []).append(_terms(search))
     for where, forms in found.items():
         (first, usual), *others = ((name, sorted(terms, key=str)) for name, terms in forms.items())
         for name, terms in others:
-            head = f"searches on {', '.join(where)} are not alike: {name}"
+            head = f"searches on {', '.join(filter(None, where))} are not alike: {name}"
             if len(terms) != len(usual):
                 raise BenchError(f"{head} has {len(terms)}, {first} has {len(usual)}; give each the same")
             for own, other in zip(terms, usual, strict=True):

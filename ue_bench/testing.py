@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError, BudgetError
-from ue_bench.feature import Feature
+from ue_bench.feature import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.base import LEAST_USED
 
@@ -32,6 +32,9 @@ FEATURES = (  # values, how many are seen, how often
     Feature("item", tuple(f"i{i}é" for i in range(60)), 50, (3,) * 50),
     Feature("flag", ("no", "yes", ""), 3, (60, 30, 10)),
 )
+
+_BAGS = [[n] for n in range(60)] + [[3, 58, 17], [17, 3, 58], [0, 1, 2, 55]]  # of items: each alone, then some together
+BAGGED = (FEATURES[0], replace(FEATURES[1], bags=Bags.of(_BAGS)), FEATURES[2])
 
 
 class StrategyContract:
@@ -166,6 +169,26 @@ class StrategyContract:
         restored.load_state_dict(copy.deepcopy(trained.state_dict()))
         assert torch.equal(trained(codes), restored(codes)), "a state_dict carries everything that was learned"
         assert torch.equal(copy.deepcopy(trained)(codes), trained(codes)), "a copy is the same module"
+
+    def test_a_bag_is_the_mean_of_its_values(self) -> None:
+        """In training, where the strategy's own numbers get gradients, and as it is served."""
+        built, plain, codes = self.build(features=BAGGED), self.build(), self.codes(8)
+        assert torch.equal(built(codes), plain(codes)), "a bag of one value is that value"
+        item = torch.tensor([0, 1, 0])
+        alone = torch.stack([codes[0] * (1 - item) + item * value for value in _BAGS[60]])
+        bag = codes[:1] * (1 - item) + item * 60
+        vector, *_, reversed_ = built(torch.cat([bag, codes, bag + item]))
+        mean = torch.cat([plain(row.unsqueeze(0)) for row in alone]).mean(0)
+        assert torch.allclose(vector, mean, atol=1e-6), "a bag is the mean of its values, and other features stay as they are"
+        assert torch.allclose(reversed_, mean, atol=1e-6), "the order in a bag does not matter"
+        weight = torch.linspace(-1, 1, len(vector))
+        (vector * weight).sum().backward()
+        (mean * weight).sum().backward()
+        for (name, own), other in zip(built.named_parameters(), plain.parameters(), strict=True):
+            given, wanted = (torch.zeros_like(own) if p.grad is None else p.grad.to_dense() for p in (own, other))
+            assert torch.allclose(given, wanted, atol=1e-5), (
+                f"parameter {name}: every value of a bag has its share of the gradient"
+            )
 
     def test_seeds_follow_names(self) -> None:
         built = self.build()

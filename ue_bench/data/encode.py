@@ -1,11 +1,12 @@
 """From raw values to integer codes: a value that training has seen has a code below `n_seen`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import numpy as np
 
+from ue_bench.data.bags import with_bags
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.numbering import Coded, chunks, take
 from ue_bench.data.splits import TRAIN, UNUSED
@@ -19,8 +20,8 @@ class Encoded:
 
     features: F of them; `values` is a polars String Series: those seen in training first, in order of first appearance
     there, then the others, in order of first appearance. A Series takes Python integers as index, not numpy's.
-    codes: int32 [N', F], positions in these values; a column is whole in memory. ratings: the target, float32 [N'], not to be
-    written to.
+    codes: int32 [N', F], positions in these values, or numbers of bags of them; a column is whole in memory.
+    ratings: the target, float32 [N'], not to be written to.
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
     user, item: int32 [N'], the row's two entities (`Dataset.entities`), numbered in the same manner whichever features are used;
     where these are features, the very columns of `codes`.
@@ -37,10 +38,17 @@ class Encoded:
     item_seen: np.ndarray
 
 
-def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray, target: np.ndarray | None = None) -> Encoded:
+def encode(
+    dataset: Dataset,
+    features: tuple[str, ...],
+    parts: np.ndarray,
+    target: np.ndarray | None = None,
+    separators: Mapping[str, str] | None = None,
+) -> Encoded:
     """Encode the rows whose part is not 3.
 
     features: names from `Dataset.feature_names`. parts: uint8 [N] from `split`. target: float32 [N]; None: the ratings.
+    separators: of multi-valued features, as in `bags.with_bags`.
     Raises BenchError for a feature that the data set lacks, for none, and for parts that do not fit the rows.
     """
     if not features:
@@ -62,7 +70,7 @@ def encode(dataset: Dataset, features: tuple[str, ...], parts: np.ndarray, targe
     done = {name: number(name, codes[:, column]) for column, name in enumerate(features)}
     (users, user), (items, item) = (done.get(name) or number(name) for name in dataset.entities)
     return Encoded(
-        features=tuple(done[name][0] for name in features),
+        features=tuple(with_bags(done[name][0], separators or {}) for name in features),
         codes=codes,
         ratings=ratings,
         parts=parts,

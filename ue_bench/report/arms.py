@@ -21,7 +21,10 @@ from ue_bench.report.searched import searched_fields, uneven
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
 USUAL_HEAD, USUAL_TASK = "mlp", "regression"  # told only where it is another one
 # Fields that records lack which were made before there was a choice: the same as what they had then.
-LATER = {"optimizer_path": "auto", "task": USUAL_TASK, "negative_at_most": None, "positive_at_least": None}
+LATER = {
+    "optimizer_path": "auto", "table": None, "multi_valued": None, "task": USUAL_TASK, "negative_at_most": None,
+    "positive_at_least": None,
+}  # fmt: skip
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 
 
@@ -99,6 +102,8 @@ def comparison_of(record: Record) -> Comparison:
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
     dataset, features, split, head = (one_line(config[name]) for name in ("dataset", "features", "split", "head"))
+    if config.get("multi_valued"):  # other features, though of the same names
+        features += f" ({one_line(config['multi_valued'])} multi-valued)"
     return Comparison(record.study, dataset, features, split, head, phase, task_of(config))
 
 

@@ -17,6 +17,7 @@ from ue_bench.allocator import in_large_pages
 from ue_bench.errors import BenchError, BudgetError, unknown
 from ue_bench.feature import Feature
 from ue_bench.hashing import lookup_seed
+from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.vocabulary import Vocabulary
 
 LEAST_USED = 0.9  # of the budget: a strategy that leaves more of it unused is not compared at that budget
@@ -146,6 +147,9 @@ class EmbeddingStrategy(nn.Module, ABC):
     A strategy that trains more than it serves (a float table that becomes codes) has both from the start: it names in
     `training_only` the parameters and buffers that `end_training` sets to None, and fills in the rest there.
 
+    Of a multi-valued feature (one with `Feature.bags`) neither `locate` nor `embed` knows: they get single values, and a row's
+    vector of that feature is the mean of its values' vectors. The code of such a feature is the number of a bag.
+
     A call is `forward` and nothing else: torch's machinery of hooks around it would be a tenth of a lookup of 256 rows, so a
     forward hook on a strategy or a pool does not fire.
     """
@@ -160,6 +164,7 @@ class EmbeddingStrategy(nn.Module, ABC):
         self.options = {**self.knobs, **check_knobs(spec, self.knobs)}
         self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)  # per feature; W is their sum
         self.vocabularies: list[Vocabulary] = []
+        self._bags = bag_index(spec.features)
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
         self.register_buffer("_owners", None, persistent=False)
@@ -191,14 +196,30 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     @final  # type: ignore[misc]  # torch declares forward as an attribute
     def forward(self, codes: Tensor) -> Tensor:
-        """Vectors of rows given as codes: int64 [B, F] -> float32 [B, W]."""
-        return self.embed(self.slots(codes))
+        """Vectors of rows given as codes, of bags where a feature has these: int64 [B, F] -> float32 [B, W]."""
+        if self._bags is None:
+            return self.embed(self.slots(codes))
+        codes, rows = self._bags.spread(codes)
+        return self._bags.averaged(self.embed(self.slots(codes)), rows, self.widths)
 
     __call__ = forward
 
     @final
+    def from_values(self, values: Sequence[Any]) -> Tensor:
+        """Vectors float32 [B, W] of raw values, one sequence of B values a feature: the road of a request in production.
+
+        A value is str, bytes or int (TypeError otherwise); of a multi-valued feature it is a list of these, as in `bags.flat`.
+        """
+        if self._bags is None:
+            located = [self.locate(feature, column) for feature, column in enumerate(values)]
+            return self.embed(torch.cat(located, dim=1).to(self.device))
+        columns, places, rows = self._bags.spread_values(values)
+        located = [self.locate(feature, column)[places[feature]] for feature, column in enumerate(columns)]
+        return self._bags.averaged(self.embed(torch.cat(located, dim=1).to(self.device)), rows, self.widths)
+
+    @final
     def slots(self, codes: Tensor) -> Tensor:
-        """Slots of rows given as codes: int64 [B, F] -> int64 [B, L], of 32 bits where all are rows of one pool.
+        """Slots of rows given as codes of single values: int64 [B, F] -> int64 [B, L], of 32 bits where all are rows of one pool.
 
         Each distinct value was located once. Codes of 32 bits, as the trainer holds them, are as good.
         """

@@ -71,6 +71,7 @@ class ExactLowCardinality(EmbeddingStrategy):
 
 
 def _part(spec: Spec, mask: list[bool], budget: int | None) -> Spec:
-    features = tuple(f for f, keep in zip(spec.features, mask, strict=True) if keep)
+    own = (f for f, keep in zip(spec.features, mask, strict=True) if keep)
+    features = tuple(replace(f, bags=None) for f in own)  # the whole spreads bags, and a part gets single values
     lookups = tuple(n for n, keep in zip(spec.lookups, mask, strict=True) if keep)
     return replace(spec, features=features, lookups=lookups, budget=budget)
