@@ -56,7 +56,7 @@ def separate(
     growing = list(range(len(weights)))
     while growing:
         spare = slots - sum(sizes)
-        total = sum(weights[i] for i in growing)
+        total = math.fsum(weights[i] for i in growing)  # the same in every version of Python
         shares = {i: spare * weights[i] / total for i in growing}
         full = [i for i in growing if sizes[i] + shares[i] > limits[i]]
         if not full:
