@@ -9,10 +9,10 @@ import ue_bench
 
 ROOT = Path(ue_bench.__file__).parent
 OPEN = {"errors", "version"}  # importable from everywhere
-STRATEGIES = {"strategies", "allocator", "feature", "hashing"}
+STRATEGIES = {"strategies", "allocator", "columns", "feature", "hashing"}
 STUDIES = {"distributed", "runner", "study"}
 LAW = {
-    "__init__": {"layer", "run", "record", "config"},
+    "__init__": {"layer", "run", "record", "config", "saved", "strategies"},
     "__main__": {"cli"},
     "version": set(),
     "errors": set(),
@@ -25,6 +25,7 @@ LAW = {
     "folder": set(),
     "config": set(),
     "hashing": set(),
+    "columns": {"feature", "hashing"},
     "layer": {"hashing"},
     "data": {"data", "config", "feature", "hashing", "progress", "scores"},
     "strategies": STRATEGIES,
@@ -51,6 +52,7 @@ LAW = {
         "strategies",
         "train",
     },
+    "saved": {"columns", "config", "environment", "feature", "hashing", "model", "record", "run", "strategies", "train"},
     "preload": {"run"},
     "workers": {"config", "record", "run", "strategies"},
     "study": {"config"},
@@ -65,7 +67,7 @@ LAW = {
     "tables": {"config", "data"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"check", "cli", "data", "options", "progress", "record", "report", "run", "speed", "strategies", "tables",
+    "cli": {"check", "cli", "data", "options", "progress", "record", "report", "run", "saved", "speed", "strategies", "tables",
             "testing"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
@@ -76,7 +78,8 @@ LIBRARIES = {
     "pyarrow": {"data"},
     "xxhash": {"hashing", "speed"},
     "torch": STRATEGIES
-    | {"diagnose", "layer", "loss", "measure", "model", "preload", "run", "sparse_adam", "speed", "testing", "train"},
+    | {"diagnose", "layer", "loss", "measure", "model", "preload", "run", "saved", "sparse_adam", "speed", "testing", "train"},
+    "safetensors": {"saved"},
     "seaborn": {"report"},
     "matplotlib": {"report"},
     "jinja2": {"report"},

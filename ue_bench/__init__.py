@@ -9,9 +9,18 @@ if TYPE_CHECKING:
     from ue_bench.layer import UnifiedEmbedding
     from ue_bench.record import Record
     from ue_bench.run import run_once
+    from ue_bench.saved import load
+    from ue_bench.strategies.standalone import embedding
 
-__all__ = ["Record", "RunConfig", "UnifiedEmbedding", "__version__", "run_once"]
-_HOMES = {"RunConfig": "config", "UnifiedEmbedding": "layer", "Record": "record", "run_once": "run"}
+__all__ = ["Record", "RunConfig", "UnifiedEmbedding", "__version__", "embedding", "load", "run_once"]
+_HOMES = {
+    "Record": "record",
+    "RunConfig": "config",
+    "UnifiedEmbedding": "layer",
+    "embedding": "strategies.standalone",
+    "load": "saved",
+    "run_once": "run",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,12 @@
 """A categorical feature as the data room hands it to a strategy: a name and its distinct values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from ue_bench.errors import BenchError
 
 CROSS = "\x1f"  # joins the values of a crossed feature (ASCII unit separator: it occurs in no data set)
 
@@ -37,6 +40,27 @@ class Bags:
         return self.members[self.offsets[bag] : self.offsets[bag + 1]].tolist()  # type: ignore[no-any-return]
 
 
+class Held(Sequence[str]):
+    """`size` distinct values of the feature `name`, of which only the first are held. The others count and cannot be read."""
+
+    def __init__(self, name: str, held: Sequence[str], size: int) -> None:
+        self.name, self.held, self.size = name, held, size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        """Raises BenchError for a value that is not held."""
+        places = range(self.size)[index]
+        last = places if isinstance(places, int) else max(places[0], places[-1]) if places else -1
+        if last >= len(self.held):
+            raise BenchError(
+                f"feature {self.name!r}: {len(self.held):,} of its {self.size:,} values are held here and more are asked for; "
+                "a method that holds a vocabulary needs all training values"
+            )
+        return self.held[places] if isinstance(places, int) else self.held[places.start : places.stop : places.step]
+
+
 @dataclass(frozen=True)
 class Feature:
     """One categorical feature.
@@ -62,3 +86,7 @@ class Feature:
     def raw(self, code: int) -> str | list[str]:
         """The value of a code; of a multi-valued feature the values of its bag."""
         return self.values[code] if self.bags is None else [self.values[member] for member in self.bags[code]]
+
+    def holding(self, values: Sequence[str], counts: Sequence[int] = ()) -> "Feature":
+        """The same feature, of as many values, of which only some training values are held, and these are all it has seen."""
+        return replace(self, values=Held(self.name, values, self.cardinality), n_seen=len(values), counts=counts)

@@ -51,20 +51,30 @@ def run_once(
     study: str = "run",
     phase: str = "run",
     on_evaluation: Callable[[Fit], None] = lambda fit: None,
+    on_trained: Callable[[RatingModel], None] = lambda model: None,
 ) -> Record:
     """Train and measure one configuration. Writes nothing.
+
+    on_trained: is given the model as it is served, once all is measured; is not called where nothing is trained.
 
     Raises BenchError for a bad configuration or bad data, and MemoryError, of the CPU or the GPU. Leaves torch's thread count as
     the configuration asks; the state of torch's global generator is put back.
     """
     try:
-        return _run(resolve(config), data_dir, study, phase, on_evaluation)
+        return _run(resolve(config), data_dir, study, phase, on_evaluation, on_trained)
     except RuntimeError as error:
         _tell_memory(error)
         raise
 
 
-def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_evaluation: Callable[[Fit], None]) -> Record:
+def _run(
+    config: RunConfig,
+    data_dir: Path | None,
+    study: str,
+    phase: str,
+    on_evaluation: Callable[[Fit], None],
+    on_trained: Callable[[RatingModel], None],
+) -> Record:
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
@@ -112,6 +122,8 @@ def _run(config: RunConfig, data_dir: Path | None, study: str, phase: str, on_ev
         found["tf32"] = torch.backends.cuda.matmul.allow_tf32
     if config.diagnose:
         found["diagnostics"] = diagnose.index_map(model.strategy)
+    if config.measure != "latency":
+        on_trained(model)
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
 
 

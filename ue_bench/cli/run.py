@@ -14,10 +14,19 @@ from ue_bench.options import config_options, make_config
 @config_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Sets all four seeds.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A knob of the strategy's method; repeatable.")
+@click.option(
+    "--save",
+    "save_to",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Write the trained model there too; ue_bench.load(DIR) serves it.  [default: none]",
+)
 @shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
 def run(
     seed: int,
     options: tuple[str, ...],
+    save_to: Path | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
     results: Path,
@@ -26,6 +35,7 @@ def run(
 ) -> None:
     """Train and measure one configuration, and write its record."""
     from ue_bench import record as records
+    from ue_bench.errors import BenchError
     from ue_bench.progress import progress
     from ue_bench.run import run_once
     from ue_bench.tables import fields_of
@@ -34,12 +44,22 @@ def run(
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
     records.require_writable(results / "run")
+    trained: list[Any] = []
+    if save_to is not None:
+        from ue_bench import saved
+
+        if config.measure == "latency":
+            raise BenchError("measure: 'latency' was given with --save, and trains nothing; choose all or quality")
+        saved.require_free(save_to)
     with progress(config.strategy, config.epochs, "epochs") as update:
         done = run_once(
             config, data_dir=data_dir,
             on_evaluation=lambda fit: update(fit.history[-1]["epoch"], _followed(fit.history[-1])),
+            on_trained=trained.append,
         )  # fmt: skip
     path = records.write(done, results)
+    if save_to is not None:
+        saved.save(save_to, trained[0], config)
     click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ue_bench.allocator import in_large_pages
+from ue_bench.columns import columns as by_name
 from ue_bench.errors import BenchError, BudgetError, unknown
 from ue_bench.feature import Feature
 from ue_bench.hashing import lookup_seed
@@ -187,6 +188,14 @@ class EmbeddingStrategy(nn.Module, ABC):
         """
         return None
 
+    def to_serve(self, feature: int) -> Feature:
+        """A feature as building the strategy anew needs it, to serve what was learned, and no more.
+
+        Here: its training values where vocabularies are held, otherwise only how many values there are.
+        """
+        whole = self.spec.features[feature]
+        return whole.holding(whole.values[: whole.n_seen] if self.vocabularies else ())
+
     def end_epoch(self, epoch: int) -> bool:
         """Called between epochs. Changes values in place, or says True: the optimizer must be rebuilt. Here: nothing."""
         return False
@@ -205,15 +214,21 @@ class EmbeddingStrategy(nn.Module, ABC):
     __call__ = forward
 
     @final
-    def from_values(self, values: Sequence[Any]) -> Tensor:
-        """Vectors float32 [B, W] of raw values, one sequence of B values a feature: the road of a request in production.
+    def from_values(self, columns: Any) -> Tensor:
+        """Vectors float32 [B, W] of raw values: the road of a request in production.
 
-        A value is str, bytes or int (TypeError otherwise); of a multi-valued feature it is a list of these, as in `bags.flat`.
+        columns: a list with B values for each feature, in their order, or the values by name, as `ue_bench.columns.columns` takes
+        them and with its errors. Any value may be unseen. Of a multi-valued feature a value is a list, as in `bags.flat`.
+        Raises BenchError for another number of columns.
         """
+        if not isinstance(columns, (list, tuple)):
+            columns = by_name([feature.name for feature in self.spec.features], columns)
+        if len(columns) != len(self.spec.features):
+            raise BenchError(f"{len(columns)} columns were given; {len(self.spec.features)} features need one each")
         if self._bags is None:
-            located = [self.locate(feature, column) for feature, column in enumerate(values)]
+            located = [self.locate(feature, column) for feature, column in enumerate(columns)]
             return self.embed(torch.cat(located, dim=1).to(self.device))
-        columns, places, rows = self._bags.spread_values(values)
+        columns, places, rows = self._bags.spread_values(columns)
         located = [self.locate(feature, column)[places[feature]] for feature, column in enumerate(columns)]
         return self._bags.averaged(self.embed(torch.cat(located, dim=1).to(self.device)), rows, self.widths)
 
@@ -294,6 +309,15 @@ class EmbeddingStrategy(nn.Module, ABC):
         vocabulary = sum(v.n_bytes for v in self.vocabularies)
         floor = sum(v.floor_bytes for v in self.vocabularies)
         return Footprint(table, sum(served.values()) - table, vocabulary, floor)
+
+    @final
+    def drop_training_only(self) -> None:
+        """Set to None what is trained and not served, here and in the strategies inside."""
+        for module in list(self.modules()):
+            if isinstance(module, EmbeddingStrategy):
+                for name in module.training_only:
+                    owner, _, attribute = name.rpartition(".")
+                    setattr(module.get_submodule(owner), attribute, None)
 
     @final
     def training_bytes(self) -> int:

@@ -59,6 +59,11 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         own = torch.stack([first.unsqueeze(1) + torch.arange(lookups), torch.full((len(first), lookups), NONE)], dim=2)
         return torch.where(first.view(-1, 1, 1) == NONE, hashed, own).flatten(1)
 
+    def to_serve(self, feature: int) -> Feature:
+        """Only the values that own rows: as the only ones, in this order and with their counts, they own the same again."""
+        whole, own = self.spec.features[feature], sorted(self.owned[feature])
+        return whole.holding([whole.values[position] for position in own], [whole.counts[position] for position in own])
+
     def embed(self, slots: Tensor) -> Tensor:
         first, second = slots.unflatten(1, (-1, 2)).unbind(2)
         return (self.pool(first) + self.pool(second.clamp_min(0)) * (second != NONE).unsqueeze(2)).flatten(1)

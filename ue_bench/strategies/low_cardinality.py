@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError, BudgetError
+from ue_bench.feature import Feature
 from ue_bench.strategies.base import EmbeddingStrategy, Spec, check_budget
 from ue_bench.strategies.collisionless import Collisionless
 
@@ -59,6 +60,10 @@ class ExactLowCardinality(EmbeddingStrategy):
     def hashed_rows(self, feature: int) -> range | None:
         part, index = self.parts[feature]
         return part.hashed_rows(index)
+
+    def to_serve(self, feature: int) -> Feature:
+        part, index = self.parts[feature]
+        return part.to_serve(index)
 
     def end_epoch(self, epoch: int) -> bool:
         changed = self.method.end_epoch(epoch)

@@ -58,7 +58,7 @@ class ProductQuantization(Collisionless):
             codes = torch.stack([nearest for _, nearest in found], dim=1).flatten().cpu().numpy()
             packed = np.packbits(codes[:, None] >> np.arange(bits(count)) & 1, bitorder="little")
             self.get_buffer(f"codes_{book}")[: len(packed)] = torch.from_numpy(packed)
-        self.pool.weight = None  # type: ignore[assignment]
+        self.drop_training_only()
 
     def _decode(self, book: int, rows: Tensor) -> Tensor:
         """Vectors float32 [..., D] of int64 rows of any shape."""

@@ -107,9 +107,7 @@ class PrunedTable(Collisionless):
     @torch.no_grad()
     def end_training(self) -> None:
         self.served.keep(self.table())
-        for name in self.training_only:
-            owner, _, attribute = name.rpartition(".")
-            setattr(self.get_submodule(owner), attribute, None)
+        self.drop_training_only()
 
 
 def largest(table: Tensor, count: int) -> Tensor:

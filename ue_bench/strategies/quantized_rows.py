@@ -51,7 +51,7 @@ class QuantizedRows(ProjectedRows):
             codes, scales = quantize(self.pool(feature).weight, self.largest)
             self.get_buffer(f"codes_{feature}").copy_(self.pack(codes))
             self.get_buffer(f"scales_{feature}").copy_(scales.squeeze(1))
-            self.pool(feature).weight = None  # type: ignore[assignment]
+        self.drop_training_only()
 
 
 def quantize(rows: Tensor, largest: int) -> tuple[Tensor, Tensor]:
