@@ -55,7 +55,7 @@ def run_once(
 ) -> Record:
     """Train and measure one configuration. Writes nothing.
 
-    on_trained: is given the model as it is served, once all is measured; is not called where nothing is trained.
+    on_trained: is given the model as it is served, in evaluation mode, once all is measured; not called where nothing is trained.
 
     Raises BenchError for a bad configuration or bad data, and MemoryError, of the CPU or the GPU. Leaves torch's thread count as
     the configuration asks; the state of torch's global generator is put back.
@@ -123,7 +123,7 @@ def _run(
     if config.diagnose:
         found["diagnostics"] = diagnose.index_map(model.strategy)
     if config.measure != "latency":
-        on_trained(model)
+        on_trained(model.eval())
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
 
 
