@@ -3,15 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AUDIT := .venv-audit
+OLDEST := .venv-oldest
 RESULTS ?= results/local
 WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report speed check test test-slow lint audit clean
+.PHONY: help setup bench report speed check test test-slow test-oldest lint audit dist wheel-check clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP)  ## Create .venv and install the package with its development tools.
 
@@ -40,6 +41,15 @@ test: check  ## Check the published records, then run the tests.
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
+test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
+	$(OLDEST)/bin/python -m pytest
+
+$(OLDEST)/.installed: pyproject.toml tests/oldest.py
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/oldest.txt --editable '.[dev]'
+	@touch $(OLDEST)/.installed
+
 lint: $(STAMP)  ## Check style, types and what is easily unsafe.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,5 +60,12 @@ audit: $(STAMP)  ## Look up known vulnerabilities of the libraries in .venv (ask
 	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet pip-audit; }
 	$(AUDIT)/bin/pip-audit --skip-editable --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
+dist: $(STAMP)  ## Build the source archive and the wheel into dist/.
+	rm -rf build dist
+	$(BIN)/python -m build
+
+wheel-check: $(STAMP)  ## Build both, install the wheel alone in clean environments, and use it there.
+	$(BIN)/python -m pytest -n 0 -m '' tests/test_package.py
+
 clean:  ## Remove the virtual environment and caches. Records and the data cache stay.
-	rm -rf $(VENV) $(AUDIT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(AUDIT) $(OLDEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
