@@ -1,9 +1,13 @@
 """Studies: declarations of what is asked for. A study is a question, and the grids and searches that answer it."""
 
 import importlib
+import importlib.util
 import pkgutil
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from ue_bench.config import SEEDS, RunConfig
@@ -181,6 +185,8 @@ def _terms(search: Search) -> dict[str, str]:
     return terms | {"budget": str(search.base.budget), "space": str(shared)}
 
 
+TAKEN = ("run", "report", "speed")  # folders of a results folder that are no study's
+_NAME = re.compile(r"(?!.*-quick$)[\w-]+", re.ASCII)
 DASHED = {"known_answer": "known-answer"}  # files whose study is spelled otherwise, in commands and in the folder of its records
 
 
@@ -191,12 +197,42 @@ def names() -> list[str]:
 
 
 def canonical(name: str) -> str:
-    """The name as `names` has it: a dash and an underscore are the same. One that is unknown stays as it is."""
+    """The name as `names` has it: a dash and an underscore are the same. One that is unknown stays as it is.
+
+    The study of a Python file has the file's name.
+    """
+    name = Path(name).stem if name.endswith(".py") else name
     return next((known for known in names() if known.replace("-", "_") == name.replace("-", "_")), name)
 
 
 def find(name: str) -> Study:
-    """The study of a name. Raises BenchError for an unknown one."""
+    """The study of a name, or of the path of a Python file that has a `STUDY`.
+
+    Raises BenchError for an unknown name, and for a file that is not there, has no study or has the name of another folder of
+    records. What the file itself raises is its own.
+    """
+    if name.endswith(".py"):
+        return _load(Path(name))
     if canonical(name) not in names():
         raise unknown("study", name, names())
     return importlib.import_module(f"ue_bench.studies.{name.replace('-', '_')}").STUDY
+
+
+def _load(path: Path) -> Study:
+    name = path.stem
+    if canonical(name) in names() or name in TAKEN or not _NAME.fullmatch(name):
+        raise BenchError(
+            f"study {path}: records are kept under the name of the file; choose one of letters, digits, - and _ that is none of "
+            f"{', '.join((*names(), *TAKEN))} and does not end in -quick"
+        )
+    module_name = f"ue_bench_study_{name.replace('-', '_')}"
+    spec = importlib.util.spec_from_file_location(module_name, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise BenchError(f"study {path} is no Python file; give the path of one that has STUDY = Study(...)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # so that its classes can be found by name
+    spec.loader.exec_module(module)
+    study = getattr(module, "STUDY", None)
+    if not isinstance(study, Study):
+        raise BenchError(f"study {path} has no study; it needs STUDY = ue_bench.study.Study(...)")
+    return study

@@ -13,7 +13,7 @@ from ue_bench.errors import BenchError, one_line
 
 
 @main.command(epilog="Example: ue-bench study table_size --workers 2")
-@click.argument("name")
+@click.argument("name", metavar="NAME|PATH.py")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
 @shared("time_limit")
@@ -35,7 +35,10 @@ def study(
     features: str | None,
     **options: str | None,
 ) -> None:
-    """Run what is missing of a study. An interrupted study goes on where it stopped."""
+    """Run what is missing of a study. An interrupted study goes on where it stopped.
+
+    PATH.py is a file of yours that has a STUDY; its records are kept under the file's name.
+    """
     from ue_bench.study import canonical, find
 
     declared, name = find(name), canonical(name)
@@ -71,7 +74,7 @@ def study(
 
 
 @main.command(epilog="Example: ue-bench worker --study table_size --storage postgresql://ue@db.example/ue")
-@click.option("--study", "name", required=True, help="Which study; see: ue-bench list studies.")
+@click.option("--study", "name", required=True, metavar="NAME|PATH.py", help="Which study; see: ue-bench list studies.")
 @shared("storage")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option("--dataset", default=None, help="Run the study on this data set, or table, instead of its own.")
@@ -100,7 +103,7 @@ def worker(
     """
     from ue_bench.study import canonical, find
 
-    declared, name = find(name), canonical(name)
+    declared, given, name = find(name), name, canonical(name)
     click.echo(f"{name}: {declared.question}", err=True)
     from ue_bench.distributed import SharedRunner, Storage  # loads torch, which an unknown name need not wait for
 
@@ -114,7 +117,9 @@ def worker(
                f"next: ue-bench pull --study {runner.name} --storage URL")  # fmt: skip
     _tell_failures(report)
     if report.failed:
-        raise BenchError(f"{len(report.failed)} runs failed (above); after ue-bench pull, ue-bench study {name} tries them again")
+        raise BenchError(
+            f"{len(report.failed)} runs failed (above); after ue-bench pull, ue-bench study {given} tries them again"
+        )
 
 
 @main.command(epilog="Example: ue-bench pull --study table_size --storage postgresql://ue@db.example/ue")

@@ -10,7 +10,7 @@ from ue_bench.report.text import NOTHING, plain
 def lines(records: Sequence[Record]) -> list[str]:
     """Markdown bullets: each fact with its values, the most common first; a count where they differ."""
     facts = {
-        "code": lambda r: f"{str(r.env.get('git_sha'))[:12]}{' (with changes)' if r.env.get('git_dirty') else ''}",
+        "code": _code,
         "CPU": lambda r: f"{r.env.get('cpu')}, {r.env.get('cores')} cores",
         "GPU": lambda r: r.env.get("gpu"),
         "threads": lambda r: r.found.get("threads", r.env.get("threads")),
@@ -27,3 +27,10 @@ def lines(records: Sequence[Record]) -> list[str]:
         told.append(f"- {name}: {'; '.join(values) or NOTHING}")
     times = sorted(plain(record.env["time"]) for record in ran if record.env.get("time"))
     return [*told, f"- measured: {times[0]} to {times[-1]}"] if times else told
+
+
+def _code(record: Record) -> str:
+    """The commit, or where the package came from no clone its version."""
+    sha = record.env.get("git_sha")
+    changed = " (with changes)" if record.env.get("git_dirty") else ""
+    return f"{str(sha)[:12]}{changed}" if sha else f"ue_bench {record.env.get('ue_bench')}"
