@@ -8,6 +8,7 @@ from pathlib import Path
 import movielens_files as official
 import pytest
 import survival
+import torch
 
 from ue_bench.data import Dataset, load
 
@@ -24,6 +25,15 @@ def pytest_runtest_protocol(item):
         fcntl.flock(road, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
         return (yield)
+
+
+@pytest.fixture
+def one_thread():
+    """As many threads of torch as a run has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,7 @@ from ue_bench.strategies.collisionless import Collisionless
 from ue_bench.strategies.hashing_trick import HashingTrick
 from ue_bench.train import predict
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def require_the_same(folder, **asked):
