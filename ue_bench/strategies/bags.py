@@ -28,21 +28,20 @@ class Spread(NamedTuple):
     weight: Tensor
 
 
-def spread(start: Tensor, size: Tensor) -> Spread:
-    """Make rows of single values. start, size: int64 [B, G], where a bag's values begin and how many they are."""
-    rows = size.amax(1)
+def spread(bags: Tensor) -> Spread:
+    """Make rows of single values. bags: int64 [B, G, 2], where a bag's values begin, and how many it has beyond the first."""
+    rows = bags[..., 1].amax(1) + 1
     owner = torch.repeat_interleave(rows)
     first = rows.cumsum(0) - rows
-    place = (torch.arange(len(owner), device=owner.device) - first[owner]).unsqueeze(1)
-    size = size[owner]
-    return Spread(owner, first, start[owner] + place.minimum(size - 1), (place < size) / size)
+    place = (torch.arange(len(owner), device=owner.device) - first.index_select(0, owner)).unsqueeze(1)
+    start, more = bags.index_select(0, owner).unbind(2)
+    return Spread(owner, first, start + place.minimum(more), (place <= more) / (more + 1))
 
 
 class BagIndex(nn.Module):
     """The bags of all features that have some, one list after another. Caches: no learned state, and nothing that is served."""
 
-    start: Tensor
-    size: Tensor
+    bags: Tensor
     members: Tensor
     before: Tensor
     places: Tensor
@@ -52,11 +51,9 @@ class BagIndex(nn.Module):
         self.bagged = [index for index, feature in enumerate(features) if feature.bags is not None]
         self.names = [feature.name for feature in features]
         bags = [feature.bags for feature in features if feature.bags is not None]
-        offsets = [torch.tensor(own.offsets) for own in bags]
-        begins = [0, *accumulate(len(own.members) for own in bags)]
+        size = torch.cat([torch.tensor(own.offsets).diff() for own in bags])
         tensors = {
-            "start": torch.cat([own[:-1] + begin for own, begin in zip(offsets, begins[:-1], strict=True)]),
-            "size": torch.cat([own.diff() for own in offsets]),
+            "bags": torch.stack([size.cumsum(0) - size, size - 1], 1),  # as `spread` takes them
             "members": torch.cat([torch.tensor(own.members) for own in bags]),
             "before": torch.tensor([0, *accumulate(len(own) for own in bags)][:-1]),  # bags of the features before
             "places": torch.tensor(self.bagged),
@@ -67,33 +64,31 @@ class BagIndex(nn.Module):
     def spread(self, codes: Tensor) -> tuple[Tensor, Spread]:
         """Codes of single values for codes with numbers of bags: [B, F] -> [R, F]; and which rows they belong to."""
         bags = codes.index_select(1, self.places) + self.before
-        rows = spread(self.start[bags], self.size[bags])
-        single = codes.index_select(0, rows.owner)
-        return single.index_copy(1, self.places, self.members[rows.chosen].to(codes.dtype)), rows
+        rows = spread(self.bags.index_select(0, bags.flatten()).view(*bags.shape, 2))
+        members = self.members.index_select(0, rows.chosen.flatten()).view_as(rows.chosen)
+        return codes.index_select(0, rows.owner).index_copy_(1, self.places, members.to(codes.dtype)), rows
 
     def spread_values(self, values: Sequence[Any]) -> tuple[list[Any], list[Tensor], Spread]:
         """The same of raw values, B a feature: the values to locate of each feature, where in them those of the R rows are, and
-        which rows they belong to. All on the CPU."""
+        which rows they belong to. The first two are on the CPU."""
         columns, sizes = list(values), []
         for index in self.bagged:
             columns[index], own = flat(self.names[index], values[index])
             sizes.append(own)
         size = torch.tensor(sizes, dtype=torch.int64).t()
-        rows = spread(size.cumsum(0) - size, size)
+        rows = spread(torch.stack([size.cumsum(0) - size, size - 1], 2))
         places = [rows.owner] * len(columns)
         for index, chosen in zip(self.bagged, rows.chosen.unbind(1), strict=True):
             places[index] = chosen
-        return columns, places, rows
+        return columns, places, Spread(*(tensor.to(self.bags.device) for tensor in rows))
 
     def averaged(self, vectors: Tensor, rows: Spread, widths: Sequence[int]) -> Tensor:
         """Vectors of B rows from those of R: [R, W] -> [B, W]. widths: of every feature."""
-        owner, first, _, weights = (tensor.to(vectors.device) for tensor in rows)
-        ends = list(accumulate(widths))
-        out = vectors.index_select(0, first)
-        for index, weight in zip(self.bagged, weights.to(vectors.dtype).split(1, 1), strict=True):
+        ends, out = list(accumulate(widths)), vectors.index_select(0, rows.first)
+        for index, weight in zip(self.bagged, rows.weight.to(vectors.dtype).split(1, 1), strict=True):
             columns = slice(ends[index] - widths[index], ends[index])
             sums = vectors.new_zeros(len(out), widths[index])
-            out[:, columns] = sums.index_add(0, owner, vectors[:, columns] * weight)
+            out[:, columns] = sums.index_add(0, rows.owner, vectors[:, columns] * weight)
         return out
 
 
