@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -71,8 +71,17 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
 
 def config_options(command: Any) -> Any:
     """One option for each field of a run's configuration."""
+    return some_options(*(name for name, _, _ in OPTIONS))(command)
+
+
+def some_options(*names: str) -> Callable[[Any], Any]:
+    """Options for these fields of a run's configuration."""
+    return lambda command: _add_options(command, names)
+
+
+def _add_options(command: Any, names: tuple[str, ...]) -> Any:
     defaults = RunConfig().to_dict()
-    for name, kind, text in reversed(OPTIONS):
+    for name, kind, text in reversed([option for option in OPTIONS if option[0] in names]):
         default = defaults[name]
         if kind is bool:
             command = click.option(f"--{name}", name, is_flag=True, default=None, help=text)(command)

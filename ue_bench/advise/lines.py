@@ -1,0 +1,92 @@
+"""The Python that builds the layer that was measured: same rows, same bytes."""
+
+import json
+from typing import Any
+
+from ue_bench import data
+from ue_bench.advise.candidates import SHARED
+from ue_bench.advise.question import Question
+from ue_bench.config import RunConfig
+from ue_bench.run import make_spec
+
+WIDTH = 80
+
+
+def python(question: Question, config: RunConfig) -> str:
+    """Lines that run as they are and define ``layer``, and for the shared table ``vectors``.
+
+    config: the run on whose seeds the layer is built. The shared table needs nothing of this program but `UnifiedEmbedding`;
+    of any other strategy the features must be known, so they are read from the data.
+    """
+    return _shared(question, config) if config.strategy == SHARED else _any(question, config)
+
+
+def _shared(question: Question, config: RunConfig) -> str:
+    encoded = _encoded(question, config)
+    spec = make_spec(config, encoded.features)
+    seeds = {feature.name: tuple(spec.seeds(number)) for number, feature in enumerate(encoded.features)}
+    crossed = any("*" in name for name in seeds)
+    note = '    # of a cross a*b the values of both, joined by "\\x1f"\n' if crossed else ""
+    shown = "\n".join(f"    {json.dumps(name)}: {_tuple(own)}," for name, own in seeds.items())
+    return f"""\
+import torch
+from ue_bench import UnifiedEmbedding
+
+layer = UnifiedEmbedding(
+    num_embeddings={(config.budget or 0) // spec.row_bytes}, embedding_dim={spec.dim}
+)
+seeds = {{
+{shown}
+}}
+
+def vectors(batch):
+    # batch: for each feature, by name, the values of the rows
+{note}    return torch.cat([layer(batch[f], own) for f, own in seeds.items()], dim=1)
+"""
+
+
+def _tuple(seeds: tuple[int, ...]) -> str:
+    """In one line where it fits, else a seed a line."""
+    one = f"({', '.join(map(str, seeds))}{',' * (len(seeds) == 1)})"
+    return one if len(one) <= 40 else "(\n" + "".join(f"        {seed},\n" for seed in seeds) + "    )"
+
+
+def _any(question: Question, config: RunConfig) -> str:
+    asked = {name: value for name, value in config.without_defaults().items() if name in _BUILDS}
+    given = "\n".join(f"    {name}={_value(value)}," for name, value in asked.items())
+    folder = f", Path({str(question.data_dir)!r})" if question.data_dir else ""
+    path = "from pathlib import Path\n\n" if question.data_dir else ""
+    return f"""\
+{path}from ue_bench import RunConfig, data
+from ue_bench.run import make_spec
+from ue_bench.strategies import build
+
+config = RunConfig(
+{given}
+)
+rows = data.load(config.dataset{folder})
+features = data.encode(
+    rows,
+    rows.feature_names(config.features),
+    data.split(rows, config.split, config.split_seed),
+).features
+layer = build(make_spec(config, features))
+# layer.locate(feature, values) gives the slots of raw values, layer.embed(slots)
+# their vectors; layer(codes) both, of rows given as positions in feature.values
+"""
+
+
+_BUILDS = ("dataset", "features", "split", "strategy", "regions", "region_rule", "budget", "dim", "lookups", "options",
+           "hash_seed", "split_seed", "init", "init_scale")  # fmt: skip
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{\n" + "".join(f"        {key!r}: {own!r},\n" for key, own in value.items()) + "    }"
+    return repr(value)
+
+
+def _encoded(question: Question, config: RunConfig) -> data.Encoded:
+    dataset = data.load(config.dataset, question.data_dir)
+    names = dataset.feature_names(config.features)
+    return data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))

@@ -1,0 +1,107 @@
+"""The runs of one question: what is there already, how long one takes, and starting those that still fit the time."""
+
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ue_bench import record as records_room
+from ue_bench.advise.clock import Clock
+from ue_bench.config import RunConfig
+from ue_bench.errors import BudgetError
+from ue_bench.record import Record
+from ue_bench.workers import Job, Workers
+
+SAFETY = 1.15  # a run is expected to take so much longer than those like it
+OVERHEAD = 2.0  # seconds of a run beside its training, until one of this command was seen
+CLOCKED = 1.5  # seconds that measuring latency takes
+
+
+class Runs:
+    """Records of one folder, and more of them as long as there is time. tell: what is running, for whoever watches."""
+
+    def __init__(self, name: str, results: Path, data_dir: Path | None, clock: Clock, tell: Callable[[str], None]) -> None:
+        self.name, self.results, self.data_dir, self.clock, self.tell = name, results, data_dir, clock, tell
+        found, self.skipped = records_room.load(results, name)
+        self.records: dict[str, Record] = {}
+        self.trained: dict[str, tuple[RunConfig, float]] = {}  # by run: what it was, and its seconds of training
+        for record in found:
+            self._keep(record)
+        self.overheads: list[float] = []  # seconds
+        self.made = 0
+
+    def _keep(self, record: Record) -> None:
+        self.records[record.run_id] = record
+        if record.status == "ok" and "train_seconds" in record.cost:
+            self.trained[record.run_id] = RunConfig.from_dict(record.config), record.cost["train_seconds"]
+
+    def ok(self, config: RunConfig) -> Record | None:
+        record = self.records.get(config.run_id)
+        return record if record is not None and record.status == "ok" else None
+
+    def scores(self, config: RunConfig, seeds: Iterable[int]) -> dict[Hashable, float]:
+        """Validation MSE of a configuration by seed, where there is a good record."""
+        runs = {seed: self.ok(config.with_seed(seed)) for seed in seeds}
+        return {seed: float(run.quality["val_mse"]) for seed, run in runs.items() if run is not None}
+
+    def expected(self, config: RunConfig) -> float:
+        """Seconds that a run of a configuration is expected to take; 0 while there is nothing to judge by."""
+        if config.measure == "latency":
+            return SAFETY * (self.overhead + CLOCKED)
+        if not self.trained:
+            return 0.0
+        for alike in (lambda own: own.with_seed(0) == config.with_seed(0), lambda own: own.strategy == config.strategy):
+            if same := [seconds for own, seconds in self.trained.values() if alike(own)]:
+                return SAFETY * (self.overhead + fmean(same))
+        return SAFETY * (self.overhead + fmean(seconds for _, seconds in self.trained.values()))
+
+    @property
+    def overhead(self) -> float:
+        """Seconds of a run beside its training: to start its process, and to load and encode the data."""
+        return fmean(self.overheads) if self.overheads else OVERHEAD
+
+    def settled(self, config: RunConfig) -> bool:
+        """Whether there is nothing more to run: it went well, or it cannot work with its budget."""
+        record = self.records.get(config.run_id)
+        return record is not None and (record.status == "ok" or (record.error or "").startswith(BudgetError.__name__))
+
+    def make(self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float) -> bool:
+        """Run what is missing, in order, as far as it ends before `until` seconds of the clock. Whether all are settled.
+
+        What failed otherwise than by its budget, in an earlier command, is tried again.
+        """
+        missing = [config for config in configs if not self.settled(config)]
+        started: dict[str, float] = {}
+        complete = True
+
+        def end_one() -> None:
+            job, record = workers.next()
+            self._keep(record)
+            self.made += 1
+            if "train_seconds" in record.cost:
+                self.overheads.append(max(0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]))
+            self.clock.keep()
+            self.tell(title(job.config, phase))
+
+        for config in missing:
+            if not workers.free:
+                end_one()
+            if self.clock.spent + self.expected(config) > until:
+                complete = False
+                break
+            workers.time_limit = max(1.0, self.clock.left)
+            self.tell(title(config, phase))
+            started[config.run_id] = self.clock.here
+            workers.start(Job(config, self.name, phase, self.results, self.data_dir))
+        while workers.free < workers.count:
+            end_one()
+        return complete and all(self.settled(config) for config in missing)
+
+    def failures(self) -> dict[str, Record]:
+        """Runs that did not go well, by id."""
+        return {run_id: record for run_id, record in self.records.items() if record.status != "ok"}
+
+
+def title(config: RunConfig, phase: str) -> str:
+    shape: Any = config.lookups if isinstance(config.lookups, int) else "own lookups"
+    return f"{phase}: {config.strategy} {shape}×{config.dim}, seed {config.init_seed}"
