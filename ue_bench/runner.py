@@ -5,6 +5,7 @@ Records are the truth: an interrupted study goes on where it stopped, and Optuna
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class Runner:
         ids = [run_id for run_id, config in self.wanted.items() if config.with_seed(0) == asked]
         return [self.done[run_id] for run_id in ids if run_id in self.done and self.done[run_id].status == "ok"]
 
-    def _adapt(self, config: RunConfig, seed: int, compression: int | None = None) -> RunConfig:
+    def _adapt(self, config: RunConfig, seed: int, compression: int | Fraction | None = None) -> RunConfig:
         config = replace(config, **self.dataset, measure="quality")
         if compression:
             config = replace(config, budget=exact_table_bytes(config, self.data_dir) // compression)

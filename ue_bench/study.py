@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ Space = Mapping[str, tuple[Any, ...]]  # config field, `lookups.FEATURE` or `opt
 
 @dataclass(frozen=True)
 class Grid:
-    """Every arm at every table size and seed. compressions: exact table's bytes over the budget; empty: the arms' own budgets.
+    """Every arm at every table size and seed. compressions: exact table's bytes over the budget, whole or a fraction (which gives
+    the same bytes on every machine); empty: the arms' own budgets.
 
     first: of its seeds, above the study's own. vary: which of the four seeds change from run to run, the others held at the
     first; None: all four together. Raises BenchError for a name that is no seed, or for none.
     """
 
     arms: tuple[RunConfig, ...]
-    compressions: tuple[int, ...] = ()
+    compressions: tuple[int | Fraction, ...] = ()
     seeds: int = 5
     first: int = 0
     vary: tuple[str, ...] | None = None

@@ -29,6 +29,7 @@ from ue_bench.report.sections import (
     memory,
     methods,
     optimism,
+    paper,
     pareto,
     power,
     second_lookup,
@@ -119,6 +120,7 @@ PLOTS = (
         splits, "Splits",
         lambda s: splits.tidy(s.arms, s.summary), lambda f, s: splits.draw(f, s.anchors, s.looks), table=splits.table,
     ),
+    Plot(paper, "The paper's own table", lambda s: paper.tidy(s.arms, s.summary), lambda f, s: paper.draw(f), table=paper.table),
     Plot(variance, "Variance by seed", lambda s: variance.tidy(s.records), lambda f, s: variance.draw(f), table=variance.table),
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ _TOLD: dict[str, Callable[[dict[Any, Any]], str]] = {  # by the column of a tidy
     "p50_us": lambda row: f"latency: {micros_text(row['p50_us'])} µs",
     "mse": lambda row: f"{row.get('part', '')} MSE: {interval_text(row['mse'], row.get('low'), row.get('high'))}".lstrip(),
     "error": lambda row: f"{row['part']} {row['measure']}: {row['error']:.4f}",
+    "auc": lambda row: f"AUC: {interval_text(row['auc'], row.get('low'), row.get('high'))}",
     "n": lambda row: f"seeds: {row['n']:g}",
     "panel": lambda row: row["panel"],
 }

@@ -56,10 +56,10 @@ def key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
     return (*(row[name] for name in SCOPE), row["label"], None if pd.isna(row["budget"]) else int(row["budget"]))
 
 
-def by_seed(arm: Arm, part: str) -> dict[Hashable, float]:
-    """The MSE of each run by its seeds, of the part that is quoted: for paired tests."""
-    short = "test" if part == "test" else "val"
-    return {seeds_of(run): value for run in arm.runs if (value := part_mse(run, short)) is not None}
+def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
+    """The MSE (or another score) of each run by its seeds, of the part that is quoted: for paired tests."""
+    name = f"{'test' if part == 'test' else 'val'}_{measure}"
+    return {seeds_of(run): value for run in arm.runs if (value := run.quality.get(name)) is not None}
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
