@@ -189,7 +189,7 @@ DAMAGES = {
     "another program's": (lambda f: (f / CONFIG).write_text('{"model_type": "bert"}'), "is no saved model of ue_bench"),
     "a number of the config": (lambda f: swap(f / CONFIG, '"dim": 8', '"dim": 9'), "config.json is damaged"),
     "a newer format": (lambda f: rewrite(f, format_version=2), "format 2 is newer than 1; upgrade ue_bench"),
-    "a field unknown": (lambda f: rewrite(f, config={"task": "fly"}), "unknown config field 'task'"),
+    "a field unknown": (lambda f: rewrite(f, config={"sport": "fly"}), "unknown config field 'sport'"),
     "a strategy unknown": (lambda f: rewrite(f, config=UNIFIED | {"strategy": "unifed"}), "did you mean 'unified'?"),
     "another table": (lambda f: rewrite(f, config=UNIFIED | {"budget": 8_000}), "does not fit"),
 }  # fmt: skip

@@ -66,9 +66,9 @@ def test_what_cannot_be_saved_is_told_before_training():
 def test_a_latency_run_hands_out_no_model():
     handed = []
     config = RunConfig("planted-additive", budget=9_000, measure="latency")
-    run_once(config, on_trained=handed.append)
+    run_once(config, on_trained=lambda model, dataset: handed.append(model))
     assert handed == []
-    run_once(replace(config, measure="quality", epochs=1), on_trained=handed.append)
+    run_once(replace(config, measure="quality", epochs=1), on_trained=lambda model, dataset: handed.append(model))
     assert len(handed) == 1
     assert not handed[0].training
 
@@ -79,7 +79,7 @@ def test_another_program_predicts_the_same(asked):
     handed = []
     asked = {"lookups": {"user_id": 2}, "features": "user_id,movie_id,user_id*gender", "epochs": 2, "budget": 9_000, **asked}
     config = RunConfig("planted-additive", measure="quality", **asked)
-    run_once(config, on_trained=handed.append)
+    run_once(config, on_trained=lambda model, dataset: handed.append(model))
     save(Path("model"), handed[0], config)
     there: dict = {}
     exec(BLOCKS[-1], there)
@@ -94,7 +94,7 @@ def test_an_exact_table_lies_as_the_page_says():
     handed = []
     config = RunConfig("planted-additive", strategy="collisionless", features="movie_id,user_id", lookups={"movie_id": 2},
                        epochs=1, measure="quality")  # fmt: skip
-    run_once(config, on_trained=handed.append)
+    run_once(config, on_trained=lambda model, dataset: handed.append(model))
     save(Path("model"), handed[0], config)
     there: dict = {}
     exec(BLOCKS[-1], there)

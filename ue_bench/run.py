@@ -51,11 +51,12 @@ def run_once(
     study: str = "run",
     phase: str = "run",
     on_evaluation: Callable[[Fit], None] = lambda fit: None,
-    on_trained: Callable[[RatingModel], None] = lambda model: None,
+    on_trained: Callable[[RatingModel, data.Dataset], None] = lambda model, dataset: None,
 ) -> Record:
     """Train and measure one configuration. Writes nothing.
 
-    on_trained: is given the model as it is served, in evaluation mode, once all is measured; not called where nothing is trained.
+    on_trained: is given the model as it is served, in evaluation mode, and the data set, once all is measured; not called where
+    nothing is trained.
 
     Raises BenchError for a bad configuration or bad data, and MemoryError, of the CPU or the GPU. Leaves torch's thread count as
     the configuration asks; the state of torch's global generator is put back.
@@ -73,7 +74,7 @@ def _run(
     study: str,
     phase: str,
     on_evaluation: Callable[[Fit], None],
-    on_trained: Callable[[RatingModel], None],
+    on_trained: Callable[[RatingModel, data.Dataset], None],
 ) -> Record:
     device = _device(config.device)
     torch.set_num_threads(config.threads)
@@ -123,7 +124,7 @@ def _run(
     if config.diagnose:
         found["diagnostics"] = diagnose.index_map(model.strategy)
     if config.measure != "latency":
-        on_trained(model.eval())
+        on_trained(model.eval(), dataset)
     return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost, environment(_gpu(device)))
 
 

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ue_bench import data
+from ue_bench.columns import column, needed
 from ue_bench.columns import columns as by_name
-from ue_bench.columns import needed
 from ue_bench.config import RunConfig
 from ue_bench.environment import LIBRARIES
 from ue_bench.errors import BenchError
-from ue_bench.feature import CROSS, Feature, Held
+from ue_bench.feature import CROSS, Bags, Feature, Held
 from ue_bench.hashing import to_bytes
 from ue_bench.model import RatingModel
 from ue_bench.run import make_model, make_spec, resolve
@@ -60,9 +62,10 @@ class Predictor:
     def predict(self, columns: Any) -> Tensor:
         """Predictions float32 [N] of N rows of raw values: the run's own, to the bit on one machine with as many threads.
 
-        columns: a mapping from name to N values, or a DataFrame of pandas or polars; values are text, bytes or whole numbers, and
-        may be unseen. A cross is made of its parts. Raises BenchError for a missing or unknown column, lengths that differ and a
-        value that is no category.
+        columns: a mapping from name to N values, or a DataFrame of pandas or polars. Values may be unseen: text, bytes or whole
+        numbers; of a model of a table, all that a table may hold; of a multi-valued feature a list, or a text with its separator.
+        A cross is made of its parts. Raises BenchError for a missing or unknown column, lengths that differ and a value that is
+        no category.
         """
         parts = [self._output(vectors) for vectors in self._vectors(columns)]
         return torch.cat(parts) if parts else torch.empty(0)
@@ -75,13 +78,24 @@ class Predictor:
 
     def _vectors(self, columns: Any) -> list[Tensor]:
         """In parts of as many rows as an evaluation has: the same sums in the same order."""
-        values = by_name(self.features, columns)
+        values = by_name(self.features, columns, self._texts, self.record["separators"])
         starts = range(0, len(values[0]), EVALUATION_ROWS)
         return [self.model.strategy.from_values([column[n : n + EVALUATION_ROWS] for column in values]) for n in starts]
 
+    def _texts(self, name: str, values: Any) -> pl.Series:
+        """Categories of a raw column, as the run had them."""
+        kinds = self.record["kinds"]
+        if name not in kinds:
+            return column(name, values)
+        try:
+            found = pl.from_pandas(values) if hasattr(values, "to_numpy") and not isinstance(values, pl.Series) else values
+            return data.text_as(pl.Series(name, found, strict=False), kinds[name])
+        except (TypeError, ValueError) as error:
+            raise BenchError(f"column {name!r}: {error}") from error
+
     def _output(self, vectors: Tensor) -> Tensor:
         """What is predicted from vectors [N, W]: the one place that knows what the head's numbers mean."""
-        return self.model.head(vectors)
+        return self.model.loss.predict(self.model.head(vectors))
 
 
 def require_free(folder: Path) -> None:
@@ -96,15 +110,19 @@ def require_free(folder: Path) -> None:
         raise BenchError(f"{folder} holds something else ({others[0]!r}); name a new or empty folder, or one with a saved model")
 
 
-def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
+def save(folder: Path, model: RatingModel, config: RunConfig, dataset: data.Dataset | None = None) -> None:
     """Write a trained model, as it is served, into a folder. What is there is whole, or as it was.
 
-    config: that the model was trained by. Raises BenchError for a folder that cannot be written or holds something else, and for
-    a strategy that cannot be built from what is saved of it.
+    config: that the model was trained by. dataset: whose raw values it takes; None: of categories as they are.
+    Raises BenchError for a folder that cannot be written or holds something else, and for a strategy that cannot be built from
+    what is saved of it.
     """
     require_free(folder)
     config, strategy = resolve(config), model.strategy
     features = [strategy.to_serve(index) for index in range(len(strategy.spec.features))]
+    names = [feature.name for feature in features]
+    kinds = dict(dataset.kinds) if dataset else {}
+    separators = data.multi_valued(dataset, names, config.multi_valued) if dataset else {}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     for index, feature in enumerate(features):
         tensors |= _values(index, feature)
@@ -116,6 +134,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
             content = {
                 "format": FORMAT, "format_version": FORMAT_VERSION, "run_id": config.run_id, "config": config.to_dict(),
                 "dim": strategy.spec.dim,
+                "kinds": kinds, "separators": separators,
                 "features": [_about(model, index, feature) for index, feature in enumerate(features)],
                 "versions": {"ue_bench": __version__, "python": platform.python_version()}
                 | {name: version(name) for name in (*LIBRARIES, "safetensors")},
@@ -151,7 +170,7 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     config = RunConfig.from_dict(content["config"])
     features = tuple(_feature(index, about, tensors) for index, about in enumerate(content["features"]))
     with torch.random.fork_rng(devices=[]):
-        model = make_model(config, make_spec(config, features), 0.0)
+        model = make_model(config, make_spec(config, features), 0.5)  # the mean of any task; its bias is in the file
     model.strategy.drop_training_only()
     if _shapes(model.state_dict()) != _shapes(tensors):
         raise BenchError(f"{path} does not fit strategy {config.strategy!r} of this version ({__version__}); it was written by "
@@ -180,13 +199,15 @@ def _feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -> F
         joined, places = utf8.numpy().tobytes(), offsets.tolist()
         texts = [joined[start:end].decode() for start, end in pairwise(places)]
     held = Held(about["name"], texts, about["cardinality"])
-    return Feature(about["name"], held, len(texts), [] if counts is None else counts.tolist())
+    bags = Bags.of([]) if about["multi_valued"] else None  # none is known: rows bring their own
+    return Feature(about["name"], held, len(texts), [] if counts is None else counts.tolist(), bags)
 
 
 def _about(model: RatingModel, index: int, feature: Feature) -> dict[str, Any]:
     spec, rows = model.strategy.spec, model.strategy.hashed_rows(index)
     return {
         "name": feature.name, "cardinality": feature.cardinality, "n_seen": spec.features[index].n_seen, "held": feature.n_seen,
+        "multi_valued": feature.bags is not None,
         "lookups": spec.lookups[index], "rows": None if rows is None else [rows.start, len(rows)],
     }  # fmt: skip
 
@@ -229,7 +250,7 @@ def _compare(model: RatingModel, saved: Predictor) -> None:
     for feature in model.strategy.spec.features:
         seen = list(feature.values[: min(TRIED, feature.n_seen)])
         made_up = [f"{CROSS}{feature.name}{number}" for number in range(2 * TRIED - len(seen))]
-        samples.append([*seen, *made_up])
+        samples.append([[value] for value in (*seen, *made_up)] if feature.bags is not None else [*seen, *made_up])
     with torch.no_grad():
         if not torch.equal(model.strategy.from_values(samples), saved.model.strategy.from_values(samples)):
             raise BenchError(

@@ -55,11 +55,11 @@ def run(
         done = run_once(
             config, data_dir=data_dir,
             on_evaluation=lambda fit: update(fit.history[-1]["epoch"], _followed(fit.history[-1])),
-            on_trained=trained.append,
+            on_trained=lambda *both: trained.extend(both),
         )  # fmt: skip
     path = records.write(done, results)
     if save_to is not None:
-        saved.save(save_to, trained[0], config)
+        saved.save(save_to, trained[0], config, trained[1])
     click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
 
 

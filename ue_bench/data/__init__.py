@@ -9,8 +9,9 @@ from ue_bench.data.encode import Encoded, encode
 from ue_bench.data.labels import label
 from ue_bench.data.load import define, load
 from ue_bench.data.splits import split
+from ue_bench.data.texts import text_as
 
 __all__ = [
     "DATASETS", "Dataset", "Definition", "Encoded", "anchors", "define", "encode", "label", "load", "multi_valued", "split",
-    "with_bags",
+    "text_as", "with_bags",
 ]  # fmt: skip

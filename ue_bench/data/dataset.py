@@ -50,6 +50,12 @@ class Dataset(ABC):
         return {}
 
     @property
+    def kinds(self) -> Mapping[str, str]:
+        """Of each feature whose raw values follow the rules of tables (`texts`) how they become text; the others are categories
+        as they are."""
+        return {}
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What a record's `found` says of the rows besides."""
         return {}

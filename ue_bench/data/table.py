@@ -12,7 +12,7 @@ from ue_bench.data.definition import Definition, crosses_of, entities_of
 from ue_bench.data.numbering import ABSENT, Coded, number_text
 from ue_bench.data.tabular import TableFiles
 from ue_bench.data.targets import targets_of, times_of, told_of
-from ue_bench.data.texts import MEMBERS, keys, texts_of
+from ue_bench.data.texts import BUCKET, MEMBERS, keys, texts_of
 from ue_bench.errors import BenchError
 
 
@@ -55,6 +55,10 @@ class TableDataset(Dataset):
     @property
     def separators(self) -> Mapping[str, str]:
         return self._separators
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        return self._kinds
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -136,12 +140,11 @@ class TableDataset(Dataset):
         self._target.flags.writeable = False
         self._times = pl.concat(times) if times else None
         self.missing = {name: column.missing for name, column in columns.items()}
-        self._coded, bucketised = {}, []
+        self._coded, self._kinds = {}, {}
         for name in self.features:
             with told_of(files.paths[0], 0):
-                self._coded[name], rounded = columns.pop(name).coded(name in definition.numeric, is_csv)
-            bucketised += [name] * rounded
-        self.bucketised = tuple(bucketised)
+                self._coded[name], self._kinds[name] = columns.pop(name).coded(name in definition.numeric, is_csv)
+        self.bucketised = tuple(name for name, kind in self._kinds.items() if kind == BUCKET)
 
 
 class _Column:
@@ -162,10 +165,10 @@ class _Column:
         codes = values.to_frame().join(known, on="value", how="left", maintain_order="left")["code"].fill_null(0)
         self._codes.append(codes.to_numpy())
 
-    def coded(self, numeric: bool, is_csv: bool) -> tuple[Coded, bool]:
-        """The column with its texts, and whether they were bucketised. To be called once: what was kept is let go."""
+    def coded(self, numeric: bool, is_csv: bool) -> tuple[Coded, str]:
+        """The column with its texts, and of which kind they are. To be called once: what was kept is let go."""
         assert self._known is not None  # nosec B101 # for the type checker: a table has rows
         rows, known, self._codes, self._known = np.concatenate(self._codes), self._known["value"], [], None
-        texts, rounded = texts_of(known, numeric, is_csv)
+        texts, kind = texts_of(known, numeric, is_csv)
         of, values = number_text(pl.concat([pl.Series([""] if self.missing else [], dtype=pl.String), texts.alias("")]))
-        return Coded(rows, of if self.missing else np.append(np.int32(ABSENT), of), values), rounded
+        return Coded(rows, of if self.missing else np.append(np.int32(ABSENT), of), values), kind

@@ -14,6 +14,8 @@ from ue_bench.data.targets import ABSENT
 from ue_bench.errors import BenchError
 
 MEMBERS = "\x1e"  # joins the members of a list (ASCII record separator)
+# How the values of a column became text: as they are; as they are in a CSV file; floats as whole numbers; rounded.
+TEXT, CSV, WHOLE, BUCKET = "text", "csv", "whole", "bucket"
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf)$"
 _WHOLE = r"^[+-]?\d+$"
 _EXACT = 2.0**53  # up to here a float holds every whole number
@@ -93,29 +95,46 @@ def _lists(column: pl.Series) -> pl.Series:
     return frame.join(joined, on="row", how="left", maintain_order="left")["text"].fill_null("").alias(column.name)
 
 
-def texts_of(distinct: pl.Series, numeric: bool, is_csv: bool) -> tuple[pl.Series, bool]:
-    """The text of each key (none missing): String, and whether they were bucketised.
+def texts_of(distinct: pl.Series, numeric: bool, is_csv: bool) -> tuple[pl.Series, str]:
+    """The text of each key (none missing): String, and of which kind they are.
 
     numeric: the feature was named so. Raises BenchError where it then holds what is no number.
     """
+    as_it_is = CSV if is_csv else TEXT
     if distinct.dtype == pl.String:
         is_number = distinct.str.contains(_NUMBER)
         if not (numeric or is_csv) or (not numeric and (not is_number.all() or distinct.str.contains(_WHOLE).all())):
-            return distinct, False
+            return distinct, as_it_is
         if not is_number.all():
             bad = distinct.filter(~is_number)[0]
             raise BenchError(f"column {distinct.name!r} was named numeric and holds {bad!r}; leave it out of the numeric ones")
         distinct = distinct.cast(pl.Float64) + 0.0
     if numeric:
-        return buckets(distinct.cast(pl.Float64)), True
+        return buckets(distinct.cast(pl.Float64)), BUCKET
     if not distinct.dtype.is_float():
-        return distinct.cast(pl.String), False
+        return distinct.cast(pl.String), as_it_is
     finite = distinct.filter(distinct.is_finite())
     if (finite != finite.round()).any():
-        return buckets(distinct), True
+        return buckets(distinct), BUCKET
     if (distinct.abs() <= _EXACT).all():
-        return distinct.cast(pl.Int64).cast(pl.String), False
-    return pl.Series(_whole(distinct.to_list()), dtype=pl.String), False
+        return distinct.cast(pl.Int64).cast(pl.String), WHOLE
+    return pl.Series(_whole(distinct.to_list()), dtype=pl.String), WHOLE
+
+
+def text_as(values: pl.Series, kind: str) -> pl.Series:
+    """Texts of raw values as a column of that kind has them: String, "" for a missing one.
+
+    Numbers may also be given as text where the column was not text. Raises BenchError for a value that has no text.
+    """
+    known = keys(values, values.dtype == pl.String and kind != TEXT)
+    if kind == WHOLE and known.dtype == pl.String:
+        numbers = known.drop_nulls().unique()
+        known = known.cast(pl.Float64) if numbers.str.contains(_NUMBER).all() else known
+    distinct = known.drop_nulls().unique().alias("key")
+    texts, _ = texts_of(distinct.alias(values.name), kind == BUCKET, False)
+    numbered = pl.DataFrame({"key": distinct, "text": texts})
+    found = known.to_frame("key").join(numbered, on="key", how="left", maintain_order="left")["text"]
+    return found.fill_null("").alias(values.name)
 
 
 def _whole(values: Sequence[float]) -> list[str]:

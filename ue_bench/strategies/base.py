@@ -225,6 +225,9 @@ class EmbeddingStrategy(nn.Module, ABC):
             columns = by_name([feature.name for feature in self.spec.features], columns)
         if len(columns) != len(self.spec.features):
             raise BenchError(f"{len(columns)} columns were given; {len(self.spec.features)} features need one each")
+        for feature, column in zip(self.spec.features, columns, strict=True):
+            if feature.bags is None and len(column) and isinstance(column[0], list):
+                raise BenchError(f"column {feature.name!r} holds lists, and the feature has one value a row; give one")
         if self._bags is None:
             located = [self.locate(feature, column) for feature, column in enumerate(columns)]
             return self.embed(torch.cat(located, dim=1).to(self.device))
