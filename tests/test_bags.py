@@ -171,6 +171,15 @@ def test_raw_values_that_come_twice_or_not_at_all():
         built.from_values([*ids, ["yes", "no", "yes"]])
 
 
+def test_whoever_serves_raw_values_needs_no_bag_of_a_data_set():
+    built = build(Spec("unified", FLAGS, (2, 1, 1), 8, 4_000))
+    served = build(Spec("unified", (*FLAGS[:2], replace(FLAGS[2], bags=Bags.of([]))), (2, 1, 1), 8, 4_000))
+    served.load_state_dict(built.state_dict())
+    given = [["u1", "u2"], ["i1é", "new"], [["yes", "no"], ["no", "new"]]]
+    assert torch.equal(served.from_values(given), built.from_values(given))
+    assert served.from_values([[], [], []]).shape == (0, 32)
+
+
 def test_bags_are_no_state_and_nothing_that_is_served():
     plain = build(Spec("collisionless", FEATURES, (2, 1, 1), 8))
     built = build(Spec("collisionless", FLAGS, (2, 1, 1), 8))

@@ -89,7 +89,8 @@ RIVAL = replace(
 
 def test_knobs_and_rules_are_a_strategys_own():
     Study("?", (UNIFIED, RIVAL))
-    Study("?", (UNIFIED, replace(RIVAL, base=replace(RIVAL.base, features="wide"), trials=9)))  # other features: no rivals
+    for other in ({"features": "wide"}, {"multi_valued": "movie_id"}):  # other features: no rivals
+        Study("?", (UNIFIED, replace(RIVAL, base=replace(RIVAL.base, **other), trials=9)))
 
 
 @pytest.mark.parametrize(
