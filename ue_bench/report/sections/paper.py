@@ -27,7 +27,7 @@ EMPTY = "no study trained hashed tables on likes with the paper's model"
 CAPTION = (
     "AUC against the byte budget of all tables, with the paper's labels, features, split and model; a panel for each data set. "
     "On ML-1M: the paper's numbers and its reproduction's. Ours: mean over seeds and 95 % t-interval, separate tables with the "
-    "way of sizing them that has the lowest validation MSE at that budget. Dash-dotted: the exact table, which has no budget."
+    "way of sizing them that has the lowest validation MSE at that budget. Dotted: the exact table, which has no budget."
 )
 PUBLISHED_ON, ROW_BYTES, EXACT_ROWS = "ml-1m", 120, 13_215
 BUDGETS = {13_653: "1.6 MB", 6_826: "791 kB", 1_365: "158 kB"}  # rows, and how the paper names them
@@ -45,7 +45,8 @@ _LIKE = {"task": "binary: 0 up to 2, 1 from 4", "features": "base", "split": "ra
 _METHODS = {"HashingTrick": ("separate", "multiplexed"), "Collisionless": ("exact",)}
 _NEAR = 0.1  # by how much of itself a budget's share of the exact table may be off: that is counted over the labelled rows alone
 _NAMES = {"separate": "a table each, hashed", "multiplexed": "one shared table", "exact": "exact rows"}
-_LOOKS = {"paper": (1.0, "full", "the paper"), "reproduction": (0.55, "none", "its reproduction"), OURS: (1.0, "full", OURS)}
+_TOLD = {"paper": "the paper", "reproduction": "its reproduction", OURS: OURS}
+_LIGHT = {"separate": "#EFB48A", "multiplexed": "#8ABBDD", "exact": "#9A9A9A"}  # of what is published
 COLUMNS = [
     "panel", "source", "regions", "rows", "label", "budget", "x", "auc", "low", "high", "n", "log_loss", "log_loss_low",
     "log_loss_high", "mse", "mse_low", "mse_high", "total_bytes", "exact_table_bytes", "difference", "difference_low",
@@ -134,23 +135,26 @@ def draw(frame: pd.DataFrame) -> Figure:
             axes.axhline(bias, color=style.GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
             axes.annotate(f"bias model {bias:.3f}", (0.99, bias), (0, 2), xycoords=("axes fraction", "data"), ha="right",
                           textcoords="offset points", fontsize=7, color="#404040")  # fmt: skip
-        sources = [_LOOKS[source][2] for source in dict.fromkeys(own["source"])]
+        sources = [_TOLD[source] for source in dict.fromkeys(own["source"])]
+        axes.margins(y=0.1)  # room for a text on the highest line
         axes.set_title(f"{title}: {', '.join(sources)}")
         axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
     grid[0, 0].set_ylabel("test AUC (higher is better)")
     entries = [style.handle(style.form_look(form), name) for form, name in _NAMES.items() if form != "exact"]
     entries.append(style.handle(style.OTHER_FORM._replace(marker=""), _NAMES["exact"]))
-    entries.append(style.mark("its reproduction"))
+    published = style.Look(style.GREY, "o", "none", 5)
+    entries += [style.handle(published, "light: the paper", joined=False), style.mark("light and hollow: its reproduction")]
     style.legend(figure, entries)
     return figure
 
 
 def _line(axes: Axes, line: pd.DataFrame, source: str, regions: str) -> None:
-    alpha, look = _LOOKS[source][0], style.form_look(regions)
+    look = style.form_look(regions)
+    look = look if source == OURS else look._replace(color=_LIGHT[regions])
     if regions == "exact":
         for row in rows(line):
-            axes.axhline(row.auc, color=look.color, linestyle=look.dash, linewidth=1.3, alpha=alpha, zorder=2)
-            text, place = f"{_LOOKS[source][2]}: exact rows {row.auc:.3f}", ("axes fraction", "data")
+            axes.axhline(row.auc, color=look.color, linestyle=look.dash, linewidth=1.3, zorder=2)
+            text, place = f"{_TOLD[source]}: exact rows {row.auc:.3f}", ("axes fraction", "data")
             axes.annotate(text, (0.01, row.auc), (0, 2), xycoords=place, textcoords="offset points", fontsize=7)
         return
     axes.vlines(line["x"], line["low"], line["high"], color=look.color, linewidth=1, zorder=2)
