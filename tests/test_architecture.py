@@ -52,7 +52,7 @@ LAW = {
         "strategies",
         "train",
     },
-    "saved": {"columns", "config", "data", "environment", "feature", "hashing", "model", "record", "run", "strategies", "train"},
+    "saved": {"columns", "config", "data", "environment", "feature", "hashing", "model", "run", "shapes", "strategies", "train"},
     "preload": {"run"},
     "workers": {"config", "record", "run", "strategies"},
     "study": {"config"},

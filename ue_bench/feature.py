@@ -55,8 +55,8 @@ class Held(Sequence[str]):
         last = places if isinstance(places, int) else max(places[0], places[-1]) if places else -1
         if last >= len(self.held):
             raise BenchError(
-                f"feature {self.name!r}: {len(self.held):,} of its {self.size:,} values are held here and more are asked for; "
-                "a method that holds a vocabulary needs all training values"
+                f"feature {self.name!r}: {len(self.held):,} of its {self.size:,} values are held here, and more are asked for; "
+                "a method that holds a vocabulary, and a call with codes, need the values"
             )
         return self.held[places] if isinstance(places, int) else self.held[places.start : places.stop : places.step]
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ue_bench import data
+from ue_bench import data, shapes
 from ue_bench.columns import column, needed
 from ue_bench.columns import columns as by_name
 from ue_bench.config import RunConfig
@@ -36,6 +36,11 @@ from ue_bench.version import __version__
 
 FORMAT, FORMAT_VERSION = "ue-bench model", 1
 CONFIG, NUMBERS = "config.json", "model.safetensors"
+_FEATURE = shapes.fields({"name": shapes.text, "cardinality": shapes.count, "held": shapes.count, "multi_valued": shapes.flag})
+_SHAPE = shapes.fields({
+    "model_sha256": shapes.text, "versions": shapes.fields({"ue_bench": shapes.text}), "features": shapes.many(_FEATURE),
+    "config": shapes.fields({}), "kinds": shapes.each(shapes.text), "separators": shapes.each(shapes.text),
+})  # fmt: skip
 TRIED = 128  # training values of each feature for which a saved model is compared with the one in memory
 
 
@@ -197,7 +202,16 @@ def _feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -> F
     texts: list[str] = []
     if utf8 is not None and offsets is not None:
         joined, places = utf8.numpy().tobytes(), offsets.tolist()
-        texts = [joined[start:end].decode() for start, end in pairwise(places)]
+        try:
+            texts = [joined[start:end].decode() for start, end in pairwise(places)]
+        except UnicodeDecodeError as error:
+            raise BenchError(f"values of feature {about['name']!r} are no UTF-8 ({error}); save the model again") from error
+        if len(joined) != places[-1]:
+            raise BenchError(
+                f"values of feature {about['name']!r} take {places[-1]} bytes and the file has {len(joined)} of them"
+            )
+    if len(texts) != about["held"]:
+        raise BenchError(f"values of feature {about['name']!r}: {about['held']} should be held and the file has {len(texts)}")
     held = Held(about["name"], texts, about["cardinality"])
     bags = Bags.of([]) if about["multi_valued"] else None  # none is known: rows bring their own
     return Feature(about["name"], held, len(texts), [] if counts is None else counts.tolist(), bags)
@@ -227,6 +241,8 @@ def _read(folder: Path) -> dict[str, Any]:
         raise BenchError(f"{path}: format {content['format_version']} is newer than {FORMAT_VERSION}; upgrade ue_bench")
     if content.pop("checksum", None) != _checksum(content):
         raise BenchError(f"{path} is damaged: it does not match its checksum; save the model again")
+    if fault := _SHAPE(content, ()):
+        raise BenchError(f"{path} is no saved model ({fault})")
     return content
 
 

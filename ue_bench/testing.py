@@ -190,6 +190,20 @@ class StrategyContract:
                 f"parameter {name}: every value of a bag has its share of the gradient"
             )
 
+    def test_what_is_served_can_be_built_again(self) -> None:
+        trained = self.build(seed=5).eval()
+        trained.end_epoch(0)
+        trained.end_training()
+        features = tuple(trained.to_serve(index) for index in range(len(FEATURES)))
+        again = self.build(seed=6, features=features, budget=self.budget)
+        again.drop_training_only()
+        again.load_state_dict(copy.deepcopy(trained.state_dict()))
+        values = [[*feature.values[:40], "a value that no data set has", "", "日本"][-43:] for feature in FEATURES]
+        rows = [(column * 43)[:43] for column in values]
+        assert torch.equal(again.eval().from_values(rows), trained.from_values(rows)), (
+            "a strategy built from the features of `to_serve`, with the state of the trained one, gives the same vectors"
+        )
+
     def test_seeds_follow_names(self) -> None:
         built = self.build()
         reordered = self.build(features=FEATURES[::-1], lookups=(1, 1, 2))
