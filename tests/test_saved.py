@@ -283,6 +283,18 @@ def test_a_saved_model_is_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [CONFIG, NUMBERS, "notes.txt"]
 
 
+def test_what_a_killed_command_left_over_is_in_nobodys_way(tmp_path):
+    (tmp_path / ".saving-abc").mkdir()
+    require_the_same(tmp_path)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / CONFIG, tmp_path / NUMBERS)} == {0o666 & ~_mask()}
+
+
+def _mask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 FULL_DISK = """
 import resource, signal, sys, torch
 from pathlib import Path

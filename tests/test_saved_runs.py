@@ -37,6 +37,7 @@ def test_the_saved_model_has_the_error_of_the_record(words):
     """To the last digit, on the raw values of the test rows."""
     done = run("--budget", "9kB", *words, "--save", "model")
     assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == "  model: model"
     (kept,), skipped = record.load(Path("results/local"))
     loaded = ue_bench.load("model")
     assert not skipped

@@ -118,6 +118,8 @@ def require_free(folder: Path) -> None:
 def save(folder: Path, model: RatingModel, config: RunConfig, dataset: data.Dataset | None = None) -> None:
     """Write a trained model, as it is served, into a folder. What is there is whole, or as it was.
 
+    Both files are written and read back beside those of an older model before they take their names. A power cut between the two
+    renames leaves a pair that `load` refuses.
     config: that the model was trained by. dataset: whose raw values it takes; None: of categories as they are.
     Raises BenchError for a folder that cannot be written or holds something else, and for a strategy that cannot be built from
     what is saved of it.

@@ -60,7 +60,7 @@ def run(
     path = records.write(done, results)
     if save_to is not None:
         saved.save(save_to, trained[0], config, trained[1])
-    click.echo(done.to_json() if as_json else describe(done, path), nl=not as_json)
+    click.echo(done.to_json() if as_json else describe(done, path, save_to), nl=not as_json)
 
 
 def _followed(entry: dict[str, float]) -> str:
@@ -69,7 +69,7 @@ def _followed(entry: dict[str, float]) -> str:
     return f"validation {name} {entry[key]:.4f}"
 
 
-def describe(record: Any, path: Path) -> str:
+def describe(record: Any, path: Path, saved_to: Path | None = None) -> str:
     """A run in a few lines."""
     quality, cost, found = record.quality, record.cost, record.found
     lines = [
@@ -92,7 +92,8 @@ def describe(record: Any, path: Path) -> str:
             unstable = "  UNSTABLE: is the machine busy?" if entry["unstable"] else ""
             lines.append(f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
                          f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s){unstable}")  # fmt: skip
-    return "\n".join(map(one_line, [*lines, f"  record: {path}"]))
+    model = [] if saved_to is None else [f"  model: {saved_to}"]
+    return "\n".join(map(one_line, [*lines, f"  record: {path}", *model]))
 
 
 def _labels(scores: Any, part: str, before: str = "") -> str:
