@@ -15,6 +15,7 @@ import pandas as pd
 from ue_bench.advise.candidates import EXACT, Candidates
 from ue_bench.advise.lines import python
 from ue_bench.advise.question import Question
+from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
 from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sizes
 from ue_bench.config import RunConfig
@@ -23,7 +24,7 @@ from ue_bench.report.arms import Arm, collect, seeds_of
 from ue_bench.report.frames import records as rows_of
 from ue_bench.report.labels import plain_label
 from ue_bench.report.sections.power import TARGET, seeds_needed
-from ue_bench.report.statistics import LEVEL, differences, holm, paired
+from ue_bench.report.statistics import LEVEL, Paired, differences, holm, paired
 from ue_bench.report.summary import ANCHORS, BATCH, by_seed, key, latency_rows, score, summarise
 from ue_bench.report.verdict import front
 
@@ -64,23 +65,22 @@ def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> d
     everyone = contestants([arm for arm in arms.kept if arm.comparison.phase == "confirm"])
     within = [one for one in everyone if one.row["total_bytes"] <= question.memory]
     if not within:
+        needed = math.ceil(FEWEST * (SEEDS + 1) * runs.expected(question.base) / 60)
         raise BenchError(
-            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; give more, and what was run is used"
+            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; give about {needed}, and what was run is used"
         )
-    most = max(one.row["n"] for one in within)
-    common = set.intersection(*(set(one.val) for one in within if one.row["n"] >= most - 1))
-    ranked = sorted((one for one in within if common <= set(one.val)), key=lambda one: (_mean(one.val, common), one.row["label"]))
-    limit = question.latency
+    ranked, limit = rank(within), question.latency
     quick = [one for one in ranked if limit is None or one.micros <= limit]
     best = quick[0] if quick else min(ranked, key=lambda one: one.micros)
-    rivals = [one for one in (quick or ranked) if one is not best]
+    rivals, known = [one for one in ranked if one is not best], anchors(best)
     return {
         "dataset": question.base.dataset, "features": question.base.features, "split": question.base.split,
         "memory": question.memory, "latency_limit_us": limit, "minutes": question.minutes, "study": question.name,
-        "n_values": sizes.n_values, "seeds": len(common), "exact": exact(sizes, question, everyone),
-        "latency_met": None if limit is None else bool(quick), "best": best.told(), "rivals": against(best, rivals),
-        "front": [one.told() for one in on_front(ranked, common)], "anchors": anchors(best),
-        "left_out": left_out(question, sizes, found, runs, [one for one in ranked if one not in quick] if quick else []),
+        "n_values": sizes.n_values, "exact": exact(sizes, question, everyone),
+        "latency_met": None if limit is None else bool(quick), "best": best.told(), "rivals": against(best, rivals, quick),
+        "front": [one.told() for one in on_front(quick or ranked, best)], "anchors": known,
+        "learned": next((one["beaten"] for one in known if one["name"] == "mean"), None),
+        "left_out": left_out(question, sizes, found, runs),
         "refused": [*arms.refused], "skipped": runs.skipped,
         "python": python(question, _config(best.arm)),
     }  # fmt: skip
@@ -101,8 +101,28 @@ def contestants(arms: Sequence[Arm]) -> list[Contestant]:
     return found
 
 
-def against(best: Contestant, rivals: Sequence[Contestant]) -> list[dict[str, Any]]:
-    """Of each rival, in their order: its MSE less that of the best, paired over seeds, Holm-corrected over all of them."""
+def rank(within: Sequence[Contestant]) -> list[Contestant]:
+    """Those with all seeds, by mean validation MSE: first those that stayed in contention and got more seeds than the others."""
+    most = max(one.row["n"] for one in within)
+    full = [one for one in within if one.row["n"] >= min(SEEDS, max(1, most - 1))]
+    ahead = [one for one in full if one.row["n"] >= most - 1]  # the last seed may have been interrupted
+    behind = [one for one in full if one not in ahead]
+    return [
+        one for group in (ahead, behind) for one, _ in sorted(_means(group), key=lambda pair: (pair[1], pair[0].row["label"]))
+    ]
+
+
+def _means(group: Sequence[Contestant]) -> list[tuple[Contestant, float]]:
+    """Each with its mean validation MSE over the seeds that all of them have."""
+    common = set.intersection(*(set(one.val) for one in group)) if group else set()
+    return [(one, fmean(one.val[seed] for seed in common)) for one in group]
+
+
+def against(best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Contestant]) -> list[dict[str, Any]]:
+    """Of each rival, in their order: its MSE less that of the best, paired over seeds, Holm-corrected over all of them.
+
+    quick: those that meet the limit of latency.
+    """
     tests = [paired(best.test, one.test) for one in rivals]
     told = []
     for one, test, p in zip(rivals, tests, holm([test.p for test in tests]), strict=True):
@@ -112,14 +132,14 @@ def against(best: Contestant, rivals: Sequence[Contestant]) -> list[dict[str, An
             sd = float(np.std(differences(best.test, one.test), ddof=1))
             needed = seeds_needed(sd, target, (1 - LEVEL) / len(rivals))
         about = {"p_holm": p, "told_apart": bool(apart), "needed": needed, "needed_for": target if needed else None}
-        told.append(plain(one.told() | {"against_best": test._asdict() | about}))
+        told.append(plain(one.told() | {"against_best": test._asdict() | about, "meets_latency": one in quick}))
     return told
 
 
-def on_front(ranked: Sequence[Contestant], common: set[Hashable]) -> list[Contestant]:
-    """Those of which none has as few bytes in all and a lower validation MSE; the smallest first."""
-    frame = pd.DataFrame([one.row for one in ranked]).assign(mse=[_mean(one.val, common) for one in ranked])
-    chosen = [one for one, on in zip(ranked, front(frame), strict=True) if on]
+def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[Contestant]:
+    """Those of which none has as few bytes in all and a lower validation MSE, and the best; the smallest first."""
+    frame = pd.DataFrame([one.row for one in ranked]).assign(mse=[mean for _, mean in _means(ranked)])
+    chosen = [one for one, on in zip(ranked, front(frame), strict=True) if on or one is best]
     return sorted(chosen, key=lambda one: one.row["total_bytes"])
 
 
@@ -136,8 +156,9 @@ def anchors(best: Contestant) -> list[dict[str, Any]]:
     return told
 
 
-def _beaten(test: Any) -> bool:
-    return bool(test.difference > 0 and test.p < 1 - LEVEL)
+def _beaten(test: Paired) -> bool | None:
+    """None: one seed cannot tell."""
+    return None if test.n < 2 else bool(test.difference > 0 and test.p < 1 - LEVEL)
 
 
 def exact(sizes: Sizes, question: Question, everyone: Sequence[Contestant]) -> dict[str, Any]:
@@ -148,27 +169,20 @@ def exact(sizes: Sizes, question: Question, everyone: Sequence[Contestant]) -> d
     return {"vocabulary_bytes": sizes.vocabulary_bytes, "dims": dims, "measured": own[0].told() if own else None}
 
 
-def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs, slow: Sequence[Contestant]) -> dict[str, Any]:
+def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> dict[str, Any]:
     """What is not among the confirmed, and why."""
-    seed, fresh = question.seed, {json_id(r.config) for r in runs.records.values() if r.phase == "confirm"}
-    seeds = range(seed, seed + 100)
+    seed = question.seed
+    seeds, fresh = range(seed, seed + FRESH), range(seed + FRESH, seed + FRESH + MOST_SEEDS)
     raced = [(one.config, runs.scores(one.config, seeds)) for one in found.fits]
-    gone = [(config, own) for config, own in raced if own and json_id(config.to_dict()) not in fresh]
+    gone = [(config, own) for config, own in raced if own and not runs.scores(config, fresh)]
     gone.sort(key=lambda pair: (-len(pair[1]), fmean(pair[1].values())))
-    failed = {record.error or "" for record in runs.failures().values()}
     most = LARGEST * sizes.exact_bytes(EXACT.dim)
     return {
         "memory": [{"label": _label(one.config), "works": one.works} for one in found.small],
         "race": [{"label": _label(config), "val_mse": fmean(own.values()), "n": len(own)} for config, own in gone],
-        "time": [_label(config) for config, own in raced if not own and runs.records.get(config.with_seed(seed).run_id) is None],
-        "latency": [{"label": one.row["label"], "p50_us": one.latency["p50_us"] if one.latency else None} for one in slow],
-        "failed": sorted(failed), "largest_hashed_bytes": most if most < question.memory else None,
+        "time": [_label(config) for config, own in raced if not own and runs.run_of(config, seed) is None],
+        "failed": sorted(set(runs.failures())), "largest_hashed_bytes": most if most < question.memory else None,
     }  # fmt: skip
-
-
-def json_id(config: Mapping[str, Any]) -> str:
-    """Equal for runs that differ in their seeds alone."""
-    return RunConfig.from_dict(config).with_seed(0).run_id
 
 
 def _config(arm: Arm) -> RunConfig:
@@ -178,10 +192,6 @@ def _config(arm: Arm) -> RunConfig:
 
 def _label(config: RunConfig) -> str:
     return plain_label(config.to_dict(), {})
-
-
-def _mean(scores: Scores, seeds: set[Hashable]) -> float:
-    return fmean(scores[seed] for seed in seeds)
 
 
 def plain(value: Any) -> Any:

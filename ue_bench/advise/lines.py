@@ -32,9 +32,7 @@ def _shared(question: Question, config: RunConfig) -> str:
 import torch
 from ue_bench import UnifiedEmbedding
 
-layer = UnifiedEmbedding(
-    num_embeddings={(config.budget or 0) // spec.row_bytes}, embedding_dim={spec.dim}
-)
+layer = UnifiedEmbedding(num_embeddings={(config.budget or 0) // spec.row_bytes}, embedding_dim={spec.dim})
 seeds = {{
 {shown}
 }}
@@ -71,8 +69,8 @@ features = data.encode(
     data.split(rows, config.split, config.split_seed),
 ).features
 layer = build(make_spec(config, features))
-# layer.locate(feature, values) gives the slots of raw values, layer.embed(slots)
-# their vectors; layer(codes) both, of rows given as positions in feature.values
+# layer.locate(feature, values): slots of raw values; layer.embed(slots): their
+# vectors; layer(codes): both, codes being positions in the features' values
 """
 
 

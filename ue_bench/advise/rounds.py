@@ -17,17 +17,17 @@ from statistics import fmean
 
 from ue_bench.advise.candidates import EXACT, SHARED, Candidates, config_of, one_more, smaller
 from ue_bench.advise.question import Question
-from ue_bench.advise.runs import Runs
-from ue_bench.advise.sizes import Sized, Sizes
+from ue_bench.advise.runs import Runs, shape
+from ue_bench.advise.sizes import Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.statistics import paired
+from ue_bench.report.statistics import LEVEL, paired
 from ue_bench.run import has_budget
 from ue_bench.workers import Workers
 
 FRESH, SEEDS = 100, 5  # first of the seeds that confirm, above the question's own, and how many at first
 MOST_SEEDS = 20
-RACE, CONFIRM, EXTRAS = 0.4, 0.8, 1.0  # shares of the time, less that of the clocks, at whose end these stages stop
+RACE, CONFIRM, EXTRAS = 0.45, 0.85, 1.0  # shares of the time, less that of the clocks, at whose end these stages stop
 CLOCKS, MOST_CLOCKS = 6, 0.2  # how many clocks time is kept for, and at most which share of all
 FEWEST, MOST = 2, 4  # candidates that are confirmed
 FAIR = 10**9  # bytes of table: a larger exact table that does not fit the memory is not trained for comparison
@@ -91,14 +91,14 @@ class Rounds:
             if missing and enough and _race_runs(start + 1) - start > self.fit_in(RACE, self.forms):
                 break
             self.runs.make(chunk, "search", workers, self.runs.clock.limit)
-        alive = [config for config in self.forms if self.runs.ok(config.with_seed(seed))]
+        alive = [config for config in self.forms if self.runs.ok(config, seed)]
         if not alive:
             self._refuse()
         return alive
 
     def _refuse(self) -> None:
         """Raise BenchError: not one run went well."""
-        failed = [record.error or "" for record in self.runs.failures().values()]
+        failed = self.runs.failures()
         minutes = self.runs.clock.limit / 60
         if not failed or any("time limit" in error for error in failed):
             needed = minutes * (FEWEST * (SEEDS + 1))
@@ -110,7 +110,7 @@ class Rounds:
 
     def _finalists(self, alive: Sequence[RunConfig]) -> int:
         """How many can be confirmed on all fresh seeds; those that were stay so."""
-        confirmed = sum(self.runs.ok(config.with_seed(self.fresh[0])) is not None for config in alive)
+        confirmed = sum(self.runs.ok(config, self.fresh[0]) is not None for config in alive)
         fit = int(self.fit_in(CONFIRM, alive) // SEEDS)
         return max(FEWEST, min(MOST, fit), min(MOST, confirmed))
 
@@ -119,9 +119,9 @@ class Rounds:
 
     def _ordered(self, configs: Sequence[RunConfig], seeds: Sequence[int]) -> list[RunConfig]:
         """By mean validation MSE over those of the seeds that all of them have; as they are where there is none."""
-        scores = {config.run_id: self.runs.scores(config, seeds) for config in configs}
+        scores = {shape(config): self.runs.scores(config, seeds) for config in configs}
         common = set.intersection(*map(set, scores.values()))
-        return sorted(configs, key=lambda c: fmean(scores[c.run_id][seed] for seed in common)) if common else list(configs)
+        return sorted(configs, key=lambda c: fmean(scores[shape(c)][seed] for seed in common)) if common else list(configs)
 
     # ---- on fresh seeds
 
@@ -175,14 +175,15 @@ class Rounds:
     def contend(self, configs: Sequence[RunConfig], workers: Workers) -> None:
         """More fresh seeds, as long as there is time, for those that validation cannot tell from the best."""
         fitting = [config for config in configs if self._fits(config)]
-        for count in range(SEEDS, MOST_SEEDS):
+        for count in range(SEEDS, MOST_SEEDS + 1):
             best = self._ordered(fitting, self.fresh)[0]
-            own = self.runs.scores(best, self.fresh[:count])
-            tests = {c.run_id: paired(own, self.runs.scores(c, self.fresh[:count])) for c in fitting}
-            fitting = [c for c in fitting if c == best or not tests[c.run_id].p < 0.05]
+            own = self.runs.scores(best, self.fresh)
+            tests = {shape(c): paired(own, self.runs.scores(c, self.fresh)) for c in fitting}
+            if count > SEEDS:  # all get these
+                fitting = [c for c in fitting if c == best or not tests[shape(c)].p < 1 - LEVEL]
             if len(fitting) < FEWEST:
                 return
-            asked = [config.with_seed(self.fresh[count]) for config in fitting]
+            asked = [config.with_seed(seed) for seed in self.fresh[:count] for config in fitting]
             missing = [config for config in asked if not self.runs.settled(config)]
             if missing and len(missing) > self.fit_in(EXTRAS, fitting):
                 return
@@ -190,7 +191,7 @@ class Rounds:
                 return
 
     def _fits(self, config: RunConfig) -> bool:
-        runs = [self.runs.ok(config.with_seed(seed)) for seed in self.fresh]
+        runs = [self.runs.ok(config, seed) for seed in self.fresh]
         return all(run.cost["total_bytes"] <= self.question.memory for run in runs if run is not None)
 
     # ---- the clock
@@ -209,9 +210,3 @@ def _race_runs(candidates: int) -> int:
         alive = max(MOST, ceil(alive / 2))
         total, more = total + alive * more, 2 * more
     return total
-
-
-def tried(found: Candidates, runs: Runs, seed: int) -> tuple[list[Sized], list[Sized]]:
-    """The candidates that were raced, and those that there was no time for."""
-    raced = [one for one in found.fits if runs.records.get(one.config.with_seed(seed).run_id)]
-    return raced, [one for one in found.fits if one not in raced]

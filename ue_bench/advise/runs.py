@@ -17,43 +17,58 @@ OVERHEAD = 2.0  # seconds of a run beside its training, until one of this comman
 CLOCKED = 1.5  # seconds that measuring latency takes
 
 
+Key = tuple[Hashable, ...]
+
+
+def shape(config: RunConfig) -> Key:
+    """In what the configurations of one question differ, but for their seeds and what is measured; the strategy first."""
+    return config.strategy, config.regions, config.region_rule, config.budget, config.dim, str(config.lookups)
+
+
+def key(config: RunConfig) -> Key:
+    """What tells the runs of one question apart: `run_id` does too, and takes a thousand times as long."""
+    return *shape(config), config.init_seed, config.measure
+
+
 class Runs:
     """Records of one folder, and more of them as long as there is time. tell: what is running, for whoever watches."""
 
     def __init__(self, name: str, results: Path, data_dir: Path | None, clock: Clock, tell: Callable[[str], None]) -> None:
         self.name, self.results, self.data_dir, self.clock, self.tell = name, results, data_dir, clock, tell
         found, self.skipped = records_room.load(results, name)
-        self.records: dict[str, Record] = {}
-        self.trained: dict[str, tuple[RunConfig, float]] = {}  # by run: what it was, and its seconds of training
+        self.records: dict[Key, Record] = {}
+        self.trained: dict[Key, float] = {}  # seconds
         for record in found:
-            self._keep(record)
+            self._keep(RunConfig.from_dict(record.config), record)
         self.overheads: list[float] = []  # seconds
         self.made = 0
 
-    def _keep(self, record: Record) -> None:
-        self.records[record.run_id] = record
+    def _keep(self, config: RunConfig, record: Record) -> None:
+        self.records[key(config)] = record
         if record.status == "ok" and "train_seconds" in record.cost:
-            self.trained[record.run_id] = RunConfig.from_dict(record.config), record.cost["train_seconds"]
+            self.trained[key(config)] = record.cost["train_seconds"]
 
-    def ok(self, config: RunConfig) -> Record | None:
-        record = self.records.get(config.run_id)
+    def run_of(self, config: RunConfig, seed: int) -> Record | None:
+        """The record of a configuration at a seed, whatever the seed it has itself."""
+        return self.records.get((*shape(config), seed, config.measure))
+
+    def ok(self, config: RunConfig, seed: int) -> Record | None:
+        """The same where it went well."""
+        record = self.run_of(config, seed)
         return record if record is not None and record.status == "ok" else None
 
     def scores(self, config: RunConfig, seeds: Iterable[int]) -> dict[Hashable, float]:
         """Validation MSE of a configuration by seed, where there is a good record."""
-        runs = {seed: self.ok(config.with_seed(seed)) for seed in seeds}
-        return {seed: float(run.quality["val_mse"]) for seed, run in runs.items() if run is not None}
+        return {seed: float(run.quality["val_mse"]) for seed in seeds if (run := self.ok(config, seed)) is not None}
 
     def expected(self, config: RunConfig) -> float:
         """Seconds that a run of a configuration is expected to take; 0 while there is nothing to judge by."""
         if config.measure == "latency":
             return SAFETY * (self.overhead + CLOCKED)
-        if not self.trained:
-            return 0.0
-        for alike in (lambda own: own.with_seed(0) == config.with_seed(0), lambda own: own.strategy == config.strategy):
-            if same := [seconds for own, seconds in self.trained.values() if alike(own)]:
+        for alike in (shape(config), shape(config)[:1], ()):
+            if same := [seconds for own, seconds in self.trained.items() if own[: len(alike)] == alike]:
                 return SAFETY * (self.overhead + fmean(same))
-        return SAFETY * (self.overhead + fmean(seconds for _, seconds in self.trained.values()))
+        return 0.0
 
     @property
     def overhead(self) -> float:
@@ -62,7 +77,7 @@ class Runs:
 
     def settled(self, config: RunConfig) -> bool:
         """Whether there is nothing more to run: it went well, or it cannot work with its budget."""
-        record = self.records.get(config.run_id)
+        record = self.run_of(config, config.init_seed)
         return record is not None and (record.status == "ok" or (record.error or "").startswith(BudgetError.__name__))
 
     def make(self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float) -> bool:
@@ -76,7 +91,7 @@ class Runs:
 
         def end_one() -> None:
             job, record = workers.next()
-            self._keep(record)
+            self._keep(job.config, record)
             self.made += 1
             if "train_seconds" in record.cost:
                 self.overheads.append(max(0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]))
@@ -97,9 +112,9 @@ class Runs:
             end_one()
         return complete and all(self.settled(config) for config in missing)
 
-    def failures(self) -> dict[str, Record]:
-        """Runs that did not go well, by id."""
-        return {run_id: record for run_id, record in self.records.items() if record.status != "ok"}
+    def failures(self) -> list[str]:
+        """What runs say that did not go well."""
+        return [record.error or "" for record in self.records.values() if record.status != "ok"]
 
 
 def title(config: RunConfig, phase: str) -> str:

@@ -42,15 +42,16 @@ def _answer(answer: dict[str, Any]) -> str:
     best, limit = answer["best"], answer["latency_limit_us"]
     table = f"{best['rows']:,} rows of {best['dim']}" if best["rows"] else f"{best['dim']} numbers a lookup"
     rule = f" (separate tables sized by {best['region_rule']})" if best["region_rule"] else ""
-    text = f"Use {best['strategy']}{rule}: {table}, {lookups_told(best)}, {bytes_text(best['total_bytes'])} in all"
+    text = f"{best['strategy']}{rule}: {table}, {lookups_told(best)}, {bytes_text(best['total_bytes'])} in all"
     parts = [f"{bytes_text(best[f'{part}_bytes'])} {part}" for part in ("auxiliary", "vocabulary") if best[f"{part}_bytes"]]
     text += f" (of it {', '.join(parts)})" if parts else ""
     text += f"; {best['part']} MSE {interval_text(best['mse'], best['low'], best['high'])} over {_seeds(best['n'])}"
     text += f"; {_latency(best)}. The head beside it takes {bytes_text(best['head_bytes'])}."
     if limit is not None and not answer["latency_met"]:
-        head = f"NOTHING HERE MEETS {micros_text(limit)} us. The fastest of what was confirmed:"
-        return f"{head} {text}"
-    return text
+        return f"NOTHING HERE MEETS {micros_text(limit)} us. The fastest of what was confirmed is {text}"
+    if answer["learned"] is False:
+        return f"NOTHING WAS LEARNED: the best on validation does not beat the mean rating, so no choice matters. It is {text}"
+    return f"Use {text}"
 
 
 def _latency(arm: dict[str, Any]) -> str:
@@ -85,19 +86,19 @@ def _front(front: Sequence[dict[str, Any]], best: dict[str, Any]) -> str:
     """Those that none beats in both bytes and validation MSE."""
     part = front[0]["part"]
     lines = ["Nothing smaller is better on validation than these:",
-             f"  {'':<36}{'bytes':>8}  {part + ' MSE':<25}{'us':>6}"]  # fmt: skip
+             f"  {'':<32}{'bytes':>11}  {part + ' MSE':<25}{'us':>6}"]  # fmt: skip
     for arm in front:
         mark = "*" if arm["run_ids"] == best["run_ids"] else " "
         micros = micros_text(arm["latency"]["p50_us"]) if arm["latency"] else "–"
         label = one_line(arm["label"])
-        numbers = f"{bytes_text(arm['total_bytes']):>8}  {interval_text(arm['mse'], arm['low'], arm['high']):<25}{micros:>6}"
-        if len(label) > 34:
+        numbers = f"{arm['total_bytes']:>11,}  {interval_text(arm['mse'], arm['low'], arm['high']):<25}{micros:>6}"
+        if len(label) > 32:
             lines += [
                 fill(label.replace(",", ", "), WIDTH, initial_indent=f"{mark} ", subsequent_indent="    "),
-                f"{'':<38}{numbers}",
+                f"{'':<34}{numbers}",
             ]
         else:
-            lines.append(f"{mark} {label:<36}{numbers}")
+            lines.append(f"{mark} {label:<32}{numbers}")
     return "\n".join(lines)
 
 
@@ -105,11 +106,15 @@ def _sure(answer: dict[str, Any]) -> str:
     best, rivals = answer["best"], answer["rivals"]
     if not rivals:
         return "How sure: there is nothing to compare it with; give more --minutes."
-    text = f"How sure: the runner-up is {_against(rivals[0])}."
+    quick = [one for one in rivals if one["meets_latency"]] if answer["latency_met"] else rivals
+    text = "How sure: "
+    text += f"the runner-up is {_against(quick[0])}." if quick else "no other meets the limit of latency."
+    if answer["latency_met"] and not rivals[0]["meets_latency"] and rivals[0]["val_mse"] < best["val_mse"]:
+        text += f" Without that limit: {_against(rivals[0])}."
     told = sum(rival["told_apart"] for rival in (one["against_best"] for one in rivals))
     if len(rivals) > 1:
         text += f" It is told apart from {told} of {len(rivals)} rivals (paired over seeds, Holm-corrected, 5 %)."
-    small = [one for one in rivals if one["total_bytes"] <= 0.8 * best["total_bytes"] and not one["against_best"]["told_apart"]]
+    small = [one for one in quick if one["total_bytes"] <= 0.8 * best["total_bytes"] and not one["against_best"]["told_apart"]]
     if small:
         least = min(small, key=lambda one: one["total_bytes"])
         text += f" The smallest that cannot be told apart from it is {_against(least)}."
@@ -135,9 +140,9 @@ def _against(rival: dict[str, Any]) -> str:
 def _anchors(answer: dict[str, Any]) -> str:
     known = {one["name"]: one for one in answer["anchors"]}
     text = "Without any embedding: " + ", ".join(f"{NAMES[name]} {mse_text(one['mse'])}" for name, one in known.items()) + "."
-    lost = [NAMES[name] for name, one in known.items() if not one["beaten"]]
-    if "mean" in known and not known["mean"]["beaten"]:
-        return text + " NOTHING WAS LEARNED: the answer above does not beat the mean rating, so that no choice matters here."
+    lost = [NAMES[name] for name, one in known.items() if one["beaten"] is False]
+    if any(one["beaten"] is None for one in known.values()):
+        return text + " One seed cannot tell whether it beats them."
     return text + (f" It does not beat {' nor '.join(lost)}." if lost else " It beats all of them.")
 
 
@@ -145,12 +150,12 @@ def _left_out(answer: dict[str, Any]) -> str:
     left = answer["left_out"]
     small = [f"{one['label']} (works from {bytes_text(one['works'])})" for one in left["memory"]]
     behind = [f"{one['label']} {mse_text(one['val_mse'])} (n={one['n']})" for one in left["race"]]
-    slow = [f"{one['label']} {micros_text(one['p50_us'])} us" if one["p50_us"] else one["label"] for one in left["latency"]]
+    slow = [_timed(one) for one in answer["rivals"] if not one["meets_latency"]] if answer["latency_met"] else []
     parts = [
         ("too large for the memory", small),
         ("behind in the race, by validation MSE", behind),
         ("no time (give more --minutes)", left["time"]),
-        ("too slow, or not timed", slow),
+        ("slower than the limit, or not timed", slow),
         ("failed", left["failed"]),
         ("not comparable", answer["refused"]),
         ("no valid record, run again", answer["skipped"]),
@@ -159,6 +164,10 @@ def _left_out(answer: dict[str, Any]) -> str:
         parts.append(("hashed tables above four times the exact one", [f"{bytes_text(left['largest_hashed_bytes'])} or more"]))
     lines = [_wrapped(f"{why}: {_few(what)}", "  ", "    ") for why, what in parts if what]
     return "\n".join(["Left out:", *lines]) if lines else ""
+
+
+def _timed(arm: dict[str, Any]) -> str:
+    return f"{arm['label']} {micros_text(arm['latency']['p50_us'])} us" if arm["latency"] else arm["label"]
 
 
 def _few(texts: Sequence[str]) -> str:
