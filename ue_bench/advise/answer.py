@@ -67,7 +67,8 @@ def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> d
     if not within:
         needed = math.ceil(FEWEST * (SEEDS + 1) * runs.expected(question.base) / 60)
         raise BenchError(
-            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; give about {needed}, and what was run is used"
+            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; give about {needed}, "
+            "and what was run is used"
         )
     ranked, limit = rank(within), question.latency
     quick = [one for one in ranked if limit is None or one.micros <= limit]
@@ -82,7 +83,7 @@ def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> d
         "learned": next((one["beaten"] for one in known if one["name"] == "mean"), None),
         "left_out": left_out(question, sizes, found, runs),
         "refused": [*arms.refused], "skipped": runs.skipped,
-        "python": python(question, _config(best.arm)),
+        "python": python(question, _config(best.arm), sizes.seen),
     }  # fmt: skip
 
 

@@ -3,28 +3,25 @@
 import json
 from typing import Any
 
-from ue_bench import data
 from ue_bench.advise.candidates import SHARED
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
+from ue_bench.feature import Feature
 from ue_bench.run import make_spec
+from ue_bench.strategies import Spec
 
-WIDTH = 80
 
-
-def python(question: Question, config: RunConfig) -> str:
+def python(question: Question, config: RunConfig, features: tuple[Feature, ...]) -> str:
     """Lines that run as they are and define ``layer``, and for the shared table ``vectors``.
 
-    config: the run on whose seeds the layer is built. The shared table needs nothing of this program but `UnifiedEmbedding`;
-    of any other strategy the features must be known, so they are read from the data.
+    config: the run on whose seeds the layer is built. features: of any split, for their names alone count. The shared table needs
+    nothing but `UnifiedEmbedding`; for any other strategy the values must be known, so they are read from the data.
     """
-    return _shared(question, config) if config.strategy == SHARED else _any(question, config)
+    return _shared(make_spec(config, features)) if config.strategy == SHARED else _any(question, config)
 
 
-def _shared(question: Question, config: RunConfig) -> str:
-    encoded = _encoded(question, config)
-    spec = make_spec(config, encoded.features)
-    seeds = {feature.name: tuple(spec.seeds(number)) for number, feature in enumerate(encoded.features)}
+def _shared(spec: Spec) -> str:
+    seeds = {feature.name: tuple(spec.seeds(number)) for number, feature in enumerate(spec.features)}
     crossed = any("*" in name for name in seeds)
     note = '    # of a cross a*b the values of both, joined by "\\x1f"\n' if crossed else ""
     shown = "\n".join(f"    {json.dumps(name)}: {_tuple(own)}," for name, own in seeds.items())
@@ -32,7 +29,7 @@ def _shared(question: Question, config: RunConfig) -> str:
 import torch
 from ue_bench import UnifiedEmbedding
 
-layer = UnifiedEmbedding(num_embeddings={(config.budget or 0) // spec.row_bytes}, embedding_dim={spec.dim})
+layer = UnifiedEmbedding(num_embeddings={spec.require_budget() // spec.row_bytes}, embedding_dim={spec.dim})
 seeds = {{
 {shown}
 }}
@@ -82,9 +79,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "{\n" + "".join(f"        {key!r}: {own!r},\n" for key, own in value.items()) + "    }"
     return repr(value)
-
-
-def _encoded(question: Question, config: RunConfig) -> data.Encoded:
-    dataset = data.load(config.dataset, question.data_dir)
-    names = dataset.feature_names(config.features)
-    return data.encode(dataset, names, data.split(dataset, config.split, config.split_seed))

@@ -185,7 +185,7 @@ class Rounds:
                 return
             asked = [config.with_seed(seed) for seed in self.fresh[:count] for config in fitting]
             missing = [config for config in asked if not self.runs.settled(config)]
-            if missing and len(missing) > self.fit_in(EXTRAS, fitting):
+            if count > SEEDS and missing and len(missing) > self.fit_in(EXTRAS, fitting):
                 return
             if not self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
                 return
@@ -197,8 +197,8 @@ class Rounds:
     # ---- the clock
 
     def time(self, configs: Sequence[RunConfig], alone: Workers) -> None:
-        """The best on validation first."""
-        order = self._ordered(configs, self.fresh)
+        """What keeps the memory first, and of it the best on validation."""
+        order = sorted(self._ordered(configs, self.fresh), key=lambda config: not self._fits(config))
         asked = [replace(config.with_seed(self.question.seed), measure="latency") for config in order]
         self.runs.make(asked, "latency", alone, self.runs.clock.limit)
 
