@@ -25,9 +25,9 @@ BY_SETUPTOOLS = {"PKG-INFO", "setup.cfg"}
 
 STRANGER = """
 from pathlib import Path
+from typing import Any, assert_type
 
 import torch
-from typing import assert_type
 
 from ue_bench import Record, RunConfig, UnifiedEmbedding, __version__, run_once
 from ue_bench.strategies import BOTH, EmbeddingStrategy, Entry, Spec
@@ -48,6 +48,12 @@ class Mine(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         assert_type(spec.require_budget(), int)
+
+    def locate(self, feature: int, values: Any) -> torch.Tensor:
+        return torch.zeros(len(values), 1, dtype=torch.int64)
+
+    def embed(self, slots: torch.Tensor) -> torch.Tensor:
+        return slots.float()
 
 
 STRATEGIES = {"mine": Entry(Mine, BOTH, "mine", "this page")}
