@@ -66,10 +66,11 @@ LAW = {
     "testing": STRATEGIES,
     "options": {"config", "units"},
     "tables": {"config", "data"},
+    "choices": {"config", "study"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"advise", "check", "cli", "data", "options", "progress", "record", "report", "run", "saved", "speed", "strategies",
-            "tables", "testing", "units"} | STUDIES,
+    "cli": {"advise", "check", "choices", "cli", "data", "options", "progress", "record", "report", "run", "saved", "speed",
+            "strategies", "tables", "testing", "units"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {

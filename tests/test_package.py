@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,18 @@ def test_every_dependency_has_an_oldest_version():
     assert "psycopg==3.1.8" in pins
     with pytest.raises(ValueError, match="'torch' has no lower bound"):
         oldest.constraints(PROJECT["project"] | {"dependencies": ["torch"]})
+
+
+def test_the_citation_and_the_changelog_know_the_version():
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert __version__ in headings[:2]
+
+
+def test_every_target_of_make_that_a_contributor_is_told_of_exists():
+    told = set(re.findall(r"make ([a-z -]+)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {target for words in told for target in words.split()} <= targets
 
 
 @pytest.fixture(scope="module")
