@@ -69,8 +69,8 @@ LAW = {
     "choices": {"config", "study"},
     "speed": {"allocator", "config", "data", "environment", "feature", "hashing", "measure", "model", "progress", "record", "run",
               "speed", "strategies", "train", "workers"},
-    "cli": {"advise", "check", "choices", "cli", "config", "data", "options", "progress", "record", "report", "run", "saved", "speed",
-            "strategies", "tables", "testing", "units"} | STUDIES,
+    "cli": {"advise", "check", "choices", "cli", "config", "data", "options", "progress", "record", "report", "run", "saved",
+            "speed", "strategies", "tables", "testing", "units"} | STUDIES,
     "studies": {"config", "data", "strategies", "studies", "study"},
 }  # fmt: skip
 LIBRARIES = {
