@@ -1,6 +1,7 @@
 """Every code block of README.md and docs/*.md works as printed. (Their numbers: `ue_bench.check`.)
 
-The blocks of a page, `python` and `sh`, run in their order in one folder that is empty at first. A line before a block changes
+The blocks of a page, `python` and `sh`, run in their order in one folder that is empty at first; Python blocks without another one
+between them are one program. A line before a block changes
 that:
 
     <!-- file: NAME -->       it is the content of a file, which is written for the blocks after it
@@ -14,7 +15,9 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -48,14 +51,24 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
+def joined(found: list[Block], slow: bool) -> Iterator[Block]:
+    """The blocks that do something: files, and what is run. Python blocks that follow each other are one program."""
+    kept = [
+        b for b in found if b.marker == "file" or (b.language in RUN and b.marker != "not run" and (slow or b.marker != "slow"))
+    ]
+    for is_python, run in groupby(kept, lambda block: block.language == "python" and block.marker != "file"):
+        program = list(run)
+        yield from [replace(program[0], text="\n".join(block.text for block in program))] if is_python else program
+
+
 def work_through(page: str, folder: Path, slow: bool) -> None:
     """Run the blocks of a page in `folder`. Raises AssertionError for the first one that does not work."""
     settings = {**os.environ, "COLUMNS": "80", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for block in blocks(PAGES[page].read_text()):
+    for block in joined(blocks(PAGES[page].read_text()), slow):
         if block.marker == "file":
             assert block.said, f"{page}:{block.line}: a file has a name"
             (folder / block.said).write_text(block.text)
-        elif block.language in RUN and block.marker != "not run" and (slow or block.marker != "slow"):
+        else:
             command = [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-c", SHELL + block.text]
             done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
             assert done.returncode == 0, f"{page}:{block.line}\n{block.text}\n{done.stdout}\n{done.stderr}"
@@ -92,7 +105,7 @@ def test_slow_blocks_as_printed(page, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", PAGES[page].read_text()):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", FENCE.sub("", PAGES[page].read_text())):
         if not target.startswith("http"):
             assert (PAGES[page].parent / target).exists(), f"{page}: {target}"
 

@@ -33,9 +33,10 @@ def _columns(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Dictionaries: `row["mse"]`, for columns chosen by name."""
+    """Dictionaries: `row["mse"]`, for columns chosen by name. A missing whole number is None."""
     names = list(frame.columns)
-    return [dict(zip(names, values, strict=True)) for values in zip(*_columns(frame), strict=True)]
+    columns = [[None if value is pd.NA else value for value in column] for column in _columns(frame)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def groups(frame: pd.DataFrame, by: str | list[str]) -> Iterator[tuple[Any, pd.DataFrame]]:

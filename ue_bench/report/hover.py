@@ -35,7 +35,7 @@ _TOLD: dict[str, Callable[[dict[Any, Any]], str]] = {  # by the column of a tidy
     "n": lambda row: f"seeds: {row['n']:g}",
     "panel": lambda row: row["panel"],
 }
-_BESIDE = ("part", "low", "high")  # columns that the text of another one needs
+_BESIDE = ("part", "measure", "low", "high")  # columns that the text of another one needs
 
 
 def told(frame: pd.DataFrame) -> list[str]:
