@@ -12,20 +12,19 @@ The last two parts search table size, dim and lookups together for the front of 
 same seeds. All sizes are in bytes of table, alike for all parts of a feature set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ue_bench.config import RunConfig
-from ue_bench.study import Search, Study, shares
+from ue_bench.study import Grid, Search, Study, shares
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = RunConfig(features="wide", dim=None, width=160, evals_per_epoch=4, patience=2)
-NAMES = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
-BASE_SPACE = {f"lookups.{name}": (1, 2, 3, 4) for name in NAMES}
-CROSSES = ("genres", "user_id*genres", "movie_id*occupation", "movie_id*gender")
-WIDE_SPACE = {**BASE_SPACE, **{f"lookups.{name}": (1, 2, 3, 4) for name in CROSSES}}
-BUDGETS = (1752, 3504, 7008, 14016, 28032, 56064, 112128)  # 1/128 to 1/2 of the bytes of an exact table of 16 numbers a value
-SIZES = (64, 16, 4)  # of that table
+# features of ML-100K and their distinct values
+NAMES = {"user_id": 943, "movie_id": 1682, "gender": 2, "age": 61, "occupation": 21, "zip_code": 795}
+CROSSES = {"genres": 216, "user_id*genres": 44_230, "movie_id*occupation": 18_552, "movie_id*gender": 3_139}
+SHARES = (128, 64, 32, 16, 8, 4, 2)  # of the bytes of an exact table of 16 numbers a value
+SIZES = (64, 16, 4)
 WIDE_SIZES = (512, 128, 32)
 
 
@@ -34,23 +33,31 @@ def against(base: RunConfig) -> tuple[RunConfig, ...]:
     return base, replace(base, lookups=2)
 
 
-def names_of(base: RunConfig) -> tuple[str, ...]:
-    return (*NAMES, *CROSSES) if base.features == "wide" else NAMES
+def up_to_four(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The space of one to four lookups of each feature."""
+    return {f"lookups.{name}": (1, 2, 3, 4) for name in names}
 
 
-def shared_out(base: RunConfig, total: int, sizes: Iterable[int], trials: int, seed: int) -> tuple[Search, ...]:
-    """A search for the best allocation of `total` at each size, confirmed beside the even one; seeds count up from `seed`."""
-    names = names_of(base)
-    even = replace(base, lookups=total // len(names))
+def as_wide(names: Iterable[str]) -> RunConfig:
+    """`wide` at a width that is two lookups of 8 numbers a feature."""
+    return replace(WIDE, width=16 * len(tuple(names)))
+
+
+def shared_out(
+    base: RunConfig, names: Iterable[str], each: int, sizes: Iterable[int], trials: int, seed: int
+) -> tuple[Search, ...]:
+    """A search for the best allocation of `each` lookups a feature at each size, confirmed beside the even one."""
+    names = tuple(names)
+    even, total = replace(base, lookups=each), each * len(names)
     return tuple(
         Search(base, shares(names, total), trials, (even,), compression=size, best=2, seed=seed + place, total=total)
         for place, size in enumerate(sizes)
     )
 
 
-def second(base: RunConfig, sizes: Iterable[int], seed: int) -> tuple[Search, ...]:
+def second(base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int) -> tuple[Search, ...]:
     """One lookup more than one a feature, to each feature in turn, beside one lookup everywhere."""
-    names = names_of(base)
+    names = tuple(names)
     total, alone = len(names) + 1, replace(base, lookups=1)
     return tuple(
         Search(base, shares(names, total), len(names), (alone,), size, best=len(names), seed=seed + place, total=total)
@@ -58,25 +65,33 @@ def second(base: RunConfig, sizes: Iterable[int], seed: int) -> tuple[Search, ..
     )
 
 
-def both(sampler: str) -> Search:
+def both(names: Mapping[str, int], sampler: str) -> Search:
     """Table size, dim and lookups together."""
+    exact = sum(names.values()) * 16 * 4
+    budgets = tuple(max(1, exact // share) for share in SHARES)
     return Search(
-        replace(BASE, budget=BUDGETS[0]), {**BASE_SPACE, "dim": (4, 8, 16), "budget": BUDGETS}, trials=32,
+        replace(BASE, budget=budgets[0]), {**up_to_four(names), "dim": (4, 8, 16), "budget": budgets}, trials=32,
         objectives=("quality.val_mse", "cost.total_bytes"), seed=50, sampler=sampler,
     )  # fmt: skip
 
 
+def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
+    """The searches, for features of `base` and of `wide` with their distinct values."""
+    return (
+        *shared_out(BASE, names, 2, SIZES, trials=30, seed=0),
+        *shared_out(BASE, names, 3, SIZES, trials=30, seed=10),
+        *shared_out(replace(BASE, dim=None, width=24 * len(names)), names, 2, [s * 3 // 2 for s in SIZES], trials=30, seed=20),
+        *shared_out(replace(as_wide(wide), lookups=2), wide, 2, WIDE_SIZES, trials=26, seed=30),
+        *second(BASE, names, SIZES, seed=40),
+        *second(replace(WIDE, dim=8, width=None, lookups=2), wide, WIDE_SIZES[1:2], seed=45),
+        both(names, "tpe"),
+        both(names, "random"),
+    )
+
+
 STUDY = Study(
     question="with the number of lookups fixed, which feature should get how many?",
-    parts=(
-        *shared_out(BASE, 12, SIZES, trials=30, seed=0),
-        *shared_out(BASE, 18, SIZES, trials=30, seed=10),
-        *shared_out(replace(BASE, dim=None, width=144), 12, [size * 3 // 2 for size in SIZES], trials=30, seed=20),
-        *shared_out(replace(WIDE, lookups=2), 20, WIDE_SIZES, trials=26, seed=30),
-        *second(BASE, SIZES, seed=40),
-        *second(replace(WIDE, dim=8, width=None, lookups=2), WIDE_SIZES[1:2], seed=45),
-        both("tpe"),
-        both("random"),
-    ),
+    parts=parts(NAMES, NAMES | CROSSES),
     latency=False,
+    of_features=parts,
 )

@@ -62,8 +62,7 @@ def test_a_csv_file_holds_text_and_columns_of_numbers(tmp_path, values, wanted):
 def test_a_table_is_the_same_as_csv_and_as_parquet(tmp_path):
     rng = np.random.default_rng(0)
     frame = {"y": rng.normal(size=500), "id": rng.integers(0, 50, 500), "price": rng.lognormal(size=500),
-           
-             "city": rng.choice(["a", "é,\"x\"\ny", ""], 500), 
+             "city": rng.choice(["a", "é,\"x\"\ny", ""], 500),
              "gap": [None if n % 7 == 0 else float(n % 5) for n in range(500)]}  # fmt: skip
     one, other = table(tmp_path, frame), table(tmp_path, frame, "t.csv")
     assert one.features == other.features

@@ -148,6 +148,22 @@ def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     return make_spec(config, features).exact_table_bytes
 
 
+def cardinalities(config: RunConfig, data_dir: Path | None = None) -> dict[str, int]:
+    """How many distinct values each feature has that `config` names."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    return {name: len(dataset.coded(name).values) for name in dataset.feature_names(config.features)}
+
+
+def split_fault(config: RunConfig, data_dir: Path | None = None) -> str | None:
+    """Why the data set cannot be divided as `config` asks, or None: it can."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    try:
+        data.split(dataset, config.split, config.split_seed)
+    except BenchError as error:
+        return str(error)
+    return None
+
+
 def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel:
     """The model of a configuration, its initial values drawn from the init seed: table first, then head."""
     torch.manual_seed(config.init_seed)

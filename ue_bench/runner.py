@@ -11,11 +11,11 @@ from typing import Any
 
 from ue_bench import record as records_room
 from ue_bench.config import SEEDS, RunConfig
-from ue_bench.errors import BenchError, BudgetError
+from ue_bench.errors import BenchError, BudgetError, one_line
 from ue_bench.folder import alone
-from ue_bench.progress import progress
+from ue_bench.progress import note, progress
 from ue_bench.record import QUICK, Record
-from ue_bench.run import exact_table_bytes, has_budget, resolve
+from ue_bench.run import cardinalities, exact_table_bytes, has_budget, resolve, split_fault
 from ue_bench.search import Sampler, belongs, best_few, blind, trial_facts
 from ue_bench.study import Grid, Search, Study
 from ue_bench.workers import ENDED, Job, Workers
@@ -43,9 +43,14 @@ class Runner:
         self, name: str, study: Study, results: Path, seed: int = 0, workers: int = 1, dataset: Mapping[str, Any] | None = None,
         data_dir: Path | None = None, quick: bool = False, plugins: Sequence[Path] = (), time_limit: float | None = None,
     ) -> None:  # fmt: skip
-        self.study, self.parts = study, study.asked(quick)
         self.name, self.results, self.seed, self.dataset = name + QUICK * quick, results, seed, dict(dataset or {})
         self.data_dir, self.plugins, self.workers, self.time_limit = data_dir, tuple(plugins), workers, time_limit
+        if dataset and study.of_features:
+            base, wide = (replace(RunConfig(**dataset), features=name) for name in ("base", "wide"))
+            study = study.on(cardinalities(resolve(base), data_dir), cardinalities(resolve(wide), data_dir))
+        self.study, self.parts = study, study.asked(quick)
+        self._exact: dict[str, int] = {}  # bytes of exact tables, and what is wrong with splits: the data are read once for each
+        self._faults: dict[str, str | None] = {}
         self.storage = results / self.name / "optuna.sqlite3"
         self.journal = self.storage.with_name(f"{self.storage.name}-journal")  # SQLite's, of what was ended half-written
         if study.scenarios and dataset:
@@ -99,13 +104,36 @@ class Runner:
     def _adapt(self, config: RunConfig, seed: int, compression: int | Fraction | None = None) -> RunConfig:
         config = replace(config, **self.dataset, measure="quality")
         if compression:
-            config = replace(config, budget=exact_table_bytes(config, self.data_dir) // compression)
+            config = replace(config, budget=self._exact_bytes(config) // compression)
         return resolve(config.with_seed(seed))
 
+    def _exact_bytes(self, config: RunConfig) -> int:
+        """Bytes of the exact table of the configuration's features, which the strategy and its budget do not change."""
+        same = ("strategy", "regions", "region_rule", "budget", "options", "hash_seeds", "split")
+        key = replace(config, **{name: getattr(RunConfig(), name) for name in same}).with_seed(0).run_id
+        if key not in self._exact:
+            self._exact[key] = exact_table_bytes(config, self.data_dir)
+        return self._exact[key]
+
+    def _possible(self, arms: Iterable[RunConfig]) -> list[RunConfig]:
+        """The arms whose split the data set that was asked for has; the others are told. Raises BenchError where none is left."""
+        arms = list(arms)
+        if not self.dataset:
+            return arms
+        fresh = {arm.split: arm for arm in arms if arm.split not in self._faults}
+        self._faults |= {split: split_fault(self._adapt(arm, self.seed), self.data_dir) for split, arm in fresh.items()}
+        possible = [arm for arm in arms if not self._faults[arm.split]]
+        if not possible:
+            raise BenchError(f"{self.name}: {self._faults[arms[0].split]}")
+        for split in fresh:
+            if self._faults[split]:
+                note(one_line(f"{self.name}: left out, the {split} split: {self._faults[split]}"))
+        return possible
+
     def _grid(self, grid: Grid) -> Iterator[RunConfig]:
-        first = self.seed + grid.first
+        first, arms = self.seed + grid.first, self._possible(grid.arms)
         for seed in range(first, first + grid.seeds):  # seed by seed: an interrupted study has something of every arm
-            for arm in grid.arms:
+            for arm in arms:
                 for compression in (grid.compressions if has_budget(arm) else ()) or (None,):
                     config = self._adapt(arm, first, compression)
                     changes: dict[str, Any] = dict.fromkeys(grid.vary or SEEDS, seed)
@@ -145,6 +173,7 @@ class Runner:
                 yield replace(config.with_seed(self.seed), measure="latency")
 
     def _search(self, search: Search, where: str, workers: Workers) -> None:
+        self._possible([search.base])
         for compression in search.sizes:
             base = self._adapt(search.base, self.seed + search.seed, compression)
             known = {run_id: blind(r) for run_id, r in self.done.items() if belongs(r, base, search)}
@@ -155,7 +184,7 @@ class Runner:
                 break
         self.wanted |= {run_id: RunConfig.from_dict(r.config) for run_id, r in known.items()}
         best = [RunConfig.from_dict(record.config) for record in best_few(known.values(), search)] or [base]
-        sizes = [exact_table_bytes(base, self.data_dir) // compression for compression in search.confirm]
+        sizes = [self._exact_bytes(base) // compression for compression in search.confirm]
         confirmed = []
         for seed in range(self.seed + FRESH, self.seed + FRESH + search.seeds):
             for config in (*best, *search.against):  # at equal budgets, which follow from the base alone

@@ -111,11 +111,13 @@ CONFIG = fields({
     **dict.fromkeys(("dataset", "features", "split", "strategy", "head", "measure"), text), "regions": maybe(text),
     "region_rule": maybe(text), **dict.fromkeys(("budget", "dim", "width"), maybe(count)), "lookups": either(count, each(count)),
     **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count), "options": fields({}),
-}, {"multi_valued": maybe(text), "task": text, "negative_at_most": maybe(real), "positive_at_least": maybe(real)})  # fmt: skip
+}, {"table": maybe(fields({"target": text})), "multi_valued": maybe(text), "task": text, "negative_at_most": maybe(real),
+   "positive_at_least": maybe(real)})  # fmt: skip
 _BYTES = {f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "total")}
 _FOUND = {"cardinalities": each(count), "lookups": each(count), "dim": count, "exact_table_bytes": count}
 _FOUND_TOO = {
     "n_rows": each(count), "n_seen": each(count), "width": count, "method": text, "diagnostics": _DIAGNOSED, "trial": _TRIAL,
+    "entities": many(text),
 }  # fmt: skip
 _QUALITY = {
     "val_mse": real, "test_mse": maybe(real), "best_epoch": real, "anchors": each(_SCORES),

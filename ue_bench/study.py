@@ -5,8 +5,8 @@ import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ class Scenario:
 class Study:
     """A question and its parts. latency: measure each configuration in a quiet phase at the end. quick: a short form.
 
-    scenarios: claims that its records are held to; it runs on its own data sets alone.
+    scenarios: claims that its records are held to; it runs on its own data sets alone. of_features: the parts of a study
+    that names features, on another data set.
     Raises BenchError where strategies that compete are not searched alike.
     """
 
@@ -134,6 +135,7 @@ class Study:
     latency: bool = True
     quick: tuple[Grid | Search, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
+    of_features: Callable[[Mapping[str, int], Mapping[str, int]], tuple[Grid | Search, ...]] | None = None
 
     def __post_init__(self) -> None:
         for parts in (self.parts, self.quick):
@@ -144,6 +146,10 @@ class Study:
         if quick and not self.quick:
             raise BenchError("this study has no quick form; run it without --quick")
         return self.quick if quick else self.parts
+
+    def on(self, base: Mapping[str, int], wide: Mapping[str, int]) -> "Study":
+        """The study on a data set whose sets `base` and `wide` have these features, with their numbers of distinct values."""
+        return self if self.of_features is None else replace(self, parts=self.of_features(base, wide))
 
 
 def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ def lines(records: Sequence[Record]) -> list[str]:
         "threads": lambda r: r.found.get("threads", r.env.get("threads")),
         "platform": lambda r: r.env.get("platform"),
         "versions": lambda r: ", ".join(f"{name} {version}" for name, version in sorted(r.env.get("versions", {}).items())),
-        "data": lambda r: f"{r.config.get('dataset')} from {r.found.get('source')}, checksum {r.found.get('checksum')}",
+        "data": _data,
         "optimizer": lambda r: r.found.get("optimizer_path"),
     }
     ran = [record for record in records if record.env]
@@ -34,3 +34,12 @@ def _code(record: Record) -> str:
     sha = record.env.get("git_sha")
     changed = " (with changes)" if record.env.get("git_dirty") else ""
     return f"{str(sha)[:12]}{changed}" if sha else f"ue_bench {record.env.get('ue_bench')}"
+
+
+def _data(record: Record) -> str:
+    """Where the rows came from; of a table also what is predicted, and which of its features the report calls user and item."""
+    told = f"{record.config.get('dataset')} from {record.found.get('source')}, checksum {record.found.get('checksum')}"
+    table, entities = record.config.get("table"), record.found.get("entities")
+    if not table or not entities:
+        return told
+    return f"{told}, predicted: {table.get('target')}, user: {entities[0]}, item: {entities[-1]}"

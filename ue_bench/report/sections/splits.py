@@ -25,7 +25,7 @@ NAME = "splits"
 EMPTY = "all arms were run on one split"
 CAPTION = (
     "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own scale. Dotted: the predictors "
-    "without an embedding, where they are near; the table has all. Warm: users or items with ratings in the training part; cold: "
+    "without an embedding, where they are near; the table has all. Warm: users or items with rows in the training part; cold: "
     "those without. Only the random split is drawn anew with each seed: on the others an interval has no part for the choice of "
     "rows."
 )
