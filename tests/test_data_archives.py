@@ -18,6 +18,7 @@ from web_server import answering
 
 from ue_bench.cli import main
 from ue_bench.data import DATASETS, archive, catalog, load, pypi
+from ue_bench.data import index as pip
 from ue_bench.errors import BenchError
 
 CENTRAL, END = b"PK\x01\x02", b"PK\x05\x06"
@@ -322,7 +323,7 @@ def test_an_odd_wheel_is_refused_and_leaves_nothing(tmp_path, monkeypatch, conte
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(pypi, "PACKAGE", "no-such-distribution")
-    monkeypatch.setattr(pypi.subprocess, "run", download)
+    monkeypatch.setattr(pip.subprocess, "run", download)
     with pytest.raises(BenchError, match=why):
         pypi.obtain(tmp_path)
     assert list(tmp_path.iterdir()) == []

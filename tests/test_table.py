@@ -1,6 +1,8 @@
 """Any table as a data set: targets, times, files, and what a definition may say."""
 
 import gzip
+import subprocess
+import sys
 from datetime import date
 
 import numpy as np
@@ -261,3 +263,29 @@ def test_rows_are_encoded_and_split_as_movielens_is(tmp_path, movielens_100k):
         assert [list(f.values) for f in one.features] == [list(f.values) for f in other.features]
         assert data.anchors(one) == data.anchors(other)
     assert np.array_equal(data.split(ml, "user_temporal", 0), data.split(found, "user_temporal", 0))
+
+
+@pytest.mark.slow
+def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
+    """A million rows, 90 MB of text: what the process grows by at its peak is far from that, most of it codes."""
+    rng, n = np.random.default_rng(0), 1_000_000
+    with (tmp_path / "large.csv").open("wb") as file:
+        for part in range(10):
+            rows = n // 10
+            pl.DataFrame({
+                "y": rng.integers(0, 2, rows), "user": rng.integers(0, 50_000, rows), "item": rng.integers(0, 5_000, rows),
+                "city": [f"city of {k}" for k in rng.integers(0, 300, rows)], "unused": ["x" * 50] * rows,
+            }).write_csv(file, include_header=part == 0)  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; from ue_bench import data; from ue_bench.measure import PeakMemory; import torch\n"
+        "import pyarrow.csv, polars\n"
+        "definition = data.Definition('large.csv', 'y', ('user', 'item', 'city')).to_dict()\n"
+        "with PeakMemory(torch.device('cpu')) as memory: found = data.load('large.csv', Path(sys.argv[1]), definition)\n"
+        "print(found.n_rows, memory.n_bytes)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    rows, grown = map(int, done.stdout.split())
+    size = (tmp_path / "large.csv").stat().st_size
+    assert rows == n
+    assert size > 70e6
+    assert grown < 300e6, f"{grown:,} bytes for a file of {size:,}"

@@ -104,4 +104,7 @@ def studies() -> list[dict[str, Any]]:
 def datasets() -> list[dict[str, Any]]:
     from ue_bench.data import DATASETS
 
-    return [{"name": name, "summary": info.summary} | ({"url": info.url} if info.url else {}) for name, info in DATASETS.items()]
+    return [
+        {"name": name, "summary": info.summary, "task": info.task} | ({"url": info.url} if info.url else {})
+        for name, info in DATASETS.items()
+    ]

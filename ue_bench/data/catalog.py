@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 ADDRESS = "https://files.grouplens.org/datasets/movielens"
 PLANTED = "planted"  # the layout of the worlds of `synthetic`, which have no files
+TABLE = "table"  # of what is no MovieLens: `builtin` says what its files are
 
 
 TIMES = 8  # how many times the largest real file of its kind is still read
@@ -55,8 +56,8 @@ class DatasetInfo:
     """One data set.
 
     url: of the official zip. md5: of that zip, 32 hex digits; None: read it from `<url>.md5`, where it is published.
-    folder: the one folder inside the zip. layout: key of LAYOUTS, or PLANTED: it is made, and has no url, md5 or folder.
-    summary: one line for a listing.
+    folder: the one folder inside the zip. layout: key of LAYOUTS, or PLANTED (it is made), or TABLE, without url, md5 and folder.
+    summary: one line for a listing. task: what its target is: `regression`, or `binary` (0 or 1).
     """
 
     name: str
@@ -65,9 +66,10 @@ class DatasetInfo:
     layout: str
     summary: str
     url: str = ""
+    task: str = "regression"
 
     def __post_init__(self) -> None:
-        if not self.url and self.layout != PLANTED:
+        if not self.url and self.layout not in (PLANTED, TABLE):
             object.__setattr__(self, "url", f"{ADDRESS}/{self.name}.zip")
 
 
@@ -102,6 +104,9 @@ DATASETS: dict[str, DatasetInfo] = {
             "ml-latest-small", None, "ml-latest-small", "csv",
             "100,836 ratings of 9,724 movies by 610 users, half stars, 1996-2018",
         ),
+        DatasetInfo("flights", None, "", TABLE, "327,346 flights from New York in 2013 and their delay, minutes"),
+        DatasetInfo("criteo", None, "", TABLE, "clicks on advertisements; give its file with --data-dir", task="binary"),
+        DatasetInfo("avazu", None, "", TABLE, "clicks on mobile advertisements; give its file with --data-dir", task="binary"),
         DatasetInfo("planted-additive", None, "", PLANTED, "made, not downloaded: five features whose effects add up"),
         DatasetInfo("planted-one-feature", None, "", PLANTED, "made, not downloaded: the user's effect and nothing else"),
         DatasetInfo("planted-noise", None, "", PLANTED, "made, not downloaded: ratings that follow from no feature"),

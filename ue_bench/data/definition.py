@@ -35,7 +35,7 @@ class Definition:
     features: the columns that are looked up, in order. time: a column that orders the rows. entities: the two features that play
     user and item; None: the two with the most values. numeric: features that are bucketised although their values are whole.
     wide: crosses that the feature set `wide` adds; None: those of the entities with the features of the most values.
-    checksum: of the files; None: any.
+    missing: texts that stand for a missing value in CSV files, besides none and NaN. checksum: of the files; None: any.
     """
 
     files: str
@@ -45,6 +45,7 @@ class Definition:
     entities: tuple[str, str] | None = None
     numeric: tuple[str, ...] = ()
     wide: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = ()
     checksum: str | None = None
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class Definition:
         for name, value in given.items():
             if name not in names:
                 raise unknown("key of a table", name, names)
-            wanted = list if name in ("features", "entities", "numeric", "wide") else str
+            wanted = list if name in ("features", "entities", "numeric", "wide", "missing") else str
             if not isinstance(value, wanted) or (wanted is list and not all(isinstance(one, str) for one in value)):
                 kind = "a list of names" if wanted is list else "text"
                 raise BenchError(f"table: {name} is {value!r}; it must be {kind}")

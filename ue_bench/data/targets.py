@@ -1,6 +1,6 @@
 """The target and the time of a table's rows, as numbers; and where in a file something is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import polars as pl
 
 from ue_bench.errors import BenchError
 
-ABSENT = ("", "NaN")  # how a missing value is written as text
+MISSING = ("", "NaN")  # how a missing value is written as text
 _TRUTH = {"true": 1.0, "True": 1.0, "false": 0.0, "False": 0.0}
 # ISO 8601, as far as it is read for a time; UTC where there is a zone
 _FORMS = ("%Y-%m-%d", *(f"%Y-%m-%d{t}{clock}{z}" for t in " T" for clock in ("%H:%M:%S%.f", "%H:%M") for z in ("", "Z")))
@@ -33,16 +33,18 @@ def told_of(path: Path, before: int) -> Iterator[None]:
         raise BenchError(f"{path}: {error}") from error
 
 
-def targets_of(column: pl.Series) -> pl.Series:
+def targets_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     """Float32, null where the target is missing: numbers, truth values (1 and 0), or these as text.
+
+    absent: how a missing value is written as text.
 
     Raises BadRow for a value that is no finite number, and BenchError for a column of another kind.
     """
     kind, found = column.dtype, column
     if kind == pl.String:
         found = column.replace_strict(_TRUTH, default=column.cast(pl.Float64, strict=False), return_dtype=pl.Float64)
-        found = found.set(column.is_in(ABSENT), None)
-        bad = found.is_null() & column.is_not_null() & ~column.is_in(ABSENT)
+        found = found.set(column.is_in(absent), None)
+        bad = found.is_null() & column.is_not_null() & ~column.is_in(absent)
         _require(column, ~bad.fill_null(False), "is no number")
     elif not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
         raise BenchError(f"target {column.name!r} holds {kind}; it must hold numbers or truth values")
@@ -51,14 +53,14 @@ def targets_of(column: pl.Series) -> pl.Series:
     return numbers
 
 
-def times_of(column: pl.Series) -> pl.Series:
+def times_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     """Int64, null where the time is missing: whole numbers, or dates and times as microseconds since 1970, also as text.
 
     Raises BadRow for a value that is neither, and BenchError for a column of another kind.
     """
     kind = column.dtype
     if kind == pl.String:
-        return _read(column)
+        return _read(column, absent)
     if kind.is_integer() or kind == pl.Null:
         return column.cast(pl.Int64)
     if kind.is_float():
@@ -69,8 +71,8 @@ def times_of(column: pl.Series) -> pl.Series:
     raise BenchError(f"time {column.name!r} holds {kind}; it must hold whole numbers, dates or times of day with a date")
 
 
-def _read(column: pl.Series) -> pl.Series:
-    text = column.set(column.is_in(ABSENT), None)
+def _read(column: pl.Series, absent: Sequence[str]) -> pl.Series:
+    text = column.set(column.is_in(absent), None)
     number = text.cast(pl.Int64, strict=False)
     if number.null_count() == text.null_count():
         return number

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from ue_bench.data.targets import ABSENT
+from ue_bench.data.targets import MISSING
 from ue_bench.errors import BenchError
 
 MEMBERS = "\x1e"  # joins the members of a list (ASCII record separator)
@@ -46,14 +46,15 @@ def buckets(values: pl.Series) -> pl.Series:
     return pl.DataFrame({"order": order, "text": pl.Series(texts, dtype=pl.String)}).sort("order")["text"]
 
 
-def keys(column: pl.Series, is_csv: bool) -> pl.Series:
+def keys(column: pl.Series, is_csv: bool, absent: Sequence[str] = MISSING) -> pl.Series:
     """Values that stand for those of a column, as String, Int64, UInt64 or Float64, null where they are missing.
 
-    Two rows have the same key where their values have the same text. Raises BenchError for a kind of column that has no rule.
+    Two rows have the same key where their values have the same text. absent: how a missing value is written in CSV files.
+    Raises BenchError for a kind of column that has no rule.
     """
     kind = column.dtype
     if is_csv:
-        return column.set(column.is_in(ABSENT), None)
+        return column.set(column.is_in(absent), None)
     if kind == pl.String or kind in (pl.Categorical, pl.Enum, pl.Boolean, pl.Null):
         return column.cast(pl.String)
     if kind.is_float() or (isinstance(kind, pl.Decimal) and kind.scale):
