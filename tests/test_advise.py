@@ -5,8 +5,10 @@ Runs are those of `fake_advice`, on its clock; the data and the sizes are real.
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -456,7 +458,12 @@ def test_the_printed_lines_run_in_a_fresh_interpreter(usual, tmp_path):
         (["planted-noise", "--memory", "much"], "memory: 'much' was given; write bytes such as"),
         (["planted-noise", "--memory", "2"], "the smallest that works is"),
         (["planted-noise", "--memory", "1kB", "--latency", "fast"], "latency: 'fast' was given; write a time such as 200us"),
-        (["planted-noise", "--memory", "1kB", "--minutes", "0"], "--minutes"),
+        (["planted-noise", "--memory", "0"], "memory: 0 bytes were given; give from 1 byte"),
+        (["planted-noise", "--memory", "999999999999GB"], "give from 1 byte"),
+        (["planted-noise", "--memory", "1kB", "--latency", "0us"], "latency: '0us' was given"),
+        (["planted-noise", "--memory", "1kB", "--minutes", "0"], "minutes: 0 was given; give a number above 0"),
+        (["planted-noise", "--memory", "1kB", "--minutes", "nan"], "minutes: nan was given"),
+        (["planted-noise", "--memory", "1kB", "--minutes", "inf"], "minutes: inf was given"),
         (["planted-noise", "--memory", "1kB", "--features", "colour"], "unknown feature 'colour'"),
         (["planted-noise"], "--memory"),
     ],
@@ -482,6 +489,25 @@ def test_the_exit_code_says_whether_the_latency_is_met(latency, code, usual):
 
 
 # ---- real runs
+
+
+@pytest.mark.slow
+def test_a_real_command_that_is_interrupted_goes_on(tmp_path):
+    words = [sys.executable, "-m", "ue_bench", "advise", "planted-additive", "--memory", "8kB", "--minutes", "2", "--epochs", "2",
+             "--results", str(tmp_path), "--json"]  # fmt: skip
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        until = time.monotonic() + 100
+        while len(made := list(tmp_path.glob("advise-*/*.json"))) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, out) == (130, ""), err
+    assert "interrupted: nothing that was finished is lost" in err
+    texts = {path: path.read_bytes() for path in made}
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["best"]["n"] >= 1
+    assert {path: path.read_bytes() for path in made} == texts
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from ue_bench.errors import BenchError
-from ue_bench.units import parse_bytes
+from ue_bench.units import parse_bytes, parse_micros
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,21 @@ def test_what_is_no_size_is_refused_with_an_example(text):
 @pytest.mark.parametrize(("text", "n_bytes"), [("1.001kB", 1001), ("9007199254740993", 9_007_199_254_740_993)])
 def test_a_size_is_exact(text, n_bytes):
     assert parse_bytes(text) == n_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [("200us", 200), ("200 µs", 200), ("0.2ms", 200), ("0.2 MS", 200), ("1s", 1_000_000), (" 7us ", 7), ("1.5us", 1.5)],
+)
+def test_a_time_is_a_number_and_a_unit(text, micros):
+    assert parse_micros(text, "latency") == micros
+
+
+@pytest.mark.parametrize("text", ["", "200", "us", "-1us", "0us", "0.0ms", "1h", "1 us 2", "1e3us", "nan s", "1kus"])
+def test_what_is_no_time_is_refused_with_an_example(text):
+    with pytest.raises(BenchError, match=r"latency: .* was given; write a time such as 200us") as caught:
+        parse_micros(text, "latency")
+    assert repr(text) in str(caught.value)
 
 
 def test_a_size_beyond_any_machine_is_refused():

@@ -18,7 +18,7 @@ from ue_bench.units import parse_bytes, parse_micros
               help="Table, auxiliary data and vocabulary in serving, all together: 28032, 50MB, 1.5GiB.")  # fmt: skip
 @click.option("--latency", default=None, metavar="TIME",
               help="Most that the median lookup of 256 rows from codes may take: 200us, 0.2ms.  [default: any]")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+@click.option("--minutes", type=float, default=10.0, show_default=True,
               help="Wall-clock time in all, that of earlier commands for the same question included.")  # fmt: skip
 @some_options("features", "split", "head", "epochs", "device")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
