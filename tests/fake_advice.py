@@ -21,12 +21,14 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """What runs give: `mse` and microseconds of a lookup by configuration. seconds: of a run. most: runs until it is killed."""
+    """What runs give: `mse` and microseconds of a lookup by configuration. seconds: of a run. most: runs until it is
+    killed. fails: whether a run runs out of memory."""
 
     mse: Callable[[RunConfig], float]
     micros: Callable[[RunConfig], float] = lambda config: 20.0
     seconds: float = 5.0
     most: int = 10**9
+    fails: Callable[[RunConfig], bool] = lambda config: False
     now: float = 0.0
     runs: Counter = field(default_factory=Counter)
     phases: list[str] = field(default_factory=list)
@@ -85,7 +87,11 @@ class FakeWorkers:
     def next(self) -> tuple[Job, Record]:
         job = self.jobs.pop(0)
         takes = self.world.seconds / self.count
-        if self.time_limit is not None and takes > self.time_limit:
+        if self.world.fails(job.config):
+            self.world.now += takes
+            error = "MemoryError: a table is too large"
+            record = Record(job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict())
+        elif self.time_limit is not None and takes > self.time_limit:
             self.world.now += self.time_limit
             error = "it took longer than the time limit of some seconds and was ended"
             record = Record(job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict())

@@ -326,6 +326,18 @@ def test_an_interrupted_command_goes_on(answer, quick_results, after):
     assert kept.items() <= records_of(quick_results, asked).items()
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_fails_is_told_and_left_behind(answer, fresh):
+    """From the start, or on fresh seeds alone."""
+    world = World(by_size("int8"), fails=lambda config: config.strategy == "int8" and (config.init_seed >= 100 or not fresh))
+    found = answer(world, question())
+    assert found["best"]["strategy"] != "int8"
+    assert found["best"]["n"] >= 5
+    assert found["left_out"]["failed"] == ["MemoryError: a table is too large"]
+    assert "failed: MemoryError" in room.told(found, "results")
+    assert max(world.runs.values()) == 1  # in one command it is tried once
+
+
 def test_a_damaged_record_is_named_and_made_again(answer, quick_results):
     asked = question(minutes=5)
     world = World(by_size("int8"))

@@ -12,7 +12,7 @@ is spent runs nothing:
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, inf
 from statistics import fmean
 
 from ue_bench.advise.candidates import EXACT, SHARED, Candidates, config_of, one_more, smaller
@@ -79,6 +79,8 @@ class Rounds:
             if not self.runs.make(asked, "search", workers, self.until(RACE)):
                 break
             seeds, more = seeds + more, 2 * more
+            whole = [config for config in alive if len(self.runs.scores(config, self._searched(seeds))) == seeds]
+            alive = whole or alive  # without what failed on the way
         return self._ranked(alive, seeds)[: self._finalists(alive)]
 
     def _first(self, workers: Workers) -> list[RunConfig]:
@@ -115,13 +117,22 @@ class Rounds:
         return max(FEWEST, min(MOST, fit), min(MOST, confirmed))
 
     def _ranked(self, configs: Sequence[RunConfig], seeds: int) -> list[RunConfig]:
-        return self._ordered(configs, range(self.question.seed, self.question.seed + seeds))
+        return self._ordered(configs, self._searched(seeds))
+
+    def _searched(self, seeds: int) -> range:
+        """The first seeds of the search."""
+        return range(self.question.seed, self.question.seed + seeds)
 
     def _ordered(self, configs: Sequence[RunConfig], seeds: Sequence[int]) -> list[RunConfig]:
-        """By mean validation MSE over those of the seeds that all of them have; as they are where there is none."""
+        """By mean validation MSE over those of the seeds that all of them have; those whose runs failed come last."""
         scores = {shape(config): self.runs.scores(config, seeds) for config in configs}
-        common = set.intersection(*map(set, scores.values()))
-        return sorted(configs, key=lambda c: fmean(scores[shape(c)][seed] for seed in common)) if common else list(configs)
+        common = set.intersection(*(set(own) for own in scores.values() if own)) if any(scores.values()) else set()
+
+        def place(config: RunConfig) -> float:
+            own = scores[shape(config)]
+            return fmean(own[seed] for seed in common) if own and common else inf
+
+        return sorted(configs, key=place)
 
     # ---- on fresh seeds
 

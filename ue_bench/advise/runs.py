@@ -40,6 +40,7 @@ class Runs:
         self.trained: dict[Key, float] = {}  # seconds
         for record in found:
             self._keep(RunConfig.from_dict(record.config), record)
+        self.tried: set[Key] = set()  # by this command
         self.overheads: list[float] = []  # seconds
         self.made = 0
 
@@ -76,12 +77,14 @@ class Runs:
         return fmean(self.overheads) if self.overheads else OVERHEAD
 
     def settled(self, config: RunConfig) -> bool:
-        """Whether there is nothing more to run: it went well, or it cannot work with its budget."""
+        """Whether there is nothing more to run: it went well, it cannot work with its budget, or this command tried it."""
+        if key(config) in self.tried:
+            return True
         record = self.run_of(config, config.init_seed)
         return record is not None and (record.status == "ok" or (record.error or "").startswith(BudgetError.__name__))
 
     def make(self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float) -> bool:
-        """Run what is missing, in order, as far as it ends before `until` seconds of the clock. Whether all are settled.
+        """Run what is missing, in order, as far as it ends before `until` seconds of the clock. Whether that was all of it.
 
         What failed otherwise than by its budget, in an earlier command, is tried again.
         """
@@ -92,6 +95,7 @@ class Runs:
         def end_one() -> None:
             job, record = workers.next()
             self._keep(job.config, record)
+            self.tried.add(key(job.config))
             self.made += 1
             if "train_seconds" in record.cost:
                 self.overheads.append(max(0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]))
@@ -110,7 +114,7 @@ class Runs:
             workers.start(Job(config, self.name, phase, self.results, self.data_dir))
         while workers.free < workers.count:
             end_one()
-        return complete and all(self.settled(config) for config in missing)
+        return complete
 
     def failures(self) -> list[str]:
         """What runs say that did not go well."""
