@@ -174,14 +174,15 @@ def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) ->
     """What is not among the confirmed, and why."""
     seed = question.seed
     seeds, fresh = range(seed, seed + FRESH), range(seed + FRESH, seed + FRESH + MOST_SEEDS)
-    raced = [(one.config, runs.scores(one.config, seeds)) for one in found.fits]
-    gone = [(config, own) for config, own in raced if own and not runs.scores(config, fresh)]
+    raced = [(one, runs.scores(one.config, seeds)) for one in found.fits]
+    gone = [(one, own) for one, own in raced if own and not runs.scores(one.config, fresh)]
     gone.sort(key=lambda pair: (-len(pair[1]), fmean(pair[1].values())))
     most = LARGEST * sizes.exact_bytes(EXACT.dim)
     return {
         "memory": [{"label": _label(one.config), "works": one.works} for one in found.small],
-        "race": [{"label": _label(config), "val_mse": fmean(own.values()), "n": len(own)} for config, own in gone],
-        "time": [_label(config) for config, own in raced if not own and runs.run_of(config, seed) is None],
+        "race": [{"label": _label(one.config), "total_bytes": one.total_bytes, "val_mse": fmean(own.values()), "n": len(own)}
+                 for one, own in gone],
+        "time": [_label(one.config) for one, own in raced if not own and runs.run_of(one.config, seed) is None],
         "failed": sorted(set(runs.failures())), "largest_hashed_bytes": most if most < question.memory else None,
     }  # fmt: skip
 

@@ -42,7 +42,6 @@ class Runs:
             self._keep(RunConfig.from_dict(record.config), record)
         self.tried: set[Key] = set()  # by this command
         self.overheads: list[float] = []  # seconds
-        self.made = 0
 
     def _keep(self, config: RunConfig, record: Record) -> None:
         self.records[key(config)] = record
@@ -96,7 +95,6 @@ class Runs:
             job, record = workers.next()
             self._keep(job.config, record)
             self.tried.add(key(job.config))
-            self.made += 1
             if "train_seconds" in record.cost:
                 self.overheads.append(max(0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]))
             self.clock.keep()
