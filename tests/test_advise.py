@@ -5,6 +5,7 @@ Runs are those of `fake_advice`, on its clock; the data and the sizes are real.
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -534,3 +535,21 @@ def test_real_runs_say_what_theory_says(world, learned, tmp_path):
     else:
         assert found["best"]["mse"] > 0.95
         assert "NOTHING WAS LEARNED" in room.told(found, "results")
+
+
+def test_the_page_is_what_the_program_says():
+    """Each command of docs/advise.md parses, its Python runs, and its answer has the parts that an answer has."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "advise.md").read_text()
+    typed = re.findall(r"^    (ue-bench advise .*)$", page, re.MULTILINE)
+    assert len(typed) == 2
+    for line in typed:
+        command = main.commands["advise"]
+        assert command.make_context("advise", shlex.split(line)[2:]).params["dataset"] == "ml-100k"
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    code = shown.partition("Python:\n")[2].partition("Records and figures:")[0]
+    scope: dict = {}
+    exec(compile(code, "page", "exec"), scope)
+    stated = int(re.search(r"^\* .* ([\d,]+)  ", shown, re.MULTILINE)[1].replace(",", ""))
+    assert scope["layer"].footprint().total == stated
+    assert f"list of {len(FORMS)}," in page

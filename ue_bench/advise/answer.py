@@ -47,9 +47,9 @@ class Contestant:
         return self.latency["p50_us"] if self.latency else math.inf
 
     def told(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """As JSON can hold it. Bytes are those of the first run, whose layer the printed lines build."""
         row, cost, found = self.row, self.arm.sample.cost, self.arm.sample.found
-        table = {name: row[f"{name}_bytes"] for name in ("table", "auxiliary", "vocabulary", "total", "head")}
+        table = {name: cost[f"{name}_bytes"] for name in ("table", "auxiliary", "vocabulary", "total", "head")}
         rows = cost["table_bytes"] // (4 * found["dim"]) if self.arm.config["strategy"] in ONE_TABLE else None
         told = {"label": row["label"], "strategy": row["strategy"], "regions": row["regions"], "region_rule": row["region_rule"]}
         told |= {"dim": found["dim"], "rows": rows, "lookups": found["lookups"], "budget": row["budget"]}

@@ -67,7 +67,8 @@ features = data.encode(
 ).features
 layer = build(make_spec(config, features))
 # layer.locate(feature, values): slots of raw values; layer.embed(slots): their
-# vectors; layer(codes): both, codes being positions in the features' values
+# vectors; layer(codes): both, codes being positions in the features' values;
+# layer.end_training(): once, after training; it becomes what is served
 """
 
 
