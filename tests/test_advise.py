@@ -395,7 +395,7 @@ ARM = {"label", "strategy", "regions", "region_rule", "dim", "rows", "lookups", 
 def test_the_answer_is_json_of_one_shape(usual):
     found, _ = usual
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"dataset", "features", "split", "memory", "latency_limit_us", "minutes", "study", "n_values", "exact",
+    assert set(found) == {"dataset", "features", "split", "memory", "latency_limit_us", "minutes", "study", "measure", "n_values", "exact",
                           "latency_met", "best", "rivals", "front", "anchors", "learned", "left_out", "refused", "skipped",
                           "python"}  # fmt: skip
     for arm in (found["best"], *found["front"]):
@@ -435,7 +435,7 @@ def test_the_printed_lines_build_the_layer_that_was_measured(form, features):
     dataset = data.load("planted-additive")
     names = dataset.feature_names(features)
     encoded = data.encode(dataset, names, data.split(dataset, "random", 100))
-    model = make_model(config, make_spec(config, encoded.features), 0.0)
+    model = make_model(config, make_spec(config, encoded.features), 0.5)
     codes = torch.from_numpy(encoded.codes[:50].copy()).long()
     values = {f.name: [f.values[int(code)] for code in codes[:, n]] for n, f in enumerate(encoded.features)}
     layer = scope["layer"]
@@ -446,7 +446,7 @@ def test_the_printed_lines_build_the_layer_that_was_measured(form, features):
     else:
         layer.load_state_dict(model.strategy.state_dict())
         assert layer.footprint() == model.strategy.footprint()
-        vectors = layer.embed(torch.cat([layer.locate(n, own) for n, own in enumerate(values.values())], dim=1))
+        vectors = layer.from_values(values)
         assert torch.equal(vectors, layer(codes))
     assert torch.equal(vectors, model.strategy(codes))
 

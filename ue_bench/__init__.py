@@ -8,16 +8,17 @@ if TYPE_CHECKING:
     from ue_bench.config import RunConfig
     from ue_bench.layer import UnifiedEmbedding
     from ue_bench.record import Record
-    from ue_bench.run import run_once
+    from ue_bench.run import embedding_of, run_once
     from ue_bench.saved import load
     from ue_bench.strategies.standalone import embedding
 
-__all__ = ["Record", "RunConfig", "UnifiedEmbedding", "__version__", "embedding", "load", "run_once"]
+__all__ = ["Record", "RunConfig", "UnifiedEmbedding", "__version__", "embedding", "embedding_of", "load", "run_once"]
 _HOMES = {
     "Record": "record",
     "RunConfig": "config",
     "UnifiedEmbedding": "layer",
     "embedding": "strategies.standalone",
+    "embedding_of": "run",
     "load": "saved",
     "run_once": "run",
 }

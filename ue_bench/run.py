@@ -17,7 +17,7 @@ from ue_bench.feature import Feature
 from ue_bench.loss import LOSSES
 from ue_bench.model import RatingModel
 from ue_bench.record import Record
-from ue_bench.strategies import Spec, build, entry_of, method_of, regions_of
+from ue_bench.strategies import EmbeddingStrategy, Spec, build, entry_of, method_of, regions_of
 from ue_bench.train import SPARSE, Fit, Recipe, Rows, fit, outputs
 
 PARTS = {"train": 0, "val": 1, "test": 2}
@@ -79,12 +79,7 @@ def _run(
     device = _device(config.device)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
-    dataset = data.load(config.dataset, data_dir, config.table)
-    names = dataset.feature_names(config.features)
-    target, parts = dataset.target, data.split(dataset, config.split, config.split_seed)
-    if config.task == "binary":
-        target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
-    encoded = data.encode(dataset, names, parts, target, data.multi_valued(dataset, names, config.multi_valued))
+    dataset, encoded = encoded_of(config, data_dir)
     rows = {name: _rows(encoded, encoded.parts == part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
     recipe = make_recipe(config)
@@ -137,6 +132,28 @@ def _tell_memory(error: RuntimeError) -> None:
 def has_budget(config: RunConfig) -> bool:
     """Whether the strategy's size follows from the budget; the exact table's does not."""
     return entry_of(config.strategy).has_budget
+
+
+def encoded_of(config: RunConfig, data_dir: Path | None = None) -> tuple[data.Dataset, data.Encoded]:
+    """The data set of a configuration, and its rows as numbers. Raises BenchError for what is not there, or bad."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    names = dataset.feature_names(config.features)
+    target, parts = dataset.target, data.split(dataset, config.split, config.split_seed)
+    if config.task == "binary":
+        target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
+    return dataset, data.encode(dataset, names, parts, target, data.multi_valued(dataset, names, config.multi_valued))
+
+
+def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingStrategy:
+    """The layer of a run before its training: its rows, its bytes and its initial values, for any torch model.
+
+    ``layer.from_values({"user_id": [...], ...})`` is float32 [B, W]. The features' values are read from the data set. Raises
+    BenchError for a bad configuration or bad data.
+    """
+    config = resolve(config)
+    _, encoded = encoded_of(config, data_dir)
+    with torch.random.fork_rng(devices=[]):
+        return make_model(config, make_spec(config, encoded.features), 0.5).strategy
 
 
 def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:

@@ -39,7 +39,8 @@ CONFIG, NUMBERS = "config.json", "model.safetensors"
 _FEATURE = shapes.fields({"name": shapes.text, "cardinality": shapes.count, "held": shapes.count, "multi_valued": shapes.flag})
 _SHAPE = shapes.fields({
     "model_sha256": shapes.text, "versions": shapes.fields({"ue_bench": shapes.text}), "features": shapes.many(_FEATURE),
-    "config": shapes.fields({}), "kinds": shapes.each(shapes.text), "separators": shapes.each(shapes.text),
+    "config": shapes.fields({}), "kinds": shapes.each(shapes.text), "absent": shapes.many(shapes.text),
+    "separators": shapes.each(shapes.text),
 })  # fmt: skip
 TRIED = 128  # training values of each feature for which a saved model is compared with the one in memory
 
@@ -94,7 +95,7 @@ class Predictor:
             return column(name, values)
         try:
             found = pl.from_pandas(values) if hasattr(values, "to_numpy") and not isinstance(values, pl.Series) else values
-            return data.text_as(pl.Series(name, found, strict=False), kinds[name])
+            return data.text_as(pl.Series(name, found, strict=False), kinds[name], self.record["absent"])
         except (TypeError, ValueError) as error:
             raise BenchError(f"column {name!r}: {error}") from error
 
@@ -128,7 +129,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig, dataset: data.Data
     config, strategy = resolve(config), model.strategy
     features = [strategy.to_serve(index) for index in range(len(strategy.spec.features))]
     names = [feature.name for feature in features]
-    kinds = dict(dataset.kinds) if dataset else {}
+    kinds, absent = (dict(dataset.kinds), list(dataset.absent)) if dataset else ({}, [])
     separators = data.multi_valued(dataset, names, config.multi_valued) if dataset else {}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     for index, feature in enumerate(features):
@@ -141,7 +142,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig, dataset: data.Data
             content = {
                 "format": FORMAT, "format_version": FORMAT_VERSION, "run_id": config.run_id, "config": config.to_dict(),
                 "dim": strategy.spec.dim,
-                "kinds": kinds, "separators": separators,
+                "kinds": kinds, "absent": absent, "separators": separators,
                 "features": [_about(model, index, feature) for index, feature in enumerate(features)],
                 "versions": {"ue_bench": __version__, "python": platform.python_version()}
                 | {name: version(name) for name in (*LIBRARIES, "safetensors")},

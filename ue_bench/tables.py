@@ -47,7 +47,8 @@ def ask(dataset: str, data_dir: Path | None, features: str | None, options: Mapp
             raise BenchError(
                 f"{unknown('data set', dataset, DATASETS)}; or give the path of a table ({', '.join(SUFFIXES)}, .toml)"
             )
-        return Asked({"dataset": dataset}, data_dir)
+        task = DATASETS[dataset].task
+        return Asked({"dataset": dataset} | ({} if task == RunConfig().task else {"task": task}), data_dir)
     path = _place(dataset, data_dir)
     if "target" not in given:
         raise BenchError(f"{dataset}: no target was given; name the column to predict: --target COLUMN")

@@ -77,6 +77,7 @@ def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> d
     return {
         "dataset": question.base.dataset, "features": question.base.features, "split": question.base.split,
         "memory": question.memory, "latency_limit_us": limit, "minutes": question.minutes, "study": question.name,
+        "measure": "Brier score" if question.base.task == "binary" else "MSE",
         "n_values": sizes.n_values, "exact": exact(sizes, question, everyone),
         "latency_met": None if limit is None else bool(quick), "best": best.told(), "rivals": against(best, rivals, quick),
         "front": [one.told() for one in on_front(quick or ranked, best)], "anchors": known,

@@ -15,9 +15,11 @@ def python(question: Question, config: RunConfig, features: tuple[Feature, ...])
     """Lines that run as they are and define ``layer``, and for the shared table ``vectors``.
 
     config: the run on whose seeds the layer is built. features: of any split, for their names alone count. The shared table needs
-    nothing but `UnifiedEmbedding`; for any other strategy the values must be known, so they are read from the data.
+    nothing but `UnifiedEmbedding` where no feature is multi-valued; otherwise the values are read from the data.
     """
-    return _shared(make_spec(config, features)) if config.strategy == SHARED else _any(question, config)
+    plain = config.strategy == SHARED and all(feature.bags is None for feature in features)
+    note = "# of a table, values are texts by the rules of docs/data.md\n" if config.table else ""
+    return note + (_shared(make_spec(config, features)) if plain else _any(question, config))
 
 
 def _shared(spec: Spec) -> str:
@@ -52,28 +54,20 @@ def _any(question: Question, config: RunConfig) -> str:
     folder = f", Path({str(question.data_dir)!r})" if question.data_dir else ""
     path = "from pathlib import Path\n\n" if question.data_dir else ""
     return f"""\
-{path}from ue_bench import RunConfig, data
-from ue_bench.run import make_spec
-from ue_bench.strategies import build
+{path}from ue_bench import RunConfig, embedding_of
 
 config = RunConfig(
 {given}
 )
-rows = data.load(config.dataset{folder})
-features = data.encode(
-    rows,
-    rows.feature_names(config.features),
-    data.split(rows, config.split, config.split_seed),
-).features
-layer = build(make_spec(config, features))
-# layer.locate(feature, values): slots of raw values; layer.embed(slots): their
-# vectors; layer(codes): both, codes being positions in the features' values;
+layer = embedding_of(config{folder})
+# layer.from_values({{feature: values}}): vectors of raw values
 # layer.end_training(): once, after training; it becomes what is served
 """
 
 
-_BUILDS = ("dataset", "features", "split", "strategy", "regions", "region_rule", "budget", "dim", "lookups", "options",
-           "hash_seed", "split_seed", "init", "init_scale")  # fmt: skip
+_BUILDS = ("dataset", "table", "features", "multi_valued", "split", "task", "negative_at_most", "positive_at_least", "strategy",
+           "regions", "region_rule", "budget", "dim", "lookups", "options", "hash_seed", "split_seed", "init", "init_scale",
+           "init_seed")  # fmt: skip
 
 
 def _value(value: Any) -> str:

@@ -5,12 +5,11 @@ from functools import cached_property
 
 import torch
 
-from ue_bench import data
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.feature import Feature
-from ue_bench.run import make_model, make_spec, sizes
+from ue_bench.run import encoded_of, make_model, make_spec, sizes
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
 
@@ -45,11 +44,8 @@ class Sizes:
 
     def __init__(self, question: Question) -> None:
         self.memory = question.memory
-        base = question.base
-        dataset = data.load(base.dataset, question.data_dir)
-        parts = data.split(dataset, base.split, base.split_seed)
-        self.seen = data.encode(dataset, dataset.feature_names(base.features), parts).features
-        self.whole = tuple(Feature(f.name, f.values, f.cardinality) for f in self.seen)
+        self.seen = encoded_of(question.base, question.data_dir)[1].features
+        self.whole = tuple(replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen)
 
     @cached_property
     def vocabulary_bytes(self) -> int:
@@ -106,4 +102,4 @@ class Sizes:
     def _bytes(config: RunConfig, features: tuple[Feature, ...]) -> int:
         """Bytes in all. Raises BudgetError where the budget does not work."""
         with torch.random.fork_rng(devices=[]):
-            return int(sizes(make_model(config, make_spec(config, features), 0.0))["total_bytes"])
+            return int(sizes(make_model(config, make_spec(config, features), 0.5))["total_bytes"])

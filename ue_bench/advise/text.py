@@ -8,15 +8,14 @@ from ue_bench.errors import one_line
 from ue_bench.report.text import bytes_text, interval_text, micros_text, mse_text, p_text
 
 WIDTH = 80
-NAMES = {"mean": "the mean rating", "item_mean": "the item's mean", "bias": "user and item bias", "mf": "matrix factorisation"}
+NAMES = {"mean": "the mean", "item_mean": "the item's mean", "bias": "user and item bias", "mf": "matrix factorisation"}
 SHOWN = 6  # of what was left out, by each reason
 
 
 def told(answer: dict[str, Any], results: str) -> str:
     """What `advise` prints. results: the folder given to it, for the command that draws the report."""
-    best = answer["best"]
     paragraphs = [
-        _wrapped(_answer(answer)), _wrapped(_exact(answer)), _front(answer["front"], best), _wrapped(_sure(answer)),
+        _wrapped(_answer(answer)), _wrapped(_exact(answer)), _front(answer["front"], answer), _wrapped(_sure(answer)),
         _wrapped(_anchors(answer)), _left_out(answer),
         f"Python:\n\n{answer['python']}".rstrip(),
         f"Records and figures:\n  ue-bench report --results {results} --study {answer['study']}",
@@ -45,12 +44,14 @@ def _answer(answer: dict[str, Any]) -> str:
     text = f"{best['strategy']}{rule}: {table}, {lookups_told(best)}, {bytes_text(best['total_bytes'])} in all"
     parts = [f"{bytes_text(best[f'{part}_bytes'])} {part}" for part in ("auxiliary", "vocabulary") if best[f"{part}_bytes"]]
     text += f" (of it {', '.join(parts)})" if parts else ""
-    text += f"; {best['part']} MSE {interval_text(best['mse'], best['low'], best['high'])} over {_seeds(best['n'])}"
+    text += (
+        f"; {best['part']} {answer['measure']} {interval_text(best['mse'], best['low'], best['high'])} over {_seeds(best['n'])}"
+    )
     text += f"; {_latency(best)}. The head beside it takes {bytes_text(best['head_bytes'])}."
     if limit is not None and not answer["latency_met"]:
         return f"NOTHING HERE MEETS {micros_text(limit)} us. The fastest of what was confirmed is {text}"
     if answer["learned"] is False:
-        return f"NOTHING WAS LEARNED: the best on validation does not beat the mean rating, so no choice matters. It is {text}"
+        return f"NOTHING WAS LEARNED: the best on validation does not beat the mean, so no choice matters. It is {text}"
     return f"Use {text}"
 
 
@@ -82,11 +83,11 @@ def _exact(answer: dict[str, Any]) -> str:
     return text
 
 
-def _front(front: Sequence[dict[str, Any]], best: dict[str, Any]) -> str:
+def _front(front: Sequence[dict[str, Any]], answer: dict[str, Any]) -> str:
     """Those that none beats in both bytes and validation MSE."""
-    part = front[0]["part"]
+    best, error = answer["best"], f"{front[0]['part']} {answer['measure']}"
     lines = ["Nothing smaller is better on validation than these:",
-             f"  {'':<32}{'bytes':>11}  {part + ' MSE':<25}{'us':>6}"]  # fmt: skip
+             f"  {'':<32}{'bytes':>11}  {error:<25}{'us':>6}"]  # fmt: skip
     for arm in front:
         mark = "*" if arm["run_ids"] == best["run_ids"] else " "
         micros = micros_text(arm["latency"]["p50_us"]) if arm["latency"] else "–"
@@ -128,8 +129,8 @@ def _against(rival: dict[str, Any]) -> str:
         return text + "without a common seed"
     text += f"{test['difference']:+.4f}"
     if test["low"] is None:
-        return text + " of MSE on one seed, which tells nothing"
-    text += f" [{test['low']:+.4f}, {test['high']:+.4f}] of MSE"
+        return text + " on one seed, which tells nothing"
+    text += f" [{test['low']:+.4f}, {test['high']:+.4f}]"
     if test["told_apart"]:
         return text + f" (p {p_text(test['p_holm'])})"
     if test["needed"] is None or test["needed"] <= test["n"]:
@@ -153,7 +154,7 @@ def _left_out(answer: dict[str, Any]) -> str:
     slow = [_timed(one) for one in answer["rivals"] if not one["meets_latency"]] if answer["latency_met"] else []
     parts = [
         ("too large for the memory", small),
-        ("behind in the race, by validation MSE", behind),
+        ("behind in the race, by validation " + answer["measure"], behind),
         ("no time (give more --minutes)", left["time"]),
         ("slower than the limit, or not timed", slow),
         ("failed", left["failed"]),

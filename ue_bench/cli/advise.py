@@ -20,10 +20,10 @@ from ue_bench.units import parse_bytes, parse_micros
               help="Most that the median lookup of 256 rows from codes may take: 200us, 0.2ms.  [default: any]")  # fmt: skip
 @click.option("--minutes", type=float, default=10.0, show_default=True,
               help="Wall-clock time in all, that of earlier commands for the same question included.")  # fmt: skip
-@some_options("features", "split", "head", "epochs", "device")
+@some_options("features", "multi_valued", "split", "task", "negative_at_most", "positive_at_least", "head", "epochs", "device")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
-@shared("data_dir", "results", "json")
+@shared("target", "time", "numeric", "entities", "data_dir", "results", "json")
 def advise(
     dataset: str,
     memory: str,
@@ -38,11 +38,15 @@ def advise(
 ) -> None:
     """Which strategy, table size, dim and lookups for the data set DATASET, with the evidence and the Python that builds it.
 
+    DATASET is the name of one (see: ue-bench list datasets), or the path of a table or of its TOML file.
     Run again, it goes on where it stopped; with more minutes it knows more. Exit code 1 where nothing meets --latency.
     """
     limit = None if latency is None else parse_micros(latency, "latency")
     bytes_ = parse_bytes(memory, "memory")
-    base = make_config(seed, (), {"dataset": dataset, **asked})
+    from ue_bench.tables import fields_of
+
+    fields, data_dir = fields_of({"dataset": dataset, **asked}, data_dir)
+    base = make_config(seed, (), fields)
     from ue_bench.advise import Question, told  # loads torch, which bad input need not wait for
     from ue_bench.advise import advise as advise_
 

@@ -56,6 +56,11 @@ class Dataset(ABC):
         return {}
 
     @property
+    def absent(self) -> tuple[str, ...]:
+        """Texts that stand for a missing value in the columns of `kinds` that were read as text."""
+        return ()
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What a record's `found` says of the rows besides."""
         return {}

@@ -61,6 +61,10 @@ class TableDataset(Dataset):
         return self._kinds
 
     @property
+    def absent(self) -> tuple[str, ...]:
+        return (*MISSING, *self.definition.missing)
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         return {"left_out": self.left_out, "bucketised": list(self.bucketised), "entities": list(self.entities)}
 
@@ -113,7 +117,7 @@ class TableDataset(Dataset):
         return missing + rounded + (", lists" if feature in self.separators else "")
 
     def _read(self, definition: Definition, files: TableFiles) -> None:
-        is_csv, absent = not files.form.parquet, (*MISSING, *definition.missing)
+        is_csv, absent = not files.form.parquet, self.absent
         columns = {name: _Column() for name in self.features}
         targets: list[np.ndarray] = []
         times: list[pl.Series] = []

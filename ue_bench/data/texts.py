@@ -122,12 +122,13 @@ def texts_of(distinct: pl.Series, numeric: bool, is_csv: bool) -> tuple[pl.Serie
     return pl.Series(_whole(distinct.to_list()), dtype=pl.String), WHOLE
 
 
-def text_as(values: pl.Series, kind: str) -> pl.Series:
+def text_as(values: pl.Series, kind: str, absent: Sequence[str] = MISSING) -> pl.Series:
     """Texts of raw values as a column of that kind has them: String, "" for a missing one.
 
-    Numbers may also be given as text where the column was not text. Raises BenchError for a value that has no text.
+    Numbers may also be given as text where the column was not text. absent: how a missing value was written in CSV files.
+    Raises BenchError for a value that has no text.
     """
-    known = keys(values, values.dtype == pl.String and kind != TEXT)
+    known = keys(values, values.dtype == pl.String and kind != TEXT, absent)
     if kind == WHOLE and known.dtype == pl.String:
         numbers = known.drop_nulls().unique()
         known = known.cast(pl.Float64) if numbers.str.contains(_NUMBER).all() else known
