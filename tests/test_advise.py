@@ -395,7 +395,8 @@ ARM = {"label", "strategy", "regions", "region_rule", "dim", "rows", "lookups", 
 def test_the_answer_is_json_of_one_shape(usual):
     found, _ = usual
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"dataset", "features", "split", "memory", "latency_limit_us", "minutes", "study", "measure", "n_values", "exact",
+    assert set(found) == {"dataset", "features", "split", "memory", "latency_limit_us", "minutes", "study", "measure",
+                          "n_values", "exact",
                           "latency_met", "best", "rivals", "front", "anchors", "learned", "left_out", "refused", "skipped",
                           "python"}  # fmt: skip
     for arm in (found["best"], *found["front"]):
