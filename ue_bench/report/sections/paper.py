@@ -133,8 +133,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
         for bias in own["bias_auc"].dropna()[:1]:
             axes.axhline(bias, color=style.GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-            axes.annotate(f"bias model {bias:.3f}", (0.99, bias), (0, -2), xycoords=("axes fraction", "data"), ha="right",
-                          va="top", textcoords="offset points", fontsize=7, color="#404040")  # fmt: skip
+            axes.annotate(f"bias model {bias:.3f}", (0.01, bias), (0, -2), xycoords=("axes fraction", "data"), va="top",
+                          textcoords="offset points", fontsize=7, color="#404040")  # fmt: skip
         sources = [_TOLD[source] for source in dict.fromkeys(own["source"])]
         axes.margins(y=0.1)  # room for a text on the highest line
         axes.set_title(f"{title}: {', '.join(sources)}")
