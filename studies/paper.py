@@ -2,8 +2,8 @@
 
 Command: ue-bench study paper --workers 2
 Cost: 65 runs, 8 minutes on 2 cores that other programs used too; with --quick ten runs in half a minute.
-Expect: the shared table ahead of separate ones at every budget, by 0.01 to 0.03 of AUC on ML-100K, and the exact table, which alone
-has a higher AUC than the bias model there, ahead of both.
+Expect: the shared table ahead of separate ones at every budget, by 0.01 to 0.03 of AUC on ML-100K, and ahead of both the exact
+table, which alone has a higher AUC than the bias model there.
 By itself it runs on ML-100K, whose numbers are not the paper's. On the paper's own data, which may not be redistributed:
 ue-bench study paper --dataset ml-1m --data-dir PATH (a folder or the zip; ten times the rows, about ten times the cost).
 

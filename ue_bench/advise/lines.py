@@ -50,6 +50,8 @@ def _tuple(seeds: tuple[int, ...]) -> str:
 
 def _any(question: Question, config: RunConfig) -> str:
     asked = {name: value for name, value in config.without_defaults().items() if name in _BUILDS}
+    if config.table:  # the layer of tomorrow's rows, too
+        asked["table"] = {name: value for name, value in config.table.items() if name != "checksum"}
     given = "\n".join(f"    {name}={_value(value)}," for name, value in asked.items())
     folder = f", Path({str(question.data_dir)!r})" if question.data_dir else ""
     path = "from pathlib import Path\n\n" if question.data_dir else ""
