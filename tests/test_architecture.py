@@ -9,7 +9,7 @@ import ue_bench
 
 ROOT = Path(ue_bench.__file__).parent
 OPEN = {"errors", "version"}  # importable from everywhere
-STRATEGIES = {"strategies", "allocator", "columns", "feature", "hashing"}
+STRATEGIES = {"python_file", "strategies", "allocator", "columns", "feature", "hashing"}
 STUDIES = {"distributed", "runner", "study"}
 LAW = {
     "__init__": {"layer", "run", "record", "config", "saved", "strategies"},
@@ -23,6 +23,7 @@ LAW = {
     "apportion": set(),
     "feature": set(),
     "folder": set(),
+    "python_file": set(),
     "config": set(),
     "hashing": set(),
     "columns": {"feature", "hashing"},
@@ -55,7 +56,7 @@ LAW = {
     "saved": {"columns", "config", "data", "environment", "feature", "hashing", "model", "run", "shapes", "strategies", "train"},
     "preload": {"run"},
     "workers": {"config", "record", "run", "strategies"},
-    "study": {"config"},
+    "study": {"config", "python_file"},
     "search": {"apportion", "config", "progress", "record", "run", "study"},
     "runner": {"config", "folder", "progress", "record", "run", "search", "study", "workers"},
     "distributed": {"config", "distributed", "folder", "progress", "record", "runner", "search", "study", "workers"},

@@ -1,16 +1,15 @@
 """Studies: declarations of what is asked for. A study is a question, and the grids and searches that answer it."""
 
 import importlib
-import importlib.util
 import pkgutil
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ue_bench import python_file
 from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, unknown
 
@@ -233,13 +232,9 @@ def _load(path: Path) -> Study:
             f"study {path}: records are kept under the name of the file; choose one of letters, digits, - and _ that is none of "
             f"{', '.join((*names(), *TAKEN))} and does not end in -quick"
         )
-    module_name = f"ue_bench_study_{name.replace('-', '_')}"
-    spec = importlib.util.spec_from_file_location(module_name, path) if path.is_file() else None
-    if spec is None or spec.loader is None:
+    module = python_file.run(path, "study")
+    if module is None:
         raise BenchError(f"study {path} is no Python file; give the path of one that has STUDY = Study(...)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # so that its classes can be found by name
-    spec.loader.exec_module(module)
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study):
         raise BenchError(f"study {path} has no study; it needs STUDY = ue_bench.study.Study(...)")

@@ -1,10 +1,9 @@
 """Strategies from elsewhere: of a file, or of an installed package through the entry point group `ue_bench.strategies`."""
 
-import importlib.util
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from ue_bench import python_file
 from ue_bench.errors import BenchError
 from ue_bench.strategies.entry import Entry
 
@@ -17,13 +16,9 @@ def load_file(path: Path, known: dict[str, Entry]) -> dict[str, Entry]:
     Raises BenchError for a file that is not there or has none, and for a name that is taken. What the file raises is its own.
     """
     path = path.resolve()
-    module_name = f"ue_bench_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path) if path.suffix == ".py" and path.is_file() else None
-    if spec is None or spec.loader is None:
+    module = python_file.run(path, "plugin")
+    if module is None:
         raise BenchError(f"plugin {path} is no Python file; give the path of one that has STRATEGIES = {{name: Entry(...)}}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # so that its classes can be found by name
-    spec.loader.exec_module(module)
     found = getattr(module, "STRATEGIES", None)
     if not isinstance(found, dict) or not found:
         raise BenchError(f"plugin {path} has no strategies; it needs STRATEGIES = {{name: Entry(...)}}")
