@@ -1,6 +1,6 @@
 """Raw columns, by name as a caller has them, to one column for each feature."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -39,7 +39,7 @@ def columns(
     """
     names = list(getattr(given, "columns", given)) if isinstance(given, Mapping) or hasattr(given, "columns") else None
     if names is None:
-        raise BenchError(f"columns: a {type(given).__name__} was given; give the values by name, as in {_example(features)}")
+        raise BenchError(f"columns: one {type(given).__name__} was given; give the values by name, as in {_example(features)}")
     allowed = {*features, *needed(features)}
     for name in names:
         if name not in allowed:
@@ -64,12 +64,12 @@ def column(name: str, values: Any) -> pl.Series:
 
 
 def _read(name: str, values: Any, texts: Texts, separator: str | None) -> pl.Series | list[list[Any]]:
-    """The categories of a column; a list of them a row where rows hold lists, or texts with a separator. A missing row, or member
-    of one, counts as not there."""
-    listed = values.to_list() if isinstance(values, pl.Series) and values.dtype.is_nested() else values
-    rows = listed.tolist() if hasattr(listed, "tolist") else listed
-    if separator is None and not any(map(_is_list, rows)):
+    """The categories of a column; a list of them a row where the first row that is not missing holds one, or where texts have a
+    separator. A missing row, or member of one, counts as not there."""
+    first = next((value for value in values if value is not None), None) if isinstance(values, Iterable) else None
+    if separator is None and not _is_list(first):
         return texts(name, values)
+    rows = values.to_list() if isinstance(values, pl.Series) else values
     split = [row.split(separator) if isinstance(row, str) and separator else row if _is_list(row) else [row] for row in rows]
     kept = [[member for member in row if member is not None and member == member] for row in split]
     members = iter(texts(name, [member for row in kept for member in row]).to_list())
