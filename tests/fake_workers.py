@@ -3,8 +3,10 @@
 import random
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from fake_records import smallest
+from optuna.samplers import RandomSampler
 
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
@@ -19,6 +21,13 @@ SEARCHES = (
 )  # fmt: skip
 STUDY = Study("does anything get lost?", (GRID, *SEARCHES), latency=False)
 UNFIT = 0.15  # the share of runs that cannot work
+
+
+class Stuck(RandomSampler):
+    """Always proposes the same."""
+
+    def sample_independent(self, *asked: Any) -> Any:
+        return RandomSampler(seed=0).sample_independent(*asked)
 
 
 class FakeWorkers:

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from ue_bench.cli import main
 from ue_bench.config import RunConfig
-from ue_bench.distributed import SharedRunner, Storage, pull, runner
+from ue_bench.distributed import SharedRunner, Storage, pull, runner, tasks
 from ue_bench.distributed.runner import Named
 from ue_bench.distributed.storage import RETRIES
 from ue_bench.distributed.tasks import ENOUGH
@@ -118,6 +118,16 @@ def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
         lose(part, **{VOID: ENOUGH.why})
     worker(storage, SEARCH).run()
     assert len(records_in(part)) == len(set(records_in(part))) == 2
+
+
+def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatch):
+    monkeypatch.setattr(tasks, "make_sampler", lambda search, seed: fake_workers.Stuck(seed))
+    stuck = Study(
+        "?", (Search(RunConfig(budget=28_032), {"lr": (1e-3, 2e-3, 4e-3), "hidden": (16, 32)}, trials=5),), latency=False
+    )
+    base = worker(storage, stuck)._adapt(stuck.parts[0].base, 0)
+    worker(storage, stuck).run()
+    assert len(set(records_in(only_part(storage, stuck, f"search, part 1 of 1, from {base.run_id}")))) == 5
 
 
 def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, monkeypatch):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
+import fake_workers
 import optuna
 import pytest
 
@@ -43,6 +44,16 @@ def test_proposals_are_configurations_within_the_space(sampler):
         assert config.region_rule in SPACE["region_rule"]
         assert belongs(record(config, 1.0), BASE, SEARCH)
         sampler.tell(trial, record(config, 0.9))
+
+
+def test_a_sampler_that_repeats_itself_is_helped_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "make_sampler", lambda search, seed: fake_workers.Stuck(seed))
+    stuck, found = Sampler(SEARCH, BASE, tmp_path / "optuna.sqlite3", 0, []), set()
+    for _ in range(40):
+        trial, config = stuck.ask()
+        found.add(config.run_id)
+        stuck.tell(trial, None)
+    assert len(found) > 10
 
 
 def test_what_is_no_trial_of_the_search_does_not_belong(sampler):

@@ -52,7 +52,9 @@ class Sampler:
                     path.unlink()
                 self.study = self._begin()
         self.asked = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = make_sampler(search, seed)
+        self._samplers = {False: make_sampler(search, seed), True: random_sampler(seed)}
+        self._seen: set[str] = set()
+        self._repeated = False  # whether the last proposal was one that had been made before
         self.learn(known)
 
     def _begin(self) -> optuna.Study:
@@ -75,10 +77,15 @@ class Sampler:
         return self.asked >= PROPOSALS * self.search.trials
 
     def ask(self) -> tuple[optuna.Trial, RunConfig]:
+        """A trial and the configuration that it proposes. After one that was proposed before, it proposes at random."""
         self.asked += 1
         with _told(self.storage):
+            self.study.sampler = self._samplers[self._repeated]
             trial = self.study.ask(self.space)
-            return trial, configure(self.base, trial.params, self.search.total)
+        config = configure(self.base, trial.params, self.search.total)
+        self._repeated = config.run_id in self._seen
+        self._seen.add(config.run_id)
+        return trial, config
 
     def tell(self, trial: optuna.Trial, record: Record | None) -> None:
         """What the trial gave; None, or a record that is not ok: nothing."""
@@ -132,6 +139,11 @@ def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     if search.sampler == "random":  # TPE's first proposals are random too: with the same seed they would be the same
         return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
     return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+
+def random_sampler(seed: int) -> optuna.samplers.BaseSampler:
+    """What proposes where a sampler repeats itself: of a run that failed TPE learns nothing, and can ask for it for ever."""
+    return optuna.samplers.RandomSampler(seed=seed + 2_000_000)
 
 
 def trial_facts(search: Search, number: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from ue_bench.config import RunConfig
@@ -13,7 +14,7 @@ from ue_bench.distributed.part import Answer, Part
 from ue_bench.distributed.trials import VOID, Chain
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.search import PROPOSALS, configure, distributions, make_sampler, objectives, parameters
+from ue_bench.search import PROPOSALS, configure, distributions, make_sampler, objectives, parameters, random_sampler
 from ue_bench.study import Search
 from ue_bench.workers import Job
 
@@ -104,7 +105,7 @@ class Proposals:
         if self._blank(chains[place]):
             return BLANK
         if not self._proposed(chains[place]):
-            part.set_parameters(trial, self._propose(part, trial), self.space)
+            part.set_parameters(trial, self._propose(part, trial, chains[:place]), self.space)
         chains, place = part.own(number)
         while place is not None and any(self._undecided(chain) for chain in chains[len(self.known) : place]):
             time.sleep(random.uniform(0.05, 0.15))  # the others are about to propose, or are lost
@@ -160,15 +161,21 @@ class Proposals:
             self._configs[number] = configure(self.base, chain.trial.params, self.search.total)
         return self._configs[number]
 
-    def _propose(self, part: Part, trial: FrozenTrial) -> dict[str, Any]:
-        """Values from a sampler of the trial's own seed: workers that start together must not propose the same."""
-        sampler = make_sampler(self.search, self.seed + trial.number)
+    def _propose(self, part: Part, trial: FrozenTrial, before: Iterable[Chain]) -> dict[str, Any]:
+        """Values from a sampler of the trial's own seed: workers that start together must not propose the same.
+
+        They are drawn at random where that sampler repeats a proposal.
+        """
+        seed, made = self.seed + trial.number, {self._config(chain).run_id for chain in before if self._proposed(chain)}
+        config = self._sampled(part, trial, make_sampler(self.search, seed))
+        if config.run_id in made:
+            config = self._sampled(part, trial, random_sampler(seed))
+        return parameters(config, self.search)  # many shares make one allocation: what is run is written down
+
+    def _sampled(self, part: Part, trial: FrozenTrial, sampler: BaseSampler) -> RunConfig:
         propose = partial(sampler.sample_independent, part.study, trial)
         chosen = part.storage.steadily(lambda: {name: propose(name, allowed) for name, allowed in self.space.items()})
-        if self.search.total is None:
-            return chosen
-        # many shares make one allocation: what is run is written down, not what was proposed
-        return parameters(configure(self.base, chosen, self.search.total), self.search)
+        return configure(self.base, chosen, self.search.total)
 
 
 def _told(record: Record) -> Answer:
