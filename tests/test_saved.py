@@ -165,7 +165,7 @@ def test_columns_that_do_not_fit_are_told(loaded, change, told):
 
 def test_rows_instead_of_columns_are_told(loaded):
     with pytest.raises(
-        BenchError, match=r"a list was given; give the values by name, as in \{'user': \[...\], 'item': \[...\]\}"
+        BenchError, match=r"columns: one list was given; give the values by name, as in \{'user': \[...\], 'item': \[...\]\}"
     ):
         loaded.predict([["u1", "i1é", "no"]])
 
