@@ -43,6 +43,13 @@ def test_its_runs_are_made_once_and_kept_under_the_name_of_the_file(own, tmp_pat
         r["run_id"] for r in records
     )
     assert "0 runs made, 4 were ready" in study(own, tmp_path / "results", data).stderr
+    reported = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "results")])
+    assert reported.exit_code == 0, reported.output
+    page = (tmp_path / "results/report/report.html").read_text()
+    assert f"ue-bench study which_is_better.py --results {tmp_path / 'results'}\n" in page
+    checked = ["check", "--results", str(tmp_path / "results"), "--", __file__]
+    assert CliRunner().invoke(main, checked).stdout.count("unknown study 'which_is_better'; name the file") == 4
+    assert "unknown study" not in CliRunner().invoke(main, [*checked[:1], "--study", str(own), *checked[1:]]).stdout
 
 
 def test_a_worker_takes_it_too(own, monkeypatch):

@@ -11,22 +11,23 @@ from ue_bench.record import SPEED, Record, load
 from ue_bench.report.evidence import Evidence
 from ue_bench.report.prose import BLOCK, refresh
 from ue_bench.run import resolve
-from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies import all_strategies
 from ue_bench.study import names
 
 
-def check(results: Path, documents: Iterable[Path] = ()) -> list[str]:
+def check(results: Path, documents: Iterable[Path] = (), studies: Collection[str] = ()) -> list[str]:
     """One line a fault of the records in `results`, and of the blocks in `documents` (Markdown) that differ from them.
 
     Records parse (which leaves out NaN and infinity), are unique, finished, made from a clean commit, and name studies and
-    strategies that exist; bytes add up. Raises BenchError where the folder or a document cannot be read.
+    strategies that exist; bytes add up. studies: names of more studies than those of the package.
+    Raises BenchError where the folder or a document cannot be read.
     """
     records, faults = load(results)
     if not records:
         faults.append(f"{results}: no record")
-    studies = names()
+    known = {*names(), *studies}
     for record in records:
-        faults += [f"{results / record.study / record.run_id}.json: {fault}" for fault in _faults(record, studies)]
+        faults += [f"{results / record.study / record.run_id}.json: {fault}" for fault in _faults(record, known)]
     twice = Counter(_asked(record) for record in records)
     faults += [f"{results / study}: {count} {phase} runs of one configuration: {asked}"
                for (study, phase, asked), count in twice.items() if count > 1]  # fmt: skip
@@ -41,8 +42,9 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
             yield "not made from a clean commit"
         return
     if record.study not in studies:
-        yield f"unknown study {record.study!r}"
-    if record.config.get("strategy") not in STRATEGIES:
+        yield f"unknown study {record.study!r}; name the file of one that is not the package's with --study"
+    strategies = all_strategies()
+    if record.config.get("strategy") not in strategies:
         yield f"unknown strategy {record.config.get('strategy')!r}"
         return
     try:
@@ -62,7 +64,7 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
     paid = cost["table_bytes"] + cost["auxiliary_bytes"]
     if cost["total_bytes"] != paid + cost["vocabulary_bytes"]:
         yield f"total_bytes {cost['total_bytes']} is not the sum of its parts"
-    if config.budget and STRATEGIES[config.strategy].has_budget and not 0.9 * config.budget <= paid <= config.budget:
+    if config.budget and strategies[config.strategy].has_budget and not 0.9 * config.budget <= paid <= config.budget:
         yield f"table and auxiliary take {paid} bytes of a budget of {config.budget}"
 
 

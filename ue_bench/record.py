@@ -22,6 +22,7 @@ from ue_bench.errors import BenchError, one_line
 
 SCHEMA = 1
 QUICK = "-quick"  # how the folder of a short form ends, of a study or of `ue-bench speed`
+ADVICE = "advise-"  # how the folder of the runs of one `ue-bench advise` begins
 SPEED = "speed"  # study and phase of records that hold no run, but what the clocks of `ue-bench speed` gave
 PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 

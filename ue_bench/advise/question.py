@@ -6,6 +6,7 @@ from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
+from ue_bench.record import ADVICE
 
 # Large tables peak within the first epoch, so validation is looked at four times an epoch.
 RECIPE: dict[str, Any] = {"evals_per_epoch": 4, "patience": 2, "measure": "quality"}
@@ -45,7 +46,7 @@ class Question:
     @property
     def name(self) -> str:
         """Of the folder of its records. Neither latency nor minutes are in it: both may change, and nothing is run twice."""
-        return f"advise-{replace(self.base, budget=self.memory).run_id[:8]}"
+        return f"{ADVICE}{replace(self.base, budget=self.memory).run_id[:8]}"
 
     @property
     def seed(self) -> int:

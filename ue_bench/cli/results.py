@@ -34,10 +34,11 @@ def report(only: str | None, out: Path | None, update: Path | None, show: bool, 
 
     from ue_bench.report import build
     from ue_bench.report.terminal import print_summary
+    from ue_bench.study import names
 
     load_plugins(plugins)
     explained = {row["name"]: (row["summary"], row["source"]) for row in strategies()}
-    outcome = build(results, out or results / "report", only, explained)
+    outcome = build(results, out or results / "report", only, explained, names())
     if update:
         from ue_bench.record import write_whole
         from ue_bench.report.prose import refresh
@@ -73,15 +74,22 @@ def compare(one: str, other: str, only: str | None, results: Path, as_json: bool
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=PUBLISHED, show_default=True,
               help="Folder of the records.")  # fmt: skip
-def check(files: tuple[Path, ...], results: Path) -> None:
+@click.option("--study", "studies", multiple=True, metavar="FILE",
+              help="The Python file of a study whose records are among them; repeatable.")  # fmt: skip
+@shared("plugins")
+def check(files: tuple[Path, ...], results: Path, studies: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """Say what is wrong with committed records, and where the numbers in FILES (README.md and docs/*.md) differ from them.
 
     Exit code 1 where something is.
     """
     from ue_bench.check import check as faults
+    from ue_bench.study import canonical, find
 
+    load_plugins(plugins)
+    for study in studies:
+        find(study)  # tells a file that has none
     documents = files or [path for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))) if path.is_file()]
-    found = faults(results, documents)
+    found = faults(results, documents, [canonical(study) for study in studies])
     click.echo("\n".join(map(one_line, found)) or f"{results} and {len(documents)} documents: nothing is wrong")
     if found:
         sys.exit(1)

@@ -6,7 +6,7 @@ What draws is imported when it is needed: `ue_bench.report.summary` works withou
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,17 @@ def _seldom_collected() -> Iterator[None]:
 
 
 @_seldom_collected()
-def build(results: Path, out: Path, study: str | None = None, strategies: Mapping[str, tuple[str, str]] | None = None) -> Outcome:
+def build(
+    results: Path,
+    out: Path,
+    study: str | None = None,
+    strategies: Mapping[str, tuple[str, str]] | None = None,
+    named: Collection[str] = (),
+) -> Outcome:
     """Read all records of `results` (of one study) and write `report.html`, `figures/` and `tables/` under `out`.
 
-    `strategies`: what the page says of each by name, one line and its source; records hold only names.
+    `strategies`: what the page says of each by name, one line and its source; records hold only names. named: the studies that
+    a command finds by name; of any other one the page gives the name of its Python file.
     Raises BenchError when there is no record, and when `out` cannot be written.
     """
     from ue_bench.record import load, write_whole
@@ -80,7 +87,7 @@ def build(results: Path, out: Path, study: str | None = None, strategies: Mappin
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
     drawn, figures = draw_all(evidence, out)
     studies = sorted({record.study for record in evidence.records})
-    page = Page(evidence, drawn, skipped, str(results), str(out), studies, strategies or {})
+    page = Page(evidence, drawn, skipped, str(results), str(out), studies, strategies or {}, named)
     path = write_whole(out / "report.html", page.html())
     return Outcome(evidence, figures, path, skipped, list(arms.refused), of_arms(arms.kept))
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from ue_bench.errors import one_line
-from ue_bench.record import QUICK
+from ue_bench.record import ADVICE, QUICK
 from ue_bench.report import abstract, environment, left_out, limits, ranks
 from ue_bench.report.answer import sentences
 from ue_bench.report.evidence import Evidence
@@ -54,7 +54,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page tells. `strategies`: one line and the source of each by name, for those that occur."""
+    """All that the page tells. `strategies`: one line and the source of each by name, for those that occur.
+
+    named: the studies that a command finds by their names; any other one is a Python file.
+    """
 
     evidence: Evidence
     drawn: Sequence[Drawn]
@@ -63,6 +66,7 @@ class Page:
     out: str
     studies: Sequence[str] = field(default=())
     strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    named: Collection[str] = ()
 
     def html(self) -> str:
         loader = jinja2.PackageLoader("ue_bench.report", "templates")
@@ -113,9 +117,14 @@ class Page:
 
     def _commands(self) -> list[str]:
         first, last = COMMANDS
-        told = [name.removesuffix(QUICK) + " --quick" * name.endswith(QUICK) for name in self.studies if name != "run"]
-        lines = [*(first.format(study=s, results=self.results) for s in told), last.format(results=self.results, out=self.out)]
-        return [one_line(line) for line in lines]
+        studies = [name for name in self.studies if name != "run" and not name.startswith(ADVICE)]
+        lines = [first.format(study=self._typed(name), results=self.results) for name in studies]
+        return [one_line(line) for line in (*lines, last.format(results=self.results, out=self.out))]
+
+    def _typed(self, study: str) -> str:
+        """How a study is asked for in a command."""
+        name = study.removesuffix(QUICK)
+        return name + ".py" * (name not in self.named) + " --quick" * study.endswith(QUICK)
 
     def _data_link(self, path: str) -> str:
         """A csv file of the report as an address that holds it."""
