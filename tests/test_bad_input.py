@@ -17,6 +17,8 @@ from ue_bench import record
 from ue_bench.cli import main
 
 MOST_LINES = 6
+PUBLISHED = str(Path(__file__).resolve().parent.parent / "results" / "published")
+LONG = "a" * 300  # more than a file may be called
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
@@ -220,8 +222,13 @@ def test_a_budget_too_small_states_the_smallest_that_works(movielens, results, o
         (["list"], ["strategies|studies|datasets"]),
         (["data", "--dataset", "movielens"], ["unknown data set 'movielens'", "ml-100k"]),
         (["runn"], ["runn"]),
+        (["report", "--results", LONG], ["does not exist; run a study first"]),
+        (["report", "--results", PUBLISHED, "--study", LONG], ["no record of study"]),
+        (["check", "--results", LONG], ["does not exist"]),
+        (["study", f"{LONG}.py"], ["no Python file"]),
+        (["check-strategy", f"{LONG}.py"], ["no Python file"]),
     ],
-    ids=lambda value: " ".join(value),
+    ids=lambda value: " ".join(value).replace(LONG, "LONG"),
 )
 def test_a_bad_name_is_refused(results, arguments, words):
     place = ["--results", results] if arguments[0] == "study" else []

@@ -1,6 +1,7 @@
 """A Python file of somebody's, run as a module: strategies of a plug-in, a study of one's own."""
 
 import importlib.util
+import os.path
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +12,9 @@ def run(path: Path, kind: str) -> ModuleType | None:
 
     kind: what it is, so that files of one name and of two kinds are two modules.
     """
+    # not Path.is_file, to which a name that is too long is an error
     name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
-    spec = importlib.util.spec_from_file_location(name, path) if path.suffix == ".py" and path.is_file() else None
+    spec = importlib.util.spec_from_file_location(name, path) if path.suffix == ".py" and os.path.isfile(path) else None
     if spec is None or spec.loader is None:
         return None
     module = importlib.util.module_from_spec(spec)

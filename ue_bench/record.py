@@ -4,7 +4,6 @@ A record is judged alone: `config` is what was asked, `found` what was met, `qua
 Records are the truth. Files are named by `run_id`, so that two results folders merge by copying.
 """
 
-import glob
 import hashlib
 import json
 import os
@@ -162,12 +161,13 @@ def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def load(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
     """All records of a results folder (of one study), sorted by study and id, and one line for each file left out."""
-    if not results.is_dir():
+    if not os.path.isdir(results):  # not Path.is_dir, to which a name that is too long is an error
         raise BenchError(f"results folder {results} does not exist; run a study first or give another --results")
     if study is not None and (study == ".." or "\0" in study or Path(study).name != study or not study):
         raise BenchError(f"study {study!r} was given; it is the name of a folder in {results}")
     records, skipped = [], []
-    for path in sorted(results.glob(f"{glob.escape(study) if study else '*'}/*.json")):
+    folders = [results / study] if study else results.iterdir()
+    for path in sorted(path for folder in folders if os.path.isdir(folder) for path in folder.glob("*.json")):
         try:
             record = read(path)
         except BenchError as error:
