@@ -26,7 +26,7 @@ def built(tmp_path_factory):
     fake.write_all(folder / "results", chain(fake.study_grid(seeds=2), odd, [fake.failed(fake.config(budget=128))]))
     fake.write_all(folder / "results", fake.study_search(trials=6))
     (folder / "results" / "fake" / "torn.json").write_text('{"schema": 1, ')
-    return build(folder / "results", folder / "out")
+    return build(folder / "results", folder / "out", named=["allocation"])
 
 
 def test_everything_is_written(built):
@@ -64,6 +64,7 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     assert "Failed runs: 1" in text
     assert "Lookup allocation, study <code>fake</code>: no search that varied the lookups of a feature freely." in text
     assert "ue-bench study allocation --results" in text
+    assert "ue-bench study fake.py --results" in text
     assert not re.search(r"\b(nan|None|NaT)\b", re.sub(r'="[^"]*"|<script>.*?</script>', "", text, flags=re.DOTALL))
     assert text.count("<svg") == len(built.figures) / 2
 

@@ -104,8 +104,15 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
 
 
 def test_a_search_that_nothing_confirms_has_no_row():
-    arms = collect(searched({0.1: 0.8}, {0.2: [0.9, 0.9]}))
+    arms = collect(searched({0.1: 0.8, 0.3: 0.85}, {0.2: [0.9, 0.9]}))
     assert optimism.tidy(arms.kept, arms.search).empty
+
+
+def test_one_trial_alone_chose_nothing():
+    arms = collect(searched({0.1: 0.8}, {0.1: [0.9, 0.9]}))
+    assert optimism.tidy(arms.kept, arms.search).empty
+    arms = collect([*searched({0.1: 0.8}, {0.1: [0.9, 0.9]}), *searched({0.1: 0.81}, {}, dim=8)])
+    assert len(optimism.tidy(arms.kept, arms.search)) == 1
 
 
 WELL, ILL = [0.90, 0.91, 0.89, 0.90], [0.951, 0.958, 0.941, 0.949]

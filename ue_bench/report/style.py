@@ -3,7 +3,8 @@
 A strategy owns a colour; its marker and dash tell it apart without one. The eighth strategy repeats a colour, not a look.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from ue_bench.report.frames import groups
 from ue_bench.report.hover import hover
@@ -118,6 +120,20 @@ def points(axes: Axes, line: pd.DataFrame, x: str, y: str, look: Look, *, joined
         every = max(1, len(part) // 12)  # a long history: not a marker an evaluation
         axes.plot(part[x], part[y], markevery=every, markeredgecolor=look.color, markeredgewidth=1.2, zorder=4, **style)
         hover(axes, part[::every], x, y)
+
+
+def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7) -> None:
+    """A logarithmic x axis, once all is drawn: as many round numbers as there is room for, `most` of them, written by `text`."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    for within in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [part * 10**decade for decade in decades for part in within if low <= part * 10**decade <= high]
+        if len(ticks) <= most:
+            break
+    shown = ticks[:: 1 + len(ticks) // (most + 1)]  # of many decades, each second one or fewer
+    axes.set_xticks(shown, map(text, shown))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def handle(look: Look, label: str, *, joined: bool = True) -> Line2D:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.record import Record
 from ue_bench.report import style, trials
@@ -108,10 +107,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         edge = own[own["front"].astype(bool)].sort_values("bytes")
         dash = "-" if sampler != RANDOM else "--"
         left.step(edge["bytes"], edge["mse"], where="post", color=COLORS[sampler], linestyle=dash, label=f"{sampler}: front")
-    left.set_xscale("log")
-    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    left.xaxis.set_minor_locator(NullLocator())
-    left.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size)))
+    style.log_axis(left, bytes_text)
     left.tick_params(axis="x", labelsize=8)
     left.set_xlabel("total bytes")
     left.set_ylabel("validation MSE")

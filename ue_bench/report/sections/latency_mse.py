@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.report import choose, style
 from ue_bench.report.arms import Arm
@@ -82,11 +81,9 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
         look = style.form_look(regions)
         axes.vlines(own["p50_us"], own["low"], own["high"], color=look.color, linewidth=0.8, alpha=0.4)
         style.points(axes, own, "p50_us", "mse", look, joined=False)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: micros_text(value)))
+    axes.set_xscale("log")  # before the margins, which are of the scale
     axes.margins(x=0.15, y=0.08)
+    style.log_axis(axes, micros_text)
     axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
     axes.set_xlabel(f"µs a batch of {BATCH} rows, from raw values (p50)")
     axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")

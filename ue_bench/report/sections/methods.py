@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.report import style
 from ue_bench.report.frames import groups, rows
@@ -55,7 +54,7 @@ def _limits(frame: pd.DataFrame) -> pd.DataFrame:
     for title, part in groups(frame, "panel"):
         low, high, usual = part["mse"].min(), part["mse"].max(), part["mse"].quantile(0.9)
         wide = max(part["anchor_bias"].max(), usual + 0.5 * (usual - low))  # NaN where no bias model is known: left out
-        margin = 0.05 * (min(high, wide) - low) or 0.01
+        margin = 0.1 * (min(high, wide) - low) or 0.01
         found.append([title, low - margin, min(high, wide) + margin])
     return pd.DataFrame(found, columns=["panel", "bottom", "top"])
 
@@ -80,10 +79,7 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame) -> Figure:
         axes.set_ylabel(f"{frame['part'].iloc[0]} MSE", fontsize=7)
     axes = grid.flat[0]
     axes.set_ylim(frame["bottom"].iloc[0], frame["top"].iloc[0])
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size)))
+    style.log_axis(axes, bytes_text, most=4)
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
     style.legend(figure, _entries(budgeted, free, known))
     return figure

@@ -4,7 +4,7 @@ The best of many noisy scores is too good by chance; how much, the runs on fresh
 the search had, so the difference is also given relative to the bias model on the same rows, which takes out how easy these are.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +18,7 @@ from ue_bench.report.statistics import interval
 from ue_bench.report.text import bytes_text, missing, mse_text
 
 NAME = "optimism"
-EMPTY = "no configuration that a search found was run again on fresh seeds at the search's size"
+EMPTY = "no configuration that a search of several trials found was run again on fresh seeds at the search's size"
 CAPTION = (
     "Validation MSE of the best few of each search, as the search saw it and on fresh seeds. Optimism: search score minus "
     "confirmed score, with a 95 % t-interval over the fresh seeds; below 0 the search's score was too good. Above the bias "
@@ -35,12 +35,16 @@ def tidy(arms: Sequence[Arm], search: Sequence[Record]) -> pd.DataFrame:
     """One row a search and size: `trials` there, its `best` few, `n` fresh seeds that all of these have."""
     fresh = {(arm.comparison, str(arm.config)): arm for arm in arms if arm.comparison.phase == "confirm"}
     searches: dict[Any, list[Record]] = defaultdict(list)
+    tried: Counter[Any] = Counter()
     for trial in search:
         config = trial.config
         form = (group_name(config, regions=True), config.get("budget") or 0, str(config["dim"]), str(config["width"]))
         searches[comparison_of(trial), seeds_of(trial), form].append(trial)
+        tried[comparison_of(trial), seeds_of(trial), form[0]] += 1
     found = []
-    for (comparison, _, (strategy, budget, *_)), trials in sorted(searches.items(), key=lambda item: item[0]):
+    for (comparison, own, (strategy, budget, *_)), trials in sorted(searches.items(), key=lambda item: item[0]):
+        if tried[comparison, own, strategy] == 1:
+            continue  # nothing was chosen, as in the race of an advice
         few: list[tuple[Record, Arm]] = []
         for trial in sorted(trials, key=lambda one: (one.quality["val_mse"], one.run_id)):
             arm = fresh.get((comparison._replace(phase="confirm"), str(arm_config(trial))))

@@ -3,7 +3,6 @@
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.report import anchors as anchor
 from ue_bench.report import choose, style
@@ -47,10 +46,7 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
                 continue
             axes.vlines(points["total_bytes"], points["low"], points["high"], color=looks[name].color, linewidth=0.8, alpha=0.5)
             style.points(axes, points, "total_bytes", "mse", looks[name], joined=False)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size)))
+        style.log_axis(axes, bytes_text)
         axes.set_title(style.heading(title))
         axes.set_xlabel("total bytes: table + auxiliary + vocabulary")
         axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
