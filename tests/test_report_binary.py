@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from itertools import chain
+from types import SimpleNamespace
 
 import fake_records as fake
 import pandas as pd
@@ -17,6 +18,7 @@ from ue_bench.report.statistics import interval
 from ue_bench.report.summary import panel, summarise
 from ue_bench.report.tables import note, tables
 from ue_bench.report.terminal import print_summary
+from ue_bench.report.text import micros_text
 
 LABELS = {"task": "binary", "negative_at_most": 2.0, "positive_at_least": 4.0}
 
@@ -110,12 +112,19 @@ def test_figures_and_page_say_what_they_show(built):
     assert "test AUC" in text
 
 
-def test_the_terminal_shows_both_in_eighty_columns(built):
+@pytest.mark.parametrize("hollow", [True, False])
+def test_the_terminal_shows_auc_in_eighty_columns(built, hollow):
+    """Whole to the last column, where a row is as wide as it may be."""
+    frame = built.summary.assign(beats_bias=not hollow, latency_us=12_345.6, latency_unstable=True)
+    frame.loc[frame["budget"] == 14_016, "n"] = 1  # of 3, which is told
     console = Console(width=80, record=True, file=io.StringIO())
-    print_summary(built, console)
+    print_summary(SimpleNamespace(**{**vars(built), "summary": frame}), console)
     text = console.export_text()
     assert "AUC" in text
-    assert "log loss" in text
+    assert "log loss is in the report" in " ".join(text.split())
     assert "…" not in text
+    rows = [line for line in text.splitlines() if line.count(".") >= 4 and "[" in line]
+    assert len(rows) == 4
+    assert sum(line.rstrip().endswith(f"~{micros_text(12_345.6)}") for line in rows) == 4
     row = built.summary.iloc[0]
     assert f"{row['test_auc_mean']:.4f}" in text

@@ -127,7 +127,7 @@ def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7) -> None:
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-    for within in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+    for within in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1, 3), (1,)):
         ticks = [part * 10**decade for decade in decades for part in within if low <= part * 10**decade <= high]
         if len(ticks) <= most:
             break

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ROWS = 25  # at the most, for one feature set
 COMPARISONS = 6  # of several studies: with more of them a table each would be too long to read
-_MORE = {"auc": "AUC", "log_loss": "log loss"}  # of a binary task: their means; the report has the intervals
 _SHORT = {"mean": "mean", "item_mean": "item mean", "bias": "bias model", "mf": "matrix factorisation"}
 
 
@@ -69,8 +68,8 @@ def _table(part: pd.DataFrame, title: str) -> Table:
     for name in ("budget", "total"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(f"{what} MSE [95 %]", no_wrap=True)
-    for name in _MORE if is_binary(part) else ():
-        table.add_column(_MORE[name], justify="right", no_wrap=True)
+    if is_binary(part):  # its mean; there is no room for the log loss
+        table.add_column("AUC", justify="right", no_wrap=True)
     table.add_column(f"µs/{BATCH}", justify="right", no_wrap=True)
     previous: Any = None
     for row in records(best_rows(part)):
@@ -82,7 +81,7 @@ def _table(part: pd.DataFrame, title: str) -> Table:
             "" if previous == budget else budget,
             bytes_text(row["total_bytes"]),
             _mse(row),
-            *(mse_text(row[f"{_part(row)}_{name}_mean"]) for name in (_MORE if is_binary(part) else ())),
+            *([mse_text(row[f"{_part(row)}_auc_mean"])] if is_binary(part) else []),
             _micros(row),
         )
         previous = budget
@@ -112,6 +111,8 @@ def _notes(part: pd.DataFrame) -> str:
     lines = [f"anchors: {', '.join(text for text in known if NOTHING not in text) or NOTHING}"]
     if part["beats_bias"].eq(False).any():
         lines.append("▽ not better than the bias model")
+    if is_binary(part):
+        lines.append("MSE is the Brier score; log loss is in the report")
     if part["latency_unstable"].eq(True).any():
         lines.append("~ unstable timing")
     shown = min(len(part), ROWS)
