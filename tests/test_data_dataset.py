@@ -1,5 +1,7 @@
 """Features, splits, encoding and anchors on small data, against plain transcriptions of what they say they do."""
 
+from dataclasses import replace
+
 import movielens_files as official
 import numpy as np
 import pandas as pd
@@ -240,6 +242,26 @@ def test_anchors_are_what_they_say(hundred, name):
             else:
                 assert scores[key] is None
     assert (got["mean"]["test_mse"] is None) == (name == "article")
+
+
+@pytest.mark.parametrize("times", [0.01, 40.0])
+def test_the_scale_of_a_target_that_is_no_rating_does_not_matter(times):
+    """In minutes or in hours: the same predictors. Of ratings their scale is known, and the penalty was chosen on it."""
+    world = load("planted-low-rank")
+    encoded = encode(world, ("user_id", "movie_id"), split(world, "random", 0))
+    scaled = replace(encoded, ratings=(encoded.ratings * np.float32(times)))
+    one, other = (anchors(rows, stars=False) for rows in (encoded, scaled))
+    for name, scores in one.items():
+        for part, mse in scores.items():
+            assert other[name][part] == pytest.approx(mse * times**2, rel=1e-4)
+    assert one["mf"]["test_mse"] < 0.9 * one["bias"]["test_mse"]
+    assert anchors(scaled)["mf"]["test_mse"] != pytest.approx(one["mf"]["test_mse"] * times**2, rel=0.05)
+
+
+def test_a_constant_target_leaves_nothing_to_explain(hundred):
+    encoded = encode(hundred, ("gender",), split(hundred, "random", 1))
+    flat = replace(encoded, ratings=np.full_like(encoded.ratings, 3.0))
+    assert anchors(flat, stars=False)["mf"]["test_mse"] == 0
 
 
 def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():

@@ -94,7 +94,9 @@ def _run(
             with measure.PeakMemory(device) as memory:
                 watch, angles = diagnose.watch(model, on_evaluation) if config.diagnose else (on_evaluation, None)
                 done = fit(model, rows["train"], rows["val"], recipe, watch)
-            quality = judge(model, rows, data.anchors(encoded, config.task == "binary"), encoded, done)
+            binary = config.task == "binary"
+            anchors = data.anchors(encoded, binary, stars=dataset.unit == "ratings" and not binary)
+            quality = judge(model, rows, anchors, encoded, done)
             if angles is not None:
                 quality["diagnostics"] = angles
             cost |= {

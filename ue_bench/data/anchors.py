@@ -14,7 +14,7 @@ DIGITS = 12  # of a prediction that is ranked: means that are equal but for the 
 _PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 
 
-def anchors(encoded: Encoded, binary: bool = False) -> dict[str, dict[str, float | None]]:
+def anchors(encoded: Encoded, binary: bool = False, stars: bool = True) -> dict[str, dict[str, float | None]]:
     """MSE of each trivial predictor on each part: errors summed, rows counted, divided once; None for an empty part.
 
     binary: the target is labels 0 and 1, and AUC and log loss stand beside the MSE. The predictors are the same: what they
@@ -22,7 +22,8 @@ def anchors(encoded: Encoded, binary: bool = False) -> dict[str, dict[str, float
 
     `mean`: mu, the mean of training. `item_mean`: the plain mean of the movie's training ratings.
     `bias`: mu + b_i + b_u with b_i = sum(r - mu) / (n_i + 5), then b_u = sum(r - mu - b_i) / (n_u + 5).
-    `mf`: the bias model and factors fitted to what it leaves, `factors.explained`.
+    `mf`: the bias model and factors fitted to what it leaves, `factors.explained`. stars: whether the target is the ratings whose
+    scale its penalty is for; what is left of another target is brought to their spread first.
     A movie or user that training lacks adds 0 to mu. Raises BenchError when there are no training rows.
     """
     train = encoded.parts == TRAIN
@@ -64,7 +65,9 @@ def anchors(encoded: Encoded, binary: bool = False) -> dict[str, dict[str, float
     explain(per(encoded.item, rest, DAMPING))
     explain(per(encoded.user, rest, DAMPING))
     found["bias"] = scores()
-    explain(factors.explained(encoded.user, encoded.item, rest, train))
+    scale = 1.0 if stars else (rest[train].std() or 1.0) / factors.SPREAD
+    left = rest if stars else rest / scale
+    explain(factors.explained(encoded.user, encoded.item, left, train) * scale)
     return found | {"mf": scores()}
 
 
