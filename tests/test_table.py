@@ -151,6 +151,15 @@ def test_a_gzipped_csv_file(tmp_path):
         data.load("t.csv.gz", tmp_path, asked)
 
 
+@pytest.mark.parametrize("name", ["t.tsv", "T.TSV.GZ"])
+def test_a_file_with_tabs(tmp_path, name):
+    text = b'x\ty\na,b\t1\n"c\td"\t2\n'
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    found = data.load(name, tmp_path, Definition(name, "y", ("x",)).to_dict())
+    assert found.column("x").to_list() == ["a,b", "c\td"]
+    assert found.target.tolist() == [1, 2]
+
+
 GOOD = b"x,y\na,1\nb,2\n"
 FAULTS = {
     "empty": ("t.csv", b"", "Empty CSV file"),
@@ -159,10 +168,12 @@ FAULTS = {
     "twice": ("t.csv", b"x,x,y\na,b,1\n", "two columns are named 'x'"),
     "torn": ("t.csv", GOOD + b"c\n", "row 4 has 1 values, but there are 2 columns: 'c'"),
     "too many": ("t.csv", GOOD + b"c,3,4\n", "row 4 has 3 values"),
-    "no text": ("t.csv", b"x,y\n\xff\xfe,1\n", "UTF8"),
+    "no text": ("t.csv", b"x,y\n\xff\xfe,1\n", "UTF8.*must be in UTF-8"),
+    "semicolons": ("t.csv", b"x;y\na;1\n", "its first line is one column, 'x;y'; values are separated by commas in a .csv file"),
+    "commas": ("t.tsv", GOOD, "its first line is one column, 'x,y'"),
     "no parquet": ("t.parquet", GOOD, "not a parquet file"),
     "empty parquet": ("t.parquet", b"", "0 bytes"),
-    "other kind": ("t.xlsx", GOOD, "must end in .csv, .csv.gz, .parquet"),
+    "other kind": ("t.xlsx", GOOD, "must end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet"),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, Definition, define
-from ue_bench.data.definition import SUFFIXES, form_of
+from ue_bench.data.definition import FORMS, form_of
 from ue_bench.errors import BenchError, unknown
 
 TABLE_KEYS = tuple(f.name for f in fields(Definition))
@@ -44,9 +44,7 @@ def ask(dataset: str, data_dir: Path | None, features: str | None, options: Mapp
         return _from_toml(Path(dataset), data_dir)
     if dataset in DATASETS or not (given or form_of(dataset)):
         if dataset not in DATASETS:
-            raise BenchError(
-                f"{unknown('data set', dataset, DATASETS)}; or give the path of a table ({', '.join(SUFFIXES)}, .toml)"
-            )
+            raise BenchError(f"{unknown('data set', dataset, DATASETS)}; or give the path of a table ({', '.join(FORMS)}, .toml)")
         task = DATASETS[dataset].task
         return Asked({"dataset": dataset} | ({} if task == RunConfig().task else {"task": task}), data_dir)
     path = _place(dataset, data_dir)

@@ -6,8 +6,6 @@ from typing import Any
 
 from ue_bench.errors import BenchError, unknown
 
-SUFFIXES = {".csv": False, ".csv.gz": False, ".parquet": True}  # of the files that can be read: whether they are Parquet
-
 
 @dataclass(frozen=True)
 class Form:
@@ -22,9 +20,19 @@ class Form:
     columns: tuple[str, ...] = ()
 
 
+# of the files that can be read, by the ends of their names
+FORMS = {
+    ".csv": Form(),
+    ".csv.gz": Form(),
+    ".tsv": Form(separator="\t"),
+    ".tsv.gz": Form(separator="\t"),
+    ".parquet": Form(parquet=True),
+}
+
+
 def form_of(name: str) -> Form | None:
     """The form of a file by the end of its name, or None: it is no table."""
-    return next((Form(parquet) for suffix, parquet in SUFFIXES.items() if name.lower().endswith(suffix)), None)
+    return next((form for suffix, form in FORMS.items() if name.lower().endswith(suffix)), None)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from ue_bench.data.definition import SUFFIXES, Form, form_of
+from ue_bench.data.definition import FORMS, Form, form_of
 from ue_bench.data.files import folder_checksum
 from ue_bench.errors import BenchError, unknown
 
@@ -48,7 +48,10 @@ class TableFiles:
         return first
 
     def require(self, names: tuple[str, ...]) -> None:
-        """Raise BenchError for the first name that is no column."""
+        """Raise BenchError for the first name that is no column, and for a header that has another separator."""
+        if len(self.columns) == 1 and any(sign in self.columns[0] for sign in ",;\t|"):
+            raise BenchError(f"{self.paths[0]}: its first line is one column, {self.columns[0][:60]!r}; values are separated by "
+                             "commas in a .csv file, by tabs in a .tsv file")  # fmt: skip
         for name in names:
             if name not in self.columns:
                 raise unknown(f"column of {self.paths[0].name}", name, self.columns)
@@ -73,7 +76,7 @@ def find(folder: Path, name: str, form: Form | None = None) -> TableFiles:
     """The file of that name in the folder, or all files that the pattern fits. Raises BenchError for none, and for a folder."""
     given, form = folder / name, form or form_of(name)
     if form is None:
-        raise BenchError(f"{given}: not the name of a table; it must end in {', '.join(SUFFIXES)}")
+        raise BenchError(f"{given}: not the name of a table; it must end in {', '.join(FORMS)}")
     try:
         if not folder.is_dir():
             raise BenchError(f"{given}: no folder {folder}; give the path of a CSV or Parquet file")
@@ -127,6 +130,7 @@ def _told(path: Path) -> Iterator[list[str]]:
         yield torn
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         why = torn[0] if torn else getattr(error, "strerror", None) or str(error).split("\n")[0]
+        why += "; the text must be in UTF-8" * ("UTF8" in why)
         raise BenchError(f"{path}: {why}") from error
 
 

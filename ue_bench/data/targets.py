@@ -45,7 +45,7 @@ def targets_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
         found = column.replace_strict(_TRUTH, default=column.cast(pl.Float64, strict=False), return_dtype=pl.Float64)
         found = found.set(column.is_in(absent), None)
         bad = found.is_null() & column.is_not_null() & ~column.is_in(absent)
-        _require(column, ~bad.fill_null(False), "is no number")
+        _require(column, ~bad.fill_null(False), "is no number; a target is numbers, or true and false")
     elif not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
         raise BenchError(f"target {column.name!r} holds {kind}; it must hold numbers or truth values")
     numbers = found.cast(pl.Float64).fill_nan(None).cast(pl.Float32, strict=False)
