@@ -1,7 +1,6 @@
 """The program itself: its exit codes, what bad input and an interrupt do, and the options that several commands have."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import click
 
+from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.errors import BenchError
 from ue_bench.version import __version__
 
@@ -20,15 +20,6 @@ class BadInput(click.ClickException):
     exit_code = 2
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever runs is ended as by Ctrl-C."""
-
-
-def _terminate(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and what it started may take a moment
-    raise Terminated
-
-
 class Commands(click.Group):
     """A group whose commands tell a bad input, and too little memory, in one line with exit code 2.
 
@@ -36,19 +27,19 @@ class Commands(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        before = signal.signal(signal.SIGTERM, _terminate)
-        try:
-            return super().invoke(ctx)
-        except BenchError as error:
-            raise BadInput(str(error)) from error
-        except MemoryError as error:
-            raise BadInput(f"out of memory ({error}); choose a smaller table or batch") from error
-        except KeyboardInterrupt as stop:
-            what, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
-            click.echo(f"{what}: nothing that was finished is lost; the same command runs what is missing", err=True)
-            ctx.exit(code)
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        with stoppable() as settle:
+            try:
+                done = super().invoke(ctx)
+                settle()
+                return done
+            except BenchError as error:
+                raise BadInput(str(error)) from error
+            except MemoryError as error:
+                raise BadInput(f"out of memory ({error}); choose a smaller table or batch") from error
+            except KeyboardInterrupt as stop:
+                what, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
+                click.echo(f"{what}: nothing that was finished is lost; the same command runs what is missing", err=True)
+                ctx.exit(code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
