@@ -26,6 +26,6 @@ if __name__ == "__main__":
     import ue_bench.study
 
     ue_bench.study.find = find
-    from ue_bench.cli import entry
+    from ue_bench.cli import main
 
-    entry()
+    main()

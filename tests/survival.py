@@ -94,12 +94,12 @@ def _command(request: dict[str, Any]) -> None:
         shim.survival_arm(folder.encode(), ctypes.c_long(n), full)
     if "no_space_after" in request:
         _fill_disk(request["no_space_after"])
-    from ue_bench.cli import entry
+    from ue_bench.cli import main
 
     sys.argv = ["ue-bench", *request["arguments"]]
     code = 0
     try:
-        entry()
+        main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:

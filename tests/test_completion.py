@@ -76,9 +76,9 @@ def asked(words: str, number: int, *code: str) -> subprocess.CompletedProcess[st
 
 def test_nothing_heavy_is_loaded():
     code = (
-        "import sys, atexit; sys.argv[0] = 'ue-bench'; from ue_bench.cli import entry\n"
+        "import sys, atexit; sys.argv[0] = 'ue-bench'; from ue_bench.cli import main\n"
         f"atexit.register(lambda: print(sorted(set(sys.modules) & set({HEAVY}))))\n"
-        "entry()"
+        "main()"
     )
     done = asked("ue-bench run --strategy unif", 3, "-c", code)
     assert done.stdout.splitlines() == ["plain,unified", "[]"], done.stderr
@@ -95,7 +95,7 @@ def test_the_script(shell, tmp_path):
 
 def test_bash_completes_with_it(tmp_path):
     program = tmp_path / "ue-bench"
-    program.write_text(f"#!{sys.executable}\nfrom ue_bench.cli import entry\nentry()\n")
+    program.write_text(f"#!{sys.executable}\nfrom ue_bench.cli import main\nmain()\n")
     program.chmod(0o755)
     script = CliRunner().invoke(main, ["completion", "bash"], catch_exceptions=False).stdout
     ask = f'{script}\nCOMP_WORDS=(ue-bench study var); COMP_CWORD=2; _ue_bench_completion "{program}"; echo "${{COMPREPLY[@]}}"'

@@ -94,7 +94,7 @@ def test_a_study_that_is_killed_again_and_again_arrives(commands, undisturbed, q
 
 # ---- a command with a forkserver of its own, as a user starts it
 
-WHOLE = "import sys, survival; from ue_bench import cli, study; study.find = survival.STUDIES.get; cli.entry()"
+WHOLE = "import sys, survival; from ue_bench import cli, study; study.find = survival.STUDIES.get; cli.main()"
 
 
 @pytest.fixture

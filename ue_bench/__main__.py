@@ -1,4 +1,4 @@
-from ue_bench.cli import entry
+from ue_bench.cli import main
 
 if __name__ == "__main__":
-    entry()
+    main()

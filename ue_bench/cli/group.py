@@ -1,7 +1,5 @@
 """The program itself: its exit codes, what bad input and an interrupt do, and the options that several commands have."""
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,18 +47,6 @@ def main() -> None:
 
     Example: ue-bench run --strategy unified --budget 28kB --seed 0
     """
-
-
-def entry() -> None:
-    """The program. An interrupt while C code loads leaves Python to end itself by a signal, whatever was handled: not so here."""
-    try:
-        main()
-    except SystemExit as ended:
-        if ended.code in (INTERRUPTED, TERMINATED):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(ended.code)
-        raise
 
 
 def shared(*names: str) -> Callable[[Any], Any]:
