@@ -54,7 +54,9 @@ def test_equals_the_literal_program_and_is_50_times_as_fast(movielens_100k):
         assert (mine["train_mse"], mine["val_mse"]) == pytest.approx(theirs, rel=1e-5), f"step {step + 1}"
     ratio = min(literal) / (ours.cost["train_seconds"] / ours.cost["steps"])
     print(f"ratio {ratio:.0f}")
-    assert ratio >= (50 if sys.version_info < (3, 12) else 40)  # newer Pythons run the literal program's loops faster
+    if sys.version_info >= (3, 12) and 40 <= ratio < 50:
+        pytest.xfail(f"{ratio:.0f}, not 50: from Python 3.12 on the literal program's loops take three quarters of the time")
+    assert ratio >= 50
 
 
 def test_the_split_cannot_tell_strategies_apart():

@@ -73,11 +73,7 @@ SIZES = {name for name, kind, _ in OPTIONS if kind is int} | {"budget", "lookups
 def options(draw):
     given = []
     for name in draw(st.lists(st.sampled_from([*NAMES, "seed", "option", "plugin"]), min_size=1, max_size=3, unique=True)):
-        value = draw(
-            sizes | words
-            if name in SIZES or name == "seed"
-            else words | numbers.map(lambda n: f"{n:.9g}" if isinstance(n, float) else str(n))
-        )
+        value = draw(words | (sizes if name in SIZES or name == "seed" else numbers.map(str)))
         if name == "option":
             value = f"{draw(words)}={value}"
         given.append(f"--{name.replace('_', '-')}={value}")
