@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ue_bench.data import anchors, encode, load, pypi, split
+from ue_bench.data import anchors, encode, factors, load, pypi, split
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.layouts import GENRES_100K
 
@@ -50,6 +50,13 @@ def test_sizes_and_anchors_of_the_splits(movielens_100k):
     sizes, scores, unseen = found("global_temporal")
     assert sizes == [80_000, 10_000, 10_000]
     assert unseen > 0.8
+
+
+def test_the_penalty_of_the_factors_was_chosen_on_this_spread(movielens_100k):
+    """What the bias model leaves of the training ratings, on the two splits that it was chosen on."""
+    for seed in (0, 1):
+        scores = anchors(encode(movielens_100k, ("user_id",), split(movielens_100k, "random", seed)))
+        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(factors.SPREAD, abs=0.002)
 
 
 def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, tmp_path):

@@ -10,6 +10,7 @@ from ue_bench.report import anchors, choose, placing, ranks, style
 from ue_bench.report.arms import collect
 from ue_bench.report.sections import allocation, forms, latency, latency_mse, memory, methods, pareto, table_size, training
 from ue_bench.report.summary import score, summarise
+from ue_bench.report.text import bytes_text
 
 
 def arm(budget, scores, strategy="unified", **asked):
@@ -210,6 +211,25 @@ def test_nothing_to_draw_in_latency_training_and_allocation():
     assert forms.tidy([], summarise([])).empty
     assert latency_mse.tidy([], summarise([])).empty
     assert allocation.tidy([], summarise([])).empty
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (3_400, 224_000, ["5.0 kB", "10 kB", "20 kB", "50 kB", "100 kB", "200 kB"]),
+        (48_000, 251_000, ["50 kB", "60 kB", "80 kB", "100 kB", "150 kB", "200 kB"]),
+        (50_900, 54_100, ["51 kB", "52 kB", "53 kB", "54 kB"]),
+        (50, 2e14, ["100 B", "10 kB", "1.0 MB", "100 MB", "10 GB", "1.0 TB", "100 TB"]),
+    ],
+)
+def test_a_logarithmic_axis_has_round_numbers_however_long_it_is(low, high, shown):
+    _, grid = style.canvas(1, 1, 5, 4)
+    axes = grid[0, 0]
+    axes.plot([low, high], [1, 2])
+    axes.margins(x=0)
+    style.log_axis(axes, bytes_text)
+    assert [label.get_text() for label in axes.get_xticklabels()] == shown
+    assert len(axes.get_xticks(minor=True)) == 0
 
 
 def test_too_many_lines_leave_each_strategy_its_best_on_validation():

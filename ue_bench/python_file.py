@@ -12,8 +12,8 @@ def run(path: Path, kind: str) -> ModuleType | None:
 
     kind: what it is, so that files of one name and of two kinds are two modules.
     """
-    # not Path.is_file, to which a name that is too long is an error
     name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
+    # not Path.is_file, to which a name that is too long is an error
     spec = importlib.util.spec_from_file_location(name, path) if path.suffix == ".py" and os.path.isfile(path) else None
     if spec is None or spec.loader is None:
         return None

@@ -95,7 +95,7 @@ def _run(
                 watch, angles = diagnose.watch(model, on_evaluation) if config.diagnose else (on_evaluation, None)
                 done = fit(model, rows["train"], rows["val"], recipe, watch)
             binary = config.task == "binary"
-            anchors = data.anchors(encoded, binary, stars=dataset.unit == "ratings" and not binary)
+            anchors = data.anchors(encoded, binary, stars=dataset.stars and not binary)
             quality = judge(model, rows, anchors, encoded, done)
             if angles is not None:
                 quality["diagnostics"] = angles

@@ -71,6 +71,11 @@ class Dataset(ABC):
         return "rows"
 
     @property
+    def stars(self) -> bool:
+        """Whether the target is ratings in stars, the scale that matrix factorisation was tuned on."""
+        return False
+
+    @property
     @abstractmethod
     def target(self) -> np.ndarray:
         """What is predicted: float32 [N], finite, not to be written to."""

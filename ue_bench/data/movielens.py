@@ -44,6 +44,10 @@ class MovieLens(Dataset):
         return "ratings"
 
     @property
+    def stars(self) -> bool:
+        return True
+
+    @property
     def features(self) -> tuple[str, ...]:
         of_users = [] if self.users is None else self.users.columns[1:]
         return ("user_id", "movie_id", *of_users, *self.items.columns[1:])

@@ -48,10 +48,7 @@ class TableFiles:
         return first
 
     def require(self, names: tuple[str, ...]) -> None:
-        """Raise BenchError for the first name that is no column, and for a header that has another separator."""
-        if len(self.columns) == 1 and any(sign in self.columns[0] for sign in ",;\t|"):
-            raise BenchError(f"{self.paths[0]}: its first line is one column, {self.columns[0][:60]!r}; values are separated by "
-                             "commas in a .csv file, by tabs in a .tsv file")  # fmt: skip
+        """Raise BenchError for the first name that is no column."""
         for name in names:
             if name not in self.columns:
                 raise unknown(f"column of {self.paths[0].name}", name, self.columns)
@@ -105,6 +102,9 @@ def _header(path: Path, form: Form) -> tuple[str, ...]:
         else:
             with _text(path) as stream, _reader(stream, form, None, torn) as reader:
                 names = reader.schema.names
+            if len(names) == 1 and any(sign in names[0] for sign in ",;\t|"):
+                raise BenchError(f"{path}: its first line is one column, {names[0][:60]!r}; values are separated by commas in a "
+                                 ".csv file, by tabs in a .tsv file")  # fmt: skip
     for place, name in enumerate(names):
         if name in names[:place]:
             raise BenchError(f"{path}: two columns are named {name!r}; rename one")

@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ue_bench.report.frames import groups
 from ue_bench.report.hover import hover
@@ -131,6 +131,8 @@ def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7) -> None:
         ticks = [part * 10**decade for decade in decades for part in within if low <= part * 10**decade <= high]
         if len(ticks) <= most:
             break
+    if len(ticks) < 2:  # within a few per cent
+        ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     shown = ticks[:: 1 + len(ticks) // (most + 1)]  # of many decades, each second one or fewer
     axes.set_xticks(shown, map(text, shown))
     axes.xaxis.set_minor_locator(NullLocator())
