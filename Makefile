@@ -44,9 +44,9 @@ test-slow: $(STAMP)  ## Run the slow tests too.
 test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
 	$(OLDEST)/bin/python -m pytest
 
-$(OLDEST)/.installed: pyproject.toml tests/oldest.py
+$(OLDEST)/.installed: pyproject.toml tests/helpers/oldest.py
 	$(PYTHON) -m venv --clear $(OLDEST)
-	$(OLDEST)/bin/python tests/oldest.py > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python tests/helpers/oldest.py > $(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/oldest.txt --editable '.[dev]'
 	@touch $(OLDEST)/.installed
 
@@ -65,7 +65,7 @@ dist: $(STAMP)  ## Build the source archive and the wheel into dist/.
 	$(BIN)/python -m build
 
 wheel-check: $(STAMP)  ## Build both, install the wheel alone in clean environments, and use it there.
-	$(BIN)/python -m pytest -n 0 -m '' tests/test_package.py
+	$(BIN)/python -m pytest -n 0 -m '' tests/whole/test_package.py
 
 clean:  ## Remove the virtual environment and caches. Records and the data cache stay.
 	rm -rf $(VENV) $(AUDIT) $(OLDEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,13 @@ ARTICLE = RunConfig(
     budget=1000 * 10 * 4,  # 1,000 rows of 10 float32 numbers
     dim=10,
     lookups={"user_id": 2, "movie_id": 2},
-    hash_seeds={"user_id": [0, 1], "movie_id": [2, 3], "age": [4], "occupation": [5], "zip_code": [6]},
+    hash_seeds={
+        "user_id": [0, 1],
+        "movie_id": [2, 3],
+        "age": [4],
+        "occupation": [5],
+        "zip_code": [6],
+    },
     init="normal",
     init_scale=1.0,
     rating_bias="default",
@@ -26,4 +32,8 @@ ARTICLE = RunConfig(
     epochs=100,
     patience=None,
 )
-STUDY = Study(question="what does the article's own program find?", parts=(Grid((ARTICLE,), seeds=1),), latency=False)
+STUDY = Study(
+    question="what does the article's own program find?",
+    parts=(Grid((ARTICLE,), seeds=1),),
+    latency=False,
+)

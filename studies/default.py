@@ -17,7 +17,11 @@ from ue_bench.study import Grid, Search, Study
 
 def some_arms(exact: RunConfig) -> tuple[RunConfig, ...]:
     """All forms with two lookups of 8, and with one of 16 those that tell what the second is worth."""
-    return *arms(exact, (2,)), replace(exact, strategy="unified"), replace(exact, strategy="per_feature")
+    return (
+        *arms(exact, (2,)),
+        replace(exact, strategy="unified"),
+        replace(exact, strategy="per_feature"),
+    )
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:

@@ -16,7 +16,11 @@ from ue_bench.study import Grid, Study
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)
-HEADS: tuple[dict[str, Any], ...] = ({"head": "mlp"}, {"head": "dcn", "hidden": 192}, {"head": "dot", "hidden": 16})
+HEADS: tuple[dict[str, Any], ...] = (
+    {"head": "mlp"},
+    {"head": "dcn", "hidden": 192},
+    {"head": "dot", "hidden": 16},
+)
 BOTH: tuple[dict[str, Any], ...] = (
     {"strategy": "collisionless"},
     {"strategy": "unified"},
@@ -28,7 +32,10 @@ BOTH: tuple[dict[str, Any], ...] = (
     {"strategy": "multi_hash_sum", "regions": "multiplexed"},
 )
 # These work on `base` alone: at 1/128 of the exact table's bytes even a row of one number for each value is too much.
-EXACT: tuple[dict[str, Any], ...] = ({"strategy": "low_dim_exact", "regions": "multiplexed"}, {"strategy": "int8"})
+EXACT: tuple[dict[str, Any], ...] = (
+    {"strategy": "low_dim_exact", "regions": "multiplexed"},
+    {"strategy": "int8"},
+)
 
 
 def arms(config: RunConfig, forms: tuple[dict[str, Any], ...]) -> tuple[RunConfig, ...]:

@@ -16,9 +16,13 @@ LINEAR = RunConfig(head="linear", dropout=0.0, lr=2e-2, epochs=20)
 
 # five features whose effects add up, in tables of 4,096 rows in which these seeds give every value a row of its own
 ADDITIVE = replace(
-    LINEAR, dataset="planted-additive", features="gender,age,occupation,zip_code,genres", dim=4, budget=4_096 * 4 * 4,
+    LINEAR,
+    dataset="planted-additive",
+    features="gender,age,occupation,zip_code,genres",
+    dim=4,
+    budget=4_096 * 4 * 4,
     hash_seeds={"gender": [0], "age": [1], "occupation": [2], "zip_code": [58], "genres": [4]},
-)  # fmt: skip
+)
 EXACT = replace(ADDITIVE, strategy="collisionless", budget=None, hash_seeds=None)
 EXACT_BYTES = 105 * 4 * 4  # its 100 values, and a row a feature for the unseen
 NOISE = WORLDS["planted-additive"].noise_variance
@@ -26,7 +30,13 @@ NEAR = 0.01 * NOISE
 
 # one feature of many values carries all the variance
 USERS = WORLDS["planted-one-feature"].users
-LOOKUPS = replace(LINEAR, dataset="planted-one-feature", features="user_id,movie_id,gender,age", dim=8, budget=USERS // 2 * 8 * 4)
+LOOKUPS = replace(
+    LINEAR,
+    dataset="planted-one-feature",
+    features="user_id,movie_id,gender,age",
+    dim=8,
+    budget=USERS // 2 * 8 * 4,
+)
 ROWS = 900
 SHARED = replace(LOOKUPS, features="user_id,release_year,genres", budget=ROWS * 8 * 4)
 MARGIN = lost_variance(USERS, ROWS // 3) - lost_variance(USERS, ROWS)
@@ -37,9 +47,18 @@ PURE_NOISE = RunConfig(dataset="planted-noise", features="base", dim=8, budget=4
 
 # effects of two features multiply: three numbers a value hold them, in the same bytes 79 rows of 16 numbers do not
 LOW_RANK = RunConfig(
-    dataset="planted-low-rank", features="user_id,movie_id", head="dot", hidden=8, dropout=0.0, dim=16, budget=5_100, lr=2e-2,
-    init_scale=0.3, epochs=40, patience=8,
-)  # fmt: skip
+    dataset="planted-low-rank",
+    features="user_id,movie_id",
+    head="dot",
+    hidden=8,
+    dropout=0.0,
+    dim=16,
+    budget=5_100,
+    lr=2e-2,
+    init_scale=0.3,
+    epochs=40,
+    patience=8,
+)
 
 
 def named(base: RunConfig, *strategies: str) -> dict[str, RunConfig]:
@@ -55,8 +74,10 @@ SCENARIOS = (
             "collisionless": EXACT,
             "low_dim_exact": replace(EXACT, strategy="low_dim_exact", budget=EXACT_BYTES),
             "unified": ADDITIVE,
-            **{f"per_feature, {rule}": replace(ADDITIVE, strategy="per_feature", region_rule=rule)
-               for rule in ("proportional", "sqrt", "equal")},
+            **{
+                f"per_feature, {rule}": replace(ADDITIVE, strategy="per_feature", region_rule=rule)
+                for rule in ("proportional", "sqrt", "equal")
+            },
         },
         limits=(NEAR, 0.9 * NOISE, 1.1 * NOISE),
     ),
@@ -64,13 +85,19 @@ SCENARIOS = (
         "second-lookup",
         "a second lookup is worth most to user_id",
         "first_wins",
-        {name: replace(LOOKUPS, lookups={name: 2}) for name in ("user_id", "movie_id", "gender", "age")},
+        {
+            name: replace(LOOKUPS, lookups={name: 2})
+            for name in ("user_id", "movie_id", "gender", "age")
+        },
     ),
     Scenario(
         "shared-table",
         f"unified ahead of equal tables by {MARGIN:.3f} +- 15 %",
         "margin",
-        {"unified": SHARED, "per_feature, equal": replace(SHARED, strategy="per_feature", region_rule="equal")},
+        {
+            "unified": SHARED,
+            "per_feature, equal": replace(SHARED, strategy="per_feature", region_rule="equal"),
+        },
         limits=(0.85 * MARGIN, 1.15 * MARGIN),
         seeds=8,
         rehash=True,
@@ -79,8 +106,10 @@ SCENARIOS = (
         "pure-noise",
         "no strategy beats the global mean",
         "mean_holds",
-        {"collisionless": replace(PURE_NOISE, strategy="collisionless", budget=None),
-         **named(PURE_NOISE, "low_dim_exact", *HASHED, "robe")},
+        {
+            "collisionless": replace(PURE_NOISE, strategy="collisionless", budget=None),
+            **named(PURE_NOISE, "low_dim_exact", *HASHED, "robe"),
+        },
     ),
     Scenario(
         "low-rank",
@@ -88,7 +117,7 @@ SCENARIOS = (
         "first_wins",
         named(LOW_RANK, "low_dim_exact", *HASHED),
     ),
-)  # fmt: skip
+)
 
 STUDY = Study(
     question="does the harness find the order that theory fixes, in worlds whose ratings were planted?",

@@ -21,8 +21,20 @@ from ue_bench.study import Grid, Search, Study, shares
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = RunConfig(features="wide", dim=None, width=160, evals_per_epoch=4, patience=2)
 # features of ML-100K and their distinct values
-NAMES = {"user_id": 943, "movie_id": 1682, "gender": 2, "age": 61, "occupation": 21, "zip_code": 795}
-CROSSES = {"genres": 216, "user_id*genres": 44_230, "movie_id*occupation": 18_552, "movie_id*gender": 3_139}
+NAMES = {
+    "user_id": 943,
+    "movie_id": 1682,
+    "gender": 2,
+    "age": 61,
+    "occupation": 21,
+    "zip_code": 795,
+}
+CROSSES = {
+    "genres": 216,
+    "user_id*genres": 44_230,
+    "movie_id*occupation": 18_552,
+    "movie_id*gender": 3_139,
+}
 SHARES = (128, 64, 32, 16, 8, 4, 2)  # of the bytes of an exact table of 16 numbers a value
 SIZES = (64, 16, 4)
 WIDE_SIZES = (512, 128, 32)
@@ -50,17 +62,37 @@ def shared_out(
     names = tuple(names)
     even, total = replace(base, lookups=each), each * len(names)
     return tuple(
-        Search(base, shares(names, total), trials, (even,), compression=size, best=2, seed=seed + place, total=total)
+        Search(
+            base,
+            shares(names, total),
+            trials,
+            (even,),
+            compression=size,
+            best=2,
+            seed=seed + place,
+            total=total,
+        )
         for place, size in enumerate(sizes)
     )
 
 
-def second(base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int) -> tuple[Search, ...]:
+def second(
+    base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int
+) -> tuple[Search, ...]:
     """One lookup more than one a feature, to each feature in turn, beside one lookup everywhere."""
     names = tuple(names)
     total, alone = len(names) + 1, replace(base, lookups=1)
     return tuple(
-        Search(base, shares(names, total), len(names), (alone,), size, best=len(names), seed=seed + place, total=total)
+        Search(
+            base,
+            shares(names, total),
+            len(names),
+            (alone,),
+            size,
+            best=len(names),
+            seed=seed + place,
+            total=total,
+        )
         for place, size in enumerate(sizes)
     )
 
@@ -70,9 +102,13 @@ def both(names: Mapping[str, int], sampler: str) -> Search:
     exact = sum(names.values()) * 16 * 4
     budgets = tuple(max(1, exact // share) for share in SHARES)
     return Search(
-        replace(BASE, budget=budgets[0]), {**up_to_four(names), "dim": (4, 8, 16), "budget": budgets}, trials=32,
-        objectives=("quality.val_mse", "cost.total_bytes"), seed=50, sampler=sampler,
-    )  # fmt: skip
+        replace(BASE, budget=budgets[0]),
+        {**up_to_four(names), "dim": (4, 8, 16), "budget": budgets},
+        trials=32,
+        objectives=("quality.val_mse", "cost.total_bytes"),
+        seed=50,
+        sampler=sampler,
+    )
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
@@ -80,7 +116,14 @@ def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Sea
     return (
         *shared_out(BASE, names, 2, SIZES, trials=30, seed=0),
         *shared_out(BASE, names, 3, SIZES, trials=30, seed=10),
-        *shared_out(replace(BASE, dim=None, width=24 * len(names)), names, 2, [s * 3 // 2 for s in SIZES], trials=30, seed=20),
+        *shared_out(
+            replace(BASE, dim=None, width=24 * len(names)),
+            names,
+            2,
+            [s * 3 // 2 for s in SIZES],
+            trials=30,
+            seed=20,
+        ),
         *shared_out(replace(as_wide(wide), lookups=2), wide, 2, WIDE_SIZES, trials=26, seed=30),
         *second(BASE, names, SIZES, seed=40),
         *second(replace(WIDE, dim=8, width=None, lookups=2), wide, WIDE_SIZES[1:2], seed=45),

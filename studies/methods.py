@@ -17,11 +17,17 @@ from ue_bench.study import Search, Study
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)
-RECIPE = {"lr": (1e-3, 2e-3, 4e-3, 8e-3), "dropout": (0.0, 0.2, 0.4), "weight_decay": (0.0, 1e-6, 1e-5)}
+RECIPE = {
+    "lr": (1e-3, 2e-3, 4e-3, 8e-3),
+    "dropout": (0.0, 0.2, 0.4),
+    "weight_decay": (0.0, 1e-6, 1e-5),
+}
 RULE = {"region_rule": ("proportional", "sqrt", "equal")}
 
 
-def searches(base: RunConfig, compressions: tuple[int, ...], trials: int, seeds: int) -> tuple[Search, ...]:
+def searches(
+    base: RunConfig, compressions: tuple[int, ...], trials: int, seeds: int
+) -> tuple[Search, ...]:
     """One search for each strategy in each of its forms, at the middle size."""
     found = []
     for name, entry in STRATEGIES.items():
@@ -30,12 +36,25 @@ def searches(base: RunConfig, compressions: tuple[int, ...], trials: int, seeds:
             space |= RULE if regions == "separate" else {}
             arm = replace(base, strategy=name, regions=regions)
             middle = compressions[len(compressions) // 2]
-            found.append(Search(arm, space, trials, compression=middle, confirm=compressions, best=1, seeds=seeds))
+            found.append(
+                Search(
+                    arm,
+                    space,
+                    trials,
+                    compression=middle,
+                    confirm=compressions,
+                    best=1,
+                    seeds=seeds,
+                )
+            )
     return tuple(found)
 
 
 STUDY = Study(
     question="which method is best at equal bytes, and does multiplexing help every one of them?",
-    parts=(*searches(BASE, (8, 16, 32), trials=8, seeds=5), *searches(WIDE, (32, 128, 512), trials=8, seeds=5)),
+    parts=(
+        *searches(BASE, (8, 16, 32), trials=8, seeds=5),
+        *searches(WIDE, (32, 128, 512), trials=8, seeds=5),
+    ),
     quick=searches(replace(BASE, epochs=6), (16,), trials=2, seeds=2),
 )

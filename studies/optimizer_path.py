@@ -17,7 +17,9 @@ from ue_bench.study import Grid, Study
 
 def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
     """One shared table as large as the exact one, on each path."""
-    return tuple(replace(exact, strategy="unified", optimizer_path=path) for path in ("dense", "sparse"))
+    return tuple(
+        replace(exact, strategy="unified", optimizer_path=path) for path in ("dense", "sparse")
+    )
 
 
 STUDY = Study(

@@ -28,10 +28,22 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(
-    features="base", task="binary", negative_at_most=2, positive_at_least=4, strategy="collisionless", low_cardinality="exact",
-    dim=30, head="dcn", hidden=192, dropout=0.2, batch_size=128, lr=2e-4, epochs=60, patience=3,
+    features="base",
+    task="binary",
+    negative_at_most=2,
+    positive_at_least=4,
+    strategy="collisionless",
+    low_cardinality="exact",
+    dim=30,
+    head="dcn",
+    hidden=192,
+    dropout=0.2,
+    batch_size=128,
+    lr=2e-4,
+    epochs=60,
+    patience=3,
     evals_per_epoch=2,
-)  # fmt: skip
+)
 EXACT_ROWS, ROWS = 13_215, (13_653, 6_826, 1_365)  # of ML-1M
 COMPRESSIONS = tuple(Fraction(EXACT_ROWS, rows) for rows in ROWS)
 FORMS: tuple[dict[str, Any], ...] = (

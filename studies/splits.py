@@ -17,7 +17,11 @@ from ue_bench.study import Grid, Study
 def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
     """The exact table and each hashed form with two lookups of 8 numbers, on every split."""
     hashed = replace(exact, strategy="unified", lookups=2, dim=8)
-    forms = exact, hashed, *(replace(hashed, strategy="per_feature", region_rule=rule) for rule in RULES)
+    forms = (
+        exact,
+        hashed,
+        *(replace(hashed, strategy="per_feature", region_rule=rule) for rule in RULES),
+    )
     return tuple(replace(form, split=split) for split in CHOICES["split"] for form in forms)
 
 

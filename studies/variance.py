@@ -26,7 +26,11 @@ def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
 
 def parts(exact: RunConfig, compression: int) -> tuple[Grid, ...]:
     """Each seed alone from every point, then all together."""
-    alone = [Grid(arms(exact), (compression,), VALUES, first=point, vary=(seed,)) for point in POINTS for seed in SEEDS]
+    alone = [
+        Grid(arms(exact), (compression,), VALUES, first=point, vary=(seed,))
+        for point in POINTS
+        for seed in SEEDS
+    ]
     return *alone, Grid(arms(exact), (compression,), 16)
 
 

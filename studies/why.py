@@ -15,7 +15,9 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(features="base", diagnose=True)
-WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)  # large tables peak in the first epoch
+WIDE = replace(
+    BASE, features="wide", evals_per_epoch=4, patience=2
+)  # large tables peak in the first epoch
 
 
 def arms(base: RunConfig) -> tuple[RunConfig, ...]:

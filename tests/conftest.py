@@ -21,7 +21,9 @@ def pytest_runtest_protocol(item):
     folder = item.config.rootpath / ".pytest_cache"
     folder.mkdir(exist_ok=True)
     with open(folder / "gate.lock", "w") as gate, open(folder / "road.lock", "w") as road:
-        fcntl.flock(gate, fcntl.LOCK_EX)  # who waits for the road holds it, so that none can pass him for ever
+        fcntl.flock(
+            gate, fcntl.LOCK_EX
+        )  # who waits for the road holds it, so that none can pass him for ever
         fcntl.flock(road, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
         return (yield)

@@ -6,21 +6,29 @@ from ue_bench.version import __version__
 
 if TYPE_CHECKING:
     from ue_bench.config import RunConfig
-    from ue_bench.layer import UnifiedEmbedding
     from ue_bench.record import Record
-    from ue_bench.run import embedding_of, run_once
-    from ue_bench.saved import load
-    from ue_bench.strategies.standalone import embedding
+    from ue_bench.strategies.layers import UnifiedEmbedding, embedding
+    from ue_bench.training.run_once import embedding_of, run_once
+    from ue_bench.training.saved import load
 
-__all__ = ["Record", "RunConfig", "UnifiedEmbedding", "__version__", "embedding", "embedding_of", "load", "run_once"]
+__all__ = [
+    "Record",
+    "RunConfig",
+    "UnifiedEmbedding",
+    "__version__",
+    "embedding",
+    "embedding_of",
+    "load",
+    "run_once",
+]
 _HOMES = {
     "Record": "record",
     "RunConfig": "config",
-    "UnifiedEmbedding": "layer",
-    "embedding": "strategies.standalone",
-    "embedding_of": "run",
-    "load": "saved",
-    "run_once": "run",
+    "UnifiedEmbedding": "strategies.layers",
+    "embedding": "strategies.layers",
+    "embedding_of": "training.run_once",
+    "load": "training.saved",
+    "run_once": "training.run_once",
 }
 
 

@@ -33,7 +33,11 @@ def one_line(text: str) -> str:
 
     A name from a file may hold a line end, a command to the terminal, a mark that turns the reading direction, half a character.
     """
-    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    )
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:

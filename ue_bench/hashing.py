@@ -42,7 +42,9 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
         return torch.tensor(few, dtype=torch.int64).reshape(len(texts), len(seeds))
     column = to_column(values).alias("v").to_frame()
     rows = np.empty((column.height, len(seeds)), np.int64)
-    for lookup, seed in enumerate(seeds):  # one query a seed: a query of several starts polars' thread pool, which costs more
+    for lookup, seed in enumerate(
+        seeds
+    ):  # one query a seed: a query of several starts polars' thread pool, which costs more
         digests = column.select(_xxh32(seed)).to_series().to_numpy()
         _remainder(digests, size, rows[:, lookup])
     return torch.from_numpy(rows)
@@ -71,7 +73,9 @@ def to_bytes(value: Any) -> bytes:
         return value
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return str(int(value)).encode()
-    raise TypeError(f"{value!r} is a {type(value).__name__}; {ALLOWED} (give missing values a category of their own, such as '')")
+    raise TypeError(
+        f"{value!r} is a {type(value).__name__}; {ALLOWED} (give missing values a category of their own, such as '')"
+    )
 
 
 def to_column(values: Any) -> pl.Series:
@@ -89,7 +93,9 @@ def to_column(values: Any) -> pl.Series:
             return pl.Series(values).cast(pl.String)
         values = values.tolist()
     if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
-        raise TypeError(f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or Series of them")
+        raise TypeError(
+            f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or Series of them"
+        )
     return _from_sequence(values)
 
 
@@ -110,7 +116,10 @@ def _from_sequence(values: Sequence[Any]) -> pl.Series:
     if first in (str, bytes):
         try:
             return _from_polars(pl.Series(values, dtype=pl.String if first is str else pl.Binary))
-        except (TypeError, ValueError):  # polars refuses a mixture; ours is legal or told value by value
+        except (
+            TypeError,
+            ValueError,
+        ):  # polars refuses a mixture; ours is legal or told value by value
             return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)
     if set(map(type, values)) == {int} and min(values) >= -(2**63) and max(values) < 2**63:
         return pl.Series(values, dtype=pl.Int64).cast(pl.String)

@@ -31,16 +31,29 @@ def _bar(label: str, total: float | None, unit: str) -> Iterator[Callable[..., N
     from rich import progress as rich_progress
     from rich.console import Console
 
-    amount = rich_progress.DownloadColumn() if unit == "bytes" else rich_progress.MofNCompleteColumn()
+    amount = (
+        rich_progress.DownloadColumn() if unit == "bytes" else rich_progress.MofNCompleteColumn()
+    )
     label = one_line(label)
-    columns = (rich_progress.TextColumn("{task.description}", markup=False), rich_progress.BarColumn(bar_width=20), amount)
+    columns = (
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(bar_width=20),
+        amount,
+    )
     with rich_progress.Progress(
-        *columns, rich_progress.TimeRemainingColumn(elapsed_when_finished=True), console=Console(stderr=True)
+        *columns,
+        rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
     ) as bars:
         task = bars.add_task(label, total=total)
 
         def update(done: float, what: str = "", total: float | None = total) -> None:
-            bars.update(task, completed=done, total=total, description=f"{label}  {one_line(what)[:32]}" if what else label)
+            bars.update(
+                task,
+                completed=done,
+                total=total,
+                description=f"{label}  {one_line(what)[:32]}" if what else label,
+            )
 
         yield update
 
@@ -55,7 +68,15 @@ def _lines(label: str, total: float | None, unit: str) -> Iterator[Callable[...,
             return
         last = now
         of = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
-        left = f", {(now - started) / done * (total - done):,.0f} s left" if total and 0 < done < total else ""
-        print(one_line(f"{label}: {of} {unit}{left}{'; ' + what if what else ''}"), file=sys.stderr, flush=True)
+        left = (
+            f", {(now - started) / done * (total - done):,.0f} s left"
+            if total and 0 < done < total
+            else ""
+        )
+        print(
+            one_line(f"{label}: {of} {unit}{left}{'; ' + what if what else ''}"),
+            file=sys.stderr,
+            flush=True,
+        )
 
     yield update

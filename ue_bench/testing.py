@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError, BudgetError
-from ue_bench.feature import Bags, Feature
+from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.base import LEAST_USED
 
@@ -33,7 +33,11 @@ FEATURES = (  # values, how many are seen, how often
     Feature("flag", ("no", "yes", ""), 3, (60, 30, 10)),
 )
 
-_BAGS = [[n] for n in range(60)] + [[3, 58, 17], [17, 3, 58], [0, 1, 2, 55]]  # of items: each alone, then some together
+_BAGS = [[n] for n in range(60)] + [
+    [3, 58, 17],
+    [17, 3, 58],
+    [0, 1, 2, 55],
+]  # of items: each alone, then some together
 BAGGED = (FEATURES[0], replace(FEATURES[1], bags=Bags.of(_BAGS)), FEATURES[2])
 
 
@@ -53,7 +57,16 @@ class StrategyContract:
         """What the tests build from."""
         name = self.strategy if isinstance(self.strategy, str) else self.strategy.__name__
         known = STRATEGIES[name].regions[0] if isinstance(self.strategy, str) else "multiplexed"
-        spec = Spec(name, FEATURES, (2, 1, 1), 8, self.budget, self.regions or known, "proportional", options=self.options)
+        spec = Spec(
+            name,
+            FEATURES,
+            (2, 1, 1),
+            8,
+            self.budget,
+            self.regions or known,
+            "proportional",
+            options=self.options,
+        )
         return replace(spec, **changes)
 
     def build(self, seed: int = 0, **changes: Any) -> EmbeddingStrategy:
@@ -81,12 +94,16 @@ class StrategyContract:
     def codes(self, rows: int = 64) -> Tensor:
         """Rows of codes, unseen values among them."""
         generator = torch.Generator().manual_seed(1)
-        return torch.stack([torch.randint(f.cardinality, (rows,), generator=generator) for f in FEATURES], dim=1)
+        return torch.stack(
+            [torch.randint(f.cardinality, (rows,), generator=generator) for f in FEATURES], dim=1
+        )
 
     def test_shape(self) -> None:
         built, codes = self.build(), self.codes()
         out = built(codes)
-        assert out.shape == (len(codes), sum(built.widths)), "forward gives [B, W] with W the sum of widths"
+        assert out.shape == (len(codes), sum(built.widths)), (
+            "forward gives [B, W] with W the sum of widths"
+        )
         assert len(built.widths) == len(FEATURES), "widths has one entry a feature"
         assert out.dtype == torch.float32, "vectors are float32"
         assert built(codes[:0]).shape == (0, sum(built.widths)), "an empty batch is legal"
@@ -96,20 +113,31 @@ class StrategyContract:
 
     def test_forward_is_locate_then_embed(self) -> None:
         built, codes = self.build(), self.codes()
-        values = [[feature.values[code] for code in codes[:, i].tolist()] for i, feature in enumerate(FEATURES)]
+        values = [
+            [feature.values[code] for code in codes[:, i].tolist()]
+            for i, feature in enumerate(FEATURES)
+        ]
         located = [built.locate(i, column) for i, column in enumerate(values)]
         assert all(slots.dtype == torch.int64 for slots in located), "slots are int64"
-        assert torch.equal(built.embed(torch.cat(located, dim=1)), built(codes)), "codes and raw values give the same vectors"
+        assert torch.equal(built.embed(torch.cat(located, dim=1)), built(codes)), (
+            "codes and raw values give the same vectors"
+        )
 
     def test_rows_independent(self) -> None:
         built, codes = self.build().eval(), self.codes()
         alone = torch.cat([built(row.unsqueeze(0)) for row in codes])
-        assert torch.allclose(built(codes), alone, atol=1e-6), "a row's vectors do not depend on the other rows of its batch"
+        assert torch.allclose(built(codes), alone, atol=1e-6), (
+            "a row's vectors do not depend on the other rows of its batch"
+        )
 
     def test_same_seed_same_module(self) -> None:
         codes = self.codes()
-        assert torch.equal(self.build(seed=3)(codes), self.build(seed=3)(codes)), "the same seeds give the same module"
-        assert not torch.equal(self.build(seed=3)(codes), self.build(seed=4)(codes)), "another init seed gives another module"
+        assert torch.equal(self.build(seed=3)(codes), self.build(seed=3)(codes)), (
+            "the same seeds give the same module"
+        )
+        assert not torch.equal(self.build(seed=3)(codes), self.build(seed=4)(codes)), (
+            "another init seed gives another module"
+        )
 
     def test_every_parameter_gets_gradient(self) -> None:
         built = self.build()
@@ -126,7 +154,9 @@ class StrategyContract:
             return
         footprint = built.footprint()
         used = footprint.table + footprint.auxiliary
-        assert LEAST_USED * self.budget <= used <= self.budget, f"{used} bytes are used of a budget of {self.budget}"
+        assert LEAST_USED * self.budget <= used <= self.budget, (
+            f"{used} bytes are used of a budget of {self.budget}"
+        )
 
     def test_too_small_a_budget_says_what_works(self) -> None:
         if isinstance(self.strategy, str) and not STRATEGIES[self.strategy].has_budget:
@@ -136,23 +166,37 @@ class StrategyContract:
             self.build(budget=7)
         except BenchError as error:
             told = str(error)
-        assert any(character.isdigit() for character in told), "7 bytes raise BenchError, which states the least that works"
+        assert any(character.isdigit() for character in told), (
+            "7 bytes raise BenchError, which states the least that works"
+        )
 
     def test_footprint_counts_everything(self) -> None:
         built = self.build()
         footprint = built.footprint()
         held = sum(t.numel() * t.element_size() for t in built.state_dict().values())
-        if not any(module.training_only for module in built.modules() if isinstance(module, EmbeddingStrategy)):
-            assert footprint.table + footprint.auxiliary == held, "table and auxiliary are all parameters and persistent buffers"
-        assert (footprint.vocabulary > 0) == bool(built.vocabularies), "a vocabulary that is held is counted"
+        if not any(
+            module.training_only
+            for module in built.modules()
+            if isinstance(module, EmbeddingStrategy)
+        ):
+            assert footprint.table + footprint.auxiliary == held, (
+                "table and auxiliary are all parameters and persistent buffers"
+            )
+        assert (footprint.vocabulary > 0) == bool(built.vocabularies), (
+            "a vocabulary that is held is counted"
+        )
 
     def test_what_is_served_is_what_was_counted(self) -> None:
         built, codes = self.build().eval(), self.codes()
         before = built.footprint()
         built.end_training()
         after = built.footprint()
-        assert (after.table, after.auxiliary) == (before.table, before.auxiliary), "the bytes served are known before training"
-        assert built.training_bytes() == after.table + after.auxiliary, "after training nothing is held that is not served"
+        assert (after.table, after.auxiliary) == (before.table, before.auxiliary), (
+            "the bytes served are known before training"
+        )
+        assert built.training_bytes() == after.table + after.auxiliary, (
+            "after training nothing is held that is not served"
+        )
         out = built(codes)
         assert out.shape == (len(codes), sum(built.widths)), "what is served gives [B, W]"
         assert torch.isfinite(out).all(), "what is served is finite"
@@ -167,8 +211,12 @@ class StrategyContract:
         trained, codes = self.build(seed=5), self.codes()
         restored = self.build(seed=6)
         restored.load_state_dict(copy.deepcopy(trained.state_dict()))
-        assert torch.equal(trained(codes), restored(codes)), "a state_dict carries everything that was learned"
-        assert torch.equal(copy.deepcopy(trained)(codes), trained(codes)), "a copy is the same module"
+        assert torch.equal(trained(codes), restored(codes)), (
+            "a state_dict carries everything that was learned"
+        )
+        assert torch.equal(copy.deepcopy(trained)(codes), trained(codes)), (
+            "a copy is the same module"
+        )
 
     def test_a_bag_is_the_mean_of_its_values(self) -> None:
         """In training, where the strategy's own numbers get gradients, and as it is served."""
@@ -179,13 +227,17 @@ class StrategyContract:
         bag = codes[:1] * (1 - item) + item * 60
         vector, *_, reversed_ = built(torch.cat([bag, codes, bag + item]))
         mean = torch.cat([plain(row.unsqueeze(0)) for row in alone]).mean(0)
-        assert torch.allclose(vector, mean, atol=1e-6), "a bag is the mean of its values, and other features stay as they are"
+        assert torch.allclose(vector, mean, atol=1e-6), (
+            "a bag is the mean of its values, and other features stay as they are"
+        )
         assert torch.allclose(reversed_, mean, atol=1e-6), "the order in a bag does not matter"
         weight = torch.linspace(-1, 1, len(vector))
         (vector * weight).sum().backward()
         (mean * weight).sum().backward()
         for (name, own), other in zip(built.named_parameters(), plain.parameters(), strict=True):
-            given, wanted = (torch.zeros_like(own) if p.grad is None else p.grad.to_dense() for p in (own, other))
+            given, wanted = (
+                torch.zeros_like(own) if p.grad is None else p.grad.to_dense() for p in (own, other)
+            )
             assert torch.allclose(given, wanted, atol=1e-5), (
                 f"parameter {name}: every value of a bag has its share of the gradient"
             )
@@ -198,7 +250,10 @@ class StrategyContract:
         again = self.build(seed=6, features=features, budget=self.budget)
         again.drop_training_only()
         again.load_state_dict(copy.deepcopy(trained.state_dict()))
-        values = [[*feature.values[:40], "a value that no data set has", "", "日本"][-43:] for feature in FEATURES]
+        values = [
+            [*feature.values[:40], "a value that no data set has", "", "日本"][-43:]
+            for feature in FEATURES
+        ]
         rows = [(column * 43)[:43] for column in values]
         assert torch.equal(again.eval().from_values(rows), trained.from_values(rows)), (
             "a strategy built from the features of `to_serve`, with the state of the trained one, gives the same vectors"
@@ -214,19 +269,28 @@ class StrategyContract:
             )
             for one, other in zip(mine.t().tolist(), theirs.t().tolist(), strict=True):
                 same = [one.index(slot) for slot in one] == [other.index(slot) for slot in other]
-                assert same, f"which values of {feature.name} collide must not depend on the order of the features"
+                assert same, (
+                    f"which values of {feature.name} collide must not depend on the order of the features"
+                )
 
     def test_unseen_value_is_legal(self) -> None:
         built = self.build()
         for index in range(len(FEATURES)):
             slots = built.locate(index, ["a value that no data set has", "", "日本", "x" * 5_000])
             assert slots.shape[0] == 4, "locate takes any text"
-        assert torch.isfinite(built(torch.tensor([[feature.cardinality - 1 for feature in FEATURES]]))).all()
+        assert torch.isfinite(
+            built(torch.tensor([[feature.cardinality - 1 for feature in FEATURES]]))
+        ).all()
 
     def test_locate_agrees_across_processes(self) -> None:
         if not isinstance(self.strategy, str):
             return  # the class may live where another process cannot import it
-        asked = {"strategy": self.strategy, "regions": self.regions, "options": self.options, "budget": self.budget}
+        asked = {
+            "strategy": self.strategy,
+            "regions": self.regions,
+            "options": self.options,
+            "budget": self.budget,
+        }
         built = self.build()
         here = [built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]
         assert _ask_elsewhere(self.plugin, asked) == here, "slots differ between processes"
@@ -267,13 +331,22 @@ def _ask_elsewhere(plugin: Path | None, asked: dict[str, Any]) -> Any:
 
 def check(name: str, regions: str, plugin: Path | None = None) -> Iterator[tuple[str, str | None]]:
     """Run the contract's tests on a strategy of the list: each test's name, and what is wrong (None: nothing)."""
-    contract = type("Checked", (StrategyContract,), {"strategy": name, "regions": regions, "plugin": plugin})()
-    for test in [attribute for attribute in vars(StrategyContract) if attribute.startswith("test_")]:
+    contract = type(
+        "Checked", (StrategyContract,), {"strategy": name, "regions": regions, "plugin": plugin}
+    )()
+    for test in [
+        attribute for attribute in vars(StrategyContract) if attribute.startswith("test_")
+    ]:
         try:
             getattr(contract, test)()
         except AssertionError as error:
             yield test, str(error).splitlines()[0] if str(error) else "the assertion does not hold"
-        except Exception as error:  # whatever a stranger's code raises is what this is there to tell
-            yield test, f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        except (
+            Exception
+        ) as error:  # whatever a stranger's code raises is what this is there to tell
+            yield (
+                test,
+                f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            )
         else:
             yield test, None

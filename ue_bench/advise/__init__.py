@@ -1,11 +1,10 @@
-"""Which strategy, table size, dim and lookups for this data and this memory: candidates, rounds of runs, and the answer.
+"""Which strategy, table size, dim and lookups for this data and this memory.
 
-`question` is what is asked, `sizes` what fits, `candidates` what is tried, `rounds` what is run (`runs`, within the time of
-`clock`), `answer` what the records say of it, `lines` the Python that builds the layer, and `text` how it is told.
+`question` is what is asked, `sizes` what fits, `candidates` what is tried, `rounds` what is run
+(`runs`, within the time of `clock`), `answer` what the records say of it, `lines` the Python that
+builds the layer, and `text` the answer in plain text.
 """
 
-from ue_bench.advise.ask import advise
-from ue_bench.advise.question import Question
-from ue_bench.advise.text import told
+import lazy_loader
 
-__all__ = ["Question", "advise", "told"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

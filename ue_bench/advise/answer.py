@@ -20,13 +20,21 @@ from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.arms import Arm, collect, seeds_of
-from ue_bench.report.frames import records as rows_of
-from ue_bench.report.labels import plain_label
-from ue_bench.report.sections.power import TARGET, seeds_needed
-from ue_bench.report.statistics import LEVEL, Paired, differences, holm, paired
-from ue_bench.report.summary import ANCHORS, BATCH, by_seed, key, latency_rows, score, summarise
-from ue_bench.report.verdict import front
+from ue_bench.report.evidence.arms import Arm, collect, seeds_of
+from ue_bench.report.evidence.frames import records as rows_of
+from ue_bench.report.evidence.labels import plain_label
+from ue_bench.report.evidence.power import TARGET, seeds_needed
+from ue_bench.report.evidence.statistics import LEVEL, Paired, differences, holm, paired
+from ue_bench.report.evidence.summary import (
+    ANCHORS,
+    BATCH,
+    by_seed,
+    key,
+    latency_rows,
+    score,
+    summarise,
+)
+from ue_bench.report.evidence.verdict import front
 
 Scores = Mapping[Hashable, float]  # by seeds
 ONE_TABLE = ("unified", "per_feature", "collisionless")  # whose table is rows of D numbers
@@ -49,13 +57,42 @@ class Contestant:
     def told(self) -> dict[str, Any]:
         """As JSON can hold it. Bytes are those of the first run, whose layer the printed lines build."""
         row, cost, found = self.row, self.arm.sample.cost, self.arm.sample.found
-        table = {name: cost[f"{name}_bytes"] for name in ("table", "auxiliary", "vocabulary", "total", "head")}
-        rows = cost["table_bytes"] // (4 * found["dim"]) if self.arm.config["strategy"] in ONE_TABLE else None
-        told = {"label": row["label"], "strategy": row["strategy"], "regions": row["regions"], "region_rule": row["region_rule"]}
-        told |= {"dim": found["dim"], "rows": rows, "lookups": found["lookups"], "budget": row["budget"]}
-        told |= {f"{name}_bytes": value for name, value in table.items()} | {"n": row["n"], "part": row["part"]}
-        told |= {"mse": row["mse"], "low": row["low"], "high": row["high"], "val_mse": row["val_mse_mean"]}
-        told |= {"latency": self.latency, "run_ids": row["run_ids"].split(), "config": self.arm.config}
+        table = {
+            name: cost[f"{name}_bytes"]
+            for name in ("table", "auxiliary", "vocabulary", "total", "head")
+        }
+        rows = (
+            cost["table_bytes"] // (4 * found["dim"])
+            if self.arm.config["strategy"] in ONE_TABLE
+            else None
+        )
+        told = {
+            "label": row["label"],
+            "strategy": row["strategy"],
+            "regions": row["regions"],
+            "region_rule": row["region_rule"],
+        }
+        told |= {
+            "dim": found["dim"],
+            "rows": rows,
+            "lookups": found["lookups"],
+            "budget": row["budget"],
+        }
+        told |= {f"{name}_bytes": value for name, value in table.items()} | {
+            "n": row["n"],
+            "part": row["part"],
+        }
+        told |= {
+            "mse": row["mse"],
+            "low": row["low"],
+            "high": row["high"],
+            "val_mse": row["val_mse_mean"],
+        }
+        told |= {
+            "latency": self.latency,
+            "run_ids": row["run_ids"].split(),
+            "config": self.arm.config,
+        }
         return plain(told)
 
 
@@ -75,17 +112,27 @@ def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> d
     best = quick[0] if quick else min(ranked, key=lambda one: one.micros)
     rivals, known = [one for one in ranked if one is not best], anchors(best)
     return {
-        "dataset": question.base.dataset, "features": question.base.features, "split": question.base.split,
-        "memory": question.memory, "latency_limit_us": limit, "minutes": question.minutes, "study": question.name,
+        "dataset": question.base.dataset,
+        "features": question.base.features,
+        "split": question.base.split,
+        "memory": question.memory,
+        "latency_limit_us": limit,
+        "minutes": question.minutes,
+        "study": question.name,
         "measure": "Brier score" if question.base.task == "binary" else "MSE",
-        "n_values": sizes.n_values, "exact": exact(sizes, question, everyone),
-        "latency_met": None if limit is None else bool(quick), "best": best.told(), "rivals": against(best, rivals, quick),
-        "front": [one.told() for one in on_front(quick or ranked, best)], "anchors": known,
+        "n_values": sizes.n_values,
+        "exact": exact(sizes, question, everyone),
+        "latency_met": None if limit is None else bool(quick),
+        "best": best.told(),
+        "rivals": against(best, rivals, quick),
+        "front": [one.told() for one in on_front(quick or ranked, best)],
+        "anchors": known,
         "learned": next((one["beaten"] for one in known if one["name"] == "mean"), None),
         "left_out": left_out(question, sizes, found, runs),
-        "refused": [*arms.refused], "skipped": runs.skipped,
+        "refused": [*arms.refused],
+        "skipped": runs.skipped,
         "python": python(question, _config(best.arm), sizes.seen),
-    }  # fmt: skip
+    }
 
 
 def contestants(arms: Sequence[Arm]) -> list[Contestant]:
@@ -93,13 +140,21 @@ def contestants(arms: Sequence[Arm]) -> list[Contestant]:
     found = []
     for row in rows_of(score(summarise(arms))):
         arm = by_key[key(row)]
-        timed = [one for one in latency_rows(arm.timings) if (one["source"], one["batch"]) == ("codes", BATCH)]
+        timed = [
+            one
+            for one in latency_rows(arm.timings)
+            if (one["source"], one["batch"]) == ("codes", BATCH)
+        ]
         facts = arm.timings[0] if timed else None
         latency = None
         if facts is not None:
-            shown = {name: timed[0][name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")}
+            shown = {
+                name: timed[0][name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")
+            }
             latency = shown | {"device": facts.config["device"], "threads": facts.found["threads"]}
-        found.append(Contestant(arm, row, by_seed(arm, "validation"), by_seed(arm, row["part"]), latency))
+        found.append(
+            Contestant(arm, row, by_seed(arm, "validation"), by_seed(arm, row["part"]), latency)
+        )
     return found
 
 
@@ -107,10 +162,14 @@ def rank(within: Sequence[Contestant]) -> list[Contestant]:
     """Those with all seeds, by mean validation MSE: first those that stayed in contention and got more seeds than the others."""
     most = max(one.row["n"] for one in within)
     full = [one for one in within if one.row["n"] >= min(SEEDS, max(1, most - 1))]
-    ahead = [one for one in full if one.row["n"] >= most - 1]  # the last seed may have been interrupted
+    ahead = [
+        one for one in full if one.row["n"] >= most - 1
+    ]  # the last seed may have been interrupted
     behind = [one for one in full if one not in ahead]
     return [
-        one for group in (ahead, behind) for one, _ in sorted(_means(group), key=lambda pair: (pair[1], pair[0].row["label"]))
+        one
+        for group in (ahead, behind)
+        for one, _ in sorted(_means(group), key=lambda pair: (pair[1], pair[0].row["label"]))
     ]
 
 
@@ -120,7 +179,9 @@ def _means(group: Sequence[Contestant]) -> list[tuple[Contestant, float]]:
     return [(one, fmean(one.val[seed] for seed in common)) for one in group]
 
 
-def against(best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Contestant]) -> list[dict[str, Any]]:
+def against(
+    best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Contestant]
+) -> list[dict[str, Any]]:
     """Of each rival, in their order: its MSE less that of the best, paired over seeds, Holm-corrected over all of them.
 
     quick: those that meet the limit of latency.
@@ -133,14 +194,25 @@ def against(best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Cont
         if not apart and test.n > 1:
             sd = float(np.std(differences(best.test, one.test), ddof=1))
             needed = seeds_needed(sd, target, (1 - LEVEL) / len(rivals))
-        about = {"p_holm": p, "told_apart": bool(apart), "needed": needed, "needed_for": target if needed else None}
-        told.append(plain(one.told() | {"against_best": test._asdict() | about, "meets_latency": one in quick}))
+        about = {
+            "p_holm": p,
+            "told_apart": bool(apart),
+            "needed": needed,
+            "needed_for": target if needed else None,
+        }
+        told.append(
+            plain(
+                one.told() | {"against_best": test._asdict() | about, "meets_latency": one in quick}
+            )
+        )
     return told
 
 
 def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[Contestant]:
     """Those of which none has as few bytes in all and a lower validation MSE, and the best; the smallest first."""
-    frame = pd.DataFrame([one.row for one in ranked]).assign(mse=[mean for _, mean in _means(ranked)])
+    frame = pd.DataFrame([one.row for one in ranked]).assign(
+        mse=[mean for _, mean in _means(ranked)]
+    )
     chosen = [one for one, on in zip(ranked, front(frame), strict=True) if on or one is best]
     return sorted(chosen, key=lambda one: one.row["total_bytes"])
 
@@ -150,11 +222,23 @@ def anchors(best: Contestant) -> list[dict[str, Any]]:
     short = "test" if best.row["part"] == "test" else "val"
     told = []
     for name in ANCHORS:
-        own = {seeds_of(run): run.quality["anchors"].get(name, {}).get(f"{short}_mse") for run in best.arm.runs}
+        own = {
+            seeds_of(run): run.quality["anchors"].get(name, {}).get(f"{short}_mse")
+            for run in best.arm.runs
+        }
         scores: Scores = {seeds: value for seeds, value in own.items() if value is not None}
         if scores:
             test = paired(best.test, scores)
-            told.append(plain({"name": name, "mse": fmean(scores.values()), **test._asdict(), "beaten": _beaten(test)}))
+            told.append(
+                plain(
+                    {
+                        "name": name,
+                        "mse": fmean(scores.values()),
+                        **test._asdict(),
+                        "beaten": _beaten(test),
+                    }
+                )
+            )
     return told
 
 
@@ -165,10 +249,25 @@ def _beaten(test: Paired) -> bool | None:
 
 def exact(sizes: Sizes, question: Question, everyone: Sequence[Contestant]) -> dict[str, Any]:
     """The arithmetic of the exact table, and its runs on fresh seeds where there are any."""
-    dims = [{"dim": dim, "table_bytes": sizes.exact_bytes(dim), "total_bytes": sizes.exact_bytes(dim) + sizes.vocabulary_bytes,
-             "fits": sizes.exact_bytes(dim) + sizes.vocabulary_bytes <= question.memory} for dim in EXACT_DIMS]  # fmt: skip
-    own = [one for one in everyone if one.arm.config["strategy"] == EXACT.strategy and one.arm.config["dim"] == EXACT.dim]
-    return {"vocabulary_bytes": sizes.vocabulary_bytes, "dims": dims, "measured": own[0].told() if own else None}
+    dims = [
+        {
+            "dim": dim,
+            "table_bytes": sizes.exact_bytes(dim),
+            "total_bytes": sizes.exact_bytes(dim) + sizes.vocabulary_bytes,
+            "fits": sizes.exact_bytes(dim) + sizes.vocabulary_bytes <= question.memory,
+        }
+        for dim in EXACT_DIMS
+    ]
+    own = [
+        one
+        for one in everyone
+        if one.arm.config["strategy"] == EXACT.strategy and one.arm.config["dim"] == EXACT.dim
+    ]
+    return {
+        "vocabulary_bytes": sizes.vocabulary_bytes,
+        "dims": dims,
+        "measured": own[0].told() if own else None,
+    }
 
 
 def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> dict[str, Any]:
@@ -181,11 +280,23 @@ def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) ->
     most = LARGEST * sizes.exact_bytes(EXACT.dim)
     return {
         "memory": [{"label": _label(one.config), "works": one.works} for one in found.small],
-        "race": [{"label": _label(one.config), "total_bytes": one.total_bytes, "val_mse": fmean(own.values()), "n": len(own)}
-                 for one, own in gone],
-        "time": [_label(one.config) for one, own in raced if not own and runs.run_of(one.config, seed) is None],
-        "failed": sorted(set(runs.failures())), "largest_hashed_bytes": most if most < question.memory else None,
-    }  # fmt: skip
+        "race": [
+            {
+                "label": _label(one.config),
+                "total_bytes": one.total_bytes,
+                "val_mse": fmean(own.values()),
+                "n": len(own),
+            }
+            for one, own in gone
+        ],
+        "time": [
+            _label(one.config)
+            for one, own in raced
+            if not own and runs.run_of(one.config, seed) is None
+        ],
+        "failed": sorted(set(runs.failures())),
+        "largest_hashed_bytes": most if most < question.memory else None,
+    }
 
 
 def _config(arm: Arm) -> RunConfig:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ue_bench.advise.sizes import Sized, Sizes, Small
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.run import resolve
+from ue_bench.training.run_once import resolve
 
 
 class Form(NamedTuple):
@@ -58,7 +58,14 @@ SMALLER = (2, 4)  # the memory over that of the smaller tables
 def config_of(form: Form, base: RunConfig) -> RunConfig:
     """The run of a form, without its budget."""
     return resolve(
-        replace(base, strategy=form.strategy, regions=form.regions, region_rule=form.rule, lookups=form.lookups, dim=form.dim)
+        replace(
+            base,
+            strategy=form.strategy,
+            regions=form.regions,
+            region_rule=form.rule,
+            lookups=form.lookups,
+            dim=form.dim,
+        )
     )
 
 
@@ -87,12 +94,23 @@ def smaller(sizes: Sizes, config: RunConfig) -> list[Sized]:
     """The same form in parts of its memory, as far as it works there."""
     taken = config.budget if config.budget is not None else 0
     asked = replace(config, budget=None)
-    found = [sizes.fit(asked, (taken + sizes.vocabulary_of(config)) // part) for part in SMALLER] if taken else []
+    found = (
+        [sizes.fit(asked, (taken + sizes.vocabulary_of(config)) // part) for part in SMALLER]
+        if taken
+        else []
+    )
     return [one for one in found if isinstance(one, Sized) and one.config.budget != config.budget]
 
 
 def one_more(config: RunConfig, features: tuple[str, ...]) -> dict[str, RunConfig]:
     """By feature: the same table with one lookup more of this feature."""
-    counts = config.lookups if isinstance(config.lookups, dict) else dict.fromkeys(features, config.lookups)
+    counts = (
+        config.lookups
+        if isinstance(config.lookups, dict)
+        else dict.fromkeys(features, config.lookups)
+    )
     every = {name: counts.get(name, 1) for name in features}
-    return {name: resolve(replace(config, lookups={**every, name: every[name] + 1})) for name in features}
+    return {
+        name: resolve(replace(config, lookups={**every, name: every[name] + 1}))
+        for name in features
+    }

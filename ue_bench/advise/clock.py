@@ -19,7 +19,9 @@ class Clock:
         try:
             self.before = float(path.read_text()) if path.exists() else 0.0
         except ValueError as error:
-            raise BenchError(f"{path}: it must hold the seconds spent so far, and holds something else; remove it") from error
+            raise BenchError(
+                f"{path}: it must hold the seconds spent so far, and holds something else; remove it"
+            ) from error
         self.started = now()
 
     @property

@@ -6,9 +6,9 @@ from typing import Any
 from ue_bench.advise.candidates import SHARED
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
-from ue_bench.feature import Feature
-from ue_bench.run import make_spec
+from ue_bench.features import Feature
 from ue_bench.strategies import Spec
+from ue_bench.training.run_once import make_spec
 
 
 def python(question: Question, config: RunConfig, features: tuple[Feature, ...]) -> str:
@@ -23,7 +23,9 @@ def python(question: Question, config: RunConfig, features: tuple[Feature, ...])
 
 
 def _shared(spec: Spec) -> str:
-    seeds = {feature.name: tuple(spec.seeds(number)) for number, feature in enumerate(spec.features)}
+    seeds = {
+        feature.name: tuple(spec.seeds(number)) for number, feature in enumerate(spec.features)
+    }
     crossed = any("*" in name for name in seeds)
     note = '    # of a cross a*b the values of both, joined by "\\x1f"\n' if crossed else ""
     shown = "\n".join(f"    {json.dumps(name)}: {_tuple(own)}," for name, own in seeds.items())
@@ -45,7 +47,9 @@ def vectors(batch):
 def _tuple(seeds: tuple[int, ...]) -> str:
     """In one line where it fits, else a seed a line."""
     one = f"({', '.join(map(str, seeds))}{',' * (len(seeds) == 1)})"
-    return one if len(one) <= 40 else "(\n" + "".join(f"        {seed},\n" for seed in seeds) + "    )"
+    return (
+        one if len(one) <= 40 else "(\n" + "".join(f"        {seed},\n" for seed in seeds) + "    )"
+    )
 
 
 def _any(question: Question, config: RunConfig) -> str:
@@ -67,12 +71,33 @@ layer = embedding_of(config{folder})
 """
 
 
-_BUILDS = ("dataset", "table", "features", "multi_valued", "split", "task", "negative_at_most", "positive_at_least", "strategy",
-           "regions", "region_rule", "budget", "dim", "lookups", "options", "hash_seed", "split_seed", "init", "init_scale",
-           "init_seed")  # fmt: skip
+_BUILDS = (
+    "dataset",
+    "table",
+    "features",
+    "multi_valued",
+    "split",
+    "task",
+    "negative_at_most",
+    "positive_at_least",
+    "strategy",
+    "regions",
+    "region_rule",
+    "budget",
+    "dim",
+    "lookups",
+    "options",
+    "hash_seed",
+    "split_seed",
+    "init",
+    "init_scale",
+    "init_seed",
+)
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return "{\n" + "".join(f"        {key!r}: {own!r},\n" for key, own in value.items()) + "    }"
+        return (
+            "{\n" + "".join(f"        {key!r}: {own!r},\n" for key, own in value.items()) + "    }"
+        )
     return repr(value)

@@ -34,12 +34,23 @@ class Question:
 
     def __post_init__(self) -> None:
         if not 1 <= self.memory <= MOST_BYTES:
-            raise BenchError(f"memory: {self.memory} bytes were given; give from 1 byte to {MOST_BYTES:,}")
+            raise BenchError(
+                f"memory: {self.memory} bytes were given; give from 1 byte to {MOST_BYTES:,}"
+            )
         if not 0 < self.minutes <= MOST_MINUTES:
-            raise BenchError(f"minutes: {self.minutes:g} was given; give a number above 0, up to {MOST_MINUTES:,}")
+            raise BenchError(
+                f"minutes: {self.minutes:g} was given; give a number above 0, up to {MOST_MINUTES:,}"
+            )
 
     @classmethod
-    def of(cls, base: RunConfig, memory: int, latency: float | None, minutes: float, data_dir: Path | None) -> "Question":
+    def of(
+        cls,
+        base: RunConfig,
+        memory: int,
+        latency: float | None,
+        minutes: float,
+        data_dir: Path | None,
+    ) -> "Question":
         """The question of a configuration that names data, split, head and epochs: the recipe is the house's."""
         return cls(replace(base, **RECIPE), memory, latency, minutes, data_dir)
 

@@ -21,16 +21,25 @@ from ue_bench.advise.runs import Runs, shape
 from ue_bench.advise.sizes import Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.statistics import LEVEL, paired
-from ue_bench.run import has_budget
-from ue_bench.workers import Workers
+from ue_bench.report.evidence.statistics import LEVEL, paired
+from ue_bench.study.processes import Workers
+from ue_bench.training.run_once import has_budget
 
-FRESH, SEEDS = 100, 5  # first of the seeds that confirm, above the question's own, and how many at first
+FRESH, SEEDS = (
+    100,
+    5,
+)  # first of the seeds that confirm, above the question's own, and how many at first
 MOST_SEEDS = 20
-RACE, CONFIRM, EXTRAS = 0.45, 0.85, 1.0  # shares of the time, less that of the clocks, at whose end these stages stop
+RACE, CONFIRM, EXTRAS = (
+    0.45,
+    0.85,
+    1.0,
+)  # shares of the time, less that of the clocks, at whose end these stages stop
 CLOCKS, MOST_CLOCKS = 6, 0.2  # how many clocks time is kept for, and at most which share of all
 FEWEST, MOST = 2, 4  # candidates that are confirmed
-FAIR = 10**9  # bytes of table: a larger exact table that does not fit the memory is not trained for comparison
+FAIR = (
+    10**9
+)  # bytes of table: a larger exact table that does not fit the memory is not trained for comparison
 STEPS = 2  # lookups that are shared out anew at most
 SEARCHED = 2  # seeds by which they are
 
@@ -38,7 +47,9 @@ SEARCHED = 2  # seeds by which they are
 class Rounds:
     """The stages for one question."""
 
-    def __init__(self, question: Question, sizes: Sizes, found: Candidates, runs: Runs, workers: int) -> None:
+    def __init__(
+        self, question: Question, sizes: Sizes, found: Candidates, runs: Runs, workers: int
+    ) -> None:
         self.question, self.sizes, self.runs, self.workers = question, sizes, runs, workers
         self.forms = [one.config for one in found.fits]
         self.fresh = [question.seed + FRESH + number for number in range(MOST_SEEDS)]
@@ -75,11 +86,19 @@ class Rounds:
         alive, seeds, more = self._first(workers), 1, 1
         while len(alive) > MOST:
             alive = self._ranked(alive, seeds)[: max(MOST, ceil(len(alive) / 2))]
-            asked = [config.with_seed(self.question.seed + seeds + n) for n in range(more) for config in alive]
+            asked = [
+                config.with_seed(self.question.seed + seeds + n)
+                for n in range(more)
+                for config in alive
+            ]
             if not self.runs.make(asked, "search", workers, self.until(RACE)):
                 break
             seeds, more = seeds + more, 2 * more
-            whole = [config for config in alive if len(self.runs.scores(config, self._searched(seeds))) == seeds]
+            whole = [
+                config
+                for config in alive
+                if len(self.runs.scores(config, self._searched(seeds))) == seeds
+            ]
             alive = whole or alive  # without what failed on the way
         return self._ranked(alive, seeds)[: self._finalists(alive)]
 
@@ -126,7 +145,11 @@ class Rounds:
     def _ordered(self, configs: Sequence[RunConfig], seeds: Sequence[int]) -> list[RunConfig]:
         """By mean validation MSE over those of the seeds that all of them have; those whose runs failed come last."""
         scores = {shape(config): self.runs.scores(config, seeds) for config in configs}
-        common = set.intersection(*(set(own) for own in scores.values() if own)) if any(scores.values()) else set()
+        common = (
+            set.intersection(*(set(own) for own in scores.values() if own))
+            if any(scores.values())
+            else set()
+        )
 
         def place(config: RunConfig) -> float:
             own = scores[shape(config)]
@@ -140,7 +163,9 @@ class Rounds:
         """Seed by seed, so that all have the same ones whenever it is interrupted. The first seed has all the time there is."""
         for number, seed in enumerate(self.fresh[:SEEDS]):
             until = self.until(EXTRAS if number == 0 else CONFIRM)
-            self.runs.make([config.with_seed(seed) for config in configs], "confirm", workers, until)
+            self.runs.make(
+                [config.with_seed(seed) for config in configs], "confirm", workers, until
+            )
 
     def extras(self, finalists: Sequence[RunConfig], workers: Workers) -> list[RunConfig]:
         """The finalists and what stands beside them on the same seeds, as far as there is time for all seeds of each."""
@@ -171,7 +196,9 @@ class Rounds:
         names, seeds, found = tuple(f.name for f in self.sizes.seen), range(SEARCHED), best
         for _ in range(STEPS):
             tried = one_more(found, names)
-            asked = [c.with_seed(self.question.seed + s) for c in (found, *tried.values()) for s in seeds]
+            asked = [
+                c.with_seed(self.question.seed + s) for c in (found, *tried.values()) for s in seeds
+            ]
             missing = [run for run in asked if not self.runs.settled(run)]
             if missing and len(missing) + SEEDS > self.fit_in(EXTRAS, [best]):
                 break
@@ -203,14 +230,20 @@ class Rounds:
 
     def _fits(self, config: RunConfig) -> bool:
         runs = [self.runs.ok(config, seed) for seed in self.fresh]
-        return all(run.cost["total_bytes"] <= self.question.memory for run in runs if run is not None)
+        return all(
+            run.cost["total_bytes"] <= self.question.memory for run in runs if run is not None
+        )
 
     # ---- the clock
 
     def time(self, configs: Sequence[RunConfig], alone: Workers) -> None:
         """What keeps the memory first, and of it the best on validation."""
-        order = sorted(self._ordered(configs, self.fresh), key=lambda config: not self._fits(config))
-        asked = [replace(config.with_seed(self.question.seed), measure="latency") for config in order]
+        order = sorted(
+            self._ordered(configs, self.fresh), key=lambda config: not self._fits(config)
+        )
+        asked = [
+            replace(config.with_seed(self.question.seed), measure="latency") for config in order
+        ]
         self.runs.make(asked, "latency", alone, self.runs.clock.limit)
 
 

@@ -10,7 +10,7 @@ from ue_bench.advise.clock import Clock
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.record import Record
-from ue_bench.workers import Job, Workers
+from ue_bench.study.processes import Job, Workers
 
 SAFETY = 1.15  # a run is expected to take so much longer than those like it
 OVERHEAD = 2.0  # seconds of a run beside its training, until one of this command was seen
@@ -22,7 +22,14 @@ Key = tuple[Hashable, ...]
 
 def shape(config: RunConfig) -> Key:
     """In what the configurations of one question differ, but for their seeds and what is measured; the strategy first."""
-    return config.strategy, config.regions, config.region_rule, config.budget, config.dim, str(config.lookups)
+    return (
+        config.strategy,
+        config.regions,
+        config.region_rule,
+        config.budget,
+        config.dim,
+        str(config.lookups),
+    )
 
 
 def key(config: RunConfig) -> Key:
@@ -33,8 +40,21 @@ def key(config: RunConfig) -> Key:
 class Runs:
     """Records of one folder, and more of them as long as there is time. tell: what is running, for whoever watches."""
 
-    def __init__(self, name: str, results: Path, data_dir: Path | None, clock: Clock, tell: Callable[[str], None]) -> None:
-        self.name, self.results, self.data_dir, self.clock, self.tell = name, results, data_dir, clock, tell
+    def __init__(
+        self,
+        name: str,
+        results: Path,
+        data_dir: Path | None,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.name, self.results, self.data_dir, self.clock, self.tell = (
+            name,
+            results,
+            data_dir,
+            clock,
+            tell,
+        )
         found, self.skipped = records_room.load(results, name)
         self.records: dict[Key, Record] = {}
         self.trained: dict[Key, float] = {}  # seconds
@@ -59,14 +79,20 @@ class Runs:
 
     def scores(self, config: RunConfig, seeds: Iterable[int]) -> dict[Hashable, float]:
         """Validation MSE of a configuration by seed, where there is a good record."""
-        return {seed: float(run.quality["val_mse"]) for seed in seeds if (run := self.ok(config, seed)) is not None}
+        return {
+            seed: float(run.quality["val_mse"])
+            for seed in seeds
+            if (run := self.ok(config, seed)) is not None
+        }
 
     def expected(self, config: RunConfig) -> float:
         """Seconds that a run of a configuration is expected to take; 0 while there is nothing to judge by."""
         if config.measure == "latency":
             return SAFETY * (self.overhead + CLOCKED)
         for alike in (shape(config), shape(config)[:1], ()):
-            if same := [seconds for own, seconds in self.trained.items() if own[: len(alike)] == alike]:
+            if same := [
+                seconds for own, seconds in self.trained.items() if own[: len(alike)] == alike
+            ]:
                 return SAFETY * (self.overhead + fmean(same))
         return 0.0
 
@@ -80,9 +106,13 @@ class Runs:
         if key(config) in self.tried:
             return True
         record = self.run_of(config, config.init_seed)
-        return record is not None and (record.status == "ok" or (record.error or "").startswith(BudgetError.__name__))
+        return record is not None and (
+            record.status == "ok" or (record.error or "").startswith(BudgetError.__name__)
+        )
 
-    def make(self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float) -> bool:
+    def make(
+        self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float
+    ) -> bool:
         """Run what is missing, in order, as far as it ends before `until` seconds of the clock. Whether that was all of it.
 
         What failed otherwise than by its budget, in an earlier command, is tried again.
@@ -96,7 +126,11 @@ class Runs:
             self._keep(job.config, record)
             self.tried.add(key(job.config))
             if "train_seconds" in record.cost:
-                self.overheads.append(max(0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]))
+                self.overheads.append(
+                    max(
+                        0.0, self.clock.here - started[record.run_id] - record.cost["train_seconds"]
+                    )
+                )
             self.clock.keep()
             self.tell(title(job.config, phase))
 

@@ -8,10 +8,10 @@ import torch
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
-from ue_bench.feature import Feature
-from ue_bench.run import encoded_of, make_model, make_spec, sizes
+from ue_bench.features import Feature
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
+from ue_bench.training.run_once import encoded_of, make_model, make_spec, sizes
 
 LARGEST = 4  # times the exact table's bytes: in a larger hashed table hardly a value shares its row, and nothing is left to gain
 STEP = 0.92  # a budget that fits no form of a table is lowered by so much at a time
@@ -45,7 +45,9 @@ class Sizes:
     def __init__(self, question: Question) -> None:
         self.memory = question.memory
         self.seen = encoded_of(question.base, question.data_dir)[1].features
-        self.whole = tuple(replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen)
+        self.whole = tuple(
+            replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen
+        )
 
     @cached_property
     def vocabulary_bytes(self) -> int:
@@ -69,7 +71,11 @@ class Sizes:
         memory, entry = memory or self.memory, entry_of(config.strategy)
         if not entry.has_budget:
             most = self._bytes(config, self.whole)
-            return Sized(config, self._bytes(config, self.seen)) if most <= memory else Small(config, most)
+            return (
+                Sized(config, self._bytes(config, self.seen))
+                if most <= memory
+                else Small(config, most)
+            )
         beside = self.vocabulary_of(config)
         limit = memory - beside
         if not entry.needs_vocabulary:

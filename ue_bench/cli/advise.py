@@ -8,21 +8,52 @@ from typing import Any
 import click
 
 from ue_bench.cli.group import main, shared
-from ue_bench.options import make_config, some_options
-from ue_bench.units import parse_bytes, parse_micros
+from ue_bench.cli.options import make_config, some_options
+from ue_bench.cli.units import parse_bytes, parse_micros
 
 
-@main.command(epilog="Example: ue-bench advise ml-100k --memory 50kB --latency 200us --minutes 10 --workers 2")
+@main.command(
+    epilog="Example: ue-bench advise ml-100k --memory 50kB --latency 200us --minutes 10 --workers 2"
+)
 @click.argument("dataset")
-@click.option("--memory", required=True, metavar="BYTES",
-              help="Table, auxiliary data and vocabulary in serving, all together: 28032, 50MB, 1.5GiB.")  # fmt: skip
-@click.option("--latency", default=None, metavar="TIME",
-              help="Most that the median lookup of 256 rows from codes may take: 200us, 0.2ms.  [default: any]")  # fmt: skip
-@click.option("--minutes", type=float, default=10.0, show_default=True,
-              help="Wall-clock time in all, that of earlier commands for the same question included.")  # fmt: skip
-@some_options("features", "multi_valued", "split", "task", "negative_at_most", "positive_at_least", "head", "epochs", "device")
+@click.option(
+    "--memory",
+    required=True,
+    metavar="BYTES",
+    help="Table, auxiliary data and vocabulary in serving, all together: 28032, 50MB, 1.5GiB.",
+)
+@click.option(
+    "--latency",
+    default=None,
+    metavar="TIME",
+    help="Most that the median lookup of 256 rows from codes may take: 200us, 0.2ms.  [default: any]",
+)
+@click.option(
+    "--minutes",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Wall-clock time in all, that of earlier commands for the same question included.",
+)
+@some_options(
+    "features",
+    "multi_valued",
+    "split",
+    "task",
+    "negative_at_most",
+    "positive_at_least",
+    "head",
+    "epochs",
+    "device",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, one thread each.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at a time, one thread each.",
+)
 @shared("target", "time", "numeric", "entities", "data_dir", "results", "json")
 def advise(
     dataset: str,
@@ -43,7 +74,7 @@ def advise(
     """
     limit = None if latency is None else parse_micros(latency, "latency")
     bytes_ = parse_bytes(memory, "memory")
-    from ue_bench.tables import fields_of
+    from ue_bench.cli.dataset_options import fields_of
 
     fields, data_dir = fields_of({"dataset": dataset, **asked}, data_dir)
     base = make_config(seed, (), fields)

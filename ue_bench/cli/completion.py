@@ -11,14 +11,28 @@ from ue_bench.config import CHOICES
 if TYPE_CHECKING:  # every start of the program would pay for it
     from click.shell_completion import CompletionItem
 
-PROGRAM, VARIABLE = "ue-bench", "_UE_BENCH_COMPLETE"  # what the script sets when it asks for completions
-ITSELF = {"strategy", "dataset", "features", *CHOICES}  # parameters whose name is the kind of their values
+PROGRAM, VARIABLE = (
+    "ue-bench",
+    "_UE_BENCH_COMPLETE",
+)  # what the script sets when it asks for completions
+ITSELF = {
+    "strategy",
+    "dataset",
+    "features",
+    *CHOICES,
+}  # parameters whose name is the kind of their values
 # The others, by command.
 KINDS = {
-    ("study", "name"): "study", ("worker", "name"): "study", ("report", "only"): "study", ("compare", "only"): "study",
-    ("pull", "only"): "study", ("compare", "one"): "strategy", ("compare", "other"): "strategy", ("list", "what"): "listing",
+    ("study", "name"): "study",
+    ("worker", "name"): "study",
+    ("report", "only"): "study",
+    ("compare", "only"): "study",
+    ("pull", "only"): "study",
+    ("compare", "one"): "strategy",
+    ("compare", "other"): "strategy",
+    ("list", "what"): "listing",
     ("speed", "cases"): "case",
-}  # fmt: skip
+}
 FILES = {("study", "name"), ("worker", "name")}  # a study may be a file, too
 
 
@@ -28,10 +42,12 @@ class Name(StringParamType):
     def __init__(self, kind: str, files: bool) -> None:
         self.kind, self.files = kind, files
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
 
-        from ue_bench.choices import FOUND
+        from ue_bench.cli.choices import FOUND
 
         found = [CompletionItem(name) for name in FOUND[self.kind]() if name.startswith(incomplete)]
         return found or ([CompletionItem(incomplete, type="file")] if self.files else [])

@@ -11,7 +11,9 @@ from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.errors import one_line, unknown
 
 
-@main.command("data", epilog="Example: ue-bench data --dataset ml-1m --data-dir ~/Downloads/ml-1m.zip")
+@main.command(
+    "data", epilog="Example: ue-bench data --dataset ml-1m --data-dir ~/Downloads/ml-1m.zip"
+)
 @click.option(
     "--dataset",
     default="ml-100k",
@@ -19,10 +21,12 @@ from ue_bench.errors import one_line, unknown
     help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
 )
 @shared("target", "columns", "time", "numeric", "entities", "data_dir", "json")
-def data_(dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: str | None) -> None:
+def data_(
+    dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: str | None
+) -> None:
     """Find a data set (or download it, or read a table) and say what is in it."""
     from ue_bench import data
-    from ue_bench.tables import ask
+    from ue_bench.cli.dataset_options import ask
 
     asked = ask(dataset, data_dir, features, options)
     loaded = data.load(asked.fields["dataset"], asked.data_dir, asked.fields.get("table"))
@@ -48,7 +52,9 @@ def check_strategy(path: Path) -> None:
         for regions in entry.regions:
             findings = [(test, told) for test, told in check(name, regions, path)]
             broken = [(test, told) for test, told in findings if told]
-            click.echo(f"{one_line(name)}, {regions}: {len(findings) - len(broken)} of {len(findings)} tests pass")
+            click.echo(
+                f"{one_line(name)}, {regions}: {len(findings) - len(broken)} of {len(findings)} tests pass"
+            )
             for test, told in broken:
                 click.echo(f"  {test.removeprefix('test_').replace('_', ' ')}: {told}")
             wrong += len(broken)
@@ -58,7 +64,9 @@ def check_strategy(path: Path) -> None:
 
 @main.command("list", epilog="Example: ue-bench list strategies --json")
 @click.argument("what", metavar="strategies|studies|datasets")
-@click.option("--markdown", is_flag=True, help="Strategies only: the page with the formula of each.")
+@click.option(
+    "--markdown", is_flag=True, help="Strategies only: the page with the formula of each."
+)
 @shared("plugins", "json")
 def list_(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List what can be chosen: with details on a terminal, names alone into a pipe."""
@@ -67,7 +75,7 @@ def list_(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -
         raise unknown("list", what, listings)
     load_plugins(plugins)
     if markdown and what == "strategies":
-        from ue_bench.strategies.describe import markdown as page
+        from ue_bench.strategies.docs import markdown as page
 
         click.echo(page(), nl=False)
         return
@@ -89,10 +97,15 @@ def strategies() -> list[dict[str, Any]]:
     from ue_bench.strategies import all_strategies
 
     return [
-        {"name": name, "summary": entry.summary, "regions": " or ".join(entry.regions),
-         "needs_vocabulary": entry.needs_vocabulary, "source": entry.source}
+        {
+            "name": name,
+            "summary": entry.summary,
+            "regions": " or ".join(entry.regions),
+            "needs_vocabulary": entry.needs_vocabulary,
+            "source": entry.source,
+        }
         for name, entry in all_strategies().items()
-    ]  # fmt: skip
+    ]
 
 
 def studies() -> list[dict[str, Any]]:
@@ -105,6 +118,7 @@ def datasets() -> list[dict[str, Any]]:
     from ue_bench.data import DATASETS
 
     return [
-        {"name": name, "summary": info.summary, "task": info.task} | ({"url": info.url} if info.url else {})
+        {"name": name, "summary": info.summary, "task": info.task}
+        | ({"url": info.url} if info.url else {})
         for name, info in DATASETS.items()
     ]

@@ -10,7 +10,9 @@ from ue_bench.cli.group import main, shared
 
 @main.command(epilog="Example: ue-bench speed forward hashing --quick")
 @click.argument("cases", nargs=-1)
-@click.option("--quick", is_flag=True, help="Fewer repeats and smaller sizes, with a folder of its own.")
+@click.option(
+    "--quick", is_flag=True, help="Fewer repeats and smaller sizes, with a folder of its own."
+)
 @shared("results", "json")
 def speed(cases: tuple[str, ...], quick: bool, results: Path, as_json: bool) -> None:
     """Measure the speed of CASES (default: all), each beside its peers and its limit, and write a record of each.
@@ -19,7 +21,7 @@ def speed(cases: tuple[str, ...], quick: bool, results: Path, as_json: bool) -> 
     """
     from ue_bench import record as records
     from ue_bench.progress import progress
-    from ue_bench.report.performance import terminal
+    from ue_bench.report.page.performance import terminal
     from ue_bench.speed import suite
 
     chosen = suite.chosen(cases)
@@ -38,6 +40,8 @@ def speed(cases: tuple[str, ...], quick: bool, results: Path, as_json: bool) -> 
                 click.echo(terminal(done[-1]) + "\n")
         update(len(chosen))
     if as_json:
-        click.echo(json.dumps([json.loads(record.to_json()) for record in done], ensure_ascii=False))
+        click.echo(
+            json.dumps([json.loads(record.to_json()) for record in done], ensure_ascii=False)
+        )
     else:
         click.echo(f"records in {results / done[-1].study}")

@@ -34,7 +34,9 @@ def stoppable() -> Iterator[Callable[[], None]]:
             return
         asked.clear()
         if number == signal.SIGTERM:
-            signal.signal(number, signal.SIG_IGN)  # once is enough, and what it started may take a moment
+            signal.signal(
+                number, signal.SIG_IGN
+            )  # once is enough, and what it started may take a moment
         raise KINDS[signal.Signals(number)]
 
     def settle() -> None:
@@ -42,7 +44,9 @@ def stoppable() -> Iterator[Callable[[], None]]:
             raise KINDS[signal.Signals(number)]
 
     changed = [number for number in KINDS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in changed} | {signal.SIGALRM: signal.getsignal(signal.SIGALRM)}
+    before = {number: signal.signal(number, stop) for number in changed} | {
+        signal.SIGALRM: signal.getsignal(signal.SIGALRM)
+    }
     try:
         yield settle
     finally:

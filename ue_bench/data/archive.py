@@ -15,14 +15,21 @@ from ue_bench.data.catalog import MOST_ARCHIVE_BYTES
 from ue_bench.errors import BenchError
 
 MOST_MEMBERS = 1_000
-MOST_DIRECTORY = 1 << 20  # bytes of the list of members, which zipfile reads as a whole: 1,000 members have some 100,000
+MOST_DIRECTORY = (
+    1 << 20
+)  # bytes of the list of members, which zipfile reads as a whole: 1,000 members have some 100,000
 MOST_RATIO = 100  # of a member above SMALL to what is stored of it; MovieLens has 4, and deflate ends at 1,032
 SMALL = 1 << 20
 _END, _END_BYTES, _LONGEST_COMMENT = b"PK\x05\x06", 22, (1 << 16) - 1  # the record that ends a zip
 _LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20  # stands before it in a zip64
 _HEADER_BYTES = 30  # before each member, without its name
-_SECRET = 0x1 | 0x20 | 0x40 | 0x2000  # flags of a member: encrypted, patch, encrypted strongly, names encrypted
-_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others may ask for gigabytes to be unpacked
+_SECRET = (
+    0x1 | 0x20 | 0x40 | 0x2000
+)  # flags of a member: encrypted, patch, encrypted strongly, names encrypted
+_READABLE = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # the others may ask for gigabytes to be unpacked
 
 
 @contextmanager
@@ -43,7 +50,9 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     with opened as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS:
-            raise _odd(path, f"it has {len(members):,} members, and at most {MOST_MEMBERS:,} are read")
+            raise _odd(
+                path, f"it has {len(members):,} members, and at most {MOST_MEMBERS:,} are read"
+            )
         for member in members:
             if why := _fault(member):
                 raise _odd(path, f"its member {member.orig_filename[:80]!r} {why}")
@@ -52,7 +61,13 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         members.sort(key=lambda member: member.header_offset)
         starts = [member.header_offset for member in members] + [archive.start_dir]
         for member, end in zip(members, starts[1:], strict=True):
-            if member.header_offset + _HEADER_BYTES + len(member.orig_filename) + member.compress_size > end:
+            if (
+                member.header_offset
+                + _HEADER_BYTES
+                + len(member.orig_filename)
+                + member.compress_size
+                > end
+            ):
                 raise _odd(path, f"its member {member.orig_filename[:80]!r} overlaps what follows")
         yield archive
 
@@ -63,9 +78,15 @@ def check_member(path: Path, member: zipfile.ZipInfo, most_bytes: int) -> None:
     if member.compress_type not in _READABLE:
         raise _odd(path, f"its member {name!r} is packed in another way than deflate")
     if claimed > most_bytes:
-        raise _odd(path, f"its member {name!r} claims {claimed:,} bytes, and at most {most_bytes:,} are read")
+        raise _odd(
+            path,
+            f"its member {name!r} claims {claimed:,} bytes, and at most {most_bytes:,} are read",
+        )
     if claimed > max(SMALL, MOST_RATIO * stored):
-        raise _odd(path, f"its member {name!r} claims {claimed:,} bytes out of {stored:,}, more than {MOST_RATIO} to 1")
+        raise _odd(
+            path,
+            f"its member {name!r} claims {claimed:,} bytes out of {stored:,}, more than {MOST_RATIO} to 1",
+        )
 
 
 def _check_end(path: Path, size: int) -> None:
@@ -74,7 +95,9 @@ def _check_end(path: Path, size: int) -> None:
         file.seek(max(0, size - _END_BYTES - _LONGEST_COMMENT - _LOCATOR_BYTES))
         tail = file.read()
     at = len(tail) - _END_BYTES
-    if not (tail[at:].startswith(_END) and tail.endswith(b"\0\0")):  # without a comment; zipfile too looks here first
+    if not (
+        tail[at:].startswith(_END) and tail.endswith(b"\0\0")
+    ):  # without a comment; zipfile too looks here first
         at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_BYTES:
         return
@@ -82,7 +105,10 @@ def _check_end(path: Path, size: int) -> None:
         raise _odd(path, "it is a zip64, made for more than 4 GB or 65,535 members")
     count, directory = struct.unpack_from("<HL", tail, at + 10)
     if directory > MOST_DIRECTORY:
-        raise _odd(path, f"its list of {count:,} members has {directory:,} bytes, and at most {MOST_DIRECTORY:,} are read")
+        raise _odd(
+            path,
+            f"its list of {count:,} members has {directory:,} bytes, and at most {MOST_DIRECTORY:,} are read",
+        )
 
 
 def _fault(member: zipfile.ZipInfo) -> str | None:
@@ -101,4 +127,6 @@ def _fault(member: zipfile.ZipInfo) -> str | None:
 
 
 def _odd(path: Path, why: str) -> BenchError:
-    return BenchError(f"{path} is refused: {why}; give the official zip, or a folder with its files")
+    return BenchError(
+        f"{path} is refused: {why}; give the official zip, or a folder with its files"
+    )

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ue_bench.data.numbering import ABSENT, Coded, number_pairs
+from ue_bench.data.coded import ABSENT, Coded, number_pairs
 from ue_bench.errors import BenchError, unknown
-from ue_bench.feature import CROSS
+from ue_bench.features import CROSS
 
 NAMED_SETS = ("base", "wide")
 
@@ -114,15 +114,24 @@ class Dataset(ABC):
             names = self.base if spec == "base" else self.wide
         else:
             names = tuple(name.strip() for name in spec.split(","))
-            if len(names) == 1 and names[0] and "*" not in names[0] and names[0] not in self.features:
+            if (
+                len(names) == 1
+                and names[0]
+                and "*" not in names[0]
+                and names[0] not in self.features
+            ):
                 raise unknown("feature", names[0], (*NAMED_SETS, *self.features))
             if not any(names):
-                raise BenchError(f"features: none given; give {', '.join(NAMED_SETS)}, or some of {', '.join(self.features)}")
+                raise BenchError(
+                    f"features: none given; give {', '.join(NAMED_SETS)}, or some of {', '.join(self.features)}"
+                )
         met: dict[tuple[str, ...], str] = {}
         for name in names:
             parts = tuple(sorted(self._parts(name)))
             if parts in met:
-                raise BenchError(f"features: {name!r} is given twice (first as {met[parts]!r}); leave one out")
+                raise BenchError(
+                    f"features: {name!r} is given twice (first as {met[parts]!r}); leave one out"
+                )
             met[parts] = name
         return names
 
@@ -148,7 +157,9 @@ class Dataset(ABC):
             if part not in self.features:
                 raise unknown("feature", part, self.features)
         if len(set(parts)) != len(parts):
-            raise BenchError(f"feature {feature!r} crosses a feature with itself; cross different ones")
+            raise BenchError(
+                f"feature {feature!r} crosses a feature with itself; cross different ones"
+            )
         return parts
 
 
@@ -158,7 +169,11 @@ def _crossed(one: Coded, other: Coded) -> Coded:
     used = one.of != ABSENT
     left, right = (one.of[used], other.of[used]) if same else (one.codes, other.codes)
     codes, of_left, of_right = number_pairs(left, right, len(other.values))
-    joined = pl.concat_str(one.values.gather(pl.Series(of_left)), other.values.gather(pl.Series(of_right)), separator=CROSS)
+    joined = pl.concat_str(
+        one.values.gather(pl.Series(of_left)),
+        other.values.gather(pl.Series(of_right)),
+        separator=CROSS,
+    )
     values = pl.select(joined).to_series()
     if not same:
         return Coded(codes, np.arange(len(values), dtype=np.int32), values)

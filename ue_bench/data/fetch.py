@@ -15,9 +15,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from ue_bench.data import pypi
 from ue_bench.data.catalog import DATASETS, LAYOUTS, DatasetInfo
 from ue_bench.data.files import Files, from_folder, from_zip, md5_of
+from ue_bench.data.movielens import pypi
 from ue_bench.errors import BenchError, unknown
 from ue_bench.progress import note, progress
 
@@ -51,7 +51,10 @@ def locate_files(name: str, data_dir: Path | None, cache: Path | None) -> Files:
     if data_dir is not None:
         try:
             return _from_user(info, Path(data_dir).expanduser())
-        except (OSError, RuntimeError) as error:  # too long a name, a loop of links, no right to look; no such user
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # too long a name, a loop of links, no right to look; no such user
             why = getattr(error, "strerror", None) or error
             raise BenchError(f"--data-dir {str(data_dir)[:200]} cannot be read: {why}") from error
     cache = cache_folder() if cache is None else cache
@@ -72,7 +75,9 @@ def locate_files(name: str, data_dir: Path | None, cache: Path | None) -> Files:
         _download(info, archive)
     except OSError as error:
         why = error.strerror or error
-        raise BenchError(f"cannot write to {cache}: {why}; set {CACHE_VARIABLE} to another folder") from error
+        raise BenchError(
+            f"cannot write to {cache}: {why}; set {CACHE_VARIABLE} to another folder"
+        ) from error
     except _Unreachable as official:
         if not has_copy:
             raise BenchError(
@@ -93,22 +98,33 @@ def _from_user(info: DatasetInfo, path: Path) -> Files:
     if path.is_file():
         return from_zip(info, path)
     if not path.is_dir():
-        raise BenchError(f"--data-dir {path} does not exist; give a folder with the files of {info.name}, or its zip")
+        raise BenchError(
+            f"--data-dir {path} does not exist; give a folder with the files of {info.name}, or its zip"
+        )
     members = LAYOUTS[info.layout].members
     inner = path / info.folder
     if any((path / member).is_file() for member in members):
         # several generations have files of the same names: the folder's own name is all that tells them apart
         here = path.resolve().name
-        other = next((known.name for known in DATASETS.values() if known.folder and known.folder == here), info.name)
+        other = next(
+            (known.name for known in DATASETS.values() if known.folder and known.folder == here),
+            info.name,
+        )
         if other != info.name:
-            raise BenchError(f"--data-dir {path} is the folder of {other}, but {info.name} was asked for")
+            raise BenchError(
+                f"--data-dir {path} is the folder of {other}, but {info.name} was asked for"
+            )
         return from_folder(info, path)
     if inner.is_dir():
         return from_folder(info, inner)
     if (path / f"{info.name}.zip").is_file():
         return from_zip(info, path / f"{info.name}.zip")
     holds = sorted(entry.name for entry in path.iterdir())
-    found = f"it holds {', '.join(holds[:4])}{', ...' if len(holds) > 4 else ''}" if holds else "it is empty"
+    found = (
+        f"it holds {', '.join(holds[:4])}{', ...' if len(holds) > 4 else ''}"
+        if holds
+        else "it is empty"
+    )
     raise BenchError(
         f"--data-dir {path} has no files of {info.name} ({found}); wanted: {', '.join(members)}, "
         f"or {info.folder}/ with these, or {info.name}.zip"
@@ -122,12 +138,17 @@ def _download(info: DatasetInfo, target: Path) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{info.name}-", suffix=".part", dir=target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file, progress(f"downloading {info.name}", None, "bytes") as update:
+        with (
+            os.fdopen(handle, "wb") as file,
+            progress(f"downloading {info.name}", None, "bytes") as update,
+        ):
             for chunk in _chunks(info.url, most, update):
                 file.write(chunk)
         found = md5_of(temporary)
         if found != expected:
-            raise BenchError(f"{info.url}: md5 {found} instead of the published {expected}; nothing was kept, run again")
+            raise BenchError(
+                f"{info.url}: md5 {found} instead of the published {expected}; nothing was kept, run again"
+            )
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -137,11 +158,15 @@ def _published_md5(info: DatasetInfo) -> str:
     text = b"".join(_chunks(f"{info.url}.md5", MOST_MD5_BYTES)).decode("ascii", "replace")
     digits = re.search(r"\b[0-9a-fA-F]{32}\b", text)
     if digits is None:
-        raise BenchError(f"{info.url}.md5 holds no md5 ({text[:40]!r}); download the zip and give it with --data-dir")
+        raise BenchError(
+            f"{info.url}.md5 holds no md5 ({text[:40]!r}); download the zip and give it with --data-dir"
+        )
     return digits.group().lower()
 
 
-def _chunks(url: str, most: int, update: Callable[..., None] = lambda done, total: None) -> Iterator[bytes]:
+def _chunks(
+    url: str, most: int, update: Callable[..., None] = lambda done, total: None
+) -> Iterator[bytes]:
     """The bytes behind `url`, piece by piece. Raises _Unreachable when they do not come, or not all of them, and BenchError when
     more come than were announced, or than `most`."""
     done = 0
@@ -154,7 +179,10 @@ def _chunks(url: str, most: int, update: Callable[..., None] = lambda done, tota
             while chunk := answer.read(_CHUNK):
                 done += len(chunk)
                 if done > (most if total is None else total):
-                    raise _too_much(url, f"sends more than the {total or most:,} bytes it {'announced' if total else 'may'}")
+                    raise _too_much(
+                        url,
+                        f"sends more than the {total or most:,} bytes it {'announced' if total else 'may'}",
+                    )
                 update(done, total=total)
                 yield chunk
     except urllib.error.HTTPError as error:
@@ -162,10 +190,14 @@ def _chunks(url: str, most: int, update: Callable[..., None] = lambda done, tota
     except urllib.error.URLError as error:
         raise _Unreachable(str(error.reason)) from error
     except (OSError, HTTPException) as error:
-        raise _Unreachable(f"the connection broke after {done:,} bytes: {error or type(error).__name__}") from error
+        raise _Unreachable(
+            f"the connection broke after {done:,} bytes: {error or type(error).__name__}"
+        ) from error
     if total is not None and done != total:
         raise _Unreachable(f"the connection broke after {done:,} of {total:,} bytes")
 
 
 def _too_much(url: str, why: str) -> BenchError:
-    return BenchError(f"{url} {why}: this is not the official file, and nothing was kept; get it elsewhere and use --data-dir")
+    return BenchError(
+        f"{url} {why}: this is not the official file, and nothing was kept; get it elsewhere and use --data-dir"
+    )

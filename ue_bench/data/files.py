@@ -48,15 +48,24 @@ class Files:
         with ExitStack() as opened:
             try:
                 if self.prefix is None:
-                    file: IO[bytes] = opened.enter_context((self.place / name).open("rb", buffering=0))
+                    file: IO[bytes] = opened.enter_context(
+                        (self.place / name).open("rb", buffering=0)
+                    )
                 else:
                     layout = LAYOUTS[self.layout]
                     archive = opened.enter_context(open_zip(self.place))
-                    check_member(self.place, archive.getinfo(f"{self.prefix}{name}"), layout.most_bytes(name))
-                    file = opened.enter_context(archive.open(f"{self.prefix}{name}"))  # gives what was claimed, or less
+                    check_member(
+                        self.place, archive.getinfo(f"{self.prefix}{name}"), layout.most_bytes(name)
+                    )
+                    file = opened.enter_context(
+                        archive.open(f"{self.prefix}{name}")
+                    )  # gives what was claimed, or less
             except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
                 raise _unreadable(self.where(name), error) from error
-            yield cast(BinaryIO, opened.enter_context(io.BufferedReader(_Told(file, self.where(name)), _PIECE)))
+            yield cast(
+                BinaryIO,
+                opened.enter_context(io.BufferedReader(_Told(file, self.where(name)), _PIECE)),
+            )
 
     def size(self, name: str) -> int:
         """Bytes of a file, as its folder or zip tells them."""
@@ -74,7 +83,9 @@ class Files:
         with self.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise BenchError(f"{self.where(name)}: more than {most:,} bytes, eight times what the largest MovieLens has")
+            raise BenchError(
+                f"{self.where(name)}: more than {most:,} bytes, eight times what the largest MovieLens has"
+            )
         return content
 
 
@@ -158,7 +169,9 @@ def from_folder(info: DatasetInfo, folder: Path) -> Files:
     members = LAYOUTS[info.layout].members
     missing = [name for name in members if not (folder / name).is_file()]
     if missing:
-        raise BenchError(f"{folder}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
+        raise BenchError(
+            f"{folder}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}"
+        )
     return Files(info.layout, "folder", folder)
 
 
@@ -177,12 +190,16 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
     except OSError as error:
         raise BenchError(f"cannot read {path}: {error.strerror or error}") from error
     members = layout.members
-    prefix = next((p for p in (f"{info.folder}/", "") if any(p + m in found for m in members)), None)
+    prefix = next(
+        (p for p in (f"{info.folder}/", "") if any(p + m in found for m in members)), None
+    )
     if prefix is None:
         raise BenchError(_wrong_zip(info, path, set(found)))
     missing = [prefix + name for name in members if prefix + name not in found]
     if missing:
-        raise BenchError(f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}")
+        raise BenchError(
+            f"{path}: {', '.join(missing)} missing; {info.name} needs {', '.join(members)}"
+        )
     for name in members:
         check_member(path, found[prefix + name], layout.most_bytes(name))
     return Files(info.layout, source, path, prefix)
@@ -190,7 +207,10 @@ def from_zip(info: DatasetInfo, path: Path, source: str = "zip") -> Files:
 
 def _wrong_zip(info: DatasetInfo, path: Path, names: set[str]) -> str:
     folders = {name.split("/")[0] for name in names if "/" in name}
-    other = next((known.name for known in DATASETS.values() if known.folder and known.folder in folders), None)
+    other = next(
+        (known.name for known in DATASETS.values() if known.folder and known.folder in folders),
+        None,
+    )
     holds = f"it is {other}" if other else f"it holds {', '.join(sorted(names)[:3]) or 'nothing'}"
     return f"{path}: not the archive of {info.name}, no {info.folder}/{LAYOUTS[info.layout].ratings} in it ({holds})"
 

@@ -12,11 +12,16 @@ import numpy as np
 import polars as pl
 
 from ue_bench.data.files import content_checksum
-from ue_bench.data.layouts import Frames
+from ue_bench.data.movielens.layouts import Frames
 
 MEAN = 3.5  # of the ratings of every world
 HOUR = 3_600  # seconds between two ratings
-OF_USERS = {"gender": 2, "age": 7, "occupation": 21, "zip_code": 50}  # attributes and their distinct values
+OF_USERS = {
+    "gender": 2,
+    "age": 7,
+    "occupation": 21,
+    "zip_code": 50,
+}  # attributes and their distinct values
 OF_ITEMS = {"release_year": 10, "genres": 20}
 
 
@@ -56,7 +61,10 @@ class World:
 
 
 def _additive(draw: Draw) -> np.ndarray:
-    return np.sum([draw.effect(name) for name in ("gender", "age", "occupation", "zip_code", "genres")], axis=0)
+    return np.sum(
+        [draw.effect(name) for name in ("gender", "age", "occupation", "zip_code", "genres")],
+        axis=0,
+    )
 
 
 def _one_feature(draw: Draw) -> np.ndarray:
@@ -64,7 +72,9 @@ def _one_feature(draw: Draw) -> np.ndarray:
 
 
 def _low_rank(draw: Draw) -> np.ndarray:
-    return np.sum([draw.effect("user_id") * draw.effect("movie_id") for _ in range(2)], axis=0) / np.sqrt(2)
+    return np.sum(
+        [draw.effect("user_id") * draw.effect("movie_id") for _ in range(2)], axis=0
+    ) / np.sqrt(2)
 
 
 def _nothing(draw: Draw) -> np.ndarray:
@@ -73,7 +83,9 @@ def _nothing(draw: Draw) -> np.ndarray:
 
 WORLDS: dict[str, World] = {
     "planted-additive": World(users=500, items=200, rows=10_000, noise=0.5, signal=_additive),
-    "planted-one-feature": World(users=1_000, items=400, rows=16_000, noise=0.2, signal=_one_feature),
+    "planted-one-feature": World(
+        users=1_000, items=400, rows=16_000, noise=0.2, signal=_one_feature
+    ),
     "planted-noise": World(users=500, items=200, rows=10_000, noise=1.0, signal=_nothing),
     "planted-low-rank": World(users=200, items=200, rows=16_000, noise=0.2, signal=_low_rank),
 }
@@ -103,16 +115,43 @@ def plant(name: str) -> Planted:
     user = np.arange(world.rows) % world.users
     item = random.integers(world.items, size=world.rows)
     codes = {"user_id": user, "movie_id": item}
-    codes |= {feature: of[user] for feature, of in users.items()} | {feature: of[item] for feature, of in items.items()}
+    codes |= {feature: of[user] for feature, of in users.items()} | {
+        feature: of[item] for feature, of in items.items()
+    }
     sizes = {"user_id": world.users, "movie_id": world.items, **OF_USERS, **OF_ITEMS}
-    ratings = MEAN + world.signal(Draw(codes, sizes, random)) + world.noise * random.standard_normal(world.rows)
+    ratings = (
+        MEAN
+        + world.signal(Draw(codes, sizes, random))
+        + world.noise * random.standard_normal(world.rows)
+    )
     frames = Frames(
-        pl.DataFrame({"user_id": _numbers(user), "movie_id": _numbers(item), "rating": pl.Series(ratings, dtype=pl.Float32),
-                      "timestamp": np.arange(world.rows, dtype=np.int64) * HOUR}),
-        pl.DataFrame({"user_id": _ids(np.arange(world.users)), **{feature: _ids(of) for feature, of in users.items()}}),
-        pl.DataFrame({"movie_id": _ids(np.arange(world.items)), **{feature: _ids(of) for feature, of in items.items()}}),
-    )  # fmt: skip
-    return Planted(frames, content_checksum({key: frame.write_csv().encode() for key, frame in frames._asdict().items()}))
+        pl.DataFrame(
+            {
+                "user_id": _numbers(user),
+                "movie_id": _numbers(item),
+                "rating": pl.Series(ratings, dtype=pl.Float32),
+                "timestamp": np.arange(world.rows, dtype=np.int64) * HOUR,
+            }
+        ),
+        pl.DataFrame(
+            {
+                "user_id": _ids(np.arange(world.users)),
+                **{feature: _ids(of) for feature, of in users.items()},
+            }
+        ),
+        pl.DataFrame(
+            {
+                "movie_id": _ids(np.arange(world.items)),
+                **{feature: _ids(of) for feature, of in items.items()},
+            }
+        ),
+    )
+    return Planted(
+        frames,
+        content_checksum(
+            {key: frame.write_csv().encode() for key, frame in frames._asdict().items()}
+        ),
+    )
 
 
 def _numbers(codes: np.ndarray) -> pl.Series:

@@ -17,7 +17,7 @@ from ue_bench.errors import BenchError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ue_bench.report.evidence import Evidence
+    from ue_bench.report.evidence.evidence import Evidence
 
 __all__ = ["Outcome", "build"]
 
@@ -68,20 +68,25 @@ def build(
     Raises BenchError when there is no record, and when `out` cannot be written.
     """
     from ue_bench.record import load, write_whole
-    from ue_bench.report.draw import draw_all
-    from ue_bench.report.evidence import Evidence
-    from ue_bench.report.page import Page
-    from ue_bench.report.sections.power import of_arms
+    from ue_bench.report.evidence.evidence import Evidence
+    from ue_bench.report.evidence.frames import csv
+    from ue_bench.report.evidence.power import of_arms
+    from ue_bench.report.figures.draw import draw_all
+    from ue_bench.report.page.page import Page
 
     results, out = Path(results), Path(out)
     records, skipped = load(results, study)
     if not records:
         of = f"of study {study!r} " if study else ""
         unusable = f" ({len(skipped)} files are no valid record: {skipped[0]})" if skipped else ""
-        raise BenchError(f"no record {of}in {results}{unusable}; run a study first or give another --results")
+        raise BenchError(
+            f"no record {of}in {results}{unusable}; run a study first or give another --results"
+        )
     evidence = Evidence(records)
     if not evidence.records:
-        raise BenchError(f"{results} has no run, only what ue-bench speed measured; run a study first or give another --results")
+        raise BenchError(
+            f"{results} has no run, only what ue-bench speed measured; run a study first or give another --results"
+        )
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
@@ -90,8 +95,3 @@ def build(
     page = Page(evidence, drawn, skipped, str(results), str(out), studies, strategies or {}, named)
     path = write_whole(out / "report.html", page.html())
     return Outcome(evidence, figures, path, skipped, list(arms.refused), of_arms(arms.kept))
-
-
-def csv(frame: pd.DataFrame) -> str:
-    """As text, with numbers of at most 7 digits: the same records give the same file on every machine."""
-    return frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from ue_bench import data
-from ue_bench.data.official import write_official
 from ue_bench.errors import BenchError
-from ue_bench.measure import PeakMemory
 from ue_bench.speed.line import Claim, Line
+from ue_bench.speed.made_ratings import write_official
 from ue_bench.speed.pandas_coding import encode_with_pandas
+from ue_bench.training.measure import PeakMemory
 
 TITLE = "Ratings in the official layout (made-up file) to codes of the base features: read, split, encoded; beside pandas"
 DATASET = "ml-25m"
@@ -30,8 +30,16 @@ def measure(quick: bool) -> Iterator[Line]:
     with TemporaryDirectory(prefix="ue_bench-speed-") as folder:
         found = coding(ROWS // 10 if quick else ROWS, 0, Path(folder))
     rows, what = found["rows"], f"{found['rows']:,} ratings"
-    faster = Claim(found["pandas_seconds"] / found["seconds"], "x the rows a second of pandas", ">= 5")
-    yield Line(what, rows / found["seconds"], "rows/s", {"pandas": rows / found["pandas_seconds"]}, (faster,))
+    faster = Claim(
+        found["pandas_seconds"] / found["seconds"], "x the rows a second of pandas", ">= 5"
+    )
+    yield Line(
+        what,
+        rows / found["seconds"],
+        "rows/s",
+        {"pandas": rows / found["pandas_seconds"]},
+        (faster,),
+    )
     peak = Claim(found["peak_bytes"] / found["coded_bytes"], "x the coded arrays", "<= 3")
     beside = {"coded arrays": found["coded_bytes"], "pandas": found["pandas_peak_bytes"]}
     yield Line(f"{what}, memory at the peak", found["peak_bytes"], "B", beside, (peak,))
@@ -48,9 +56,13 @@ def coding(rows: int, seed: int, folder: Path) -> dict[str, Any]:
     write_official(folder, rows, seed)
     ours, pandas = (_in_a_process(arm, folder, seed) for arm in ARMS)
     return {
-        "rows": rows, "coded_bytes": ours["coded_bytes"], "peak_bytes": ours["peak_bytes"], "seconds": ours["seconds"],
-        "pandas_seconds": pandas["seconds"], "pandas_peak_bytes": pandas["peak_bytes"],
-    }  # fmt: skip
+        "rows": rows,
+        "coded_bytes": ours["coded_bytes"],
+        "peak_bytes": ours["peak_bytes"],
+        "seconds": ours["seconds"],
+        "pandas_seconds": pandas["seconds"],
+        "pandas_peak_bytes": pandas["peak_bytes"],
+    }
 
 
 def measured(arm: str, folder: Path, seed: int) -> dict[str, Any]:
@@ -79,7 +91,9 @@ def _in_a_process(arm: str, folder: Path, seed: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603 # our own words, no shell
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise BenchError(f"coding: {arm} gave no answer ({said[0]}); give fewer rows, or more memory")
+        raise BenchError(
+            f"coding: {arm} gave no answer ({said[0]}); give fewer rows, or more memory"
+        )
     return dict(json.loads(done.stdout))
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from ue_bench.speed.clock import in_turns
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.steps import world
-from ue_bench.train import Optimizers, Recipe, train_step
+from ue_bench.speed.turns import in_turns
+from ue_bench.training.train import Optimizers, Recipe, train_step
 
 TITLE = "torch.compile beside the eager program: 7 lookups of 16 numbers, a table of 10,000 rows, one thread"
 USUAL: dict[str, Any] = {"features": 7, "lookups": 1, "dim": 16, "rows": 10_000, "values": 14_000}

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ue_bench.feature import Feature
+from ue_bench.features import Feature
 from ue_bench.speed import peers
-from ue_bench.speed.clock import agree, in_turns
 from ue_bench.speed.line import Claim, Line
+from ue_bench.speed.turns import agree, in_turns
 from ue_bench.strategies import EmbeddingStrategy, Spec, build
 
 TITLE = "Forward pass of `unified` from codes: 7 lookups, a table of 100,000 rows of 16 numbers, one thread"
@@ -30,28 +30,54 @@ def measure(quick: bool) -> Iterator[Line]:
     """A line a batch size and form of the seven lookups."""
     rivals, absent = peers.installed()
     for form, lookups in LOOKUPS.items():
-        features = tuple(Feature(f"f{n}", [f"{n}-{value}" for value in range(VALUES)], VALUES) for n in range(len(lookups)))
+        features = tuple(
+            Feature(f"f{n}", [f"{n}-{value}" for value in range(VALUES)], VALUES)
+            for n in range(len(lookups))
+        )
         strategy = build(Spec("unified", features, lookups, DIM, ROWS * DIM * 4)).eval()
         weight = next(strategy.parameters()).detach()
         for batch, most in BATCHES.items():
-            codes = torch.randint(VALUES, (batch, len(features)), generator=torch.Generator().manual_seed(batch))
+            codes = torch.randint(
+                VALUES, (batch, len(features)), generator=torch.Generator().manual_seed(batch)
+            )
             slots = strategy.slots(codes)
             gather = fastest_gather(strategy, codes)
-            calls: dict[str, Callable[[], Any]] = {"ours": partial(strategy, codes), LIMIT: partial(bare, gather, weight)}
-            agree(torch.equal(gather(), slots.long()) and torch.equal(calls["ours"](), calls[LIMIT]()))
-            calls |= {name: partial(after, gather, make(weight, slots.long())) for name, make in rivals.items()}
+            calls: dict[str, Callable[[], Any]] = {
+                "ours": partial(strategy, codes),
+                LIMIT: partial(bare, gather, weight),
+            }
+            agree(
+                torch.equal(gather(), slots.long()) and torch.equal(calls["ours"](), calls[LIMIT]())
+            )
+            calls |= {
+                name: partial(after, gather, make(weight, slots.long()))
+                for name, make in rivals.items()
+            }
             clocked = in_turns(calls, 1.0 if quick else 6.0)
             claims = [Claim(clocked.ratio("ours", LIMIT), "x the limit", f"<= {most:g}")]
             claims += [Claim(clocked.ratio("ours", name), f"x {name}", "< 1") for name in rivals]
-            yield Line(f"{form}, batch {batch:,}", clocked.seconds("ours"), "s", clocked.beside("ours"), tuple(claims), absent)
+            yield Line(
+                f"{form}, batch {batch:,}",
+                clocked.seconds("ours"),
+                "s",
+                clocked.beside("ours"),
+                tuple(claims),
+                absent,
+            )
 
 
 def fastest_gather(strategy: EmbeddingStrategy, codes: Tensor) -> Callable[[], Tensor]:
     """The slots of a batch, int64 [B, L], gathered bare: from columns that lie beside each other, or one below the other."""
     columns = [
-        column for index, feature in enumerate(strategy.spec.features) for column in strategy.locate(index, feature.values).t()
+        column
+        for index, feature in enumerate(strategy.spec.features)
+        for column in strategy.locate(index, feature.values).t()
     ]
-    beside, below, start = torch.stack(columns, 1), torch.cat(columns), VALUES * torch.arange(len(columns))
+    beside, below, start = (
+        torch.stack(columns, 1),
+        torch.cat(columns),
+        VALUES * torch.arange(len(columns)),
+    )
     again = [index for index, count in enumerate(strategy.spec.lookups) for _ in range(count)]
     owners = torch.tensor(again).expand(len(codes), -1)
     same = len(again) == codes.shape[1]
@@ -60,7 +86,9 @@ def fastest_gather(strategy: EmbeddingStrategy, codes: Tensor) -> Callable[[], T
         return beside.gather(0, codes if same else codes.gather(1, owners))
 
     def many() -> Tensor:
-        return below.index_select(0, ((codes if same else codes.gather(1, owners)) + start).flatten()).view(len(codes), -1)
+        return below.index_select(
+            0, ((codes if same else codes.gather(1, owners)) + start).flatten()
+        ).view(len(codes), -1)
 
     clocked = in_turns({"few": few, "many": many}, 0.2)
     return few if clocked.ratio("few", "many") < 1 else many

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ue_bench.speed.clock import in_turns
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.steps import lookup, step
+from ue_bench.speed.turns import in_turns
 
 TITLE = "How cost grows: the largest beside the smallest, and the slope of log seconds over log quantity (one thread)"
 USUAL = {"batch": 256, "features": 8, "lookups": 1, "dim": 16, "rows": 10_000, "values": 20_000}
@@ -40,4 +40,6 @@ def measure(quick: bool) -> Iterator[Line]:
             last = float(np.log(seconds[-1] / seconds[-2]) / np.log(sizes[-1] / sizes[-2]))
             claims = (Claim(slope, "slope over all"), Claim(last, "slope of the last two"))
             beside = {f"{what} {sizes[0]:,}": seconds[0]}
-            yield Line(f"{name}: {what} {sizes[0]:,} to {sizes[-1]:,}", seconds[-1], "s", beside, claims)
+            yield Line(
+                f"{name}: {what} {sizes[0]:,} to {sizes[-1]:,}", seconds[-1], "s", beside, claims
+            )

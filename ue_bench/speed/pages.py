@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, write
-from ue_bench.run import resolve, run_once
 from ue_bench.speed.line import Claim, Line
 from ue_bench.strategies import STRATEGIES
+from ue_bench.training.run_once import resolve, run_once
 
 TITLE = "Report over 10,000 records"
 SEEDS, LIMIT = 25, 30.0  # seconds
@@ -29,9 +29,16 @@ def measure(quick: bool) -> Iterator[Line]:
         command = [sys.executable, "-m", "ue_bench", "report", "--results", str(results)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # nosec B603 # our own words, no shell
         after = os.times()
-    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    seconds = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     yield Line(
-        f"{count:,} records", seconds, "s", {}, (Claim(seconds / LIMIT, f"x {LIMIT:g} s", "<= 1"),), "time of the processor"
+        f"{count:,} records",
+        seconds,
+        "s",
+        {},
+        (Claim(seconds / LIMIT, f"x {LIMIT:g} s", "<= 1"),),
+        "time of the processor",
     )
 
 
@@ -43,13 +50,25 @@ def write_many(results: Path, seeds: int) -> int:
         for regions in entry.regions:
             for size in range(10):
                 for seed in range(seeds):
-                    asked = resolve(replace(like, strategy=name, regions=regions, budget=1_000 * 2**size).with_seed(seed))
-                    write(_told_again(template, asked, 1 + 0.1 / (size + 1) + noise.gauss(0, 0.01)), results)
+                    asked = resolve(
+                        replace(
+                            like, strategy=name, regions=regions, budget=1_000 * 2**size
+                        ).with_seed(seed)
+                    )
+                    write(
+                        _told_again(template, asked, 1 + 0.1 / (size + 1) + noise.gauss(0, 0.01)),
+                        results,
+                    )
                     count += 1
     return count
 
 
 def _told_again(template: Record, asked: RunConfig, scale: float) -> Record:
-    quality = {name: value * scale if name.endswith("_mse") else value for name, value in template.quality.items()}
+    quality = {
+        name: value * scale if name.endswith("_mse") else value
+        for name, value in template.quality.items()
+    }
     found = template.found | {"exact_table_bytes": 1_024_000}
-    return replace(template, run_id=asked.run_id, config=asked.to_dict(), quality=quality, found=found)
+    return replace(
+        template, run_id=asked.run_id, config=asked.to_dict(), quality=quality, found=found
+    )

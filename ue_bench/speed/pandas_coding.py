@@ -9,9 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ue_bench.data.layouts import release_year
+from ue_bench.data.movielens.layouts import release_year
 
-FEATURES = ("user_id", "movie_id", "release_year", "genres")  # `base` where users have no attributes
+FEATURES = (
+    "user_id",
+    "movie_id",
+    "release_year",
+    "genres",
+)  # `base` where users have no attributes
 
 
 class Coded(NamedTuple):
@@ -53,4 +58,6 @@ def encode_with_pandas(folder: Path, split_seed: int = 0) -> Coded:
         n_seen.append(int(found[:n_train].max()) + 1)
         counts.append(np.bincount(found[:n_train]).tolist())
     user_seen, item_seen = codes[:, 0] < n_seen[0], codes[:, 1] < n_seen[1]
-    return Coded(codes, values, n_seen, counts, rows["rating"].to_numpy(), parts, user_seen, item_seen)
+    return Coded(
+        codes, values, n_seen, counts, rows["rating"].to_numpy(), parts, user_seen, item_seen
+    )

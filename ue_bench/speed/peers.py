@@ -34,8 +34,9 @@ def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
     lookups = slots.shape[1]
     bags = SplitTableBatchedEmbeddingBagsCodegen(
         [(*weight.shape, EmbeddingLocation.HOST, ComputeDevice.CPU)],
-        feature_table_map=[0] * lookups, optimizer=EmbOptimType.EXACT_ROWWISE_ADAGRAD,
-    )  # fmt: skip
+        feature_table_map=[0] * lookups,
+        optimizer=EmbOptimType.EXACT_ROWWISE_ADAGRAD,
+    )
     bags.split_embedding_weights()[0].copy_(weight)
     rows, offsets = slots.t().flatten(), torch.arange(slots.numel() + 1)
     return lambda _: bags(rows, offsets)
@@ -50,7 +51,11 @@ def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
     names = [f"lookup {number}" for number in range(slots.shape[1])]
     rows, dim = weight.shape
     collection = EmbeddingBagCollection(
-        [EmbeddingBagConfig(name="table", embedding_dim=dim, num_embeddings=rows, feature_names=names)]
+        [
+            EmbeddingBagConfig(
+                name="table", embedding_dim=dim, num_embeddings=rows, feature_names=names
+            )
+        ]
     )
     collection.embedding_bags["table"].weight.data.copy_(weight)
     lengths = torch.ones(slots.numel(), dtype=torch.int32)
@@ -60,7 +65,9 @@ def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
 
 def installed() -> tuple[dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]], str]:
     """The peers that can be loaded, by name, and a line about those that cannot (empty: all can)."""
-    found: dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]] = {"nn.EmbeddingBag": embedding_bag}
+    found: dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]] = {
+        "nn.EmbeddingBag": embedding_bag
+    }
     absent = []
     for name, make in (("FBGEMM TBE", fbgemm), ("TorchRec", torchrec)):
         try:
@@ -70,4 +77,7 @@ def installed() -> tuple[dict[str, Callable[[torch.Tensor, torch.Tensor], Forwar
         else:
             found[name] = make
     hint = "; install the extra `peers` in a build that fits this torch" if absent else ""
-    return found, f"not measured, for they cannot be loaded: {', '.join(absent)}{hint}" if absent else ""
+    return (
+        found,
+        f"not measured, for they cannot be loaded: {', '.join(absent)}{hint}" if absent else "",
+    )

@@ -14,9 +14,14 @@ LIMIT = 0.3  # seconds
 
 def measure(quick: bool) -> Iterator[Line]:
     """One line: `ue-bench --help`, beside a Python that does nothing."""
-    rounds = [(_time(["-c", ""]), _time(["-m", "ue_bench", "--help"])) for _ in range(5 if quick else 20)]
+    rounds = [
+        (_time(["-c", ""]), _time(["-m", "ue_bench", "--help"])) for _ in range(5 if quick else 20)
+    ]
     bare, ours = (statistics.median(column) for column in zip(*rounds, strict=True))
-    claims = (Claim(ours / LIMIT, f"x {LIMIT} s", "<= 1"), Claim(ours / bare, "x the start of Python"))
+    claims = (
+        Claim(ours / LIMIT, f"x {LIMIT} s", "<= 1"),
+        Claim(ours / bare, "x the start of Python"),
+    )
     yield Line("ue-bench --help", ours, "s", {"python -c ''": bare}, claims)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ue_bench.speed.clock import in_turns
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.steps import step
+from ue_bench.speed.turns import in_turns
 
 TITLE = "One training step (model with hidden layer, batch 256, 7 lookups of 16 numbers, one thread) as the table grows"
 USUAL = {"batch": 256, "features": 7, "lookups": 1, "dim": 16}
@@ -24,6 +24,14 @@ def measure(quick: bool) -> Iterator[Line]:
         own = {"sparse": calls[f"{rows}"], DENSE: step(rows=rows, **USUAL)}
         both = in_turns(own, 1.0 if quick else 3.0, least=3, **STEADY)
         grown = clocked.ratio(f"{rows}", f"{sizes[0]}")
-        claims = [Claim(grown, f"x the step at {sizes[0]:,} rows", "<= 2" if rows == sizes[-1] else "")]
+        claims = [
+            Claim(grown, f"x the step at {sizes[0]:,} rows", "<= 2" if rows == sizes[-1] else "")
+        ]
         claims.append(Claim(both.ratio(DENSE, "sparse"), "x as fast as the dense path"))
-        yield Line(f"{rows:,} rows", clocked.seconds(f"{rows}"), "s", {DENSE: both.seconds(DENSE)}, tuple(claims))
+        yield Line(
+            f"{rows:,} rows",
+            clocked.seconds(f"{rows}"),
+            "s",
+            {DENSE: both.seconds(DENSE)},
+            tuple(claims),
+        )

@@ -9,24 +9,32 @@ from typing import Any
 
 import torch
 
-from ue_bench.feature import Feature
-from ue_bench.model import RatingModel
+from ue_bench.features import Feature
 from ue_bench.strategies import Spec, build
-from ue_bench.train import Optimizers, Recipe, train_step
+from ue_bench.training.model import RatingModel
+from ue_bench.training.train import Optimizers, Recipe, train_step
 
 VALUES = 1_400_000  # they reach a million rows
 BATCHES = 100
 
 
 def world(
-    batch: int, features: int, lookups: int, dim: int, rows: int, sparse: bool = False, values: int | None = None
+    batch: int,
+    features: int,
+    lookups: int,
+    dim: int,
+    rows: int,
+    sparse: bool = False,
+    values: int | None = None,
 ) -> tuple[RatingModel, list[torch.Tensor]]:
     """The model, with a hidden layer as in the default recipe, and batches of codes int64 [batch, features] drawn evenly.
 
     values: distinct ones of all features together; None: VALUES.
     """
     each = (values or VALUES) // features
-    of = tuple(Feature(f"f{n}", [f"{n}-{value}" for value in range(each)], each) for n in range(features))
+    of = tuple(
+        Feature(f"f{n}", [f"{n}-{value}" for value in range(each)], each) for n in range(features)
+    )
     spec = Spec("unified", of, (lookups,) * features, dim, rows * dim * 4, sparse=sparse)
     torch.manual_seed(0)
     model = RatingModel(build(spec), "mlp", hidden=64, dropout=0.2, rating_bias=3.5)

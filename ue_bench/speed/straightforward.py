@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from ue_bench import data
-from ue_bench.allocator import keep_freed_memory
 from ue_bench.config import RunConfig
-from ue_bench.feature import Feature
-from ue_bench.run import PARTS, make_model, make_recipe, make_spec, resolve
-from ue_bench.train import Rows, fit
+from ue_bench.features import Feature
+from ue_bench.strategies.allocator import keep_freed_memory
+from ue_bench.training.run_once import PARTS, make_model, make_recipe, make_spec, resolve
+from ue_bench.training.train import Rows, fit
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,34 @@ class Straightforward(nn.Module):
     def __init__(self, cardinalities: list[int], config: RunConfig, mean_rating: float) -> None:
         super().__init__()
         dim = config.dim or 16
-        tables, last = [nn.Embedding(count, dim) for count in cardinalities], nn.Linear(config.hidden, 1)
+        tables, last = (
+            [nn.Embedding(count, dim) for count in cardinalities],
+            nn.Linear(config.hidden, 1),
+        )
         for table in tables:
             nn.init.uniform_(table.weight, -config.init_scale, config.init_scale)
         nn.init.constant_(last.bias, mean_rating)
         self.tables = nn.ModuleList(tables)
-        self.head = nn.Sequential(nn.Linear(dim * len(tables), config.hidden), nn.ReLU(), nn.Dropout(config.dropout), last)
+        self.head = nn.Sequential(
+            nn.Linear(dim * len(tables), config.hidden), nn.ReLU(), nn.Dropout(config.dropout), last
+        )
 
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [B, F] -> float32 [B]."""
-        return self.head(torch.cat([table(codes[:, i]) for i, table in enumerate(self.tables)], dim=1)).squeeze(1)
+        return self.head(
+            torch.cat([table(codes[:, i]) for i, table in enumerate(self.tables)], dim=1)
+        ).squeeze(1)
 
 
-def straightforward(train: Rows, validation: Rows, cardinalities: list[int], config: RunConfig) -> Trained:
+def straightforward(
+    train: Rows, validation: Rows, cardinalities: list[int], config: RunConfig
+) -> Trained:
     """Train it until the validation error has not fallen for `patience` epochs."""
     torch.manual_seed(config.init_seed)
     model = Straightforward(cardinalities, config, float(train.ratings.mean()))
-    loader = DataLoader(TensorDataset(train.codes, train.ratings), batch_size=config.batch_size, shuffle=True)
+    loader = DataLoader(
+        TensorDataset(train.codes, train.ratings), batch_size=config.batch_size, shuffle=True
+    )
     optimizer, loss = torch.optim.Adam(model.parameters(), lr=config.lr), nn.MSELoss()
     history: list[float] = []
     best_state, start = model.state_dict(), perf_counter()
@@ -73,7 +84,9 @@ def straightforward(train: Rows, validation: Rows, cardinalities: list[int], con
     return Trained(len(history) * len(train) / (perf_counter() - start), min(history), len(history))
 
 
-def ours(train: Rows, validation: Rows, config: RunConfig, features: tuple[Feature, ...]) -> Trained:
+def ours(
+    train: Rows, validation: Rows, config: RunConfig, features: tuple[Feature, ...]
+) -> Trained:
     """The trainer of the harness on the same rows."""
     config = resolve(config)
     model = make_model(config, make_spec(config, features), float(train.ratings.mean()))
@@ -89,15 +102,24 @@ def beside(seeds: int = 5, dataset: str = "ml-100k") -> list[dict[str, float]]:
     loaded, found = data.load(dataset), []
     for seed in range(seeds):
         config = RunConfig(dataset=dataset, strategy="collisionless").with_seed(seed)
-        encoded = data.encode(loaded, loaded.feature_names("base"), data.split(loaded, "random", seed))
+        encoded = data.encode(
+            loaded, loaded.feature_names("base"), data.split(loaded, "random", seed)
+        )
         codes, ratings = torch.from_numpy(encoded.codes), torch.from_numpy(encoded.ratings.copy())
         chosen = {name: torch.from_numpy(encoded.parts == part) for name, part in PARTS.items()}
         rows = {name: Rows(codes[mask], ratings[mask]) for name, mask in chosen.items()}
-        theirs = straightforward(rows["train"], rows["val"], [f.cardinality for f in encoded.features], config)
+        theirs = straightforward(
+            rows["train"], rows["val"], [f.cardinality for f in encoded.features], config
+        )
         mine = ours(rows["train"], rows["val"], config, encoded.features)
-        found.append({
-            "seed": seed, "straightforward_rows_a_second": theirs.rows_a_second, "rows_a_second": mine.rows_a_second,
-            "times_as_fast": mine.rows_a_second / theirs.rows_a_second,
-            "straightforward_val_mse": theirs.val_mse, "val_mse": mine.val_mse,
-        })  # fmt: skip
+        found.append(
+            {
+                "seed": seed,
+                "straightforward_rows_a_second": theirs.rows_a_second,
+                "rows_a_second": mine.rows_a_second,
+                "times_as_fast": mine.rows_a_second / theirs.rows_a_second,
+                "straightforward_val_mse": theirs.val_mse,
+                "val_mse": mine.val_mse,
+            }
+        )
     return found

@@ -7,11 +7,14 @@ from types import ModuleType
 
 import torch
 
-from ue_bench.allocator import keep_freed_memory
-from ue_bench.environment import environment
 from ue_bench.errors import unknown
 from ue_bench.record import QUICK, SPEED, Record
-from ue_bench.speed import coding, compiled, forward, growth, hashing, pages, start, step, training, workers
+from ue_bench.speed import coding, compiled, forward, growth, pages, start, step
+from ue_bench.speed import training_speed as training
+from ue_bench.speed import two_workers as workers
+from ue_bench.speed import values_to_slots as hashing
+from ue_bench.strategies.allocator import keep_freed_memory
+from ue_bench.training.environment import environment
 
 CASES: dict[str, ModuleType] = {
     "forward": forward,
@@ -49,4 +52,15 @@ def record(name: str, quick: bool, lines: list[dict]) -> Record:
     asked = {"case": name, "quick": quick}
     run_id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
     found = {"title": CASES[name].TITLE, "threads": torch.get_num_threads()}
-    return Record(run_id, SPEED + QUICK * quick, SPEED, "ok", None, asked, found, {}, {"lines": lines}, environment(None))
+    return Record(
+        run_id,
+        SPEED + QUICK * quick,
+        SPEED,
+        "ok",
+        None,
+        asked,
+        found,
+        {},
+        {"lines": lines},
+        environment(None),
+    )

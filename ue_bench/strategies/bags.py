@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ue_bench.feature import Feature
+from ue_bench.features import Feature
 
 
 class Spread(NamedTuple):
@@ -33,7 +33,9 @@ def spread(bags: Tensor) -> Spread:
     rows = bags[..., 1].amax(1) + 1
     owner = torch.repeat_interleave(rows)
     first = rows.cumsum(0) - rows
-    place = (torch.arange(len(owner), device=owner.device) - first.index_select(0, owner)).unsqueeze(1)
+    place = (
+        torch.arange(len(owner), device=owner.device) - first.index_select(0, owner)
+    ).unsqueeze(1)
     start, more = bags.index_select(0, owner).unbind(2)
     return Spread(owner, first, start + place.minimum(more), (place <= more) / (more + 1))
 
@@ -55,7 +57,9 @@ class BagIndex(nn.Module):
         tensors = {
             "bags": torch.stack([size.cumsum(0) - size, size - 1], 1),  # as `spread` takes them
             "members": torch.cat([torch.tensor(own.members) for own in bags]),
-            "before": torch.tensor([0, *accumulate(len(own) for own in bags)][:-1]),  # bags of the features before
+            "before": torch.tensor(
+                [0, *accumulate(len(own) for own in bags)][:-1]
+            ),  # bags of the features before
             "places": torch.tensor(self.bagged),
         }
         for name, tensor in tensors.items():
@@ -66,7 +70,9 @@ class BagIndex(nn.Module):
         bags = codes.index_select(1, self.places) + self.before
         rows = spread(self.bags.index_select(0, bags.flatten()).view(*bags.shape, 2))
         members = self.members.index_select(0, rows.chosen.flatten()).view_as(rows.chosen)
-        return codes.index_select(0, rows.owner).index_copy_(1, self.places, members.to(codes.dtype)), rows
+        return codes.index_select(0, rows.owner).index_copy_(
+            1, self.places, members.to(codes.dtype)
+        ), rows
 
     def spread_values(self, values: Sequence[Any]) -> tuple[list[Any], list[Tensor], Spread]:
         """The same of raw values, B a feature: the values to locate of each feature, where in them those of the R rows are, and
@@ -85,7 +91,9 @@ class BagIndex(nn.Module):
     def averaged(self, vectors: Tensor, rows: Spread, widths: Sequence[int]) -> Tensor:
         """Vectors of B rows from those of R: [R, W] -> [B, W]. widths: of every feature."""
         ends, out = list(accumulate(widths)), vectors.index_select(0, rows.first)
-        for index, weight in zip(self.bagged, rows.weight.to(vectors.dtype).split(1, 1), strict=True):
+        for index, weight in zip(
+            self.bagged, rows.weight.to(vectors.dtype).split(1, 1), strict=True
+        ):
             columns = slice(ends[index] - widths[index], ends[index])
             sums = vectors.new_zeros(len(out), widths[index])
             out[:, columns] = sums.index_add(0, rows.owner, vectors[:, columns] * weight)
@@ -107,7 +115,9 @@ def flat(name: str, column: Sequence[Any]) -> tuple[list[Any], list[int]]:
     sizes = []
     for row in column:
         if isinstance(row, (str, bytes)):
-            raise TypeError(f"{name} is multi-valued and {row[:60]!r} was given; give a list of values for each row")
+            raise TypeError(
+                f"{name} is multi-valued and {row[:60]!r} was given; give a list of values for each row"
+            )
         own = dict.fromkeys(row) or ("",)
         values += own
         sizes.append(len(own))

@@ -13,15 +13,17 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from ue_bench.allocator import in_large_pages
-from ue_bench.columns import columns as by_name
 from ue_bench.errors import BenchError, BudgetError, unknown
-from ue_bench.feature import Feature
+from ue_bench.features import Feature
+from ue_bench.features import columns as by_name
 from ue_bench.hashing import lookup_seed
+from ue_bench.strategies.allocator import in_large_pages
 from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.vocabulary import Vocabulary
 
-LEAST_USED = 0.9  # of the budget: a strategy that leaves more of it unused is not compared at that budget
+LEAST_USED = (
+    0.9  # of the budget: a strategy that leaves more of it unused is not compared at that budget
+)
 FEW = 4096  # up to so many slots, columns of slots that lie beside each other are gathered faster than those one below the other
 MANY = 8192  # from so many slots on, bags of one row, whose kernel fetches ahead, are faster on a CPU than a plain gather
 BESIDE = 32_000_000  # bytes that such columns may take
@@ -39,7 +41,9 @@ class Spec:
     regions: str = "multiplexed"  # multiplexed | separate | exact
     region_rule: str | None = None  # proportional | sqrt | equal
     hash_seed: int = 0
-    hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit seeds, by feature name
+    hash_seeds: Mapping[str, Sequence[int]] = field(
+        default_factory=dict
+    )  # explicit seeds, by feature name
     init: str = "uniform"
     init_scale: float = 0.05
     sparse: bool = False  # gradients of the pools hold only the rows touched
@@ -50,7 +54,11 @@ class Spec:
         """Seeds of this feature, `hashes` of them for each lookup: those of the first lookup, then of the next."""
         name, count = self.features[feature].name, self.lookups[feature]
         if name not in self.hash_seeds:
-            return [lookup_seed(name, lookup, self.hash_seed, number) for lookup in range(count) for number in range(hashes)]
+            return [
+                lookup_seed(name, lookup, self.hash_seed, number)
+                for lookup in range(count)
+                for number in range(hashes)
+            ]
         given = list(self.hash_seeds[name])
         if len(given) != count * hashes:
             raise BenchError(
@@ -62,7 +70,9 @@ class Spec:
     def require_budget(self) -> int:
         """The budget in bytes. Raises BenchError where none was given."""
         if self.budget is None:
-            raise BenchError(f"{self.name} needs a budget in bytes for its table; give one, such as --budget 28kB")
+            raise BenchError(
+                f"{self.name} needs a budget in bytes for its table; give one, such as --budget 28kB"
+            )
         return self.budget
 
     @property
@@ -73,7 +83,10 @@ class Spec:
     @property
     def exact_table_bytes(self) -> int:
         """Bytes of a table with a row of its own for every distinct value: the unit of the compression ratio."""
-        return sum(f.cardinality * n for f, n in zip(self.features, self.lookups, strict=True)) * self.row_bytes
+        return (
+            sum(f.cardinality * n for f, n in zip(self.features, self.lookups, strict=True))
+            * self.row_bytes
+        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,12 @@ class Pool(nn.Module):
         in_large_pages(weight.data_ptr(), weight.nbytes)
         self.weight = nn.Parameter(weight)
         self.sparse = spec.sparse and weight.numel() > spec.sparse_above
-        self.register_buffer("_offsets", None, persistent=False)  # of bags of one row, for as many slots as the last batch had
-        self.before_read: Callable[[Tensor], None] | None = None  # an optimizer's, which is told the slots in training
+        self.register_buffer(
+            "_offsets", None, persistent=False
+        )  # of bags of one row, for as many slots as the last batch had
+        self.before_read: Callable[[Tensor], None] | None = (
+            None  # an optimizer's, which is told the slots in training
+        )
         if spec.init == "normal":
             nn.init.normal_(self.weight, std=spec.init_scale)
         else:
@@ -123,7 +140,9 @@ class Pool(nn.Module):
         offsets = self._buffers["_offsets"]
         if offsets is None or offsets.numel() != slots.numel() or offsets.dtype != slots.dtype:
             offsets = self._buffers["_offsets"] = torch.arange(slots.numel(), dtype=slots.dtype)
-        bags = torch.embedding_bag(weight.detach(), slots.flatten(), offsets)  # detached, it prepares nothing for a gradient
+        bags = torch.embedding_bag(
+            weight.detach(), slots.flatten(), offsets
+        )  # detached, it prepares nothing for a gradient
         return bags[0].view(*slots.shape, weight.shape[1])
 
     __call__ = forward  # see EmbeddingStrategy
@@ -157,13 +176,17 @@ class EmbeddingStrategy(nn.Module, ABC):
 
     training_only: tuple[str, ...] = ()
     one_pool: bool = False  # whether every slot is a row of one `Pool`, so that features with equal slots share its numbers
-    knobs: Mapping[str, Any] = {}  # the method's own, with their defaults; `self.options` has the values in effect
+    knobs: Mapping[
+        str, Any
+    ] = {}  # the method's own, with their defaults; `self.options` has the values in effect
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
         self.options = {**self.knobs, **check_knobs(spec, self.knobs)}
-        self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)  # per feature; W is their sum
+        self.widths: tuple[int, ...] = tuple(
+            count * spec.dim for count in spec.lookups
+        )  # per feature; W is their sum
         self.vocabularies: list[Vocabulary] = []
         self._bags = bag_index(spec.features)
         self.register_buffer("_slots", None, persistent=False)
@@ -171,7 +194,9 @@ class EmbeddingStrategy(nn.Module, ABC):
         self.register_buffer("_owners", None, persistent=False)
         self.register_buffer("_start", None, persistent=False)
         self.register_buffer("_beside", None, persistent=False)
-        self.register_load_state_dict_post_hook(_forget_slots)  # loaded state may hold another index map
+        self.register_load_state_dict_post_hook(
+            _forget_slots
+        )  # loaded state may hold another index map
 
     @abstractmethod
     def locate(self, feature: int, values: Any) -> Tensor:
@@ -224,16 +249,24 @@ class EmbeddingStrategy(nn.Module, ABC):
         if not isinstance(columns, (list, tuple)):
             columns = by_name([feature.name for feature in self.spec.features], columns)
         if len(columns) != len(self.spec.features):
-            raise BenchError(f"{len(columns)} columns were given; {len(self.spec.features)} features need one each")
+            raise BenchError(
+                f"{len(columns)} columns were given; {len(self.spec.features)} features need one each"
+            )
         for feature, column in zip(self.spec.features, columns, strict=True):
             if feature.bags is None and len(column) and isinstance(column[0], list):
-                raise BenchError(f"column {feature.name!r} holds lists, and the feature has one value a row; give one")
+                raise BenchError(
+                    f"column {feature.name!r} holds lists, and the feature has one value a row; give one"
+                )
         if self._bags is None:
             located = [self.locate(feature, column) for feature, column in enumerate(columns)]
             return self.embed(torch.cat(located, dim=1).to(self.device))
         columns, places, rows = self._bags.spread_values(columns)
-        located = [self.locate(feature, column)[places[feature]] for feature, column in enumerate(columns)]
-        return self._bags.averaged(self.embed(torch.cat(located, dim=1).to(self.device)), rows, self.widths)
+        located = [
+            self.locate(feature, column)[places[feature]] for feature, column in enumerate(columns)
+        ]
+        return self._bags.averaged(
+            self.embed(torch.cat(located, dim=1).to(self.device)), rows, self.widths
+        )
 
     @final
     def slots(self, codes: Tensor) -> Tensor:
@@ -241,7 +274,9 @@ class EmbeddingStrategy(nn.Module, ABC):
 
         Each distinct value was located once. Codes of 32 bits, as the trainer holds them, are as good.
         """
-        kept = self._buffers  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
+        kept = (
+            self._buffers
+        )  # read directly: nn.Module's attribute look-ups would be a tenth of a lookup of few rows
         slots, start = kept["_slots"], kept["_start"]
         if slots is None or start is None:
             self.locate_all()
@@ -253,7 +288,9 @@ class EmbeddingStrategy(nn.Module, ABC):
                 owners = kept["_owners"] = owner.expand(rows, -1)
             codes = codes.gather(1, owners)
         beside = kept["_beside"]
-        if beside is not None and codes.numel() < FEW and codes.dtype == torch.int64:  # older torch gathers by no other
+        if (
+            beside is not None and codes.numel() < FEW and codes.dtype == torch.int64
+        ):  # older torch gathers by no other
             return beside.gather(0, codes)
         places = codes + start
         return slots.index_select(0, places.flatten()).view(rows, self._n_slots)
@@ -266,7 +303,9 @@ class EmbeddingStrategy(nn.Module, ABC):
         lookups are: a group of a value is at (code + where it starts). For small batches they also lie as columns beside each
         other, [most values of a feature, L]: that spares the addition, which takes as long as the gather.
         """
-        located = [self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)]
+        located = [
+            self.locate(index, feature.values) for index, feature in enumerate(self.spec.features)
+        ]
         device, counts = self.device, [slots.shape[1] for slots in located]
         group = math.gcd(*counts)
         owner = [feature for feature, count in enumerate(counts) for _ in range(count // group)]
@@ -274,13 +313,21 @@ class EmbeddingStrategy(nn.Module, ABC):
         if self.one_pool and all(part.amax() < 2**31 for part in groups if part.numel()):
             groups = [part.int() for part in groups]  # a tenth of a large lookup
         kept = torch.cat(groups).to(device)
-        self._slots = kept.flatten() if group == 1 else kept  # of one dimension, it is gathered four times as fast
+        self._slots = (
+            kept.flatten() if group == 1 else kept
+        )  # of one dimension, it is gathered four times as fast
         self._n_slots = sum(counts)
-        self._owner = None if owner == list(range(len(counts))) else torch.tensor(owner, device=device)
+        self._owner = (
+            None if owner == list(range(len(counts))) else torch.tensor(owner, device=device)
+        )
         self._owners = None
-        self._start = torch.tensor([0, *(len(part) for part in groups[:-1])], device=device).cumsum(0)
+        self._start = torch.tensor([0, *(len(part) for part in groups[:-1])], device=device).cumsum(
+            0
+        )
         fits = group == 1 and max(map(len, groups)) * len(groups) * 8 <= BESIDE
-        self._beside = nn.utils.rnn.pad_sequence([part[:, 0] for part in groups]).to(device) if fits else None
+        self._beside = (
+            nn.utils.rnn.pad_sequence([part[:, 0] for part in groups]).to(device) if fits else None
+        )
 
     def __getattr__(self, name: str) -> Any:
         """A module of mine, before nn.Module looks among parameters and buffers: a batch of one row is that fast."""
@@ -306,8 +353,14 @@ class EmbeddingStrategy(nn.Module, ABC):
             if isinstance(module, EmbeddingStrategy)
             for name in module.training_only
         }
-        served = {name: _n_bytes(tensor) for name, tensor in self.state_dict().items() if name not in left_out}
-        pools = {f"{name}.weight" for name, module in self.named_modules() if isinstance(module, Pool)}
+        served = {
+            name: _n_bytes(tensor)
+            for name, tensor in self.state_dict().items()
+            if name not in left_out
+        }
+        pools = {
+            f"{name}.weight" for name, module in self.named_modules() if isinstance(module, Pool)
+        }
         table = sum(size for name, size in served.items() if name in pools)
         vocabulary = sum(v.n_bytes for v in self.vocabularies)
         floor = sum(v.floor_bytes for v in self.vocabularies)
@@ -348,7 +401,9 @@ def check_knobs(spec: Spec, knobs: Mapping[str, Any]) -> Mapping[str, Any]:
             raise unknown(f"knob of {spec.name}", name, knobs)
         default = knobs[name]
         if type(value) is not type(default) and not (type(default) is float and type(value) is int):
-            raise BenchError(f"{spec.name}: knob {name}={value!r} was given; it must be {type(default).__name__}, as {default!r}")
+            raise BenchError(
+                f"{spec.name}: knob {name}={value!r} was given; it must be {type(default).__name__}, as {default!r}"
+            )
     return spec.options
 
 

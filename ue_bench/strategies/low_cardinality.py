@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError, BudgetError
-from ue_bench.feature import Feature
+from ue_bench.features import Feature
 from ue_bench.strategies.base import EmbeddingStrategy, Spec, check_budget
-from ue_bench.strategies.collisionless import Collisionless
+from ue_bench.strategies.methods.collisionless import Collisionless
 
 
 class ExactLowCardinality(EmbeddingStrategy):
@@ -38,7 +38,9 @@ class ExactLowCardinality(EmbeddingStrategy):
             raise BudgetError(spec.name, spec.budget or 0, why, error.works + paid) from error
         self.vocabularies = [*self.exact.vocabularies, *self.method.vocabularies]
         positions = {True: 0, False: 0}
-        self.parts: list[tuple[EmbeddingStrategy, int]] = []  # per feature: who holds it, and as which of its features
+        self.parts: list[
+            tuple[EmbeddingStrategy, int]
+        ] = []  # per feature: who holds it, and as which of its features
         for is_few in few:
             self.parts.append((self.exact if is_few else self.method, positions[is_few]))
             positions[is_few] += 1
@@ -53,7 +55,11 @@ class ExactLowCardinality(EmbeddingStrategy):
         columns = slots.split(self.counts, dim=1)
         vectors = {}
         for part in (self.exact, self.method):
-            mine = [column for column, (owner, _) in zip(columns, self.parts, strict=True) if owner is part]
+            mine = [
+                column
+                for column, (owner, _) in zip(columns, self.parts, strict=True)
+                if owner is part
+            ]
             vectors[part] = part.embed(torch.cat(mine, dim=1)).split(list(part.widths), dim=1)
         return torch.cat([vectors[part][index] for part, index in self.parts], dim=1)
 
@@ -77,6 +83,8 @@ class ExactLowCardinality(EmbeddingStrategy):
 
 def _part(spec: Spec, mask: list[bool], budget: int | None) -> Spec:
     own = (f for f, keep in zip(spec.features, mask, strict=True) if keep)
-    features = tuple(replace(f, bags=None) for f in own)  # the whole spreads bags, and a part gets single values
+    features = tuple(
+        replace(f, bags=None) for f in own
+    )  # the whole spreads bags, and a part gets single values
     lookups = tuple(n for n, keep in zip(spec.lookups, mask, strict=True) if keep)
     return replace(spec, features=features, lookups=lookups, budget=budget)

@@ -11,7 +11,11 @@ from ue_bench.errors import BudgetError, unknown
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import LEAST_USED, Spec
 
-RULES: dict[str, Callable[[int], float]] = {"proportional": float, "sqrt": math.sqrt, "equal": lambda cardinality: 1.0}
+RULES: dict[str, Callable[[int], float]] = {
+    "proportional": float,
+    "sqrt": math.sqrt,
+    "equal": lambda cardinality: 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,14 @@ def n_regions(spec: Spec) -> int:
     return len(spec.features) if spec.regions == "separate" else 1
 
 
-def affordable(spec: Spec, numbers: int, needed: int, most: int | None = None, beside: int = 0, thing: str = "row") -> int:
+def affordable(
+    spec: Spec,
+    numbers: int,
+    needed: int,
+    most: int | None = None,
+    beside: int = 0,
+    thing: str = "row",
+) -> int:
     """Slots of `numbers` float32 numbers that the budget pays for, beside `beside` bytes of something else.
 
     most: that can be used. Raises BudgetError, with the nearest budget that works, where the slots are less than `needed` or
@@ -90,7 +101,12 @@ def affordable(spec: Spec, numbers: int, needed: int, most: int | None = None, b
         rows = f"{needed} {thing}{'s' if needed > 1 else ''} of {numbers} number{'s' if numbers > 1 else ''} needed"
         each = " (one a feature)" if needed == n_regions(spec) > 1 else ""
         also = f", beside {beside:,} bytes of other numbers" if beside else ""
-        raise BudgetError(spec.name, budget, f"pays for {slots} of the {rows}{each}{also}", beside + needed * slot_bytes)
+        raise BudgetError(
+            spec.name,
+            budget,
+            f"pays for {slots} of the {rows}{each}{also}",
+            beside + needed * slot_bytes,
+        )
     slots = slots if most is None else min(slots, most)
     used = beside + slots * slot_bytes
     if used < LEAST_USED * budget:
@@ -99,10 +115,18 @@ def affordable(spec: Spec, numbers: int, needed: int, most: int | None = None, b
     return slots
 
 
-def divide(spec: Spec, slots: int, least: Sequence[int] | None = None, most: Sequence[int] | None = None) -> list[Region]:
+def divide(
+    spec: Spec, slots: int, least: Sequence[int] | None = None, most: Sequence[int] | None = None
+) -> list[Region]:
     """One region a feature, in a pool of `slots` slots. least, most: of each separate region, as in `separate`."""
     if spec.regions == "separate":
-        return separate(slots, [f.cardinality for f in spec.features], spec.region_rule or "proportional", least, most)
+        return separate(
+            slots,
+            [f.cardinality for f in spec.features],
+            spec.region_rule or "proportional",
+            least,
+            most,
+        )
     return multiplexed(slots, len(spec.features))
 
 

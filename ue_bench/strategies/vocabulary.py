@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ue_bench.feature import Feature
+from ue_bench.features import Feature
 from ue_bench.hashing import to_bytes
 
 ROW_NUMBER_BYTES = 4

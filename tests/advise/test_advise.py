@@ -1,0 +1,688 @@
+"""`ue-bench advise`: what it finds in worlds whose answer is known, within its time, however it is interrupted.
+
+Runs are those of `fake_advice`, on its clock; the data and the sizes are real.
+"""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from fake_advice import Killed, World
+
+from ue_bench import advise as room
+from ue_bench import data, record
+from ue_bench.advise import ask, rounds
+from ue_bench.advise.candidates import FORMS, candidates, config_of, one_more, smaller
+from ue_bench.advise.lines import python
+from ue_bench.advise.sizes import LARGEST, Sized, Sizes
+from ue_bench.advise.text import WIDTH
+from ue_bench.cli import main
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.report.evidence.arms import collect
+from ue_bench.training.run_once import make_model, make_spec, sizes
+
+BASE = RunConfig(dataset="planted-additive")
+MEMORY = 20_000  # bytes: int8 fits, the exact table of 16 numbers does not
+HASHED = ("unified", "per_feature", "hashed_net", "robe", "compositional", "multi_hash_sum")
+
+
+def question(
+    memory: int = MEMORY, minutes: float = 10, latency: float | None = None, base: RunConfig = BASE
+) -> room.Question:
+    return room.Question.of(base, memory, latency, minutes, None)
+
+
+def by_size(best: str) -> Callable[[RunConfig], float]:
+    """One strategy leads at all sizes, and smaller tables are worse."""
+
+    def mse(config: RunConfig) -> float:
+        size = config.budget or 60_000
+        return 0.8 + 0.05 * (config.strategy != best) + 0.02 * (20_000 / size - 1)
+
+    return mse
+
+
+@pytest.fixture
+def answer(quick_results, monkeypatch):
+    """Answers a question in a world, with as many workers as told."""
+
+    def answered(world: World, asked: room.Question, workers: int = 1) -> dict:
+        monkeypatch.setattr(rounds, "Workers", world.workers)
+        return ask.advise(asked, quick_results, workers, world.clock)
+
+    return answered
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """The answer to the usual question where the shared table leads, and the folder of its records."""
+    results = tmp_path_factory.mktemp("usual")
+    world = World(by_size("unified"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "Workers", world.workers)
+        return ask.advise(question(), results, 1, world.clock), results
+
+
+def records_of(results: Path, asked: room.Question) -> dict[str, record.Record]:
+    return {found.run_id: found for found in record.load(results, asked.name)[0]}
+
+
+# ---- sizes
+
+
+@pytest.mark.parametrize("memory", [800, 5_000, 12_000, 20_000, 60_000, 10**6])
+def test_every_candidate_keeps_the_memory_on_every_split(memory):
+    asked = question(memory)
+    found = candidates(Sizes(asked), asked.base)
+    assert len(found.fits) + len(found.small) == len(FORMS)
+    for seed in (0, 100):
+        base = asked.base.with_seed(seed)
+        features = Sizes(replace(asked, base=base)).seen
+        for one in found.fits:
+            config = replace(one.config, split_seed=seed)
+            with torch.random.fork_rng():
+                held = sizes(make_model(config, make_spec(config, features), 0.0))
+            assert held["total_bytes"] <= memory, config
+
+
+@pytest.mark.parametrize("memory", [800, 12_000])
+def test_what_is_too_large_works_from_the_memory_that_is_named(memory):
+    asked = question(memory)
+    found = candidates(Sizes(asked), asked.base)
+    assert found.small
+    for one in found.small:
+        enough = Sizes(question(int(1.05 * one.works) + 64))
+        assert isinstance(enough.fit(replace(one.config, budget=None)), Sized), one
+
+
+def test_hashed_tables_stop_at_a_multiple_of_the_exact_table():
+    asked = question(10**8)
+    for one in candidates(Sizes(asked), asked.base).fits:
+        if one.config.strategy in HASHED:
+            assert (
+                one.config.budget
+                == LARGEST * make_spec(one.config, Sizes(asked).seen).exact_table_bytes
+            )
+
+
+def test_smaller_tables_are_of_the_same_form_in_parts_of_its_memory():
+    asked = question()
+    found = Sizes(asked)
+    for form in (FORMS[0], FORMS[3]):
+        full = found.fit(config_of(form, asked.base))
+        assert isinstance(full, Sized)
+        for one in smaller(found, full.config):
+            assert replace(one.config, budget=None) == replace(full.config, budget=None)
+            assert one.total_bytes <= 0.55 * MEMORY
+
+
+def test_a_memory_for_nothing_names_one_that_works():
+    with pytest.raises(
+        BenchError,
+        match="memory: 3 bytes hold none of the 27 candidates; the smallest that works is ",
+    ) as caught:
+        candidates(Sizes(question(3)), BASE)
+    works = int(re.search(r"works is ([\d,]+)", str(caught.value))[1].replace(",", ""))
+    asked = question(works)
+    assert candidates(Sizes(asked), asked.base).fits
+
+
+# ---- what it finds
+
+
+@pytest.mark.parametrize("best", ["int8", "product_quantization"])
+def test_it_finds_the_strategy_that_leads(answer, best):
+    found = answer(World(by_size(best)), question())
+    assert found["best"]["strategy"] == best
+    assert found["best"]["n"] >= 5
+    assert found["best"]["total_bytes"] <= MEMORY
+    others = [one for one in found["rivals"] if one["strategy"] != best]
+    assert others
+    assert all(
+        one["against_best"]["told_apart"] and one["against_best"]["difference"] > 0.03
+        for one in others
+    )
+    assert found["learned"]
+    assert {one["name"]: one["beaten"] for one in found["anchors"]} == dict.fromkeys(
+        ("mean", "item_mean", "bias", "mf"), True
+    )
+
+
+def test_the_smaller_tables_make_a_front(usual):
+    found, _ = usual
+    on_front = [(one["total_bytes"], one["val_mse"]) for one in found["front"]]
+    assert len(on_front) >= 3
+    assert on_front == sorted(on_front, key=lambda pair: (pair[0], -pair[1]))
+    assert [mse for _, mse in on_front] == sorted((mse for _, mse in on_front), reverse=True)
+
+
+def test_a_smaller_table_that_is_better_wins(answer):
+    """On data of many rare values a table with more collisions may generalise better: memory is a limit and no aim."""
+    found = answer(World(lambda config: 0.8 + (config.budget or 60_000) / 10**6), question())
+    assert found["best"]["total_bytes"] < 0.6 * MEMORY
+
+
+def test_the_shared_table_gets_lookups_where_they_help(answer):
+    def mse(config: RunConfig) -> float:
+        movie = (
+            config.lookups.get("movie_id", 1)
+            if isinstance(config.lookups, dict)
+            else config.lookups
+        )
+        return by_size("unified")(config) - 0.02 * movie
+
+    found = answer(World(mse), question(minutes=20))
+    assert found["best"]["strategy"] == "unified"
+    counts = found["best"]["lookups"]
+    assert counts["movie_id"] == max(counts.values())
+    assert len(set(counts.values())) > 1
+    assert "movie_id" in room.told(found, "results")
+
+
+def test_lookups_that_do_not_help_are_not_added(answer):
+    found = answer(
+        World(lambda config: by_size("unified")(config) + 0.02 * isinstance(config.lookups, dict)),
+        question(),
+    )
+    assert len(set(found["best"]["lookups"].values())) == 1
+
+
+def test_one_lookup_more_leaves_the_others():
+    config = RunConfig(lookups=2)
+    more = one_more(config, ("user_id", "age"))
+    assert more["age"].lookups == {"user_id": 2, "age": 3}
+    assert one_more(more["age"], ("user_id", "age"))["user_id"].lookups == {"user_id": 3, "age": 3}
+
+
+def test_equals_are_told_to_be_equals(answer):
+    found = answer(World(lambda config: 1.2), question())
+    assert not found["learned"]
+    assert not any(one["beaten"] for one in found["anchors"] if one["name"] == "mean")
+    text = room.told(found, "results")
+    assert text.startswith("NOTHING WAS LEARNED")
+    apart = [one for one in found["rivals"] if one["against_best"]["told_apart"]]
+    assert len(apart) <= 1  # of many, at 5 % in all
+
+
+def test_what_fits_exactly_is_said_and_is_no_winner_by_decree(answer):
+    found = answer(World(by_size("unified")), question(10**6))
+    assert [one["fits"] for one in found["exact"]["dims"]] == [True, True, True]
+    assert found["exact"]["measured"]["strategy"] == "collisionless"
+    assert found["best"]["strategy"] == "unified"
+    assert "are enough for an exact table" in " ".join(room.told(found, "results").split())
+
+
+def test_the_arithmetic_of_the_exact_table_is_that_of_the_table():
+    found = Sizes(question())
+    whole = make_spec(config_of(FORMS[1], BASE), found.whole)
+    with torch.random.fork_rng():
+        held = sizes(make_model(config_of(FORMS[1], BASE), whole, 0.0))
+    assert (held["table_bytes"], held["vocabulary_bytes"]) == (
+        found.exact_bytes(16),
+        found.vocabulary_bytes,
+    )
+
+
+def test_one_seed_tells_nothing(answer):
+    found = answer(World(by_size("unified"), seconds=11), question(minutes=1))
+    assert found["best"]["n"] == 1
+    assert found["learned"] is None
+    assert not any(one["against_best"]["told_apart"] for one in found["rivals"])
+    text = " ".join(room.told(found, "results").split())
+    assert "One seed cannot tell" in text
+    assert "NOTHING WAS LEARNED" not in text
+
+
+# ---- latency
+
+
+def test_what_is_too_slow_is_not_chosen_and_its_price_is_told(answer):
+    micros = {"int8": 300.0}
+    world = World(by_size("int8"), lambda config: micros.get(config.strategy, 20.0))
+    found = answer(world, question(latency=100.0))
+    assert found["latency_met"] is True
+    assert found["best"]["strategy"] != "int8"
+    assert found["rivals"][0]["strategy"] == "int8"
+    assert not found["rivals"][0]["meets_latency"]
+    text = room.told(found, "results")
+    assert "Without that limit: int8" in " ".join(text.split())
+    assert "slower than the limit" in text
+
+
+def test_where_nothing_is_fast_enough_the_fastest_is_told(answer):
+    found = answer(
+        World(by_size("int8"), lambda config: 30.0 + len(config.strategy)), question(latency=1.0)
+    )
+    assert found["latency_met"] is False
+    fastest = min([found["best"], *found["rivals"]], key=lambda one: one["latency"]["p50_us"])
+    assert found["best"]["label"] == fastest["label"]
+    assert room.told(found, "results").startswith("NOTHING HERE MEETS 1.00 us")
+
+
+def test_clocks_come_last_and_alone(answer):
+    world = World(by_size("int8"))
+    answer(world, question(), 3)
+    first = world.phases.index("latency")
+    assert set(world.phases[first:]) == {"latency"}
+    assert world.phases.index("confirm") > world.phases.index("search")
+
+
+# ---- time
+
+
+def keeps_the_time(answer, minutes, seconds, workers):
+    world = World(by_size("unified"), seconds=seconds)
+    found = answer(world, question(minutes=minutes), workers)
+    assert world.now <= 60 * minutes
+    assert max(world.runs.values()) == 1  # nothing is run twice
+    everything = seconds * 27 * 8 / workers  # or little is left to do
+    assert world.now >= 0.6 * min(60 * minutes, everything), found["left_out"]["time"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "workers"), [(1, 11.0, 1), (2, 4.0, 1), (5, 11.0, 2)]
+)
+def test_the_time_is_kept_and_used(answer, minutes, seconds, workers):
+    keeps_the_time(answer, minutes, seconds, workers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [1, 2, 5, 10, 30])
+@pytest.mark.parametrize("seconds", [1.0, 4.0, 11.0])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_time_is_kept_and_used(answer, minutes, seconds, workers):
+    keeps_the_time(answer, minutes, seconds, workers)
+
+
+def test_more_time_for_the_same_question_is_more_evidence(answer):
+    world = World(by_size("unified"))
+    short = answer(world, question(minutes=2))
+    made = sum(world.runs.values())
+    again = answer(world, question(minutes=2))
+    assert sum(world.runs.values()) == made
+    assert again == short
+    long = answer(world, question(minutes=12))
+    assert max(world.runs.values()) == 1
+    assert world.now <= 12 * 60
+    assert len(long["left_out"]["time"]) < len(short["left_out"]["time"])
+    assert long["best"]["n"] >= short["best"]["n"]
+
+
+def test_a_time_that_is_too_short_for_one_run_is_told_in_one_line(answer):
+    world = World(by_size("unified"), seconds=100)
+    with pytest.raises(
+        BenchError,
+        match=r"minutes: 0\.5 was given, and one run takes longer; .* give at least --minutes",
+    ):
+        answer(world, question(minutes=0.5))
+    assert world.now <= 31
+
+
+def test_a_time_that_is_too_short_for_a_fresh_seed_is_told_and_what_was_run_is_used(answer):
+    world = World(by_size("unified"), seconds=11)
+    with pytest.raises(BenchError, match=r"minutes: 0\.7 was given, too few .* give about 3,"):
+        answer(world, question(minutes=0.7))
+    answer(world, question(minutes=3))
+    assert (
+        sum(n - 1 for n in world.runs.values()) <= 1
+    )  # the clock that the end of the time had stopped
+
+
+# ---- interruptions
+
+
+@pytest.mark.parametrize("after", [1, 9, 30])
+def test_an_interrupted_command_goes_on(answer, quick_results, after):
+    asked = question(minutes=5)
+    world = World(by_size("int8"), most=after)
+    with pytest.raises(Killed):
+        answer(world, asked)
+    kept = records_of(quick_results, asked)
+    assert kept
+    world.most = 10**9
+    found = answer(world, asked)
+    assert found["best"]["strategy"] == "int8"
+    assert max(world.runs.values()) <= 2  # only the run that was under way
+    assert sum(n - 1 for n in world.runs.values()) <= 1
+    assert world.now <= 5 * 60
+    assert kept.items() <= records_of(quick_results, asked).items()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_fails_is_told_and_left_behind(answer, fresh):
+    """From the start, or on fresh seeds alone."""
+    world = World(
+        by_size("int8"),
+        fails=lambda config: config.strategy == "int8" and (config.init_seed >= 100 or not fresh),
+    )
+    found = answer(world, question())
+    assert found["best"]["strategy"] != "int8"
+    assert found["best"]["n"] >= 5
+    assert found["left_out"]["failed"] == ["MemoryError: a table is too large"]
+    assert "failed: MemoryError" in room.told(found, "results")
+    assert max(world.runs.values()) == 1  # in one command it is tried once
+
+
+def test_a_damaged_record_is_named_and_made_again(answer, quick_results):
+    asked = question(minutes=5)
+    world = World(by_size("int8"))
+    answer(world, asked)
+    path = sorted((quick_results / asked.name).glob("*.json"))[0]
+    path.write_text("{")
+    found = answer(world, asked)
+    assert [str(path) in line for line in found["skipped"]] == [True]
+    assert found["best"]["strategy"] == "int8"
+
+
+def test_a_damaged_clock_is_refused(answer, quick_results):
+    asked = question()
+    (quick_results / asked.name).mkdir(parents=True)
+    (quick_results / asked.name / ask.SPENT).write_text("soon")
+    with pytest.raises(BenchError, match="remove it"):
+        answer(World(by_size("int8")), asked)
+
+
+def test_the_answer_follows_from_the_records(answer, quick_results):
+    """Whatever the order in which they were made."""
+    asked = question(minutes=3)
+    first = answer(World(by_size("int8")), asked)
+    folder = quick_results / asked.name
+    texts = {path: path.read_bytes() for path in folder.iterdir()}
+    for path in texts:
+        path.unlink()
+    for path in sorted(texts, reverse=True):
+        path.write_bytes(texts[path])
+    assert answer(World(by_size("unified")), asked) == first
+
+
+# ---- how it is told
+
+
+def test_the_text_has_80_columns_and_every_part(usual, answer):
+    for found in (usual[0], answer(World(by_size("int8")), question(10**6))):
+        text = room.told(found, "results/local")
+        told, _, code = text.partition("Python:\n")
+        assert max(map(len, text.splitlines())) <= WIDTH
+        assert not [line for line in told.splitlines() if line != line.rstrip()]
+        assert text.isascii() or set(re.findall(r"[^\x00-\x7f]", text)) <= {"×", "–"}
+        for part in (
+            "Use ",
+            "exact table",
+            "Nothing smaller",
+            "How sure:",
+            "Without any embedding:",
+            "Left out:",
+        ):
+            assert part in told
+        assert "import" in code
+        assert f"ue-bench report --results results/local --study {found['study']}" in code
+
+
+ARM = {
+    "label",
+    "strategy",
+    "regions",
+    "region_rule",
+    "dim",
+    "rows",
+    "lookups",
+    "budget",
+    "table_bytes",
+    "auxiliary_bytes",
+    "vocabulary_bytes",
+    "total_bytes",
+    "head_bytes",
+    "n",
+    "part",
+    "mse",
+    "low",
+    "high",
+    "val_mse",
+    "latency",
+    "run_ids",
+    "config",
+}
+
+
+def test_the_answer_is_json_of_one_shape(usual):
+    found, _ = usual
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert set(found) == {
+        "dataset",
+        "features",
+        "split",
+        "memory",
+        "latency_limit_us",
+        "minutes",
+        "study",
+        "measure",
+        "n_values",
+        "exact",
+        "latency_met",
+        "best",
+        "rivals",
+        "front",
+        "anchors",
+        "learned",
+        "left_out",
+        "refused",
+        "skipped",
+        "python",
+    }
+    for arm in (found["best"], *found["front"]):
+        assert set(arm) == ARM
+    for arm in found["rivals"]:
+        assert set(arm) == ARM | {"against_best", "meets_latency"}
+    assert set(found["left_out"]) == {"memory", "race", "time", "failed", "largest_hashed_bytes"}
+
+
+def test_the_report_reads_the_records(usual):
+    answered, results = usual
+    found = record.load(results, answered["study"])
+    assert found[1] == []
+    arms = collect(found[0])
+    assert arms.kept
+    assert arms.refused == ()
+    assert {arm.comparison.phase for arm in arms.kept} == {"confirm"}
+
+
+# ---- the Python
+
+
+@pytest.mark.parametrize("features", ["base", "wide"])
+@pytest.mark.parametrize("form", [*dict.fromkeys(form[:1] for form in FORMS)], ids=" ".join)
+def test_the_printed_lines_build_the_layer_that_was_measured(form, features):
+    """Executed in a namespace of their own: as many bytes, and for the same numbers in the table the same vectors."""
+    asked = question(10**7, base=replace(BASE, features=features))
+    found = Sizes(asked)
+    sized = found.fit(config_of(next(f for f in FORMS if f[:1] == form), asked.base))
+    assert isinstance(sized, Sized)
+    config = sized.config.with_seed(100)
+    scope: dict = {}
+    text = python(asked, config, found.seen)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    exec(compile(text, "printed", "exec"), scope)
+
+    dataset = data.load("planted-additive")
+    names = dataset.feature_names(features)
+    encoded = data.encode(dataset, names, data.split(dataset, "random", 100))
+    model = make_model(config, make_spec(config, encoded.features), 0.5)
+    codes = torch.from_numpy(encoded.codes[:50].copy()).long()
+    values = {
+        f.name: [f.values[int(code)] for code in codes[:, n]]
+        for n, f in enumerate(encoded.features)
+    }
+    layer = scope["layer"]
+    if config.strategy == "unified":
+        layer.embedding.weight.data = model.strategy.pool.weight.data
+        assert layer.embedding.weight.nbytes == model.strategy.footprint().total
+        vectors = scope["vectors"](values)
+    else:
+        layer.load_state_dict(model.strategy.state_dict())
+        assert layer.footprint() == model.strategy.footprint()
+        vectors = layer.from_values(values)
+        assert torch.equal(vectors, layer(codes))
+    assert torch.equal(vectors, model.strategy(codes))
+
+
+def test_the_printed_lines_run_in_a_fresh_interpreter(usual, tmp_path):
+    found, _ = usual
+    shown = "print(layer.embedding.weight.nbytes, vectors({f: ['1', '2'] for f in seeds}).shape)"
+    (tmp_path / "lines.py").write_text(f"{found['python']}\n{shown}")
+    done = subprocess.run(
+        [sys.executable, "lines.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    width = found["best"]["dim"] * sum(found["best"]["lookups"].values())
+    assert (
+        done.stdout.strip()
+        == f"{found['best']['rows'] * 4 * found['best']['dim']} torch.Size([2, {width}])"
+    )
+
+
+# ---- the command
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["planted-nothing", "--memory", "1kB"], "unknown data set 'planted-nothing'"),
+        (["planted-noise", "--memory", "much"], "memory: 'much' was given; write bytes such as"),
+        (["planted-noise", "--memory", "2"], "the smallest that works is"),
+        (
+            ["planted-noise", "--memory", "1kB", "--latency", "fast"],
+            "latency: 'fast' was given; write a time such as 200us",
+        ),
+        (["planted-noise", "--memory", "0"], "memory: 0 bytes were given; give from 1 byte"),
+        (["planted-noise", "--memory", "999999999999GB"], "give from 1 byte"),
+        (["planted-noise", "--memory", "1kB", "--latency", "0us"], "latency: '0us' was given"),
+        (
+            ["planted-noise", "--memory", "1kB", "--minutes", "0"],
+            "minutes: 0 was given; give a number above 0",
+        ),
+        (["planted-noise", "--memory", "1kB", "--minutes", "nan"], "minutes: nan was given"),
+        (["planted-noise", "--memory", "1kB", "--minutes", "inf"], "minutes: inf was given"),
+        (["planted-noise", "--memory", "1kB", "--features", "colour"], "unknown feature 'colour'"),
+        (["planted-noise"], "--memory"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(options, says, tmp_path):
+    outcome = CliRunner().invoke(main, ["advise", *options, "--results", str(tmp_path)])
+    assert outcome.exit_code == 2
+    assert says in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize(("latency", "code"), [("100us", 0), ("1us", 1)])
+def test_the_exit_code_says_whether_the_latency_is_met(latency, code, usual):
+    """All runs are there and the time is spent: the command answers from the records."""
+    found, results = usual
+    outcome = CliRunner().invoke(
+        main,
+        [
+            "advise",
+            "planted-additive",
+            "--memory",
+            "20kB",
+            "--latency",
+            latency,
+            "--json",
+            "--minutes",
+            "1",
+            "--results",
+            str(results),
+        ],
+    )
+    assert outcome.exit_code == code, outcome.output
+    told = json.loads(outcome.stdout)
+    assert told["latency_met"] is (code == 0)
+    assert told["best"] == found["best"]
+
+
+# ---- real runs
+
+
+@pytest.mark.slow
+def test_a_real_command_that_is_interrupted_goes_on(tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "ue_bench",
+        "advise",
+        "planted-additive",
+        "--memory",
+        "8kB",
+        "--minutes",
+        "2",
+        "--epochs",
+        "2",
+        "--results",
+        str(tmp_path),
+        "--json",
+    ]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        until = time.monotonic() + 100
+        while len(made := list(tmp_path.glob("advise-*/*.json"))) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, out) == (130, ""), err
+    assert "interrupted: nothing that was finished is lost" in err
+    texts = {path: path.read_bytes() for path in made}
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["best"]["n"] >= 1
+    assert {path: path.read_bytes() for path in made} == texts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("world", "learned"), [("planted-additive", True), ("planted-noise", False)]
+)
+def test_real_runs_say_what_theory_says(world, learned, tmp_path):
+    base = replace(BASE, dataset=world, epochs=12)
+    found = room.advise(
+        replace(question(10**6, minutes=2), base=room.Question.of(base, 1, None, 1, None).base),
+        tmp_path,
+        2,
+    )
+    assert found["learned"] is learned
+    if learned:  # five effects that add up: noise of variance 0.25 is what is left
+        assert found["best"]["mse"] < 0.35
+        assert {one["name"]: one["beaten"] for one in found["anchors"]}["bias"]
+    else:
+        assert found["best"]["mse"] > 0.95
+        assert "NOTHING WAS LEARNED" in room.told(found, "results")
+
+
+def test_the_page_is_what_the_program_says():
+    """Each command of docs/advise.md parses, its Python runs, and its answer has the parts that an answer has."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "advise.md").read_text()
+    typed = re.findall(r"^(ue-bench advise .*)$", page, re.MULTILINE)
+    names = [
+        main.commands["advise"].make_context("advise", shlex.split(line)[2:]).params["dataset"]
+        for line in typed
+    ]
+    assert names == ["ml-100k", "clicks.parquet"]
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    code = shown.partition("Python:\n")[2].partition("Records and figures:")[0]
+    scope: dict = {}
+    exec(compile(code, "page", "exec"), scope)
+    stated = int(re.search(r"^\* .* ([\d,]+)  ", shown, re.MULTILINE)[1].replace(",", ""))
+    assert scope["layer"].footprint().total == stated
+    assert f"list of {len(FORMS)}," in page

@@ -1,0 +1,314 @@
+"""Multi-valued features: the mean of the values' vectors, by every road, against a loop over rows."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fuzzing import cases
+from hypothesis import strategies as st
+
+from ue_bench.config import RunConfig
+from ue_bench.data import encode, multi_valued, split, with_bags
+from ue_bench.errors import BenchError
+from ue_bench.features import CROSS, Bags, Feature
+from ue_bench.strategies import Spec, build
+from ue_bench.testing import FEATURES
+from ue_bench.training.model import RatingModel
+from ue_bench.training.run_once import exact_table_bytes, run_once
+from ue_bench.training.train import Optimizers, Recipe, train_step
+
+SHORT = RunConfig(
+    features="user_id,movie_id,genres,user_id*genres",
+    multi_valued="genres",
+    budget=60_000,
+    epochs=2,
+    measure="quality",
+)
+
+
+def bags_of(feature):
+    return [
+        [feature.values[member] for member in feature.bags[bag]] for bag in range(len(feature.bags))
+    ]
+
+
+# ---- texts become bags
+
+
+def test_texts_are_split_and_numbered_by_first_appearance_those_of_training_first():
+    found = with_bags(
+        Feature("genres", ("Drama|War", "War", "Action|War", "Action", "War|Drama"), 2, (5, 2)),
+        {"genres": "|"},
+    )
+    assert list(found.values) == ["Drama", "War", "Action"]
+    assert (found.n_seen, found.counts, found.cardinality) == (2, [5, 7], 3)
+    assert bags_of(found) == [
+        ["Drama", "War"],
+        ["War"],
+        ["Action", "War"],
+        ["Action"],
+        ["War", "Drama"],
+    ]
+    assert [found.raw(code) for code in (0, 3)] == [["Drama", "War"], ["Action"]]
+
+
+def test_values_of_a_bag_count_once_and_the_empty_text_is_the_missing_value():
+    found = with_bags(Feature("tags", ("", "a\x1eb\x1ea", "b\x1e"), 3, (1, 1, 1)), {"tags": "\x1e"})
+    assert bags_of(found) == [[""], ["a", "b"], ["b", ""]]
+    assert (list(found.values), found.counts) == (["", "a", "b"], [2, 1, 2])
+
+
+def test_each_value_of_a_bag_is_crossed():
+    texts = tuple(CROSS.join(pair) for pair in (("7", "a|b"), ("7", "b"), ("9|8", "a")))
+    one = with_bags(Feature("user_id*genres", texts, 3), {"genres": "|"})
+    assert bags_of(one) == [[f"7{CROSS}a", f"7{CROSS}b"], [f"7{CROSS}b"], [f"9|8{CROSS}a"]]
+    both = with_bags(
+        Feature("user_id*genres", ("1|2" + CROSS + "a|b",), 1), {"genres": "|", "user_id": "|"}
+    )
+    assert bags_of(both) == [[f"{user}{CROSS}{genre}" for user in "12" for genre in "ab"]]
+
+
+def test_other_features_are_left_alone():
+    feature = Feature("title", ("a|b", "c" + CROSS + "d"), 2)
+    assert with_bags(feature, {"genres": "|"}) is feature
+    assert bags_of(with_bags(feature, {"title": "|"}))[1] == ["c" + CROSS + "d"], (
+        "one feature is no cross, whatever is in its text"
+    )
+
+
+@cases(fast=60, slow=1000, data=st.data())
+def test_splitting_is_that_of_a_loop(data):
+    texts = data.draw(st.lists(st.text("ab|é", max_size=6), min_size=1, max_size=8, unique=True))
+    n_seen = data.draw(st.integers(0, len(texts)))
+    counts = data.draw(st.lists(st.integers(1, 9), min_size=n_seen, max_size=n_seen))
+    found = with_bags(Feature("f", texts, n_seen, counts), {"f": "|"})
+    wanted = [list(dict.fromkeys(text.split("|"))) for text in texts]
+    numbered = {value: None for bag in wanted for value in bag}
+    rows = {
+        value: sum(c for bag, c in zip(wanted, counts, strict=False) if value in bag)
+        for value in numbered
+    }
+    assert bags_of(found) == wanted
+    assert list(found.values) == list(numbered)
+    assert found.n_seen == len({value for bag in wanted[:n_seen] for value in bag})
+    assert list(found.counts) == [rows[value] for value in list(numbered)[: found.n_seen]]
+
+
+def test_a_bag_has_a_value():
+    with pytest.raises(ValueError, match="at least one value"):
+        Bags.of([[1], []])
+
+
+def test_rows_of_a_data_set_keep_their_values(movielens_100k):
+    names = ("movie_id", "genres", "user_id*genres")
+    found = encode(
+        movielens_100k,
+        names,
+        split(movielens_100k, "random", 0),
+        separators=multi_valued(movielens_100k, names, "genres"),
+    )
+    plain = encode(movielens_100k, names, split(movielens_100k, "random", 0))
+    assert np.array_equal(found.codes, plain.codes)
+    genres, crossed = found.features[1:]
+    assert genres.cardinality == 19
+    assert crossed.cardinality < plain.features[2].cardinality
+    for row in range(0, len(found.codes), 997):
+        text = movielens_100k.column("genres")[row]
+        user = str(movielens_100k.ratings["user_id"][row])
+        assert genres.raw(int(found.codes[row, 1])) == text.split("|")
+        assert crossed.raw(int(found.codes[row, 2])) == [
+            user + CROSS + genre for genre in text.split("|")
+        ]
+    train = movielens_100k.column("genres").to_numpy()[found.parts == 0]
+    counted = {
+        value: sum(value in text.split("|") for text in train)
+        for value in genres.values[: genres.n_seen]
+    }
+    assert genres.counts == list(counted.values())
+
+
+def test_names_are_checked(movielens_100k):
+    assert multi_valued(movielens_100k, ("user_id", "user_id*genres"), " genres") == {"genres": "|"}
+    with pytest.raises(BenchError, match="did you mean 'genres'"):
+        multi_valued(movielens_100k, ("user_id", "genres"), "genre")
+    with pytest.raises(BenchError, match="'genres' is given twice"):
+        multi_valued(movielens_100k, ("genres",), "genres,genres")
+    with pytest.raises(BenchError, match="unknown multi-valued feature ''"):
+        multi_valued(movielens_100k, ("genres",), "")
+
+
+# ---- bags become vectors
+
+
+@st.composite
+def bagged(draw):
+    """Features, some of them with bags drawn at random, and rows of codes."""
+    features, columns, rows = [], [], draw(st.integers(0, 9))
+    for index, feature in enumerate(FEATURES):
+        bags = None
+        if draw(st.booleans()) or index == 1:
+            one = st.lists(
+                st.integers(0, feature.cardinality - 1), min_size=1, max_size=5, unique=True
+            )
+            bags = Bags.of(draw(st.lists(one, min_size=1, max_size=6)))
+        features.append(replace(feature, bags=bags))
+        most = feature.cardinality if bags is None else len(bags)
+        columns.append(draw(st.lists(st.integers(0, most - 1), min_size=rows, max_size=rows)))
+    return tuple(features), torch.tensor(columns, dtype=torch.int64).t()
+
+
+def by_a_loop(built, features, codes):
+    """float64 [B, W]: every value's vector from a dictionary, and the mean for every row."""
+    known, rows = {}, []
+
+    def vector(index, value):
+        if (index, value) not in known:
+            slots = [
+                built.locate(i, [value if i == index else "other"]) for i in range(len(features))
+            ]
+            known[index, value] = (
+                built.embed(torch.cat(slots, 1)).double().split(list(built.widths), 1)[index][0]
+            )
+        return known[index, value]
+
+    for row in codes.tolist():
+        bags = [
+            [f.raw(code)] if f.bags is None else f.raw(code)
+            for f, code in zip(features, row, strict=True)
+        ]
+        rows.append(
+            torch.cat(
+                [sum(vector(i, value) for value in bag) / len(bag) for i, bag in enumerate(bags)]
+            )
+        )
+    return torch.stack(rows) if rows else torch.empty(0, sum(built.widths), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"), [("unified", 0), ("low_dim_exact", 0), ("hash_embedding", 3), ("int8", 0)]
+)
+@cases(fast=12, slow=200, given=bagged())
+def test_vectors_are_those_of_a_loop_by_every_road(name, exact, given):
+    features, codes = given
+    with torch.no_grad():
+        built = build(
+            Spec(name, features, (2, 1, 1), 8, 1_900 if name == "int8" else 4_000), exact
+        ).eval()
+        built.end_training()
+        wanted = by_a_loop(built, features, codes)
+        found = built(codes)
+        raw = [
+            [feature.raw(code) for code in column]
+            for feature, column in zip(features, codes.t().tolist(), strict=True)
+        ]
+        torch.testing.assert_close(found.double(), wanted, atol=1e-6, rtol=1e-6)
+        assert torch.equal(built(codes.int()), found)
+        assert torch.equal(built.from_values(raw), found)
+
+
+FLAGS = (
+    FEATURES[0],
+    FEATURES[1],
+    replace(FEATURES[2], bags=Bags.of([[0], [1], [2], [0, 1], [2, 0, 1]])),
+)
+
+
+def test_raw_values_that_come_twice_or_not_at_all():
+    built = build(Spec("unified", FLAGS, (2, 1, 1), 8, 4_000))
+    ids = [["u1"] * 3, ["i1é"] * 3]
+    given = built.from_values([*ids, [["yes", "no", "yes"], [], ("no", "yes")]])
+    assert torch.equal(given, built.from_values([*ids, [["yes", "no"], [""], ["no", "yes"]]]))
+    with pytest.raises(TypeError, match="flag is multi-valued and 'yes' was given"):
+        built.from_values([*ids, ["yes", "no", "yes"]])
+
+
+def test_whoever_serves_raw_values_needs_no_bag_of_a_data_set():
+    built = build(Spec("unified", FLAGS, (2, 1, 1), 8, 4_000))
+    served = build(
+        Spec("unified", (*FLAGS[:2], replace(FLAGS[2], bags=Bags.of([]))), (2, 1, 1), 8, 4_000)
+    )
+    served.load_state_dict(built.state_dict())
+    given = [["u1", "u2"], ["i1é", "new"], [["yes", "no"], ["no", "new"]]]
+    assert torch.equal(served.from_values(given), built.from_values(given))
+    assert served.from_values([[], [], []]).shape == (0, 32)
+
+
+def test_bags_are_no_state_and_nothing_that_is_served():
+    plain = build(Spec("collisionless", FEATURES, (2, 1, 1), 8))
+    built = build(Spec("collisionless", FLAGS, (2, 1, 1), 8))
+    assert built.state_dict().keys() == plain.state_dict().keys()
+    assert built.footprint() == plain.footprint()
+    assert built.spec.exact_table_bytes == plain.spec.exact_table_bytes
+    codes = torch.tensor([[3, 4, 4], [5, 5, 1]])
+    out = built(codes)
+    assert torch.equal(copy.deepcopy(built)(codes), out)
+    other = build(Spec("collisionless", FLAGS, (2, 1, 1), 8))
+    other(codes)
+    other.load_state_dict(built.state_dict())
+    assert torch.equal(other(codes), out)
+
+
+def test_an_index_map_that_changes_between_epochs_holds_for_bags():
+    built = build(Spec("cce", FLAGS, (2, 1, 1), 8, 4_000))
+    codes = torch.tensor([[3, 4, 4], [5, 5, 3]])
+    built(codes)
+    assert built.end_epoch(0)
+    torch.testing.assert_close(
+        built(codes).double(), by_a_loop(built, FLAGS, codes), atol=1e-6, rtol=1e-6
+    )
+
+
+def test_no_row_of_the_table_is_touched_but_the_bags_own():
+    """An optimizer that moves the rows of the batch alone must not be told of rows that only fill up."""
+    built = build(Spec("collisionless", FLAGS, (1, 1, 1), 8, sparse=True))
+    model = RatingModel(built, "mlp", 4, 0.0, 3.0)
+    told = []
+    optimizers = Optimizers(model, Recipe("sparse_adam", 0.1, 0.0, 2, 1, None, 1, 0))
+    built.pool.before_read = lambda slots: told.append(set(slots.flatten().tolist()))
+    before = built.pool.weight.detach().clone()
+    codes = torch.tensor([[3, 4, 3], [5, 5, 2]])
+    train_step(model, optimizers, codes, torch.tensor([1.0, 2.0]))
+    own = [
+        built.locate(i, values).flatten().tolist()
+        for i, values in enumerate((["u3", "u5"], ["i4é", "i5é"], ["no", "yes", ""]))
+    ]
+    moved = (built.pool.weight.detach() != before).any(1).nonzero().flatten().tolist()
+    assert set(moved) == told[0] == {slot for slots in own for slot in slots}
+
+
+# ---- runs
+
+
+def test_a_run_repeats_and_both_paths_of_gradients_agree():
+    first, again = run_once(SHORT), run_once(replace(SHORT, multi_valued=" genres"))
+    assert first.quality == again.quality
+    assert first.run_id == again.run_id
+    assert first.config["multi_valued"] == "genres"
+    assert first.found["cardinalities"]["genres"] == 19
+    sparse = run_once(replace(SHORT, optimizer_path="sparse"))
+    assert sparse.quality["test_mse"] == pytest.approx(first.quality["test_mse"], abs=1e-3)
+    assert first.quality["test_mse"] < first.quality["anchors"]["mean"]["test_mse"]
+
+
+def test_the_record_counts_single_values_and_times_lists():
+    asked = replace(
+        SHORT,
+        features="user_id,genres",
+        budget=20_000,
+        epochs=1,
+        measure="all",
+        diagnose=True,
+        strategy="per_feature",
+    )
+    record = run_once(asked)
+    assert record.found["exact_table_bytes"] == (943 + 19) * 16 * 4 == exact_table_bytes(asked)
+    assert (
+        record.found["diagnostics"]["features"]["genres"]["values"]
+        == record.found["n_seen"]["genres"]
+        <= 19
+    )
+    assert {entry["source"] for entry in record.cost["latency"]} == {"codes", "values"}
+    exact = run_once(replace(asked, strategy="collisionless", diagnose=False, measure="latency"))
+    assert exact.cost["table_bytes"] == sum(n + 1 for n in exact.found["n_seen"].values()) * 64

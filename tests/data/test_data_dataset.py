@@ -1,0 +1,344 @@
+"""Features, splits, encoding and anchors on small data, against plain transcriptions of what they say they do."""
+
+from dataclasses import replace
+
+import movielens_files as official
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from ue_bench.data import encode, load, split
+from ue_bench.data.movielens.movielens import MovieLens
+from ue_bench.data.splitting import SPLITS
+from ue_bench.errors import BenchError
+from ue_bench.features import CROSS
+from ue_bench.training import factors
+from ue_bench.training.baselines import anchors
+from ue_bench.training.factors import explained
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory):
+    """A small data set in the form of ML-100K."""
+    return load("ml-100k", official.write_folder(tmp_path_factory.mktemp("100k"), "ml-100k"))
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory):
+    """A small data set in the form of ML-25M: no user attributes."""
+    return load("ml-25m", official.write_folder(tmp_path_factory.mktemp("25m"), "ml-25m"))
+
+
+def made_up(users: list[int], times: list[int]) -> MovieLens:
+    rows = {
+        "user_id": users,
+        "movie_id": [i % 3 for i in range(len(users))],
+        "rating": [3.0] * len(users),
+        "timestamp": times,
+    }
+    ratings = pl.DataFrame(rows).cast(
+        {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32}
+    )
+    items = pl.DataFrame(
+        {"movie_id": ["0", "1", "2"], "release_year": ["1990"] * 3, "genres": ["A", "B", "A"]}
+    )
+    return MovieLens("made-up", ratings, None, items, "synthetic", "sha256:0")
+
+
+# ---- features
+
+
+def test_a_column_has_the_value_of_each_row(hundred):
+    gender = hundred.column("gender")
+    genres = hundred.column("genres")
+    cross = hundred.column("user_id*genres")
+    for row, (user, movie) in enumerate(hundred.ratings.select("user_id", "movie_id").iter_rows()):
+        assert gender[row] == official.user(int(user))[0]
+        assert genres[row] == "|".join(official.movie(int(movie))[2])
+        assert cross[row] == f"{user}{CROSS}{genres[row]}"
+    assert cross.dtype == pl.String
+    assert len(cross) == official.N_RATINGS
+
+
+def test_a_cross_of_three(hundred):
+    joined = zip(*(hundred.column(name) for name in ("age", "genres", "gender")), strict=True)
+    assert hundred.column("age*genres*gender").to_list() == [
+        CROSS.join(values) for values in joined
+    ]
+
+
+def test_named_feature_sets(hundred, later):
+    base = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
+    assert hundred.feature_names("base") == base
+    assert hundred.feature_names("wide") == (
+        *base,
+        "genres",
+        "user_id*genres",
+        "movie_id*occupation",
+        "movie_id*gender",
+    )
+    base = ("user_id", "movie_id", "release_year", "genres")
+    assert later.feature_names("base") == base
+    assert later.feature_names("wide") == (*base, "user_id*genres", "user_id*release_year")
+    assert later.feature_names(" genres, user_id*genres") == ("genres", "user_id*genres")
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("", "none given"),
+        (" , ", "none given"),
+        ("user_id,", "unknown feature ''"),
+        ("user_id,gendre", "did you mean 'gen"),
+        ("user_id*nothing", "unknown feature 'nothing'"),
+        ("age,user_id,age", "'age' is given twice"),
+        ("age*gender,gender*age", "'gender\\*age' is given twice"),
+        ("age*age", "crosses a feature with itself"),
+    ],
+)
+def test_a_bad_list_of_features_is_refused(hundred, spec, why):
+    with pytest.raises(BenchError, match=why):
+        hundred.feature_names(spec)
+
+
+def test_a_feature_that_this_data_set_lacks_lists_what_it_has(later):
+    with pytest.raises(BenchError, match=r"choose from: genres, movie_id, release_year, user_id$"):
+        later.column("gender")
+
+
+def test_describe(hundred, later):
+    told = hundred.describe()
+    rows = official.ratings()
+    assert (told["ratings"], told["users"], told["items"]) == (
+        200,
+        len({r[0] for r in rows}),
+        len({r[1] for r in rows}),
+    )
+    assert told["features"]["gender"] == 2
+    assert told["rating_scale"] == [1.0, 5.0]
+    assert told["time_span"] == ["1997-11-20", "1997-11-28"]
+    assert (told["name"], told["source"], told["checksum"]) == (
+        "ml-100k",
+        "folder",
+        hundred.checksum,
+    )
+    assert later.describe()["rating_scale"] == [0.5, 5.0]
+    assert set(later.describe()["features"]) == {"user_id", "movie_id", "release_year", "genres"}
+
+
+# ---- splits
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_a_split_is_one_part_a_row_and_the_same_each_time(hundred, name):
+    parts = split(hundred, name, 3)
+    assert (parts.dtype, parts.shape) == (np.uint8, (200,))
+    assert np.array_equal(parts, split(hundred, name, 3))
+    assert np.array_equal(parts, split(hundred, name, 4)) == (name != "random")
+
+
+def test_random_is_80_10_10_of_the_permutation(hundred):
+    parts = split(hundred, "random", 7)
+    assert np.bincount(parts).tolist() == [160, 20, 20]
+    order = np.random.Generator(np.random.PCG64(7)).permutation(200)
+    assert set(order[160:180]) == set(np.flatnonzero(parts == 1))
+    assert set(order[180:]) == set(np.flatnonzero(parts == 2))
+
+
+def test_global_temporal_lets_nothing_of_the_future_into_training(hundred):
+    parts, times = split(hundred, "global_temporal", 0), hundred.ratings["timestamp"].to_numpy()
+    assert np.bincount(parts).tolist() == [160, 20, 20]
+    assert times[parts == 0].max() < times[parts == 1].min()
+    assert times[parts == 1].max() < times[parts == 2].min()
+
+
+def test_user_temporal_lets_nothing_of_a_users_future_into_training(hundred):
+    frame = hundred.ratings.with_columns(part=split(hundred, "user_temporal", 0))
+    assert frame["user_id"].n_unique() == official.N_USERS
+    for _, rows in frame.group_by("user_id"):
+        by_time = rows.sort("timestamp")["part"].to_list()
+        share = max(1, int(len(rows) * 0.1 + 0.5))
+        assert by_time == [0] * (len(rows) - 2 * share) + [1] * share + [2] * share
+
+
+def test_equal_times_stay_in_file_order():
+    assert split(made_up([1] * 10, [5] * 10), "user_temporal", 0).tolist() == [0] * 8 + [1, 2]
+    assert split(made_up([1] * 10, [5] * 10), "global_temporal", 0).tolist() == [0] * 8 + [1, 2]
+
+
+def test_users_of_one_or_two_ratings_only_train():
+    parts = split(made_up([1, 2, 2, 3, 3, 3], [9, 8, 7, 3, 1, 2]), "user_temporal", 0)
+    assert parts.tolist() == [0, 0, 0, 2, 0, 1]
+
+
+def test_article_takes_users_below_100_and_their_median_time():
+    parts = split(made_up([1, 99, 100, 7, 250, 7], [10, 20, 1, 30, 99, 40]), "article", 0)
+    assert parts.tolist() == [0, 0, 3, 1, 3, 1]
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_a_split_without_validation_rows_is_refused(name):
+    with pytest.raises(
+        BenchError, match=rf"split '{name}' leaves no (training|validation) rows in made-up"
+    ):
+        split(made_up([100, 200, 300], [1, 2, 3]), name, 0)
+
+
+def test_an_unknown_split_names_those_that_exist(hundred):
+    with pytest.raises(
+        BenchError, match="choose from: article, global_temporal, random, user_temporal"
+    ):
+        split(hundred, "radom", 0)
+
+
+# ---- encoding
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_codes_decode_to_the_values_with_those_seen_in_training_first(hundred, name):
+    parts = split(hundred, name, 0)
+    names = hundred.feature_names("wide")
+    encoded = encode(hundred, names, parts)
+    kept = parts != 3
+    assert [f.name for f in encoded.features] == list(names)
+    assert encoded.codes.dtype == np.int32
+    assert encoded.codes.shape == (kept.sum(), len(names))
+    assert np.array_equal(encoded.parts, parts[kept])
+    assert np.array_equal(encoded.ratings, hundred.ratings["rating"].to_numpy()[kept])
+    for column, feature in enumerate(encoded.features):
+        values = hundred.column(feature.name).to_numpy()[kept]
+        seen = list(dict.fromkeys(values[encoded.parts == 0]))
+        assert list(feature.values) == seen + [
+            v for v in dict.fromkeys(values) if v not in set(seen)
+        ]
+        assert feature.n_seen == len(seen)
+        assert [
+            feature.values[code] for code in encoded.codes[:, column].tolist()
+        ] == values.tolist()
+
+
+def test_unseen_users_and_items_are_marked_whichever_features_are_used(hundred):
+    parts = split(hundred, "global_temporal", 0)
+    parts[hundred.ratings["user_id"].to_numpy() == 5] = 2
+    parts[hundred.ratings["movie_id"].to_numpy() == 9] = 3
+    encoded = encode(hundred, ("gender",), parts)
+    kept = hundred.ratings.filter(parts != 3)
+    for column, seen in (("user_id", encoded.user_seen), ("movie_id", encoded.item_seen)):
+        trained = set(hundred.ratings.filter(parts == 0)[column])
+        assert seen.tolist() == [value in trained for value in kept[column]]
+    assert not encoded.user_seen.all()
+    assert encoded.item.max() == kept["movie_id"].n_unique() - 1
+
+
+def test_encoding_refuses_no_features_and_parts_of_other_rows(hundred):
+    parts = split(hundred, "random", 0)
+    with pytest.raises(BenchError, match="none given"):
+        encode(hundred, (), parts)
+    with pytest.raises(BenchError, match="200 ratings"):
+        encode(hundred, ("gender",), parts[:10])
+
+
+# ---- anchors
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_anchors_are_what_they_say(hundred, name):
+    parts = split(hundred, name, 1)
+    parts[hundred.ratings["movie_id"].to_numpy() == 9] |= 1  # a movie that training has not seen
+    got = anchors(encode(hundred, ("gender",), parts))
+
+    table = pd.DataFrame(hundred.ratings.to_dict()).astype({"rating": float}).assign(part=parts)
+    train = table[table.part == 0]
+    mu = train.rating.mean()
+    b_i = (train.rating - mu).groupby(train.movie_id).apply(lambda r: r.sum() / (len(r) + 5))
+    rest = train.rating - mu - train.movie_id.map(b_i)
+    b_u = rest.groupby(train.user_id).apply(lambda r: r.sum() / (len(r) + 5))
+    table["mean"] = mu
+    table["item_mean"] = table.movie_id.map(train.groupby("movie_id").rating.mean()).fillna(mu)
+    table["bias"] = mu + table.movie_id.map(b_i).fillna(0) + table.user_id.map(b_u).fillna(0)
+    assert set(got) == {"mean", "item_mean", "bias", "mf"}
+    for anchor in ("mean", "item_mean", "bias"):
+        scores = got[anchor]
+        for part, key in enumerate(("train_mse", "val_mse", "test_mse")):
+            rows = table[table.part == part]
+            if len(rows):
+                assert scores[key] == pytest.approx(((rows[anchor] - rows.rating) ** 2).mean())
+            else:
+                assert scores[key] is None
+    assert (got["mean"]["test_mse"] is None) == (name == "article")
+
+
+@pytest.mark.parametrize("times", [0.01, 40.0])
+def test_the_scale_of_a_target_that_is_no_rating_does_not_matter(times):
+    """In minutes or in hours: the same predictors. Of ratings their scale is known, and the penalty was chosen on it."""
+    world = load("planted-low-rank")
+    encoded = encode(world, ("user_id", "movie_id"), split(world, "random", 0))
+    scaled = replace(encoded, ratings=(encoded.ratings * np.float32(times)))
+    one, other = (anchors(rows, stars=False) for rows in (encoded, scaled))
+    for name, scores in one.items():
+        for part, mse in scores.items():
+            assert other[name][part] == pytest.approx(mse * times**2, rel=1e-4)
+    assert one["mf"]["test_mse"] < 0.9 * one["bias"]["test_mse"]
+    assert anchors(scaled)["mf"]["test_mse"] != pytest.approx(
+        one["mf"]["test_mse"] * times**2, rel=0.05
+    )
+
+
+def test_a_constant_target_leaves_nothing_to_explain(hundred):
+    encoded = encode(hundred, ("gender",), split(hundred, "random", 1))
+    flat = replace(encoded, ratings=np.full_like(encoded.ratings, 3.0))
+    assert anchors(flat, stars=False)["mf"]["test_mse"] == 0
+
+
+def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
+    rng = np.random.default_rng(3)
+    p, q = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    user, item = (grid.ravel() for grid in np.meshgrid(np.arange(60), np.arange(40), indexing="ij"))
+    planted = (p[user] * q[item]).sum(axis=1)
+    train = (rng.random(len(user)) < 0.5) & (user != 7)
+    got = explained(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
+    tested = ~train & (user != 7)
+    assert np.square(got - planted)[tested].mean() < 0.01 * np.square(planted[tested]).mean()
+    assert not got[user == 7].any()
+
+
+def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
+    rng = np.random.default_rng(4)
+    user, item, residuals = rng.integers(0, 9, 80), rng.integers(0, 7, 80), rng.normal(size=80)
+    train = np.ones(80, dtype=bool)
+    q = (
+        np.random.default_rng(0).normal(0.0, 0.1, (int(item.max()) + 1, 3))
+        * np.isin(np.arange(int(item.max()) + 1), item)[:, None]
+    )
+
+    def ridge(own, other, known):
+        """One regression a group: rows stacked under sqrt(penalty) times the identity."""
+        found = np.zeros((int(own.max()) + 1, 3))
+        for row in np.unique(own):
+            x = np.vstack([known[other[own == row]], np.sqrt(2.0) * np.eye(3)])
+            found[row] = np.linalg.lstsq(
+                x, np.concatenate([residuals[own == row], np.zeros(3)]), rcond=None
+            )[0]
+        return found
+
+    p = ridge(user, item, q)
+    q = ridge(item, user, p)
+    assert np.allclose(
+        explained(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1),
+        (p[user] * q[item]).sum(axis=1),
+    )
+
+
+def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
+    """Users of one to several hundred rows, in batches of any size: the same numbers."""
+    rng = np.random.default_rng(5)
+    user = np.repeat(np.arange(60), rng.integers(1, 300, 60)).astype(np.int32)
+    item, residuals = rng.integers(0, 400, len(user)).astype(np.int32), rng.normal(size=len(user))
+    train = rng.random(len(user)) < 0.8
+    whole = explained(user, item, residuals, train)
+    monkeypatch.setattr(factors, "BATCH_ROWS", 1)
+    assert np.allclose(explained(user, item, residuals, train), whole, rtol=0, atol=1e-12)
+    shuffled = rng.permutation(len(user))
+    again = explained(user[shuffled], item[shuffled], residuals[shuffled], train[shuffled])
+    assert np.allclose(again, whole[shuffled], rtol=0, atol=1e-8)

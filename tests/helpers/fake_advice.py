@@ -1,0 +1,140 @@
+"""Workers for `ue-bench advise` whose runs take no time but that of a clock of their own, and what such a run gives."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from fake_records import latency, smallest
+
+from ue_bench.config import RunConfig
+from ue_bench.record import Record, write
+from ue_bench.study.processes import Job
+
+ANCHORS = {"mean": 1.2, "item_mean": 1.0, "bias": 0.9, "mf": 0.85}
+NOISE = 0.001  # standard deviation of a run's MSE, beside what its split adds
+
+
+class Killed(BaseException):
+    """The command ended here."""
+
+
+@dataclass
+class World:
+    """What runs give: `mse` and microseconds of a lookup by configuration. seconds: of a run. most: runs until it is
+    killed. fails: whether a run runs out of memory."""
+
+    mse: Callable[[RunConfig], float]
+    micros: Callable[[RunConfig], float] = lambda config: 20.0
+    seconds: float = 5.0
+    most: int = 10**9
+    fails: Callable[[RunConfig], bool] = lambda config: False
+    now: float = 0.0
+    runs: Counter = field(default_factory=Counter)
+    phases: list[str] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def workers(self, count: int, time_limit: float | None = None) -> "FakeWorkers":
+        return FakeWorkers(self, count)
+
+    def record(self, job: Job) -> Record:
+        config = job.config
+        table = config.budget or 4_000
+        needs = config.strategy not in (
+            "unified",
+            "per_feature",
+            "hashed_net",
+            "robe",
+            "compositional",
+            "multi_hash_sum",
+        )
+        vocabulary = 5_000 * needs
+        cost = {
+            "table_bytes": table,
+            "auxiliary_bytes": 0,
+            "vocabulary_bytes": vocabulary,
+            "total_bytes": table + vocabulary,
+            "head_bytes": 100,
+            "train_seconds": self.seconds - 1,
+        }
+        found = {
+            "dim": config.dim,
+            "lookups": counts(config),
+            "n_rows": {"test": 10},
+            "threads": 1,
+            "checksum": "abc",
+        }
+        if job.phase == "latency":
+            timed = [
+                {**row, "p50_us": self.micros(config)} if row["batch"] == 256 else row
+                for row in latency(1.0, random.Random(0))
+            ]
+            cost = {**cost, "latency": timed}
+            del cost["train_seconds"]
+            return replace(
+                smallest(config, job.study, job.phase, 0.0, **found), quality={}, cost=cost
+            )
+        split = random.Random(config.split_seed).gauss(0, 0.01)
+        score = self.mse(config) + split + random.Random(config.run_id).gauss(0, NOISE)
+        made = smallest(config, job.study, job.phase, score, **found)
+        anchors = {
+            name: {"val_mse": value + split, "test_mse": value + split}
+            for name, value in ANCHORS.items()
+        }
+        return replace(made, quality={**made.quality, "anchors": anchors}, cost=cost)
+
+
+class FakeWorkers:
+    """In the place of `Workers`: the clock goes on by the seconds of a run, shared by as many as run at a time."""
+
+    def __init__(self, world: World, count: int) -> None:
+        self.world, self.count, self.time_limit = world, count, None
+        self.jobs: list[Job] = []
+
+    def __enter__(self) -> "FakeWorkers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def free(self) -> int:
+        return self.count - len(self.jobs)
+
+    def start(self, job: Job) -> None:
+        if sum(self.world.runs.values()) >= self.world.most:
+            raise Killed
+        self.world.runs[job.config.run_id] += 1
+        self.world.phases.append(job.phase)
+        self.jobs.append(job)
+
+    def next(self) -> tuple[Job, Record]:
+        job = self.jobs.pop(0)
+        takes = self.world.seconds / self.count
+        if self.world.fails(job.config):
+            self.world.now += takes
+            error = "MemoryError: a table is too large"
+            record = Record(
+                job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict()
+            )
+        elif self.time_limit is not None and takes > self.time_limit:
+            self.world.now += self.time_limit
+            error = "it took longer than the time limit of some seconds and was ended"
+            record = Record(
+                job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict()
+            )
+        else:
+            self.world.now += takes
+            record = self.world.record(job)
+        write(record, job.results)
+        return job, record
+
+
+def counts(config: RunConfig) -> dict[str, int]:
+    names = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
+    given = (
+        config.lookups if isinstance(config.lookups, dict) else dict.fromkeys(names, config.lookups)
+    )
+    return {name: given.get(name, 1) for name in names}

@@ -1,0 +1,73 @@
+"""Tiny trained models of every kind, and their rows, for tests of what is saved."""
+
+from dataclasses import replace
+
+import torch
+
+from ue_bench.config import RunConfig
+from ue_bench.errors import BudgetError
+from ue_bench.features import CROSS, Feature
+from ue_bench.strategies import STRATEGIES
+from ue_bench.training.model import RatingModel
+from ue_bench.training.run_once import make_model, make_recipe, make_spec, resolve
+from ue_bench.training.train import Rows, fit
+
+USERS, ITEMS, FLAGS = [f"u{i}" for i in range(60)], [f"i{i}é" for i in range(40)], ["no", "yes", ""]
+FEATURES = (  # the last values of each are unseen; not in the order of their names, nor of their counts
+    Feature("user", USERS, 50, [1 + 7 * i % 50 for i in range(50)]),
+    Feature("item", ITEMS, 33, [3] * 33),
+    Feature("flag", FLAGS, 3, [60, 30, 10]),
+    Feature(
+        "user*flag",
+        [user + CROSS + flag for user in USERS for flag in FLAGS],
+        150,
+        [1 + i % 4 for i in range(150)],
+    ),
+)
+ASKED = RunConfig(
+    features="user,item,flag,user*flag",
+    budget=4_000,
+    dim=8,
+    lookups={"user": 2},
+    region_rule="sqrt",
+    hidden=8,
+    epochs=2,
+    batch_size=32,
+    init_seed=3,
+    hash_seed=5,
+)
+FORMS = [(name, regions) for name, entry in STRATEGIES.items() for regions in entry.regions]
+
+
+def columns(n: int = 96) -> dict[str, list[str]]:
+    """Raw values of n rows, some of them unseen."""
+    generator = torch.Generator().manual_seed(1)
+    drawn = {
+        name: torch.randint(len(values), (n,), generator=generator).tolist()
+        for name, values in _RAW.items()
+    }
+    return {name: [_RAW[name][code] for code in codes] for name, codes in drawn.items()}
+
+
+_RAW = {"user": USERS, "item": ITEMS, "flag": FLAGS}
+
+
+def rows(n: int = 96) -> Rows:
+    """The same rows as the trainer has them."""
+    raw = columns(n)
+    raw["user*flag"] = [
+        user + CROSS + flag for user, flag in zip(raw["user"], raw["flag"], strict=True)
+    ]
+    codes = [[feature.values.index(value) for value in raw[feature.name]] for feature in FEATURES]
+    return Rows(torch.tensor(codes, dtype=torch.int32).t().contiguous(), torch.arange(n) % 5 + 1.0)
+
+
+def trained(**asked) -> tuple[RatingModel, RunConfig]:
+    """A model trained for two epochs, as it is served, and what it was trained by; a budget too large is lowered."""
+    config = resolve(replace(ASKED, **asked))
+    try:
+        model = make_model(config, make_spec(config, FEATURES), 3.0)
+    except BudgetError as error:
+        return trained(**asked | {"budget": error.works * 3 // 4})
+    fit(model, rows(), rows(32), make_recipe(config))
+    return model.eval(), config

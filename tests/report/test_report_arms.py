@@ -1,0 +1,295 @@
+"""Arms, labels, the latency join, and what is refused."""
+
+from dataclasses import replace
+
+import fake_records as fake
+import pytest
+
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.labels import plain_label
+from ue_bench.report.evidence.summary import COLUMNS, panel, summarise
+from ue_bench.report.evidence.verdict import verdicts
+
+
+def two_arms(seeds=range(3), **asked):
+    arms = ({"budget": 28_032}, {"budget": 14_016})
+    return [fake.make(fake.config(seed=seed, **arm, **asked)) for arm in arms for seed in seeds]
+
+
+@pytest.mark.parametrize(
+    ("config", "label"),
+    [
+        ({"strategy": "unified", "lookups": 2, "dim": 8}, "unified 2×8"),
+        ({"strategy": "per_feature", "region_rule": "sqrt"}, "per_feature 1×16 (sqrt)"),
+        ({"strategy": "collisionless"}, "collisionless 16"),
+        (
+            {"strategy": "unified", "lookups": {"user_id": 2, "movie_id": 2, "zip": 1}},
+            "unified user_id=2,movie_id=2",
+        ),
+        ({"strategy": "unified", "options": {"block": 8}}, "unified 1×16"),
+    ],
+)
+def test_labels_are_short(config, label):
+    asked = fake.config(**{"budget": 1000, **config}).to_dict()
+    assert plain_label(asked, {"dim": asked["dim"]}) == label
+
+
+def test_equal_labels_tell_in_what_they_differ():
+    records = [fake.make(fake.config(budget=28_032, device=device)) for device in ("cpu", "cuda")]
+    assert [arm.label for arm in collect(records).kept] == [
+        "unified 1×16 [device=cpu]",
+        "unified 1×16 [device=cuda]",
+    ]
+
+
+def test_group_names_the_regions_where_one_strategy_has_two_forms():
+    shared = fake.config(budget=28_032)
+    records = [
+        fake.make(shared),
+        fake.make(replace(shared, regions="separate", region_rule="equal")),
+    ]
+    assert {arm.group for arm in collect(records).kept} == {
+        "unified multiplexed",
+        "unified separate",
+    }
+
+
+def test_an_arm_is_a_configuration_without_its_seeds():
+    arms = collect(two_arms()).kept
+    assert [(arm.config["budget"], len(arm.runs), arm.n_most) for arm in arms] == [
+        (14_016, 3, 3),
+        (28_032, 3, 3),
+    ]
+
+
+def test_an_arm_of_another_recipe_is_refused_and_named():
+    odd = [
+        fake.make(fake.config("per_feature", seed=seed, budget=28_032, hidden=32))
+        for seed in range(3)
+    ]
+    arms = collect(two_arms() + odd)
+    assert [arm.group for arm in arms.kept] == ["unified", "unified"]
+    assert arms.refused == (
+        "fake / ml-100k / base / random / all: per_feature 1×16 (proportional) at 28032 bytes: hidden is 32, the others have 64",
+    )
+
+
+def test_multi_valued_features_are_another_comparison():
+    bags = [
+        fake.make(fake.config(seed=seed, budget=budget, multi_valued="genres"))
+        for budget in (28_032, 14_016)
+        for seed in range(3)
+    ]
+    arms = collect(two_arms() + bags)
+    assert arms.refused == ()
+    assert {(arm.comparison.features, arm.label, arm.n_most) for arm in arms.kept} == {
+        ("base", "unified 1×16", 3),
+        ("base (genres multi-valued)", "unified 1×16", 3),
+    }
+
+
+def test_records_from_before_a_choice_are_of_the_same_arm():
+    old = [fake.make(fake.config(seed=seed, budget=28_032)) for seed in range(2)]
+    for record in old:
+        del record.config["multi_valued"], record.config["optimizer_path"]
+    (arm,) = collect([*old, fake.make(fake.config(seed=2, budget=28_032))]).kept
+    assert len(arm.runs) == 3
+
+
+def test_an_arm_that_lost_a_feature_is_refused():
+    cards = {name: n for name, n in fake.CARDINALITIES["base"].items() if name != "zip"}
+    odd = [
+        fake.make(fake.config("per_feature", seed=seed, budget=28_032), cardinalities=cards)
+        for seed in range(3)
+    ]
+    arms = collect(two_arms() + odd)
+    assert len(arms.kept) == 2
+    assert "cardinalities is" in arms.refused[0]
+
+
+def test_an_arm_on_other_rows_is_refused():
+    rows = {"train": 70_000, "val": 10_000, "test": 10_000}
+    odd = [fake.make(fake.config("per_feature", budget=28_032), n_rows=rows)]
+    (reason,) = collect(two_arms() + odd).refused
+    assert "n_rows with split seed 0 is" in reason
+
+
+def test_fewer_seeds_are_kept_and_marked_but_other_seeds_are_refused():
+    fewer = [fake.make(fake.config("per_feature", budget=28_032, seed=1))]
+    other = [fake.make(fake.config("per_feature", budget=14_016, seed=9))]
+    arms = collect(two_arms() + fewer + other)
+    assert [(len(arm.runs), arm.n_most) for arm in arms.kept if arm.group == "per_feature"] == [
+        (1, 3)
+    ]
+    assert arms.refused[0].endswith("seeds are 9, the others have 0 1 2")
+
+
+def tuned(strategy, trials=2, best=None, **asked):
+    """Trials of a search over the learning rate, and the last one's recipe on three fresh seeds."""
+    rates = [0.001 * (1 + len(strategy) + trial) for trial in range(trials)]
+    for rate in rates:
+        yield fake.make(fake.config(strategy, budget=28_032, lr=rate), phase="search")
+    for seed in (100, 101, 102):
+        yield fake.make(
+            fake.config(strategy, budget=14_016, seed=seed, lr=best or rates[-1], **asked),
+            phase="confirm",
+        )
+
+
+def test_an_arm_may_have_a_recipe_of_its_own_where_a_search_chose_it():
+    arms = collect([*tuned("unified"), *tuned("per_feature")])
+    assert {arm.label for arm in arms.kept} == {"unified 1×16", "per_feature 1×16 (proportional)"}
+    assert len({arm.config["lr"] for arm in arms.kept}) == 2
+    assert arms.refused == arms.uneven == ()
+
+
+def test_what_was_not_searched_must_still_be_equal():
+    (reason,) = collect([*tuned("unified"), *tuned("abc"), *tuned("per_feature", hidden=8)]).refused
+    assert reason.endswith("hidden is 8, the others have 64")
+
+
+def test_a_field_that_differs_between_searches_was_not_searched():
+    other = [
+        fake.make(fake.config("abc", budget=28_032, seed=seed, epochs=3), phase="confirm")
+        for seed in (100, 101, 102)
+    ]
+    trials = [
+        fake.make(fake.config("abc", budget=28_032, epochs=3, lr=lr), phase="search")
+        for lr in (0.001, 0.002)
+    ]
+    (reason,) = collect([*tuned("unified"), *tuned("per_feature"), *trials, *other]).refused
+    assert reason.endswith("epochs is 3, the others have 40")
+
+
+def test_a_grid_beside_a_search_has_one_recipe():
+    grid = two_arms() + [
+        fake.make(fake.config("per_feature", seed=seed, budget=28_032, lr=0.01))
+        for seed in range(3)
+    ]
+    assert "lr is 0.01" in collect([*tuned("unified"), *grid]).refused[0]
+
+
+def test_unequal_trials_and_untried_recipes_are_named_not_refused():
+    arms = collect(
+        [*tuned("unified"), *tuned("abc"), *tuned("per_feature", trials=3), *tuned("xy", best=0.5)]
+    )
+    assert len(arms.kept) == 4
+    assert [line.split(": ", 1)[1] for line in arms.uneven] == [
+        "per_feature separate: 3 search trials, the others have 2",
+        "xy 1×16 (proportional): no trial of its search had its recipe (lr 0.5, options {})",
+    ]
+
+
+def test_equal_labels_tell_the_knob_in_which_they_differ():
+    records = [fake.make(fake.config(budget=28_032, options={"block": block})) for block in (4, 8)]
+    assert [arm.label for arm in collect(records).kept] == [
+        "unified 1×16 [block=4]",
+        "unified 1×16 [block=8]",
+    ]
+
+
+def test_latency_is_joined_to_the_runs_of_its_configuration():
+    quality = [
+        fake.make(fake.config(budget=28_032, seed=seed, measure="quality")) for seed in range(3)
+    ]
+    clock = fake.make(fake.config(budget=28_032, seed=77, measure="latency"), phase="latency")
+    (arm,) = collect([*quality, clock]).kept
+    assert len(arm.runs) == 3
+    assert arm.timings == (clock,)
+    expected = next(
+        row["p50_us"]
+        for row in clock.cost["latency"]
+        if (row["source"], row["batch"]) == ("codes", 256)
+    )
+    assert summarise([arm]).loc[0, "latency_us"] == pytest.approx(expected)
+
+
+def test_a_run_that_measures_all_times_itself_and_a_seed_counts_once():
+    asked = fake.config(budget=28_032)
+    (arm,) = collect([fake.make(asked), fake.make(replace(asked, measure="quality"))]).kept
+    assert len(arm.runs) == 1
+    assert len(arm.timings) == 1
+
+
+def test_search_records_never_reach_the_summary():
+    search = [
+        fake.make(fake.config(budget=28_032, lookups={"user_id": n}), phase="search")
+        for n in (2, 3)
+    ]
+    clock = fake.make(
+        fake.config(budget=28_032, lookups={"user_id": 2}, measure="latency"), phase="latency"
+    )
+    arms = collect([*two_arms(), *search, clock])
+    summary = summarise(arms.kept)
+    assert len(arms.search) == 2
+    assert not {r.run_id for r in search} & {
+        run for ids in summary["run_ids"] for run in ids.split()
+    }
+    assert set(summary["lookups"]) == {"1"}
+
+
+def test_failed_runs_are_counted_not_compared():
+    arms = collect([*two_arms(), fake.failed(fake.config(budget=128))])
+    assert len(arms.kept) == 2
+    assert len(arms.failed) == 1
+
+
+def test_a_latency_study_has_arms_without_runs():
+    clock = fake.make(fake.config(budget=28_032, measure="latency"), phase="latency")
+    summary = summarise(collect([clock]).kept)
+    assert summary.loc[0, "n"] == 0
+    assert summary.loc[0, "latency_us"] > 0
+
+
+def test_the_summary_of_nothing_has_its_columns():
+    assert list(summarise([]).columns) == list(COLUMNS)
+
+
+def test_arms_of_another_head_are_compared_among_themselves():
+    other = two_arms(head="dot", hidden=16)
+    arms = collect(two_arms() + other)
+    assert not arms.refused
+    assert [arm.comparison.head for arm in arms.kept] == ["dot", "dot", "mlp", "mlp"]
+    summary = summarise(arms.kept)
+    assert sorted(set(panel(summary))) == [
+        "base (ml-100k, random split)",
+        "base (ml-100k, random split, dot head)",
+    ]
+    assert {row["head"] for row in verdicts(arms.kept, summary).to_dict("records")} == {
+        "dot",
+        "mlp",
+    }
+
+
+def test_an_arm_of_another_recipe_is_refused_within_its_head():
+    odd = [
+        fake.make(
+            fake.config("per_feature", seed=seed, budget=28_032, head="dot", hidden=16, lr=0.1)
+        )
+        for seed in range(3)
+    ]
+    refused = collect(two_arms() + two_arms(head="dot", hidden=16) + odd).refused
+    assert len(refused) == 1
+    assert refused[0].startswith("fake / ml-100k / base / random / dot head / all: per_feature")
+
+
+def held(seed="hash_seed", values=range(1, 4)):
+    """Runs with one seed varied from the first of `two_arms`."""
+    return [fake.make(replace(fake.config(budget=28_032), **{seed: value})) for value in values]
+
+
+def test_runs_with_some_seeds_held_are_no_replicates():
+    arms = collect(two_arms() + held() + held("init_seed"))
+    assert [(arm.config["budget"], len(arm.runs), arm.n_most) for arm in arms.kept] == [
+        (14_016, 3, 3),
+        (28_032, 3, 3),
+    ]
+    assert len(arms.held) == 6
+    assert not arms.refused
+    own = summarise(arms.kept).set_index("budget")["n"]
+    assert list(own) == [3, 3]
+
+
+def test_a_run_with_unequal_seeds_that_stands_alone_is_a_replicate():
+    assert len(collect(held(values=[5])).kept) == 1
+    assert not collect(held(values=[5])).held

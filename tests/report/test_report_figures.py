@@ -1,0 +1,331 @@
+"""The tidy halves of the figures, with numbers worked out by hand; the other halves draw whatever these hold."""
+
+from itertools import combinations
+
+import fake_records as fake
+import pandas as pd
+import pytest
+
+from ue_bench.report.evidence import ranks
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.summary import score, summarise
+from ue_bench.report.figures import anchor_lines as anchors
+from ue_bench.report.figures import chosen_lines as choose
+from ue_bench.report.figures import placing, style
+from ue_bench.report.figures.sections.every_study import (
+    latency,
+    latency_mse,
+    memory,
+    pareto,
+    table_size,
+    training,
+)
+from ue_bench.report.figures.sections.one_study import forms, methods
+from ue_bench.report.figures.sections.searches import allocation
+from ue_bench.report.format import bytes_text
+
+
+def arm(budget, scores, strategy="unified", **asked):
+    return [
+        fake.make(fake.config(strategy, seed=seed, budget=budget, **asked), mse=mse)
+        for seed, mse in enumerate(scores)
+    ]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two strategies that differ at 14 kB and not at 56 kB, and the exact table."""
+    records = [
+        *arm(14_016, [0.90, 0.91, 0.92]),
+        *arm(14_016, [1.00, 1.01, 1.02], "per_feature"),
+        *arm(56_064, [0.86, 0.87, 0.88]),
+        *arm(56_064, [0.865, 0.875, 0.885], "per_feature"),
+        *arm(None, [0.84, 0.85, 0.86], "collisionless"),
+    ]
+    arms = collect(records)
+    return arms, summarise(arms.kept)
+
+
+def test_table_size_shades_the_budgets_that_do_not_separate(small):
+    frame = table_size.tidy(small[1])
+    shaded = frame.loc[frame["shade_from"].notna(), "budget"].unique()
+    assert list(shaded) == [56_064]
+    row = frame[frame["budget"] == 56_064].iloc[0]
+    assert (row["shade_from"], row["shade_to"]) == pytest.approx(
+        (28_032, 112_128)
+    )  # half a step of 4 on either side
+
+
+def test_table_size_knows_reference_ticks_and_hollow_points(small):
+    frame = table_size.tidy(small[1])
+    assert list(frame.loc[frame["kind"] == "band", "label"]) == ["collisionless 16"]
+    assert set(frame.loc[frame["kind"] == "budget", "tick"]) == {"14 kB\n1/16", "56 kB\n1/4"}
+    assert set(frame.loc[frame["hollow"], "budget"]) == {14_016}
+    assert set(frame["note"]) == {""}
+
+
+def test_table_size_marks_an_arm_of_fewer_seeds():
+    records = arm(14_016, [0.90, 0.91, 0.92]) + arm(14_016, [0.95], "per_feature")
+    frame = table_size.tidy(summarise(collect(records).kept))
+    assert dict(zip(frame["group"], frame["note"], strict=True)) == {
+        "unified": "",
+        "per_feature": "n=1",
+    }
+    assert frame["shade_from"].isna().all()  # one seed has no interval: nothing is said
+
+
+def test_pareto_keeps_the_smaller_and_better(small):
+    frame = pareto.tidy(small[1])
+    front = frame[frame["front"]]
+    assert list(front["group"]) == ["unified", "unified", "collisionless"]
+    assert list(front["mse"]) == pytest.approx([0.91, 0.87, 0.85])
+
+
+def test_anchors_far_away_are_told_not_drawn(small):
+    frame = anchors.tidy(score(small[1])).set_index("anchor")
+    assert frame.loc["mean", "mse"] == pytest.approx(1.27)
+    assert dict(frame["inside"]) == {"bias": True, "item_mean": True, "mean": False, "mf": True}
+
+
+def test_latency_takes_medians_at_the_middle_budget(small):
+    arms, summary = small
+    frame = latency.tidy(arms.kept, summary)
+    assert set(frame["budget"].dropna()) == {14_016}  # the lower of two
+    one = frame[
+        (frame["group"] == "unified") & (frame["source"] == "values") & (frame["batch"] == 32)
+    ]
+    own = next(a for a in arms.kept if a.group == "unified" and a.config["budget"] == 14_016)
+    given = [
+        row["p90_us"]
+        for run in own.runs
+        for row in run.cost["latency"]
+        if (row["source"], row["batch"]) == ("values", 32)
+    ]
+    assert one["p90_us"].item() == pytest.approx(sorted(given)[1])
+    assert one["n"].item() == 600
+    assert set(frame["machine"]) == {"cpu (Fake CPU), 1 thread"}
+
+
+def test_latency_of_two_devices_has_a_panel_each():
+    records = [fake.make(fake.config(budget=28_032, device=device)) for device in ("cpu", "cuda")]
+    arms = collect(records)
+    assert latency.tidy(arms.kept, summarise(arms.kept))["panel"].nunique() == 2
+
+
+def test_memory_stacks_the_parts(small):
+    frame = memory.tidy(small[1])
+    bar = frame[frame["bar"] == "unified 1×16, 14 kB"].set_index("part")
+    table, head = int(14_016 * 0.98), (16 * 6 * 64 + 64 + 65) * 4
+    assert list(bar["bytes"]) == [table, 0, 0, head, 2 * (table + head)]
+    assert bar.loc["optimizer", "left"] == table + head
+    assert (bar["total"] == 3 * (table + head)).all()
+
+
+def test_allocation_has_a_row_a_trial_and_feature_and_the_arms_beside():
+    arms = collect(list(fake.study_search(trials=8)))
+    frame = allocation.tidy(arms.search, summarise(arms.kept))
+    trials, confirmed = frame[frame["view"] == "trial"], frame[frame["view"] == "confirm"]
+    assert len(trials) == len(arms.search) * 6
+    assert trials.groupby("feature")["best"].sum().eq(5).all()
+    assert len(confirmed) == 5
+    assert confirmed["even"].sum() == 2
+    worst = confirmed[confirmed["y"] == 0]["mse"].item()
+    assert worst == confirmed["mse"].max()
+
+
+def test_training_shows_the_first_seed_of_each_strategy(small):
+    arms, summary = small
+    frame = training.tidy(arms.kept, summary)
+    assert set(frame["part"]) == {"training", "validation"}
+    first = {a.runs[0].run_id for a in arms.kept}
+    assert set(frame["run_id"]) <= first
+    assert frame["run_id"].nunique() == 3
+    assert len(frame) == 3 * 2 * 10
+
+
+@pytest.fixture(scope="module")
+def many():
+    names = ("unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4")
+    arms = collect(list(fake.study_methods(names, seeds=3, trials=2, features=("base",))))
+    return arms, summarise(arms.kept)
+
+
+def test_methods_has_a_line_a_form_and_keeps_the_axis_for_most(many):
+    frame = methods.tidy(many[1])
+    assert set(frame.loc[frame["title"] == "robe", "regions"]) == {"multiplexed", "separate"}
+    assert set(frame["title"]) == {
+        "unified",
+        "robe",
+        "cce",
+        "qr_add",
+        "tt_rec",
+        "dhe",
+        "int4",
+        "collisionless",
+    }
+    assert (frame["note"] == "").all()
+
+
+def test_methods_does_not_stretch_its_axis_for_the_worst():
+    made = [row for n in range(20) for row in arm(28_032, [0.85 + 0.001 * n] * 2, f"m{n:02}")]
+    frame = methods.tidy(
+        summarise(collect([*made, *arm(28_032, [3.0, 3.0], "worst")]).kept)
+    ).set_index("title")
+    top = frame["top"].iloc[0]
+    assert 0.89 < top < 0.91  # the bias model
+    assert frame.loc["worst", "note"] == "▴ 3.00"
+    assert frame.loc["worst", "y"] < top
+    assert set(frame["note"]) == {"", "▴ 3.00"}
+
+
+def test_methods_joins_strategies_that_are_forms_of_one_method():
+    names = {"unified": "hashing", "per_feature": "hashing", "a": "a", "b": "b"}
+    made = [
+        fake.make(
+            fake.config(name, seed=seed, budget=28_032), mse=0.9 + 0.001 * seed, method=method
+        )
+        for name, method in names.items()
+        for seed in range(3)
+    ]
+    arms = collect(made)
+    summary = summarise(arms.kept)
+    assert set(methods.tidy(summary)["title"]) == {"per_feature / unified", "a", "b"}
+    assert list(forms.tidy(arms.kept, summary)["strategy"]) == ["per_feature / unified"]
+
+
+def test_forms_compares_the_best_rule_on_validation_by_seed():
+    shared = arm(
+        28_032, [0.90, 0.911, 0.92, 0.929], "robe", regions="multiplexed", region_rule=None
+    )
+    best = arm(28_032, [0.92, 0.93, 0.94, 0.95], "robe", region_rule="equal")
+    worse = arm(28_032, [0.98, 0.99, 1.00, 1.01], "robe", region_rule="sqrt")
+    arms = collect(shared + best + worse + arm(28_032, [0.9, 0.91, 0.92, 0.93], "other"))
+    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    (row,) = frame.to_dict("records")
+    assert row["separate_label"] == "robe separate 1×16 (equal)"
+    assert (row["separate"], row["multiplexed"], row["n"]) == (
+        pytest.approx(0.935),
+        pytest.approx(0.915),
+        4,
+    )
+    assert row["difference"] == pytest.approx(-0.02)
+    assert row["difference_low"] < -0.02 < row["difference_high"] < 0
+    assert row["p_holm"] == row["p"] < 0.001
+    assert row["multiplexing"] == "better"
+    assert forms.table(frame)[-1].startswith(
+        "| robe | base | 28 kB (1/8) | 0.9350 | 0.9150 | -0.0200 [-0.0213, -0.0187] | < 0.001 "
+    )
+
+
+def test_forms_of_one_seed_are_not_told_apart():
+    records = arm(28_032, [0.90], "robe", regions="multiplexed", region_rule=None) + arm(
+        28_032, [0.99], "robe"
+    )
+    arms = collect(records)
+    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    assert list(frame["multiplexing"]) == ["not told apart"]
+    assert "| -0.0900 | – | not told apart |" in forms.table(frame)[-1]
+
+
+def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
+    arms, summary = many
+    frame = latency_mse.tidy(arms.kept, summary)
+    assert set(frame["budget"].dropna()) == {14_016}
+    assert len(frame) == 1 + 1 + 2 * 3 + 3  # exact, shared, two forms of three, one form of three
+    one = frame[frame["text"] == "tt_rec"].iloc[0]
+    clock = next(
+        a.timings[0] for a in arms.kept if a.group == "tt_rec" and a.config["budget"] == 14_016
+    )
+    assert one["p50_us"] == next(
+        row["p50_us"]
+        for row in clock.cost["latency"]
+        if (row["source"], row["batch"]) == ("values", 256)
+    )
+    assert frame["front"].iloc[0]
+    best = frame.loc[frame["mse"].idxmin()]
+    assert best["front"]
+
+
+def test_ranks_stand_for_studies_of_many_strategies(many, small):
+    assert ranks.tables(small[1]) == []
+    lines = ranks.tables(many[1])
+    assert "7.0 kB (1/32): rank" in lines[3]
+    assert lines[5].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
+    assert lines[-1].startswith("| collisionless | no budget | – | ")
+
+
+@pytest.mark.parametrize("module", [table_size, pareto, memory, methods])
+def test_nothing_to_draw_is_an_empty_frame(module):
+    assert module.tidy(summarise([])).empty
+
+
+def test_nothing_to_draw_in_latency_training_and_allocation():
+    assert latency.tidy([], summarise([])).empty
+    assert training.tidy([], summarise([])).empty
+    assert forms.tidy([], summarise([])).empty
+    assert latency_mse.tidy([], summarise([])).empty
+    assert allocation.tidy([], summarise([])).empty
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (3_400, 224_000, ["5.0 kB", "10 kB", "20 kB", "50 kB", "100 kB", "200 kB"]),
+        (48_000, 251_000, ["50 kB", "60 kB", "80 kB", "100 kB", "150 kB", "200 kB"]),
+        (50_900, 54_100, ["51 kB", "52 kB", "53 kB", "54 kB"]),
+        (50, 2e14, ["100 B", "10 kB", "1.0 MB", "100 MB", "10 GB", "1.0 TB", "100 TB"]),
+    ],
+)
+def test_a_logarithmic_axis_has_round_numbers_however_long_it_is(low, high, shown):
+    _, grid = style.canvas(1, 1, 5, 4)
+    axes = grid[0, 0]
+    axes.plot([low, high], [1, 2])
+    axes.margins(x=0)
+    style.log_axis(axes, bytes_text)
+    assert [label.get_text() for label in axes.get_xticklabels()] == shown
+    assert len(axes.get_xticks(minor=True)) == 0
+
+
+def test_too_many_lines_leave_each_strategy_its_best_on_validation():
+    frame = pd.DataFrame(
+        {
+            "study": "s",
+            "dataset": "d",
+            "features": "f",
+            "split": "r",
+            "head": "mlp",
+            "phase": "all",
+            "task": "regression",
+            "budget": 1,
+            "label": ["a 1", "a 2", "b 1"],
+            "group": ["a", "a", "b"],
+            "val_mse_mean": [0.9, 0.8, 0.7],
+        }
+    )
+    assert list(choose.lines(frame)["line"]) == ["a 1", "a 2", "b 1"]
+    assert list(choose.lines(frame, most=2)["label"]) == ["a 2", "b 1"]
+    assert list(choose.lines(frame, most=2)["line"]) == ["a", "b"]
+
+
+def test_forty_strategies_look_different_and_the_order_given_does_not_matter():
+    names = [f"method_{n:02}" for n in range(40)]
+    looks = style.looks([(name, name) for name in names])
+    assert len({(look.color, look.marker) for look in looks.values()}) == 40
+    assert looks == style.looks([(name, name) for name in reversed(names)])
+
+
+def test_names_along_a_column_keep_their_order_and_their_distance():
+    places = placing.spread([1.0, 1.1, 5.0, 1.05], gap=1.0, low=0.0, high=10.0)
+    assert places == pytest.approx([0.05, 2.05, 5.0, 1.05])
+    assert placing.spread([9.9, 9.8], 1.0, 0.0, 10.0) == pytest.approx([10.0, 9.0])
+    assert placing.spread([], 1.0, 0.0, 1.0) == []
+
+
+def test_names_around_points_do_not_overlap_and_the_first_have_precedence():
+    points = [(50.0 + x, 50.0 + y) for x in (0, 6, 12) for y in (0, 6, 12)]
+    boxes = placing.around(points, ["name"] * 9, 7, placing.Box(0, 0, 100, 100), [False] * 9)
+    found = [box for box in boxes if box]
+    assert boxes[0] is not None
+    assert len(found) >= 4
+    assert not any(a.overlaps(b) for a, b in combinations(found, 2))
+    assert all(box.inside(placing.Box(0, 0, 100, 100)) for box in found)

@@ -1,0 +1,220 @@
+"""Names come from plug-ins and from files: whatever they hold is shown as it is, and never obeyed."""
+
+import io
+import re
+import shutil
+from dataclasses import replace
+
+import fake_records as fake
+import pytest
+from click.testing import CliRunner
+from markdown_it import MarkdownIt
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+
+from ue_bench.cli import main
+from ue_bench.errors import BenchError, one_line
+from ue_bench.record import write
+from ue_bench.report import build
+from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.format import plain
+from ue_bench.report.page.page import markdown
+from ue_bench.report.page.prose import refresh
+from ue_bench.report.page.terminal import print_summary
+
+SCRIPT = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=2>"
+STUDY = "<img src=x onerror=window.hacked=4>\"'&|`"
+NAMES = {
+    "script": SCRIPT,
+    "quotes": "a\"b'c onmouseover=window.hacked=3",
+    "entities": "a&amp;b &lt;i> &#60;b>",
+    "table": "a|b\\|c | d",
+    "code": "`a` ``b`` `",
+    "comment": "a <!-- end --> b --> --!> c",
+    "lines": "a\nb\r\n| c |\n\n# d",
+    "separators": "a\u2028b\u2029c\x85d",
+    "direction": "a\u202eb\u200fc",
+    "control": "a\x1b[31mb\x07c\x00d\x7f",
+    "markup": "[bold]a[/] [/x] [link=http://x]b",
+    "markdown": "**a** _b_ ~~c~~ [d](http://x) ![e](http://x)",
+    "math": r"$\frac$ a $x_1$ %d {b}",
+}
+
+
+def runs(name: str, study: str = "odd"):
+    """A strategy of that name, with a rival; a knob is named likewise."""
+    for seed in (0, 1):
+        own = fake.config(
+            name, budget=28_032, seed=seed, options={name: name}, lookups={"user_id": 2}
+        )
+        yield fake.make(own, study, mse=0.9 + seed / 100)
+        yield fake.make(
+            fake.config("method", budget=28_032, seed=seed, lookups={"user_id": 2}),
+            study,
+            mse=0.95 + seed / 50,
+        )
+    yield replace(fake.failed(fake.config(name, budget=128, seed=9), study), error=f"{name}: no")
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return Evidence([one for name in NAMES.values() for one in runs(name)])
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("names") / "results"
+    for one in [*(one for name in NAMES.values() for one in runs(name)), *runs("unified", STUDY)]:
+        write(one, folder)
+    for name in ("a\n\u202e<b>.json", SCRIPT.replace("/", "") + ".json", "\udcff.json"):
+        (folder / "odd" / name).write_text("{")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(results):
+    return build(results, results.parent / "out <i>&")
+
+
+@pytest.fixture(scope="module")
+def page(built):
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.fail(
+            "chromium is not installed: the report's page is tested in it (Debian: apt-get install chromium)"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.heard = []
+        page.on("console", lambda message: page.heard.append(message.text))
+        page.on("pageerror", lambda error: page.heard.append(str(error)))
+        page.goto(built.page.as_uri())
+        yield page
+        browser.close()
+
+
+def cells(page, selector):
+    return page.evaluate(
+        f"[...document.querySelectorAll({selector!r})].map(cell => cell.textContent)"
+    )
+
+
+def test_nothing_is_executed(page):
+    assert page.evaluate("window.hacked") is None
+    assert page.heard == []
+    assert page.locator("script").count() == 1
+    assert page.locator("main img:not([src^=data])").count() == 0
+    attributes = page.evaluate(
+        "[...document.querySelectorAll('*')].flatMap(e => [...e.attributes].map(a => a.name))"
+    )
+    assert not [name for name in attributes if name.startswith("on")]
+    hrefs = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
+    assert all(re.match(r"#|data:text/csv;|https://arxiv\.org/abs/", href) for href in hrefs)
+
+
+def test_names_are_shown_as_they_are(page):
+    explained, told = (
+        cells(page, "#strategies td:first-child"),
+        cells(page, "#tables td:first-child"),
+    )
+    points, left_out = (
+        cells(page, ".point title"),
+        " ".join(page.locator("#left-out").text_content().split()),
+    )
+    for name in map(one_line, NAMES.values()):
+        assert name in explained
+        assert sum(text.startswith(f"{name} user_id=2") for text in told) == 1
+        assert any(text.startswith(f"{name} user_id=2") for text in points)
+    for name in NAMES.values():
+        assert one_line(" ".join(f"{name}: no".split())) in left_out
+    assert STUDY in cells(page, "#figures h3 code")
+
+
+def test_a_table_keeps_its_columns(page):
+    counts = "[...document.querySelectorAll('#tables table')].map(t => [...t.rows].map(r => r.cells.length))"
+    widths = [set(one) for one in page.evaluate(counts)]
+    assert len(widths) >= 2
+    assert all(len(one) == 1 for one in widths)
+
+
+def test_each_file_that_is_no_record_is_named_in_one_line(built, page):
+    assert len(built.skipped) == 3
+    assert all(line.isprintable() for line in built.skipped)
+    told = page.locator("#left-out").text_content()
+    for name in (r"a\n\u202e<b>.json", "<script>window.hacked=1<script>", r"\udcff.json"):
+        assert name in told
+
+
+@pytest.mark.parametrize(
+    "words", ["table odd", "answer odd", "abstract odd", "ranks odd", "section odd power"]
+)
+def test_a_block_of_prose_stays_a_block(evidence, words):
+    """The text around stays as it was, a second time changes nothing, and the tables have the columns of their head."""
+    before, after = (
+        f"# above\n\n<!-- ue-bench: {words} -->\n",
+        "\n<!-- end -->\n\nbelow | not a cell\n",
+    )
+    text = refresh(f"{before}old{after}", evidence)
+    assert text.startswith(before)
+    assert text.endswith(after)
+    assert refresh(text, evidence) == text
+    assert "<" not in text[len(before) : -len(after)].replace("< 0.001", "")
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert html.count("<!--") == 2
+    assert not re.search(r"<(script|img|a|b|i|del)\b", html)
+    assert "<p>below | not a cell</p>" in html
+    for table in re.findall(r"<table>.*?</table>", html, re.DOTALL):
+        rows = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)
+        assert len({len(re.findall("<t[dh][ >]", row)) for row in rows}) == 1
+
+
+def test_a_block_that_has_nothing_is_refused(evidence):
+    with pytest.raises(BenchError, match="names what no record has"):
+        refresh("<!-- ue-bench: section odd forms -->\n<!-- end -->", evidence)
+
+
+def test_plain_names_are_left_as_they_are():
+    usual = (
+        "per_feature 2×8 (sqrt)",
+        "unified user_id*genres=2,movie_id=3",
+        "robe separate 1×16 [block=4, lr=0.01]",
+        "ml-100k",
+    )
+    for name in usual:
+        assert plain(name) == name
+    assert plain("__a__ *b*") == r"\_\_a\_\_ \*b\*"
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_markdown_shows_a_name_as_it_is(kind):
+    html = markdown([f"| {plain(NAMES[kind])} | x |", "|---|---|", "| y | z |"])
+    (cell,) = re.findall(r"<th>(.*?)</th>\s*<th>x</th>", html, re.DOTALL)
+    text = (
+        cell.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+    )
+    assert text == one_line(NAMES[kind]).strip()
+
+
+def test_a_terminal_shows_a_name_as_it_is(built, evidence):
+    said = io.StringIO()
+    print_summary(
+        replace(built, evidence=evidence),
+        Console(file=said, width=300, force_terminal=True, color_system=None),
+    )
+    for name in NAMES.values():
+        assert f"{one_line(name)} user_id=2" in said.getvalue()
+    assert all(char.isprintable() or char == "\n" for char in said.getvalue())
+
+
+def test_commands_show_a_name_as_it_is(results):
+    done = CliRunner().invoke(main, ["check", "--results", str(results), "--", __file__])
+    assert done.exit_code == 1
+    for name in NAMES.values():
+        assert one_line(f"unknown strategy {name!r}") in done.output
+        compared = CliRunner().invoke(
+            main, ["compare", "--results", str(results), "method", one_line(name)]
+        )
+        assert compared.exit_code == 0, compared.output
+        assert one_line(name) in compared.output
+        assert all(char.isprintable() or char == "\n" for char in done.output + compared.output)

@@ -1,0 +1,337 @@
+"""The page in a browser: nothing from outside, no error, sorts, tells on hover, reads on a phone, in the dark and on paper."""
+
+import base64
+import re
+import shutil
+import time
+import webbrowser
+
+import fake_records as fake
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import sync_playwright
+
+from ue_bench.cli import main
+from ue_bench.report import build
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.summary import summarise
+from ue_bench.report.evidence.verdict import verdicts
+from ue_bench.report.figures.picture import inline
+from ue_bench.report.page import limits
+from ue_bench.report.page.abstract import sentences
+from ue_bench.report.page.page import markdown
+from ue_bench.strategies import STRATEGIES
+
+EVIL = "<script>window.hacked=1</script>"
+GROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    evil = [
+        fake.make(
+            fake.config(EVIL, budget=budget, seed=seed, options={EVIL: "[x](javascript:1)"}),
+            "many",
+            mse=0.91 + seed / 99,
+        )
+        for budget in (14_016, 28_032, 1_000_000)
+        for seed in range(2)
+    ]
+    fake.write_all(folder / "results", [*fake.many_strategies(count=2, seeds=2), *evil])
+    explained = {"method_00": ("the <first> & best", "Somebody, arXiv 2305.12102")}
+    return build(folder / "results", folder / "out", strategies=explained).page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.fail(
+            "chromium is not installed: the report's page is tested in it (Debian: apt-get install chromium)"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def heard():
+    """What the page said and asked for: console messages, errors, addresses."""
+    return {"console": [], "request": []}
+
+
+@pytest.fixture(scope="module")
+def page(browser, page_path, heard):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page.on("console", lambda message: heard["console"].append(message.text))
+    page.on("pageerror", lambda error: heard["console"].append(str(error)))
+    page.on("request", lambda request: heard["request"].append(request.url))
+    page.goto(page_path.as_uri())
+    return page
+
+
+def column(page, place):
+    return page.evaluate(
+        f"[...document.querySelectorAll('#tables table tbody tr')].map(row => row.cells[{place}].textContent)"
+    )
+
+
+def test_nothing_comes_from_outside_and_nothing_is_wrong(page, page_path, heard):
+    assert heard["console"] == []
+    assert heard["request"]
+    assert all(url.startswith(("file:", "data:")) for url in heard["request"])
+    links = re.findall(r'(?:src|href)="([^"]*)"', page_path.read_text())
+    assert all(re.match(r"#|data:|https://arxiv\.org/abs/", link) for link in links)
+    assert len(page_path.read_bytes()) < 2_000_000
+
+
+def test_a_name_from_a_record_is_text(page, page_path):
+    assert page.evaluate("window.hacked") is None
+    assert EVIL not in page_path.read_text()
+    assert page.locator("script").count() == 1
+    assert page.get_by_text(EVIL).count() > 3
+    assert page.locator("a[href^=javascript]").count() == 0
+    assert page.locator("#strategies tbody tr").count() == 3
+    assert page.get_by_text("the <first> & best").count() == 1
+
+
+def test_ids_are_unique_and_every_inner_link_leads_somewhere(page):
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
+    assert len(ids) == len(set(ids)) > 20
+    targets = page.evaluate(
+        "[...document.querySelectorAll('a[href^=\"#\"], use')].map(a => a.getAttribute('href').slice(1))"
+    )
+    assert set(targets) <= set(ids)
+    assert page.locator("nav a").count() >= 8
+
+
+def test_a_column_sorts_by_click_and_by_key(page):
+    head = page.locator("#tables th").nth(1)
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert [size for size in dict.fromkeys(column(page, 1)) if size] == [
+        "14 kB",
+        "28 kB",
+        "56 kB",
+        "1.0 MB",
+    ]  # by unit
+    assert column(page, 1)[-1] == ""  # what has no budget stays last
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(page, 1)[0] == "1.0 MB"
+    other = page.locator("#tables th").nth(0)
+    other.locator("button").press("Space")
+    assert head.get_attribute("aria-sort") is None
+    names = [name for name in column(page, 0) if "method" in name]
+    assert names == sorted(names)
+
+
+def test_a_point_tells_its_configuration(page):
+    point = page.locator("#answer .card .point").first
+    told = point.locator("title").text_content()
+    assert re.search(r"1×16.*\nbudget: .*\ntest MSE: 0\.\d{4} \[.*\]\nseeds: 2\n", told)
+    point.scroll_into_view_if_needed()
+    point.click()  # it can be pointed at
+    assert page.locator("#answer .told").inner_text() == told
+    assert page.evaluate("document.querySelectorAll('.chosen').length") == 1
+    page.locator("#answer .card").click(position={"x": 2, "y": 2})
+    assert page.locator("#answer .told").is_hidden()
+
+
+def test_the_data_of_a_figure_is_in_the_page(page, page_path):
+    link = page.locator("#answer figcaption a")
+    assert link.get_attribute("download") == "table_size.csv"
+    data = base64.b64decode(link.get_attribute("href").split(",")[1])
+    assert data == (page_path.parent / "tables" / "table_size.csv").read_bytes()
+
+
+def test_no_sideways_scroll_on_a_phone(page):
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.wide')].map(box => box.getBoundingClientRect().right)"
+    )
+    assert max(boxes) <= 400
+    assert page.evaluate(
+        "[...document.querySelectorAll('.wide')].some(box => box.scrollWidth > box.clientWidth)"
+    )
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_dark_is_dark_and_figures_stay_readable(page):
+    assert page.evaluate(GROUND) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(GROUND) == "rgb(20, 24, 29)"
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
+    page.emulate_media(color_scheme="light")
+
+
+def test_on_paper_everything_is_open(page):
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("details:not([open])").count() > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("nav").is_hidden()
+    assert page.evaluate(GROUND) == "rgb(255, 255, 255)"
+    page.emulate_media(media="screen", color_scheme="light")
+
+
+def test_markdown_of_a_record_is_harmless():
+    html = markdown(
+        [
+            "- user_id*genres=2,movie_id*gender=3 <b>",
+            "- ![a](http://x/y.png) [b](http://x) <http://x>",
+            "- **strong**",
+        ]
+    )
+    assert "user_id*genres=2,movie_id*gender=3 &lt;b&gt;" in html
+    assert "<strong>strong</strong>" in html
+    assert not re.search("<(a|img|b)[ >]", html)
+
+
+def test_what_is_no_saved_figure_is_refused():
+    with pytest.raises(ValueError, match="not an SVG"):
+        inline("<svg viewBox='0 0 1 1'></svg>", "a", "a")
+
+
+def told_of(records):
+    records = list(records)
+    arms = collect(records)
+    summary = summarise(arms.kept)
+    compared = verdicts(arms.kept, summary)
+    return sentences(summary, compared), "\n".join(limits.lines(summary, compared, records))
+
+
+def test_the_answer_in_three_sentences():
+    (winner, tied, price), _ = told_of(fake.many_strategies(count=3, seeds=2))
+    assert winner.startswith(
+        "method_00 has the lowest mean test MSE at 3 of the 3 budgets where several meet and is told apart"
+    )
+    assert "by 0.0030 [0.0030, 0.0030] at 14 kB (1/16 of the exact table)" in winner
+    assert tied.startswith("No other strategy ties with the best one")
+    assert price.startswith(
+        "The price: in all, method_00 holds 14 kB to 55 kB; a lookup of 256 rows takes method_00 "
+    )
+
+
+def test_the_answer_where_nobody_wins():
+    (winner, tied, _), limited = told_of(fake.many_strategies(count=3, seeds=1))
+    assert winner.startswith("No strategy is told apart from every other at any of the 3 budgets")
+    assert (
+        tied
+        == "At 3 of the 3 budgets the best one cannot be told apart from 2 others, for want of common seeds."
+    )
+    assert "No two arms share two seeds" in limited
+    assert "study `many`: no strategy is told apart from the best at any budget" in limited
+
+
+def test_variants_are_the_rivals_of_a_strategy_alone():
+    (winner, tied, price), _ = told_of(fake.study_search(trials=6))
+    assert winner.startswith(
+        "No variant is told apart from every other at the one budget where several meet"
+    )
+    assert re.search(r"behind .* by 0\.\d{4} \[-0\.\d{4}, 0\.\d{4}\] \(n=5\)\.$", tied)
+    assert "the others" in price
+
+
+def test_a_price_names_the_table_without_a_budget():
+    runs = [
+        fake.make(fake.config(name, seed=seed, budget=budget), mse=mse + seed / 100)
+        for name, budget, mse in (
+            ("unified", 28_032, 0.9),
+            ("per_feature", 28_032, 0.95),
+            ("collisionless", None, 0.85),
+        )
+        for seed in range(3)
+    ]
+    (winner, _, price), _ = told_of(runs)
+    assert (
+        "at the one budget where several meet and is told apart from every other strategy there"
+        in winner
+    )
+    assert "by 0.0500 [0.0500, 0.0500] at 28 kB (1/8 of the exact table)." in winner
+    assert "without a limit of bytes collisionless 16 reaches 0.8600" in price
+
+
+@pytest.mark.parametrize(
+    ("records", "first"),
+    [
+        ([fake.failed(fake.config(budget=128))], "No arm has a measured MSE"),
+        (
+            [fake.make(fake.config(budget=28_032, measure="latency"), "clock", "latency")],
+            "No arm has a measured MSE",
+        ),
+        ([fake.make(fake.config("collisionless"))], "At no byte budget do two strategies meet"),
+    ],
+)
+def test_an_answer_where_there_is_little_to_say(records, first):
+    told, limited = told_of(records)
+    assert told[0].startswith(first)
+    assert limited.startswith("- ")
+
+
+def test_the_limits_are_found_in_the_records():
+    def one(seed, share, **env):
+        record = fake.make(fake.config(budget=28_032, seed=seed), mse=0.95)
+        record.quality["slices"] = {"warm_user": {"n": 100 - share}, "cold_user": {"n": share}}
+        record.env.update(env)
+        return record
+
+    _, limited = told_of([one(0, 84), one(1, 84, cpu="Another", git_sha="1", git_dirty=True)])
+    assert (
+        "The random split of ml-100k says little about embeddings: 84% of its scored rows have unseen users."
+        in limited
+    )
+    assert "2 kinds of machine" in limited
+    assert "2 versions of the code" in limited
+    assert "1 records were made by code with changes" in limited
+    assert "1 of 1 arms do not beat the user and item bias model" in limited
+    assert "1 of 1 arms do not beat biased matrix factorisation" in limited
+    assert "One value only was run of: data set (ml-100k), split (random)" in limited
+    _, limited = told_of([one(0, 10), one(1, 10)])
+    assert "says little about embeddings" not in limited
+    assert "machine" not in limited
+
+
+def test_the_page_is_opened_and_explained(tmp_path, monkeypatch):
+    plugin = tmp_path / "own.py"
+    plugin.write_text(
+        "from dataclasses import replace\nfrom ue_bench.strategies import STRATEGIES as known\n"
+        "STRATEGIES = {'own': replace(known['unified'], summary='one of mine', source='this file')}\n"
+    )
+    monkeypatch.setitem(
+        STRATEGIES, "own", STRATEGIES["unified"]
+    )  # undone afterwards, with what the file puts in its place
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or len(opened) == 1)
+    runs = [fake.make(fake.config("own", budget=28_032, regions="multiplexed"), "mine")]
+    fake.write_all(tmp_path / "results", runs)
+    words = ["report", "--results", str(tmp_path / "results"), "--plugin", str(plugin), "--open"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    page = tmp_path / "results" / "report" / "report.html"
+    assert opened == [page.as_uri()]
+    assert "one of mine" in page.read_text()
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert f"--open: no browser was found; open {page} yourself" in done.output
+
+
+@pytest.mark.slow
+def test_ten_thousand_records_take_half_a_minute(tmp_path):
+    runs = fake.write_all(
+        tmp_path / "results",
+        fake.study_methods(seeds=20, trials=20, rules=("sqrt", "equal", "proportional")),
+    )
+    runs += fake.write_all(tmp_path / "results", fake.study_grid(seeds=5))
+    runs += fake.write_all(tmp_path / "results", fake.many_strategies(count=60, seeds=10))
+    assert runs >= 10_000
+    start = time.process_time()
+    outcome = build(tmp_path / "results", tmp_path / "out")
+    assert time.process_time() - start <= 30
+    assert outcome.page.stat().st_size < 15_000_000

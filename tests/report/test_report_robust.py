@@ -1,0 +1,281 @@
+"""Does the answer survive other heads, other splits and other seeds? The three sections, on records whose answer is known."""
+
+import random
+from dataclasses import replace
+
+import fake_records as fake
+import numpy as np
+import pytest
+
+from ue_bench.report.evidence.arms import SEEDS, collect
+from ue_bench.report.evidence.summary import score, summarise
+from ue_bench.report.figures import anchor_lines as anchors
+from ue_bench.report.figures import style
+from ue_bench.report.figures.sections.one_study import heads, splits, variance
+
+EFFECTS = {"hash_seed": 0.012, "init_seed": 0.006, "batch_seed": 0.003, "split_seed": 0.02}
+FORMS = (
+    {"strategy": "unified"},
+    *(
+        {"strategy": "per_feature", "region_rule": rule}
+        for rule in ("proportional", "sqrt", "equal")
+    ),
+)
+
+
+def effect(name, value):
+    return EFFECTS[name] * random.Random(f"{name} {value}").gauss(0, 1)
+
+
+def held(
+    mse=lambda asked: 0.9 + sum(effect(name, getattr(asked, name)) for name in SEEDS),
+    vary=SEEDS,
+    together=12,
+):
+    """Each seed alone from two points, six values each, then all together."""
+    base = fake.config(budget=14_016, measure="quality")
+    asked = [
+        replace(base.with_seed(point), **{name: point + k})
+        for point in (0, 50)
+        for name in vary
+        for k in range(6)
+    ]
+    asked += [base.with_seed(seed) for seed in range(together)]
+    return [
+        fake.make(one, "variance", mse=mse(one))
+        for one in {one.run_id: one for one in asked}.values()
+    ]
+
+
+def row_of(frame, seed):
+    return frame[frame["seed"] == seed].iloc[0]
+
+
+@pytest.fixture(scope="module")
+def varied():
+    return variance.tidy(held())
+
+
+def test_a_variance_is_pooled_within_the_points_where_the_others_are_held(varied):
+    row = row_of(varied, "hash")
+    values = [[effect("hash_seed", point + k) for k in range(6)] for point in (0, 50)]
+    assert (row.points, row.n, row.df) == (2, 12, 10)
+    assert row.variance == pytest.approx(np.mean([np.var(point, ddof=1) for point in values]))
+    # the 95 % limits of chi-square with 10 degrees of freedom, from a table
+    assert row.variance_low == pytest.approx(10 * row.variance / 20.483, rel=1e-4)
+    assert row.variance_high == pytest.approx(10 * row.variance / 3.247, rel=1e-4)
+    assert row.sd == pytest.approx(row.variance**0.5)
+
+
+def test_shares_are_of_the_sum_of_the_four_variances(varied):
+    alone = varied[varied["seed"] != variance.TOGETHER]
+    assert list(alone["seed"]) == ["hash", "init", "batch order", "split"]
+    assert list(alone["share"]) == pytest.approx(list(alone["variance"] / alone["variance"].sum()))
+    assert ((alone["share_low"] < alone["share"]) & (alone["share"] < alone["share_high"])).all()
+    three = alone[alone["seed"] != "split"]
+    assert three["share_one_split"].sum() == pytest.approx(1)
+    assert row_of(varied, "split")[["share_one_split"]].isna().all()
+
+
+def test_the_variance_of_all_together_stands_beside_them_and_is_compared_with_their_sum(varied):
+    assert row_of(varied, variance.TOGETHER).n == 13  # twelve, and the other point
+    assert "no sign that they interact" in variance.table(varied)[0]
+    # an effect that is there only where no seed is held: the four alone do not show it
+    apart = variance.tidy(
+        held(
+            lambda asked: (
+                0.9
+                + 0.1 * (len({getattr(asked, n) for n in SEEDS}) == 1) * asked.hash_seed
+                + effect("init_seed", asked.init_seed)
+            ),
+            together=12,
+        )
+    )
+    assert "they do not simply add up" in variance.table(apart)[0]
+
+
+def test_where_one_seed_is_varied_there_are_no_shares():
+    frame = variance.tidy(held(vary=("hash_seed",), together=0))
+    assert list(frame["seed"]) == ["hash", variance.TOGETHER]
+    assert frame["share"].isna().all()
+    assert variance.table(frame)[0] == ""  # no sentence
+
+
+def test_replicates_and_searches_are_no_such_study():
+    grid = [fake.make(fake.config(budget=14_016, seed=seed)) for seed in range(4)]
+    trials = [replace(record, phase="search") for record in held()]
+    assert variance.tidy(grid + trials).empty
+
+
+def test_the_figure_of_variances(varied):
+    left, right = variance.draw(varied).axes
+    assert [tick.get_text() for tick in left.get_yticklabels()][-1] == variance.TOGETHER
+    assert variance.TOGETHER not in [tick.get_text() for tick in right.get_yticklabels()]
+
+
+def under(head, levels, budgets=(14_016,), seeds=5, **asked):
+    """The forms with those levels of MSE under a head; noise is common to a seed, and smaller between arms."""
+    for form, level in zip(FORMS, levels, strict=True):
+        for budget in budgets:
+            for seed in range(seeds):
+                config = fake.config(
+                    seed=seed, budget=budget, measure="quality", head=head, **form, **asked
+                )
+                noise = random.Random(seed).gauss(0, 0.01) + random.Random(config.run_id).gauss(
+                    0, 0.001
+                )
+                yield fake.make(config, "robust", mse=0.9 + level + noise)
+
+
+def heads_of(records):
+    arms = collect(records)
+    assert not arms.refused
+    return heads.tidy(arms.kept, summarise(arms.kept)), arms.kept
+
+
+def test_the_same_order_under_two_heads():
+    frame, arms = heads_of(
+        [*under("mlp", (0, 0.01, 0.02, 0.03)), *under("dcn", (0, 0.02, 0.03, 0.05), hidden=192)]
+    )
+    row = frame.iloc[0]
+    assert (row.head_x, row.head_y, row.arms, row.seeds) == ("mlp", "dcn", 4, 5)
+    assert (row.tau, row.tau_low, row.tau_high, row.rho) == (1, 1, 1, 1)
+    assert (row.told_apart, row.reversed) == (6, 0)
+    assert (
+        "all 6 pairs of arms told apart under two heads have one order in both"
+        in heads.table(frame)[0]
+    )
+    figure = heads.draw(frame, style.looks([(arm.label, arm.group) for arm in arms]))
+    assert [axes.get_xlabel() for axes in figure.axes] == ["test MSE, mlp head"]
+
+
+def test_the_opposite_order_under_another_head():
+    frame, _ = heads_of(
+        [*under("mlp", (0, 0.01, 0.02, 0.03)), *under("dot", (0.03, 0.02, 0.01, 0), hidden=16)]
+    )
+    row = frame.iloc[0]
+    assert (row.tau, row.rho, row.told_apart, row.reversed) == (-1, -1, 6, 6)
+    assert (
+        "Of 6 pairs of arms told apart under two heads, 6 are in opposite order"
+        in heads.table(frame)[0]
+    )
+
+
+def test_arms_that_cannot_be_told_apart_leave_the_correlation_open():
+    frame, _ = heads_of([*under("mlp", (0, 0, 0, 0)), *under("dot", (0, 0, 0, 0), hidden=16)])
+    row = frame.iloc[0]
+    assert row.tau_low < row.tau_high
+    assert row.told_apart == 0
+
+
+def test_sizes_are_ranked_apart_and_the_exact_table_at_each():
+    exact = [
+        fake.make(
+            fake.config("collisionless", seed=seed, measure="quality", head=head),
+            "robust",
+            mse=0.85 + 0.001 * seed,
+        )
+        for head in ("mlp", "dot")
+        for seed in range(3)
+    ]
+    grids = [
+        one
+        for head in ("mlp", "dot")
+        for one in under(head, (0, 0.01, 0.02, 0.03), (14_016, 28_032), seeds=3)
+    ]
+    frame, _ = heads_of(exact + grids)
+    assert frame.groupby("panel")["label"].nunique().to_dict() == {
+        "base (ml-100k, random split), 14 kB": 5,
+        "base (ml-100k, random split), 28 kB": 5,
+    }
+    ranks = [line for line in heads.table(frame) if line.startswith("| collisionless")]
+    assert [line.split(" | ")[1] for line in ranks] == ["1", "1"]
+
+
+def test_one_head_is_no_comparison():
+    assert heads_of(list(under("mlp", (0, 0.01, 0.02, 0.03))))[0].empty
+
+
+def on(split, levels, cold=0.0, seeds=5):
+    """The forms on a split, a part of whose judged rows have unseen users."""
+    part = "val" if split == "article" else "test"
+    for record in under("mlp", levels, seeds=seeds, split=split):
+        n, mse = round(10_000 * cold), record.quality["train_mse"] + 0.1
+        unseen = {"n": n, "mse": mse + 0.1 if n else None}
+        slices = {"of": part, "warm_user": {"n": 10_000 - n, "mse": mse}, "cold_user": unseen}
+        slices |= {"warm_item": {"n": 9_900, "mse": mse}, "cold_item": {"n": 100, "mse": mse + 0.2}}
+        own = {"slices": slices} | ({"test_mse": None, "val_mse": mse} if part == "val" else {})
+        yield replace(record, quality=record.quality | own)
+
+
+def splits_of(records):
+    arms = collect(records).kept
+    summary = summarise(arms)
+    return splits.tidy(arms, summary), arms, summary
+
+
+def told(records):
+    """The sentence of each split."""
+    frame, _, _ = splits_of(records)
+    return {split: splits._sentence(part) for split, part in frame.groupby("split")}
+
+
+def test_a_split_of_unseen_users_in_which_nothing_beats_the_bias_model_ranks_nothing():
+    words = told(
+        [
+            *on("random", (-0.06, -0.05, -0.04, -0.03)),
+            *on("article", (0.1, 0.2, 0.3, 0.4), cold=0.84),
+        ]
+    )
+    assert words["random"].startswith(
+        "base (ml-100k, random split) can tell strategies apart: 0 % of its judged rows"
+    )
+    assert (
+        "4 of 4 arms beat the best predictor without an embedding, and 6 of 6 pairs"
+        in words["random"]
+    )
+    assert words["article"].startswith(
+        "base (ml-100k, article split) cannot rank strategies: 84 % of its judged rows"
+    )
+    assert "no arm beats the bias model (0.8" in words["article"]
+    assert words["article"].endswith("What is told apart there is how the arms fail.")
+
+
+def test_a_split_in_which_no_pair_is_told_apart_ranks_nothing():
+    words = told([*on("random", (-0.06, -0.05, -0.04, -0.03)), *on("user_temporal", (-0.05,) * 4)])
+    assert "cannot rank strategies" in words["user_temporal"]
+    assert "no pair of arms is told apart" in words["user_temporal"]
+
+
+def test_a_split_of_seen_users_ranks_even_where_the_bias_model_is_better():
+    words = told(
+        [
+            *on("random", (0.1, 0.2, 0.3, 0.4)),
+            *on("global_temporal", (-0.06, -0.05, -0.04, -0.03), cold=0.84),
+        ]
+    )
+    assert "can tell strategies apart" in words["random"]
+    assert (
+        "can tell strategies apart" in words["global_temporal"]
+    )  # unseen users, and yet better than the bias model
+
+
+def test_slices_and_anchors_stand_in_the_table_and_the_primary_split_first():
+    frame, arms, summary = splits_of(
+        [*on("article", (0.1, 0.2, 0.3, 0.4), cold=0.84), *on("random", (0, 0.1, 0.2, 0.3))]
+    )
+    assert list(dict.fromkeys(frame["split"])) == ["random", "article"]
+    lines = splits.table(frame)
+    assert "cold users (8,400 rows)" in "\n".join(lines)
+    assert sum(line.startswith("| *") for line in lines) == 2 * 4
+    row = frame[frame["split"] == "article"].iloc[0]
+    assert (row.part, row.cold_user_n, row.warm_user_n) == ("validation", 8400, 1600)
+    assert row.cold_user_mse == pytest.approx(row.mse + 0.1)
+    figure = splits.draw(
+        frame, anchors.tidy(score(summary)), style.looks([(arm.label, arm.group) for arm in arms])
+    )
+    assert [axes.get_ylabel() for axes in figure.axes] == ["test MSE", "validation MSE"]
+
+
+def test_one_split_is_no_comparison():
+    assert splits_of(list(on("random", (0, 0.1, 0.2, 0.3))))[0].empty

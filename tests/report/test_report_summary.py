@@ -1,0 +1,149 @@
+"""Numbers: the interval, Holm's correction, the summary's row, verdicts and the sentences made of them."""
+
+import math
+
+import fake_records as fake
+import pytest
+
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.statistics import holm, interval, paired
+from ue_bench.report.evidence.summary import summarise
+from ue_bench.report.evidence.verdict import front, verdicts
+from ue_bench.report.format import bytes_text, interval_text, micros_text, ratio_text
+from ue_bench.report.page.conclusion import sentences
+
+
+def arm(budget, scores, strategy="unified", **asked):
+    return [
+        fake.make(fake.config(strategy, seed=seed, budget=budget, **asked), mse=mse)
+        for seed, mse in enumerate(scores)
+    ]
+
+
+def test_the_interval_is_students():
+    mean, low, high = interval(
+        [1.0, 2.0, 3.0, 4.0, 5.0]
+    )  # t(0.975, 4) = 2.776, s = 1.5811, s / sqrt(5) = 0.7071
+    assert (mean, low, high) == pytest.approx((3.0, 3 - 1.9632, 3 + 1.9632), abs=1e-4)
+    assert all(math.isnan(value) for value in interval([0.9])[1:])
+
+
+def test_a_paired_difference_uses_common_seeds():
+    test = paired({0: 1.0, 1: 2.0, 2: 3.0}, {1: 2.5, 2: 3.7, 3: 9.0})  # differences 0.5 and 0.7
+    assert test.n == 2
+    assert test.difference == pytest.approx(0.6)
+    assert test.p == pytest.approx(
+        2 * (0.5 - math.atan(6) / math.pi), abs=1e-9
+    )  # t = 6 with one degree of freedom
+    assert math.isnan(paired({0: 1.0}, {0: 2.0}).p)
+    assert paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}).p == 1.0
+
+
+def test_holm_is_monotone_and_skips_what_was_not_tested():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, math.nan, 0.01])[::2] == pytest.approx([0.5, 0.02])
+
+
+def test_a_row_of_the_summary():
+    row = summarise(collect(arm(28_032, [0.90, 0.91, 0.92])).kept).iloc[0]
+    assert (row["n"], row["lookups"], row["dim"], row["budget"], row["label"]) == (
+        3,
+        "1",
+        16,
+        28_032,
+        "unified 1×16",
+    )
+    assert row["test_mse_mean"] == pytest.approx(0.91)
+    assert row["test_mse_high"] - row["test_mse_mean"] == pytest.approx(
+        4.3027 * 0.01 / math.sqrt(3), abs=1e-5
+    )
+    assert row["compression"] == pytest.approx(3504 * 16 * 4 / 27_471, abs=1e-3)
+    assert len(row["run_ids"].split()) == 3
+    assert row["beats_bias"] == False  # noqa: E712 (0.91 against some 0.893)
+
+
+def test_total_bytes_are_the_rounded_mean_over_split_seeds():
+    row = summarise(collect(arm(None, [0.85, 0.85], "collisionless")).kept).iloc[0]
+    vocabulary = int(3504 * 0.93) * 12
+    assert row["total_bytes"] == round(3504 * 64 + vocabulary + 17 / 2)
+
+
+def test_a_split_without_a_test_part_is_judged_on_validation():
+    records = arm(28_032, [0.95, 0.96], split="article") + arm(
+        28_032, [0.97, 0.98], "per_feature", split="article"
+    )
+    kept = collect(records).kept
+    summary = summarise(kept)
+    assert summary["test_mse_mean"].isna().all()
+    assert any(
+        "lowest validation MSE" in line for line in sentences(summary, verdicts(kept, summary))
+    )
+
+
+def test_the_variant_is_chosen_on_validation_and_compared_on_test():
+    good = arm(28_032, [0.90, 0.91, 0.92, 0.93])
+    chosen = arm(28_032, [0.921, 0.929, 0.941, 0.949], "per_feature", region_rule="equal")
+    worse = arm(28_032, [0.98, 0.99, 1.00, 1.01], "per_feature", region_rule="sqrt")
+    kept = collect(good + chosen + worse).kept
+    summary = summarise(kept)
+    found = verdicts(kept, summary)
+    assert list(found["label"]) == ["unified 1×16", "per_feature 1×16 (equal)"]
+    assert found.loc[1, "difference"] == pytest.approx(0.02)
+    assert found.loc[1, "told_apart"]
+    text = "\n".join(sentences(summary, found))
+    assert "28 kB (1/8): **unified 1×16** has the lowest test MSE, 0.9150 [" in text
+    assert "worse: per_feature 1×16 (equal) 0.9350" in text
+
+
+def test_overlapping_arms_cannot_be_told_apart():
+    kept = collect(
+        arm(28_032, [0.90, 0.92, 0.91]) + arm(28_032, [0.91, 0.90, 0.93], "per_feature")
+    ).kept
+    summary = summarise(kept)
+    found = verdicts(kept, summary)
+    assert not found["told_apart"].any()
+    assert any(
+        "cannot be told apart from it: per_feature" in line for line in sentences(summary, found)
+    )
+
+
+def test_one_seed_gives_no_claim():
+    kept = collect(arm(28_032, [0.90]) + arm(28_032, [0.99], "per_feature")).kept
+    summary = summarise(kept)
+    assert any(
+        "too few common seeds to tell: per_feature" in line
+        for line in sentences(summary, verdicts(kept, summary))
+    )
+
+
+def test_the_pareto_front_by_hand():
+    records = arm(14_000, [0.95, 0.95]) + arm(28_000, [0.96, 0.96]) + arm(56_000, [0.90, 0.90])
+    summary = summarise(collect(records).kept)
+    frame = summary.assign(mse=summary["test_mse_mean"])
+    assert list(front(frame)[frame.sort_values("budget").index]) == [True, False, True]
+
+
+def test_numbers_are_written_for_people():
+    assert [bytes_text(n) for n in (512, 7008, 9_999, 28_032, 999_600, 4_457_024)] == [
+        "512 B",
+        "7.0 kB",
+        "10 kB",
+        "28 kB",
+        "1.0 MB",
+        "4.5 MB",
+    ]
+    assert [ratio_text(n, 224_256) for n in (28_032, 27_471, 224_256, 70_000, 448_512)] == [
+        "1/8",
+        "1/8",
+        "1/1",
+        "1/3.2",
+        "2.0x",
+    ]
+    assert interval_text(0.899, 0.8951, 0.9029) == "0.8990 [0.8951, 0.9029]"
+    assert interval_text(0.899, math.nan, math.nan) == "0.8990"
+    assert [micros_text(value) for value in (8.214, 75.03, 1234.5, None)] == [
+        "8.21",
+        "75.0",
+        "1234",
+        "–",
+    ]

@@ -1,0 +1,232 @@
+"""The clocks of `ue-bench speed` tell ratios that are known, every case runs, and what it found is told as it is."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+
+import fake_records as fake
+import pytest
+from click.testing import CliRunner
+
+from ue_bench.cli import main
+from ue_bench.cli.check import check
+from ue_bench.record import SPEED, load, write
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.page.performance import amount, terminal
+from ue_bench.report.page.prose import refresh
+from ue_bench.speed import compiled, forward, growth, pages, peers, step, steps, suite
+from ue_bench.speed import training_speed as training
+from ue_bench.speed import values_to_slots as hashing
+from ue_bench.speed.line import Claim, Line
+from ue_bench.speed.turns import in_turns
+
+
+@pytest.mark.alone
+def test_a_ratio_of_sleeps_is_known():
+    clocked = in_turns(
+        {"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.006)},
+        seconds=0.2,
+        least=5,
+    )
+    assert 2.2 < clocked.ratio("long", "short") < 3.3
+    assert 0.006 <= clocked.seconds("long") < 0.009
+    assert len(clocked.samples["short"]) == len(clocked.samples["long"]) >= 5
+
+
+def test_a_short_call_is_repeated_within_a_sample():
+    called = []
+    clocked = in_turns({"nothing": lambda: called.append(None)}, seconds=0.01, least=3)
+    assert len(called) > 100 * len(clocked.samples["nothing"])
+    assert clocked.seconds("nothing") < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("ratio", "must", "reached"),
+    [
+        (1.15, "<= 1.15", True),
+        (1.16, "<= 1.15", False),
+        (1.0, "< 1", False),
+        (20.0, ">= 20", True),
+        (19.9, ">= 20", False),
+        (3, "", None),
+    ],
+)
+def test_a_claim_is_reached_or_not(ratio, must, reached):
+    assert Claim(ratio, "x the limit", must).reached is reached
+
+
+def test_peers_that_cannot_be_loaded_are_named(monkeypatch):
+    monkeypatch.setattr(peers, "MODULES", dict.fromkeys(peers.MODULES, "no_such_module"))
+    found, told = peers.installed()
+    assert list(found) == ["nn.EmbeddingBag"]
+    assert "FBGEMM TBE (No module named 'no_such_module'), TorchRec" in told
+    assert "extra `peers`" in told
+
+
+@pytest.mark.parametrize(
+    "case", [forward, hashing, step, growth], ids=lambda case: case.__name__.rpartition(".")[2]
+)
+def test_a_case_measures_what_it_says(case, monkeypatch):
+    """Each asserts for itself that its rivals find the same; here the clocks are short."""
+    monkeypatch.setattr(
+        case, "in_turns", lambda calls, seconds, **how: in_turns(calls, 0.001, least=2, sample=1e-5)
+    )
+    monkeypatch.setattr(steps, "VALUES", 1_400)
+    monkeypatch.setattr(step, "SIZES", (100, 1_000))
+    monkeypatch.setattr(growth, "GRID", {"batch": (16, 64), "rows": (100, 1_000)})
+    lines = list(case.measure(quick=True))
+    assert all(line.value > 0 and line.claims for line in lines)
+    assert all(value > 0 for line in lines for value in line.beside.values())
+    assert len({line.what for line in lines}) == len(lines)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not any(map(shutil.which, compiled.COMPILERS)), reason="torch.compile needs a C++ compiler"
+)
+def test_what_is_compiled_is_timed_beside_the_eager_program(monkeypatch):
+    monkeypatch.setattr(
+        compiled, "in_turns", lambda calls, seconds: in_turns(calls, 0.001, least=2)
+    )
+    lines = list(compiled.measure(quick=True))
+    assert [line.what for line in lines] == ["lookup, batch 256", "training step, batch 256"]
+    assert all(line.beside["compiling"] > line.value for line in lines)
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(compiled, "COMPILERS", ("no-such-program",))
+    (line,) = compiled.measure(quick=True)
+    assert (line.value, "no-such-program" in line.note) == (None, True)
+
+
+def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
+    run = {
+        "rows_a_second": 9.0,
+        "straightforward_rows_a_second": 3.0,
+        "times_as_fast": 3.0,
+        "val_mse": 0.9,
+        "straightforward_val_mse": 0.91,
+    }
+    monkeypatch.setattr(training, "beside", lambda seeds: [run])
+    monkeypatch.setattr(training, "STEPS", 10)
+    speed, where = training.measure(quick=True)
+    assert [claim.reached for claim in speed.claims] == [True, True]
+    assert sum(where.beside.values()) == pytest.approx(where.value)
+    assert any("Adam" in name or "adam" in name for name in where.beside)
+
+
+def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):
+    count = pages.write_many(tmp_path, seeds=1)
+    records, skipped = load(tmp_path)
+    assert (len(records), skipped) == (count, [])
+    assert count * pages.SEEDS >= 10_000
+    assert len(collect(records).kept) == count
+
+
+LINES = [
+    Line(
+        "batch 256",
+        12.3e-6,
+        "s",
+        {"bare": 11.9e-6},
+        (Claim(1.034, "x the limit", "<= 1.15"), Claim(2.0, "x a peer", "< 1")),
+        "a note",
+    ),
+    Line("a million", 81_234_567.0, "rows/s", {}, (Claim(-0.02, "slope"),)),
+]
+
+
+@pytest.fixture
+def measured():
+    record = suite.record("forward", False, [line.to_dict() for line in LINES])
+    return replace(record, env=record.env | {"git_sha": "0" * 40, "git_dirty": False})
+
+
+def test_a_case_is_told_in_80_columns(measured):
+    told = terminal(measured)
+    assert max(map(len, told.splitlines())) <= 80
+    assert "batch 256: 12.3 µs" in told
+    assert "1.03 x the limit (must be <= 1.15: reached)" in " ".join(told.split())
+    assert "2.00 x a peer (must be < 1: NOT REACHED)" in " ".join(told.split())
+    assert "a million: 81,200,000 rows/s" in told
+    assert "-0.0200 slope" in told
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [
+        (0.0693, "s", "69.3 ms"),
+        (12.0, "s", "12.0 s"),
+        (2e-9, "s", "2.00 ns"),
+        (3.5e9, "B", "3.5 GB"),
+        (0.477, "runs/s", "0.477 runs/s"),
+    ],
+)
+def test_amounts_have_three_digits(value, unit, told):
+    assert amount(value, unit) == told
+
+
+def test_documents_are_made_from_the_records(measured, tmp_path):
+    evidence = Evidence([measured, *fake.study_grid(seeds=2)])
+    table = refresh("<!-- ue-bench: speed forward -->\n<!-- end -->", evidence)
+    assert "| batch 256 | 12.3 µs | 1.03 x the limit (must be <= 1.15: reached);" in table
+    assert "a note" in table
+    claims = refresh("<!-- ue-bench: speed claims -->\n<!-- end -->", evidence)
+    assert "| forward: batch 256 | 2.00 x a peer | < 1 | **no** |" in claims
+    assert "slope" not in claims
+
+
+def test_records_of_speed_are_no_runs(measured, tmp_path):
+    runs = list(fake.study_grid(seeds=2))
+    alone, both = Evidence(runs), Evidence([measured, *runs])
+    assert both.speed == [measured]
+    assert both.summary.equals(alone.summary)
+    assert all(record.phase != SPEED for record in both.records)
+    assert collect([measured]) == collect([])
+
+
+def test_what_is_published_was_measured_whole_from_a_clean_commit(measured, tmp_path):
+    write(measured, tmp_path)
+    assert check(tmp_path) == []
+    write(replace(measured, env=measured.env | {"git_dirty": True}), tmp_path)
+    assert [fault.partition(": ")[2] for fault in check(tmp_path)] == [
+        "not made from a clean commit"
+    ]
+    short = suite.record("forward", True, [])
+    write(short, tmp_path)
+    assert any("only whole measurements" in fault for fault in check(tmp_path))
+
+
+def test_the_command_measures_tells_and_keeps(tmp_path):
+    done = CliRunner().invoke(
+        main, ["speed", "start", "--quick", "--json", "--results", str(tmp_path)]
+    )
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    kept, _ = load(tmp_path, "speed-quick")
+    assert told[0]["cost"] == kept[0].cost
+    line = kept[0].cost["lines"][0]
+    assert line["what"] == "ue-bench --help"
+    assert line["value"] > line["beside"]["python -c ''"] > 0
+
+
+def test_an_unknown_case_is_refused(tmp_path):
+    done = CliRunner().invoke(main, ["speed", "forwards", "--results", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "did you mean 'forward'" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_is_of_runs(measured, tmp_path):
+    write(measured, tmp_path / "speed-alone")
+    done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "speed-alone")])
+    assert done.exit_code == 2
+    assert "has no run, only what ue-bench speed measured" in done.output
+    for run in fake.study_grid(seeds=2):
+        write(run, tmp_path / "both")
+    write(measured, tmp_path / "both")
+    done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "both")])
+    assert done.exit_code == 0, done.output
+    assert "ue-bench study speed" not in (tmp_path / "both" / "report" / "report.html").read_text()

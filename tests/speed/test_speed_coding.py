@@ -1,0 +1,43 @@
+"""Speed and memory of coding, measured on a small file."""
+
+import pytest
+
+from ue_bench.data import encode, load, split
+from ue_bench.errors import BenchError
+from ue_bench.speed import coding as module
+from ue_bench.speed.coding import coded_bytes, coding, measured
+from ue_bench.speed.made_ratings import write_official
+
+
+def test_coding_measures_both_arms(tmp_path):
+    found = coding(400_000, 0, tmp_path)
+    assert found["rows"] == 400_000
+    assert found["coded_bytes"] == 400_000 * (
+        4 * 4 + 4 + 1 + 1 + 1
+    )  # codes, ratings, parts, two marks
+    assert found["peak_bytes"] > 0
+    assert found["pandas_peak_bytes"] > found["peak_bytes"]
+    assert found["seconds"] > 0
+    assert found["pandas_seconds"] > 0
+
+
+def test_an_array_that_is_part_of_another_counts_once(tmp_path):
+    write_official(tmp_path, 1_000)
+    dataset = load("ml-25m", tmp_path)
+    encoded = encode(dataset, ("genres",), split(dataset, "random", 0))
+    assert coded_bytes(encoded) == 1_000 * (
+        4 + 4 + 1 + 4 + 4 + 1 + 1
+    )  # user and movie are no features here
+
+
+def test_an_arm_that_ends_without_an_answer_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        module.sys, "executable", "false"
+    )  # a program that ends with exit code 1 and says nothing
+    with pytest.raises(BenchError, match=r"coding: ours gave no answer \(exit code 1\)"):
+        coding(1_000, 0, tmp_path)
+
+
+def test_an_arm_is_measured_in_this_process_too(tmp_path):
+    write_official(tmp_path, 1_000)
+    assert set(measured("pandas", tmp_path, 0)) == {"seconds", "peak_bytes"}

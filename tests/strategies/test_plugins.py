@@ -1,0 +1,162 @@
+"""Strategies from elsewhere: a file, an installed package; and a check that says what is wrong with one."""
+
+import json
+import re
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import movielens_files as official
+import pytest
+from click.testing import CliRunner
+
+from ue_bench import strategies
+from ue_bench.cli import main
+from ue_bench.errors import BenchError
+from ue_bench.strategies import elsewhere as plugins
+
+GOOD = """
+from ue_bench.hashing import hash_rows
+from ue_bench.strategies import BOTH, EmbeddingStrategy, Entry
+from ue_bench.strategies.base import Pool
+from ue_bench.strategies.regions import regions
+
+class Mine(EmbeddingStrategy):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.regions = regions(spec, slot_numbers=spec.dim)
+        self.pool = Pool(spec.require_budget() // spec.row_bytes, spec)
+
+    def locate(self, feature, values):
+        region = self.regions[feature]
+        return hash_rows(values, self.spec.seeds(feature), region.size) + region.start
+
+    def embed(self, slots):
+        return self.pool(slots).flatten(1)
+
+STRATEGIES = {"mine": Entry(Mine, BOTH, "one hashed table", "a test")}
+"""
+BREAKS = {  # what is changed, and words that the check says of it
+    "shape": ("flatten(1)\n", "flatten(1)[:, 1:]\n", "forward gives [B, W]"),
+    "rows": (
+        "self.pool(slots).flatten(1)",
+        "self.pool(slots).flatten(1) + slots.float().mean()",
+        "rows of its batch",
+    ),
+    "bytes": ("// spec.row_bytes, spec", "// spec.row_bytes // 2, spec", "budget"),
+    "determinism": (
+        "self.spec.seeds(feature)",
+        "[id(object()) % 2**31 for _ in self.spec.seeds(feature)]",
+        "slots differ",
+    ),
+    "save": (
+        "self.pool = Pool",
+        "import torch; self.extra = torch.randn(1); self.pool = Pool",
+        "state_dict carries",
+    ),
+    "crash": ("return self.pool", "return self.pol", "AttributeError"),
+}
+
+
+@pytest.fixture(autouse=True)
+def list_is_put_back():
+    before = dict(strategies.STRATEGIES)
+    yield
+    strategies.STRATEGIES.clear()
+    strategies.STRATEGIES.update(before)
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD)
+    return path
+
+
+def run(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_a_good_file_passes_in_both_forms(plugin):
+    done = run("check-strategy", plugin)
+    assert done.exit_code == 0, done.output
+    passed = re.findall(r"^mine, (\w+): (\d+) of (\d+) tests pass$", done.stdout, re.MULTILINE)
+    assert [form for form, *_ in passed] == ["multiplexed", "separate"]
+    assert all(n == of and int(n) > 10 for _, n, of in passed)
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_broken_one_is_told_what_is_wrong(plugin, what):
+    good, bad, said = BREAKS[what]
+    assert good in GOOD
+    text = GOOD.replace(good, bad)
+    if what == "save":
+        text = text.replace(
+            "return self.pool(slots).flatten(1)", "return self.pool(slots).flatten(1) + self.extra"
+        )
+    plugin.write_text(text)
+    done = run("check-strategy", plugin)
+    assert done.exit_code == 1
+    assert said in done.stdout
+    assert "Traceback" not in done.output
+
+
+def test_a_plugin_is_trained_and_listed(plugin, tmp_path):
+    data = official.write_folder(tmp_path / "data", "ml-100k")
+    done = run(
+        "run",
+        "--plugin",
+        plugin,
+        "--strategy",
+        "mine",
+        "--regions",
+        "separate",
+        "--budget",
+        "1000",
+        "--epochs",
+        "1",
+        "--data-dir",
+        data,
+        "--results",
+        tmp_path / "results",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["config"]["strategy"] == "mine"
+    listed = run("list", "strategies", "--plugin", plugin, "--json")
+    assert "mine" in [row["name"] for row in json.loads(listed.stdout)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "is no Python file"),
+        ("x = 1", "has no strategies"),
+        ("STRATEGIES = {'a': 3}", "must be an ue_bench.strategies"),
+        (GOOD.replace('"mine"', '"unified"'), "'unified' is taken"),
+    ],
+)
+def test_a_file_without_strategies_is_one_line(tmp_path, text, said):
+    path = tmp_path / "other.py"
+    if text is not None:
+        path.write_text(text)
+    done = run("check-strategy", path)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_installed_package_offers_a_strategy(plugin, monkeypatch):
+    entry = strategies.load_plugin(plugin)["mine"]
+    point = EntryPoint("theirs", "package.module:ENTRY", plugins.GROUP)
+    monkeypatch.setattr(
+        plugins, "entry_points", lambda group: [point] if group == plugins.GROUP else []
+    )
+    monkeypatch.setattr(EntryPoint, "load", lambda self: entry)
+    assert strategies.entry_of("theirs") is entry
+    assert "theirs" in strategies.all_strategies()
+    with pytest.raises(BenchError, match="unknown strategy 'theris'"):
+        strategies.entry_of("theris")
+
+
+def test_the_group_is_the_one_that_is_documented():
+    assert f"`{plugins.GROUP}`" in (Path(__file__).parents[2] / "README.md").read_text()

@@ -1,0 +1,197 @@
+"""A strategy built outside the harness is the same strategy, and a torch module like any other."""
+
+import copy
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import saved_models as made
+import torch
+from torch import nn
+
+import ue_bench
+from ue_bench.errors import BenchError, BudgetError
+from ue_bench.features import Feature
+from ue_bench.strategies import STRATEGIES, Spec, build
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")
+SEEN = {
+    "user": [f"u{i % 50}" for i in range(90)],
+    "item": [f"i{i * i % 37}é" for i in range(90)],
+    "flag": ["no", "yes", ""] * 30,
+}
+BATCH = {"user": ["u3", "nobody", ""], "item": ["i1é", "i0é", "日本"], "flag": ["no", "?", "yes"]}
+
+
+def layer(name, regions=None, features=SEEN, budget=3_000, seed=0, **given):
+    """Drawn from init seed 3; where the whole table is smaller than the budget, at three quarters of it."""
+    torch.manual_seed(3)
+    try:
+        return ue_bench.embedding(name, features, budget, 8, regions=regions, seed=seed, **given)
+    except BudgetError as error:
+        return layer(name, regions, features, error.works * 3 // 4, seed, **given)
+
+
+@pytest.mark.parametrize(("name", "regions"), made.FORMS)
+def test_every_strategy_in_every_form(name, regions):
+    """Bit for bit that of a run on the same features; trains in a stranger's module; its state can be carried over."""
+    made_here = layer(name, regions, region_rule="sqrt", lookups={"user": 2}, seed=9)
+    features = []
+    for feature, values in SEEN.items():
+        distinct = list(dict.fromkeys(values))
+        features.append(
+            Feature(feature, distinct, len(distinct), [values.count(value) for value in distinct])
+        )
+    torch.manual_seed(3)
+    budget = made_here.spec.budget
+    spec = Spec(name, tuple(features), (2, 1, 1), 8, budget, regions, "sqrt", 9)
+    with torch.no_grad():
+        assert torch.equal(
+            made_here.from_values(BATCH), build(spec).from_values(list(BATCH.values()))
+        )
+    model = nn.Sequential(Raw(made_here), nn.Linear(32, 1))
+    optimizer, target, losses = (
+        torch.optim.Adam(model.parameters(), 0.05),
+        torch.tensor([[1.0], [-1.0], [2.0]]),
+        [],
+    )
+    for _ in range(20):
+        loss = nn.functional.mse_loss(model(BATCH), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    other = nn.Sequential(
+        Raw(layer(name, regions, region_rule="sqrt", lookups={"user": 2}, seed=9)), nn.Linear(32, 1)
+    )
+    other.load_state_dict(copy.deepcopy(model.state_dict()))
+    with torch.no_grad():
+        assert torch.equal(other.eval()(BATCH), model.eval()(BATCH))
+        assert torch.equal(copy.deepcopy(model)(BATCH), model(BATCH))
+
+
+class Raw(nn.Module):
+    def __init__(self, embed):
+        super().__init__()
+        self.embed = embed
+
+    def forward(self, columns):
+        return self.embed.from_values(columns)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_number_of_values_is_enough_for_those_that_only_hash(name):
+    counts = {feature: len(set(values)) for feature, values in SEEN.items()}
+    if STRATEGIES[name].needs_vocabulary:
+        with pytest.raises(
+            BenchError,
+            match=r"feature 'user': 0 of its 50 values are held here|feature user has 0 counts for 50",
+        ):
+            ue_bench.embedding(name, counts, 3_000, 8)
+        return
+    assert torch.equal(
+        layer(name, features=counts).from_values(BATCH), layer(name).from_values(BATCH)
+    )
+
+
+def test_exact_rows_for_few_values_need_these_values():
+    counts = {"user": 50, "item": 37}
+    built = layer("unified", features=counts | {"flag": SEEN["flag"]}, exact_at_most=3)
+    assert [v.size for v in built.vocabularies] == [3]
+    with pytest.raises(BenchError, match="feature 'flag': 0 of its 3 values are held here"):
+        layer("unified", features=counts | {"flag": 3}, exact_at_most=3)
+
+
+def test_values_of_every_kind_and_crosses():
+    frame = pl.DataFrame({"user": [1, 2, 2, 3], "item": ["a", "b", "b", "c"]})
+    expected = layer(
+        "collisionless", features={"user": ["1", "2", "2", "3"], "item": ["a", "b", "b", "c"]}
+    )
+    for features in (
+        {"user": frame["user"], "item": frame["item"].to_list()},
+        dict(frame.to_pandas().items()),
+        {"user": np.array([1, 2, 3]), "item": ("a", "b", "c")},
+    ):
+        built = layer("collisionless", features=features)
+        given = pd.DataFrame({"user": [2, 9], "item": ["b", "z"]})
+        assert torch.equal(built.from_values(given), expected.from_values([["2", "9"], ["b", "z"]]))
+    crossed = layer("unified", features={"user": 3, "user*item": 9})
+    by_name = crossed.from_values({"user": [1, 2], "item": ["a", ""]})
+    assert torch.equal(by_name, crossed.from_values([["1", "2"], ["1\x1fa", "2\x1f"]]))
+    assert torch.equal(crossed.from_values({"user": [b"1", 2], "item": ["a", b""]}), by_name), (
+        "bytes are their text"
+    )
+
+
+def test_it_goes_to_a_device():
+    built = layer("unified").to("meta")
+    assert built.from_values(BATCH).device.type == "meta"
+    assert built.from_values({name: [] for name in BATCH}).shape == (0, 24)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"strategy": "unifed"}, "did you mean 'unified'?"),
+        ({"features": {}}, "features: {} was given"),
+        ({"features": ["user"]}, "features: "),
+        ({"features": {"user": 0}}, "feature 'user': 0 was given; give at least 1"),
+        ({"features": {"user": True}}, "True was given"),
+        ({"features": {"user": []}}, "no values were given"),
+        ({"features": {"user": [None]}}, "'user': None is a NoneType"),
+        ({"features": {"user": 1.5}}, "values are one float"),
+        ({"dim": 0}, "dim: 0 was given"),
+        ({"seed": -1}, "seed: -1"),
+        ({"seed": 2**32}, "must be below 2**32"),
+        ({"budget": "28kB"}, "budget: '28kB' was given"),
+        ({"budget": None}, "needs a budget"),
+        ({"budget": 31}, "to at least 32"),
+        ({"lookups": 0}, "lookups: 0"),
+        ({"lookups": {"usr": 2}}, "unknown lookups for feature 'usr'"),
+        ({"hash_seeds": {"user": [1, 2]}}, "2 seeds were given"),
+        ({"init": "zeros"}, "unknown init"),
+        ({"regions": "separate"}, "it has multiplexed"),
+        ({"knob": 1}, "unknown knob of unified 'knob'"),
+        ({"exact_at_most": -1}, "exact_at_most"),
+        ({"strategy": "per_feature", "region_rule": "log"}, "unknown region rule 'log'"),
+    ],
+    ids=str,
+)
+def test_what_is_no_layer_is_told(asked, told):
+    whole = {"strategy": "unified", "features": {"user": 5}, "budget": 640, "dim": 8} | asked
+    with pytest.raises(BenchError) as error:
+        ue_bench.embedding(**whole).from_values({"user": ["a"]})
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_call_that_does_not_fit_is_told():
+    built = layer("unified")
+    with pytest.raises(BenchError, match=r"2 columns were given; 3 features need one each"):
+        built.from_values([["a"], ["b"]])
+    with pytest.raises(BenchError, match=r"unknown column 'users' \(did you mean 'user'\?\)"):
+        built.from_values({"users": ["a"], "item": ["b"], "flag": ["c"]})
+
+
+def test_the_page_as_printed(tmp_path):
+    """Its blocks, one after the other, are a program that asserts what the page claims."""
+    program = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    told = re.findall(r"log loss ([\d.]+); of the mean ([\d.]+)", done.stdout)
+    assert len(told) == 4
+    assert all(float(reached) < float(mean) for reached, mean in told)

@@ -1,0 +1,88 @@
+"""Every strategy of the registry keeps the contract, in every form it has; and the contract's tests can fail."""
+
+import pytest
+import torch
+
+from ue_bench.errors import BudgetError
+from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.testing import StrategyContract, check
+
+for _name, _entry in STRATEGIES.items():
+    for _regions in _entry.regions:
+        _title = f"Test_{_name}_{_regions}"
+        globals()[_title] = type(
+            _title, (StrategyContract,), {"strategy": _name, "regions": _regions}
+        )
+
+
+class Broken(EmbeddingStrategy):
+    """Python's hash, a row for the batch as a whole, a parameter without use, and no care for the budget."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.pool = Pool(1000, spec)
+        self.unused = torch.nn.Parameter(torch.zeros(3))
+
+    def locate(self, feature, values):
+        rows = [
+            [abs(hash((value, feature, k))) % 1000 for k in range(self.spec.lookups[feature])]
+            for value in values
+        ]
+        return torch.tensor(rows, dtype=torch.int64).reshape(len(rows), self.spec.lookups[feature])
+
+    def embed(self, slots):
+        out = self.pool(slots).flatten(1)
+        return out - out.mean(0)
+
+
+class OfBroken(StrategyContract):
+    strategy = Broken
+
+    def build(self, seed=0, **changes):
+        torch.manual_seed(seed)
+        return Broken(self.spec(**changes))
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "test_rows_independent",
+        "test_every_parameter_gets_gradient",
+        "test_budget_kept_and_used",
+        "test_seeds_follow_names",
+        "test_too_small_a_budget_says_what_works",
+        "test_a_bag_is_the_mean_of_its_values",
+    ],
+)
+def test_a_broken_strategy_is_found(test):
+    with pytest.raises(AssertionError):
+        getattr(OfBroken(), test)()
+
+
+class OneSize(EmbeddingStrategy):
+    """Ten rows, whatever the budget."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.pool = Pool(10, spec)
+
+    def locate(self, feature, values):
+        return torch.zeros(len(values), self.spec.lookups[feature], dtype=torch.int64)
+
+    def embed(self, slots):
+        return self.pool(slots).flatten(1)
+
+
+class OfOneSize(StrategyContract):
+    strategy = OneSize
+
+
+def test_a_table_of_one_size_does_not_pass_for_a_small_whole_one():
+    with pytest.raises(BudgetError):
+        OfOneSize().test_budget_kept_and_used()
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_a_whole_table_below_the_budget_is_checked_at_a_part_of_it(name):
+    assert [told for _, told in check(name, STRATEGIES[name].regions[0]) if told] == []

@@ -1,0 +1,380 @@
+"""Workers that share a storage: what each trial stands for, what becomes of lost ones, and what a bad storage is told."""
+
+import json
+import sys
+from dataclasses import replace
+
+import fake_workers
+import optuna
+import pytest
+from click.testing import CliRunner
+from fake_records import smallest
+from optuna.storages._heartbeat import BaseHeartbeat
+from optuna.trial import TrialState
+
+from ue_bench.cli import main
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import Record, read
+from ue_bench.study import Grid, Search, Study
+from ue_bench.study.search import PROPOSALS
+from ue_bench.study.shared import SharedRunner, Storage, pull, tasks
+from ue_bench.study.shared import executor as runner
+from ue_bench.study.shared.chains import FAILURE, RECORD, VOID, chains
+from ue_bench.study.shared.executor import Named
+from ue_bench.study.shared.storage import RETRIES
+from ue_bench.study.shared.tasks import ENOUGH
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Heartbeat of storage"
+)  # of the trials that are made here
+ARMS = tuple(RunConfig(budget=28_032, dim=dim) for dim in (4, 5, 6))
+GRID = Study("?", (Grid(ARMS, seeds=1),), latency=False)
+SEARCH = Study(
+    "?",
+    (Search(RunConfig(budget=28_032), {"lr": (1e-3, 2e-3)}, trials=2, best=1, seeds=1),),
+    latency=False,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Runs that take no time, and all of which work."""
+    monkeypatch.setattr(runner, "Workers", fake_workers.FakeWorkers)
+    monkeypatch.setattr(fake_workers, "UNFIT", 0.0)
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/shared.sqlite3"
+
+
+@pytest.fixture
+def storage(url):
+    return Storage(url, heartbeat=1)
+
+
+def worker(storage: Storage, study: Study = GRID, seed: int = 0) -> SharedRunner:
+    return SharedRunner("fake", study, storage, seed)
+
+
+def only_part(
+    storage: Storage, study: Study = GRID, name: str = "grid, part 1 of 1"
+) -> optuna.Study:
+    """The Optuna study of a part, made here before any worker."""
+    return storage.study(str(Named("fake", 0, worker(storage, study).asked, name)), 1)
+
+
+def lose(part: optuna.Study, **kept: object) -> int:
+    """A trial whose worker ended and told so."""
+    trial = part.ask()
+    for key, value in kept.items():
+        trial.set_user_attr(key, value)
+    part.tell(trial, state=TrialState.FAIL)
+    return trial.number
+
+
+def records_in(part: optuna.Study) -> list[str]:
+    return [
+        json.loads(t.user_attrs[RECORD])["run_id"]
+        for t in part.trials
+        if t.state == TrialState.COMPLETE and RECORD in t.user_attrs
+    ]
+
+
+def test_the_first_of_two_that_stand_in_for_one_trial_counts():
+    part = optuna.create_study()
+    lost = lose(part)
+    part.ask()
+    for history in (
+        [lost],
+        [lost],
+        [lost, 3],
+    ):  # 2, then 3 that came too late, then 4 that stands in for 3
+        part.add_trial(
+            optuna.create_trial(state=TrialState.WAITING, system_attrs={"retry_history": history})
+        )
+    found = chains(part.trials)
+    assert [(chain.trial.number, chain.lost) for chain in found] == [(2, 1), (1, 0)]
+    part.add_trial(
+        optuna.create_trial(state=TrialState.WAITING, system_attrs={"retry_history": [lost, 2]})
+    )
+    assert [(chain.trial.number, chain.lost) for chain in chains(part.trials)] == [(5, 2), (1, 0)]
+
+
+def test_what_dead_workers_left_is_done_by_the_next(storage):
+    part, found, again = only_part(storage), worker(storage), worker(storage)
+    third = list(found._grid(GRID.parts[0]))[2]
+    silent = part.ask().number  # ended before its first heartbeat
+    untold = lose(part)  # ended, and whoever saw it ended before queueing it again
+    telling = part.ask()  # ended when its record was there and only the end was not told
+    telling.set_user_attr(RECORD, fake_workers.result(found._job(third, "grid")).to_json())
+    done = [record.run_id for record in found.run()]
+    assert (found.own, found.report.made) == (2, 3)
+    assert sorted(records_in(part)) == sorted(done)
+    retried = {
+        trial.system_attrs["retry_history"][0]
+        for trial in part.trials
+        if trial.state == TrialState.COMPLETE
+    }
+    assert retried == {silent, untold, telling.number}
+    assert [record.run_id for record in again.run()] == done
+    assert again.own == 0
+
+
+def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage):
+    base = worker(storage, SEARCH)._adapt(SEARCH.parts[0].base, 0)
+    part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
+    part.ask()
+    found = worker(storage, SEARCH)
+    found.run()
+    assert len(set(records_in(part))) == 2
+    assert any(
+        VOID in trial.user_attrs
+        for trial in part.trials
+        if trial.system_attrs.get("retry_history") == [0]
+    )
+
+
+def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
+    base = worker(storage, SEARCH)._adapt(SEARCH.parts[0].base, 0)
+    part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
+    for _ in range(PROPOSALS * SEARCH.parts[0].trials):
+        lose(part, **{VOID: ENOUGH.why})
+    worker(storage, SEARCH).run()
+    assert len(records_in(part)) == len(set(records_in(part))) == 2
+
+
+def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatch):
+    monkeypatch.setattr(tasks, "make_sampler", lambda search, seed: fake_workers.Stuck(seed))
+    stuck = Study(
+        "?",
+        (
+            Search(
+                RunConfig(budget=28_032), {"lr": (1e-3, 2e-3, 4e-3), "hidden": (16, 32)}, trials=5
+            ),
+        ),
+        latency=False,
+    )
+    base = worker(storage, stuck)._adapt(stuck.parts[0].base, 0)
+    worker(storage, stuck).run()
+    assert (
+        len(set(records_in(only_part(storage, stuck, f"search, part 1 of 1, from {base.run_id}"))))
+        == 5
+    )
+
+
+def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, monkeypatch):
+    fails = fake_workers.result
+
+    def result(job):
+        if job.config.dim == 5:
+            return Record(
+                job.config.run_id,
+                job.study,
+                job.phase,
+                "failed",
+                "BenchError: no",
+                job.config.to_dict(),
+            )
+        return fails(job)
+
+    monkeypatch.setattr(fake_workers, "result", result)
+    found = worker(storage)
+    assert len(found.run()) == 2
+    assert [record.error for record in found.report.failed] == ["BenchError: no"]
+    again = worker(storage)
+    again.run()
+    assert (again.own, len(again.report.failed)) == (0, 1)
+    assert sum(FAILURE in trial.user_attrs for trial in only_part(storage).trials) == 1
+
+
+def test_a_search_whose_trials_fail_ends_on_every_worker(storage, monkeypatch):
+    monkeypatch.setattr(
+        fake_workers,
+        "result",
+        lambda job: Record(
+            job.config.run_id,
+            job.study,
+            job.phase,
+            "failed",
+            "BenchError: no",
+            job.config.to_dict(),
+        ),
+    )
+    for _ in range(2):
+        with pytest.raises(
+            BenchError, match="search of fake: 2 trials failed; the last one: BenchError: no"
+        ):
+            worker(storage, SEARCH).run()
+
+
+def test_a_run_that_ends_its_workers_is_given_up(storage):
+    part = only_part(storage)
+    history: list[int] = []
+    for _ in range(RETRIES + 1):
+        part.add_trial(
+            optuna.create_trial(
+                state=TrialState.FAIL,
+                system_attrs={"retry_history": list(history)} if history else {},
+            )
+        )
+        history.append(len(part.trials) - 1)
+    with pytest.raises(
+        BenchError, match="trial 5 was lost with its worker, as were the 5 before it"
+    ):
+        worker(storage).run()
+
+
+def test_a_worker_taken_for_dead_leaves_its_trial_to_others(storage, monkeypatch, capsys):
+    part = only_part(storage)
+    result, slept = fake_workers.result, []
+
+    def taken(job):
+        if not slept:
+            slept.append(job)
+            (own,) = (trial for trial in part.trials if trial.state == TrialState.RUNNING)
+            part.tell(own.number, state=TrialState.FAIL)
+        return result(job)
+
+    monkeypatch.setattr(fake_workers, "result", taken)
+    found = worker(storage)
+    assert len(found.run()) == 3
+    assert found.own == 4
+    assert len(records_in(part)) == len(set(records_in(part))) == 3
+    assert "was given to another worker" in capsys.readouterr().err
+
+
+def test_an_interrupted_worker_says_so_and_a_bug_crashes(storage, monkeypatch):
+    for error in (KeyboardInterrupt, RuntimeError):
+        monkeypatch.setattr(
+            fake_workers, "result", lambda job, error=error: (_ for _ in ()).throw(error)
+        )
+        with pytest.raises(error):
+            worker(storage).run()
+    assert {trial.state for trial in only_part(storage).trials} == {TrialState.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            "postgresql://ue:secret@127.0.0.1:1/ue",
+            "postgresql+psycopg://ue:***@127.0.0.1:1/ue cannot be used: connection failed",
+        ),
+        ("mysql://ue:secret@host/ue", "unknown storage 'mysql://'"),
+        ("postgresq://ue:secret@host/ue", "did you mean 'postgresql://'?"),
+        ("postgresql://ue:secret@host:54x/ue", "no URL was given that can be read"),
+        ("ue:secret", "no URL was given that can be read"),
+        ("grpc://host:13000", "a gRPC proxy passes no heartbeats on"),
+        ("sqlite:////nowhere/x.sqlite3", "unable to open database file"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_one_line(given, told):
+    for command in (["worker", "--study", "article"], ["pull"]):
+        done = CliRunner().invoke(main, [*command, "--storage", given])
+        assert done.exit_code == 2, done.output
+        assert told in done.output.splitlines()[-1]
+        assert "secret" not in done.output
+
+
+def test_without_the_driver_a_worker_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        BenchError, match=r"needs the driver psycopg; run: pip install 'psycopg\[binary\]'"
+    ):
+        Storage("postgresql://ue@host/ue")
+
+
+def test_a_grpc_proxy_has_no_heartbeat():
+    assert not issubclass(
+        optuna.storages.GrpcStorageProxy, BaseHeartbeat
+    )  # the day it has, it can be allowed
+
+
+def test_another_declaration_is_refused_and_other_seeds_are_not(storage):
+    worker(storage).run()
+    other = replace(GRID, parts=(Grid(ARMS[:2], seeds=1),))
+    with pytest.raises(BenchError, match="has study fake, seed 0, as another declaration"):
+        worker(storage, other).run()
+    worker(storage, other, seed=1).run()
+    worker(storage).run()
+
+
+def told(part: optuna.Study, text: str) -> None:
+    """A trial that ended well with `text` for its record."""
+    trial = part.ask()
+    trial.set_user_attr(RECORD, text)
+    part.tell(trial, 0.5)
+
+
+def made(config: RunConfig, study: str = "fake") -> Record:
+    return smallest(config, study, "grid", 0.5)
+
+
+def test_workers_with_other_data_are_refused(storage):
+    other = ARMS[0].with_seed(77)
+    told(only_part(storage), made(other).to_json())
+    with pytest.raises(
+        BenchError,
+        match=f"trial 0 has run {other.run_id} where this worker expects .*; give all workers the same",
+    ):
+        worker(storage).run()
+
+
+def test_pull_names_what_is_damaged_and_leaves_it_out(storage, tmp_path, url):
+    part, good = only_part(storage), made(ARMS[0])
+    texts = [
+        good.to_json(),
+        '{"schema": 1',
+        made(ARMS[1]).to_json().replace("0.5", "0.1"),
+        made(ARMS[1], "../away").to_json(),
+    ]
+    for text in [*texts, replace(made(ARMS[1]), run_id="../../away").to_json()]:
+        told(part, text)
+    part.ask()
+    results = tmp_path / "results"
+    done = CliRunner().invoke(main, ["pull", "--storage", url, "--results", str(results)])
+    assert done.exit_code == 0, done.output
+    assert (
+        done.stdout
+        == f"fake: 1 records written, 0 were there, 1 still run; in {results / 'fake'}\n"
+    )
+    assert [path.name for path in tmp_path.rglob("*.json")] == [f"{good.run_id}.json"]
+    for number, fault in enumerate(
+        [
+            "not a record",
+            "does not match its checksum",
+            "another run or study",
+            "another run or study",
+        ],
+        1,
+    ):
+        assert (
+            f"trial {number} of {Named.read(part.study_name)}"
+            in done.stderr.splitlines()[number - 1]
+        )
+        assert fault in done.stderr.splitlines()[number - 1]
+
+
+def test_pull_leaves_good_runs_alone_and_replaces_others(storage, tmp_path):
+    worker(storage).run()
+    pull(storage, tmp_path)
+    equal, better, torn = sorted((tmp_path / "fake").glob("*.json"))
+    text = torn.read_text()
+    better.write_text(replace(read(better), env={"cores": 2}).to_json())
+    torn.write_text(text[:50])
+    kept = equal.read_text(), better.read_text()
+    outcome = pull(storage, tmp_path, "fake")["fake"]
+    assert (outcome.written, outcome.ready, outcome.kept) == (1, 1, 1)
+    assert (equal.read_text(), better.read_text(), torn.read_text()) == (*kept, text)
+
+
+def test_pull_says_which_studies_there_are(storage, tmp_path):
+    with pytest.raises(BenchError, match="has no study of ue-bench; run: ue-bench worker"):
+        pull(storage, tmp_path)
+    worker(storage).run()
+    with pytest.raises(
+        BenchError, match=r"unknown study in sqlite:.* 'fale' \(did you mean 'fake'\?\)"
+    ):
+        pull(storage, tmp_path, "fale")

@@ -1,0 +1,288 @@
+"""A study on many workers, some of them killed, against a real PostgreSQL server: all is run once, and equal to a quiet run."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import fake_workers
+import movielens_files as official
+import optuna
+import postgres_server
+import pytest
+import shared_worker
+from click.testing import CliRunner, Result
+from optuna.trial import FrozenTrial, TrialState
+
+from ue_bench import record as records_room
+from ue_bench.cli import main
+from ue_bench.errors import BenchError
+from ue_bench.record import Record
+from ue_bench.study import Study
+from ue_bench.study.shared import SharedRunner, Storage
+from ue_bench.study.shared import executor as runner
+from ue_bench.study.shared.chains import RECORD, chains
+from ue_bench.study.shared.executor import Named
+
+PROGRAMS = postgres_server.programs()
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.skipif(
+        PROGRAMS is None,
+        reason="no PostgreSQL server programs (initdb) on PATH or in /usr/lib/postgresql",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres_server.server(PROGRAMS) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def movielens(tmp_path_factory):
+    return official.write_folder(tmp_path_factory.mktemp("data"), "ml-100k")
+
+
+storage_of = cache(Storage)  # one, for each has connections of its own
+
+
+def trials(url: str) -> dict[str, list[FrozenTrial]]:
+    """All trials by part."""
+    storage = storage_of(url)
+    names = [name for name in storage.names() if Named.read(name)]
+    return {
+        Named.read(name).part: optuna.load_study(study_name=name, storage=storage.cached).trials
+        for name in names
+    }
+
+
+def ran(found: dict[str, list[FrozenTrial]]) -> Counter:
+    """How often each run ended well, by its id."""
+    texts = [
+        trial.user_attrs[RECORD]
+        for part in found.values()
+        for trial in part
+        if trial.state == TrialState.COMPLETE
+        if RECORD in trial.user_attrs
+    ]
+    return Counter(json.loads(text)["run_id"] for text in texts)
+
+
+# --- many workers without real runs, killed at any moment ---
+
+
+def take_part(url: str, told: Path) -> None:
+    """The life of a worker process: what the study came to goes into the file `told`."""
+    runner.Workers = fake_workers.FakeWorkers
+    os.environ["PGTZ"] = random.choice(["Asia/Tokyo", "America/Lima"])  # machines need not agree
+    done = SharedRunner("fake", fake_workers.STUDY, Storage(url, heartbeat=1)).run()
+    told.write_text(json.dumps([record.run_id for record in done]))
+
+
+def test_workers_killed_at_any_moment_lose_and_double_nothing(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the killed cannot tidy up
+    url, chance, fork = server.new_database("chaos"), random.Random(0), get_context("fork")
+    workers = []
+
+    def start() -> None:
+        workers.append(
+            fork.Process(target=take_part, args=(url, tmp_path / f"{len(workers)}.json"))
+        )
+        workers[-1].start()
+
+    for _ in range(4):  # at once, in an empty database
+        start()
+    for _ in range(3):
+        time.sleep(chance.uniform(0.3, 0.8))
+        chance.choice([worker for worker in workers if worker.is_alive()]).kill()
+        start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(worker.exitcode for worker in workers) == [-signal.SIGKILL] * 3 + [0] * 4
+    told = [path.read_text() for path in tmp_path.glob("*.json")]
+    assert len(told) == 4
+    assert len(set(told)) == 1  # all saw the same study
+    found = trials(url)
+    assert set(ran(found).values()) == {1}
+    assert set(ran(found)) == set(json.loads(told[0])) - fake_workers.unfit(json.loads(told[0]))
+    searches = [part for part in found if part.startswith("search")]
+    for part, search in zip(sorted(searches), fake_workers.SEARCHES, strict=True):
+        assert sum(chain.ran for chain in chains(found[part])) == search.trials
+
+
+# --- real runs ---
+
+
+def invoke(*arguments: object, find: Callable[[str], Study] = shared_worker.find) -> Result:
+    """A command, run here with the studies of `shared_worker`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ue_bench.study.find", find)
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def bench(*arguments: object, find: Callable[[str], Study] = shared_worker.find) -> str:
+    done = invoke(*arguments, find=find)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def start_worker(url: str, movielens: Path) -> subprocess.Popen:
+    """A worker in a process group of its own, with its run's process."""
+    options = ["--study", "tiny", "--heartbeat", "1", "--data-dir", str(movielens)]
+    return subprocess.Popen(
+        [sys.executable, shared_worker.__file__, "worker", *options],
+        env={**os.environ, "UE_BENCH_STORAGE": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def stop_in_the_middle(workers: list[subprocess.Popen], url: str) -> None:
+    """Stop all workers at a moment at which each has a run under way."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for worker in workers:
+            os.killpg(worker.pid, signal.SIGSTOP)
+        states = Counter(trial.state for part in trials(url).values() for trial in part)
+        if states[TrialState.RUNNING] == len(workers):
+            return
+        for worker in workers:
+            os.killpg(worker.pid, signal.SIGCONT)
+        time.sleep(0.05)
+    raise AssertionError(f"the workers never all ran: {states}")
+
+
+def essence(record: Record) -> dict:
+    """What must be equal wherever and in whatever order it was run."""
+    found = {name: value for name, value in record.found.items() if name != "trial"}
+    trial = {
+        name: value for name, value in record.found.get("trial", {}).items() if name != "number"
+    }
+    cost = {
+        name: value
+        for name, value in record.cost.items()
+        if name.endswith("_bytes") and not name.startswith("peak_")
+    }
+    return {
+        "config": record.config,
+        "status": record.status,
+        "phase": record.phase,
+        "found": found,
+        "trial": trial,
+        "quality": record.quality,
+        "cost": cost,
+        "steps": record.cost.get("steps"),
+    }
+
+
+def trained(results: Path) -> dict[str, dict]:
+    found, skipped = records_room.load(results, "tiny")
+    assert skipped == []
+    return {one.run_id: essence(one) for one in found if one.phase != "latency"}
+
+
+def contents(results: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (results / "tiny").glob("*.json")}
+
+
+def test_a_study_with_killed_workers_is_that_of_a_quiet_machine(
+    server, movielens, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    url = server.new_database("killed")
+    workers = [start_worker(url, movielens) for _ in range(4)]
+    try:
+        stop_in_the_middle(workers, url)
+        for victim in workers[:2]:
+            os.killpg(victim.pid, signal.SIGKILL)
+        for survivor in workers[2:]:
+            os.killpg(survivor.pid, signal.SIGCONT)
+        bench(
+            "study",
+            "tiny",
+            "--results",
+            tmp_path / "quiet",
+            "--data-dir",
+            movielens,
+            find=shared_worker.find_quiet,
+        )
+        for survivor in workers[2:]:
+            out, err = survivor.communicate(timeout=90)
+            assert survivor.returncode == 0, err
+            assert "all 11 runs are done" in out
+            assert "Traceback" not in err
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.communicate()
+    found = trials(url)
+    assert set(ran(found).values()) == {1}
+    assert len(ran(found)) == 6 + 3 + 2  # grid, search, confirmation
+    assert (
+        sum("retry_history" in trial.system_attrs for part in found.values() for trial in part) >= 2
+    )
+    pulled, quiet = tmp_path / "pulled", tmp_path / "quiet"
+    assert bench("pull", "--storage", url, "--results", pulled).startswith(
+        "tiny: 11 records written, 0 were there; "
+    )
+    assert trained(pulled) == trained(quiet)
+    before = contents(pulled)
+    said = bench("study", "tiny", "--results", pulled, "--data-dir", movielens)
+    assert re.search(r"\d+ runs made, 11 were ready, 0 failed", said)
+    after = contents(pulled)
+    assert {name: after[name] for name in before} == before
+    assert {json.loads(after[name])["phase"] for name in after.keys() - before.keys()} == {
+        "latency"
+    }
+    assert bench("pull", "--storage", url, "--results", pulled).startswith(
+        "tiny: 0 records written, 11 were there; "
+    )
+
+
+# --- a server that refuses, or goes ---
+
+
+def test_a_server_that_refuses_is_one_line_without_the_password(server, movielens):
+    for url in (server.url("postgres", password="wrong-word"), server.url("nothing-here")):
+        done = invoke("worker", "--study", "tiny", "--storage", url, "--data-dir", movielens)
+        assert done.exit_code == 2, done.output
+        assert re.search(
+            r"^Error: postgresql\+psycopg://ue:\*\*\*@127.*(authentication failed|does not exist)",
+            done.output,
+            re.MULTILINE,
+        )
+        assert done.output.count("\n") == 2  # the study's question is the other
+        assert "-word" not in done.output
+
+
+def test_a_server_that_goes_is_waited_for_for_a_while(server):
+    url = server.new_database("going")
+    hasty, patient = Storage(url, heartbeat=1), Storage(url, heartbeat=10)
+    server.stop()
+    back = threading.Timer(1.0, server.start)
+    try:
+        with pytest.raises(
+            BenchError,
+            match=r"postgresql\+psycopg://ue:\*\*\*@.* no longer answers: .*; start the worker again",
+        ):
+            hasty.names()
+    finally:
+        back.start()
+    assert patient.names() == []
+    back.join()

@@ -1,0 +1,157 @@
+"""The declared studies: no search takes another one's trials for its own, and rivals are searched alike."""
+
+from dataclasses import replace
+
+import pytest
+
+from ue_bench.config import SEEDS, RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import Record
+from ue_bench.study import Grid, Search, Study, find, names
+from ue_bench.study.runner import Runner
+from ue_bench.study.search import belongs, trial_facts
+from ue_bench.training.run_once import exact_table_bytes, resolve
+
+
+def start(search: Search):
+    """The configuration that a search starts from, as the runner makes it."""
+    config = replace(search.base, measure="quality")
+    if search.compression:
+        config = replace(config, budget=exact_table_bytes(config) // search.compression)
+    return resolve(config.with_seed(search.seed))
+
+
+@pytest.mark.parametrize("name", names())
+def test_searches_of_a_study_keep_their_trials_apart(name):
+    for parts in (find(name).parts, find(name).quick):
+        searches = [part for part in parts if isinstance(part, Search)]
+        bases = [start(search) for search in searches]
+        trials = [_trial(search, base) for search, base in zip(searches, bases, strict=True)]
+        for number, (search, base) in enumerate(zip(searches, bases, strict=True)):
+            if search.total is None:
+                space = {
+                    field: (*allowed, _value(base, field))
+                    for field, allowed in search.space.items()
+                }
+                search = replace(search, space=space)
+            taken = [other for other, trial in enumerate(trials) if belongs(trial, base, search)]
+            assert taken == [number], f"part {number} of {name} would take trials of parts {taken}"
+
+
+def _trial(search, base):
+    """The configuration that the search starts from; with a fixed total, all lookups beyond one to the first feature."""
+    if search.total is not None:
+        base = resolve(
+            replace(base, lookups={search.features[0]: search.total - len(search.features) + 1})
+        )
+    return Record(
+        base.run_id, "s", "search", "ok", None, base.to_dict(), {"trial": trial_facts(search, 0)}
+    )
+
+
+def seeds(tmp_path, **grid):
+    """The four seeds of each run of a grid of one arm, in a study that starts at 7."""
+    declared = Study("?", (Grid((RunConfig(budget=28_032),), **grid),))
+    runner = Runner("any", declared, tmp_path, seed=7)
+    return [
+        tuple(getattr(config, name) for name in SEEDS) for config in runner._grid(declared.parts[0])
+    ]
+
+
+def test_all_seeds_vary_together_unless_told(tmp_path):
+    assert seeds(tmp_path, seeds=3) == [(7,) * 4, (8,) * 4, (9,) * 4]
+    assert seeds(tmp_path, seeds=2, first=100) == [(107,) * 4, (108,) * 4]
+
+
+def test_seeds_that_do_not_vary_are_held_at_the_first(tmp_path):
+    assert seeds(tmp_path, seeds=3, vary=("init_seed",)) == [
+        (7, 7, 7, 7),
+        (7, 8, 7, 7),
+        (7, 9, 7, 7),
+    ]
+    assert seeds(tmp_path, seeds=2, first=10, vary=("hash_seed", "split_seed")) == [
+        (17,) * 4,
+        (18, 17, 17, 18),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vary", "told"), [(("seed",), "unknown seed to vary 'seed'"), ((), "vary: no seed was given")]
+)
+def test_a_name_that_is_no_seed_cannot_vary(vary, told):
+    with pytest.raises(BenchError, match=told):
+        Grid((RunConfig(),), vary=vary)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_study_of_variance_varies_each_seed_alone(seed):
+    grids = [part for part in find("variance").parts if part.vary == (seed,)]
+    assert {part.first for part in grids} == {0, 100, 200}
+    assert {arm.features for part in grids for arm in part.arms} == {"base", "wide"}
+
+
+def _value(base, field):
+    room, dot, key = field.partition(".")
+    value = getattr(base, room)
+    return (
+        value
+        if not dot
+        else value.get(key, 1 if room == "lookups" else None)
+        if isinstance(value, dict)
+        else value
+    )
+
+
+UNIFIED = Search(
+    RunConfig(budget=28_032),
+    {"lr": (1e-3, 4e-3), "options.knob": (1, 2)},
+    trials=4,
+    confirm=(8, 16),
+)
+RIVAL = replace(
+    UNIFIED,
+    base=RunConfig(strategy="robe", regions="separate", budget=28_032),
+    space={"options.other": (4,), "lr": (1e-3, 4e-3), "region_rule": ("sqrt", "equal")},
+    seed=1,
+)
+
+
+def test_knobs_and_rules_are_a_strategys_own():
+    Study("?", (UNIFIED, RIVAL))
+    for other in ({"features": "wide"}, {"multi_valued": "movie_id"}):  # other features: no rivals
+        Study("?", (UNIFIED, replace(RIVAL, base=replace(RIVAL.base, **other), trials=9)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"trials": 5}, "trials 5 against 4"),
+        ({"seeds": 3}, "seeds 3 against 5"),
+        ({"best": 1}, "best 1 against 3"),
+        ({"confirm": (8,)}, r"confirm \(8,\) against \(8, 16\)"),
+        ({"compression": 4}, "compression 4 against None"),
+        ({"space": {"lr": (1e-3, 2e-3, 4e-3)}}, "space .*0.002"),
+        ({"space": {"options.other": (4,)}}, "space {} against"),
+        ({"base": replace(RIVAL.base, budget=14_016)}, "budget 14016 against 28032"),
+    ],
+)
+def test_strategies_that_compete_are_searched_alike(change, told):
+    with pytest.raises(
+        BenchError,
+        match=f"base, random, mlp are not alike: robe separate differs from unified: {told}",
+    ):
+        Study("?", (UNIFIED,), quick=(UNIFIED, replace(RIVAL, **change)))
+
+
+def test_each_strategy_has_as_many_searches():
+    with pytest.raises(BenchError, match="robe separate has 1, unified has 2"):
+        Study("?", (UNIFIED, replace(UNIFIED, compression=4), RIVAL))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["quality.test_mse", "quality.train_mse", "quality.slices", "found.dim", "cost.test_bytes"],
+)
+def test_a_search_may_not_minimise_a_test_score(key):
+    with pytest.raises(BenchError, match=f"may not minimise '{key}'"):
+        replace(UNIFIED, objectives=("quality.val_mse", key))

@@ -1,0 +1,448 @@
+"""What was trained leaves the harness as it was: a saved model predicts the same, to the bit."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import saved_models as made
+import torch
+from safetensors.torch import load_file, save_file
+
+import ue_bench
+from ue_bench.errors import BenchError
+from ue_bench.strategies import STRATEGIES, Entry
+from ue_bench.strategies.methods.collisionless import Collisionless
+from ue_bench.strategies.methods.hashing_trick import HashingTrick
+from ue_bench.training.saved import CONFIG, NUMBERS, save
+from ue_bench.training.train import predict
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def require_the_same(folder, **asked):
+    """Save, load and compare, on seen, unseen and never met values. Returns the loaded one."""
+    model, config = made.trained(**asked)
+    save(folder, model, config)
+    loaded = ue_bench.load(folder)
+    assert torch.equal(loaded.predict(made.columns()), predict(model, made.rows()))
+    strange = {
+        "user": ["u0", "never", "", "u59"],
+        "item": ["i1é", "x" * 3_000, "日本", "i39é"],
+        "flag": ["yes", "?", "", "no"],
+    }
+    crossed = [
+        f"{user}\x1f{flag}" for user, flag in zip(strange["user"], strange["flag"], strict=True)
+    ]
+    with torch.no_grad():
+        vectors = model.strategy.from_values([*strange.values(), crossed])
+        assert torch.equal(loaded.embed(strange), vectors)
+        assert torch.equal(loaded.predict(strange), model.head(vectors))
+    assert loaded.config == config
+    assert loaded.record["run_id"] == config.run_id
+    return loaded
+
+
+@pytest.mark.parametrize(("name", "regions"), made.FORMS)
+def test_every_strategy_in_every_form(name, regions, tmp_path):
+    loaded = require_the_same(tmp_path, strategy=name, regions=regions)
+    footprint, held = loaded.model.strategy.footprint(), loaded.model.strategy.training_bytes()
+    assert held == footprint.table + footprint.auxiliary, "what is only trained was not saved"
+    values = [key for key in load_file(tmp_path / NUMBERS) if key.startswith("values.")]
+    assert bool(values) == STRATEGIES[name].needs_vocabulary
+
+
+@pytest.mark.parametrize(
+    ("name", "regions"), [f for f in dict(made.FORMS).items() if STRATEGIES[f[0]].has_budget]
+)
+def test_with_exact_rows_for_few_values(name, regions, tmp_path):
+    loaded = require_the_same(
+        tmp_path, strategy=name, regions=regions, low_cardinality="exact", low_cardinality_max=3
+    )
+    held = {feature["name"]: feature["held"] for feature in loaded.record["features"]}
+    assert held["flag"] == 3
+    if not STRATEGIES[name].needs_vocabulary:
+        assert held == {"user": 0, "item": 0, "flag": 3, "user*flag": 0}
+
+
+@pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
+def test_every_head(head, tmp_path):
+    require_the_same(tmp_path, head=head)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"hash_seeds": {"user": [7, 8], "item": [4294967295]}},
+        {"dim": None, "width": 50},
+        {"optimizer": "sparse_adam"},
+        {"optimizer": "adagrad", "strategy": "tt_rec"},
+        {"strategy": "multi_hash_mean", "options": {"hashes": 3}},
+        {"init": "normal"},
+        {"strategy": "memcom", "options": {"bias": True}},
+        {"rating_bias": "default"},
+        {"patience": None, "strategy": "cce"},
+        {"strategy": "per_feature", "region_rule": "equal"},
+        {"strategy": "frequency_double_hash", "options": {"frequent_share": 0.9}},
+        {"strategy": "int8", "options": {"quantisation_aware": True}},
+        {"strategy": "magnitude_pruning", "budget": 9_000},
+    ],
+    ids=str,
+)
+def test_other_knobs(asked, tmp_path):
+    require_the_same(tmp_path, **asked)
+
+
+def test_no_more_is_saved_than_serving_needs(tmp_path):
+    """Hashing: no value. Double hashing: only those that own a row."""
+    require_the_same(tmp_path / "hashed")
+    assert set(load_file(tmp_path / "hashed" / NUMBERS)) == {
+        "strategy.pool.weight",
+        "head.hidden.weight",
+        "head.hidden.bias",
+        "head.out.weight",
+        "head.out.bias",
+    }
+    loaded = require_the_same(tmp_path / "owned", strategy="frequency_double_hash")
+    owned = sum(feature["held"] for feature in loaded.record["features"])
+    assert 0 < owned < sum(feature["n_seen"] for feature in loaded.record["features"])
+    assert (
+        loaded.model.strategy.footprint().vocabulary
+        == made.trained(strategy="frequency_double_hash")[0].strategy.footprint().vocabulary
+    )
+
+
+def test_a_loaded_model_can_be_saved_again(tmp_path):
+    for name in ("unified", "collisionless", "frequency_double_hash", "cce"):
+        first, again = tmp_path / name, tmp_path / f"{name}-again"
+        loaded = require_the_same(first, strategy=name)
+        save(again, loaded.model, loaded.config)
+        assert (again / NUMBERS).read_bytes() == (first / NUMBERS).read_bytes()
+        assert torch.equal(
+            ue_bench.load(again).predict(made.columns()), loaded.predict(made.columns())
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    save(folder, *made.trained())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return ue_bench.load(folder)
+
+
+def test_columns_of_every_kind(loaded):
+    raw = made.columns()
+    expected = loaded.predict(raw)
+    assert loaded.columns == ["user", "item", "flag"]
+    assert loaded.features == ["user", "item", "flag", "user*flag"]
+    for other in (
+        pd.DataFrame(raw),
+        pl.DataFrame(raw),
+        {k: np.array(v) for k, v in raw.items()},
+        {k: tuple(v) for k, v in raw.items()},
+        dict(reversed(raw.items())),
+        {k: [v.encode() for v in vs] for k, vs in raw.items()},
+        raw | {"user*flag": [f"{u}\x1f{f}" for u, f in zip(raw["user"], raw["flag"], strict=True)]},
+    ):
+        assert torch.equal(loaded.predict(other), expected)
+    numbers = {"user": list(range(96)), "item": [5] * 96, "flag": ["no"] * 96}
+    texts = numbers | {"user": [str(i) for i in range(96)], "item": ["5"] * 96}
+    assert torch.equal(loaded.predict(numbers), loaded.predict(texts))
+    assert torch.equal(loaded.predict(pd.DataFrame(numbers)), loaded.predict(texts))
+
+
+def test_many_rows_are_those_of_the_evaluation(loaded):
+    """More rows than one forward pass of an evaluation has."""
+    n, (model, _) = 20_000, made.trained()
+    assert torch.equal(loaded.predict(made.columns(n)), predict(model, made.rows(n)))
+    assert loaded.embed(made.columns(n)).shape == (n, 8 * 5)
+
+
+def test_no_rows(loaded):
+    empty = {"user": [], "item": [], "flag": []}
+    assert loaded.predict(empty).shape == (0,)
+    assert loaded.embed(empty).shape == (0, 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"item": None}, "column 'item' is missing; 'user', 'flag' was given"),
+        ({"flag": None}, "column 'flag' is missing"),
+        ({"usr": ["a"]}, "unknown column 'usr' (did you mean 'user'?)"),
+        ({"item": ["a", "b"]}, "column 'item' has 2 values and column 'user' has 1"),
+        (
+            {"item": [None]},
+            "column 'item': None is a NoneType; categories must be str, bytes or int",
+        ),
+        ({"item": [1.5]}, "column 'item': 1.5 is a float"),
+        ({"item": "i1"}, "column 'item': values are one str"),
+    ],
+    ids=str,
+)
+def test_columns_that_do_not_fit_are_told(loaded, change, told):
+    given = {"user": ["u1"], "item": ["i1é"], "flag": ["no"]} | change
+    with pytest.raises(BenchError) as error:
+        loaded.predict({name: values for name, values in given.items() if values is not None})
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_rows_instead_of_columns_are_told(loaded):
+    with pytest.raises(
+        BenchError,
+        match=r"columns: one list was given; give the values by name, as in \{'user': \[...\], 'item': \[...\]\}",
+    ):
+        loaded.predict([["u1", "i1é", "no"]])
+
+
+def rewrite(folder, **changes):
+    """Change config.json with a checksum that fits, as a newer program might have written it."""
+    content = json.loads((folder / CONFIG).read_text()) | changes
+    content.pop("checksum")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    (folder / CONFIG).write_text(
+        json.dumps(content | {"checksum": hashlib.sha256(text.encode()).hexdigest()})
+    )
+
+
+UNIFIED = made.ASKED.to_dict() | {"regions": "multiplexed"}
+DAMAGES = {
+    "nothing there": (
+        lambda f: [p.unlink() for p in f.iterdir()],
+        "holds no saved model (no config.json)",
+    ),
+    "no numbers": (lambda f: (f / NUMBERS).unlink(), "model.safetensors cannot be read"),
+    "a bit of the numbers": (
+        lambda f: flip(f / NUMBERS, -1),
+        "model.safetensors is damaged: it does not match its checksum",
+    ),
+    "half of the numbers": (
+        lambda f: (f / NUMBERS).write_bytes((f / NUMBERS).read_bytes()[:500]),
+        "is damaged",
+    ),
+    "no JSON": (lambda f: (f / CONFIG).write_text("{"), "config.json is no saved model ("),
+    "another program's": (
+        lambda f: (f / CONFIG).write_text('{"model_type": "bert"}'),
+        "is no saved model of ue_bench",
+    ),
+    "a number of the config": (
+        lambda f: swap(f / CONFIG, '"dim": 8', '"dim": 9'),
+        "config.json is damaged",
+    ),
+    "a newer format": (
+        lambda f: rewrite(f, format_version=2),
+        "format 2 is newer than 1; upgrade ue_bench",
+    ),
+    "a field unknown": (
+        lambda f: rewrite(f, config={"sport": "fly"}),
+        "unknown config field 'sport'",
+    ),
+    "a strategy unknown": (
+        lambda f: rewrite(f, config=UNIFIED | {"strategy": "unifed"}),
+        "did you mean 'unified'?",
+    ),
+    "another table": (lambda f: rewrite(f, config=UNIFIED | {"budget": 8_000}), "does not fit"),
+}
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def swap(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_model_is_told(damage, tmp_path):
+    save(tmp_path, *made.trained())
+    harm, told = DAMAGES[damage]
+    harm(tmp_path)
+    with pytest.raises(BenchError) as error:
+        ue_bench.load(tmp_path)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"features": None}, "features is 'None'; it must be a list"),
+        ({"model_sha256": 5}, "model_sha256 is '5'; it must be text"),
+        ({"config": []}, "must be fields by name"),
+        ({"versions": {}}, "versions.ue_bench is missing"),
+        ({"features": [{"name": "user"}]}, "features[0].cardinality is missing"),
+        ({"format": "other"}, "is no saved model of ue_bench"),
+    ],
+    ids=str,
+)
+def test_another_writers_mistakes_are_told(changes, told, tmp_path):
+    save(tmp_path, *made.trained())
+    rewrite(tmp_path, **changes)
+    with pytest.raises(BenchError) as error:
+        ue_bench.load(tmp_path)
+    assert told in str(error.value)
+
+
+def test_values_that_do_not_fit_are_told(tmp_path):
+    """Another writer's file of numbers, with a checksum that fits."""
+    for index, harm in enumerate(
+        (
+            lambda t: t.update({"values.0.offsets": t["values.0.offsets"][:-1].clone()}),
+            lambda t: t.update({"values.1.utf8": t["values.1.utf8"] | 128}),
+            lambda t: t.update({"values.0.utf8": t["values.0.utf8"][:7].clone()}),
+            lambda t: t.pop("values.0.utf8"),
+            lambda t: t.update({"values.9.utf8": t["values.0.utf8"].clone()}),
+        )
+    ):
+        folder = tmp_path / str(index)
+        save(folder, *made.trained(strategy="collisionless"))
+        tensors = load_file(folder / NUMBERS)
+        harm(tensors)
+        save_file(tensors, folder / NUMBERS)
+        rewrite(folder, model_sha256=hashlib.sha256((folder / NUMBERS).read_bytes()).hexdigest())
+        with pytest.raises(BenchError, match=r"does not fit|values of feature '(user|item|flag)'"):
+            ue_bench.load(folder)
+
+
+def test_no_single_bit_goes_unnoticed(tmp_path):
+    save(tmp_path, *made.trained(budget=800))
+    whole = {name: (tmp_path / name).read_bytes() for name in (CONFIG, NUMBERS)}
+    random = np.random.default_rng(0)
+    for name, content in whole.items():
+        for place in random.integers(len(content), size=150):
+            flip(tmp_path / name, int(place))
+            with pytest.raises(BenchError):
+                ue_bench.load(tmp_path)
+            (tmp_path / name).write_bytes(content)
+    ue_bench.load(tmp_path)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    model = made.trained()
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "model.safetensors").write_text("weights")
+    with pytest.raises(BenchError, match="holds something else"):
+        save(tmp_path, *model)
+    assert (tmp_path / "model.safetensors").read_text() == "weights"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="cannot write"):
+        save(tmp_path / "file", *model)
+
+
+def test_a_saved_model_is_replaced(tmp_path):
+    require_the_same(tmp_path, strategy="collisionless")
+    (tmp_path / "notes.txt").write_text("mine")
+    require_the_same(tmp_path, strategy="unified")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CONFIG, NUMBERS, "notes.txt"]
+
+
+def test_what_a_killed_command_left_over_is_in_nobodys_way(tmp_path):
+    (tmp_path / ".saving-abc").mkdir()
+    require_the_same(tmp_path)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / CONFIG, tmp_path / NUMBERS)} == {
+        0o666 & ~_mask()
+    }
+
+
+def _mask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+FULL_DISK = """
+import resource, signal, sys, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import saved_models as made
+from ue_bench.errors import BenchError
+from ue_bench.training.saved import save
+torch.set_num_threads(1)
+model = made.trained(budget=400, head="linear")
+here = Path(sys.argv[1])
+save(here / "small", *model)
+numbers, about = ((here / "small" / name).stat().st_size for name in ("model.safetensors", "config.json"))
+assert numbers < about - 100
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for folder in ("new", "old"):
+    for size in (0, numbers - 100, about - 100):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            save(here / folder, *model)
+        except BenchError as error:
+            print(error)
+"""
+
+
+def test_nothing_is_half_written_on_a_full_disk(tmp_path):
+    """Files may grow to a limit that the numbers do not fit into, and then to one that the configuration does not."""
+    save(tmp_path / "old", *made.trained(strategy="collisionless"))
+    there = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path, os.path.dirname(made.__file__)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith(f"cannot write {tmp_path}/") for line in lines), lines
+    assert ["serializ" in line for line in lines] == [True, True, False] * 2, (
+        "the last was the configuration's"
+    )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == there
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+class SaysItNeedsNone(Collisionless):
+    """Holds values, and says that it needs none."""
+
+    def to_serve(self, feature):
+        return self.spec.features[feature].holding(())
+
+
+class DependsOnValues(HashingTrick):
+    """Its index map depends on values that it does not say it needs."""
+
+    def locate(self, feature, values):
+        return (super().locate(feature, values) + self.spec.features[0].n_seen) % 7
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        (SaysItNeedsNone, "does not fit strategy 'odd'"),
+        (DependsOnValues, "odd: .* must say in `to_serve`"),
+    ],
+)
+def test_a_strategy_that_cannot_be_built_again_is_told(method, told, tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        STRATEGIES,
+        "odd",
+        Entry(method, ("multiplexed",), "odd on purpose", "a test", has_budget=False),
+    )
+    with pytest.raises(BenchError, match=told):
+        save(tmp_path, *made.trained(strategy="odd"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_global_generator_is_left_as_it_was(folder):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    ue_bench.load(folder)
+    assert torch.equal(torch.get_rng_state(), before)

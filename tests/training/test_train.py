@@ -1,0 +1,188 @@
+"""The trainer: errors pooled over rows, best weights restored, the same digits twice, sparse and dense alike."""
+
+import pytest
+import torch
+
+from ue_bench.errors import BenchError
+from ue_bench.features import Feature
+from ue_bench.strategies import Spec, build
+from ue_bench.training.model import HEADS, Dropout, RatingModel
+from ue_bench.training.train import Recipe, Rows, evaluate, fit, predict
+
+FEATURES = (
+    Feature("a", [str(i) for i in range(40)], 40),
+    Feature("b", [str(i) for i in range(30)], 30),
+)
+
+
+def rows(n, seed):
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.stack(
+        [
+            torch.randint(40, (n,), generator=generator),
+            torch.randint(30, (n,), generator=generator),
+        ],
+        dim=1,
+    )
+    effect = torch.sin(codes[:, 0].float()) + torch.cos(codes[:, 1].float())
+    return Rows(codes, 3 + effect + 0.3 * torch.randn(n, generator=generator))
+
+
+TRAIN, VALIDATION = rows(2000, 1), rows(333, 2)
+
+
+def model(sparse=False, head="mlp", dropout=0.1):
+    torch.manual_seed(0)
+    strategy = build(Spec("collisionless", FEATURES, (1, 1), 8, regions="exact", sparse=sparse))
+    return RatingModel(strategy, head, 16, dropout, float(TRAIN.ratings.mean()))
+
+
+def recipe(**changes):
+    given = {
+        "optimizer": "adam",
+        "lr": 5e-3,
+        "weight_decay": 0.0,
+        "batch_size": 64,
+        "epochs": 8,
+        "patience": None,
+        "evals_per_epoch": 1,
+        "seed": 0,
+    }
+    return Recipe(**{**given, **changes})
+
+
+@pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sparse_adam", "adagrad"])
+def test_every_optimizer_and_head_learns(optimizer, head):
+    built = model(sparse=optimizer in ("sparse_adam", "adagrad"), head=head)
+    before = evaluate(built, VALIDATION)["mse"]
+    found = fit(
+        built,
+        TRAIN,
+        VALIDATION,
+        recipe(optimizer=optimizer, lr=0.05 if optimizer == "adagrad" else 5e-3),
+    )
+    assert found.history[-1]["val_mse"] < 0.6 * before
+    assert found.steps == 8 * 32
+    assert found.optimizer_bytes > 0
+
+
+def test_validation_mse_is_pooled_over_rows():
+    built = model()
+    errors = predict(built, VALIDATION) - VALIDATION.ratings
+    assert evaluate(built, VALIDATION)["mse"] == pytest.approx(
+        float(errors.square().mean()), rel=1e-6
+    )
+    assert built.training
+
+
+def test_train_mse_weighs_the_last_small_batch_by_its_rows():
+    built = model(dropout=0.0)
+    start = evaluate(built, TRAIN)["mse"]
+    found = fit(
+        built, TRAIN, VALIDATION, recipe(lr=1e-12, batch_size=1999, epochs=1)
+    )  # batches of 1,999 and 1 rows
+    assert found.history[0]["train_mse"] == pytest.approx(start, rel=1e-5)
+
+
+def test_same_seed_same_digits_and_another_seed_others():
+    first = fit(model(), TRAIN, VALIDATION, recipe()).history
+    assert fit(model(), TRAIN, VALIDATION, recipe()).history == first
+    assert fit(model(), TRAIN, VALIDATION, recipe(seed=1)).history != first
+
+
+def test_early_stopping_leaves_the_best_weights():
+    built = model(dropout=0.0)
+    found = fit(built, TRAIN, VALIDATION, recipe(lr=0.05, epochs=60, patience=3))
+    best = min(found.history, key=lambda entry: entry["val_mse"])
+    assert found.best_epoch == best["epoch"]
+    assert found.epochs_run == best["epoch"] + 3 < 60
+    assert evaluate(built, VALIDATION)["mse"] == best["val_mse"]
+
+
+def test_without_early_stopping_the_last_weights_stay():
+    built = model(dropout=0.0)
+    found = fit(built, TRAIN, VALIDATION, recipe(lr=0.05, epochs=20))
+    assert (
+        evaluate(built, VALIDATION)["mse"]
+        == found.history[-1]["val_mse"]
+        > min(entry["val_mse"] for entry in found.history)
+    )
+
+
+def test_evaluations_within_an_epoch():
+    found = fit(model(), TRAIN, VALIDATION, recipe(epochs=2, evals_per_epoch=4))
+    assert [entry["epoch"] for entry in found.history] == [
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        1.25,
+        1.5,
+        1.75,
+        2.0,
+    ]
+
+
+def test_a_full_batch_is_one_step_an_epoch():
+    assert fit(model(), TRAIN, VALIDATION, recipe(batch_size=None, epochs=5)).steps == 5
+
+
+def test_sparse_and_dense_adam_touch_the_same_rows_alike():
+    """One step from the same start: it moves the rows of the batch as Adam does, and no others."""
+    dense, sparse = model(), model(sparse=True)
+    few = Rows(TRAIN.codes[:32], TRAIN.ratings[:32])
+    fit(dense, few, VALIDATION, recipe(batch_size=None, epochs=1))
+    fit(sparse, few, VALIDATION, recipe(batch_size=None, epochs=1, optimizer="sparse_adam"))
+    start, ends = (
+        model().strategy.pool.weight,
+        (dense.strategy.pool.weight, sparse.strategy.pool.weight),
+    )
+    moved = [(end != start).any(dim=1) for end in ends]
+    assert torch.equal(*moved)
+    assert set(moved[0].nonzero().flatten().tolist()) == set(
+        dense.strategy.slots(few.codes).flatten().tolist()
+    )
+    assert (
+        ends[0] - ends[1]
+    ).abs().median() < 1e-6  # where a gradient is nearly 0 their epsilon acts differently
+
+
+def test_what_cannot_be_trained_is_told():
+    with pytest.raises(BenchError, match="weight decay"):
+        fit(
+            model(sparse=True), TRAIN, VALIDATION, recipe(optimizer="sparse_adam", weight_decay=0.1)
+        )
+    with pytest.raises(BenchError, match="diverged"):
+        fit(model(), TRAIN, VALIDATION, recipe(lr=1e30))
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p):
+    torch.manual_seed(0)
+    dropout, x = Dropout(p), torch.ones(500, 401, requires_grad=True)
+    out = dropout(x)
+    assert float((out == 0).float().mean()) == pytest.approx(p, abs=0.005)
+    assert float(out.detach().mean()) == pytest.approx(1, abs=0.02)
+    assert len(out.unique()) <= 2
+    out.sum().backward()
+    assert torch.equal(x.grad, out.detach())
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_the_strategy_is_told_of_each_epoch_and_may_ask_for_a_new_optimizer():
+    built, told = model(), []
+    built.strategy.end_epoch = lambda epoch: told.append(epoch) or True
+    fit(built, TRAIN, VALIDATION, recipe(epochs=3))
+    assert told == [0, 1, 2]
+
+
+def test_the_dot_head_sums_the_products_of_all_pairs():
+    torch.manual_seed(0)
+    head = HEADS["dot"]((2, 3, 1), hidden=5, dropout=0.0)
+    x = torch.randn(4, 6)
+    vectors = [
+        project(part) for project, part in zip(head.projections, x.split([2, 3, 1], 1), strict=True)
+    ]
+    pairs = sum((vectors[i] * vectors[j]).sum(1) for i in range(3) for j in range(i))
+    torch.testing.assert_close(head(x), head.out(x).squeeze(1) + pairs)

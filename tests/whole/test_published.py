@@ -1,0 +1,171 @@
+"""Committed results are tested like code: nothing is wrong with them, and each fault that may befall a record is found."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ue_bench.cli import main
+from ue_bench.cli.check import check
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import load, read
+from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.page.prose import refresh
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT / "results" / "published"
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def test_nothing_is_wrong_with_what_is_published():
+    assert check(PUBLISHED, DOCUMENTS) == []
+    assert sum("<!-- ue-bench: " in path.read_text() for path in DOCUMENTS) >= 2
+
+
+def test_exact_tables_are_as_good_as_they_should_be():
+    """Mean test MSE of the exact table over seeds on ML-100K, random split, six features."""
+    records = load(PUBLISHED, "default")[0]
+    assert all(0.5 < r.quality["test_mse"] < 2 for r in records if r.phase != "latency")
+    exact = [
+        r.quality["test_mse"]
+        for r in records
+        if r.config["strategy"] == "collisionless"
+        and r.config["features"] == "base"
+        and r.phase == "grid"
+    ]
+    assert len(exact) >= 5
+    assert sum(exact) / len(exact) <= 0.865
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three published records, and a page made from them."""
+    (tmp_path / "default").mkdir()
+    paths = sorted((PUBLISHED / "default").glob("*.json"))
+    some = [path for path in paths if read(path).phase == "grid" and read(path).config["budget"]][
+        :3
+    ]
+    for path in some:
+        shutil.copy(path, tmp_path / "default")
+    (tmp_path / "page.md").write_text("<!-- ue-bench: table default -->\nold\n<!-- end -->\n")
+    return tmp_path
+
+
+def spoil(folder, **changes):
+    """Rewrite the first record, with a valid checksum; its file keeps its name."""
+    path = sorted(folder.glob("default/*.json"))[0]
+    path.write_text(replace(read(path), **changes).to_json())
+
+
+def first(folder):
+    return read(sorted(folder.glob("default/*.json"))[0])
+
+
+def test_records_without_fault_and_a_page_made_from_them(folder):
+    assert check(folder) == []
+    (fault,) = check(folder, [folder / "page.md"])
+    assert (
+        "page.md: the block 'table default' differs from the records; run: ue-bench report" in fault
+    )
+    (folder / "page.md").write_text(
+        refresh((folder / "page.md").read_text(), Evidence(load(folder)[0]))
+    )
+    assert check(folder, [folder / "page.md"]) == []
+    (folder / "page.md").write_text("<!-- ue-bench: answer nothing -->\n<!-- end -->\n")
+    assert "names what no record has" in check(folder, [folder / "page.md"])[0]
+    with pytest.raises(BenchError, match="cannot be read"):
+        check(folder, [folder / "no.md"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (lambda r: {"env": r.env | {"git_dirty": True}}, "not made from a clean commit"),
+        (lambda r: {"env": r.env | {"git_sha": None}}, "not made from a clean commit"),
+        (lambda r: {"config": r.config | {"strategy": "gone"}}, "unknown strategy 'gone'"),
+        (
+            lambda r: {"config": r.config | {"lr": 0.5}},
+            "its configuration, resolved, is that of run ",
+        ),
+        (
+            lambda r: {"config": r.config | {"gone": 1}},
+            "configuration: unknown config field 'gone'",
+        ),
+        (lambda r: {"status": "failed", "error": "a bug"}, "failed: a bug"),
+        (lambda r: {"cost": r.cost | {"total_bytes": 1}}, "total_bytes 1 is not the sum"),
+        (
+            lambda r: {
+                "cost": r.cost
+                | {
+                    "table_bytes": 8,
+                    "auxiliary_bytes": 0,
+                    "total_bytes": 8 + r.cost["vocabulary_bytes"],
+                }
+            },
+            "take 8 bytes of a budget of",
+        ),
+    ],
+)
+def test_a_fault_in_a_record_is_found(folder, changes, told):
+    spoil(folder, **changes(first(folder)))
+    (fault,) = check(folder)
+    assert told in fault
+    assert first(folder).run_id in fault
+    assert "\n" not in fault
+
+
+def test_a_budget_that_cannot_work_is_no_fault(folder):
+    spoil(folder, status="failed", error="BudgetError: too small", quality={}, cost={})
+    assert check(folder) == []
+
+
+def test_what_is_no_record_is_found(folder):
+    one, two, three = sorted(folder.glob("default/*.json"))
+    one.write_text("{")
+    two.write_text(
+        json.dumps(json.loads(two.read_text()) | {"quality": {"test_mse": float("nan")}})
+    )
+    shutil.copy(three, three.with_name("copy.json"))
+    faults = check(folder)
+    assert len(faults) == 3
+    assert "not a record" in faults[0]
+    assert "not a record of ue_bench (Out of range float values" in faults[1]
+    assert "copy.json: holds run" in faults[2]
+
+
+def test_one_configuration_measured_twice_is_found(folder):
+    record = first(folder)
+    config = record.config | {"measure": "quality" if record.config["measure"] == "all" else "all"}
+    twin = replace(record, config=config, run_id=RunConfig.from_dict(config).run_id)
+    (folder / "default" / f"{twin.run_id}.json").write_text(twin.to_json())
+    (fault,) = check(folder)
+    assert "default: 2 grid runs of one configuration" in fault
+
+
+def test_a_study_that_is_unknown_and_no_record_at_all(folder, tmp_path):
+    (folder / "default").rename(folder / "gone")
+    for path in (folder / "gone").glob("*.json"):
+        path.write_text(replace(read(path), study="gone").to_json())
+    assert ["unknown study 'gone'" in fault for fault in check(folder)] == [True] * 3
+    (tmp_path / "empty").mkdir()
+    assert check(tmp_path / "empty") == [f"{tmp_path / 'empty'}: no record"]
+
+
+def test_the_command_lists_what_is_wrong(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, ["check", "--results", "."])
+    assert (done.exit_code, done.output) == (0, ". and 0 documents: nothing is wrong\n")
+    (folder / "README.md").write_text((folder / "page.md").read_text())
+    done = CliRunner().invoke(main, ["check", "--results", "."])
+    assert done.exit_code == 1
+    assert done.output.startswith("README.md: the block 'table default' differs")
+    assert (
+        CliRunner()
+        .invoke(main, ["check", "--results", ".", "page.md"])
+        .output.startswith("page.md: the block")
+    )
+    assert CliRunner().invoke(main, ["check", "--results", "gone"]).exit_code == 2

@@ -1,0 +1,24 @@
+from .binary_labels import label
+from .catalog import DATASETS
+from .dataset import Dataset
+from .encoding import Encoded, encode
+from .loading import define, load
+from .multi_valued_features import multi_valued, with_bags
+from .splitting import split
+from .table.definition import Definition
+from .table.texts import text_as
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Definition",
+    "Encoded",
+    "define",
+    "encode",
+    "label",
+    "load",
+    "multi_valued",
+    "split",
+    "text_as",
+    "with_bags",
+]

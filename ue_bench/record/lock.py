@@ -1,0 +1,44 @@
+"""One command at a time in a study's folder. Reading needs no leave: a record that is there is whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ue_bench.errors import BenchError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; what commands that were ended left half-written is removed, before and after.
+
+    The lock is the system's and ends with the process, however that ends; a lock file that stays behind holds nobody up.
+    Raises BenchError when another command holds the folder.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise BenchError(
+            f"{folder}: another command works in this folder; wait until it ends, or end it, or give another --results"
+        ) from error
+    except OSError as error:
+        raise BenchError(
+            f"cannot lock {folder}: {error.strerror or error}; choose another folder or free the space"
+        ) from error
+    try:
+        sweep(folder)
+        yield
+    finally:
+        sweep(folder)
+        (folder / LOCK).unlink(missing_ok=True)  # while it is held: who comes after makes one anew
+        lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of records."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink(missing_ok=True)

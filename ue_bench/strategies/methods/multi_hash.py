@@ -1,0 +1,40 @@
+"""Several hashes a lookup: the rows that a value hashes to are added up, or averaged.
+
+    row_k(x) = start + xxh32(x, seed_k) mod size        e(x) = sum_k E[row_k(x)], or that sum over K
+
+Two values have the same vector only where all K rows agree, though each row is shared by more of them. Bloom embeddings, Serrà
+and Karatzoglou, RecSys 2017 (arXiv 1706.03993). K = 1 is the hashing trick.
+Bytes: 4 M D for M rows of D numbers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies.dense_ids import require
+from ue_bench.strategies.regions import regions
+
+
+class MultiHash(EmbeddingStrategy):
+    one_pool = True
+    knobs: Mapping[str, Any] = {"combine": "sum", "hashes": 2}
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.hashes, self.combine = self.options["hashes"], self.options["combine"]
+        require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
+        require(spec, "combine", self.combine, self.combine in ("sum", "mean"), "sum or mean")
+        self.regions = regions(spec, slot_numbers=spec.dim)
+        self.pool = Pool(self.regions[-1].end, spec)
+
+    def locate(self, feature: int, values: Any) -> Tensor:
+        return self.regions[feature].rows(values, self.spec.seeds(feature, self.hashes))
+
+    def embed(self, slots: Tensor) -> Tensor:
+        rows = self.pool(slots.unflatten(1, (-1, self.hashes)))
+        return (rows.sum(2) if self.combine == "sum" else rows.mean(2)).flatten(1)
+
+    def hashed_rows(self, feature: int) -> range:
+        return range(self.regions[feature].start, self.regions[feature].end)
