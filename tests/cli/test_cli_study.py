@@ -230,7 +230,7 @@ def test_a_failure_is_a_record_and_is_tried_again(study, tmp_path):
     assert len(outcome.err.splitlines()) <= 6
     (failed,) = (one for one in records(tmp_path, "diverging") if one.status == "failed")
     assert "training diverged" in str(failed.error)
-    assert (failed.quality, failed.cost, failed.config["lr"]) == ({}, {}, 1e30)
+    assert (failed.quality, failed.cost, failed.config.lr) == ({}, {}, 1e30)
     again = study("diverging", tmp_path, "--json")
     assert (again.code, again.made, again.ready, again.failed) == (2, 1, 1, 1)
     assert [one["status"] for one in json.loads(again.out)] == ["ok"]
@@ -243,7 +243,7 @@ def test_a_budget_that_cannot_work_is_an_answer(study, tmp_path):
     assert "raise it to at least 64" in outcome.err
     (told,) = (one for one in records(tmp_path, "tight") if one.status == "failed")
     assert "a budget of 10 bytes" in str(told.error)
-    assert (told.quality, told.cost, told.config["budget"]) == ({}, {}, 10)
+    assert (told.quality, told.cost, told.config.budget) == ({}, {}, 10)
     again = study("tight", tmp_path)
     assert (again.code, again.made, again.ready, again.failed) == (0, 0, 2, 0)
 
@@ -255,7 +255,7 @@ def test_a_strategy_that_cannot_work_at_the_size_of_the_search_is_tuned_at_a_mil
     assert (outcome.code, outcome.failed) == (0, 0)
     fit = [one for one in records(tmp_path, "unfit") if one.status == "ok"]
     assert Counter(one.phase for one in fit) == {"search": 2, "confirm": 1}
-    assert len({one.config["budget"] for one in fit}) == 1
+    assert len({one.config.budget for one in fit}) == 1
     again = study("unfit", tmp_path)
     assert (again.code, again.made) == (0, 0)
 

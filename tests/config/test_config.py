@@ -61,7 +61,7 @@ def test_seed_sets_all_four():
         ({"lookups": {"user_id": 0}}, "at least 1"),
         ({"lookups": {"user_id": "2"}}, "must be"),
         ({"lr": 0}, "above 0"),
-        ({"lr": float("nan")}, "must be float"),
+        ({"lr": float("nan")}, "above 0"),
         ({"lr": float("inf")}, "above 0"),
         ({"dropout": 1}, "below 1"),
         ({"epochs": True}, "must be int"),

@@ -285,7 +285,7 @@ def test_a_run_repeats_and_both_paths_of_gradients_agree():
     first, again = run_once(SHORT), run_once(replace(SHORT, multi_valued=" genres"))
     assert first.quality == again.quality
     assert first.run_id == again.run_id
-    assert first.config["multi_valued"] == "genres"
+    assert first.config.multi_valued == "genres"
     assert first.found["cardinalities"]["genres"] == 19
     sparse = run_once(replace(SHORT, optimizer_path="sparse"))
     assert sparse.quality["test_mse"] == pytest.approx(first.quality["test_mse"], abs=1e-3)

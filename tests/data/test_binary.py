@@ -15,7 +15,7 @@ from ue_bench.config import RunConfig
 from ue_bench.data import encode, label, load, split
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
-from ue_bench.record.schema import RAN
+from ue_bench.record import schema
 from ue_bench.strategies import Spec, build
 from ue_bench.training import scores
 from ue_bench.training.baselines import anchors
@@ -312,7 +312,7 @@ def test_a_run_on_likes_beats_the_trivial_predictors(record):
     assert min(entry["val_log_loss"] for entry in quality["history"]) == pytest.approx(
         quality["val_log_loss"], rel=1e-12
     )
-    assert RAN["quality"](quality, ()) is None
+    assert schema.fault(quality, schema.Quality) is None
 
 
 def test_what_lies_between_is_nowhere_counted(record):

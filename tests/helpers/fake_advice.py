@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fake_records import latency, smallest
 
 from ue_bench.config import RunConfig
-from ue_bench.record import Record, write
+from ue_bench.record import Record, failure, write
 from ue_bench.study.processes import Job
 
 ANCHORS = {"mean": 1.2, "item_mean": 1.0, "bias": 0.9, "mf": 0.85}
@@ -115,15 +115,21 @@ class FakeWorkers:
         takes = self.world.seconds / self.count
         if self.world.fails(job.config):
             self.world.now += takes
-            error = "MemoryError: a table is too large"
-            record = Record(
-                job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict()
+            record = failure(
+                job.config,
+                study=job.study,
+                phase=job.phase,
+                cause="memory",
+                error="out of memory: a table is too large",
             )
         elif self.time_limit is not None and takes > self.time_limit:
             self.world.now += self.time_limit
-            error = "it took longer than the time limit of some seconds and was ended"
-            record = Record(
-                job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict()
+            record = failure(
+                job.config,
+                study=job.study,
+                phase=job.phase,
+                cause="late",
+                error="it took too long and was ended",
             )
         else:
             self.world.now += takes

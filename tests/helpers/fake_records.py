@@ -1,13 +1,16 @@
 """Plausible records that no machine measured, for tests and for looking at figures. MSE levels as in EVIDENCE.md."""
 
+import hashlib
+import json
 import math
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ue_bench.config import RunConfig
-from ue_bench.record import Record
+from ue_bench.record import Record, failure, parse_run
 
 CARDINALITIES = {
     "base": {
@@ -79,7 +82,15 @@ def smallest(config: RunConfig, study: str, phase: str, score: float, **found: A
     }
     quality = {"val_mse": score, "test_mse": score, "best_epoch": 1.0, "history": [], "anchors": {}}
     cost = {"table_bytes": 96, "auxiliary_bytes": 0, "vocabulary_bytes": 0, "total_bytes": 96}
-    return Record(config.run_id, study, phase, "ok", None, config.to_dict(), found, quality, cost)
+    return Record(
+        run_id=config.run_id,
+        study=study,
+        phase=phase,
+        config=config,
+        found=found,
+        quality=quality,
+        cost=cost,
+    )
 
 
 def make(
@@ -153,7 +164,14 @@ def make(
     }
     quality = {} if phase == "latency" else _quality(asked, mse, table / exact_table, noise)
     return Record(
-        asked.run_id, study, phase, "ok", None, asked.to_dict(), facts | found, quality, cost, env
+        run_id=asked.run_id,
+        study=study,
+        phase=phase,
+        config=asked,
+        found=facts | found,
+        quality=quality,
+        cost=cost,
+        env=env,
     )
 
 
@@ -258,7 +276,7 @@ def study_search(trials: int = 30) -> Iterator[Record]:
         )
         yield found[-1]
     best = sorted(found, key=lambda r: r.quality["val_mse"])[:3]
-    for lookups in [1, 2, *(r.config["lookups"] for r in best)]:
+    for lookups in [1, 2, *(r.config.lookups for r in best)]:
         for seed in range(100, 105):
             asked = config(budget=28_032, width=48, dim=None, lookups=lookups, seed=seed)
             yield make(asked, "allocation", "confirm")
@@ -346,7 +364,27 @@ def failed(
     study: str = "fake",
     error: str = "a budget of 128 bytes pays for 2 rows; raise it",
 ) -> Record:
-    return Record(asked.run_id, study, "grid", "failed", error, asked.to_dict())
+    return failure(asked, study=study, phase="grid", cause="input", error=error)
+
+
+def as_schema_1(record: Record, without: Iterable[str] = (), error: str | None = None) -> str:
+    """The text of a record as versions wrote it that knew no cause, nor these fields of a run."""
+    content = asdict(record)
+    del content["cause"]
+    content["schema"] = 1
+    if record.status != "ok":
+        content["status"] = "failed"
+        content["error"] = error
+    for name in without:
+        del content["config"][name]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(content)
+
+
+def reread(record: Record, without: Iterable[str] = ()) -> Record:
+    """The record as it is read from a file of schema 1."""
+    return parse_run(as_schema_1(record, without).encode(), "a file")
 
 
 BOTH = ("multiplexed", "separate")
@@ -432,10 +470,8 @@ def _tuned(
         for seed in range(100, 100 + seeds):
             asked = config(budget=budget, seed=seed, measure="quality", **recipe, **form)
             if level > 4 and step == 3:
-                text = (
-                    f"BudgetError: {asked.strategy}: a budget of {budget} bytes pays for too little"
-                )
-                yield Record(asked.run_id, "methods", "confirm", "failed", text, asked.to_dict())
+                text = f"{asked.strategy}: a budget of {budget} bytes pays for too little"
+                yield failure(asked, study="methods", phase="confirm", cause="budget", error=text)
                 continue
             noise = random.Random(asked.run_id)
             split_effect = random.Random(seed).gauss(0, 0.004)

@@ -9,7 +9,7 @@ from fake_records import smallest
 from optuna.samplers import RandomSampler
 
 from ue_bench.config import RunConfig
-from ue_bench.record import Record
+from ue_bench.record import Record, failure
 from ue_bench.study import Grid, Search, Study, shares
 from ue_bench.study.processes import Job
 
@@ -71,8 +71,8 @@ def result(job: Job) -> Record:
     config = job.config
     score = int(config.run_id[:8], 16) / 16**8
     if score < UNFIT:
-        error = "BudgetError: it cannot work with its budget"
-        return Record(config.run_id, job.study, job.phase, "failed", error, config.to_dict())
+        error = "it cannot work with its budget"
+        return failure(config, study=job.study, phase=job.phase, cause="budget", error=error)
     found = {"trial": job.trial} if job.trial else {}
     return smallest(config, job.study, job.phase, score, **found)
 

@@ -3,11 +3,24 @@
 import json
 import os
 
+import fake_records as fake
 import pytest
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import Record, frame, load, path_of, read, require_writable, write
+from ue_bench.record import (
+    Record,
+    SpeedCase,
+    SpeedRecord,
+    failure,
+    frame,
+    load,
+    load_runs,
+    path_of,
+    read,
+    require_writable,
+    write,
+)
 
 
 def make(**changes):
@@ -16,9 +29,7 @@ def make(**changes):
         "run_id": config.run_id,
         "study": "s",
         "phase": "run",
-        "status": "ok",
-        "error": None,
-        "config": config.to_dict(),
+        "config": config,
         "found": {
             "cardinalities": {"age": 3},
             "lookups": {"age": 1},
@@ -117,3 +128,63 @@ def test_a_folder_that_cannot_be_written_is_told_first(tmp_path):
 def test_a_missing_folder_is_told(tmp_path):
     with pytest.raises(BenchError, match="does not exist"):
         load(tmp_path / "none")
+
+
+# How versions wrote a failure that knew no cause, and what it is.
+OLD_FAILURES = [
+    ("BudgetError: unified: too small", "infeasible", "budget", "unified: too small"),
+    ("MemoryError: a table is too large", "failed", "memory", "a table is too large"),
+    ("the process was ended by SIGKILL", "failed", "killed", "the process was ended by SIGKILL"),
+    (
+        "it took longer than the time limit of 4 seconds and was ended",
+        "failed",
+        "late",
+        "it took longer than the time limit of 4 seconds and was ended",
+    ),
+    ("BenchError: training diverged", "failed", "input", "training diverged"),
+]
+
+
+@pytest.mark.parametrize(("message", "status", "cause", "error"), OLD_FAILURES)
+def test_a_failure_of_schema_1_has_a_kind(tmp_path, message, status, cause, error):
+    made = failure(RunConfig(), study="s", phase="grid", cause="input", error="")
+    path = tmp_path / "s" / f"{made.run_id}.json"
+    path.parent.mkdir()
+    path.write_text(fake.as_schema_1(made, error=message))
+    found = read(path)
+    assert (found.status, found.cause, found.error) == (status, cause, error)
+    assert (found.schema, found.config) == (2, RunConfig())
+
+
+def test_a_run_of_schema_1_is_the_run_it_was():
+    assert fake.reread(make(), without=("task", "table", "multi_valued")) == make()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cause": "killed"}, "'ok' with cause 'killed'"),
+        ({"status": "failed"}, "'failed' with cause None"),
+        ({"status": "failed", "cause": "boredom"}, "cause is 'boredom'"),
+        ({"status": "perhaps"}, "status is 'perhaps'"),
+        ({"phase": "sleep"}, "phase is 'sleep'"),
+        ({"cost": {"table_bytes": -1}}, "table_bytes"),
+        ({"run_id": "a\nb"}, "visible characters"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(tmp_path, changes, message):
+    path = tmp_path / "any.json"
+    path.write_text(make(**changes).to_json())
+    with pytest.raises(BenchError, match=message):
+        read(path)
+
+
+def test_a_measurement_of_speed_is_no_run(tmp_path):
+    case = SpeedCase(case="start", quick=True)
+    line = {"what": "w", "value": 1.0, "unit": "s", "beside": {}, "claims": [], "note": ""}
+    found, cost = {"title": "Start"}, {"lines": [line]}
+    made = SpeedRecord(run_id="a", study="speed", config=case, found=found, cost=cost)
+    write(made, tmp_path)
+    write(make(), tmp_path)
+    assert load(tmp_path)[0] == [make(), made]
+    assert load_runs(tmp_path) == ([make()], [])

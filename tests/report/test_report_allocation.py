@@ -35,7 +35,7 @@ def test_importances_are_those_of_a_known_function():
 
 
 def test_each_search_has_its_own_importances(arms):
-    few = [record for record in arms.search if record.config["budget"] == 14_016]
+    few = [record for record in arms.search if record.config.budget == 14_016]
     frame = importance.tidy(few)
     assert set(frame["cell"]) == {
         "12 lookups of 8 (width 96)",
@@ -87,7 +87,7 @@ def test_rules_are_apportioned_and_even_at_power_zero():
 
 def test_one_size_has_no_rule(arms):
     assert allocation_rule.tidy(
-        [record for record in arms.search if record.config["budget"] == 3504]
+        [record for record in arms.search if record.config.budget == 3504]
     ).empty
 
 
@@ -117,7 +117,7 @@ def test_the_effect_of_a_doubling_is_the_slope(arms):
     }
     linear = []
     for record in arms.search:
-        value = 0.9 + record.config["init_seed"] / 10  # a level for each search
+        value = 0.9 + record.config.init_seed / 10  # a level for each search
         value += sum(slopes[name] * np.log2(n) for name, n in record.found["lookups"].items())
         linear.append(replace(record, quality={"val_mse": value}))
     frame = second_lookup.tidy([], linear)

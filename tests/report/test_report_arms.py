@@ -89,9 +89,8 @@ def test_multi_valued_features_are_another_comparison():
 
 
 def test_records_from_before_a_choice_are_of_the_same_arm():
-    old = [fake.make(fake.config(seed=seed, budget=28_032)) for seed in range(2)]
-    for record in old:
-        del record.config["multi_valued"], record.config["optimizer_path"]
+    made = [fake.make(fake.config(seed=seed, budget=28_032)) for seed in range(2)]
+    old = [fake.reread(record, without=("multi_valued", "optimizer_path")) for record in made]
     (arm,) = collect([*old, fake.make(fake.config(seed=2, budget=28_032))]).kept
     assert len(arm.runs) == 3
 

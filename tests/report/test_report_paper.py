@@ -93,7 +93,7 @@ def test_the_gain_is_paired_over_seeds(frame):
     ].iloc[0]
     one, other = (
         {
-            run.config["init_seed"]: run.quality["test_auc"]
+            run.config.init_seed: run.quality["test_auc"]
             for run in kept[label, int(row["budget"])].runs
         }
         for label in ("per_feature 1×30 (sqrt)", "unified 1×30")
@@ -145,7 +145,7 @@ def test_on_the_papers_own_data_the_numbers_are_comparable_and_share_a_panel():
 
 def test_a_budget_without_runs_is_told_as_missing():
     kept = collect(
-        run for run in runs() if run.config["budget"] in (None, EXACT // COMPRESSIONS[-1])
+        run for run in runs() if run.config.budget in (None, EXACT // COMPRESSIONS[-1])
     ).kept
     lines = paper.table(paper.tidy(kept, summarise(kept)))
     assert next(line for line in lines if line.startswith("| 1.6 MB")).endswith(

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import Record, read
+from ue_bench.record import Record, failure, read
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.search import PROPOSALS
 from ue_bench.study.shared import SharedRunner, Storage, pull, tasks
@@ -169,20 +169,13 @@ def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, m
 
     def result(job):
         if job.config.dim == 5:
-            return Record(
-                job.config.run_id,
-                job.study,
-                job.phase,
-                "failed",
-                "BenchError: no",
-                job.config.to_dict(),
-            )
+            return failure(job.config, study=job.study, phase=job.phase, cause="input", error="no")
         return fails(job)
 
     monkeypatch.setattr(fake_workers, "result", result)
     found = worker(storage)
     assert len(found.run()) == 2
-    assert [record.error for record in found.report.failed] == ["BenchError: no"]
+    assert [record.error for record in found.report.failed] == ["no"]
     again = worker(storage)
     again.run()
     assert (again.own, len(again.report.failed)) == (0, 1)
@@ -193,19 +186,12 @@ def test_a_search_whose_trials_fail_ends_on_every_worker(storage, monkeypatch):
     monkeypatch.setattr(
         fake_workers,
         "result",
-        lambda job: Record(
-            job.config.run_id,
-            job.study,
-            job.phase,
-            "failed",
-            "BenchError: no",
-            job.config.to_dict(),
+        lambda job: failure(
+            job.config, study=job.study, phase=job.phase, cause="input", error="no"
         ),
     )
     for _ in range(2):
-        with pytest.raises(
-            BenchError, match="search of fake: 2 trials failed; the last one: BenchError: no"
-        ):
+        with pytest.raises(BenchError, match="search of fake: 2 trials failed; the last one: no"):
             worker(storage, SEARCH).run()
 
 

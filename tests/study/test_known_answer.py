@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from ue_bench import strategies
 from ue_bench.cli import main
+from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, encode, load, split
 from ue_bench.data.synthetic import WORLDS, lost_variance, plant
 from ue_bench.errors import BenchError
@@ -123,7 +124,10 @@ def runs(values, mean=1.0, hash_seeds=None):
         if hash_seeds:
             seeds = dict.fromkeys(seeds, 0) | {"hash_seed": hash_seeds[seed]}
         quality = {"test_mse": value, "anchors": {"mean": {"test_mse": mean + seed / 100}}}
-        found.append(Record(f"{seed}", "s", "grid", "ok", None, seeds, quality=quality))
+        config = RunConfig(**seeds)
+        found.append(
+            Record(run_id=f"{seed}", study="s", phase="grid", config=config, quality=quality)
+        )
     return found
 
 

@@ -27,12 +27,11 @@ SEARCH = Search(BASE, SPACE, trials=4)
 
 def record(config, score, phase="search", status="ok", size=1):
     return Record(
-        config.run_id,
-        "s",
-        phase,
-        status,
-        None,
-        config.to_dict(),
+        run_id=config.run_id,
+        study="s",
+        phase=phase,
+        status=status,
+        config=config,
         quality={"val_mse": score},
         cost={"total_bytes": size},
     )
@@ -260,7 +259,14 @@ def test_what_a_search_is_told_has_no_test_score():
         "history": [],
     }
     told = blind(
-        Record("id", "s", "search", "ok", None, {}, quality=quality, cost={"total_bytes": 1})
+        Record(
+            run_id="id",
+            study="s",
+            phase="search",
+            config=RunConfig(),
+            quality=quality,
+            cost={"total_bytes": 1},
+        )
     )
     assert told.quality == {"val_mse": 0.9, "val_mae": 0.7}
     assert told.cost == {"total_bytes": 1}
@@ -321,7 +327,12 @@ class FakeWorkers:
         )
         found = {"trial": job.trial} if job.trial else {}
         return job, Record(
-            job.config.run_id, "s", job.phase, "ok", None, job.config.to_dict(), found, quality
+            run_id=job.config.run_id,
+            study="s",
+            phase=job.phase,
+            config=job.config,
+            found=found,
+            quality=quality,
         )
 
     def run_all(self, jobs):

@@ -45,7 +45,11 @@ def _trial(search, base):
             replace(base, lookups={search.features[0]: search.total - len(search.features) + 1})
         )
     return Record(
-        base.run_id, "s", "search", "ok", None, base.to_dict(), {"trial": trial_facts(search, 0)}
+        run_id=base.run_id,
+        study="s",
+        phase="search",
+        config=base,
+        found={"trial": trial_facts(search, 0)},
     )
 
 

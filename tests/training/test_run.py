@@ -22,7 +22,7 @@ def record():
 
 def test_the_record_is_whole(record):
     assert json.loads(record.to_json())["run_id"] == resolve(SHORT).run_id
-    assert record.config["regions"] == "multiplexed"
+    assert record.config.regions == "multiplexed"
     assert record.found["n_rows"] == {"train": 80_000, "val": 10_000, "test": 10_000}
     assert record.found["exact_table_bytes"] == exact_table_bytes(SHORT) == 224_256
     assert record.cost["table_bytes"] == record.cost["total_bytes"] == 28032

@@ -281,9 +281,9 @@ def test_a_damaged_model_is_told(damage, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"features": None}, "features is 'None'; it must be a list"),
-        ({"model_sha256": 5}, "model_sha256 is '5'; it must be text"),
-        ({"config": []}, "must be fields by name"),
+        ({"features": None}, "features: a list is expected, not null"),
+        ({"model_sha256": 5}, "model_sha256: text is expected, not int"),
+        ({"config": []}, "config: fields by name is expected"),
         ({"versions": {}}, "versions.ue_bench is missing"),
         ({"features": [{"name": "user"}]}, "features[0].cardinality is missing"),
         ({"format": "other"}, "is no saved model of ue_bench"),

@@ -69,7 +69,7 @@ def test_raw_rows_have_the_error_of_the_record(name, task):
     raw = rows()
     raw.write_csv(name) if name.endswith("csv") else raw.write_parquet(name)
     kept, loaded = run(name, "--task", task)
-    dataset = data.load(name, Path(), kept.config["table"])
+    dataset = data.load(name, Path(), kept.config.table)
     test = np.flatnonzero(data.split(dataset, "random", 0) == 2)
     own = raw[test].select("shop", "price", "age", "new", "town")
     if name.endswith("csv"):  # where a truth value is the text that stands there
@@ -157,7 +157,7 @@ def test_several_values(name):
     (kept,), _ = record.load(Path("results/local"))
     loaded = ue_bench.load("model")
     assert kept.found["cardinalities"]["tags"] == 9, "eight, and the one for none"
-    dataset = data.load(name, Path(), kept.config["table"])
+    dataset = data.load(name, Path(), kept.config.table)
     test = np.flatnonzero(data.split(dataset, "random", 0) == 2)
     own = raw[test].select("user", "tags")
     predicted = loaded.predict(own)

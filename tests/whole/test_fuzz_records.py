@@ -297,7 +297,7 @@ def test_every_command_names_the_file_and_goes_on(tmp_path, monkeypatch, kind):
         {
             "cut": text[:-40],
             "flipped": text.replace('"ok"', '"oj"'),
-            "newer": text.replace('"schema": 1', '"schema": 99'),
+            "newer": text.replace('"schema": 2', '"schema": 99'),
             "of another": other.to_json(),
         }[kind]
     )

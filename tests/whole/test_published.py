@@ -1,5 +1,6 @@
 """Committed results are tested like code: nothing is wrong with them, and each fault that may befall a record is found."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -10,7 +11,6 @@ from click.testing import CliRunner
 
 from ue_bench.cli import main
 from ue_bench.cli.check import check
-from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import load, read
 from ue_bench.report.evidence.evidence import Evidence
@@ -33,8 +33,8 @@ def test_exact_tables_are_as_good_as_they_should_be():
     exact = [
         r.quality["test_mse"]
         for r in records
-        if r.config["strategy"] == "collisionless"
-        and r.config["features"] == "base"
+        if r.config.strategy == "collisionless"
+        and r.config.features == "base"
         and r.phase == "grid"
     ]
     assert len(exact) >= 5
@@ -46,9 +46,7 @@ def folder(tmp_path):
     """Three published records, and a page made from them."""
     (tmp_path / "default").mkdir()
     paths = sorted((PUBLISHED / "default").glob("*.json"))
-    some = [path for path in paths if read(path).phase == "grid" and read(path).config["budget"]][
-        :3
-    ]
+    some = [path for path in paths if read(path).phase == "grid" and read(path).config.budget][:3]
     for path in some:
         shutil.copy(path, tmp_path / "default")
     (tmp_path / "page.md").write_text("<!-- ue-bench: table default -->\nold\n<!-- end -->\n")
@@ -86,16 +84,15 @@ def test_records_without_fault_and_a_page_made_from_them(folder):
     [
         (lambda r: {"env": r.env | {"git_dirty": True}}, "not made from a clean commit"),
         (lambda r: {"env": r.env | {"git_sha": None}}, "not made from a clean commit"),
-        (lambda r: {"config": r.config | {"strategy": "gone"}}, "unknown strategy 'gone'"),
+        (lambda r: {"config": replace(r.config, strategy="gone")}, "unknown strategy 'gone'"),
         (
-            lambda r: {"config": r.config | {"lr": 0.5}},
+            lambda r: {"config": replace(r.config, lr=0.5)},
             "its configuration, resolved, is that of run ",
         ),
         (
-            lambda r: {"config": r.config | {"gone": 1}},
-            "configuration: unknown config field 'gone'",
+            lambda r: {"status": "failed", "cause": "input", "error": "a bad value"},
+            "failed: a bad value",
         ),
-        (lambda r: {"status": "failed", "error": "a bug"}, "failed: a bug"),
         (lambda r: {"cost": r.cost | {"total_bytes": 1}}, "total_bytes 1 is not the sum"),
         (
             lambda r: {
@@ -118,8 +115,21 @@ def test_a_fault_in_a_record_is_found(folder, changes, told):
     assert "\n" not in fault
 
 
+def test_a_field_that_no_version_has_is_a_fault(folder):
+    path = sorted(folder.glob("default/*.json"))[0]
+    content = json.loads(path.read_text())
+    del content["checksum"]
+    content["config"]["gone"] = 1
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(content))
+    (fault,) = check(folder)
+    assert "unknown config field 'gone'" in fault
+
+
 def test_a_budget_that_cannot_work_is_no_fault(folder):
-    spoil(folder, status="failed", error="BudgetError: too small", quality={}, cost={})
+    changes = {"status": "infeasible", "cause": "budget", "error": "too small"}
+    spoil(folder, **changes, quality={}, cost={})
     assert check(folder) == []
 
 
@@ -139,8 +149,9 @@ def test_what_is_no_record_is_found(folder):
 
 def test_one_configuration_measured_twice_is_found(folder):
     record = first(folder)
-    config = record.config | {"measure": "quality" if record.config["measure"] == "all" else "all"}
-    twin = replace(record, config=config, run_id=RunConfig.from_dict(config).run_id)
+    measure = "quality" if record.config.measure == "all" else "all"
+    config = replace(record.config, measure=measure)
+    twin = replace(record, config=config, run_id=config.run_id)
     (folder / "default" / f"{twin.run_id}.json").write_text(twin.to_json())
     (fault,) = check(folder)
     assert "default: 2 grid runs of one configuration" in fault

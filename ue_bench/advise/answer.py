@@ -151,7 +151,7 @@ def contestants(arms: Sequence[Arm]) -> list[Contestant]:
             shown = {
                 name: timed[0][name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")
             }
-            latency = shown | {"device": facts.config["device"], "threads": facts.found["threads"]}
+            latency = shown | {"device": facts.config.device, "threads": facts.found["threads"]}
         found.append(
             Contestant(arm, row, by_seed(arm, "validation"), by_seed(arm, row["part"]), latency)
         )
@@ -294,14 +294,14 @@ def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) ->
             for one, own in raced
             if not own and runs.run_of(one.config, seed) is None
         ],
-        "failed": sorted(set(runs.failures())),
+        "failed": sorted({str(record.error) for record in runs.failures()}),
         "largest_hashed_bytes": most if most < question.memory else None,
     }
 
 
 def _config(arm: Arm) -> RunConfig:
     """The first confirmed run of an arm: the one that the printed lines build."""
-    return RunConfig.from_dict(arm.runs[0].config)
+    return arm.runs[0].config
 
 
 def _label(config: RunConfig) -> str:

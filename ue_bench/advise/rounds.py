@@ -121,13 +121,15 @@ class Rounds:
         """Raise BenchError: not one run went well."""
         failed = self.runs.failures()
         minutes = self.runs.clock.limit / 60
-        if not failed or any("time limit" in error for error in failed):
+        if not failed or any(record.cause == "late" for record in failed):
             needed = minutes * (FEWEST * (SEEDS + 1))
             raise BenchError(
                 f"minutes: {minutes:g} was given, and one run takes longer; an answer takes {FEWEST * (SEEDS + 1)} of them, so "
                 f"give at least --minutes {ceil(needed)}, or fewer --epochs"
             )
-        raise BenchError(f"not one run of {self.runs.name} went well; the last one: {failed[-1]}")
+        raise BenchError(
+            f"not one run of {self.runs.name} went well; the last one: {failed[-1].error}"
+        )
 
     def _finalists(self, alive: Sequence[RunConfig]) -> int:
         """How many can be confirmed on all fresh seeds; those that were stay so."""

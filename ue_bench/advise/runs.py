@@ -8,7 +8,6 @@ from typing import Any
 from ue_bench import record as records_room
 from ue_bench.advise.clock import Clock
 from ue_bench.config import RunConfig
-from ue_bench.errors import BudgetError
 from ue_bench.record import Record
 from ue_bench.study.processes import Job, Workers
 
@@ -55,11 +54,11 @@ class Runs:
             clock,
             tell,
         )
-        found, self.skipped = records_room.load(results, name)
+        found, self.skipped = records_room.load_runs(results, name)
         self.records: dict[Key, Record] = {}
         self.trained: dict[Key, float] = {}  # seconds
         for record in found:
-            self._keep(RunConfig.from_dict(record.config), record)
+            self._keep(record.config, record)
         self.tried: set[Key] = set()  # by this command
         self.overheads: list[float] = []  # seconds
 
@@ -106,9 +105,7 @@ class Runs:
         if key(config) in self.tried:
             return True
         record = self.run_of(config, config.init_seed)
-        return record is not None and (
-            record.status == "ok" or (record.error or "").startswith(BudgetError.__name__)
-        )
+        return record is not None and record.status != "failed"
 
     def make(
         self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float
@@ -148,9 +145,9 @@ class Runs:
             end_one()
         return complete
 
-    def failures(self) -> list[str]:
-        """What runs say that did not go well."""
-        return [record.error or "" for record in self.records.values() if record.status != "ok"]
+    def failures(self) -> list[Record]:
+        """Return the records of the runs that did not end well."""
+        return [record for record in self.records.values() if record.status != "ok"]
 
 
 def title(config: RunConfig, phase: str) -> str:

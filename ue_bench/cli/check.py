@@ -3,11 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import SPEED, Record, load
+from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies
@@ -42,8 +42,8 @@ def check(
     return [*faults, *_stale(records, results, documents)]
 
 
-def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
-    if record.phase == SPEED:
+def _faults(record: Record | SpeedRecord, studies: Collection[str]) -> Iterator[str]:
+    if isinstance(record, SpeedRecord):
         if record.study != SPEED or record.status != "ok":
             yield f"study {record.study!r}, {record.status}: only whole measurements of speed that ended well are published"
         elif not _clean(record):
@@ -52,20 +52,18 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
     if record.study not in studies:
         yield f"unknown study {record.study!r}; name the file of one that is not the package's with --study"
     strategies = all_strategies()
-    if record.config.get("strategy") not in strategies:
-        yield f"unknown strategy {record.config.get('strategy')!r}"
+    config = record.config
+    if config.strategy not in strategies:
+        yield f"unknown strategy {config.strategy!r}"
         return
     try:
-        config = RunConfig.from_dict(record.config)
         if config.run_id != record.run_id or resolve(config) != config:
             yield f"its configuration, resolved, is that of run {resolve(config).run_id}"
     except BenchError as error:
         yield f"configuration: {error}"
         return
     if record.status != "ok":
-        if not str(record.error).startswith(
-            "BudgetError: "
-        ):  # a budget that a strategy cannot work with is an answer
+        if record.status != "infeasible":  # that a budget cannot work is an answer
             yield f"{record.status}: {record.error}"
         return
     if not _clean(record):
@@ -82,16 +80,19 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
         yield f"table and auxiliary take {paid} bytes of a budget of {config.budget}"
 
 
-def _clean(record: Record) -> bool:
+def _clean(record: Record | SpeedRecord) -> bool:
     return bool(record.env.get("git_sha")) and record.env.get("git_dirty") is False
 
 
-def _asked(record: Record) -> tuple[str, str, str]:
-    config = {name: value for name, value in record.config.items() if name != "measure"}
+def _asked(record: Record | SpeedRecord) -> tuple[str, str, str]:
+    config = asdict(record.config)
+    config.pop("measure", None)
     return record.study, record.phase, json.dumps(config, sort_keys=True)
 
 
-def _stale(records: list[Record], results: Path, documents: Iterable[Path]) -> Iterator[str]:
+def _stale(
+    records: list[Record | SpeedRecord], results: Path, documents: Iterable[Path]
+) -> Iterator[str]:
     """The documents whose blocks differ from what the records say."""
     evidence = Evidence(records)
     for path in documents:

@@ -71,11 +71,11 @@ def report(
 @shared("results", "json")
 def compare(one: str, other: str, only: str | None, results: Path, as_json: bool) -> None:
     """Two strategies, or arms by their label in the report, paired over seeds: is ONE better than OTHER?"""
-    from ue_bench.record import load
+    from ue_bench.record import load_runs
     from ue_bench.report.evidence.compare import compare as compare_
     from ue_bench.report.evidence.compare import sentence
 
-    records, skipped = load(results, only)
+    records, skipped = load_runs(results, only)
     tell_left_out(skipped)
     rows = compare_(records, one, other)
     click.echo(

@@ -82,10 +82,8 @@ def _followed(entry: dict[str, float]) -> str:
 
 def describe(record: Any, path: Path, saved_to: Path | None = None) -> str:
     """A run in a few lines."""
-    quality, cost, found = record.quality, record.cost, record.found
-    lines = [
-        f"{record.config['strategy']} on {record.config['dataset']}, {record.config['features']}, {record.config['split']} split"
-    ]
+    config, quality, cost, found = record.config, record.quality, record.cost, record.found
+    lines = [f"{config.strategy} on {config.dataset}, {config.features}, {config.split} split"]
     if quality:
         judged = "val" if quality["test_mse"] is None else "test"
         bias = quality["anchors"]["bias"]

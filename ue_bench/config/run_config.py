@@ -1,195 +1,335 @@
-"""What a run *is*: a frozen dataclass with a strict dictionary form and an id that depends only on what was asked."""
+"""What a run is: a frozen dataclass with a strict dictionary form and an id of what was asked for."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
-from math import isfinite
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict, get_type_hints
 
+import msgspec
+
+from ue_bench.config.fields import is_of, names_of, setting, settings_of, type_text
+from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError, unknown
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "task": ("regression", "binary"),
-    "split": ("random", "user_temporal", "global_temporal", "article"),
-    "regions": ("multiplexed", "separate", "exact"),
-    "region_rule": ("proportional", "sqrt", "equal"),
-    "low_cardinality": ("hashed", "exact"),
-    "head": ("mlp", "dcn", "dot", "linear"),
-    "init": ("uniform", "normal"),
-    "rating_bias": ("mean", "default"),
-    "optimizer": ("adam", "adamw", "sparse_adam", "adagrad"),
-    "optimizer_path": ("auto", "dense", "sparse"),
-    "measure": ("all", "quality", "latency"),
-}
-SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
-_LEAST = {  # smallest legal value of each number; None is checked by the type
-    "budget": 1,
-    "dim": 1,
-    "width": 1,
-    "hidden": 1,
-    "low_cardinality_max": 0,
-    "init_scale": 0,
-    "dropout": 0,
-    "lr": 0,
-    "weight_decay": 0,
-    "batch_size": 1,
-    "epochs": 1,
-    "patience": 1,
-    "evals_per_epoch": 1,
-    "threads": 1,
-    **dict.fromkeys(SEEDS, 0),
-}
-_NOT_ZERO = ("lr", "init_scale")
-_MOST = 2**63 - 1  # of a whole number: what a machine holds
-_DEEPEST = 20  # lists in lists of the method's own knobs
-_LIMITS = f" that a record can hold: finite numbers, whole ones below 2**63, text of whole characters, at most {_DEEPEST} deep"
+_SEEDS_BELOW = 2**32
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the outcome of one run. Raises BenchError for a value outside its range."""
+    """Everything that decides the outcome of one run.
 
-    # data
-    dataset: str = "ml-100k"
-    features: str = "base"  # a named set, or names and crosses separated by commas
-    multi_valued: str | None = (
-        None  # names of features separated by commas: their text is split at |, the vectors averaged
+    A field is written once, here: its type, default, group, help, bounds and choices. A field that
+    is added changes no id of a run that leaves it at its default.
+    Raises BenchError for a value outside its range.
+    """
+
+    dataset: str = setting(
+        "ml-100k",
+        group="data",
+        names="dataset",
+        help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
     )
-    split: str = "random"
-    table: dict[str, Any] | None = (
-        None  # files, target, features, ... of a table (`data.Definition`); None: a data set by name
+    features: str = setting(
+        "base",
+        group="data",
+        names="features",
+        help="base, wide, or names separated by commas; a*b crosses two. "
+        "Of a table without a TOML file: its columns.",
     )
-    task: str = "regression"  # squared error on the ratings; or logistic loss on labels 0 and 1
-    negative_at_most: float | None = None  # of the binary task: ratings up to this are labelled 0
-    positive_at_least: float | None = None  # and from this on 1; what lies between is dropped
-    # strategy
-    strategy: str = "unified"
-    regions: str | None = None  # None: the strategy's own; filled in before the run
-    region_rule: str | None = (
-        None  # how separate regions are sized; None: proportional, or meaningless
+    multi_valued: str | None = setting(
+        None,
+        group="data",
+        help="Features whose text is several values with | between: genres. "
+        "Their vectors are averaged.",
     )
-    budget: int | None = None  # bytes of table and auxiliary together
-    dim: int | None = 16  # numbers per lookup (D); None where `width` is given
-    width: int | None = (
-        None  # fixed output width (W): D = width // lookups of all features together
+    split: str = setting(
+        "random",
+        group="data",
+        choices=("random", "user_temporal", "global_temporal", "article"),
+        help="How rows are divided: random, user_temporal, global_temporal, article.",
     )
-    lookups: int | dict[str, int] = 1  # for every feature, or by feature (the others: 1)
-    low_cardinality: str = "hashed"  # what features of few values get in every strategy
-    low_cardinality_max: int = 100  # how many distinct values are few
-    hash_seeds: dict[str, list[int]] | None = (
-        None  # explicit seed for each lookup of each feature; None: derived
+    # files, target, features and more of a table (`data.Definition`); None: a data set by name
+    table: dict[str, Any] | None = setting(None, group="data")
+    task: str = setting(
+        "regression",
+        group="data",
+        choices=("regression", "binary"),
+        help="regression: squared error on the ratings; "
+        "or binary: logistic loss on labels 0 and 1.",
     )
-    options: dict[str, Any] = field(default_factory=dict)  # the method's own knobs
-    # model
-    head: str = "mlp"
-    hidden: int = 64
-    dropout: float = 0.2
-    init: str = "uniform"
-    init_scale: float = (
-        0.05  # half-width of the uniform, or standard deviation of the normal distribution
+    negative_at_most: float | None = setting(
+        None,
+        group="data",
+        help="Of the binary task: ratings up to this are 0. Alone: all others are 1.",
     )
-    rating_bias: str = "mean"  # the last bias starts at the training mean, or at torch's default
-    # recipe
-    optimizer: str = "adam"
-    optimizer_path: str = "auto"  # gradients of the pools; auto: sparse for large ones, where the optimizer has both forms
-    lr: float = 4e-3
-    weight_decay: float = 0.0
-    batch_size: int | None = 512  # rows; None: full batch
-    epochs: int = 40
-    patience: int | None = 3  # epochs without a better validation loss; None: no early stopping
-    evals_per_epoch: int = 1
-    # seeds
-    hash_seed: int = 0
-    init_seed: int = 0
-    batch_seed: int = 0
-    split_seed: int = 0
-    # machine
-    device: str = "cpu"
-    threads: int = 1
-    measure: str = "all"
-    diagnose: bool = (
-        False  # also record collisions, load of the rows and angles between read-out weights
+    positive_at_least: float | None = setting(
+        None,
+        group="data",
+        help="Of the binary task: ratings from this on are 1. Alone: all others are 0. "
+        "With both: what lies between is dropped.",
+    )
+
+    strategy: str = setting(
+        "unified",
+        group="strategy",
+        names="strategy",
+        help="Embedding strategy; see: ue-bench list strategies.",
+    )
+    # None: the strategy's own regions, filled in before the run
+    regions: str | None = setting(
+        None,
+        group="strategy",
+        choices=("multiplexed", "separate", "exact"),
+        help="multiplexed or separate, where the strategy leaves a choice.",
+    )
+    # None: proportional where regions are separate, else without a meaning
+    region_rule: str | None = setting(
+        None,
+        group="strategy",
+        choices=("proportional", "sqrt", "equal"),
+        help="How separate regions are sized: proportional, sqrt, equal.",
+    )
+    budget: int | None = setting(
+        None,
+        group="strategy",
+        at_least=1,
+        unit="bytes",
+        help="Bytes of table and auxiliary together: 28032, 28kB, 1.5MiB.",
+    )
+    dim: int | None = setting(16, group="strategy", at_least=1, help="Numbers per lookup.")
+    # D is width // lookups of all features together
+    width: int | None = setting(
+        None,
+        group="strategy",
+        at_least=1,
+        help="Numbers of all lookups together, instead of --dim: more lookups are narrower.",
+    )
+    lookups: int | dict[str, int] = setting(
+        1,
+        group="strategy",
+        unit="lookups",
+        help="Lookups of every feature (2), or by feature "
+        "(user_id=2,movie_id=2; the others have 1).",
+    )
+    low_cardinality: str = setting(
+        "hashed",
+        group="recipe",
+        choices=("hashed", "exact"),
+        help="Features of few values: hashed like the others, or exact.",
+    )
+    low_cardinality_max: int = setting(
+        100, group="recipe", at_least=0, help="How many distinct values are few."
+    )
+    # the seed of each lookup of each feature; None: derived from names
+    hash_seeds: dict[str, list[int]] | None = setting(None, group="strategy")
+    options: dict[str, Any] = setting(factory=dict, group="strategy")  # the method's own knobs
+
+    head: str = setting(
+        "mlp",
+        group="recipe",
+        choices=("mlp", "dcn", "dot", "linear"),
+        help="mlp (hidden layer), dcn (one cross layer before it), "
+        "dot (products of pairs of features) or linear.",
+    )
+    hidden: int = setting(64, group="recipe", at_least=1, help="Units of the hidden layer.")
+    dropout: float = setting(
+        0.2,
+        group="recipe",
+        at_least=0,
+        below=1,
+        help="Share of hidden units dropped in training.",
+    )
+    init: str = setting(
+        "uniform",
+        group="recipe",
+        choices=("uniform", "normal"),
+        help="Initial numbers of the table: uniform or normal.",
+    )
+    init_scale: float = setting(
+        0.05,
+        group="recipe",
+        above=0,
+        help="Half-width of the uniform, or standard deviation of the normal.",
+    )
+    rating_bias: str = setting(
+        "mean",
+        group="recipe",
+        choices=("mean", "default"),
+        help="The last bias starts at the training mean (of labels: at its logit), "
+        "or at torch's default.",
+    )
+
+    optimizer: str = setting(
+        "adam",
+        group="recipe",
+        choices=("adam", "adamw", "sparse_adam", "adagrad"),
+        help="adam, adamw, sparse_adam, adagrad; "
+        "sparse_adam leaves the momentum of rows outside the batch alone.",
+    )
+    optimizer_path: str = setting(
+        "auto",
+        group="machine",
+        choices=("auto", "dense", "sparse"),
+        help="Gradients of the table: dense, sparse (the rows of the batch), "
+        "or auto: sparse for large tables.",
+    )
+    lr: float = setting(4e-3, group="recipe", above=0, help="Learning rate.")
+    weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
+    batch_size: int | None = setting(
+        512, group="recipe", at_least=1, null="full", help="Rows a step, or full."
+    )
+    epochs: int = setting(
+        40, group="recipe", at_least=1, help="Most passes over the training rows."
+    )
+    patience: int | None = setting(
+        3,
+        group="recipe",
+        at_least=1,
+        null="none",
+        help="Epochs without a better validation loss before stopping, or none: never stop early.",
+    )
+    evals_per_epoch: int = setting(
+        1, group="recipe", at_least=1, help="Evaluations on the validation rows in each epoch."
+    )
+
+    hash_seed: int = setting(
+        0,
+        group="seeds",
+        at_least=0,
+        below=_SEEDS_BELOW,
+        help="One of the four seeds, instead of --seed: hash seed.",
+    )
+    init_seed: int = setting(
+        0,
+        group="seeds",
+        at_least=0,
+        below=_SEEDS_BELOW,
+        help="One of the four seeds, instead of --seed: init seed.",
+    )
+    batch_seed: int = setting(
+        0,
+        group="seeds",
+        at_least=0,
+        below=_SEEDS_BELOW,
+        help="One of the four seeds, instead of --seed: batch seed.",
+    )
+    split_seed: int = setting(
+        0,
+        group="seeds",
+        at_least=0,
+        below=_SEEDS_BELOW,
+        help="One of the four seeds, instead of --seed: split seed.",
+    )
+
+    device: str = setting("cpu", group="machine", help="cpu or cuda.")
+    threads: int = setting(
+        1, group="machine", at_least=1, help="Threads of torch, in training and in timing."
+    )
+    measure: str = setting(
+        "all",
+        group="machine",
+        choices=("all", "quality", "latency"),
+        help="What to measure: all, quality, latency.",
+    )
+    diagnose: bool = setting(
+        False,
+        group="machine",
+        help="Also record collisions, load of the rows and angles between the features' "
+        "read-out weights.",
     )
 
     def __post_init__(self) -> None:
-        for name, kind in _kinds(RunConfig).items():
-            _check_type(name, getattr(self, name), kind)
-            if (
-                kind in (float, float | None) and getattr(self, name) is not None
-            ):  # 1 and 1.0 are the same request: one id
-                object.__setattr__(self, name, float(getattr(self, name)))
-        for name, allowed in CHOICES.items():
-            value = getattr(self, name)
-            if value is not None and value not in allowed:
-                raise unknown(name.replace("_", " "), value, allowed)
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and (
-                value < least or (value == 0 and name in _NOT_ZERO) or value == float("inf")
-            ):
-                at_least = "a number above 0" if name in _NOT_ZERO else f"at least {least}"
-                raise BenchError(f"{name}: {value} was given; it must be {at_least}")
+        self._check_fields()
         if self.optimizer_path == "dense" and self.optimizer == "sparse_adam":
             raise BenchError(
-                "optimizer_path: 'dense' was given with sparse_adam, which has no dense form; choose adam"
+                "optimizer_path: 'dense' was given with sparse_adam, which has no dense form; "
+                "choose adam"
             )
-        if self.dropout >= 1:
-            raise BenchError(f"dropout: {self.dropout} was given; it must be below 1")
-        if any(getattr(self, name) >= 2**32 for name in SEEDS):
-            raise BenchError("seeds must be below 2**32 = 4294967296")
-        for name, seeds in (self.hash_seeds or {}).items():
-            if any(not 0 <= seed < 2**32 for seed in seeds):
+        self._check_lookups()
+        self._check_labels()
+        if (self.dim is None) == (self.width is None):
+            raise BenchError(
+                "give either dim (numbers per lookup) or width (numbers of all lookups together), "
+                "not both"
+            )
+
+    def _check_fields(self) -> None:
+        """Raise BenchError for a value that its field does not allow, or that no record holds."""
+        try:
+            checked = msgspec.convert(vars(self), _allowed())
+        except msgspec.ValidationError:
+            self._report_field()
+            raise
+        for name in _float_fields():  # 1 and 1.0 are the same request: one id
+            object.__setattr__(self, name, checked[name])
+        for name in _open_fields():
+            if not is_json(getattr(self, name)):
+                self._report_field()
+
+    def _report_field(self) -> None:
+        """Raise the BenchError of the first field whose value is not allowed."""
+        for name, kind in get_type_hints(RunConfig).items():
+            value = getattr(self, name)
+            limits = "" if is_json(value) else f" {LIMITS}"
+            if limits or not is_of(kind, value):
+                SETTINGS[name].check(name, value)
                 raise BenchError(
-                    f"hash_seeds: {seeds} were given for {name}; each must be from 0 to 2**32 - 1"
+                    f"{name}: {value!r} was given; it must be {type_text(kind)}{limits}"
+                )
+            SETTINGS[name].check(name, value)
+
+    def _check_lookups(self) -> None:
+        for feature, seeds in (self.hash_seeds or {}).items():
+            if any(not 0 <= seed < _SEEDS_BELOW for seed in seeds):
+                raise BenchError(
+                    f"hash_seeds: {seeds} were given for {feature}; each must be from 0 to 2**32 - 1"
                 )
         counts = self.lookups.values() if isinstance(self.lookups, dict) else [self.lookups]
         if any(count < 1 for count in counts):
             raise BenchError(f"lookups: {self.lookups} was given; every feature needs at least 1")
-        if (self.dim is None) == (self.width is None):
-            raise BenchError(
-                "give either dim (numbers per lookup) or width (numbers of all lookups together), not both"
-            )
-        self._check_labels()
 
     def _check_labels(self) -> None:
         low, high = self.negative_at_most, self.positive_at_least
         for name, bound in (("negative_at_most", low), ("positive_at_least", high)):
-            if bound is not None and not isfinite(bound):
-                raise BenchError(f"{name}: {bound} was given; it must be a finite number")
             if bound is not None and self.task != "binary":
                 raise BenchError(
-                    f"{name}: {bound:g} was given with task {self.task!r}, which has no labels; choose 'binary'"
+                    f"{name}: {bound:g} was given with task {self.task!r}, which has no labels; "
+                    "choose 'binary'"
                 )
         if low is not None and high is not None and low >= high:
             raise BenchError(
-                f"negative_at_most {low:g} must be below positive_at_least {high:g}: no rating may be both 0 and 1"
+                f"negative_at_most {low:g} must be below positive_at_least {high:g}: "
+                "no rating may be both 0 and 1"
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field, as JSON can hold it."""
+        """Return every field, as JSON can hold it."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "RunConfig":
-        """Strict inverse of `to_dict`: an unknown field or a wrong type raises BenchError; a missing field is its default."""
+        """Return the run of a dictionary: the strict inverse of `to_dict`.
+
+        An unknown field or a wrong type raises BenchError; a missing field has its default.
+        """
         if not isinstance(given, Mapping):
             raise BenchError(f"configuration: {given!r} was given; it must be fields by name")
-        names = {f.name for f in fields(cls)}
         for name in given:
-            if name not in names:
-                raise unknown("config field", name, names)
+            if name not in SETTINGS:
+                raise unknown("config field", name, SETTINGS)
         return cls(**given)
 
     def with_seed(self, seed: int) -> "RunConfig":
-        """The same run with all four seeds set to `seed`."""
-        return replace(self, hash_seed=seed, init_seed=seed, batch_seed=seed, split_seed=seed)
+        """Return the same run with all four seeds set to `seed`."""
+        seeds: dict[str, Any] = dict.fromkeys(SEEDS, seed)
+        return replace(self, **seeds)
 
     def without_defaults(self) -> dict[str, Any]:
-        """The fields that differ from their default: a field added later leaves old ids alone."""
-        base = RunConfig().to_dict()
-        return {name: value for name, value in self.to_dict().items() if value != base[name]}
+        """Return the fields that differ from their default: a new field leaves old ids alone."""
+        default = _defaults()
+        return {name: value for name, value in self.to_dict().items() if value != default[name]}
 
     @property
     def run_id(self) -> str:
@@ -198,65 +338,39 @@ class RunConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_kinds = cache(get_type_hints)
+SETTINGS = settings_of(RunConfig)
+CHOICES = {name: known.choices for name, known in SETTINGS.items() if known.choices}
+SEEDS = names_of(SETTINGS, "seeds")
+# The arms of a comparison may differ in these. Every other field, one added later too, is recipe.
+MAY_DIFFER = frozenset(names_of(SETTINGS, "strategy", "machine"))
 
 
-def _check_type(name: str, value: Any, kind: Any) -> None:
-    options = get_args(kind) if get_origin(kind) not in (dict, list) and get_args(kind) else (kind,)
-    if not any(_is_a(value, option) for option in options):
-        wanted = " or ".join(
-            getattr(o, "__name__", str(o)) if get_origin(o) is None else str(o) for o in options
-        )
-        limits = "" if _is_json(value) else _LIMITS
-        raise BenchError(
-            f"{name}: {value!r} was given; it must be {wanted.replace('NoneType', 'null')}{limits}"
-        )
+@cache
+def _allowed() -> Any:
+    """The types and bounds of all fields, as msgspec checks them in one fast call.
 
-
-def _is_a(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(
-            _is_a(k, str) and _is_a(v, get_args(kind)[1]) for k, v in value.items()
-        )
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(_is_a(v, get_args(kind)[0]) for v in value)
-    if kind is Any:
-        return _is_json(value)
-    if isinstance(value, str):
-        return kind is str and _is_text(value)
-    if kind is float:
-        return (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and value == value
-            and not _too_large(value)
-        )
-    return (
-        isinstance(value, kind)
-        and not (kind is int and isinstance(value, bool))
-        and not _too_large(value)
+    A report reads ten thousand runs.
+    """
+    kinds = get_type_hints(RunConfig)
+    return TypedDict(  # type: ignore[operator]
+        "_allowed", {name: SETTINGS[name].bounded(kind) for name, kind in kinds.items()}
     )
 
 
-def _too_large(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) > _MOST
+@cache
+def _float_fields() -> tuple[str, ...]:
+    kinds = get_type_hints(RunConfig)
+    return tuple(name for name, kind in kinds.items() if kind in (float, float | None))
 
 
-def _is_text(value: str) -> bool:
-    """Whether a file can hold it: half a surrogate pair, as of a command line that is no UTF-8, has no bytes."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+@cache
+def _open_fields() -> tuple[str, ...]:
+    """The fields that may hold any text, or dictionaries of anything."""
+    closed = {int, float, bool, int | None, float | None}
+    kinds = get_type_hints(RunConfig)
+    return tuple(name for name, kind in kinds.items() if kind not in closed and name not in CHOICES)
 
 
-def _is_json(value: Any, depth: int = 0) -> bool:
-    """Whether a record can hold it, and gives it back as it was."""
-    if isinstance(value, dict):
-        return depth < _DEEPEST and all(
-            isinstance(k, str) and _is_text(k) and _is_json(v, depth + 1) for k, v in value.items()
-        )
-    if isinstance(value, list):
-        return depth < _DEEPEST and all(_is_json(v, depth + 1) for v in value)
-    if isinstance(value, str):
-        return _is_text(value)
-    return value is None or (
-        isinstance(value, (int, float)) and not _too_large(value) and isfinite(value)
-    )
+@cache
+def _defaults() -> dict[str, Any]:
+    return RunConfig().to_dict()

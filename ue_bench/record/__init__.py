@@ -1,4 +1,4 @@
-"""The record of one run: its schema, its one JSON file, and the lock of the folder that holds it."""
+"""The record of one run: its content and schema, its file, and the lock of the folder it lies in."""
 
 from ue_bench.record.record import (
     ADVICE,
@@ -6,10 +6,18 @@ from ue_bench.record.record import (
     QUICK,
     SCHEMA,
     SPEED,
+    Cause,
     Record,
+    SpeedCase,
+    SpeedRecord,
+    failure,
     frame,
-    load,
     parse,
+    parse_run,
+)
+from ue_bench.record.store import (
+    load,
+    load_runs,
     path_of,
     read,
     require_writable,
@@ -23,10 +31,16 @@ __all__ = [
     "QUICK",
     "SCHEMA",
     "SPEED",
+    "Cause",
     "Record",
+    "SpeedCase",
+    "SpeedRecord",
+    "failure",
     "frame",
     "load",
+    "load_runs",
     "parse",
+    "parse_run",
     "path_of",
     "read",
     "require_writable",

@@ -1,218 +1,265 @@
-"""What stands where in a record: the kind of each value that is reckoned with or walked through once it is read.
+"""The type of each value of a record that a reader computes with or walks through.
 
-A record whose text is whole may still hold a word where a number belongs, when another program or another version wrote it. It is
-found here, when it is read, and not by whatever happens to use that value first. What nothing relies on may be anything.
+A record whose checksum is right may still hold a word where a number belongs, when another program
+or another version wrote it. That is found here, when the record is read, and not by whatever uses
+the value first. Fields that nothing relies on may be anything, and are not named here.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import re
+from typing import Annotated, Any, Required, TypedDict
+
+import msgspec
+from msgspec import Meta
 
 LARGEST = 1e100  # of a measurement: its square must be a number too
 WORD = 2**63  # of a count: a frame holds it in 64 bits
 
-Place = tuple[
-    Any, ...
-]  # () or (place of what it lies in, name or number): written out where something is wrong alone
-Shape = Callable[
-    [Any, Place], str | None
-]  # a value and its place in the record -> what is wrong with it, or None
+Real = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=WORD - 1)]
 
 
-def _told(place: Place) -> str:
-    """`cost.latency[3].p50_us`."""
-    outer, name = (_told(place[0]), place[1]) if place else ("", "")
-    if isinstance(name, int):
-        return f"{outer}[{name}]"
-    return f"{outer}.{name}" if outer else str(name)
+class Collisions(TypedDict, total=False):
+    free: Required[list[Real]]
+    formula: Required[Real | None]
+    free_any_weighted: Required[Real]
+    own_weighted: Real
 
 
-def _is(kind: str, right: Callable[[Any], bool]) -> Shape:
-    def fault(value: Any, place: Place) -> str | None:
-        return None if right(value) else f"{_told(place)} is {str(value)[:80]!r}; it must be {kind}"
-
-    return fault
+class FeatureCollisions(TypedDict):
+    intra: Collisions
+    inter: Collisions | None
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (float, int) and -LARGEST <= value <= LARGEST  # no truth value, no NaN
+class LoadValues(TypedDict):
+    mean: Real
+    max: Real
 
 
-def _whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value < WORD
+class Load(TypedDict):
+    values: LoadValues
 
 
-real = _is("a finite number", _number)
-count = _is("a whole number from 0 up", _whole)
-text = _is("text", lambda value: isinstance(value, str))
-flag = _is("true or false", lambda value: isinstance(value, bool))
-nothing = _is("empty", lambda value: value == {})
-_fields = _is("fields by name", lambda value: isinstance(value, dict))
-_list = _is("a list", lambda value: isinstance(value, list))
+class FoundDiagnostics(TypedDict):
+    features: dict[str, FeatureCollisions]
+    load: Load | None
 
 
-def maybe(shape: Shape) -> Shape:
-    """The same, or null."""
-    return lambda value, place: None if value is None else shape(value, place)
+class Trial(TypedDict):
+    number: Count
+    sampler: str
+    total: Count | None
+    varies: list[str]
+    objectives: list[str]
 
 
-def either(one: Shape, other: Shape) -> Shape:
-    """One of two; a value that is neither is told as the second."""
-    return lambda value, place: one(value, place) and other(value, place)
+class Found(TypedDict, total=False):
+    """What a run met."""
+
+    cardinalities: Required[dict[str, Count]]
+    lookups: Required[dict[str, Count]]
+    dim: Required[Count]
+    exact_table_bytes: Required[Count]
+    n_rows: dict[str, Count]
+    n_seen: dict[str, Count]
+    width: Count
+    method: str
+    diagnostics: FoundDiagnostics
+    trial: Trial
+    entities: list[str]
 
 
-def each(shape: Shape) -> Shape:
-    """Fields of any names, each of that shape."""
-    return lambda value, place: _fields(value, place) or _first(shape, value.items(), place)
+class Logistic(TypedDict, total=False):
+    """The scores of the binary task alone."""
+
+    train_auc: Real | None
+    val_auc: Real | None
+    test_auc: Real | None
+    train_log_loss: Real | None
+    val_log_loss: Real | None
+    test_log_loss: Real | None
 
 
-def many(shape: Shape) -> Shape:
-    """A list of those."""
-    return lambda value, place: _list(value, place) or _first(shape, enumerate(value), place)
+class Scores(Logistic, total=False):
+    """The scores of one trivial predictor."""
+
+    train_mse: Real | None
+    val_mse: Real | None
+    test_mse: Real | None
 
 
-def fields(needed: dict[str, Shape], also: dict[str, Shape] | None = None) -> Shape:
-    """Fields of these names and shapes, those of `also` only where they are there; others may be anything."""
-    known = needed | (also or {})
-
-    def fault(value: Any, place: Place) -> str | None:
-        if wrong := _fields(value, place):
-            return wrong
-        for name in needed:
-            if name not in value:
-                return f"{_told((place, name))} is missing"
-        for name, shape in known.items():
-            if name in value and (wrong := shape(value[name], (place, name))):
-                return wrong
-        return None
-
-    return fault
+class Evaluation(TypedDict, total=False):
+    epoch: Required[Real]
+    train_mse: Required[Real]
+    val_mse: Required[Real]
+    train_log_loss: Real
+    val_log_loss: Real
 
 
-def _first(shape: Shape, parts: Iterable[tuple[Any, Any]], place: Place) -> str | None:
-    for name, own in parts:
-        if wrong := shape(own, (place, name)):
-            return wrong
+class Slice(TypedDict, total=False):
+    n: Count
+    mse: Real | None
+
+
+class Angle(TypedDict):
+    epoch: Real
+    angle: Real
+
+
+class QualityDiagnostics(TypedDict, total=False):
+    angles: list[Angle] | None
+
+
+class Quality(Logistic, total=False):
+    """What a trained model reached."""
+
+    train_mse: Real | None
+    val_mse: Required[Real]
+    test_mse: Required[Real | None]
+    best_epoch: Required[Real]
+    anchors: Required[dict[str, Scores]]
+    history: Required[list[Evaluation]]
+    slices: dict[str, str | Slice]
+    diagnostics: QualityDiagnostics
+
+
+class Timing(TypedDict, total=False):
+    source: Required[str]
+    batch: Required[Count]
+    p50_us: Required[Real]
+    p90_us: Required[Real]
+    p99_us: Required[Real]
+    n: Required[Count]
+    unstable: bool
+
+
+class Cost(TypedDict, total=False):
+    """What a run took."""
+
+    table_bytes: Required[Count]
+    auxiliary_bytes: Required[Count]
+    vocabulary_bytes: Required[Count]
+    total_bytes: Required[Count]
+    vocabulary_floor_bytes: Count
+    head_bytes: Count
+    optimizer_bytes: Count
+    peak_training_bytes: Count | None
+    train_seconds: Real
+    latency: list[Timing]
+
+
+class Env(TypedDict, total=False):
+    """Where a run took place."""
+
+    versions: dict[str, str]
+    time: str
+    git_sha: str | None
+    git_dirty: bool | None
+
+
+class Anything(TypedDict):
+    """Fields by name, whatever they are."""
+
+
+class Names(TypedDict):
+    run_id: str
+    study: str
+    phase: str
+    error: str | None
+
+
+class Trained(Names):
+    """A run that ended well."""
+
+    found: Found
+    quality: Quality
+    cost: Cost
+    env: Env
+
+
+class Timed(Names):
+    """A run that measured latency alone."""
+
+    found: Found
+    cost: Cost
+    env: Env
+
+
+class NotDone(Names):
+    """A run that failed, or whose budget does not work."""
+
+    found: Anything
+    quality: Anything
+    cost: Anything
+    env: Env
+
+
+class Claim(TypedDict):
+    ratio: Real
+    of: str
+    must: str
+    reached: bool | None
+
+
+class Line(TypedDict):
+    what: str
+    value: Real | None
+    unit: str
+    beside: dict[str, Real]
+    claims: list[Claim]
+    note: str
+
+
+class SpeedAsked(TypedDict):
+    case: str
+    quick: bool
+
+
+class SpeedFound(TypedDict):
+    title: str
+
+
+class SpeedCost(TypedDict):
+    lines: list[Line]
+
+
+class Speed(Names):
+    """A measurement of `ue-bench speed`, which holds no run."""
+
+    config: SpeedAsked
+    found: SpeedFound
+    cost: SpeedCost
+    env: Env
+
+
+def fault(content: dict[str, Any], shape: Any) -> str | None:
+    """Return what is wrong with the content of a record in plain words, or None."""
+    try:
+        msgspec.convert(content, shape)
+    except msgspec.ValidationError as error:
+        return _plain(str(error))
     return None
 
 
-_PARTS = ("train", "val", "test")
-_LOGISTIC = {
-    f"{part}_{score}": maybe(real) for part in _PARTS for score in ("auc", "log_loss")
-}  # of the binary task alone
-_SCORES = fields({}, {f"{part}_mse": maybe(real) for part in _PARTS} | _LOGISTIC)
-_COLLISIONS = fields(
-    {
-        "free": many(real),
-        "formula": maybe(real),
-        "free_any_weighted": real,
-    },
-    {"own_weighted": real},
-)
-_DIAGNOSED = fields(
-    {
-        "features": each(fields({"intra": _COLLISIONS, "inter": maybe(_COLLISIONS)})),
-        "load": maybe(fields({"values": fields({"mean": real, "max": real})})),
-    }
-)
-_TRIAL = fields(
-    {
-        "number": count,
-        "sampler": text,
-        "total": maybe(count),
-        "varies": many(text),
-        "objectives": many(text),
-    }
-)
-_TIMING = fields(
-    {"source": text, "batch": count, "p50_us": real, "p90_us": real, "p99_us": real, "n": count},
-    {"unstable": flag},
-)
+_WORDS = {
+    "array": "a list",
+    "object": "fields by name",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
 
-# What every configuration has: it was there before the first record. A field added later is its default where it is missing.
-CONFIG = fields(
-    {
-        **dict.fromkeys(("dataset", "features", "split", "strategy", "head", "measure"), text),
-        "regions": maybe(text),
-        "region_rule": maybe(text),
-        **dict.fromkeys(("budget", "dim", "width"), maybe(count)),
-        "lookups": either(count, each(count)),
-        **dict.fromkeys(("hash_seed", "init_seed", "batch_seed", "split_seed"), count),
-        "options": fields({}),
-    },
-    {
-        "table": maybe(fields({"target": text})),
-        "multi_valued": maybe(text),
-        "task": text,
-        "negative_at_most": maybe(real),
-        "positive_at_least": maybe(real),
-    },
-)
-_BYTES = {f"{name}_bytes": count for name in ("table", "auxiliary", "vocabulary", "total")}
-_FOUND = {
-    "cardinalities": each(count),
-    "lookups": each(count),
-    "dim": count,
-    "exact_table_bytes": count,
-}
-_FOUND_TOO = {
-    "n_rows": each(count),
-    "n_seen": each(count),
-    "width": count,
-    "method": text,
-    "diagnostics": _DIAGNOSED,
-    "trial": _TRIAL,
-    "entities": many(text),
-}
-_QUALITY = {
-    "val_mse": real,
-    "test_mse": maybe(real),
-    "best_epoch": real,
-    "anchors": each(_SCORES),
-    "history": many(
-        fields(
-            {"epoch": real, "train_mse": real, "val_mse": real},
-            {"train_log_loss": real, "val_log_loss": real},
-        )
-    ),
-}
-_QUALITY_TOO = {
-    **_LOGISTIC,
-    "train_mse": maybe(real),
-    "slices": each(either(text, fields({}, {"n": count, "mse": maybe(real)}))),
-    "diagnostics": fields({}, {"angles": maybe(many(fields({"epoch": real, "angle": real})))}),
-}
-_COST_TOO = {
-    **{f"{name}_bytes": count for name in ("vocabulary_floor", "head", "optimizer")},
-    "peak_training_bytes": maybe(count),
-    "train_seconds": real,
-    "latency": many(_TIMING),
-}
-ENV = fields(
-    {}, {"versions": each(text), "time": text, "git_sha": maybe(text), "git_dirty": maybe(flag)}
-)
-RAN = {  # of a run that went well; one that measures latency alone has no quality
-    "found": fields(_FOUND, _FOUND_TOO),
-    "quality": either(nothing, fields(_QUALITY, _QUALITY_TOO)),
-    "cost": fields(_BYTES, _COST_TOO),
-    "env": ENV,
-}
-FAILED = {"found": fields({}), "quality": fields({}), "cost": fields({}), "env": ENV}
 
-_CLAIM = fields({"ratio": real, "of": text, "must": text, "reached": maybe(flag)})
-_LINE = fields(
-    {
-        "what": text,
-        "value": maybe(real),
-        "unit": text,
-        "beside": each(real),
-        "claims": many(_CLAIM),
-        "note": text,
-    }
-)
-MEASURED = {  # a record of `ue-bench speed` holds no run
-    "config": fields({"case": text, "quick": flag}),
-    "found": fields({"title": text}),
-    "quality": nothing,
-    "cost": fields({"lines": many(_LINE)}),
-    "env": ENV,
-}
+def _plain(message: str) -> str:
+    """Turn "Expected `str`, got `int` - at `$.a[0]`" into "a[0]: text is expected, not int"."""
+    what, _, place = message.partition(" - at ")
+    path = place.strip("`").removeprefix("$").removeprefix(".")
+    missing = re.fullmatch(r"Object missing required field `(.*)`", what)
+    if missing:
+        name = f"{path}.{missing[1]}" if path else missing[1]
+        return f"{name} is missing"
+    wrong = re.fullmatch(r"Expected `(.*?)`, got `(.*)`", what)
+    if wrong:
+        allowed = " or ".join(_WORDS.get(word, word) for word in wrong[1].split(" | "))
+        what = f"{allowed} is expected, not {wrong[2]}"
+    return f"{path}: {what}"

@@ -69,6 +69,4 @@ def _told_again(template: Record, asked: RunConfig, scale: float) -> Record:
         for name, value in template.quality.items()
     }
     found = template.found | {"exact_table_bytes": 1_024_000}
-    return replace(
-        template, run_id=asked.run_id, config=asked.to_dict(), quality=quality, found=found
-    )
+    return replace(template, run_id=asked.run_id, config=asked, quality=quality, found=found)

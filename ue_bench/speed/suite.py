@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from types import ModuleType
 
 import torch
 
 from ue_bench.errors import unknown
-from ue_bench.record import QUICK, SPEED, Record
+from ue_bench.record import QUICK, SPEED, SpeedCase, SpeedRecord
 from ue_bench.speed import coding, compiled, forward, growth, pages, start, step
 from ue_bench.speed import training_speed as training
 from ue_bench.speed import two_workers as workers
@@ -47,20 +48,17 @@ def measure(name: str, quick: bool) -> Iterator[dict]:
         yield line.to_dict()
 
 
-def record(name: str, quick: bool, lines: list[dict]) -> Record:
+def record(name: str, quick: bool, lines: list[dict]) -> SpeedRecord:
     """The record of one case."""
-    asked = {"case": name, "quick": quick}
-    run_id = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    case = SpeedCase(case=name, quick=quick)
+    text = json.dumps(asdict(case), sort_keys=True)
+    run_id = hashlib.sha256(text.encode()).hexdigest()[:16]
     found = {"title": CASES[name].TITLE, "threads": torch.get_num_threads()}
-    return Record(
-        run_id,
-        SPEED + QUICK * quick,
-        SPEED,
-        "ok",
-        None,
-        asked,
-        found,
-        {},
-        {"lines": lines},
-        environment(None),
+    return SpeedRecord(
+        run_id=run_id,
+        study=f"{SPEED}{QUICK}" if quick else SPEED,
+        config=case,
+        found=found,
+        cost={"lines": lines},
+        env=environment(None),
     )

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError
-from ue_bench.record import Record, parse, path_of, write
+from ue_bench.errors import BenchError, BudgetError
+from ue_bench.record import Cause, Record, failure, parse_run, path_of, write
 
-ENDED = "the process was ended by"  # how the error of a run begins whose process died of a signal
 STOPS = signal.SIGINT, signal.SIGTERM  # what the parent answers for all its children
 FORKSERVER_LOST = 255  # the exit code that multiprocessing gives where the forkserver is no longer there to tell it
 EXIT_SECONDS = 5.0  # for a process to end by itself once its record is here
@@ -111,20 +110,21 @@ class Workers:
         self._running.remove(run)
         code = _close(run)
         if text:
-            record = parse(text, run.job.path)
+            record = parse_run(text, run.job.path)
         elif late:
             record = _failed(
                 run.job,
-                f"it took longer than the time limit of {self.time_limit:g} seconds and was ended; "
-                "raise --time-limit, or ask for fewer epochs or a smaller table",
+                "late",
+                f"the run took longer than the time limit of {self.time_limit:g} seconds and was "
+                "ended; raise --time-limit, or ask for fewer epochs or a smaller table",
             )
         elif code < 0 or code == FORKSERVER_LOST:
             name = signal.Signals(-code).name if code < 0 else "the end of its forkserver"
             hint = " (out of memory?)" if code in (-signal.SIGKILL, FORKSERVER_LOST) else ""
-            record = _failed(run.job, f"{ENDED} {name}{hint}")
+            record = _failed(run.job, "killed", f"the process was ended by {name}{hint}")
         else:
             raise RuntimeError(
-                f"run {run.job.config.run_id} of study {run.job.study} crashed; its traceback stands above"
+                f"run {run.job.config.run_id} of study {run.job.study} crashed; its traceback is above"
             )
         write(record, run.job.results)
         return run.job, record
@@ -177,8 +177,8 @@ def _ensure_forkserver() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _failed(job: Job, error: str) -> Record:
-    return Record(job.config.run_id, job.study, job.phase, "failed", error, job.config.to_dict())
+def _failed(job: Job, cause: Cause, error: str) -> Record:
+    return failure(job.config, study=job.study, phase=job.phase, cause=cause, error=error)
 
 
 def _run(job: Job, writer: Connection) -> None:
@@ -195,8 +195,12 @@ def _run(job: Job, writer: Connection) -> None:
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
         if job.trial:
             record = replace(record, found=record.found | {"trial": job.trial})
-    except (BenchError, MemoryError) as error:
-        record = _failed(job, f"{type(error).__name__}: {error}")
+    except BudgetError as error:
+        record = _failed(job, "budget", str(error))
+    except BenchError as error:
+        record = _failed(job, "input", str(error))
+    except MemoryError as error:
+        record = _failed(job, "memory", f"out of memory: {error}")
     writer.send_bytes(record.to_json().encode())
 
 

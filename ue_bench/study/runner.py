@@ -11,12 +11,12 @@ from typing import Any
 
 from ue_bench import record as records_room
 from ue_bench.config import SEEDS, RunConfig
-from ue_bench.errors import BenchError, BudgetError, one_line
+from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note, progress
 from ue_bench.record import QUICK, Record
 from ue_bench.record.lock import alone
 from ue_bench.study import Grid, Search, Study
-from ue_bench.study.processes import ENDED, Job, Workers
+from ue_bench.study.processes import Job, Workers
 from ue_bench.study.search import Sampler, belongs, best_few, blind, trial_facts
 from ue_bench.training.run_once import (
     cardinalities,
@@ -102,9 +102,9 @@ class Runner:
         Raises BenchError when another command works in the study's folder, and where a record or Optuna's file cannot be written.
         """
         with alone(self.results / self.name):
-            records, self.skipped = records_room.load(self.results, self.name)
+            records, self.skipped = records_room.load_runs(self.results, self.name)
             for found in records:
-                if found.status == "ok" or _infeasible(found):
+                if found.status != "failed":
                     self.done[found.run_id] = found
             return self._run_parts()
 
@@ -211,10 +211,12 @@ class Runner:
 
     def _keep(self, record: Record) -> None:
         self.report.made += 1
-        if record.status == "ok" or _infeasible(record):
+        if record.status != "failed":
             self.done[record.run_id] = record
         if record.status != "ok":
-            (self.report.infeasible if _infeasible(record) else self.report.failed).append(record)
+            (
+                self.report.infeasible if record.status == "infeasible" else self.report.failed
+            ).append(record)
 
     def _latency(self) -> Iterator[RunConfig]:
         """Each configuration once: latency does not depend on training or seeds, and a search's trials are not quoted."""
@@ -240,10 +242,8 @@ class Runner:
                 self._propose(search, base, known, where, workers)
             if known:
                 break
-        self.wanted |= {run_id: RunConfig.from_dict(r.config) for run_id, r in known.items()}
-        best = [
-            RunConfig.from_dict(record.config) for record in best_few(known.values(), search)
-        ] or [base]
+        self.wanted |= {run_id: r.config for run_id, r in known.items()}
+        best = [record.config for record in best_few(known.values(), search)] or [base]
         sizes = [self._exact_bytes(base) // compression for compression in search.confirm]
         confirmed = []
         for seed in range(self.seed + FRESH, self.seed + FRESH + search.seeds):
@@ -303,9 +303,8 @@ class Runner:
 
             def settle() -> None:
                 job, record = workers.next()
-                if (record.error or "").startswith(
-                    ENDED
-                ) and not job.again:  # else the search would go another way
+                if record.cause == "killed" and not job.again:
+                    # without this run the search would go another way
                     workers.start(replace(job, again=True))
                     return
                 self._keep(record)
@@ -350,15 +349,11 @@ class Runner:
 
     def _require_working(self, search: Search, lost: Iterable[Record]) -> None:
         """Raise BenchError where a search ended because its trials fail."""
-        broken = [record for record in lost if not _infeasible(record)]
+        broken = [record for record in lost if record.status != "infeasible"]
         if len(broken) >= search.trials:
             raise BenchError(
                 f"search of {self.name}: {len(broken)} trials failed; the last one: {broken[-1].error}"
             )
-
-
-def _infeasible(record: Record) -> bool:
-    return record.status == "failed" and (record.error or "").startswith(BudgetError.__name__)
 
 
 def _title(config: RunConfig) -> str:

@@ -132,7 +132,7 @@ class Sampler:
                 self.complete.append(params)
 
     def _params(self, record: Record) -> dict[str, Any]:
-        return parameters(RunConfig.from_dict(record.config), self.search)
+        return parameters(record.config, self.search)
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def belongs(record: Record, base: RunConfig, search: Search) -> bool:
     ):
         return False
     varied = {name.split(".")[0] for name in search.space}
-    config = RunConfig.from_dict(record.config)
+    config = record.config
     same = all(
         getattr(config, f.name) == getattr(base, f.name)
         for f in fields(RunConfig)

@@ -145,16 +145,14 @@ def _run(
     if config.measure != "latency":
         on_trained(model.eval(), dataset)
     return Record(
-        config.run_id,
-        study,
-        phase,
-        "ok",
-        None,
-        config.to_dict(),
-        found,
-        quality,
-        cost,
-        environment(_gpu(device)),
+        run_id=config.run_id,
+        study=study,
+        phase=phase,
+        config=config,
+        found=found,
+        quality=quality,
+        cost=cost,
+        env=environment(_gpu(device)),
     )
 
 

@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from ue_bench.errors import BenchError
 from ue_bench.features import CROSS, Bags, Feature, Held, column, needed
 from ue_bench.features import columns as by_name
 from ue_bench.hashing import to_bytes
-from ue_bench.record import schema as shapes
+from ue_bench.record import schema
 from ue_bench.training.environment import LIBRARIES
 from ue_bench.training.model import RatingModel
 from ue_bench.training.run_once import make_model, make_spec, resolve
@@ -38,25 +38,31 @@ from ue_bench.version import __version__
 
 FORMAT, FORMAT_VERSION = "ue-bench model", 1
 CONFIG, NUMBERS = "config.json", "model.safetensors"
-_FEATURE = shapes.fields(
-    {
-        "name": shapes.text,
-        "cardinality": shapes.count,
-        "held": shapes.count,
-        "multi_valued": shapes.flag,
-    }
-)
-_SHAPE = shapes.fields(
-    {
-        "model_sha256": shapes.text,
-        "versions": shapes.fields({"ue_bench": shapes.text}),
-        "features": shapes.many(_FEATURE),
-        "config": shapes.fields({}),
-        "kinds": shapes.each(shapes.text),
-        "absent": shapes.many(shapes.text),
-        "separators": shapes.each(shapes.text),
-    }
-)
+
+
+class _FeatureAbout(TypedDict):
+    name: str
+    cardinality: schema.Count
+    held: schema.Count
+    multi_valued: bool
+
+
+class _Versions(TypedDict):
+    ue_bench: str
+
+
+class _Content(TypedDict):
+    """What `config.json` must hold, beside what is only kept in it."""
+
+    model_sha256: str
+    versions: _Versions
+    features: list[_FeatureAbout]
+    config: schema.Anything
+    kinds: dict[str, str]
+    absent: list[str]
+    separators: dict[str, str]
+
+
 TRIED = 128  # training values of each feature for which a saved model is compared with the one in memory
 
 
@@ -314,7 +320,7 @@ def _read(folder: Path) -> dict[str, Any]:
         )
     if content.pop("checksum", None) != _checksum(content):
         raise BenchError(f"{path} is damaged: it does not match its checksum; save the model again")
-    if fault := _SHAPE(content, ()):
+    if fault := schema.fault(content, _Content):
         raise BenchError(f"{path} is no saved model ({fault})")
     return content
 

@@ -12,23 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import one_line
-from ue_bench.record import SPEED, Record
+from ue_bench.record import Record
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import searched_fields, uneven
 
-SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
 USUAL_HEAD, USUAL_TASK = "mlp", "regression"  # told only where it is another one
-# Fields that records lack which were made before there was a choice: the same as what they had then.
-LATER = {
-    "optimizer_path": "auto",
-    "table": None,
-    "multi_valued": None,
-    "task": USUAL_TASK,
-    "negative_at_most": None,
-    "positive_at_least": None,
-}
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 
 
@@ -85,30 +76,26 @@ class Arms:
 
 
 def seeds_of(record: Record) -> tuple[int, ...]:
-    return tuple(record.config[name] for name in SEEDS)
+    return tuple(getattr(record.config, name) for name in SEEDS)
 
 
 def arm_config(record: Record) -> dict[str, Any]:
     """The configuration without seeds and what is measured: equal for all records of an arm."""
-    config = {
-        name: value
-        for name, value in record.config.items()
-        if name not in (*SEEDS, "measure", "diagnose")
-    }
-    return {
-        name: value for name, value in config.items() if name not in LATER or value != LATER[name]
-    }
+    config = record.config.to_dict()
+    for name in (*SEEDS, "measure", "diagnose"):
+        del config[name]
+    return config
 
 
-def task_of(config: dict[str, Any]) -> str:
+def task_of(config: RunConfig) -> str:
     """`regression`, `binary`, or `binary: 0 up to 2, 1 from 4`."""
-    low, high = config.get("negative_at_most"), config.get("positive_at_least")
+    low, high = config.negative_at_most, config.positive_at_least
     rule = [
         f"{label} {bound:g}"
         for label, bound in (("0 up to", low), ("1 from", high))
         if bound is not None
     ]
-    task = one_line(config.get("task", USUAL_TASK))
+    task = one_line(config.task)
     return f"{task}: {', '.join(rule)}" if rule else task
 
 
@@ -116,10 +103,10 @@ def comparison_of(record: Record) -> Comparison:
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
     dataset, features, split, head = (
-        one_line(config[name]) for name in ("dataset", "features", "split", "head")
+        one_line(getattr(config, name)) for name in ("dataset", "features", "split", "head")
     )
-    if config.get("multi_valued"):  # other features, though of the same names
-        features += f" ({one_line(config['multi_valued'])} multi-valued)"
+    if config.multi_valued:  # other features, though of the same names
+        features += f" ({one_line(config.multi_valued)} multi-valued)"
     return Comparison(record.study, dataset, features, split, head, phase, task_of(config))
 
 
@@ -128,8 +115,6 @@ def collect(records: Iterable[Record]) -> Arms:
     ok: dict[tuple[str, str], list[Record]] = defaultdict(list)
     failed, search = [], []
     for record in records:
-        if record.phase == SPEED:
-            continue
         if record.status != "ok":
             failed.append(record)
             continue

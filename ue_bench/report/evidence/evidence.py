@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from ue_bench.record import SPEED, Record
+from ue_bench.record import Record, SpeedRecord
 from ue_bench.report.evidence.arms import Arms, collect
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import verdicts
@@ -15,18 +16,18 @@ from ue_bench.report.evidence.verdict import verdicts
 class Evidence:
     """The records, and what follows from them alone. `records` keeps the runs; `speed` is what `ue-bench speed` measured."""
 
-    records: Sequence[Record]
-    speed: Sequence[Record] = field(init=False)
+    records: Sequence[Any]
+    speed: Sequence[SpeedRecord] = field(init=False)
     arms: Arms = field(init=False)
     summary: pd.DataFrame = field(init=False)
     verdicts: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "speed", [record for record in self.records if record.phase == SPEED]
+            self, "speed", [record for record in self.records if isinstance(record, SpeedRecord)]
         )
         object.__setattr__(
-            self, "records", [record for record in self.records if record.phase != SPEED]
+            self, "records", [record for record in self.records if isinstance(record, Record)]
         )
         object.__setattr__(self, "arms", collect(self.records))
         object.__setattr__(self, "summary", summarise(self.arms.kept))

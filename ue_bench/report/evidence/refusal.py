@@ -8,27 +8,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
-
-# In what arms may differ: the table strategy and the machine. Every other field, one added later too, is the recipe.
-MAY_DIFFER = {
-    "strategy",
-    "regions",
-    "region_rule",
-    "budget",
-    "dim",
-    "width",
-    "lookups",
-    "hash_seeds",
-    "options",
-    "device",
-    "threads",
-    "dataset",
-    "features",
-    "split",
-    "head",
-    "optimizer_path",
-}
 
 
 class Member(NamedTuple):
@@ -116,7 +97,7 @@ def _rows(arms: Sequence[Member]) -> list[str | None]:
     facts: dict[int, list[tuple[str, ...]]] = {}
     for arm in arms:
         for run in arm.runs:
-            facts.setdefault(run.config["split_seed"], []).append(
+            facts.setdefault(run.config.split_seed, []).append(
                 tuple(_text(run.found.get(name)) for name in names)
             )
     usual = {seed: _usual(values) for seed, values in facts.items()}
@@ -125,7 +106,7 @@ def _rows(arms: Sequence[Member]) -> list[str | None]:
         reason = None
         for run in arm.runs:
             seed, own = (
-                run.config["split_seed"],
+                run.config.split_seed,
                 tuple(_text(run.found.get(name)) for name in names),
             )
             reason = reason or _differences(

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ue_bench.report.evidence.refusal import MAY_DIFFER
+from ue_bench.config import MAY_DIFFER
 
 Config = Mapping[str, Any]
 

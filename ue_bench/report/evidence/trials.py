@@ -24,7 +24,7 @@ def search_of(record: Record) -> str:
     """Equal for all trials of one search: what was asked, seeds too, less what it varied, and what it says of itself."""
     told = {name: value for name, value in facts(record).items() if name != "number"}
     varied = {"lookups", *(name.partition(".")[0] for name in told.get("varies", ()))}
-    asked = {name: value for name, value in record.config.items() if name not in varied}
+    asked = {name: value for name, value in record.config.to_dict().items() if name not in varied}
     return json.dumps([record.study, asked, told], sort_keys=True)
 
 
@@ -49,7 +49,7 @@ def tidy(search: Sequence[Record]) -> pd.DataFrame:
     (beyond one), `total`, `mse` (validation), `best` (of the best few of its search)."""
     rows = []
     for record in search:
-        config, found = record.config, record.found
+        config, found = record.config.to_dict(), record.found
         policy = "dim held" if config.get("width") is None else "width held"
         own = {
             **comparison_of(record)._asdict(),

@@ -11,12 +11,10 @@ from ue_bench.report.evidence.frames import rows
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.format import bytes_text, plain
 
-INFEASIBLE = "BudgetError"  # how the message of a budget that cannot work begins
-
 
 def lines(arms: Arms, summary: pd.DataFrame, skipped: Sequence[str]) -> list[str]:
     """Markdown bullets."""
-    small = [record for record in arms.failed if (record.error or "").startswith(INFEASIBLE)]
+    small = [record for record in arms.failed if record.status == "infeasible"]
     trials = sum(record.phase == "search" for record in small)
     failed = Counter(
         f"{record.study} / {_oneline(record.error)}"
@@ -54,8 +52,8 @@ def _cannot(records: Iterable[Record]) -> list[str]:
     counts: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
     for record in records:
         config = record.config
-        form = f"{config['strategy']} {config.get('regions') or ''}".strip()
-        counts[record.study, config["features"], form][config.get("budget") or 0] += 1
+        form = f"{config.strategy} {config.regions or ''}".strip()
+        counts[record.study, config.features, form][config.budget or 0] += 1
     return [
         f"{study} / {features}: {form} at "
         + ", ".join(f"{bytes_text(size)} ({own[size]} runs)" for size in sorted(own))

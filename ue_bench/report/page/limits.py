@@ -43,7 +43,7 @@ def _axes(ran: Iterable[Record]) -> str:
     values: dict[str, set[str]] = {name: set() for name in _AXES}
     for record in ran:
         for name, own in values.items():
-            if (value := record.config.get(name)) is not None:
+            if (value := getattr(record.config, name)) is not None:
                 own.add(plain(str(value)))
     single = [f"{_AXES[name]} ({next(iter(own))})" for name, own in values.items() if len(own) == 1]
     return (
@@ -87,7 +87,7 @@ def _cold(ran: Sequence[Record]) -> Iterable[str]:
         slices: dict[str, Any] = record.quality.get("slices") or {}
         warm, cold = (slices.get(f"{heat}_user", {}).get("n") or 0 for heat in ("warm", "cold"))
         if warm + cold:
-            shares[record.config["dataset"], record.config["split"]] = cold / (warm + cold)
+            shares[record.config.dataset, record.config.split] = cold / (warm + cold)
     for (dataset, split), share in sorted(shares.items()):
         if share > MOSTLY_UNSEEN:
             name, where = plain(split.replace("_", " ")), plain(dataset)

@@ -42,8 +42,8 @@ def _code(record: Record) -> str:
 
 def _data(record: Record) -> str:
     """Where the rows came from; of a table also what is predicted, and which of its features the report calls user and item."""
-    told = f"{record.config.get('dataset')} from {record.found.get('source')}, checksum {record.found.get('checksum')}"
-    table, entities = record.config.get("table"), record.found.get("entities")
+    told = f"{record.config.dataset} from {record.found.get('source')}, checksum {record.found.get('checksum')}"
+    table, entities = record.config.table, record.found.get("entities")
     if not table or not entities:
         return told
     return f"{told}, predicted: {table.get('target')}, user: {entities[0]}, item: {entities[-1]}"

@@ -138,7 +138,7 @@ class Page:
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
         """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""
-        names = {record.config["strategy"] for record in self.evidence.records}
+        names = {record.config.strategy for record in self.evidence.records}
         return {one_line(name): self.strategies.get(name, ("", "")) for name in sorted(names)}
 
     def _commands(self) -> list[str]:

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ue_bench.record import Record
+from ue_bench.record import SpeedRecord
 from ue_bench.report.format import NOTHING, bytes_text
 
 WIDTH = 80
@@ -44,7 +44,7 @@ def _ratio(value: float) -> str:
     return _three(value) if value >= 0.1 else f"{value:.4f}"
 
 
-def terminal(record: Record) -> str:
+def terminal(record: SpeedRecord) -> str:
     """A case in lines of at most 80 columns."""
     lines = [*textwrap.wrap(record.found["title"], WIDTH)]
     notes = []
@@ -62,15 +62,15 @@ def terminal(record: Record) -> str:
     return "\n".join(lines)
 
 
-def markdown(records: Sequence[Record], cases: Sequence[str]) -> list[str]:
+def markdown(records: Sequence[SpeedRecord], cases: Sequence[str]) -> list[str]:
     """The tables of the cases named, in their order, or, for the one name `claims`, what all cases had to reach."""
-    by_case = {record.config["case"]: record for record in records}
+    by_case = {record.config.case: record for record in records}
     if list(cases) == ["claims"]:
         return _claims(by_case)
     return [line for case in cases if case in by_case for line in _table(by_case[case])]
 
 
-def _table(record: Record) -> list[str]:
+def _table(record: SpeedRecord) -> list[str]:
     lines = [
         f"**{record.found['title']}**",
         "",
@@ -99,12 +99,12 @@ def _table(record: Record) -> list[str]:
         *lines,
         "",
         *(f"Note: {note}." for note in notes),
-        f"Measured by `ue-bench speed {record.config['case']}`: {where}.",
+        f"Measured by `ue-bench speed {record.config.case}`: {where}.",
         "",
     ]
 
 
-def _claims(by_case: Mapping[str, Record]) -> list[str]:
+def _claims(by_case: Mapping[str, SpeedRecord]) -> list[str]:
     """A row a claim that demands something."""
     rows = [
         f"| {case}: {what} | {_ratio(told['ratio'])} {told['of']} | {told['must']} | {'yes' if told['reached'] else '**no**'} |"

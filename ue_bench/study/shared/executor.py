@@ -13,7 +13,7 @@ from ue_bench.errors import BenchError
 from ue_bench.progress import progress
 from ue_bench.record import Record
 from ue_bench.study import Search, Study
-from ue_bench.study.processes import ENDED, Job, Workers
+from ue_bench.study.processes import Job, Workers
 from ue_bench.study.runner import Runner
 from ue_bench.study.search import blind, trial_facts
 from ue_bench.study.shared.part import Part
@@ -91,9 +91,8 @@ class SharedRunner(Runner):
         def run(job: Job) -> Record:
             workers.start(job)
             record = workers.next()[1]
-            if (record.error or "").startswith(
-                ENDED
-            ):  # the machine's fault as likely as the run's: once more
+            if record.cause == "killed":
+                # the machine is at fault as likely as the run: once more
                 workers.start(job)
                 record = workers.next()[1]
             self.own += 1

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ue_bench.errors import BenchError
 from ue_bench.progress import note
-from ue_bench.record import Record, parse
+from ue_bench.record import Record, parse_run
 from ue_bench.study.processes import Job
 from ue_bench.study.shared.chains import BEATS, FAILURE, KNOWN, RECORD, VOID, Chain, chains
 from ue_bench.study.shared.storage import RETRIES, Storage
@@ -122,7 +122,7 @@ class Part:
         number = chain.trial.number
         if number not in self._records:
             text = chain.attributes[RECORD] if chain.ran else chain.attributes[FAILURE]
-            self._records[number] = parse(text.encode(), f"trial {number} of {self.name}")
+            self._records[number] = parse_run(text.encode(), f"trial {number} of {self.name}")
         return self._records[number]
 
     def own(self, number: int) -> tuple[list[Chain], int | None]:
@@ -177,7 +177,7 @@ class Part:
         )  # by the trial that this one stands in for, whose worker was lost while it told
         for key in (RECORD, FAILURE):
             if key in told:
-                return parse(told[key].encode(), f"trial {trial.number} of {self.name}"), {}
+                return parse_run(told[key].encode(), f"trial {trial.number} of {self.name}"), {}
         if VOID in told:
             return None, {}
         answer = task.decide(self, trial.number)

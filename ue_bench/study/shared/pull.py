@@ -8,7 +8,6 @@ import optuna
 from optuna.trial import TrialState
 
 from ue_bench import record as records_room
-from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
 from ue_bench.record.lock import alone
@@ -68,13 +67,10 @@ def _records(storage: Storage, named: Named, outcome: Pulled) -> Iterator[Record
             continue
         where = f"trial {chain.trial.number} of {named}"
         try:
-            record = records_room.parse(
+            record = records_room.parse_run(
                 chain.attributes[RECORD if chain.ran else FAILURE].encode(), where
             )
-            if (
-                record.study != named.study
-                or RunConfig.from_dict(record.config).run_id != record.run_id
-            ):
+            if record.study != named.study or record.config.run_id != record.run_id:
                 raise BenchError(f"{where}: its record is that of another run or study")
         except BenchError as error:
             outcome.damaged.append(str(error))

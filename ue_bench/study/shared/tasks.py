@@ -131,7 +131,7 @@ class Proposals:
         if place < len(self.known):
             part.set_parameters(
                 trial,
-                parameters(RunConfig.from_dict(self.known[place].config), self.search),
+                parameters(self.known[place].config, self.search),
                 self.space,
             )
             return Answer(self.known[place])

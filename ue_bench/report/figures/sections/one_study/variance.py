@@ -77,7 +77,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
         alone = {name: _points(values, place) for place, name in enumerate(SEEDS)}
         if not any(alone.values()):
             continue
-        config, facts = own[0].config, own[0].found
+        config, facts = own[0].config.to_dict(), own[0].found
         size = f", {bytes_text(config['budget'])} ({ratio_text(config['budget'], facts['exact_table_bytes'])})"
         head = {
             **comparison._asdict(),

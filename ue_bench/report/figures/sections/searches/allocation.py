@@ -52,7 +52,7 @@ def tidy(search: Sequence[Record], summary: pd.DataFrame) -> pd.DataFrame:
     rows = [
         comparison_of(record)._asdict()
         | {
-            "group": record.config["strategy"],
+            "group": record.config.strategy,
             "feature": feature,
             "lookups": n,
             "mse": record.quality["val_mse"],

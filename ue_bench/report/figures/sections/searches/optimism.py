@@ -52,7 +52,7 @@ def tidy(arms: Sequence[Arm], search: Sequence[Record]) -> pd.DataFrame:
     searches: dict[Any, list[Record]] = defaultdict(list)
     tried: Counter[Any] = Counter()
     for trial in search:
-        config = trial.config
+        config = trial.config.to_dict()
         form = (
             group_name(config, regions=True),
             config.get("budget") or 0,

@@ -1,0 +1,120 @@
+"""Records as files: `<results>/<study>/<run_id>.json`, each written whole, last.
+
+Records are the truth. Their files are named by `run_id`, so that two results folders merge by
+copying.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ue_bench.errors import BenchError, one_line
+from ue_bench.record.record import Record, SpeedRecord, parse
+
+
+def path_of(results: Path, study: str, run_id: str) -> Path:
+    """Return the file of a record."""
+    return results / study / f"{run_id}.json"
+
+
+def write(record: Record | SpeedRecord, results: Path) -> Path:
+    """Write the file of a record in one step: a file that is there is whole."""
+    return write_whole(path_of(results, record.study, record.run_id), record.to_json())
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Replace `path` by `text` in one step. Raises BenchError when the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, text)
+    except OSError as error:
+        raise BenchError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "choose another folder or free the space"
+        ) from error
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `text` under a temporary name in the same folder, then rename."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        os.chmod(temporary, 0o666 & ~mask)  # as any new file: mkstemp's is for its owner alone
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def require_writable(folder: Path) -> None:
+    """Raise BenchError now, rather than after hours of training, for a folder that takes no record."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # nameless: two commands may try at once
+    except OSError as error:
+        raise BenchError(
+            f"cannot write {folder}: {error.strerror or error}; "
+            "choose another folder or free the space"
+        ) from error
+
+
+def read(path: Path) -> Record | SpeedRecord:
+    """Return the record of a file. Raises BenchError, which names the file, as `parse` does."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"{path}: not a record ({error})") from error
+    return parse(text, path)
+
+
+def load(results: Path, study: str | None = None) -> tuple[list[Record | SpeedRecord], list[str]]:
+    """Return the records of a results folder, or of one study, and a line for each file left out.
+
+    The records are sorted by study and id. Raises BenchError for a folder that does not exist, and
+    for a study that is not the name of a folder.
+    """
+    if not os.path.isdir(results):  # not Path.is_dir, to which a name that is too long is an error
+        raise BenchError(
+            f"results folder {results} does not exist; run a study first or give another --results"
+        )
+    records = []
+    skipped = []
+    for path in _paths(results, study):
+        try:
+            record = read(path)
+        except BenchError as error:
+            skipped.append(str(error))
+            continue
+        if (record.run_id, record.study) == (path.stem, path.parent.name):
+            records.append(record)
+        else:
+            holds = f"holds run {record.run_id!r} of study {record.study!r}"
+            skipped.append(one_line(f"{path}: {holds}; file and folder must carry these names"))
+    return records, skipped
+
+
+def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
+    """Return what `load` does, without what `ue-bench speed` measured."""
+    records, skipped = load(results, study)
+    return [record for record in records if isinstance(record, Record)], skipped
+
+
+def _paths(results: Path, study: str | None) -> list[Path]:
+    """Return the files of records, sorted by study and id."""
+    if study is None:
+        folders = list(results.iterdir())
+    elif study in ("", "..") or "\0" in study or Path(study).name != study:
+        raise BenchError(f"study {study!r} was given; it is the name of a folder in {results}")
+    else:
+        folders = [results / study]
+    paths: list[Path] = []
+    for folder in folders:
+        if os.path.isdir(folder):
+            paths.extend(folder.glob("*.json"))
+    return sorted(paths)
