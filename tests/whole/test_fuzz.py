@@ -17,8 +17,9 @@ from fuzzing import cases, json_like, numbers, ran, scalars, texts
 from hypothesis import strategies as st
 
 from ue_bench import RunConfig, UnifiedEmbedding, data
-from ue_bench.cli.options import parse_lookups, parse_options
+from ue_bench.cli.options import parse_knobs
 from ue_bench.cli.units import parse_bytes
+from ue_bench.config.lookups import parse_lookups
 from ue_bench.errors import BenchError, one_line
 from ue_bench.features import Feature
 from ue_bench.hashing import FEW, hash_rows
@@ -244,7 +245,7 @@ VALUES = (
 )
 def test_knobs_are_json_or_refused(given):
     try:
-        options = parse_options(["".join(parts) for parts in given])
+        options = parse_knobs(["".join(parts) for parts in given])
     except BenchError as error:
         return told_in_a_line(error)
     check_config({"options": options})

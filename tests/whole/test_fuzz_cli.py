@@ -1,6 +1,7 @@
 """Whatever is typed, a command ends with 0, 1 or 2 as documented, and never with a traceback. Nothing is trained here."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import fake_records as fake
 import movielens_files as official
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ue_bench import record
 from ue_bench.cli import main
-from ue_bench.cli.options import OPTIONS
+from ue_bench.config import SETTINGS, RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.prose import refresh
@@ -89,13 +90,9 @@ words = st.one_of(
 # what a table's sizes may be: small, or larger than any memory; nothing that would be tried
 HUGE = ["1" + "0" * 12, "9" * 18, str(2**63), "9" * 30, "9" * 5000, "1e3"]
 sizes = st.integers(-3, 40).map(str) | st.sampled_from(HUGE)
-NAMES = [name for name, _, _ in OPTIONS if name != "diagnose"]
-SIZES = {name for name, kind, _ in OPTIONS if kind is int} | {
-    "budget",
-    "lookups",
-    "batch_size",
-    "patience",
-}
+NAMES = [name for name, known in SETTINGS.items() if known.help and name != "diagnose"]
+SIZES = {name for name, kind in get_type_hints(RunConfig).items() if kind in (int, int | None)}
+SIZES |= {"lookups"}
 
 
 @st.composite

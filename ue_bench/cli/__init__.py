@@ -11,6 +11,4 @@ from ue_bench.cli import (  # each adds its commands to `main`
 )
 from ue_bench.cli.group import main
 
-completion.know_values()  # of all the commands
-
 __all__ = ["advise", "completion", "listing", "main", "results", "run", "speed", "study"]

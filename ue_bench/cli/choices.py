@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ue_bench.config import CHOICES
 from ue_bench.study import names as studies
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,19 +38,13 @@ def cases() -> list[str]:
     return sorted(_keys(ROOT / "speed/suite.py", "CASES"))
 
 
-def of(field: str) -> Callable[[], list[str]]:
-    """What a field of a run's configuration may be."""
-    return lambda: list(CHOICES[field])
-
-
-FOUND: dict[str, Callable[[], list[str]]] = {
+LISTS: dict[str, Callable[[], list[str]]] = {
     "strategy": strategies,
     "dataset": datasets,
     "study": studies,
     "case": cases,
     "features": lambda: ["base", "wide"],
     "listing": lambda: ["datasets", "strategies", "studies"],
-    **{field: of(field) for field in CHOICES},
 }
 
 

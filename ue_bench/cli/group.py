@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.errors import BenchError
 from ue_bench.version import __version__
@@ -82,6 +83,7 @@ def shared(*names: str) -> Callable[[Any], Any]:
         ),
         "columns": click.option(
             "--features",
+            type=Name("features"),
             default=None,
             metavar="NAMES",
             help="Of a table: columns to embed, separated by commas; crosses a*b are what wide adds.",

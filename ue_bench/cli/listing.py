@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.names import Name
 from ue_bench.errors import one_line, unknown
 
 
@@ -16,6 +17,7 @@ from ue_bench.errors import one_line, unknown
 )
 @click.option(
     "--dataset",
+    type=Name("dataset"),
     default="ml-100k",
     show_default=True,
     help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
@@ -63,7 +65,7 @@ def check_strategy(path: Path) -> None:
 
 
 @main.command("list", epilog="Example: ue-bench list strategies --json")
-@click.argument("what", metavar="strategies|studies|datasets")
+@click.argument("what", metavar="strategies|studies|datasets", type=Name("listing"))
 @click.option(
     "--markdown", is_flag=True, help="Strategies only: the page with the formula of each."
 )

@@ -9,11 +9,14 @@ import click
 
 from ue_bench.cli.group import PUBLISHED, load_plugins, main, shared, tell_left_out
 from ue_bench.cli.listing import strategies
+from ue_bench.cli.names import Name
 from ue_bench.errors import BenchError, one_line
 
 
 @main.command(epilog="Example: ue-bench report --results results/published --out report")
-@click.option("--study", "only", default=None, help="Report on this study alone.")
+@click.option(
+    "--study", "only", type=Name("study"), default=None, help="Report on this study alone."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -65,9 +68,9 @@ def report(
 @main.command(
     epilog='Example: ue-bench compare unified "per_feature 2×8 (sqrt)" --results results/published'
 )
-@click.argument("one")
-@click.argument("other")
-@click.option("--study", "only", default=None, help="In this study alone.")
+@click.argument("one", type=Name("strategy"))
+@click.argument("other", type=Name("strategy"))
+@click.option("--study", "only", type=Name("study"), default=None, help="In this study alone.")
 @shared("results", "json")
 def compare(one: str, other: str, only: str | None, results: Path, as_json: bool) -> None:
     """Two strategies, or arms by their label in the report, paired over seeds: is ONE better than OTHER?"""

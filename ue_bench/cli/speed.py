@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from ue_bench.cli.group import main, shared
+from ue_bench.cli.names import Name
 
 
 @main.command(epilog="Example: ue-bench speed forward hashing --quick")
-@click.argument("cases", nargs=-1)
+@click.argument("cases", nargs=-1, type=Name("case"))
 @click.option(
     "--quick", is_flag=True, help="Fewer repeats and smaller sizes, with a folder of its own."
 )

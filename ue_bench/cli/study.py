@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, shared, tell_left_out
+from ue_bench.cli.names import Name
 from ue_bench.errors import BenchError, one_line
 
 
 @main.command(epilog="Example: ue-bench study table_size --workers 2")
-@click.argument("name", metavar="NAME|PATH.py")
+@click.argument("name", metavar="NAME|PATH.py", type=Name("study", files=True))
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option(
     "--workers",
@@ -24,7 +25,10 @@ from ue_bench.errors import BenchError, one_line
 )
 @shared("time_limit")
 @click.option(
-    "--dataset", default=None, help="Run the study on this data set, or table, instead of its own."
+    "--dataset",
+    type=Name("dataset"),
+    default=None,
+    help="Run the study on this data set, or table, instead of its own.",
 )
 @shared("target", "columns", "time", "numeric", "entities")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
@@ -98,6 +102,7 @@ def study(
 @click.option(
     "--study",
     "name",
+    type=Name("study", files=True),
     required=True,
     metavar="NAME|PATH.py",
     help="Which study; see: ue-bench list studies.",
@@ -105,7 +110,10 @@ def study(
 @shared("storage")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the study's seeds.")
 @click.option(
-    "--dataset", default=None, help="Run the study on this data set, or table, instead of its own."
+    "--dataset",
+    type=Name("dataset"),
+    default=None,
+    help="Run the study on this data set, or table, instead of its own.",
 )
 @shared("target", "columns", "time", "numeric", "entities")
 @click.option("--quick", is_flag=True, help="The study's short form, with a folder of its own.")
@@ -166,7 +174,7 @@ def worker(
     epilog="Example: ue-bench pull --study table_size --storage postgresql://ue@db.example/ue"
 )
 @shared("storage")
-@click.option("--study", "only", default=None, help="This study alone.")
+@click.option("--study", "only", type=Name("study"), default=None, help="This study alone.")
 @shared("results")
 def pull(storage: str, only: str | None, results: Path) -> None:
     """Write the records that workers left in a storage into the results folder. A good run's file that is there stays."""
