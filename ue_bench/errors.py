@@ -1,13 +1,14 @@
-"""The one exception of ours: bad input or a bad configuration, told in one line. Everything else is a bug and crashes."""
+"""The exceptions of bad input. Everything else that is raised is a bug, and crashes."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class BenchError(Exception):
-    """Raised on purpose. The message says what, what was given, what is allowed and what to do.
+    """Input or a configuration is wrong. The message is one line.
 
-    The command line prints it without a traceback and exits with code 2; a study stores it in a failed record.
+    It says what is wrong, what was given, what is allowed and what to do. The command line prints
+    it without a traceback and exits with code 2; a study keeps it in the record of a failed run.
     """
 
     def __str__(self) -> str:
@@ -15,34 +16,37 @@ class BenchError(Exception):
 
 
 class BudgetError(BenchError):
-    """A budget that a strategy cannot work with, and the least above it that it can (where there is none: the most below it).
+    """The budget does not work. works: the nearest budget that does.
 
-    A study keeps it as an answer.
-
-    why: completes `a budget of N bytes ...`. works: bytes.
+    A study keeps this as an answer. why: completes "a budget of N bytes ...". Sizes are in bytes.
     """
 
     def __init__(self, name: str, budget: int, why: str, works: int) -> None:
-        turn = "raise it to at least" if works > budget else "lower it to"
-        super().__init__(f"{name}: a budget of {budget:,} bytes {why}; {turn} {works:,}")
-        self.why, self.works = why, works
+        advice = "raise it to at least" if works > budget else "lower it to"
+        super().__init__(f"{name}: a budget of {budget:,} bytes {why}; {advice} {works:,}")
+        self.why = why
+        self.works = works
 
 
 def one_line(text: str) -> str:
-    """`text` as a terminal and a page can show it: what is no visible character stands as its escape (a newline as ``\\n``).
+    """Return `text` with every character that is not visible written as its escape.
 
-    A name from a file may hold a line end, a command to the terminal, a mark that turns the reading direction, half a character.
+    A name from a file may hold a line end, a command to the terminal, a mark that turns the
+    direction of reading, or half a character.
     """
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:
-    """The error for a name that does not exist, with the nearest one that does."""
+    """Return the error for a name that does not exist, with the nearest name that does."""
     names = sorted(allowed)
-    near = get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    hint = ""
+    for nearest in get_close_matches(str(given), names, n=1, cutoff=0.5):
+        hint = f" (did you mean {nearest!r}?)"
     return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {', '.join(names) or 'none'}")

@@ -61,80 +61,83 @@ def main() -> None:
     """
 
 
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "results": click.option(
+        "--results",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=LOCAL,
+        show_default=True,
+        help="Folder of the records.",
+    ),
+    "data_dir": click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Folder or zip with the data set in its official layout, instead of cache and "
+        "download; folder of a table's files.",
+    ),
+    "target": click.option(
+        "--target", default=None, metavar="COLUMN", help="Of a table: the column to predict."
+    ),
+    "columns": click.option(
+        "--features",
+        type=Name("features"),
+        default=None,
+        metavar="NAMES",
+        help="Of a table: columns to embed, separated by commas; crosses a*b are what wide adds.",
+    ),
+    "time": click.option(
+        "--time",
+        default=None,
+        metavar="COLUMN",
+        help="Of a table: the column that orders its rows.",
+    ),
+    "numeric": click.option(
+        "--numeric",
+        default=None,
+        metavar="NAMES",
+        help="Of a table: features to round to two digits though their values are whole.",
+    ),
+    "entities": click.option(
+        "--entities",
+        default=None,
+        metavar="USER,ITEM",
+        help="Of a table: the features that are user and item.  [default: those of most values]",
+    ),
+    "plugins": click.option(
+        "--plugin",
+        "plugins",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="A Python file with more strategies; repeatable.",
+    ),
+    "storage": click.option(
+        "--storage",
+        required=True,
+        envvar="UE_BENCH_STORAGE",
+        metavar="URL",
+        help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
+        "may be set as UE_BENCH_STORAGE instead.",
+    ),
+    "time_limit": click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        default=None,
+        metavar="SECONDS",
+        help="End a run that takes longer: it fails, and the study goes on.  [default: none]",
+    ),
+    "json": click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON alone on standard output."
+    ),
+}
+
+
 def shared(*names: str) -> Callable[[Any], Any]:
-    """Options that several commands have."""
-    options = {
-        "results": click.option(
-            "--results",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=LOCAL,
-            show_default=True,
-            help="Folder of the records.",
-        ),
-        "data_dir": click.option(
-            "--data-dir",
-            type=click.Path(path_type=Path),
-            default=None,
-            help="Folder or zip with the data set in its official layout, instead of cache and download; "
-            "folder of a table's files.",
-        ),
-        "target": click.option(
-            "--target", default=None, metavar="COLUMN", help="Of a table: the column to predict."
-        ),
-        "columns": click.option(
-            "--features",
-            type=Name("features"),
-            default=None,
-            metavar="NAMES",
-            help="Of a table: columns to embed, separated by commas; crosses a*b are what wide adds.",
-        ),
-        "time": click.option(
-            "--time",
-            default=None,
-            metavar="COLUMN",
-            help="Of a table: the column that orders its rows.",
-        ),
-        "numeric": click.option(
-            "--numeric",
-            default=None,
-            metavar="NAMES",
-            help="Of a table: features to round to two digits though their values are whole.",
-        ),
-        "entities": click.option(
-            "--entities",
-            default=None,
-            metavar="USER,ITEM",
-            help="Of a table: the features that are user and item.  [default: those of most values]",
-        ),
-        "plugins": click.option(
-            "--plugin",
-            "plugins",
-            type=click.Path(path_type=Path),
-            multiple=True,
-            help="A Python file with more strategies; repeatable.",
-        ),
-        "storage": click.option(
-            "--storage",
-            required=True,
-            envvar="UE_BENCH_STORAGE",
-            metavar="URL",
-            help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; may be set as UE_BENCH_STORAGE instead.",
-        ),
-        "time_limit": click.option(
-            "--time-limit",
-            type=click.FloatRange(min=0, min_open=True),
-            default=None,
-            metavar="SECONDS",
-            help="End a run that takes longer: it fails, and the study goes on.  [default: none]",
-        ),
-        "json": click.option(
-            "--json", "as_json", is_flag=True, help="Print JSON alone on standard output."
-        ),
-    }
+    """Return a decorator that adds the options of these names, which several commands have."""
 
     def decorate(command: Any) -> Any:
         for name in reversed(names):
-            command = options[name](command)
+            command = OPTIONS[name](command)
         return command
 
     return decorate

@@ -1,4 +1,7 @@
-"""One command at a time in a study's folder. Reading needs no leave: a record that is there is whole."""
+"""The lock of a study's folder: one command at a time writes in it.
+
+Reading needs no lock: a record that is there is whole.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,28 +16,31 @@ LOCK = ".lock"
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; what commands that were ended left half-written is removed, before and after.
+    """Hold `folder` for this process, and remove what interrupted commands left half-written.
 
-    The lock is the system's and ends with the process, however that ends; a lock file that stays behind holds nobody up.
-    Raises BenchError when another command holds the folder.
+    The lock is the system's and ends with the process, however that ends; a lock file that is left
+    behind locks nobody out. Raises BenchError when another command holds the folder.
     """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise BenchError(
-            f"{folder}: another command works in this folder; wait until it ends, or end it, or give another --results"
+            f"{folder}: another command works in this folder; "
+            "wait until it ends, or end it, or give another --results"
         ) from error
     except OSError as error:
         raise BenchError(
-            f"cannot lock {folder}: {error.strerror or error}; choose another folder or free the space"
+            f"cannot lock {folder}: {error.strerror or error}; "
+            "choose another folder or free the space"
         ) from error
     try:
         sweep(folder)
         yield
     finally:
         sweep(folder)
-        (folder / LOCK).unlink(missing_ok=True)  # while it is held: who comes after makes one anew
+        # removed while it is held: the next command makes a new file
+        (folder / LOCK).unlink(missing_ok=True)
         lock.release()
 
 
