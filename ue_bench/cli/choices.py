@@ -20,17 +20,9 @@ def strategies() -> list[str]:
 
 
 def datasets() -> list[str]:
-    calls = (node for node in _nodes(ROOT / "data/catalog.py") if isinstance(node, ast.Call))
-    named = (
-        call.args[0]
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "DatasetInfo" and call.args
-    )
-    return sorted(
-        first.value
-        for first in named
-        if isinstance(first, ast.Constant) and isinstance(first.value, str)
-    )
+    from ue_bench.data import DATASETS
+
+    return sorted(DATASETS)
 
 
 def cases() -> list[str]:

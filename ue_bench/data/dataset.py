@@ -1,4 +1,4 @@
-"""What every data set offers, whatever its files look like: rows with a target, and features whose values are text."""
+"""What every data set offers: rows with a target, and features whose values are text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import polars as pl
 
 from ue_bench.data.coded import ABSENT, Coded, number_pairs
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import CROSS
+from ue_bench.features import CROSS, parts
 
 NAMED_SETS = ("base", "wide")
 
@@ -17,7 +17,8 @@ NAMED_SETS = ("base", "wide")
 class Dataset(ABC):
     """N rows of a target and of features.
 
-    name: as in `RunConfig.dataset`. source, checksum: where the rows came from, and what they were.
+    name: as in `RunConfig.dataset`.
+    source, checksum: where the rows came from, and the checksum of the files.
     """
 
     name: str
@@ -27,42 +28,47 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def features(self) -> tuple[str, ...]:
-        """The features that it has, without crosses."""
+        """All single features, without crosses."""
 
     @property
     @abstractmethod
     def base(self) -> tuple[str, ...]:
-        """What the feature set `base` stands for."""
+        """The features of the set `base`."""
 
     @property
     @abstractmethod
     def wide(self) -> tuple[str, ...]:
-        """What the feature set `wide` stands for."""
+        """The features of the set `wide`."""
 
     @property
     @abstractmethod
     def entities(self) -> tuple[str, str]:
-        """(user, item): the features that trivial predictors, warm and cold slices and the temporal split by user rest on."""
+        """The features that play user and item.
+
+        Trivial predictors, warm and cold slices and the temporal split by user are based on them.
+        """
 
     @property
     def separators(self) -> Mapping[str, str]:
-        """Of each feature whose values are several at once the character between them."""
+        """The character between the values of each feature that has several values a row."""
         return {}
 
     @property
     def kinds(self) -> Mapping[str, str]:
-        """Of each feature whose raw values follow the rules of tables (`texts`) how they become text; the others are categories
-        as they are."""
+        """How the raw values of a feature become text, for features of tables (see `texts`).
+
+        The values of other features are categories as they are.
+        """
         return {}
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """Texts that stand for a missing value in the columns of `kinds` that were read as text."""
+        """Texts that stand for a missing value in columns of `kinds` that were read as text."""
         return ()
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What a record's `found` says of the rows besides."""
+        """Further entries of a record's `found`."""
         return {}
 
     @property
@@ -72,33 +78,39 @@ class Dataset(ABC):
 
     @property
     def stars(self) -> bool:
-        """Whether the target is ratings in stars, the scale that matrix factorisation was tuned on."""
+        """Whether the target is ratings in stars, the scale matrix factorisation was tuned on."""
         return False
 
     @property
     @abstractmethod
     def target(self) -> np.ndarray:
-        """What is predicted: float32 [N], finite, not to be written to."""
+        """The numbers to predict: float32 [N], finite, read-only."""
 
     @property
     @abstractmethod
     def times(self) -> np.ndarray | None:
-        """int64 [N], of which the order counts; None where rows have no time. Raises BenchError where only some have one."""
+        """Times of the rows, int64 [N], of which only the order counts; None without times.
+
+        Raises BenchError where only some rows have a time.
+        """
 
     @abstractmethod
     def single(self, feature: str) -> Coded:
-        """One of `features` as integers. For one feature always the very same arrays."""
+        """Return one of `features` as integers: for one feature, always the very same arrays."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Counts and spans, as JSON can hold them; `name`, `features` (cardinality by name), `source`, `checksum` among them."""
+        """Return counts and ranges as JSON can hold them.
+
+        `name`, `features` (cardinality by name), `source` and `checksum` are among them.
+        """
 
     @abstractmethod
     def headline(self, found: Mapping[str, Any]) -> str:
-        """What `describe` found, in one line."""
+        """Return one line about what `describe` returned."""
 
     def remark(self, feature: str) -> str:
-        """What else there is to say of a feature in one line, after a comma."""
+        """Return what else is known of a feature, to follow its line: empty, or with a comma."""
         return ""
 
     @property
@@ -106,77 +118,91 @@ class Dataset(ABC):
         return len(self.target)
 
     def feature_names(self, spec: str) -> tuple[str, ...]:
-        """The features that `spec` stands for, in its order: `base`, `wide`, or names and crosses (`a*b`) with commas between.
+        """Return the features that a text asks for, in its order.
 
-        Raises BenchError for none, for one that this data set lacks and for one that comes twice.
+        spec: `base`, `wide`, or names and crosses (`a*b`) separated by commas.
+        Raises BenchError when there are none, for an unknown one and for one that is given twice.
         """
-        if spec in NAMED_SETS:
-            names = self.base if spec == "base" else self.wide
+        if spec == "base":
+            names = self.base
+        elif spec == "wide":
+            names = self.wide
         else:
             names = tuple(name.strip() for name in spec.split(","))
-            if (
-                len(names) == 1
-                and names[0]
-                and "*" not in names[0]
-                and names[0] not in self.features
-            ):
-                raise unknown("feature", names[0], (*NAMED_SETS, *self.features))
-            if not any(names):
-                raise BenchError(
-                    f"features: none given; give {', '.join(NAMED_SETS)}, or some of {', '.join(self.features)}"
-                )
-        met: dict[tuple[str, ...], str] = {}
+            self._check_names(names)
+        first_by_parts: dict[tuple[str, ...], str] = {}
         for name in names:
-            parts = tuple(sorted(self._parts(name)))
-            if parts in met:
+            crossed = tuple(sorted(self._parts(name)))
+            if crossed in first_by_parts:
                 raise BenchError(
-                    f"features: {name!r} is given twice (first as {met[parts]!r}); leave one out"
+                    f"features: {name!r} is given twice (first as {first_by_parts[crossed]!r}); "
+                    "leave one out"
                 )
-            met[parts] = name
+            first_by_parts[crossed] = name
         return names
 
+    def _check_names(self, names: tuple[str, ...]) -> None:
+        if not any(names):
+            raise BenchError(
+                f"features: none given; give {', '.join(NAMED_SETS)}, "
+                f"or some of {', '.join(self.features)}"
+            )
+        if len(names) == 1 and "*" not in names[0] and names[0] not in self.features:
+            raise unknown("feature", names[0], (*NAMED_SETS, *self.features))
+
     def column(self, feature: str) -> pl.Series:
-        """The feature's value in each row: String [N]. A cross has its parts' values, joined by `feature.CROSS`."""
+        """Return the feature's value in each row: String [N].
+
+        A cross has the values of its parts, joined by `features.CROSS`.
+        """
         coded = self.coded(feature)
         return coded.values.gather(pl.Series(coded.codes)).alias(feature)
 
     def coded(self, feature: str) -> Coded:
-        """`column` as integers, and what makes it cheap: what a user or movie decides is looked up once for each of these.
+        """Return a feature or a cross as integers.
 
         Raises BenchError for a feature that this data set lacks.
         """
         first, *others = self._parts(feature)
-        found = self.single(first)
+        coded = self.single(first)
         for other in others:
-            found = _crossed(found, self.single(other))
-        return found
+            coded = _crossed(coded, self.single(other))
+        return coded
 
     def _parts(self, feature: str) -> list[str]:
-        parts = [part.strip() for part in feature.split("*")]
-        for part in parts:
-            if part not in self.features:
-                raise unknown("feature", part, self.features)
-        if len(set(parts)) != len(parts):
+        names = parts(feature)
+        for name in names:
+            if name not in self.features:
+                raise unknown("feature", name, self.features)
+        if len(set(names)) != len(names):
             raise BenchError(
                 f"feature {feature!r} crosses a feature with itself; cross different ones"
             )
-        return parts
+        return names
 
 
-def _crossed(one: Coded, other: Coded) -> Coded:
-    """A cross of two features; of two attributes of the same users or movies, once for each of these."""
-    same = one.rows is other.rows
-    used = one.of != ABSENT
-    left, right = (one.of[used], other.of[used]) if same else (one.codes, other.codes)
-    codes, of_left, of_right = number_pairs(left, right, len(other.values))
+def _crossed(left: Coded, right: Coded) -> Coded:
+    """Cross two columns: attributes of the same owners once an owner, others once a row."""
+    if left.owners is not right.owners:
+        codes, values = _pairs(left.codes, left.values, right.codes, right.values)
+        return Coded(codes, np.arange(len(values), dtype=np.int32), values)
+    used = left.owner_codes != ABSENT
+    codes, values = _pairs(
+        left.owner_codes[used], left.values, right.owner_codes[used], right.values
+    )
+    owner_codes = np.full(len(used), ABSENT, np.int32)
+    owner_codes[used] = codes
+    return Coded(left.owners, owner_codes, values)
+
+
+def _pairs(
+    left: np.ndarray, left_values: pl.Series, right: np.ndarray, right_values: pl.Series
+) -> tuple[np.ndarray, pl.Series]:
+    """Return the codes of pairs, and the text of each distinct pair."""
+    codes, pair_left, pair_right = number_pairs(left, right, len(right_values))
     joined = pl.concat_str(
-        one.values.gather(pl.Series(of_left)),
-        other.values.gather(pl.Series(of_right)),
+        left_values.gather(pl.Series(pair_left)),
+        right_values.gather(pl.Series(pair_right)),
         separator=CROSS,
     )
-    values = pl.select(joined).to_series()
-    if not same:
-        return Coded(codes, np.arange(len(values), dtype=np.int32), values)
-    of = np.full(len(used), ABSENT, np.int32)
-    of[used] = codes
-    return Coded(one.rows, of, values)
+    return codes, pl.select(joined).to_series()

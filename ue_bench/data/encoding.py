@@ -1,12 +1,12 @@
 """From raw values to integer codes: a value that training has seen has a code below `n_seen`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import numpy as np
 
-from ue_bench.data.coded import Coded, chunks, take
+from ue_bench.data.coded import ABSENT, Coded, chunks, spread, take
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.multi_valued_features import with_bags
 from ue_bench.data.splitting import TRAIN, UNUSED
@@ -18,13 +18,15 @@ from ue_bench.features import Feature
 class Encoded:
     """The rows of a split that are used (N' of them, in file order) as numbers.
 
-    features: F of them; `values` is a polars String Series: those seen in training first, in order of first appearance
-    there, then the others, in order of first appearance. A Series takes Python integers as index, not numpy's.
-    codes: int32 [N', F], positions in these values, or numbers of bags of them; a column is whole in memory.
-    ratings: the target, float32 [N'], not to be written to.
+    features: F features. `values` is a polars Series of String: the values seen in training in
+    order of first appearance there, then the others in order of first appearance. A Series takes
+    Python integers as index, not numpy's.
+    codes: int32 [N', F], positions in these values, or numbers of bags of them; each column is
+    contiguous in memory.
+    ratings: the target, float32 [N'], read-only.
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
-    user, item: int32 [N'], the row's two entities (`Dataset.entities`), numbered in the same manner whichever features are used;
-    where these are features, the very columns of `codes`.
+    user, item: int32 [N'], the two entities of the row (`Dataset.entities`), numbered in the same
+    way whichever features are used; columns of `codes` where the entities are features.
     user_seen, item_seen: bool [N'], whether these occur in training.
     """
 
@@ -47,9 +49,11 @@ def encode(
 ) -> Encoded:
     """Encode the rows whose part is not 3.
 
-    features: names from `Dataset.feature_names`. parts: uint8 [N] from `split`. target: float32 [N]; None: the ratings.
-    separators: of multi-valued features, as in `bags.with_bags`.
-    Raises BenchError for a feature that the data set lacks, for none, and for parts that do not fit the rows.
+    features: names from `Dataset.feature_names`. parts: uint8 [N] from `split`.
+    target: float32 [N]; None: the data set's. separators: of multi-valued features, as in
+    `with_bags`.
+    Raises BenchError without features, for a feature that the data set lacks, and for parts of
+    another number of rows.
     """
     if not features:
         raise BenchError("features: none given; a row needs at least one")
@@ -57,76 +61,117 @@ def encode(
         raise BenchError(
             f"parts has shape {parts.shape}, but {dataset.name} has {dataset.n_rows} {dataset.unit}"
         )
-    kept = None if (parts != UNUSED).all() else parts != UNUSED
-    ratings = _kept(dataset.target if target is None else target, kept)
-    parts = _kept(parts, kept)
-    # what holds for users and movies, for their attributes too; the data set keeps these arrays, so that no other has their id
-    met = {
-        id(coded.rows): _met(coded, kept, parts) for coded in map(dataset.coded, dataset.entities)
-    }
-
-    def number(name: str, out: np.ndarray | None = None) -> tuple[Feature, np.ndarray]:
-        coded = dataset.coded(name)
-        found = met[id(coded.rows)] if id(coded.rows) in met else _met(coded, kept, parts)
-        return _seen_first(name, coded, _kept(coded.rows, kept), found, out)
-
-    codes = np.empty(
-        (len(parts), len(features)), np.int32, order="F"
-    )  # a column is whole in memory: `user` and `item` are two
-    done = {name: number(name, codes[:, column]) for column, name in enumerate(features)}
-    (users, user), (items, item) = (done.get(name) or number(name) for name in dataset.entities)
+    if target is None:
+        target = dataset.target
+    rows = _UsedRows(dataset, parts)
+    codes = np.empty((len(rows.parts), len(features)), np.int32, order="F")
+    encoded = {}
+    for index, name in enumerate(features):
+        encoded[name] = rows.encode(name, codes[:, index])
+    for name in dataset.entities:
+        if name not in encoded:
+            encoded[name] = rows.encode(name)
+    user_feature, user = encoded[dataset.entities[0]]
+    item_feature, item = encoded[dataset.entities[1]]
     return Encoded(
-        features=tuple(with_bags(done[name][0], separators or {}) for name in features),
+        features=tuple(with_bags(encoded[name][0], separators or {}) for name in features),
         codes=codes,
-        ratings=ratings,
-        parts=parts,
+        ratings=rows.used(target),
+        parts=rows.parts,
         user=user,
         item=item,
-        user_seen=user < users.n_seen,
-        item_seen=item < items.n_seen,
+        user_seen=user < user_feature.n_seen,
+        item_seen=item < item_feature.n_seen,
     )
 
 
-class _Met(NamedTuple):
-    """Of every number in `Coded.rows`. first: its first row, plus N where training has it not; 2 N where no row has it.
-    trained: how many training rows have it. int64 [K] both."""
+class _UsedRows:
+    """The rows of a data set whose part is not 3, and where their users and items appear."""
+
+    def __init__(self, dataset: Dataset, parts: np.ndarray) -> None:
+        self.dataset = dataset
+        self._kept = None if (parts != UNUSED).all() else parts != UNUSED
+        self.parts = self.used(parts)
+        # The appearances of users and items hold for their attributes too, which share the array
+        # of owners. The data set keeps these arrays, so that no other array has their id.
+        self._appearances: dict[int, _Appearances] = {}
+        for name in dataset.entities:
+            coded = dataset.coded(name)
+            self._appearances[id(coded.owners)] = self._appearances_of(coded)
+
+    def used(self, column: np.ndarray) -> np.ndarray:
+        """Return the entries of a column [N] in the rows that are used."""
+        return column if self._kept is None else column[self._kept]
+
+    def encode(self, name: str, out: np.ndarray | None = None) -> tuple[Feature, np.ndarray]:
+        """Return a feature and its codes in the rows, which go into `out` where it is given."""
+        coded = self.dataset.coded(name)
+        appearances = self._appearances.get(id(coded.owners))
+        if appearances is None:
+            appearances = self._appearances_of(coded)
+        feature, new_codes = _seen_first(name, coded, appearances, len(self.parts))
+        return feature, take(spread(new_codes, coded.owner_codes), self.used(coded.owners), out)
+
+    def _appearances_of(self, coded: Coded) -> "_Appearances":
+        return _find_appearances(self.used(coded.owners), len(coded.owner_codes), self.parts)
+
+
+class _Appearances(NamedTuple):
+    """Where each of K owners appears in N' rows.
+
+    first: the first row that has it; plus N' for an owner that training has not seen; 2 N' for one
+    that no row has. trained: number of training rows that have it. Both int64 [K].
+    """
 
     first: np.ndarray
     trained: np.ndarray
 
 
-def _met(coded: Coded, kept: np.ndarray | None, parts: np.ndarray) -> _Met:
-    rows, n, size = _kept(coded.rows, kept), len(parts), len(coded.of)
-    first, trained = np.full(size, 2 * n, np.int64), np.zeros(size, np.int64)
-    for chosen, before in ((parts != TRAIN, n), (parts == TRAIN, 0)):
-        for part in reversed(list(chunks(n, least=size))):
-            # of several assignments to one place numpy keeps the last: written backwards, the first appearance stays
-            places = np.flatnonzero(chosen[part])[::-1]
-            numbers = rows[part][places]
-            first[numbers] = places + (part.start + before)
-            if not before:
-                trained += np.bincount(numbers, minlength=size)
-    return _Met(first, trained)
+def _find_appearances(owners: np.ndarray, n_owners: int, parts: np.ndarray) -> _Appearances:
+    n_rows = len(parts)
+    first = np.full(n_owners, 2 * n_rows, np.int64)
+    trained = np.zeros(n_owners, np.int64)
+    for rows, row_owners in _backwards(owners, parts != TRAIN, n_owners):
+        first[row_owners] = rows + n_rows
+    for rows, row_owners in _backwards(owners, parts == TRAIN, n_owners):
+        first[row_owners] = rows
+        trained += np.bincount(row_owners, minlength=n_owners)
+    return _Appearances(first, trained)
 
 
-def _kept(column: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
-    return column if kept is None else column[kept]
+def _backwards(
+    owners: np.ndarray, chosen: np.ndarray, least: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the chosen rows and their owners, the last rows first.
+
+    Of several assignments to one place numpy keeps the last, so that the first appearance stays.
+    """
+    for part in reversed(list(chunks(len(owners), least=least))):
+        rows = np.flatnonzero(chosen[part])[::-1]
+        yield rows + part.start, owners[part][rows]
 
 
 def _seen_first(
-    name: str, coded: Coded, rows: np.ndarray, met: _Met, out: np.ndarray | None
+    name: str, coded: Coded, appearances: _Appearances, n_rows: int
 ) -> tuple[Feature, np.ndarray]:
-    """Renumber by first appearance, training first; codes go into `out` where it is given. Values in no kept row are dropped."""
-    absent, size = 2 * len(rows), len(coded.values)
-    first = np.full(size, absent, np.int64)
-    np.minimum.at(first, coded.of, met.first)
-    count = np.zeros(size, np.int64)
-    np.add.at(count, coded.of, met.trained)
-    by_appearance = np.argsort(first, kind="stable")[: int((first < absent).sum())]
-    new = np.empty(size, np.int32)
-    new[by_appearance] = np.arange(len(by_appearance))
-    n_seen = int((first < len(rows)).sum())
+    """Renumber values by first appearance, those of training first; drop those in no used row.
+
+    Returns the feature, and the new code of each of `coded.values`: int32.
+    """
+    n_values = len(coded.values)
+    nowhere = 2 * n_rows
+    has_value = coded.owner_codes != ABSENT
+    owner_codes = coded.owner_codes[has_value]
+    first = np.full(n_values, nowhere, np.int64)
+    np.minimum.at(first, owner_codes, appearances.first[has_value])
+    trained = np.zeros(n_values, np.int64)
+    np.add.at(trained, owner_codes, appearances.trained[has_value])
+
+    n_used = int((first < nowhere).sum())
+    n_seen = int((first < n_rows).sum())
+    by_appearance = np.argsort(first, kind="stable")[:n_used]
+    new_codes = np.zeros(n_values, np.int32)
+    new_codes[by_appearance] = np.arange(n_used)
     values = cast(Sequence[str], coded.values.gather(by_appearance).alias(name))
-    return Feature(name, values, n_seen, count[by_appearance[:n_seen]].tolist()), take(
-        new[coded.of], rows, out
-    )
+    counts = trained[by_appearance[:n_seen]].tolist()
+    return Feature(name, values, n_seen, counts), new_codes

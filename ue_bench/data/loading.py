@@ -1,19 +1,23 @@
-"""From the name of a data set, and what defines it where it is a table, to its rows."""
+"""From the name of a data set, or the definition of a table, to its rows."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ue_bench.data.checksums import checksum_beside
 from ue_bench.data.dataset import Dataset
-from ue_bench.data.fetch import locate_files
 from ue_bench.data.movielens.layouts import parse
+from ue_bench.data.movielens.locate import locate_files
 from ue_bench.data.movielens.movielens import MovieLens
+from ue_bench.data.reading import reason_of
 from ue_bench.data.synthetic import WORLDS, plant
 from ue_bench.data.table.builtin import TABLES
 from ue_bench.data.table.definition import Definition
 from ue_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from ue_bench.data.table.table_files import TableFiles
 
 
 def load(
@@ -23,57 +27,88 @@ def load(
     *,
     cache: Path | None = None,
 ) -> Dataset:
-    """Find and parse a data set (arguments as in `locate_files`), make a planted one, or read a table.
+    """Find and read a data set: MovieLens, a planted world or a table.
 
-    table: what `Definition.to_dict` gives; `data_dir` is then the folder of its files, and `name` a name and nothing else.
-    Raises BenchError for what is not there, or bad, for a place to read a planted one from, and for a table whose content has not
-    the checksum that it had.
+    name, data_dir, cache: as in `locate_files`.
+    table: what `Definition.to_dict` returns; `data_dir` is then the folder of the table's files,
+    and `name` only a name.
+    Raises BenchError for files that are missing or bad, for a `data_dir` of a planted world, and
+    for a table whose content has changed.
     """
     if table is not None:
-        from ue_bench.data.table.table import TableDataset
-        from ue_bench.data.table.tabular import find  # loads pyarrow, which no other data set needs
-
-        definition = Definition.from_dict(table)
-        return TableDataset(name, definition, find(_folder(data_dir), definition.files))
+        return _load_table(name, data_dir, Definition.from_dict(table))
     if name in WORLDS:
-        if data_dir is not None:
-            raise BenchError(
-                f"data set {name!r} is made and has no files; leave --data-dir out ({str(data_dir)[:200]} was given)"
-            )
-        made = plant(name)
-        return MovieLens(name, *made.frames, source="planted", checksum=made.checksum)
+        return _load_planted(name, data_dir)
     if name in TABLES:
-        from ue_bench.data.table.table import TableDataset
-
-        built_in = TABLES[name]
-        return TableDataset(
-            name, built_in.definition, built_in.files(data_dir, cache), built_in.source
-        )
+        return _load_built_in(name, data_dir, cache)
     files = locate_files(name, data_dir, cache)
-    with ThreadPoolExecutor(1) as beside:
-        checksum = beside.submit(lambda: files.checksum)  # hashing leaves the interpreter free
+    with checksum_beside(files) as checksum:
         ratings, users, items = parse(files)
-    return MovieLens(name, ratings, users, items, source=files.source, checksum=checksum.result())
+    return MovieLens(
+        name=name,
+        ratings=ratings,
+        users=users,
+        items=items,
+        source=files.source,
+        checksum=checksum.result(),
+    )
 
 
 def define(definition: Definition, data_dir: Path | None) -> dict[str, Any]:
-    """`RunConfig.table` of a table in the folder `data_dir`: with the checksum of its content, so that ids follow the data.
+    """Return the value of `RunConfig.table` for a table in the folder `data_dir`.
 
-    Raises BenchError for files that are not there, a column that they lack, and content that has not the checksum that is given.
+    It has the checksum of the content, so that the ids of runs follow the data.
+    Raises BenchError for missing files, a missing column, and content of another checksum than the
+    definition's.
     """
-    from ue_bench.data.table.tabular import find
-
-    files = find(_folder(data_dir), definition.files)
+    files = _table_files(definition, data_dir)
     files.require(definition.columns)
     if definition.checksum not in (None, files.checksum):
         raise BenchError(
-            f"{definition.files}: its content is {files.checksum}, but {definition.checksum} was asked for"
+            f"{definition.files}: its content is {files.checksum}, but {definition.checksum} was "
+            "asked for; get the original files, or leave the checksum out"
         )
     return replace(definition, checksum=files.checksum).to_dict()
 
 
-def _folder(data_dir: Path | None) -> Path:
+def _load_planted(name: str, data_dir: Path | None) -> Dataset:
+    if data_dir is not None:
+        raise BenchError(
+            f"data set {name!r} is made and has no files; "
+            f"leave --data-dir out ({str(data_dir)[:200]} was given)"
+        )
+    frames, checksum = plant(name)
+    return MovieLens(
+        name=name,
+        ratings=frames.ratings,
+        users=frames.users,
+        items=frames.items,
+        source="planted",
+        checksum=checksum,
+    )
+
+
+def _load_built_in(name: str, data_dir: Path | None, cache: Path | None) -> Dataset:
+    from ue_bench.data.table.table_dataset import TableDataset
+
+    built_in = TABLES[name]
+    files = built_in.find_files(data_dir, cache)
+    return TableDataset(name, built_in.definition, files, built_in.source)
+
+
+def _load_table(name: str, data_dir: Path | None, definition: Definition) -> Dataset:
+    from ue_bench.data.table.table_dataset import TableDataset
+
+    return TableDataset(name, definition, _table_files(definition, data_dir))
+
+
+def _table_files(definition: Definition, data_dir: Path | None) -> "TableFiles":
+    from ue_bench.data.table.table_files import find  # loads pyarrow, which only tables need
+
     try:
-        return Path("." if data_dir is None else data_dir).expanduser()
+        folder = Path("." if data_dir is None else data_dir).expanduser()
     except RuntimeError as error:
-        raise BenchError(f"--data-dir {str(data_dir)[:200]} cannot be read: {error}") from error
+        raise BenchError(
+            f"--data-dir {str(data_dir)[:200]} cannot be read: {reason_of(error)}"
+        ) from error
+    return find(folder, definition.files)

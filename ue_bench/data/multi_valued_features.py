@@ -8,80 +8,83 @@ import polars as pl
 
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import CROSS, Bags, Feature
+from ue_bench.features import CROSS, Bags, Feature, needed, parts
 
 SEPARATOR = "|"  # between the values of a feature that a configuration calls multi-valued
 
 
 def multi_valued(dataset: Dataset, features: Sequence[str], asked: str | None) -> dict[str, str]:
-    """The separator of each multi-valued feature: those that the data set calls so (lists), and those that a configuration does.
+    """Return the separator of each multi-valued feature.
 
-    asked: names with commas between, or None. Raises BenchError for one that is neither among `features` nor a part of a cross
-    there, and for one given twice.
+    These are the features that the data set calls so (lists), and those that a configuration names.
+    asked: names separated by commas, or None.
+    Raises BenchError for a name that is neither among `features` nor a part of a cross there, and
+    for one that is given twice.
     """
-    own = dict(dataset.separators)
-    if asked is None:
-        return own
-    names, known = (
-        [name.strip() for name in asked.split(",")],
-        dict.fromkeys(p for name in features for p in _parts(name)),
-    )
-    for name in names:
-        if name not in known:
-            raise unknown("multi-valued feature", name, known)
-        if names.count(name) > 1:
-            raise BenchError(f"multi_valued: {name!r} is given twice; leave one out")
-    return dict.fromkeys(names, SEPARATOR) | own
+    separators: dict[str, str] = {}
+    if asked is not None:
+        names = [name.strip() for name in asked.split(",")]
+        columns = needed(features)
+        for name in names:
+            if name not in columns:
+                raise unknown("multi-valued feature", name, columns)
+            if name in separators:
+                raise BenchError(f"multi_valued: {name!r} is given twice; leave one out")
+            separators[name] = SEPARATOR
+    return separators | dict(dataset.separators)
 
 
 def with_bags(feature: Feature, separators: Mapping[str, str]) -> Feature:
-    """The feature with its texts split into single values, in order of first appearance, those seen in training still first.
+    """Return the feature with its texts split into single values.
 
-    separators: by the name of a feature, or of a part of a cross: there, each of its values is crossed with the other part's.
-    A feature without any of these is given back as it is. A value that a text has several times counts once; an empty text, or an
-    empty piece of one, is the value "".
+    The single values come in order of first appearance, so that those seen in training stay first.
+    A value that a text has several times counts once; an empty text, or an empty piece of one, is
+    the value "". In a cross, each value is crossed with the other part's.
+
+    separators: by the name of a feature, or of a part of a cross. A feature without any of these is
+    returned unchanged.
     """
-    owners = [separators.get(name) for name in _parts(feature.name)]
-    if not any(owners):
+    of_parts = [separators.get(name) for name in parts(feature.name)]
+    if not any(of_parts):
         return feature
-    columns = [str(place) for place in range(len(owners))]
-    texts = pl.Series(feature.values, dtype=pl.String)
-    parts = (
-        texts.str.splitn(CROSS, len(owners))
-        .struct.rename_fields(columns)
-        .struct.unnest()
-        .with_row_index("bag")
-    )
-    for column, separator in zip(columns, owners, strict=True):
-        if separator:
-            parts = parts.with_columns(pl.col(column).str.split(separator)).explode(column)
-    single = parts.select("bag", pl.concat_str(columns, separator=CROSS).alias("value")).unique(
-        maintain_order=True
-    )
-    numbered = single.select(pl.col("value").unique(maintain_order=True)).with_row_index("code")
-    members = (
-        single.join(numbered, on="value", how="left", maintain_order="left")["code"]
-        .to_numpy()
-        .astype(np.int64)
-    )
-    sizes = np.bincount(single["bag"].to_numpy(), minlength=len(texts))
+    bag_numbers, codes, values = _split_texts(feature.values, of_parts)
+    sizes = np.bincount(bag_numbers, minlength=len(feature.values))
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    seen = members[: offsets[feature.n_seen]]
-    n_seen = len(np.unique(seen))
-    counts = np.zeros(n_seen, np.int64)
+    in_training = codes[: offsets[feature.n_seen]]
+    n_seen = len(np.unique(in_training))
+    counts: Sequence[int] = ()
     if len(feature.counts):
-        np.add.at(
-            counts, seen, np.repeat(np.asarray(feature.counts, np.int64), sizes[: feature.n_seen])
-        )
-    values = cast(Sequence[str], numbered["value"].alias(feature.name))
+        rows = np.repeat(np.asarray(feature.counts, np.int64), sizes[: feature.n_seen])
+        rows_by_value = np.zeros(n_seen, np.int64)
+        np.add.at(rows_by_value, in_training, rows)
+        counts = rows_by_value.tolist()
     return Feature(
-        feature.name,
-        values,
-        n_seen,
-        counts.tolist() if len(feature.counts) else (),
-        Bags(offsets, members),
+        name=feature.name,
+        values=cast(Sequence[str], values.alias(feature.name)),
+        n_seen=n_seen,
+        counts=counts,
+        bags=Bags(offsets, codes),
     )
 
 
-def _parts(feature: str) -> list[str]:
-    return [part.strip() for part in feature.split("*")]
+def _split_texts(
+    texts: Sequence[str], separators: Sequence[str | None]
+) -> tuple[np.ndarray, np.ndarray, pl.Series]:
+    """Split texts into single values.
+
+    separators: of the parts of a cross, one for a plain feature; None: this part has one value.
+    Returns, for each member of each text, the number of the text and the code of the member (int64
+    [members]); and the distinct values.
+    """
+    columns = [f"part {number}" for number in range(len(separators))]
+    fields = pl.Series(texts, dtype=pl.String).str.splitn(CROSS, len(separators))
+    frame = fields.struct.rename_fields(columns).struct.unnest().with_row_index("text")
+    for column, separator in zip(columns, separators, strict=True):
+        if separator is not None:
+            frame = frame.with_columns(pl.col(column).str.split(separator)).explode(column)
+    value = pl.concat_str(columns, separator=CROSS).alias("value")
+    members = frame.select("text", value).unique(maintain_order=True)
+    values = members["value"].unique(maintain_order=True)
+    numbered = values.to_frame().with_row_index("code")
+    coded = members.join(numbered, on="value", how="left", maintain_order="left")
+    return members["text"].to_numpy(), coded["code"].to_numpy().astype(np.int64), values

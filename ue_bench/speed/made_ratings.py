@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ue_bench.data.movielens.text_lines import CSV_HEADER
+from ue_bench.data.movielens.ratings import CSV_HEADER
 from ue_bench.errors import BenchError
 
 ROWS, USERS, MOVIES = 25_000_095, 162_541, 59_047  # of ML-25M

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ue_bench.data.movielens.layouts import release_year
+from ue_bench.data.movielens.attributes import release_year
 
 FEATURES = (
     "user_id",

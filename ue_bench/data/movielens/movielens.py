@@ -12,20 +12,26 @@ from ue_bench.data.coded import Coded, number_ids, number_text, spread
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError
 
-_USER_BASE = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
-_ITEM_BASE = ("user_id", "movie_id", "release_year", "genres")
+_BASE_WITH_USERS = ("user_id", "movie_id", "gender", "age", "occupation", "zip_code")
+_BASE_WITHOUT_USERS = ("user_id", "movie_id", "release_year", "genres")
+_CROSSES_WITH_USERS = ("genres", "user_id*genres", "movie_id*occupation", "movie_id*gender")
+_CROSSES_WITHOUT_USERS = ("user_id*genres", "user_id*release_year")
 
 
 @dataclass(frozen=True, eq=False)
 class MovieLens(Dataset):
     """Ratings with what is known about users and items.
 
-    ratings: user_id, movie_id (UInt32), rating (Float32), timestamp (Int64, s); N rows in file order.
-    users: user_id first, then attributes (all String), or None where users have none. items: movie_id first, likewise.
-    source, checksum: where the files came from and what they were (`Files`); `planted`: it was made.
-    `base`: user_id, movie_id, gender, age, occupation, zip_code; where users have no attributes: user_id, movie_id,
-    release_year, genres. `wide`: base and genres, user_id*genres, movie_id*occupation, movie_id*gender; where users
-    have no attributes: base and user_id*genres, user_id*release_year.
+    ratings: user_id, movie_id (UInt32), rating (Float32), timestamp (Int64, s); N rows in file
+    order.
+    users: user_id first, then attributes (all String), or None where users have none.
+    items: movie_id first, then attributes (all String).
+    source, checksum: where the files came from, and their checksum; `planted`: made in memory.
+
+    `base`: user_id, movie_id, gender, age, occupation, zip_code; where users have no attributes:
+    user_id, movie_id, release_year, genres. `wide`: base and genres, user_id*genres,
+    movie_id*occupation, movie_id*gender; where users have no attributes: base and user_id*genres,
+    user_id*release_year.
     """
 
     name: str
@@ -54,13 +60,12 @@ class MovieLens(Dataset):
 
     @property
     def base(self) -> tuple[str, ...]:
-        return _ITEM_BASE if self.users is None else _USER_BASE
+        return _BASE_WITHOUT_USERS if self.users is None else _BASE_WITH_USERS
 
     @property
     def wide(self) -> tuple[str, ...]:
-        if self.users is None:
-            return (*_ITEM_BASE, "user_id*genres", "user_id*release_year")
-        return (*_USER_BASE, "genres", "user_id*genres", "movie_id*occupation", "movie_id*gender")
+        crosses = _CROSSES_WITHOUT_USERS if self.users is None else _CROSSES_WITH_USERS
+        return self.base + crosses
 
     @property
     def target(self) -> np.ndarray:
@@ -71,8 +76,7 @@ class MovieLens(Dataset):
         return self.ratings["timestamp"].to_numpy()
 
     def describe(self) -> dict[str, Any]:
-        """users, items and cardinalities count what occurs in the ratings."""
-        ratings, times = self.target, self.times
+        """Return counts and ranges; users, items and cardinalities count what the ratings have."""
         cardinalities = {name: len(self.coded(name).values) for name in self.features}
         return {
             "name": self.name,
@@ -80,43 +84,50 @@ class MovieLens(Dataset):
             "users": cardinalities["user_id"],
             "items": cardinalities["movie_id"],
             "features": cardinalities,
-            "rating_scale": [float(ratings.min()), float(ratings.max())],
-            "time_span": [
-                str(np.datetime64(int(t), "s").astype("datetime64[D]"))
-                for t in (times.min(), times.max())
-            ],
+            "rating_scale": [float(self.target.min()), float(self.target.max())],
+            "time_span": [_day(self.times.min()), _day(self.times.max())],
             "source": self.source,
             "checksum": self.checksum,
         }
 
     def headline(self, found: Mapping[str, Any]) -> str:
-        (low, high), (first, last) = found["rating_scale"], found["time_span"]
+        low, high = found["rating_scale"]
+        first, last = found["time_span"]
         return (
-            f"{found['name']}: {found['ratings']:,} ratings of {found['items']:,} items by {found['users']:,} users, "
-            f"{low:g} to {high:g}, {first} to {last}"
+            f"{found['name']}: {found['ratings']:,} ratings of {found['items']:,} items "
+            f"by {found['users']:,} users, {low:g} to {high:g}, {first} to {last}"
         )
 
     @cached_property
-    def _users(self) -> Coded:
+    def _coded_users(self) -> Coded:
         return number_ids(self.ratings["user_id"])
 
     @cached_property
-    def _items(self) -> Coded:
+    def _coded_items(self) -> Coded:
         return number_ids(self.ratings["movie_id"])
 
     def single(self, feature: str) -> Coded:
         if feature == "user_id":
-            return self._users
+            return self._coded_users
         if feature == "movie_id":
-            return self._items
-        of_user = self.users is not None and feature in self.users.columns
-        owner, table = (self._users, self.users) if of_user else (self._items, self.items)
-        assert table is not None  # nosec B101 # for the type checker, `of_user` implies it
+            return self._coded_items
+        if self.users is not None and feature in self.users.columns:
+            return self._attribute(self._coded_users, self.users, feature)
+        return self._attribute(self._coded_items, self.items, feature)
+
+    def _attribute(self, coded: Coded, table: pl.DataFrame, feature: str) -> Coded:
+        """Return an attribute of the owners in `coded`, whose ids are the table's first column."""
         key = table.columns[0]
-        attribute = owner.values.to_frame(key).join(
-            table.select(key, feature), on=key, how="left", maintain_order="left"
-        )
-        if attribute[feature].null_count():
+        ids = coded.values.to_frame(key)
+        attribute = ids.join(table.select(key, feature), on=key, how="left", maintain_order="left")[
+            feature
+        ]
+        if attribute.null_count():
             raise BenchError(f"{self.name}: some values of {key} in the ratings have no {feature}")
-        codes, values = number_text(attribute[feature])
-        return Coded(owner.rows, spread(codes, owner.of), values)
+        codes, values = number_text(attribute)
+        return Coded(coded.owners, spread(codes, coded.owner_codes), values)
+
+
+def _day(seconds: int) -> str:
+    """Return the date of a time in seconds since 1970: ISO 8601."""
+    return str(np.datetime64(int(seconds), "s").astype("datetime64[D]"))

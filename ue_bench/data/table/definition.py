@@ -1,17 +1,22 @@
-"""What a table is as a data set: which files, which column is predicted, which are features. Strict, and with one form."""
+"""The definition of a table as a data set: its files, its target and its features."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ue_bench.errors import BenchError, unknown
+from ue_bench.features import parts
+
+LISTS = ("features", "entities", "numeric", "wide", "missing")  # keys that hold a list of names
+REQUIRED = ("files", "target", "features")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How rows are written.
+    """How the rows of a file are written.
 
-    parquet: else it is text. quotes: whether values may stand in quotes. columns: their names, where there is no header.
+    parquet: False is text. quotes: whether values may be in quotes.
+    columns: their names, for text without a header.
     """
 
     parquet: bool = False
@@ -20,7 +25,7 @@ class Form:
     columns: tuple[str, ...] = ()
 
 
-# of the files that can be read, by the ends of their names
+# The forms of files that can be read, by the ends of their names.
 FORMS = {
     ".csv": Form(),
     ".csv.gz": Form(),
@@ -31,19 +36,32 @@ FORMS = {
 
 
 def form_of(name: str) -> Form | None:
-    """The form of a file by the end of its name, or None: it is no table."""
-    return next((form for suffix, form in FORMS.items() if name.lower().endswith(suffix)), None)
+    """Return the form of a file by the end of its name, or None for a file that is no table."""
+    for suffix, form in FORMS.items():
+        if name.lower().endswith(suffix):
+            return form
+    return None
+
+
+def is_pattern(name: str) -> bool:
+    """Return whether a file name is a pattern of several, such as `part-*.parquet`."""
+    return not set("*?[").isdisjoint(name)
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A table as `RunConfig.table` holds it. Raises BenchError for what cannot be.
+    """A table as `RunConfig.table` holds it.
 
-    files: the name of a file, or a pattern (`part-*.parquet`), without a folder. target: the column that is predicted.
-    features: the columns that are looked up, in order. time: a column that orders the rows. entities: the two features that play
-    user and item; None: the two with the most values. numeric: features that are bucketised although their values are whole.
-    wide: crosses that the feature set `wide` adds; None: those of the entities with the features of the most values.
-    missing: texts that stand for a missing value in CSV files, besides none and NaN. checksum: of the files; None: any.
+    files: the name of a file, or a pattern (`part-*.parquet`), without a folder.
+    target: the column that is predicted. features: the columns that are embedded, in order.
+    time: a column that orders the rows.
+    entities: the two features that play user and item; None: the two with the most values.
+    numeric: features that are rounded although their values are whole numbers.
+    wide: crosses that the feature set `wide` adds; None: those of the entities with the features of
+    the most values.
+    missing: texts that stand for a missing value in CSV files, besides an empty text and NaN.
+    checksum: of the files; None: any.
+    Raises BenchError for a definition that contradicts itself.
     """
 
     files: str
@@ -59,107 +77,156 @@ class Definition:
     def __post_init__(self) -> None:
         if not self.files or "/" in self.files or "\\" in self.files:
             raise BenchError(
-                f"table: files {self.files!r} must be the name of a file, or a pattern, without its folder"
+                f"table: files {self.files!r} must be the name of a file, or a pattern, "
+                "without its folder"
             )
+        self._check_features()
+        self._check_entities()
+        for cross in self.wide or ():
+            self._check_cross(cross)
+
+    def _check_features(self) -> None:
         if not self.features:
             raise BenchError("table: no feature was given; name its columns (features)")
-        for kind, names in (("feature", self.features), ("numeric feature", self.numeric)):
-            for place, name in enumerate(names):
-                if name in names[:place]:
-                    raise BenchError(f"table: the {kind} {name!r} is given twice; leave one out")
+        _check_distinct("feature", self.features)
+        _check_distinct("numeric feature", self.numeric)
         for name in self.features:
             if not name or name != name.strip() or "," in name or "*" in name:
                 raise BenchError(
-                    f"table: the column {name!r} cannot be a feature: no comma, star or space at the ends; rename it"
+                    f"table: the column {name!r} cannot be a feature: a name has no comma, no star "
+                    "and no space at its ends; rename the column"
                 )
         if self.target in self.features:
             raise BenchError(
-                f"table: {self.target!r} is the target and a feature too; leave it out of the features"
+                f"table: {self.target!r} is the target and a feature too; "
+                "leave it out of the features"
             )
-        for name in (*self.numeric, *(self.entities or ())):
+        for name in self.numeric:
             if name not in self.features:
                 raise unknown("feature", name, self.features)
-        for cross in self.wide or ():
-            parts = [part.strip() for part in cross.split("*")]
-            if len(set(parts)) < 2 or len(set(parts)) < len(parts):
-                raise BenchError(
-                    f"table: wide has {cross!r}; it must be a cross of different features: a*b"
-                )
-            for part in parts:
-                if part not in self.features:
-                    raise unknown(f"feature in {cross!r}", part, self.features)
-        if self.entities is not None and len(self.entities) != 2:
+
+    def _check_entities(self) -> None:
+        if self.entities is None:
+            return
+        for name in self.entities:
+            if name not in self.features:
+                raise unknown("feature", name, self.features)
+        if len(self.entities) != 2:
             raise BenchError(
-                f"table: {len(self.entities)} entities were given; name two features, the user's and the item's"
+                f"table: {len(self.entities)} entities were given; "
+                "name two features, the user's and the item's"
             )
+
+    def _check_cross(self, cross: str) -> None:
+        names = parts(cross)
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise BenchError(
+                f"table: wide has {cross!r}; it must be a cross of different features: a*b"
+            )
+        for name in names:
+            if name not in self.features:
+                raise unknown(f"feature in {cross!r}", name, self.features)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Definition":
-        """Inverse of `to_dict`. Raises BenchError for an unknown key, one that is missing and one of the wrong kind."""
-        names = [f.name for f in fields(cls)]
-        for name, value in given.items():
-            if name not in names:
-                raise unknown("key of a table", name, names)
-            wanted = list if name in ("features", "entities", "numeric", "wide", "missing") else str
-            if not isinstance(value, wanted) or (
-                wanted is list and not all(isinstance(one, str) for one in value)
-            ):
-                kind = "a list of names" if wanted is list else "text"
-                raise BenchError(f"table: {name} is {value!r}; it must be {kind}")
-        for name in ("files", "target", "features"):
-            if name not in given:
+        """Return the definition of which `to_dict` returned `given`.
+
+        Raises BenchError for an unknown key, a missing one, and a value of the wrong type.
+        """
+        keys = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {}
+        for key, value in given.items():
+            if key not in keys:
+                raise unknown("key of a table", key, keys)
+            values[key] = _names(key, value) if key in LISTS else _text(key, value)
+        for key in REQUIRED:
+            if key not in given:
                 raise BenchError(
-                    f"table: {name} is missing; a table needs files, target and features"
+                    f"table: {key} is missing; a table needs files, target and features"
                 )
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """What was given, as JSON can hold it; defaults are left out, so that one table has one form."""
-        values = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if getattr(self, f.name) != f.default
-        }
-        if self.numeric:  # a set: in the order of the features
-            values["numeric"] = tuple(name for name in self.features if name in self.numeric)
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-        }
+        """Return the values that are not defaults, as JSON can hold them.
+
+        Equal tables have equal values.
+        """
+        values = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value == field.default:
+                continue
+            if field.name == "numeric":  # a set, listed in the order of the features
+                value = [name for name in self.features if name in self.numeric]
+            elif field.name in LISTS:
+                value = list(value)
+            values[field.name] = value
+        return values
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read, each once."""
-        return tuple(
-            dict.fromkeys((*self.features, self.target, *([self.time] if self.time else [])))
-        )
+        columns = [*self.features, self.target]
+        if self.time is not None and self.time not in columns:
+            columns.append(self.time)
+        return tuple(columns)
+
+
+def _check_distinct(noun: str, names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise BenchError(f"table: the {noun} {name!r} is given twice; leave one out")
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise BenchError(f"table: {key} is {value!r}; it must be a list of names")
+    return tuple(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise BenchError(f"table: {key} is {value!r}; it must be text")
+    return value
 
 
 def largest(
     cardinalities: Mapping[str, int], n: int, without: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """The n features of the most values, in the order in which they are listed; of equally many the ones listed first."""
+    """Return the n features of the most values, in the order in which they are listed.
+
+    Of features with equally many values, the ones that are listed first are taken.
+    """
     names = [name for name in cardinalities if name not in without]
-    chosen = sorted(names, key=lambda name: -cardinalities[name])[:n]
+    by_size = sorted(names, key=lambda name: -cardinalities[name])
+    chosen = by_size[:n]
     return tuple(name for name in names if name in chosen)
 
 
-def entities_of(cardinalities: Mapping[str, int], rather_not: Collection[str]) -> tuple[str, str]:
-    """The two features of the most values, those of `rather_not` only where there are no two others; a single one plays both."""
-    names = [name for name in cardinalities if name not in rather_not]
-    found = largest({name: cardinalities[name] for name in names}, 2)
-    found += largest(cardinalities, 2 - len(found), found)
-    return found[0], found[-1]
+def entities_of(cardinalities: Mapping[str, int], avoided: Collection[str]) -> tuple[str, str]:
+    """Return the two features of the most values, which play user and item.
+
+    avoided: features that are taken only where there are no two others. A single feature plays
+    both.
+    """
+    preferred = {name: n for name, n in cardinalities.items() if name not in avoided}
+    chosen = largest(preferred, 2)
+    chosen += largest(cardinalities, 2 - len(chosen), chosen)
+    return chosen[0], chosen[-1]
 
 
-def crosses_of(cardinalities: Mapping[str, int], entities: tuple[str, ...]) -> tuple[str, ...]:
-    """Each entity with each of the two other features of the most values; where there are no others, the entities' own cross."""
-    entities = tuple(dict.fromkeys(entities))
+def crosses_of(cardinalities: Mapping[str, int], entities: tuple[str, str]) -> tuple[str, ...]:
+    """Return each entity crossed with each of the two other features of the most values.
+
+    Without other features, the result is the cross of the entities, or nothing where one feature
+    plays both.
+    """
+    user, item = entities
     others = largest(cardinalities, 2, entities)
+    if user == item:
+        return tuple(f"{user}*{other}" for other in others)
     if not others:
-        return ("*".join(entities),) if len(entities) == 2 else ()
-    return tuple(f"{entity}*{other}" for entity in entities for other in others)
+        return (f"{user}*{item}",)
+    of_user = [f"{user}*{other}" for other in others]
+    of_item = [f"{item}*{other}" for other in others]
+    return (*of_user, *of_item)

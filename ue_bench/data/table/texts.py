@@ -1,7 +1,9 @@
-"""The text that stands for a value of a table: by stated rules without state, so that a service in any language can do the same.
+"""The text that stands for a value of a table.
 
-Text is as it is; a whole number its decimal text; floats likewise where all of a column are whole; a truth value `true`, `false`;
-a date or time ISO 8601; a missing value no characters. Other floats, and features named as numeric, are bucketised.
+The rules have no state, so that a service in any language can follow them. Text stays as it is; a
+whole number is its decimal text, and so are floats where all of a column are whole; a truth value is
+`true` or `false`; a date or time is in ISO 8601; a missing value is the empty text. Other floats,
+and features named as numeric, are rounded to buckets.
 """
 
 from bisect import bisect_left
@@ -14,18 +16,22 @@ from ue_bench.data.table.targets import MISSING
 from ue_bench.errors import BenchError
 
 MEMBERS = "\x1e"  # joins the members of a list (ASCII record separator)
-# How the values of a column became text: as they are; as they are in a CSV file; floats as whole numbers; rounded.
-TEXT, CSV, WHOLE, BUCKET = "text", "csv", "whole", "bucket"
+# How the values of a column became text.
+TEXT = "text"  # as they are
+CSV = "csv"  # as they are in a CSV file
+WHOLE = "whole"  # floats as whole numbers
+BUCKET = "bucket"  # rounded
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf)$"
 _WHOLE = r"^[+-]?\d+$"
 _EXACT = 2.0**53  # up to here a float holds every whole number
 
 
 def bucket(value: float) -> str:
-    """`value` rounded to two significant decimal digits, in plain decimal notation without needless zeros.
+    """Return a number rounded to two significant decimal digits, in plain decimal notation.
 
-    1234 -> 1200, 0.01267 -> 0.013, -7 -> -7, 99.6 -> 100, 0 and -0 -> 0. A value exactly between two goes to the even digit:
-    125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are `inf` and `-inf`.
+    1234 -> 1200, 0.01267 -> 0.013, -7 -> -7, 99.6 -> 100, 0 and -0 -> 0. A value exactly between
+    two goes to the even digit: 125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are
+    `inf` and `-inf`.
     """
     if value in (float("inf"), float("-inf")):
         return str(value)
@@ -34,25 +40,34 @@ def bucket(value: float) -> str:
 
 
 def buckets(values: pl.Series) -> pl.Series:
-    """`bucket` of each value (Float64, none missing): String. It is monotone, and called a few times a bucket alone."""
+    """Return the `bucket` of each value: String.
+
+    values: Float64, none missing. `bucket` is monotone, so that it is called only a few times for
+    each distinct result.
+    """
     order = values.arg_sort()
     ascending: list[float] = values.gather(order).to_list()
-    texts, start = [""] * len(ascending), 0
-    while start < len(ascending):
+    texts: list[str] = []
+    while len(texts) < len(ascending):
+        start = len(texts)
         text = bucket(ascending[start])
-        end = bisect_left(ascending, True, start, key=lambda value, own=text: bucket(value) != own)  # type: ignore[misc]
-        texts[start:end] = [text] * (end - start)
-        start = end
-    return pl.DataFrame({"order": order, "text": pl.Series(texts, dtype=pl.String)}).sort("order")[
-        "text"
-    ]
+        end = _end_of_bucket(ascending, start, text)
+        texts += [text] * (end - start)
+    sorted_texts = pl.DataFrame({"row": order, "text": pl.Series(texts, dtype=pl.String)})
+    return sorted_texts.sort("row")["text"]
+
+
+def _end_of_bucket(ascending: list[float], start: int, text: str) -> int:
+    """Return the index after the last value whose bucket is `text`, that of the value at `start`."""
+    return bisect_left(ascending, True, lo=start, key=lambda value: bucket(value) != text)
 
 
 def keys(column: pl.Series, is_csv: bool, absent: Sequence[str] = MISSING) -> pl.Series:
-    """Values that stand for those of a column, as String, Int64, UInt64 or Float64, null where they are missing.
+    """Return keys of the values: String, Int64, UInt64 or Float64, null where they are missing.
 
-    Two rows have the same key where their values have the same text. absent: how a missing value is written in CSV files.
-    Raises BenchError for a kind of column that has no rule.
+    Rows with the same key have the same text.
+    absent: how a missing value is written in CSV files.
+    Raises BenchError for a type of column that has no rule.
     """
     kind = column.dtype
     if is_csv:
@@ -61,105 +76,127 @@ def keys(column: pl.Series, is_csv: bool, absent: Sequence[str] = MISSING) -> pl
         return column.cast(pl.String)
     if kind.is_float() or (isinstance(kind, pl.Decimal) and kind.scale):
         return column.cast(pl.Float64).fill_nan(None) + 0.0  # -0 is 0
+    if kind == pl.UInt64:
+        return column
     if kind.is_integer() or isinstance(kind, pl.Decimal):
-        return column.cast(pl.UInt64 if kind == pl.UInt64 else pl.Int64)
+        return column.cast(pl.Int64)
     if isinstance(kind, (pl.List, pl.Array)):
-        return _lists(column)
-    return _moments(column)
-
-
-def _moments(column: pl.Series) -> pl.Series:
-    """ISO 8601; a time with a zone in UTC, with a Z."""
-    kind = column.dtype
-    if isinstance(kind, pl.Datetime):
-        column = column.dt.convert_time_zone("UTC") if kind.time_zone else column
-        return column.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{'Z' * bool(kind.time_zone)}")
-    if kind in (pl.Date, pl.Time):
-        return column.dt.to_string("%Y-%m-%d" if kind == pl.Date else "%H:%M:%S%.f")
+        return _lists_as_text(column)
+    if isinstance(kind, pl.Datetime) or kind in (pl.Date, pl.Time):
+        return _times_as_text(column)
     raise BenchError(
-        f"column {column.name!r} holds {kind}, which has no text; a feature is text, numbers, truth values, dates, or lists"
+        f"column {column.name!r} holds {kind}, which has no text; "
+        "a feature is text, numbers, truth values, dates, or lists"
     )
 
 
-def _lists(column: pl.Series) -> pl.Series:
-    """Members joined by U+001E; no member: no characters."""
-    column = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
-    members = column.explode().drop_nulls()
-    if (
-        members.dtype.is_nested()
-        or members.dtype.is_float()
-        or isinstance(members.dtype, pl.Decimal)
-    ):
-        raise BenchError(
-            f"column {column.name!r} holds lists of {members.dtype}; members are text, whole numbers, truth values or dates"
-        )
-    texts = keys(members, False).cast(pl.String)
-    if texts.str.contains(MEMBERS, literal=True).any():
-        raise BenchError(
-            f"column {column.name!r}: a member of a list holds U+001E, which separates members; leave it out"
-        )
-    frame = pl.DataFrame({"row": pl.arange(len(column), eager=True), "list": column})
-    rows = frame.explode("list").drop_nulls()["row"]
+def _times_as_text(column: pl.Series) -> pl.Series:
+    """Return dates and times in ISO 8601; a time with a zone in UTC, with a Z."""
+    kind = column.dtype
+    if kind == pl.Date:
+        return column.dt.to_string("%Y-%m-%d")
+    if kind == pl.Time:
+        return column.dt.to_string("%H:%M:%S%.f")
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
+    return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+
+
+def _lists_as_text(column: pl.Series) -> pl.Series:
+    """Return the members of each list, joined by U+001E; the empty text without members."""
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    frame = pl.DataFrame({"row": pl.arange(len(column), eager=True), "members": column})
+    members = frame.explode("members").drop_nulls()
+    texts = _members_as_text(members["members"].alias(column.name))
     joined = (
-        pl.DataFrame({"row": rows, "text": texts})
+        members.select("row", text=texts)
         .group_by("row", maintain_order=True)
         .agg(pl.col("text").str.join(MEMBERS))
     )
-    return (
-        frame.join(joined, on="row", how="left", maintain_order="left")["text"]
-        .fill_null("")
-        .alias(column.name)
-    )
+    by_row = frame.join(joined, on="row", how="left", maintain_order="left")
+    return by_row["text"].fill_null("").alias(column.name)
+
+
+def _members_as_text(members: pl.Series) -> pl.Series:
+    kind = members.dtype
+    if kind.is_nested() or kind.is_float() or isinstance(kind, pl.Decimal):
+        raise BenchError(
+            f"column {members.name!r} holds lists of {kind}; "
+            "members are text, whole numbers, truth values or dates"
+        )
+    texts = keys(members, is_csv=False).cast(pl.String)
+    if texts.str.contains(MEMBERS, literal=True).any():
+        raise BenchError(
+            f"column {members.name!r}: a member of a list holds U+001E, which separates members; "
+            "leave it out"
+        )
+    return texts
 
 
 def texts_of(distinct: pl.Series, numeric: bool, is_csv: bool) -> tuple[pl.Series, str]:
-    """The text of each key (none missing): String, and of which kind they are.
+    """Return the text of each key (String), and how the values became text.
 
-    numeric: the feature was named so. Raises BenchError where it then holds what is no number.
+    distinct: keys, none missing. numeric: whether the feature was named so.
+    Raises BenchError for a numeric feature with a value that is no number.
     """
-    as_it_is = CSV if is_csv else TEXT
+    unchanged = CSV if is_csv else TEXT
     if distinct.dtype == pl.String:
-        is_number = distinct.str.contains(_NUMBER)
-        if not (numeric or is_csv) or (
-            not numeric and (not is_number.all() or distinct.str.contains(_WHOLE).all())
-        ):
-            return distinct, as_it_is
-        if not is_number.all():
-            bad = distinct.filter(~is_number)[0]
-            raise BenchError(
-                f"column {distinct.name!r} was named numeric and holds {bad!r}; leave it out of the numeric ones"
-            )
+        if numeric:
+            _require_numbers(distinct)
+        elif not is_csv or not _holds_floats(distinct):
+            return distinct, unchanged
         distinct = distinct.cast(pl.Float64) + 0.0
     if numeric:
         return buckets(distinct.cast(pl.Float64)), BUCKET
     if not distinct.dtype.is_float():
-        return distinct.cast(pl.String), as_it_is
+        return distinct.cast(pl.String), unchanged
     finite = distinct.filter(distinct.is_finite())
     if (finite != finite.round()).any():
         return buckets(distinct), BUCKET
-    if (distinct.abs() <= _EXACT).all():
-        return distinct.cast(pl.Int64).cast(pl.String), WHOLE
-    return pl.Series(_whole(distinct.to_list()), dtype=pl.String), WHOLE
+    return _whole_as_text(distinct), WHOLE
+
+
+def _holds_numbers(keys_as_text: pl.Series) -> bool:
+    return bool(keys_as_text.drop_nulls().unique().str.contains(_NUMBER).all())
+
+
+def _require_numbers(texts: pl.Series) -> None:
+    is_number = texts.str.contains(_NUMBER)
+    if not is_number.all():
+        bad = texts.filter(~is_number)[0]
+        raise BenchError(
+            f"column {texts.name!r} was named numeric and holds {bad!r}; "
+            "leave it out of the numeric ones"
+        )
+
+
+def _holds_floats(texts: pl.Series) -> bool:
+    """Return whether all texts of a CSV column are numbers, and some have a point or exponent."""
+    return bool(texts.str.contains(_NUMBER).all() and not texts.str.contains(_WHOLE).all())
+
+
+def _whole_as_text(values: pl.Series) -> pl.Series:
+    """Return whole floats and infinities in decimal digits."""
+    if (values.abs() <= _EXACT).all():
+        return values.cast(pl.Int64).cast(pl.String)
+    infinities = (float("inf"), float("-inf"))
+    texts = [str(value if value in infinities else int(value)) for value in values.to_list()]
+    return pl.Series(texts, dtype=pl.String)
 
 
 def text_as(values: pl.Series, kind: str, absent: Sequence[str] = MISSING) -> pl.Series:
-    """Texts of raw values as a column of that kind has them: String, "" for a missing one.
+    """Return the texts of raw values by the rule of a column of that kind: String, "" for missing.
 
-    Numbers may also be given as text where the column was not text. absent: how a missing value was written in CSV files.
+    kind: TEXT, CSV, WHOLE or BUCKET. Numbers may be given as text where the column was not text.
+    absent: how a missing value was written in CSV files.
     Raises BenchError for a value that has no text.
     """
-    known = keys(values, values.dtype == pl.String and kind != TEXT, absent)
-    if kind == WHOLE and known.dtype == pl.String:
-        numbers = known.drop_nulls().unique()
-        known = known.cast(pl.Float64) if numbers.str.contains(_NUMBER).all() else known
-    distinct = known.drop_nulls().unique().alias("key")
-    texts, _ = texts_of(distinct.alias(values.name), kind == BUCKET, False)
-    numbered = pl.DataFrame({"key": distinct, "text": texts})
-    found = known.to_frame("key").join(numbered, on="key", how="left", maintain_order="left")[
-        "text"
-    ]
-    return found.fill_null("").alias(values.name)
-
-
-def _whole(values: Sequence[float]) -> list[str]:
-    return [str(int(value)) if abs(value) != float("inf") else str(value) for value in values]
+    key_column = keys(values, values.dtype == pl.String and kind != TEXT, absent)
+    if kind == WHOLE and key_column.dtype == pl.String and _holds_numbers(key_column):
+        key_column = key_column.cast(pl.Float64)
+    distinct = key_column.drop_nulls().unique()
+    texts, _ = texts_of(distinct.alias(values.name), kind == BUCKET, is_csv=False)
+    text_by_key = pl.DataFrame({"key": distinct, "text": texts})
+    rows = key_column.to_frame("key").join(text_by_key, on="key", how="left", maintain_order="left")
+    return rows["text"].fill_null("").alias(values.name)

@@ -1,0 +1,60 @@
+"""The folder in which downloaded data are kept between runs."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from ue_bench.data.reading import reason_of
+from ue_bench.errors import BenchError
+
+CACHE_VARIABLE = "UE_BENCH_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return $UE_BENCH_CACHE, or the user's cache folder of this platform."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return user_cache_path("ue_bench")
+
+
+def cannot_write(path: Path, error: OSError) -> BenchError:
+    """Return the error for a cache that cannot be written."""
+    return BenchError(
+        f"cannot write to {path}: {reason_of(error)}; set {CACHE_VARIABLE} to another folder"
+    )
+
+
+def store_folder(contents: Mapping[str, bytes], cache: Path, name: str) -> Path:
+    """Write files into the folder `name` of the cache, and return it.
+
+    The files are written under a temporary name first, so that a folder that exists is whole.
+    Raises BenchError when the cache cannot be written.
+    """
+    target = cache / name
+    temporary: Path | None = None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+        for file_name, content in contents.items():
+            (temporary / file_name).write_bytes(content)
+        _rename(temporary, target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    """Rename a folder, unless another process has stored the same files in the meantime."""
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if not target.is_dir():
+            raise

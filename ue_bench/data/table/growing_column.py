@@ -1,0 +1,52 @@
+"""A column of a table that arrives in batches and is numbered as it grows."""
+
+import numpy as np
+import polars as pl
+
+from ue_bench.data.coded import ABSENT, Coded, number_text
+from ue_bench.data.table.texts import texts_of
+
+_MISSING_CODE = 0  # the codes of keys begin at 1
+
+
+class GrowingColumn:
+    """The keys of a feature. missing: number of rows without a value."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self._numbered: pl.DataFrame | None = None  # distinct keys and their codes
+        self._codes: list[np.ndarray] = []
+
+    def add(self, keys: pl.Series) -> None:
+        """Append the keys of more rows, null where a value is missing."""
+        keys = keys.alias("key")
+        self.missing += keys.null_count()
+        numbered = self._numbered
+        if numbered is None:
+            numbered = pl.DataFrame(schema={"key": keys.dtype, "code": pl.Int32})
+        fresh = keys.drop_nulls().unique().to_frame().join(numbered, on="key", how="anti")
+        first = len(numbered) + 1
+        codes = pl.int_range(first, first + len(fresh), dtype=pl.Int32)
+        numbered = pl.concat([numbered, fresh.with_columns(code=codes)], rechunk=True)
+        rows = keys.to_frame().join(numbered, on="key", how="left", maintain_order="left")
+        self._codes.append(rows["code"].fill_null(_MISSING_CODE).to_numpy())
+        self._numbered = numbered
+
+    def coded(self, numeric: bool, is_csv: bool) -> tuple[Coded, str]:
+        """Return the column with its texts, and how its values became text (see `texts_of`).
+
+        Call it once, after at least one `add`: it frees the keys and the codes of the batches.
+        """
+        assert self._numbered is not None  # nosec B101 # for the type checker
+        owners = np.concatenate(self._codes)
+        distinct = self._numbered["key"]
+        self._codes = []
+        self._numbered = None
+        texts, kind = texts_of(distinct, numeric, is_csv)
+        if self.missing:
+            missing = pl.Series([""], dtype=pl.String)
+            owner_codes, values = number_text(pl.concat([missing, texts.alias("")]))
+        else:
+            codes, values = number_text(texts)
+            owner_codes = np.append(np.int32(ABSENT), codes)  # no row has the missing value
+        return Coded(owners, owner_codes, values), kind

@@ -1,0 +1,195 @@
+"""Any table as a data set."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ue_bench.data.checksums import checksum_beside
+from ue_bench.data.coded import Coded
+from ue_bench.data.dataset import Dataset
+from ue_bench.data.table.definition import Definition, crosses_of, entities_of
+from ue_bench.data.table.growing_column import GrowingColumn
+from ue_bench.data.table.table_files import TableFiles
+from ue_bench.data.table.targets import MISSING, naming_place, targets_of, times_of
+from ue_bench.data.table.texts import BUCKET, MEMBERS, keys
+from ue_bench.errors import BenchError
+
+
+class TableDataset(Dataset):
+    """The rows of a table that have a target.
+
+    missing: how many rows have no value, by feature.
+    bucketised: the features whose values are rounded (see `texts`).
+    left_out: number of rows without a target.
+    Raises BenchError for a target that is no finite number, for a table without rows, and for
+    content of another checksum than the definition's.
+    """
+
+    def __init__(
+        self, name: str, definition: Definition, files: TableFiles, source: str = "file"
+    ) -> None:
+        self.name = name
+        self.definition = definition
+        self.source = source
+        with checksum_beside(files) as checksum:
+            self._read(files)
+        self.checksum = checksum.result()
+        if definition.checksum not in (None, self.checksum):
+            raise BenchError(
+                f"{name}: its content is {self.checksum}, but {definition.checksum} was asked for; "
+                "it has changed since: get the original files, or run on the new ones"
+            )
+        self.cardinalities = {feature: len(coded.values) for feature, coded in self._coded.items()}
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self.definition.features
+
+    @property
+    def base(self) -> tuple[str, ...]:
+        return self.definition.features
+
+    @property
+    def wide(self) -> tuple[str, ...]:
+        crosses = self.definition.wide
+        if crosses is None:
+            crosses = crosses_of(self.cardinalities, self.entities)
+        return self.features + crosses
+
+    @property
+    def entities(self) -> tuple[str, str]:
+        if self.definition.entities is not None:
+            return self.definition.entities
+        return entities_of(self.cardinalities, avoided={*self.bucketised, *self._separators})
+
+    @property
+    def separators(self) -> Mapping[str, str]:
+        return self._separators
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        return self._kinds
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        return (*MISSING, *self.definition.missing)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "left_out": self.left_out,
+            "bucketised": list(self.bucketised),
+            "entities": list(self.entities),
+        }
+
+    @property
+    def target(self) -> np.ndarray:
+        return self._target
+
+    @property
+    def times(self) -> np.ndarray | None:
+        if self._times is None:
+            return None
+        missing = self._times.null_count()
+        if missing:
+            raise BenchError(
+                f"{self.name}: {missing:,} rows have no {self.definition.time}, which a temporal "
+                "split needs; choose the random split, or leave these rows out"
+            )
+        return self._times.to_numpy()
+
+    def single(self, feature: str) -> Coded:
+        return self._coded[feature]
+
+    def describe(self) -> dict[str, Any]:
+        """Return counts and ranges; `missing` has the features that lack some values."""
+        target = self._target.astype(np.float64)
+        return {
+            "name": self.name,
+            "rows": self.n_rows,
+            "left_out": self.left_out,
+            "target": {
+                "name": self.definition.target,
+                "mean": float(target.mean()),
+                "min": float(target.min()),
+                "max": float(target.max()),
+            },
+            "time": self.definition.time,
+            "rows_without_time": None if self._times is None else self._times.null_count(),
+            "features": self.cardinalities,
+            "missing": {name: n for name, n in self.missing.items() if n},
+            "bucketised": list(self.bucketised),
+            "several_values": sorted(self.separators),
+            "entities": list(self.entities),
+            "wide": list(self.wide[len(self.base) :]),
+            "source": self.source,
+            "checksum": self.checksum,
+        }
+
+    def headline(self, found: Mapping[str, Any]) -> str:
+        target = found["target"]
+        user, item = found["entities"]
+        rows = f"{found['rows']:,} rows"
+        if found["left_out"]:
+            rows += f", {found['left_out']:,} without a target left out"
+        return (
+            f"{found['name']}: {rows}; target {target['name']} from {target['min']:g} to "
+            f"{target['max']:g}, mean {target['mean']:.4g}; user: {user}, item: {item}"
+        )
+
+    def remark(self, feature: str) -> str:
+        remark = ""
+        if self.missing[feature]:
+            remark += f", {self.missing[feature]:,} rows without one"
+        if feature in self.bucketised:
+            remark += ", rounded to two digits"
+        if feature in self.separators:
+            remark += ", lists"
+        return remark
+
+    def _read(self, files: TableFiles) -> None:
+        """Read all rows, some at a time, and number every column as it comes."""
+        is_csv = not files.form.parquet
+        time = self.definition.time
+        columns = {name: GrowingColumn() for name in self.features}
+        targets = [np.empty(0, np.float32)]
+        times: list[pl.Series] = []
+        self.left_out = 0
+        self._separators: dict[str, str] = {}
+        for path, before, frame in files.batches(self.definition.columns):
+            with naming_place(path, before):
+                target = targets_of(frame[self.definition.target], self.absent)
+                kept = target.is_not_null()
+                targets.append(target.filter(kept).to_numpy())
+                self.left_out += target.null_count()
+                if time is not None:
+                    times.append(times_of(frame[time], self.absent).filter(kept))
+                for name, column in columns.items():
+                    values = frame[name].filter(kept)
+                    if isinstance(values.dtype, (pl.List, pl.Array)):
+                        self._separators[name] = MEMBERS
+                    column.add(keys(values, is_csv, self.absent))
+        self._target = np.concatenate(targets)
+        self._target.flags.writeable = False
+        self._require_rows()
+        self._times = pl.concat(times) if times else None
+        self.missing = {name: column.missing for name, column in columns.items()}
+        self._coded: dict[str, Coded] = {}
+        self._kinds: dict[str, str] = {}
+        with naming_place(files.paths[0], 0):
+            for name in self.features:
+                is_numeric = name in self.definition.numeric
+                column = columns.pop(name)  # so that its keys are freed
+                self._coded[name], self._kinds[name] = column.coded(is_numeric, is_csv)
+        self.bucketised = tuple(name for name, kind in self._kinds.items() if kind == BUCKET)
+
+    def _require_rows(self) -> None:
+        if len(self._target):
+            return
+        why = "it has no rows"
+        if self.left_out:
+            target = self.definition.target
+            why = f"none of its {self.left_out:,} rows has a value of {target}"
+        raise BenchError(f"{self.name}: {why}; give a table with rows")
