@@ -44,6 +44,12 @@ def movielens_100k() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def hundred(tmp_path_factory) -> Dataset:
+    """A small data set in the form of ML-100K."""
+    return load("ml-100k", official.write_folder(tmp_path_factory.mktemp("100k"), "ml-100k"))
+
+
+@pytest.fixture(scope="session")
 def commands(tmp_path_factory):
     """Starts commands that are to be killed and hindered."""
     folder = tmp_path_factory.mktemp("commands")

@@ -12,13 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from ue_bench.cli import main
 from ue_bench.config import RunConfig
-from ue_bench.data import encode, label, load, split
+from ue_bench.data import label, load
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.record import schema
 from ue_bench.strategies import Spec, build
 from ue_bench.training import scores
-from ue_bench.training.baselines import anchors
 from ue_bench.training.loss import LOSSES
 from ue_bench.training.model import RatingModel
 from ue_bench.training.run_once import run_once
@@ -166,34 +165,6 @@ def test_equal_bounds_are_one_request():
     assert (
         RunConfig(task="binary", positive_at_least=4).run_id
         != RunConfig(task="binary", negative_at_most=4).run_id
-    )
-
-
-# ---- trivial predictors
-
-
-def test_the_trivial_predictors_are_scored_as_probabilities():
-    dataset = load("planted-additive")
-    target, parts = label(dataset.ratings["rating"].to_numpy(), split(dataset, "random", 0), 3, 4)
-    encoded = encode(dataset, ("user_id", "movie_id"), parts, target)
-    found, plain = anchors(encoded, binary=True), anchors(encoded)
-    for name, own in plain.items():
-        assert {key: found[name][key] for key in own} == own  # the MSE, to the last digit
-    y, train, test = encoded.ratings.astype(float), encoded.parts == 0, encoded.parts == 2
-    rate = y[train].mean()
-    assert found["mean"]["test_auc"] == 0.5  # one prediction for all rows: nothing but ties
-    assert found["mean"]["test_log_loss"] == pytest.approx(
-        sklearn_log_loss(y[test], np.full(test.sum(), rate)), rel=1e-9
-    )
-    by_item = np.array(
-        [y[train & (encoded.item == one)].mean() for one in range(encoded.item.max() + 1)]
-    )[encoded.item]
-    assert found["item_mean"]["test_auc"] == pytest.approx(
-        roc_auc_score(y[test], by_item[test].round(12)), abs=1e-9
-    )
-    clipped = by_item[test].clip(0.001, 0.999)
-    assert found["item_mean"]["test_log_loss"] == pytest.approx(
-        sklearn_log_loss(y[test], clipped), rel=1e-9
     )
 
 

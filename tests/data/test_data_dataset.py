@@ -1,10 +1,7 @@
-"""Features, splits, encoding and anchors on small data, against plain transcriptions of what they say they do."""
-
-from dataclasses import replace
+"""Features, splits and encoding on small data, against plain transcriptions of what they say they do."""
 
 import movielens_files as official
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 
@@ -13,15 +10,6 @@ from ue_bench.data.movielens.movielens import MovieLens
 from ue_bench.data.splitting import SPLITS
 from ue_bench.errors import BenchError
 from ue_bench.features import CROSS
-from ue_bench.training import factors
-from ue_bench.training.baselines import anchors
-from ue_bench.training.factors import explained
-
-
-@pytest.fixture(scope="module")
-def hundred(tmp_path_factory):
-    """A small data set in the form of ML-100K."""
-    return load("ml-100k", official.write_folder(tmp_path_factory.mktemp("100k"), "ml-100k"))
 
 
 @pytest.fixture(scope="module")
@@ -237,108 +225,3 @@ def test_encoding_refuses_no_features_and_parts_of_other_rows(hundred):
         encode(hundred, (), parts)
     with pytest.raises(BenchError, match="200 ratings"):
         encode(hundred, ("gender",), parts[:10])
-
-
-# ---- anchors
-
-
-@pytest.mark.parametrize("name", sorted(SPLITS))
-def test_anchors_are_what_they_say(hundred, name):
-    parts = split(hundred, name, 1)
-    parts[hundred.ratings["movie_id"].to_numpy() == 9] |= 1  # a movie that training has not seen
-    got = anchors(encode(hundred, ("gender",), parts))
-
-    table = pd.DataFrame(hundred.ratings.to_dict()).astype({"rating": float}).assign(part=parts)
-    train = table[table.part == 0]
-    mu = train.rating.mean()
-    b_i = (train.rating - mu).groupby(train.movie_id).apply(lambda r: r.sum() / (len(r) + 5))
-    rest = train.rating - mu - train.movie_id.map(b_i)
-    b_u = rest.groupby(train.user_id).apply(lambda r: r.sum() / (len(r) + 5))
-    table["mean"] = mu
-    table["item_mean"] = table.movie_id.map(train.groupby("movie_id").rating.mean()).fillna(mu)
-    table["bias"] = mu + table.movie_id.map(b_i).fillna(0) + table.user_id.map(b_u).fillna(0)
-    assert set(got) == {"mean", "item_mean", "bias", "mf"}
-    for anchor in ("mean", "item_mean", "bias"):
-        scores = got[anchor]
-        for part, key in enumerate(("train_mse", "val_mse", "test_mse")):
-            rows = table[table.part == part]
-            if len(rows):
-                assert scores[key] == pytest.approx(((rows[anchor] - rows.rating) ** 2).mean())
-            else:
-                assert scores[key] is None
-    assert (got["mean"]["test_mse"] is None) == (name == "article")
-
-
-@pytest.mark.parametrize("times", [0.01, 40.0])
-def test_the_scale_of_a_target_that_is_no_rating_does_not_matter(times):
-    """In minutes or in hours: the same predictors. Of ratings their scale is known, and the penalty was chosen on it."""
-    world = load("planted-low-rank")
-    encoded = encode(world, ("user_id", "movie_id"), split(world, "random", 0))
-    scaled = replace(encoded, ratings=(encoded.ratings * np.float32(times)))
-    one, other = (anchors(rows, stars=False) for rows in (encoded, scaled))
-    for name, scores in one.items():
-        for part, mse in scores.items():
-            assert other[name][part] == pytest.approx(mse * times**2, rel=1e-4)
-    assert one["mf"]["test_mse"] < 0.9 * one["bias"]["test_mse"]
-    assert anchors(scaled)["mf"]["test_mse"] != pytest.approx(
-        one["mf"]["test_mse"] * times**2, rel=0.05
-    )
-
-
-def test_a_constant_target_leaves_nothing_to_explain(hundred):
-    encoded = encode(hundred, ("gender",), split(hundred, "random", 1))
-    flat = replace(encoded, ratings=np.full_like(encoded.ratings, 3.0))
-    assert anchors(flat, stars=False)["mf"]["test_mse"] == 0
-
-
-def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
-    rng = np.random.default_rng(3)
-    p, q = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
-    user, item = (grid.ravel() for grid in np.meshgrid(np.arange(60), np.arange(40), indexing="ij"))
-    planted = (p[user] * q[item]).sum(axis=1)
-    train = (rng.random(len(user)) < 0.5) & (user != 7)
-    got = explained(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
-    tested = ~train & (user != 7)
-    assert np.square(got - planted)[tested].mean() < 0.01 * np.square(planted[tested]).mean()
-    assert not got[user == 7].any()
-
-
-def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
-    rng = np.random.default_rng(4)
-    user, item, residuals = rng.integers(0, 9, 80), rng.integers(0, 7, 80), rng.normal(size=80)
-    train = np.ones(80, dtype=bool)
-    q = (
-        np.random.default_rng(0).normal(0.0, 0.1, (int(item.max()) + 1, 3))
-        * np.isin(np.arange(int(item.max()) + 1), item)[:, None]
-    )
-
-    def ridge(own, other, known):
-        """One regression a group: rows stacked under sqrt(penalty) times the identity."""
-        found = np.zeros((int(own.max()) + 1, 3))
-        for row in np.unique(own):
-            x = np.vstack([known[other[own == row]], np.sqrt(2.0) * np.eye(3)])
-            found[row] = np.linalg.lstsq(
-                x, np.concatenate([residuals[own == row], np.zeros(3)]), rcond=None
-            )[0]
-        return found
-
-    p = ridge(user, item, q)
-    q = ridge(item, user, p)
-    assert np.allclose(
-        explained(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1),
-        (p[user] * q[item]).sum(axis=1),
-    )
-
-
-def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
-    """Users of one to several hundred rows, in batches of any size: the same numbers."""
-    rng = np.random.default_rng(5)
-    user = np.repeat(np.arange(60), rng.integers(1, 300, 60)).astype(np.int32)
-    item, residuals = rng.integers(0, 400, len(user)).astype(np.int32), rng.normal(size=len(user))
-    train = rng.random(len(user)) < 0.8
-    whole = explained(user, item, residuals, train)
-    monkeypatch.setattr(factors, "BATCH_ROWS", 1)
-    assert np.allclose(explained(user, item, residuals, train), whole, rtol=0, atol=1e-12)
-    shuffled = rng.permutation(len(user))
-    again = explained(user[shuffled], item[shuffled], residuals[shuffled], train[shuffled])
-    assert np.allclose(again, whole[shuffled], rtol=0, atol=1e-8)
