@@ -1,6 +1,6 @@
-"""From what the command line or a TOML file says of a data set to the fields of a run's configuration, and where its files lie.
+"""From the data set that the command line or a TOML file names to fields of a run's configuration.
 
-A record holds names and no folders: the folder goes its own way, as `--data-dir` does.
+A record holds names and no folders: the folder is passed on beside the fields, as `--data-dir` is.
 """
 
 import tomllib
@@ -14,23 +14,19 @@ from ue_bench.data import DATASETS, Definition, define
 from ue_bench.data.table.definition import FORMS, form_of
 from ue_bench.errors import BenchError, unknown
 
-TABLE_KEYS = tuple(f.name for f in fields(Definition))
-# fields of a configuration that belong to the data as much as its columns do, where this version has them
-RUN_KEYS = tuple(
-    {"task", "negative_at_most", "positive_at_least", "multi_valued"}
-    & {f.name for f in fields(RunConfig)}
-)
-OPTIONS = (
-    "target",
-    "time",
-    "numeric",
-    "entities",
-)  # that a command has for a table, besides `features`
+TABLE_KEYS = tuple(field.name for field in fields(Definition))
+# Fields of a configuration that belong to the data as much as its columns do.
+RUN_KEYS = ("task", "negative_at_most", "positive_at_least", "multi_valued")
+# Options of a command that define a table, besides `features`.
+OPTIONS = ("target", "time", "numeric", "entities")
 
 
-class Asked(NamedTuple):
-    """fields: of `RunConfig`; `dataset` is there, and `table` where it is one. data_dir: the folder of a table's files, or what
-    was given."""
+class DatasetChoice(NamedTuple):
+    """A data set that was asked for.
+
+    fields: of `RunConfig`: `dataset`, and `table` for a table.
+    data_dir: the folder of a table's files, or what was given.
+    """
 
     fields: dict[str, Any]
     data_dir: Path | None
@@ -38,111 +34,142 @@ class Asked(NamedTuple):
 
 def ask(
     dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, str | None]
-) -> Asked:
-    """A data set by its name, the path of a table whose columns the options name, or the path of a TOML file.
+) -> DatasetChoice:
+    """Return the data set of a name, of the path of a table, or of the path of a TOML file.
 
-    features: names with commas between. Single ones are the table's features (the set `base`); crosses are what `wide` adds.
-    options: by OPTIONS. Raises BenchError for what is unknown, missing or of no use.
+    features: names separated by commas. Single ones are the table's features (the set `base`);
+    crosses are what `wide` adds.
+    options: by OPTIONS; they define a table that is given by its path.
+    Raises BenchError for an unknown data set, and for an option that is missing or has no effect.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    toml = dataset.lower().endswith(".toml")
-    if given and (toml or dataset in DATASETS):
-        first = next(iter(given))
-        why = "has these in the file" if toml else "is no table"
-        raise BenchError(
-            f"--{first}: {given[first]!r} was given with --dataset {dataset}, which {why}; leave it out"
-        )
-    if toml:
+    if dataset.lower().endswith(".toml"):
+        _refuse(given, dataset, "has these in the file")
         return _from_toml(Path(dataset), data_dir)
-    if dataset in DATASETS or not (given or form_of(dataset)):
-        if dataset not in DATASETS:
-            raise BenchError(
-                f"{unknown('data set', dataset, DATASETS)}; or give the path of a table ({', '.join(FORMS)}, .toml)"
-            )
-        task = DATASETS[dataset].task
-        return Asked(
-            {"dataset": dataset} | ({} if task == RunConfig().task else {"task": task}), data_dir
+    if dataset in DATASETS:
+        _refuse(given, dataset, "is no table")
+        return _by_name(dataset, data_dir)
+    if not given and form_of(dataset) is None:
+        raise BenchError(
+            f"{unknown('data set', dataset, DATASETS)}; "
+            f"or give the path of a table ({', '.join(FORMS)}, .toml)"
         )
-    path = _place(dataset, data_dir)
-    if "target" not in given:
+    return _from_options(dataset, data_dir, features, given)
+
+
+def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> DatasetChoice:
+    """Return the fields that the options of one run ask for, null where they say nothing.
+
+    given: the options by the name of the field, with OPTIONS among them.
+    The run has all features that it names: those of a table that the options define are its set
+    `base`, or `wide` with crosses. An option wins over the TOML file.
+    Raises BenchError as `ask` does.
+    """
+    options = {name: given[name] for name in OPTIONS}
+    run_fields = {name: value for name, value in given.items() if name not in OPTIONS}
+    defines_table = any(value is not None for value in options.values())
+    dataset = run_fields["dataset"]
+    if dataset is None and not defines_table:
+        return DatasetChoice(run_fields, data_dir)
+    if dataset is None:
+        dataset = RunConfig().dataset
+    features = run_fields["features"]
+    choice = ask(dataset, data_dir, features, options)
+    if defines_table:
+        run_fields["features"] = "wide" if "*" in features else "base"
+    for name, value in choice.fields.items():
+        if name == "dataset" or run_fields.get(name) is None:
+            run_fields[name] = value
+    return DatasetChoice(run_fields, choice.data_dir)
+
+
+def _refuse(options: Mapping[str, str], dataset: str, why: str) -> None:
+    for name, value in options.items():
+        raise BenchError(
+            f"--{name}: {value!r} was given with --dataset {dataset}, which {why}; leave it out"
+        )
+
+
+def _by_name(name: str, data_dir: Path | None) -> DatasetChoice:
+    run_fields = {"dataset": name}
+    task = DATASETS[name].task
+    if task != RunConfig().task:
+        run_fields["task"] = task
+    return DatasetChoice(run_fields, data_dir)
+
+
+def _from_options(
+    dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, str]
+) -> DatasetChoice:
+    path = _expanded(dataset, data_dir)
+    if "target" not in options:
         raise BenchError(
             f"{dataset}: no target was given; name the column to predict: --target COLUMN"
         )
     if features is None:
         raise BenchError(
-            f"{dataset}: no features were given; name the columns to embed: --features COLUMN,COLUMN"
+            f"{dataset}: no features were given; "
+            "name the columns to embed: --features COLUMN,COLUMN"
         )
-    names = _split(features)
-    crosses = [name for name in names if "*" in name]
-    table: dict[str, Any] = {
-        "files": path.name,
-        "target": given["target"],
-        "features": [n for n in names if n not in crosses],
-    }
-    table |= {name: _split(given[name]) for name in ("numeric", "entities") if name in given}
-    table |= {"time": given["time"]} if "time" in given else {}
-    table |= {"wide": crosses} if crosses else {}
-    return _table(path.name, table, path.parent)
+    table: dict[str, Any] = {"files": path.name, "features": []}
+    crosses = []
+    for name in _split(features):
+        if "*" in name:
+            crosses.append(name)
+        else:
+            table["features"].append(name)
+    if crosses:
+        table["wide"] = crosses
+    for name, value in options.items():
+        table[name] = _split(value) if name in ("numeric", "entities") else value
+    return _define(path.name, table, path.parent)
 
 
-def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> Asked:
-    """What the options of one run say, with OPTIONS among them: the fields that they ask for, null where they say nothing.
-
-    The run has all features that it names: those of a table that these options define are its set `base`, or `wide` with crosses.
-    What stands in a TOML file gives way to an option. Raises BenchError, as `ask` does.
-    """
-    options = {name: given[name] for name in OPTIONS}
-    fields = {name: value for name, value in given.items() if name not in options}
-    dataset, defines = fields["dataset"], any(value is not None for value in options.values())
-    if dataset is None and not defines:
-        return Asked(fields, data_dir)
-    asked = ask(
-        RunConfig().dataset if dataset is None else dataset, data_dir, fields["features"], options
-    )
-    if defines:
-        fields["features"] = "wide" if "*" in fields["features"] else "base"
-    set_here = {
-        name: value for name, value in fields.items() if value is not None and name != "dataset"
-    }
-    return Asked({**fields, **asked.fields, **set_here}, asked.data_dir)
-
-
-def _from_toml(path: Path, data_dir: Path | None) -> Asked:
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # the second: no TOML, or no text
-        raise BenchError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; give a TOML file"
-        ) from error
-    allowed = ("name", *TABLE_KEYS, *RUN_KEYS)
-    for key in given:
-        if key not in allowed:
-            raise unknown(f"key of {path}", key, allowed)
-    files = given.get("files")
+def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
+    content = _read_toml(path)
+    files = content.pop("files", None)
     if not isinstance(files, str):
         raise BenchError(
-            f"{path}: files is {files!r}; it must be the path of a CSV or Parquet file, or a pattern of several"
+            f"{path}: files is {files!r}; it must be the path of a CSV or Parquet file, "
+            "or a pattern of several"
         )
-    place = _place(files, path.parent if data_dir is None else data_dir)
-    name = given.get("name", place.name)
+    place = _expanded(files, path.parent if data_dir is None else data_dir)
+    name = content.pop("name", place.name)
     if not isinstance(name, str) or not name.strip() or "/" in name or name in DATASETS:
         raise BenchError(
-            f"{path}: name is {name!r}; it must be text without a slash, and not the name of another data set"
+            f"{path}: name is {name!r}; "
+            "it must be text without a slash, and not the name of another data set"
         )
-    table = {key: value for key, value in given.items() if key in TABLE_KEYS} | {
-        "files": place.name
-    }
-    asked = _table(name, table, place.parent)
-    return Asked(
-        asked.fields | {key: given[key] for key in RUN_KEYS if key in given}, asked.data_dir
-    )
+    table: dict[str, Any] = {"files": place.name}
+    run_fields: dict[str, Any] = {}
+    for key, value in content.items():
+        if key in RUN_KEYS:
+            run_fields[key] = value
+        else:
+            table[key] = value
+    choice = _define(name, table, place.parent)
+    return DatasetChoice(choice.fields | run_fields, choice.data_dir)
 
 
-def _table(name: str, table: Mapping[str, Any], folder: Path) -> Asked:
-    return Asked({"dataset": name, "table": define(Definition.from_dict(table), folder)}, folder)
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
+        why = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path} cannot be read: {why}; give a TOML file") from error
+    allowed = ("name", *TABLE_KEYS, *RUN_KEYS)
+    for key in content:
+        if key not in allowed:
+            raise unknown(f"key of {path}", key, allowed)
+    return content
 
 
-def _place(files: str, folder: Path | None) -> Path:
+def _define(name: str, table: Mapping[str, Any], folder: Path) -> DatasetChoice:
+    definition = Definition.from_dict(table)
+    return DatasetChoice({"dataset": name, "table": define(definition, folder)}, folder)
+
+
+def _expanded(files: str, folder: Path | None) -> Path:
     path = Path(files) if folder is None else folder / files
     try:
         return path.expanduser()

@@ -1,4 +1,4 @@
-"""File formats, splits and encoding: from an archive or a table to integers that a strategy can be trained on."""
+"""File formats, splits and encoding: from an archive or a table to integers to train on."""
 
 import lazy_loader
 

@@ -1,9 +1,9 @@
 """Zips from anywhere, read with bounded memory and time.
 
 An archive is checked before anything in it is read, and nothing is ever unpacked: members are read
-in place, by the names that a layout has. No MovieLens archive has more than two dozen members, links
-or encryption, so an archive that has any of these is damaged, hostile or something else, and is
-refused as a whole.
+in place, by the names that a layout has. No MovieLens archive has more than two dozen members,
+links or encryption, so an archive that has any of these is damaged, hostile or something else, and
+is refused as a whole.
 """
 
 import stat
@@ -19,7 +19,8 @@ from ue_bench.errors import BenchError
 MOST_MEMBERS = 1_000
 # Bytes of the list of members, which zipfile reads as a whole: 1,000 members have some 100,000.
 MOST_DIRECTORY = 1 << 20
-# Bytes of a member to stored bytes, for a member above SMALL: MovieLens has 4, deflate ends at 1,032.
+# Bytes of a member to its stored bytes, for a member above SMALL. MovieLens has 4, and deflate
+# ends at 1,032.
 MOST_RATIO = 100
 SMALL = 1 << 20
 _END = b"PK\x05\x06"  # start of the record that ends a zip
@@ -56,7 +57,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def check_member(path: Path, member: zipfile.ZipInfo, most_bytes: int) -> None:
-    """Raise BenchError for a member of more than `most_bytes`, or of far more than its stored bytes."""
+    """Raise BenchError for a member of more than `most_bytes`, or of far more than is stored."""
     name = repr(member.filename)
     size = member.file_size
     stored = member.compress_size

@@ -83,9 +83,24 @@ def _as_text(numbers: np.ndarray) -> pl.Series:
 def number_text(column: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """Return the codes (int32) of a String column in order of first appearance, and its values."""
     distinct = column.unique(maintain_order=True).alias("value")
-    numbered = distinct.to_frame().with_row_index("code")
-    rows = column.to_frame("value").join(numbered, on="value", how="left", maintain_order="left")
-    return rows["code"].to_numpy().astype(np.int32), distinct
+    codes = look_up(column, numbered(distinct))
+    return codes.to_numpy().astype(np.int32), distinct
+
+
+def numbered(distinct: pl.Series) -> pl.DataFrame:
+    """Return a table for `look_up`: the values, and their positions as `code`."""
+    table = distinct.to_frame("value").with_row_index("code")
+    return table.select("value", "code")
+
+
+def look_up(keys: pl.Series, table: pl.DataFrame) -> pl.Series:
+    """Return what a table has for each key, in order; null for a key that is missing there.
+
+    table: distinct keys in its first column, and what they lead to in its second.
+    """
+    key, result = table.columns
+    rows = keys.to_frame(key)
+    return rows.join(table, on=key, how="left", maintain_order="left")[result]
 
 
 def number_pairs(

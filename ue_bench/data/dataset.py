@@ -106,7 +106,7 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def headline(self, found: Mapping[str, Any]) -> str:
+    def headline(self, description: Mapping[str, Any]) -> str:
         """Return one line about what `describe` returned."""
 
     def remark(self, feature: str) -> str:

@@ -110,7 +110,8 @@ class _UsedRows:
         if appearances is None:
             appearances = self._appearances_of(coded)
         feature, new_codes = _seen_first(name, coded, appearances, len(self.parts))
-        return feature, take(spread(new_codes, coded.owner_codes), self.used(coded.owners), out)
+        owner_codes = spread(new_codes, coded.owner_codes)
+        return feature, take(owner_codes, self.used(coded.owners), out)
 
     def _appearances_of(self, coded: Coded) -> "_Appearances":
         return _find_appearances(self.used(coded.owners), len(coded.owner_codes), self.parts)

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from ue_bench.data.coded import look_up, numbered
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import CROSS, Bags, Feature, needed, parts
@@ -77,7 +78,8 @@ def _split_texts(
     [members]); and the distinct values.
     """
     columns = [f"part {number}" for number in range(len(separators))]
-    fields = pl.Series(texts, dtype=pl.String).str.splitn(CROSS, len(separators))
+    column_of_texts = pl.Series(texts, dtype=pl.String)
+    fields = column_of_texts.str.splitn(CROSS, len(separators))
     frame = fields.struct.rename_fields(columns).struct.unnest().with_row_index("text")
     for column, separator in zip(columns, separators, strict=True):
         if separator is not None:
@@ -85,6 +87,5 @@ def _split_texts(
     value = pl.concat_str(columns, separator=CROSS).alias("value")
     members = frame.select("text", value).unique(maintain_order=True)
     values = members["value"].unique(maintain_order=True)
-    numbered = values.to_frame().with_row_index("code")
-    coded = members.join(numbered, on="value", how="left", maintain_order="left")
-    return members["text"].to_numpy(), coded["code"].to_numpy().astype(np.int64), values
+    codes = look_up(members["value"], numbered(values))
+    return members["text"].to_numpy(), codes.to_numpy().astype(np.int64), values

@@ -110,7 +110,7 @@ def _times(dataset: Dataset) -> np.ndarray:
 
 
 def _cut(order: np.ndarray) -> np.ndarray:
-    """Return the parts of the rows: of `order`, 80 % train, 10 % validate and the last 10 % test."""
+    """Return the parts of rows in this order: 80 % train, 10 % validate, the last 10 % test."""
     n = len(order)
     parts = np.full(n, TRAIN, np.uint8)
     parts[order[n * 8 // 10 : n * 9 // 10]] = VALIDATION

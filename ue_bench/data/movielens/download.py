@@ -75,7 +75,8 @@ def _chunks(url: str, most: int, update: Update) -> Iterator[bytes]:
     """
     received = 0
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # nosec B310 # a constant of the catalog, never input
+        # the address is a constant of the catalog, never input
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # nosec B310
             announced = _announced_bytes(response)
             if announced is not None and announced > most:
                 raise _too_large(

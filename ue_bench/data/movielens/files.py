@@ -110,7 +110,8 @@ class _CheckedFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # any writable buffer, which Python 3.11 has no name for
+    # `buffer` is any writable buffer, a type for which Python 3.11 has no name.
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         try:
             return self._file.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:

@@ -33,7 +33,10 @@ class Frames(NamedTuple):
 
 
 def parse(files: Files) -> Frames:
-    """Parse the files of any layout. Raises BenchError that names file and line of the first fault."""
+    """Parse the files of any layout.
+
+    Raises BenchError that names file and line of the first fault.
+    """
     if files.layout_name == "pypi":
         return _parse_parquet(files)
     users = None

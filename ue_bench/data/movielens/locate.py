@@ -68,8 +68,9 @@ def _from_cache_or_download(info: DatasetInfo, cache: Path) -> Files:
 def _from_cached_zip(info: DatasetInfo, archive: Path) -> Files:
     files = from_zip(info, archive, source="download")
     if info.md5 is not None and files.checksum != f"md5:{info.md5}":
+        md5 = files.checksum.removeprefix("md5:")
         raise BenchError(
-            f"{archive}: md5 {files.checksum.removeprefix('md5:')} is not the published {info.md5}; "
+            f"{archive}: md5 {md5} is not the published {info.md5}; "
             "delete the file and run again, or give your own archive with --data-dir"
         )
     return files

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ue_bench.data.coded import Coded, number_ids, number_text, spread
+from ue_bench.data.coded import Coded, look_up, number_ids, number_text, spread
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError
 
@@ -78,24 +78,29 @@ class MovieLens(Dataset):
     def describe(self) -> dict[str, Any]:
         """Return counts and ranges; users, items and cardinalities count what the ratings have."""
         cardinalities = {name: len(self.coded(name).values) for name in self.features}
+        ratings = self.target
+        times = self.times
         return {
             "name": self.name,
             "ratings": self.n_rows,
             "users": cardinalities["user_id"],
             "items": cardinalities["movie_id"],
             "features": cardinalities,
-            "rating_scale": [float(self.target.min()), float(self.target.max())],
-            "time_span": [_day(self.times.min()), _day(self.times.max())],
+            "rating_scale": [float(ratings.min()), float(ratings.max())],
+            "time_span": [_day(times.min()), _day(times.max())],
             "source": self.source,
             "checksum": self.checksum,
         }
 
-    def headline(self, found: Mapping[str, Any]) -> str:
-        low, high = found["rating_scale"]
-        first, last = found["time_span"]
+    def headline(self, description: Mapping[str, Any]) -> str:
+        low, high = description["rating_scale"]
+        first, last = description["time_span"]
+        n_ratings = description["ratings"]
+        n_items = description["items"]
+        n_users = description["users"]
         return (
-            f"{found['name']}: {found['ratings']:,} ratings of {found['items']:,} items "
-            f"by {found['users']:,} users, {low:g} to {high:g}, {first} to {last}"
+            f"{description['name']}: {n_ratings:,} ratings of {n_items:,} items "
+            f"by {n_users:,} users, {low:g} to {high:g}, {first} to {last}"
         )
 
     @cached_property
@@ -118,10 +123,7 @@ class MovieLens(Dataset):
     def _attribute(self, coded: Coded, table: pl.DataFrame, feature: str) -> Coded:
         """Return an attribute of the owners in `coded`, whose ids are the table's first column."""
         key = table.columns[0]
-        ids = coded.values.to_frame(key)
-        attribute = ids.join(table.select(key, feature), on=key, how="left", maintain_order="left")[
-            feature
-        ]
+        attribute = look_up(coded.values, table.select(key, feature))
         if attribute.null_count():
             raise BenchError(f"{self.name}: some values of {key} in the ratings have no {feature}")
         codes, values = number_text(attribute)

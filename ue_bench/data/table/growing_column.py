@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from ue_bench.data.coded import ABSENT, Coded, number_text
+from ue_bench.data.coded import ABSENT, Coded, look_up, number_text
 from ue_bench.data.table.texts import texts_of
 
 _MISSING_CODE = 0  # the codes of keys begin at 1
@@ -24,12 +24,14 @@ class GrowingColumn:
         numbered = self._numbered
         if numbered is None:
             numbered = pl.DataFrame(schema={"key": keys.dtype, "code": pl.Int32})
-        fresh = keys.drop_nulls().unique().to_frame().join(numbered, on="key", how="anti")
+        distinct = keys.drop_nulls().unique().to_frame()
+        fresh = distinct.join(numbered, on="key", how="anti")
         first = len(numbered) + 1
         codes = pl.int_range(first, first + len(fresh), dtype=pl.Int32)
-        numbered = pl.concat([numbered, fresh.with_columns(code=codes)], rechunk=True)
-        rows = keys.to_frame().join(numbered, on="key", how="left", maintain_order="left")
-        self._codes.append(rows["code"].fill_null(_MISSING_CODE).to_numpy())
+        fresh = fresh.with_columns(code=codes)
+        numbered = pl.concat([numbered, fresh], rechunk=True)
+        row_codes = look_up(keys, numbered).fill_null(_MISSING_CODE)
+        self._codes.append(row_codes.to_numpy())
         self._numbered = numbered
 
     def coded(self, numeric: bool, is_csv: bool) -> tuple[Coded, str]:

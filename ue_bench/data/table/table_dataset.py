@@ -128,14 +128,14 @@ class TableDataset(Dataset):
             "checksum": self.checksum,
         }
 
-    def headline(self, found: Mapping[str, Any]) -> str:
-        target = found["target"]
-        user, item = found["entities"]
-        rows = f"{found['rows']:,} rows"
-        if found["left_out"]:
-            rows += f", {found['left_out']:,} without a target left out"
+    def headline(self, description: Mapping[str, Any]) -> str:
+        target = description["target"]
+        user, item = description["entities"]
+        rows = f"{description['rows']:,} rows"
+        if description["left_out"]:
+            rows += f", {description['left_out']:,} without a target left out"
         return (
-            f"{found['name']}: {rows}; target {target['name']} from {target['min']:g} to "
+            f"{description['name']}: {rows}; target {target['name']} from {target['min']:g} to "
             f"{target['max']:g}, mean {target['mean']:.4g}; user: {user}, item: {item}"
         )
 

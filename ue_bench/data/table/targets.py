@@ -97,7 +97,8 @@ def times_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     if isinstance(kind, pl.Datetime) or kind == pl.Date:
         return column.cast(pl.Datetime("us")).cast(pl.Int64)
     raise BenchError(
-        f"time {column.name!r} holds {kind}; it must hold whole numbers, dates, or dates with a time"
+        f"time {column.name!r} holds {kind}; "
+        "it must hold whole numbers, dates, or dates with a time"
     )
 
 

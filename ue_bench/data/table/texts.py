@@ -1,9 +1,9 @@
 """The text that stands for a value of a table.
 
 The rules have no state, so that a service in any language can follow them. Text stays as it is; a
-whole number is its decimal text, and so are floats where all of a column are whole; a truth value is
-`true` or `false`; a date or time is in ISO 8601; a missing value is the empty text. Other floats,
-and features named as numeric, are rounded to buckets.
+whole number is its decimal text, and so are floats where all of a column are whole; a truth value
+is `true` or `false`; a date or time is in ISO 8601; a missing value is the empty text. Other
+floats, and features named as numeric, are rounded to buckets.
 """
 
 from bisect import bisect_left
@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from ue_bench.data.coded import look_up
 from ue_bench.data.table.targets import MISSING
 from ue_bench.errors import BenchError
 
@@ -23,6 +24,7 @@ WHOLE = "whole"  # floats as whole numbers
 BUCKET = "bucket"  # rounded
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf)$"
 _WHOLE = r"^[+-]?\d+$"
+_INFINITIES = (float("inf"), float("-inf"))
 _EXACT = 2.0**53  # up to here a float holds every whole number
 
 
@@ -33,7 +35,7 @@ def bucket(value: float) -> str:
     two goes to the even digit: 125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are
     `inf` and `-inf`.
     """
-    if value in (float("inf"), float("-inf")):
+    if value in _INFINITIES:
         return str(value)
     text = format(Decimal(f"{value:.1e}").normalize(), "f")
     return "0" if text == "-0" else text
@@ -58,7 +60,7 @@ def buckets(values: pl.Series) -> pl.Series:
 
 
 def _end_of_bucket(ascending: list[float], start: int, text: str) -> int:
-    """Return the index after the last value whose bucket is `text`, that of the value at `start`."""
+    """Return the index after the last value with the bucket `text`, which begins at `start`."""
     return bisect_left(ascending, True, lo=start, key=lambda value: bucket(value) != text)
 
 
@@ -114,8 +116,7 @@ def _lists_as_text(column: pl.Series) -> pl.Series:
         .group_by("row", maintain_order=True)
         .agg(pl.col("text").str.join(MEMBERS))
     )
-    by_row = frame.join(joined, on="row", how="left", maintain_order="left")
-    return by_row["text"].fill_null("").alias(column.name)
+    return look_up(frame["row"], joined).fill_null("").alias(column.name)
 
 
 def _members_as_text(members: pl.Series) -> pl.Series:
@@ -158,7 +159,8 @@ def texts_of(distinct: pl.Series, numeric: bool, is_csv: bool) -> tuple[pl.Serie
 
 
 def _holds_numbers(keys_as_text: pl.Series) -> bool:
-    return bool(keys_as_text.drop_nulls().unique().str.contains(_NUMBER).all())
+    distinct = keys_as_text.drop_nulls().unique()
+    return bool(distinct.str.contains(_NUMBER).all())
 
 
 def _require_numbers(texts: pl.Series) -> None:
@@ -173,15 +175,19 @@ def _require_numbers(texts: pl.Series) -> None:
 
 def _holds_floats(texts: pl.Series) -> bool:
     """Return whether all texts of a CSV column are numbers, and some have a point or exponent."""
-    return bool(texts.str.contains(_NUMBER).all() and not texts.str.contains(_WHOLE).all())
+    if not texts.str.contains(_NUMBER).all():
+        return False
+    return not texts.str.contains(_WHOLE).all()
 
 
 def _whole_as_text(values: pl.Series) -> pl.Series:
     """Return whole floats and infinities in decimal digits."""
     if (values.abs() <= _EXACT).all():
         return values.cast(pl.Int64).cast(pl.String)
-    infinities = (float("inf"), float("-inf"))
-    texts = [str(value if value in infinities else int(value)) for value in values.to_list()]
+    texts = []
+    for value in values.to_list():
+        number = value if value in _INFINITIES else int(value)
+        texts.append(str(number))
     return pl.Series(texts, dtype=pl.String)
 
 
@@ -198,5 +204,4 @@ def text_as(values: pl.Series, kind: str, absent: Sequence[str] = MISSING) -> pl
     distinct = key_column.drop_nulls().unique()
     texts, _ = texts_of(distinct.alias(values.name), kind == BUCKET, is_csv=False)
     text_by_key = pl.DataFrame({"key": distinct, "text": texts})
-    rows = key_column.to_frame("key").join(text_by_key, on="key", how="left", maintain_order="left")
-    return rows["text"].fill_null("").alias(values.name)
+    return look_up(key_column, text_by_key).fill_null("").alias(values.name)
