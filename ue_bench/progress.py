@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from ue_bench.errors import one_line
 
 PLAIN_SECONDS = 10.0  # between two plain lines
+WIDEST = 32  # characters that a bar shows of what is running
 
 
 @contextmanager
 def progress(label: str, total: float | None, unit: str = "") -> Iterator[Callable[..., None]]:
-    """Yields ``update(done, what="", total=total)``: how much of `total` is done, and what is running.
+    """Yield ``update(done, what="", total=total)``, which reports how far the work is.
 
-    total None: not known yet. unit: printed behind the numbers ("runs"; "bytes" are shown as sizes).
+    total: of the work; None: not known yet.
+    unit: printed behind the numbers ("runs"); "bytes" are shown as sizes.
+    what: what is running.
     """
     if sys.stderr.isatty():
         yield from _bar(label, total, unit)
@@ -23,7 +26,7 @@ def progress(label: str, total: float | None, unit: str = "") -> Iterator[Callab
 
 
 def note(text: str) -> None:
-    """One line on standard error about something that is not asked for and not wrong."""
+    """Print one line on standard error about something that is neither requested nor wrong."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -31,35 +34,31 @@ def _bar(label: str, total: float | None, unit: str) -> Iterator[Callable[..., N
     from rich import progress as rich_progress
     from rich.console import Console
 
-    amount = (
-        rich_progress.DownloadColumn() if unit == "bytes" else rich_progress.MofNCompleteColumn()
-    )
+    amount: rich_progress.ProgressColumn = rich_progress.MofNCompleteColumn()
+    if unit == "bytes":
+        amount = rich_progress.DownloadColumn()
     label = one_line(label)
-    columns = (
+    with rich_progress.Progress(
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(bar_width=20),
         amount,
-    )
-    with rich_progress.Progress(
-        *columns,
         rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
         console=Console(stderr=True),
     ) as bars:
         task = bars.add_task(label, total=total)
 
         def update(done: float, what: str = "", total: float | None = total) -> None:
-            bars.update(
-                task,
-                completed=done,
-                total=total,
-                description=f"{label}  {one_line(what)[:32]}" if what else label,
-            )
+            description = label
+            if what:
+                description = f"{label}  {one_line(what)[:WIDEST]}"
+            bars.update(task, completed=done, total=total, description=description)
 
         yield update
 
 
 def _lines(label: str, total: float | None, unit: str) -> Iterator[Callable[..., None]]:
-    started = last = time.monotonic()
+    started = time.monotonic()
+    last = started
 
     def update(done: float, what: str = "", total: float | None = total) -> None:
         nonlocal last
@@ -67,16 +66,15 @@ def _lines(label: str, total: float | None, unit: str) -> Iterator[Callable[...,
         if now - last < PLAIN_SECONDS and done != total:
             return
         last = now
-        of = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
-        left = (
-            f", {(now - started) / done * (total - done):,.0f} s left"
-            if total and 0 < done < total
-            else ""
-        )
-        print(
-            one_line(f"{label}: {of} {unit}{left}{'; ' + what if what else ''}"),
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{label}: {done:,.0f}"
+        if total:
+            line += f" of {total:,.0f}"
+        line += f" {unit}"
+        if total and 0 < done < total:
+            seconds_left = (now - started) / done * (total - done)
+            line += f", {seconds_left:,.0f} s left"
+        if what:
+            line += f"; {what}"
+        print(one_line(line), file=sys.stderr, flush=True)
 
     yield update

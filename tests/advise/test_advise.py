@@ -30,7 +30,8 @@ from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.arms import collect
-from ue_bench.training.run_once import make_model, make_spec, sizes
+from ue_bench.training.assembly import make_model, make_spec
+from ue_bench.training.model import sizes
 
 BASE = RunConfig(dataset="planted-additive")
 MEMORY = 20_000  # bytes: int8 fits, the exact table of 16 numbers does not

@@ -13,7 +13,7 @@ from test_cli import HEAVY
 from ue_bench.cli import choices, main
 from ue_bench.config import CHOICES
 from ue_bench.data import DATASETS
-from ue_bench.speed.suite import CASES
+from ue_bench.speed.cases import CASES
 from ue_bench.strategies import all_strategies
 from ue_bench.study import names
 

@@ -16,7 +16,8 @@ from ue_bench.features import CROSS, Bags, Feature
 from ue_bench.strategies import Spec, build
 from ue_bench.testing import FEATURES
 from ue_bench.training.model import RatingModel
-from ue_bench.training.run_once import exact_table_bytes, run_once
+from ue_bench.training.run_data import exact_table_bytes
+from ue_bench.training.run_once import run_once
 from ue_bench.training.train import Optimizers, Recipe, train_step
 
 SHORT = RunConfig(

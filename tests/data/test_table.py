@@ -332,7 +332,7 @@ def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
                 }
             ).write_csv(file, include_header=part == 0)
     code = (
-        "import sys; from pathlib import Path; from ue_bench import data; from ue_bench.training.measure import PeakMemory; import torch\n"
+        "import sys; from pathlib import Path; from ue_bench import data; from ue_bench.training.peak_memory import PeakMemory; import torch\n"
         "import pyarrow.csv, polars\n"
         "definition = data.Definition('large.csv', 'y', ('user', 'item', 'city')).to_dict()\n"
         "with PeakMemory(torch.device('cpu')) as memory: found = data.load('large.csv', Path(sys.argv[1]), definition)\n"

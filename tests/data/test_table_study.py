@@ -16,7 +16,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import load
 from ue_bench.study import Grid, Search, Study, find, runner
-from ue_bench.training.run_once import resolve
+from ue_bench.training.resolve import resolve
 
 TOML = """
 files = "clicks.parquet"

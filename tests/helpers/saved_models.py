@@ -8,8 +8,9 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
+from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.model import RatingModel
-from ue_bench.training.run_once import make_model, make_recipe, make_spec, resolve
+from ue_bench.training.resolve import resolve
 from ue_bench.training.train import Rows, fit
 
 USERS, ITEMS, FLAGS = [f"u{i}" for i in range(60)], [f"i{i}é" for i in range(40)], ["no", "yes", ""]

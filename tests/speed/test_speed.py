@@ -1,4 +1,4 @@
-"""The clocks of `ue-bench speed` tell ratios that are known, every case runs, and what it found is told as it is."""
+"""The clocks of `ue-bench speed` measure known ratios, every case runs, and records are printed."""
 
 import json
 import shutil
@@ -16,30 +16,38 @@ from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.performance import amount, terminal
 from ue_bench.report.page.prose import refresh
-from ue_bench.speed import compiled, forward, growth, pages, peers, step, steps, suite
-from ue_bench.speed import training_speed as training
-from ue_bench.speed import values_to_slots as hashing
+from ue_bench.speed import model_calls, peers, suite
+from ue_bench.speed.cases import (
+    CASES,
+    cost_growth,
+    forward_pass,
+    report_time,
+    torch_compile,
+    training_speed,
+    training_step,
+    values_to_slots,
+)
+from ue_bench.speed.interleaved_timing import time_in_turns
 from ue_bench.speed.line import Claim, Line
-from ue_bench.speed.turns import in_turns
 
 
 @pytest.mark.alone
 def test_a_ratio_of_sleeps_is_known():
-    clocked = in_turns(
+    times = time_in_turns(
         {"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.006)},
         seconds=0.2,
         least=5,
     )
-    assert 2.2 < clocked.ratio("long", "short") < 3.3
-    assert 0.006 <= clocked.seconds("long") < 0.009
-    assert len(clocked.samples["short"]) == len(clocked.samples["long"]) >= 5
+    assert 2.2 < times.ratio("long", "short") < 3.3
+    assert 0.006 <= times.seconds("long") < 0.009
+    assert len(times.samples["short"]) == len(times.samples["long"]) >= 5
 
 
 def test_a_short_call_is_repeated_within_a_sample():
     called = []
-    clocked = in_turns({"nothing": lambda: called.append(None)}, seconds=0.01, least=3)
-    assert len(called) > 100 * len(clocked.samples["nothing"])
-    assert clocked.seconds("nothing") < 1e-5
+    times = time_in_turns({"nothing": lambda: called.append(None)}, seconds=0.01, least=3)
+    assert len(called) > 100 * len(times.samples["nothing"])
+    assert times.seconds("nothing") < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -59,23 +67,27 @@ def test_a_claim_is_reached_or_not(ratio, must, reached):
 
 def test_peers_that_cannot_be_loaded_are_named(monkeypatch):
     monkeypatch.setattr(peers, "MODULES", dict.fromkeys(peers.MODULES, "no_such_module"))
-    found, told = peers.installed()
-    assert list(found) == ["nn.EmbeddingBag"]
-    assert "FBGEMM TBE (No module named 'no_such_module'), TorchRec" in told
-    assert "extra `peers`" in told
+    makers, note = peers.installed()
+    assert list(makers) == ["nn.EmbeddingBag"]
+    assert "FBGEMM TBE (No module named 'no_such_module'), TorchRec" in note
+    assert "extra `peers`" in note
 
 
 @pytest.mark.parametrize(
-    "case", [forward, hashing, step, growth], ids=lambda case: case.__name__.rpartition(".")[2]
+    "case",
+    [forward_pass, values_to_slots, training_step, cost_growth],
+    ids=lambda case: case.__name__.rpartition(".")[2],
 )
 def test_a_case_measures_what_it_says(case, monkeypatch):
     """Each asserts for itself that its rivals find the same; here the clocks are short."""
     monkeypatch.setattr(
-        case, "in_turns", lambda calls, seconds, **how: in_turns(calls, 0.001, least=2, sample=1e-5)
+        case,
+        "time_in_turns",
+        lambda calls, seconds, **how: time_in_turns(calls, 0.001, least=2, sample=1e-5),
     )
-    monkeypatch.setattr(steps, "VALUES", 1_400)
-    monkeypatch.setattr(step, "SIZES", (100, 1_000))
-    monkeypatch.setattr(growth, "GRID", {"batch": (16, 64), "rows": (100, 1_000)})
+    monkeypatch.setattr(model_calls, "VALUES", 1_400)
+    monkeypatch.setattr(training_step, "SIZES", (100, 1_000))
+    monkeypatch.setattr(cost_growth, "GRID", {"batch": (16, 64), "rows": (100, 1_000)})
     lines = list(case.measure(quick=True))
     assert all(line.value > 0 and line.claims for line in lines)
     assert all(value > 0 for line in lines for value in line.beside.values())
@@ -84,20 +96,22 @@ def test_a_case_measures_what_it_says(case, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    not any(map(shutil.which, compiled.COMPILERS)), reason="torch.compile needs a C++ compiler"
+    not any(map(shutil.which, torch_compile.COMPILERS)), reason="torch.compile needs a C++ compiler"
 )
 def test_what_is_compiled_is_timed_beside_the_eager_program(monkeypatch):
     monkeypatch.setattr(
-        compiled, "in_turns", lambda calls, seconds: in_turns(calls, 0.001, least=2)
+        torch_compile,
+        "time_in_turns",
+        lambda calls, seconds: time_in_turns(calls, 0.001, least=2),
     )
-    lines = list(compiled.measure(quick=True))
+    lines = list(torch_compile.measure(quick=True))
     assert [line.what for line in lines] == ["lookup, batch 256", "training step, batch 256"]
     assert all(line.beside["compiling"] > line.value for line in lines)
 
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch):
-    monkeypatch.setattr(compiled, "COMPILERS", ("no-such-program",))
-    (line,) = compiled.measure(quick=True)
+    monkeypatch.setattr(torch_compile, "COMPILERS", ("no-such-program",))
+    (line,) = torch_compile.measure(quick=True)
     assert (line.value, "no-such-program" in line.note) == (None, True)
 
 
@@ -109,19 +123,19 @@ def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
         "val_mse": 0.9,
         "straightforward_val_mse": 0.91,
     }
-    monkeypatch.setattr(training, "beside", lambda seeds: [run])
-    monkeypatch.setattr(training, "STEPS", 10)
-    speed, where = training.measure(quick=True)
+    monkeypatch.setattr(training_speed, "compare", lambda seeds: [run])
+    monkeypatch.setattr(training_speed, "STEPS", 10)
+    speed, where = training_speed.measure(quick=True)
     assert [claim.reached for claim in speed.claims] == [True, True]
     assert sum(where.beside.values()) == pytest.approx(where.value)
     assert any("Adam" in name or "adam" in name for name in where.beside)
 
 
 def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):
-    count = pages.write_many(tmp_path, seeds=1)
+    count = report_time.write_many(tmp_path, seeds=1)
     records, skipped = load(tmp_path)
     assert (len(records), skipped) == (count, [])
-    assert count * pages.SEEDS >= 10_000
+    assert count * report_time.SEEDS >= 10_000
     assert len(collect(records).kept) == count
 
 
@@ -230,3 +244,10 @@ def test_a_report_is_of_runs(measured, tmp_path):
     done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "both")])
     assert done.exit_code == 0, done.output
     assert "ue-bench study speed" not in (tmp_path / "both" / "report" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_has_a_title_and_measures(name):
+    case = suite.load_case(name)
+    assert case.TITLE
+    assert callable(case.measure)

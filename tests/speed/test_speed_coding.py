@@ -4,8 +4,8 @@ import pytest
 
 from ue_bench.data import encode, load, split
 from ue_bench.errors import BenchError
-from ue_bench.speed import coding as module
-from ue_bench.speed.coding import coded_bytes, coding, measured
+from ue_bench.speed.cases import ratings_to_codes
+from ue_bench.speed.cases.ratings_to_codes import coded_bytes, coding, measure_arm
 from ue_bench.speed.made_ratings import write_official
 
 
@@ -32,7 +32,7 @@ def test_an_array_that_is_part_of_another_counts_once(tmp_path):
 
 def test_an_arm_that_ends_without_an_answer_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module.sys, "executable", "false"
+        ratings_to_codes.sys, "executable", "false"
     )  # a program that ends with exit code 1 and says nothing
     with pytest.raises(BenchError, match=r"coding: ours gave no answer \(exit code 1\)"):
         coding(1_000, 0, tmp_path)
@@ -40,4 +40,4 @@ def test_an_arm_that_ends_without_an_answer_is_told(tmp_path, monkeypatch):
 
 def test_an_arm_is_measured_in_this_process_too(tmp_path):
     write_official(tmp_path, 1_000)
-    assert set(measured("pandas", tmp_path, 0)) == {"seconds", "peak_bytes"}
+    assert set(measure_arm("pandas", tmp_path, 0)) == {"seconds", "peak_bytes"}

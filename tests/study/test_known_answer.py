@@ -22,7 +22,9 @@ from ue_bench.report import build
 from ue_bench.report.evidence.known_answer import ALPHA, RULES, judge
 from ue_bench.strategies import load_plugin
 from ue_bench.study import Study, canonical, find, names
-from ue_bench.training.run_once import make_spec, resolve, run_once
+from ue_bench.training.assembly import make_spec
+from ue_bench.training.resolve import resolve
+from ue_bench.training.run_once import run_once
 
 BROKEN = Path(__file__).parents[1] / "helpers" / "broken_strategies.py"
 STUDY = find("known-answer")

@@ -13,7 +13,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.study import Search, Study, runner, search, shares
 from ue_bench.study.search import Sampler, belongs, best_few, blind, objectives, trial_facts
-from ue_bench.training.run_once import resolve
+from ue_bench.training.resolve import resolve
 
 SPACE = {
     "lookups.user_id": (1, 2, 3),

@@ -10,7 +10,8 @@ from ue_bench.record import Record
 from ue_bench.study import Grid, Search, Study, find, names
 from ue_bench.study.runner import Runner
 from ue_bench.study.search import belongs, trial_facts
-from ue_bench.training.run_once import exact_table_bytes, resolve
+from ue_bench.training.resolve import resolve
+from ue_bench.training.run_data import exact_table_bytes
 
 
 def start(search: Search):

@@ -11,9 +11,9 @@ from table_files import movielens_as_table, table
 
 from ue_bench.data import encode, label, load, split
 from ue_bench.data.splitting import SPLITS
-from ue_bench.training import factors
+from ue_bench.training import matrix_factorisation
 from ue_bench.training.baselines import anchors
-from ue_bench.training.factors import explained
+from ue_bench.training.matrix_factorisation import fit_residuals
 
 DAMPING = 5
 
@@ -129,7 +129,7 @@ def test_the_penalty_of_the_factors_was_chosen_on_this_spread(movielens_100k):
     for seed in (0, 1):
         parts = split(movielens_100k, "random", seed)
         scores = anchors(encode(movielens_100k, ("user_id",), parts))
-        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(factors.SPREAD, abs=0.002)
+        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(matrix_factorisation.SPREAD, abs=0.002)
 
 
 def test_a_single_feature_that_is_user_and_item_has_a_bias_model(tmp_path):
@@ -159,7 +159,7 @@ def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
     user, item = (axis.ravel() for axis in grid)
     planted = (p[user] * q[item]).sum(axis=1)
     train = (rng.random(len(user)) < 0.5) & (user != 7)
-    fitted = explained(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
+    fitted = fit_residuals(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
     tested = ~train & (user != 7)
     error = np.square(fitted - planted)[tested].mean()
     assert error < 0.01 * np.square(planted[tested]).mean()
@@ -187,7 +187,7 @@ def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
     p = ridge(user, item, q)
     q = ridge(item, user, p)
     train = np.ones(80, dtype=bool)
-    fitted = explained(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1)
+    fitted = fit_residuals(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1)
     assert np.allclose(fitted, (p[user] * q[item]).sum(axis=1))
 
 
@@ -198,10 +198,10 @@ def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
     item = rng.integers(0, 400, len(user)).astype(np.int32)
     residuals = rng.normal(size=len(user))
     train = rng.random(len(user)) < 0.8
-    together = explained(user, item, residuals, train)
+    together = fit_residuals(user, item, residuals, train)
     monkeypatch.setattr(factors, "BATCH_ROWS", 1)
-    one_by_one = explained(user, item, residuals, train)
+    one_by_one = fit_residuals(user, item, residuals, train)
     assert np.allclose(one_by_one, together, rtol=0, atol=1e-12)
     order = rng.permutation(len(user))
-    shuffled = explained(user[order], item[order], residuals[order], train[order])
+    shuffled = fit_residuals(user[order], item[order], residuals[order], train[order])
     assert np.allclose(shuffled, together[order], rtol=0, atol=1e-8)

@@ -1,4 +1,4 @@
-"""What was trained leaves the harness as it was: a saved model predicts the same, to the bit."""
+"""A saved model predicts what the trained one predicts, to the bit."""
 
 import hashlib
 import json
@@ -19,30 +19,36 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES, Entry
 from ue_bench.strategies.methods.collisionless import Collisionless
 from ue_bench.strategies.methods.hashing_trick import HashingTrick
-from ue_bench.training.saved import CONFIG, NUMBERS, save
+from ue_bench.training.model_folder import CONFIG, NUMBERS
+from ue_bench.training.saved import save
 from ue_bench.training.train import predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def require_the_same(folder, **asked):
-    """Save, load and compare, on seen, unseen and never met values. Returns the loaded one."""
-    model, config = made.trained(**asked)
+STRANGE = {
+    "user": ["u0", "never", "", "u59"],
+    "item": ["i1é", "x" * 3_000, "日本", "i39é"],
+    "flag": ["yes", "?", "", "no"],
+}
+
+
+def crossed(columns):
+    """The values of `user*flag`."""
+    pairs = zip(columns["user"], columns["flag"], strict=True)
+    return [f"{user}\x1f{flag}" for user, flag in pairs]
+
+
+def require_equal(folder, **changes):
+    """Save, load and compare, on seen, unseen and strange values. Returns the loaded model."""
+    model, config = made.trained(**changes)
     save(folder, model, config)
     loaded = ue_bench.load(folder)
     assert torch.equal(loaded.predict(made.columns()), predict(model, made.rows()))
-    strange = {
-        "user": ["u0", "never", "", "u59"],
-        "item": ["i1é", "x" * 3_000, "日本", "i39é"],
-        "flag": ["yes", "?", "", "no"],
-    }
-    crossed = [
-        f"{user}\x1f{flag}" for user, flag in zip(strange["user"], strange["flag"], strict=True)
-    ]
     with torch.no_grad():
-        vectors = model.strategy.from_values([*strange.values(), crossed])
-        assert torch.equal(loaded.embed(strange), vectors)
-        assert torch.equal(loaded.predict(strange), model.head(vectors))
+        vectors = model.strategy.from_values([*STRANGE.values(), crossed(STRANGE)])
+        assert torch.equal(loaded.embed(STRANGE), vectors)
+        assert torch.equal(loaded.predict(STRANGE), model.head(vectors))
     assert loaded.config == config
     assert loaded.record["run_id"] == config.run_id
     return loaded
@@ -50,18 +56,21 @@ def require_the_same(folder, **asked):
 
 @pytest.mark.parametrize(("name", "regions"), made.FORMS)
 def test_every_strategy_in_every_form(name, regions, tmp_path):
-    loaded = require_the_same(tmp_path, strategy=name, regions=regions)
-    footprint, held = loaded.model.strategy.footprint(), loaded.model.strategy.training_bytes()
-    assert held == footprint.table + footprint.auxiliary, "what is only trained was not saved"
+    loaded = require_equal(tmp_path, strategy=name, regions=regions)
+    footprint = loaded.model.strategy.footprint()
+    held_bytes = loaded.model.strategy.training_bytes()
+    assert held_bytes == footprint.table + footprint.auxiliary, "what is only trained was not saved"
     values = [key for key in load_file(tmp_path / NUMBERS) if key.startswith("values.")]
     assert bool(values) == STRATEGIES[name].needs_vocabulary
 
 
-@pytest.mark.parametrize(
-    ("name", "regions"), [f for f in dict(made.FORMS).items() if STRATEGIES[f[0]].has_budget]
-)
+# The last form of each strategy that has a budget.
+WITH_BUDGET = [form for form in dict(made.FORMS).items() if STRATEGIES[form[0]].has_budget]
+
+
+@pytest.mark.parametrize(("name", "regions"), WITH_BUDGET)
 def test_with_exact_rows_for_few_values(name, regions, tmp_path):
-    loaded = require_the_same(
+    loaded = require_equal(
         tmp_path, strategy=name, regions=regions, low_cardinality="exact", low_cardinality_max=3
     )
     held = {feature["name"]: feature["held"] for feature in loaded.record["features"]}
@@ -72,11 +81,11 @@ def test_with_exact_rows_for_few_values(name, regions, tmp_path):
 
 @pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
 def test_every_head(head, tmp_path):
-    require_the_same(tmp_path, head=head)
+    require_equal(tmp_path, head=head)
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "changes",
     [
         {"hash_seeds": {"user": [7, 8], "item": [4294967295]}},
         {"dim": None, "width": 50},
@@ -94,13 +103,13 @@ def test_every_head(head, tmp_path):
     ],
     ids=str,
 )
-def test_other_knobs(asked, tmp_path):
-    require_the_same(tmp_path, **asked)
+def test_other_fields(changes, tmp_path):
+    require_equal(tmp_path, **changes)
 
 
 def test_no_more_is_saved_than_serving_needs(tmp_path):
     """Hashing: no value. Double hashing: only those that own a row."""
-    require_the_same(tmp_path / "hashed")
+    require_equal(tmp_path / "hashed")
     assert set(load_file(tmp_path / "hashed" / NUMBERS)) == {
         "strategy.pool.weight",
         "head.hidden.weight",
@@ -108,24 +117,23 @@ def test_no_more_is_saved_than_serving_needs(tmp_path):
         "head.out.weight",
         "head.out.bias",
     }
-    loaded = require_the_same(tmp_path / "owned", strategy="frequency_double_hash")
+    loaded = require_equal(tmp_path / "owned", strategy="frequency_double_hash")
     owned = sum(feature["held"] for feature in loaded.record["features"])
     assert 0 < owned < sum(feature["n_seen"] for feature in loaded.record["features"])
-    assert (
-        loaded.model.strategy.footprint().vocabulary
-        == made.trained(strategy="frequency_double_hash")[0].strategy.footprint().vocabulary
-    )
+    trained, _ = made.trained(strategy="frequency_double_hash")
+    vocabulary_bytes = trained.strategy.footprint().vocabulary
+    assert loaded.model.strategy.footprint().vocabulary == vocabulary_bytes
 
 
 def test_a_loaded_model_can_be_saved_again(tmp_path):
     for name in ("unified", "collisionless", "frequency_double_hash", "cce"):
-        first, again = tmp_path / name, tmp_path / f"{name}-again"
-        loaded = require_the_same(first, strategy=name)
+        first = tmp_path / name
+        again = tmp_path / f"{name}-again"
+        loaded = require_equal(first, strategy=name)
         save(again, loaded.model, loaded.config)
         assert (again / NUMBERS).read_bytes() == (first / NUMBERS).read_bytes()
-        assert torch.equal(
-            ue_bench.load(again).predict(made.columns()), loaded.predict(made.columns())
-        )
+        predictions = ue_bench.load(again).predict(made.columns())
+        assert torch.equal(predictions, loaded.predict(made.columns()))
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +153,17 @@ def test_columns_of_every_kind(loaded):
     expected = loaded.predict(raw)
     assert loaded.columns == ["user", "item", "flag"]
     assert loaded.features == ["user", "item", "flag", "user*flag"]
+    as_bytes = {}
+    for name, values in raw.items():
+        as_bytes[name] = [value.encode() for value in values]
     for other in (
         pd.DataFrame(raw),
         pl.DataFrame(raw),
-        {k: np.array(v) for k, v in raw.items()},
-        {k: tuple(v) for k, v in raw.items()},
+        {name: np.array(values) for name, values in raw.items()},
+        {name: tuple(values) for name, values in raw.items()},
         dict(reversed(raw.items())),
-        {k: [v.encode() for v in vs] for k, vs in raw.items()},
-        raw | {"user*flag": [f"{u}\x1f{f}" for u, f in zip(raw["user"], raw["flag"], strict=True)]},
+        as_bytes,
+        raw | {"user*flag": crossed(raw)},
     ):
         assert torch.equal(loaded.predict(other), expected)
     numbers = {"user": list(range(96)), "item": [5] * 96, "flag": ["no"] * 96}
@@ -163,7 +174,8 @@ def test_columns_of_every_kind(loaded):
 
 def test_many_rows_are_those_of_the_evaluation(loaded):
     """More rows than one forward pass of an evaluation has."""
-    n, (model, _) = 20_000, made.trained()
+    n = 20_000
+    model, _ = made.trained()
     assert torch.equal(loaded.predict(made.columns(n)), predict(model, made.rows(n)))
     assert loaded.embed(made.columns(n)).shape == (n, 8 * 5)
 
@@ -175,7 +187,7 @@ def test_no_rows(loaded):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"item": None}, "column 'item' is missing; 'user', 'flag' was given"),
         ({"flag": None}, "column 'flag' is missing"),
@@ -190,30 +202,41 @@ def test_no_rows(loaded):
     ],
     ids=str,
 )
-def test_columns_that_do_not_fit_are_told(loaded, change, told):
-    given = {"user": ["u1"], "item": ["i1é"], "flag": ["no"]} | change
+def test_columns_that_do_not_fit_are_an_error(loaded, change, message):
+    columns = {"user": ["u1"], "item": ["i1é"], "flag": ["no"]} | change
+    columns = {name: values for name, values in columns.items() if values is not None}
     with pytest.raises(BenchError) as error:
-        loaded.predict({name: values for name, values in given.items() if values is not None})
-    assert told in str(error.value)
+        loaded.predict(columns)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_rows_instead_of_columns_are_told(loaded):
-    with pytest.raises(
-        BenchError,
-        match=r"columns: one list was given; give the values by name, as in \{'user': \[...\], 'item': \[...\]\}",
-    ):
+def test_rows_instead_of_columns_are_an_error(loaded):
+    with pytest.raises(BenchError) as error:
         loaded.predict([["u1", "i1é", "no"]])
+    assert str(error.value).startswith("columns: one list was given; give the values by name")
+    assert str(error.value).endswith("as in {'user': [...], 'item': [...]}")
 
 
 def rewrite(folder, **changes):
     """Change config.json with a checksum that fits, as a newer program might have written it."""
-    content = json.loads((folder / CONFIG).read_text()) | changes
+    path = folder / CONFIG
+    content = json.loads(path.read_text()) | changes
     content.pop("checksum")
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    (folder / CONFIG).write_text(
-        json.dumps(content | {"checksum": hashlib.sha256(text.encode()).hexdigest()})
-    )
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(content))
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def swap(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 UNIFIED = made.ASKED.to_dict() | {"regions": "multiplexed"}
@@ -256,30 +279,19 @@ DAMAGES = {
 }
 
 
-def flip(path, place):
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-
-
-def swap(path, old, new):
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_model_is_told(damage, tmp_path):
+def test_a_damaged_model_is_an_error(damage, tmp_path):
     save(tmp_path, *made.trained())
-    harm, told = DAMAGES[damage]
+    harm, message = DAMAGES[damage]
     harm(tmp_path)
     with pytest.raises(BenchError) as error:
         ue_bench.load(tmp_path)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"features": None}, "features: a list is expected, not null"),
         ({"model_sha256": 5}, "model_sha256: text is expected, not int"),
@@ -290,33 +302,34 @@ def test_a_damaged_model_is_told(damage, tmp_path):
     ],
     ids=str,
 )
-def test_another_writers_mistakes_are_told(changes, told, tmp_path):
+def test_another_writers_mistakes_are_an_error(changes, message, tmp_path):
     save(tmp_path, *made.trained())
     rewrite(tmp_path, **changes)
     with pytest.raises(BenchError) as error:
         ue_bench.load(tmp_path)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_values_that_do_not_fit_are_told(tmp_path):
+OTHER_VALUES = {
+    "too few": lambda t: t.update({"values.0.offsets": t["values.0.offsets"][:-1].clone()}),
+    "no UTF-8": lambda t: t.update({"values.1.utf8": t["values.1.utf8"] | 128}),
+    "cut off": lambda t: t.update({"values.0.utf8": t["values.0.utf8"][:7].clone()}),
+    "absent": lambda t: t.pop("values.0.utf8"),
+    "of no feature": lambda t: t.update({"values.9.utf8": t["values.0.utf8"].clone()}),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_VALUES)
+def test_values_that_do_not_fit_are_an_error(change, tmp_path):
     """Another writer's file of numbers, with a checksum that fits."""
-    for index, harm in enumerate(
-        (
-            lambda t: t.update({"values.0.offsets": t["values.0.offsets"][:-1].clone()}),
-            lambda t: t.update({"values.1.utf8": t["values.1.utf8"] | 128}),
-            lambda t: t.update({"values.0.utf8": t["values.0.utf8"][:7].clone()}),
-            lambda t: t.pop("values.0.utf8"),
-            lambda t: t.update({"values.9.utf8": t["values.0.utf8"].clone()}),
-        )
-    ):
-        folder = tmp_path / str(index)
-        save(folder, *made.trained(strategy="collisionless"))
-        tensors = load_file(folder / NUMBERS)
-        harm(tensors)
-        save_file(tensors, folder / NUMBERS)
-        rewrite(folder, model_sha256=hashlib.sha256((folder / NUMBERS).read_bytes()).hexdigest())
-        with pytest.raises(BenchError, match=r"does not fit|values of feature '(user|item|flag)'"):
-            ue_bench.load(folder)
+    save(tmp_path, *made.trained(strategy="collisionless"))
+    numbers = tmp_path / NUMBERS
+    tensors = load_file(numbers)
+    OTHER_VALUES[change](tensors)
+    save_file(tensors, numbers)
+    rewrite(tmp_path, model_sha256=hashlib.sha256(numbers.read_bytes()).hexdigest())
+    with pytest.raises(BenchError, match=r"does not fit|values of feature '(user|item|flag)'"):
+        ue_bench.load(tmp_path)
 
 
 def test_no_single_bit_goes_unnoticed(tmp_path):
@@ -345,24 +358,19 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 def test_a_saved_model_is_replaced(tmp_path):
-    require_the_same(tmp_path, strategy="collisionless")
+    require_equal(tmp_path, strategy="collisionless")
     (tmp_path / "notes.txt").write_text("mine")
-    require_the_same(tmp_path, strategy="unified")
+    require_equal(tmp_path, strategy="unified")
     assert sorted(path.name for path in tmp_path.iterdir()) == [CONFIG, NUMBERS, "notes.txt"]
 
 
 def test_what_a_killed_command_left_over_is_in_nobodys_way(tmp_path):
     (tmp_path / ".saving-abc").mkdir()
-    require_the_same(tmp_path)
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / CONFIG, tmp_path / NUMBERS)} == {
-        0o666 & ~_mask()
-    }
-
-
-def _mask():
+    require_equal(tmp_path)
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    for name in (CONFIG, NUMBERS):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 FULL_DISK = """
@@ -376,7 +384,8 @@ torch.set_num_threads(1)
 model = made.trained(budget=400, head="linear")
 here = Path(sys.argv[1])
 save(here / "small", *model)
-numbers, about = ((here / "small" / name).stat().st_size for name in ("model.safetensors", "config.json"))
+numbers = (here / "small" / "model.safetensors").stat().st_size
+about = (here / "small" / "config.json").stat().st_size
 assert numbers < about - 100
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for folder in ("new", "old"):
@@ -390,27 +399,24 @@ for folder in ("new", "old"):
 
 
 def test_nothing_is_half_written_on_a_full_disk(tmp_path):
-    """Files may grow to a limit that the numbers do not fit into, and then to one that the configuration does not."""
-    save(tmp_path / "old", *made.trained(strategy="collisionless"))
-    there = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, tmp_path, os.path.dirname(made.__file__)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    """The limits on the size of files are too small for the numbers, then for the configuration."""
+    old = tmp_path / "old"
+    save(old, *made.trained(strategy="collisionless"))
+    before = {path.name: path.read_bytes() for path in old.iterdir()}
+    command = [sys.executable, "-c", FULL_DISK, tmp_path, os.path.dirname(made.__file__)]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
     assert len(lines) == 6
     assert all(line.startswith(f"cannot write {tmp_path}/") for line in lines), lines
-    assert ["serializ" in line for line in lines] == [True, True, False] * 2, (
-        "the last was the configuration's"
-    )
-    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == there
+    of_numbers = ["serializ" in line for line in lines]
+    assert of_numbers == [True, True, False] * 2, "the last error is the configuration's"
+    assert {path.name: path.read_bytes() for path in old.iterdir()} == before
     assert list((tmp_path / "new").iterdir()) == []
 
 
 class SaysItNeedsNone(Collisionless):
-    """Holds values, and says that it needs none."""
+    """Needs values, and says that it needs none."""
 
     def to_serve(self, feature):
         return self.spec.features[feature].holding(())
@@ -424,19 +430,16 @@ class DependsOnValues(HashingTrick):
 
 
 @pytest.mark.parametrize(
-    ("method", "told"),
+    ("method", "message"),
     [
         (SaysItNeedsNone, "does not fit strategy 'odd'"),
-        (DependsOnValues, "odd: .* must say in `to_serve`"),
+        (DependsOnValues, "odd: .* must return what it needs in `to_serve`"),
     ],
 )
-def test_a_strategy_that_cannot_be_built_again_is_told(method, told, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        STRATEGIES,
-        "odd",
-        Entry(method, ("multiplexed",), "odd on purpose", "a test", has_budget=False),
-    )
-    with pytest.raises(BenchError, match=told):
+def test_a_strategy_that_cannot_be_built_again_is_an_error(method, message, tmp_path, monkeypatch):
+    entry = Entry(method, ("multiplexed",), "odd on purpose", "a test", has_budget=False)
+    monkeypatch.setitem(STRATEGIES, "odd", entry)
+    with pytest.raises(BenchError, match=message):
         save(tmp_path, *made.trained(strategy="odd"))
     assert list(tmp_path.iterdir()) == []
 

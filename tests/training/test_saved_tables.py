@@ -1,4 +1,5 @@
-"""A model of a table takes the table's raw values, in whatever frame they come, and makes of them what the run made of them."""
+"""A model of a table takes the raw values of the table, in any frame, and reads them as the run
+did."""
 
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def in_a_folder(tmp_path, monkeypatch):
 
 
 def rows():
-    """A column of each kind: ids with gaps as floats, fractions, whole numbers to be rounded, truth values, text with gaps."""
+    """A column of each kind: ids with gaps as floats, fractions, whole numbers to be rounded, truth
+    values, and text with gaps."""
     draw = np.random.default_rng(0)
     frame = {
         "shop": [None if i % 17 == 0 else float(i % 40) for i in range(N)],
@@ -35,32 +37,28 @@ def rows():
     return pl.DataFrame(frame).with_columns(y=pl.Series((draw.random(N) < 0.4).astype(int)))
 
 
-def run(file, *words, features="shop,price,age,new,town,town*new"):
-    command = [
-        "run",
-        "--dataset",
-        file,
-        "--target",
-        "y",
-        "--features",
-        features,
-        "--numeric",
-        "age",
-        "--budget",
-        "3kB",
-        "--epochs",
-        "2",
-        "--measure",
-        "quality",
-        "--save",
-        "model",
-        *words,
-    ]
-    done = CliRunner().invoke(main, command)
-    assert done.exit_code == 0, done.output
-    (kept,), skipped = record.load(Path("results/local"))
+SHOP = ["--features", "shop,price,age,new,town,town*new", "--numeric", "age", "--budget", "3kB"]
+
+
+def run(file, *words):
+    """Train a model of a table, and return its record and the saved model."""
+    command = f"run --dataset {file} --target y --epochs 2 --measure quality --save model".split()
+    finished = CliRunner().invoke(main, [*command, *words])
+    assert finished.exit_code == 0, finished.output
+    (written,), skipped = record.load(Path("results/local"))
     assert not skipped
-    return kept, ue_bench.load("model")
+    return written, ue_bench.load("model")
+
+
+def rows_of_test(name, written):
+    """Positions of the test rows of a run."""
+    dataset = data.load(name, Path(), written.config.table)
+    return np.flatnonzero(data.split(dataset, "random", 0) == 2)
+
+
+def mse(predicted, targets):
+    errors = (predicted - targets).double().numpy()
+    return float(np.square(errors).sum() / len(errors))
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
@@ -68,16 +66,15 @@ def run(file, *words, features="shop,price,age,new,town,town*new"):
 def test_raw_rows_have_the_error_of_the_record(name, task):
     raw = rows()
     raw.write_csv(name) if name.endswith("csv") else raw.write_parquet(name)
-    kept, loaded = run(name, "--task", task)
-    dataset = data.load(name, Path(), kept.config.table)
-    test = np.flatnonzero(data.split(dataset, "random", 0) == 2)
+    written, loaded = run(name, *SHOP, "--task", task)
+    test = rows_of_test(name, written)
     own = raw[test].select("shop", "price", "age", "new", "town")
     if name.endswith("csv"):  # where a truth value is the text that stands there
         own = own.with_columns(pl.col("new").cast(pl.String))
     predicted = loaded.predict(own)
     assert task == "regression" or ((predicted > 0) & (predicted < 1)).all()
-    errors = (predicted - torch.tensor(raw["y"].to_numpy()[test])).double().numpy()
-    assert float(np.square(errors).sum() / len(errors)) == kept.quality["test_mse"]
+    targets = torch.tensor(raw["y"].to_numpy()[test])
+    assert mse(predicted, targets) == written.quality["test_mse"]
     for other in (
         own.to_dict(as_series=False),
         own.to_pandas(),
@@ -93,10 +90,10 @@ def test_one_row_is_as_in_company():
     """The kind of a column is the run's, not that of the values that happen to be asked for."""
     raw = rows()
     raw.write_csv("t.csv")
-    _, loaded = run("t.csv")
+    _, loaded = run("t.csv", *SHOP)
     columns = raw.select(loaded.columns).with_columns(pl.col("new").cast(pl.String))
     together = loaded.embed(columns[:40])
-    alone = torch.cat([loaded.embed(columns[place : place + 1]) for place in range(40)])
+    alone = torch.cat([loaded.embed(columns[row : row + 1]) for row in range(40)])
     assert torch.equal(alone, together)
     written = {
         "shop": ["7.0", "7", None],
@@ -120,12 +117,15 @@ def test_one_row_is_as_in_company():
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
 def test_several_values(name):
-    """Lists of a Parquet file, and texts with a separator of a CSV file; a cross has each member with the other part."""
+    """A Parquet file has lists, and a CSV file texts with a separator.
+
+    A cross has each member with the other part.
+    """
     draw = np.random.default_rng(1)
-    tags = [
-        sorted(draw.choice(list("abcdefgh"), draw.integers(0, 4), replace=False).tolist())
-        for _ in range(N)
-    ]
+    tags = []
+    for _ in range(N):
+        drawn = draw.choice(list("abcdefgh"), draw.integers(0, 4), replace=False)
+        tags.append(sorted(drawn.tolist()))
     raw = pl.DataFrame(
         {"user": [f"u{i % 30}" for i in range(N)], "tags": tags},
         schema={"user": pl.String, "tags": pl.List(pl.String)},
@@ -133,36 +133,16 @@ def test_several_values(name):
     raw = raw.with_columns(y=pl.Series(draw.normal(size=N).round(3)))
     joined = raw.with_columns(pl.col("tags").list.join("|"))
     raw.write_parquet(name) if name.endswith("parquet") else joined.write_csv(name)
-    words = [] if name.endswith("parquet") else ["--multi-valued", "tags"]
-    command = [
-        "run",
-        "--dataset",
-        name,
-        "--target",
-        "y",
-        "--features",
-        "user,tags,user*tags",
-        "--budget",
-        "2kB",
-        "--epochs",
-        "2",
-        "--measure",
-        "quality",
-        "--save",
-        "model",
-        *words,
-    ]
-    done = CliRunner().invoke(main, command)
-    assert done.exit_code == 0, done.output
-    (kept,), _ = record.load(Path("results/local"))
-    loaded = ue_bench.load("model")
-    assert kept.found["cardinalities"]["tags"] == 9, "eight, and the one for none"
-    dataset = data.load(name, Path(), kept.config.table)
-    test = np.flatnonzero(data.split(dataset, "random", 0) == 2)
+    words = ["--features", "user,tags,user*tags", "--budget", "2kB"]
+    if name.endswith("csv"):
+        words += ["--multi-valued", "tags"]
+    written, loaded = run(name, *words)
+    assert written.found["cardinalities"]["tags"] == 9, "eight, and the one for none"
+    test = rows_of_test(name, written)
     own = raw[test].select("user", "tags")
     predicted = loaded.predict(own)
-    errors = (predicted - raw["y"].to_torch()[test].float()).double().numpy()
-    assert float(np.square(errors).sum() / len(errors)) == kept.quality["test_mse"]
+    targets = raw["y"].to_torch()[test].float()
+    assert mse(predicted, targets) == written.quality["test_mse"]
     assert torch.equal(loaded.predict(own.to_dict(as_series=False)), predicted)
     assert torch.equal(loaded.predict(own.to_pandas()), predicted)
     if name.endswith("csv"):

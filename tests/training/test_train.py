@@ -1,4 +1,7 @@
-"""The trainer: errors pooled over rows, best weights restored, the same digits twice, sparse and dense alike."""
+"""The trainer: errors pooled over rows, best weights restored, the same digits twice, sparse and
+dense alike."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,38 +20,48 @@ FEATURES = (
 
 def rows(n, seed):
     generator = torch.Generator().manual_seed(seed)
-    codes = torch.stack(
-        [
-            torch.randint(40, (n,), generator=generator),
-            torch.randint(30, (n,), generator=generator),
-        ],
-        dim=1,
-    )
-    effect = torch.sin(codes[:, 0].float()) + torch.cos(codes[:, 1].float())
-    return Rows(codes, 3 + effect + 0.3 * torch.randn(n, generator=generator))
+    first = torch.randint(40, (n,), generator=generator)
+    second = torch.randint(30, (n,), generator=generator)
+    effect = torch.sin(first.float()) + torch.cos(second.float())
+    noise = 0.3 * torch.randn(n, generator=generator)
+    return Rows(torch.stack([first, second], dim=1), 3 + effect + noise)
 
 
-TRAIN, VALIDATION = rows(2000, 1), rows(333, 2)
+TRAIN = rows(2000, 1)
+VALIDATION = rows(333, 2)
 
 
 def model(sparse=False, head="mlp", dropout=0.1):
     torch.manual_seed(0)
-    strategy = build(Spec("collisionless", FEATURES, (1, 1), 8, regions="exact", sparse=sparse))
-    return RatingModel(strategy, head, 16, dropout, float(TRAIN.ratings.mean()))
+    spec = Spec(
+        name="collisionless",
+        features=FEATURES,
+        lookups=(1, 1),
+        dim=8,
+        regions="exact",
+        sparse=sparse,
+    )
+    return RatingModel(
+        strategy=build(spec),
+        head=head,
+        hidden=16,
+        dropout=dropout,
+        rating_bias=float(TRAIN.ratings.mean()),
+    )
 
 
 def recipe(**changes):
-    given = {
-        "optimizer": "adam",
-        "lr": 5e-3,
-        "weight_decay": 0.0,
-        "batch_size": 64,
-        "epochs": 8,
-        "patience": None,
-        "evals_per_epoch": 1,
-        "seed": 0,
-    }
-    return Recipe(**{**given, **changes})
+    usual = Recipe(
+        optimizer="adam",
+        lr=5e-3,
+        weight_decay=0.0,
+        batch_size=64,
+        epochs=8,
+        patience=None,
+        evals_per_epoch=1,
+        seed=0,
+    )
+    return replace(usual, **changes)
 
 
 @pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
@@ -56,12 +69,10 @@ def recipe(**changes):
 def test_every_optimizer_and_head_learns(optimizer, head):
     built = model(sparse=optimizer in ("sparse_adam", "adagrad"), head=head)
     before = evaluate(built, VALIDATION)["mse"]
-    found = fit(
-        built,
-        TRAIN,
-        VALIDATION,
-        recipe(optimizer=optimizer, lr=0.05 if optimizer == "adagrad" else 5e-3),
-    )
+    changed = recipe(optimizer=optimizer)
+    if optimizer == "adagrad":
+        changed = replace(changed, lr=0.05)
+    found = fit(built, TRAIN, VALIDATION, changed)
     assert found.history[-1]["val_mse"] < 0.6 * before
     assert found.steps == 8 * 32
     assert found.optimizer_bytes > 0
@@ -70,18 +81,16 @@ def test_every_optimizer_and_head_learns(optimizer, head):
 def test_validation_mse_is_pooled_over_rows():
     built = model()
     errors = predict(built, VALIDATION) - VALIDATION.ratings
-    assert evaluate(built, VALIDATION)["mse"] == pytest.approx(
-        float(errors.square().mean()), rel=1e-6
-    )
+    mse = float(errors.square().mean())
+    assert evaluate(built, VALIDATION)["mse"] == pytest.approx(mse, rel=1e-6)
     assert built.training
 
 
 def test_train_mse_weighs_the_last_small_batch_by_its_rows():
     built = model(dropout=0.0)
     start = evaluate(built, TRAIN)["mse"]
-    found = fit(
-        built, TRAIN, VALIDATION, recipe(lr=1e-12, batch_size=1999, epochs=1)
-    )  # batches of 1,999 and 1 rows
+    batches_of_1999_and_1 = recipe(lr=1e-12, batch_size=1999, epochs=1)
+    found = fit(built, TRAIN, VALIDATION, batches_of_1999_and_1)
     assert found.history[0]["train_mse"] == pytest.approx(start, rel=1e-5)
 
 
@@ -103,25 +112,15 @@ def test_early_stopping_leaves_the_best_weights():
 def test_without_early_stopping_the_last_weights_stay():
     built = model(dropout=0.0)
     found = fit(built, TRAIN, VALIDATION, recipe(lr=0.05, epochs=20))
-    assert (
-        evaluate(built, VALIDATION)["mse"]
-        == found.history[-1]["val_mse"]
-        > min(entry["val_mse"] for entry in found.history)
-    )
+    last = found.history[-1]["val_mse"]
+    assert evaluate(built, VALIDATION)["mse"] == last
+    assert last > min(entry["val_mse"] for entry in found.history)
 
 
 def test_evaluations_within_an_epoch():
     found = fit(model(), TRAIN, VALIDATION, recipe(epochs=2, evals_per_epoch=4))
-    assert [entry["epoch"] for entry in found.history] == [
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        1.25,
-        1.5,
-        1.75,
-        2.0,
-    ]
+    epochs = [entry["epoch"] for entry in found.history]
+    assert epochs == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
 
 
 def test_a_full_batch_is_one_step_an_epoch():
@@ -129,30 +128,27 @@ def test_a_full_batch_is_one_step_an_epoch():
 
 
 def test_sparse_and_dense_adam_touch_the_same_rows_alike():
-    """One step from the same start: it moves the rows of the batch as Adam does, and no others."""
-    dense, sparse = model(), model(sparse=True)
+    """One step from the same start moves the rows of the batch as Adam does, and no others."""
+    dense = model()
+    sparse = model(sparse=True)
     few = Rows(TRAIN.codes[:32], TRAIN.ratings[:32])
     fit(dense, few, VALIDATION, recipe(batch_size=None, epochs=1))
     fit(sparse, few, VALIDATION, recipe(batch_size=None, epochs=1, optimizer="sparse_adam"))
-    start, ends = (
-        model().strategy.pool.weight,
-        (dense.strategy.pool.weight, sparse.strategy.pool.weight),
-    )
-    moved = [(end != start).any(dim=1) for end in ends]
-    assert torch.equal(*moved)
-    assert set(moved[0].nonzero().flatten().tolist()) == set(
-        dense.strategy.slots(few.codes).flatten().tolist()
-    )
-    assert (
-        ends[0] - ends[1]
-    ).abs().median() < 1e-6  # where a gradient is nearly 0 their epsilon acts differently
+    start = model().strategy.pool.weight
+    dense_end = dense.strategy.pool.weight
+    sparse_end = sparse.strategy.pool.weight
+    moved = (dense_end != start).any(dim=1)
+    assert torch.equal((sparse_end != start).any(dim=1), moved)
+    slots = dense.strategy.slots(few.codes)
+    assert set(moved.nonzero().flatten().tolist()) == set(slots.flatten().tolist())
+    # Where a gradient is nearly 0 their epsilon acts differently.
+    assert (dense_end - sparse_end).abs().median() < 1e-6
 
 
-def test_what_cannot_be_trained_is_told():
+def test_what_cannot_be_trained_is_an_error():
+    decayed = recipe(optimizer="sparse_adam", weight_decay=0.1)
     with pytest.raises(BenchError, match="weight decay"):
-        fit(
-            model(sparse=True), TRAIN, VALIDATION, recipe(optimizer="sparse_adam", weight_decay=0.1)
-        )
+        fit(model(sparse=True), TRAIN, VALIDATION, decayed)
     with pytest.raises(BenchError, match="diverged"):
         fit(model(), TRAIN, VALIDATION, recipe(lr=1e30))
 
@@ -160,7 +156,8 @@ def test_what_cannot_be_trained_is_told():
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(p):
     torch.manual_seed(0)
-    dropout, x = Dropout(p), torch.ones(500, 401, requires_grad=True)
+    dropout = Dropout(p)
+    x = torch.ones(500, 401, requires_grad=True)
     out = dropout(x)
     assert float((out == 0).float().mean()) == pytest.approx(p, abs=0.005)
     assert float(out.detach().mean()) == pytest.approx(1, abs=0.02)
@@ -170,19 +167,24 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p):
     assert torch.equal(dropout.eval()(x), x)
 
 
-def test_the_strategy_is_told_of_each_epoch_and_may_ask_for_a_new_optimizer():
-    built, told = model(), []
-    built.strategy.end_epoch = lambda epoch: told.append(epoch) or True
+def test_the_strategy_hears_of_each_epoch_and_may_ask_for_a_new_optimizer():
+    built = model()
+    epochs = []
+
+    def end_epoch(epoch):
+        epochs.append(epoch)
+        return True
+
+    built.strategy.end_epoch = end_epoch
     fit(built, TRAIN, VALIDATION, recipe(epochs=3))
-    assert told == [0, 1, 2]
+    assert epochs == [0, 1, 2]
 
 
 def test_the_dot_head_sums_the_products_of_all_pairs():
     torch.manual_seed(0)
     head = HEADS["dot"]((2, 3, 1), hidden=5, dropout=0.0)
     x = torch.randn(4, 6)
-    vectors = [
-        project(part) for project, part in zip(head.projections, x.split([2, 3, 1], 1), strict=True)
-    ]
-    pairs = sum((vectors[i] * vectors[j]).sum(1) for i in range(3) for j in range(i))
+    parts = zip(head.projections, x.split([2, 3, 1], 1), strict=True)
+    first, second, third = (project(part) for project, part in parts)
+    pairs = (first * second + first * third + second * third).sum(1)
     torch.testing.assert_close(head(x), head.out(x).squeeze(1) + pairs)

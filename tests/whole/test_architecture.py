@@ -56,7 +56,7 @@ LIBRARIES = {
     "pyarrow": {"data"},
     "xxhash": {"hashing", "speed"},
     "torch": {"advise", "hashing", "speed", "strategies", "study.preload", "testing", "training"},
-    "safetensors": {"training.saved"},
+    "safetensors": {"training.model_folder"},
     "seaborn": {"report.figures"},
     "matplotlib": {"report.figures"},
     "jinja2": {"report.page"},

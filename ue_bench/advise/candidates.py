@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ue_bench.advise.sizes import Sized, Sizes, Small
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.training.run_once import resolve
+from ue_bench.training.resolve import resolve
 
 
 class Form(NamedTuple):

@@ -8,7 +8,7 @@ from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.features import Feature
 from ue_bench.strategies import Spec
-from ue_bench.training.run_once import make_spec
+from ue_bench.training.assembly import make_spec
 
 
 def python(question: Question, config: RunConfig, features: tuple[Feature, ...]) -> str:

@@ -23,7 +23,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.statistics import LEVEL, paired
 from ue_bench.study.processes import Workers
-from ue_bench.training.run_once import has_budget
+from ue_bench.training.assembly import has_budget
 
 FRESH, SEEDS = (
     100,

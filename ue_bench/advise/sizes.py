@@ -11,7 +11,9 @@ from ue_bench.errors import BudgetError
 from ue_bench.features import Feature
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
-from ue_bench.training.run_once import encoded_of, make_model, make_spec, sizes
+from ue_bench.training.assembly import make_model, make_spec
+from ue_bench.training.model import sizes
+from ue_bench.training.run_data import encoded_of
 
 LARGEST = 4  # times the exact table's bytes: in a larger hashed table hardly a value shares its row, and nothing is left to gain
 STEP = 0.92  # a budget that fits no form of a table is lowered by so much at a time

@@ -12,7 +12,7 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies
 from ue_bench.study import names
-from ue_bench.training.run_once import resolve
+from ue_bench.training.resolve import resolve
 
 
 def check(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from ue_bench.speed.cases import CASES
 from ue_bench.study import names as studies
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,8 +27,8 @@ def datasets() -> list[str]:
 
 
 def cases() -> list[str]:
-    """Of `ue-bench speed`."""
-    return sorted(_keys(ROOT / "speed/suite.py", "CASES"))
+    """The cases of `ue-bench speed`."""
+    return sorted(CASES)
 
 
 LISTS: dict[str, Callable[[], list[str]]] = {

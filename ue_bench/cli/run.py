@@ -54,13 +54,13 @@ def run(
     records.require_writable(results / "run")
     trained: list[Any] = []
     if save_to is not None:
-        from ue_bench.training import saved
+        from ue_bench.training import model_folder, saved
 
         if config.measure == "latency":
             raise BenchError(
                 "measure: 'latency' was given with --save, and trains nothing; choose all or quality"
             )
-        saved.require_free(save_to)
+        model_folder.require_free(save_to)
     with progress(config.strategy, config.epochs, "epochs") as update:
         done = run_once(
             config,

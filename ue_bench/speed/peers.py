@@ -1,7 +1,7 @@
 """The lookups of one table as other libraries make them, where they are installed.
 
-Each gets the rows of one table, int64 [B, L], one bag of one row a lookup. One that wants them in another form has that ready,
-outside the clock.
+Each gets the rows of one table, int64 [B, L], and reads one bag of one row a lookup. The form in
+which a library wants its rows is made outside the clock.
 """
 
 import importlib
@@ -11,19 +11,23 @@ from typing import Any
 import torch
 from torch import nn
 
-Forward = Callable[[torch.Tensor], Any]  # of the rows
-MODULES = {"FBGEMM TBE": "fbgemm_gpu", "TorchRec": "torchrec"}
+Forward = Callable[[torch.Tensor], Any]  # takes the rows
+Maker = Callable[[torch.Tensor, torch.Tensor], Forward]  # takes the table and the rows
 
 
 def embedding_bag(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
-    """torch.nn.EmbeddingBag with one row a bag."""
+    """Return the lookup of torch.nn.EmbeddingBag."""
     bag = nn.EmbeddingBag.from_pretrained(weight, mode="sum")
-    offsets, width = torch.arange(slots.numel()), slots.shape[1] * weight.shape[1]
+    offsets = torch.arange(slots.numel())
+    width = slots.shape[1] * weight.shape[1]
     return lambda rows: bag(rows.flatten(), offsets).view(-1, width)
 
 
 def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
-    """FBGEMM's table-batched embedding on the CPU: one table that each of the L lookups reads as a feature."""
+    """Return the lookup of FBGEMM's table-batched embedding on the CPU.
+
+    It has one table, which each of the L lookups reads as a feature.
+    """
     from fbgemm_gpu.split_embedding_configs import EmbOptimType
     from fbgemm_gpu.split_table_batched_embeddings_ops_common import EmbeddingLocation
     from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
@@ -38,46 +42,52 @@ def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
         optimizer=EmbOptimType.EXACT_ROWWISE_ADAGRAD,
     )
     bags.split_embedding_weights()[0].copy_(weight)
-    rows, offsets = slots.t().flatten(), torch.arange(slots.numel() + 1)
+    rows = slots.t().flatten()
+    offsets = torch.arange(slots.numel() + 1)
     return lambda _: bags(rows, offsets)
 
 
 def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
-    """TorchRec's EmbeddingBagCollection: one table, the lookups as its features."""
+    """Return the lookup of TorchRec's EmbeddingBagCollection: one table, a feature a lookup."""
     from torchrec.modules.embedding_configs import EmbeddingBagConfig
     from torchrec.modules.embedding_modules import EmbeddingBagCollection
     from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
     names = [f"lookup {number}" for number in range(slots.shape[1])]
-    rows, dim = weight.shape
-    collection = EmbeddingBagCollection(
-        [
-            EmbeddingBagConfig(
-                name="table", embedding_dim=dim, num_embeddings=rows, feature_names=names
-            )
-        ]
+    n_rows, dim = weight.shape
+    table = EmbeddingBagConfig(
+        name="table", embedding_dim=dim, num_embeddings=n_rows, feature_names=names
     )
+    collection = EmbeddingBagCollection([table])
     collection.embedding_bags["table"].weight.data.copy_(weight)
     lengths = torch.ones(slots.numel(), dtype=torch.int32)
-    rows_of = KeyedJaggedTensor(keys=names, values=slots.t().flatten(), lengths=lengths)
-    return lambda _: collection(rows_of).values()
+    rows = KeyedJaggedTensor(keys=names, values=slots.t().flatten(), lengths=lengths)
+    return lambda _: collection(rows).values()
 
 
-def installed() -> tuple[dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]], str]:
-    """The peers that can be loaded, by name, and a line about those that cannot (empty: all can)."""
-    found: dict[str, Callable[[torch.Tensor, torch.Tensor], Forward]] = {
-        "nn.EmbeddingBag": embedding_bag
-    }
+MAKERS: dict[str, Maker] = {"FBGEMM TBE": fbgemm, "TorchRec": torchrec}
+MODULES = {"FBGEMM TBE": "fbgemm_gpu", "TorchRec": "torchrec"}
+
+
+def installed() -> tuple[dict[str, Maker], str]:
+    """Return the peers that can be loaded, by name, and a note about those that cannot.
+
+    The note is empty where all can be loaded.
+    """
+    makers: dict[str, Maker] = {"nn.EmbeddingBag": embedding_bag}
     absent = []
-    for name, make in (("FBGEMM TBE", fbgemm), ("TorchRec", torchrec)):
+    for name, make in MAKERS.items():
         try:
             importlib.import_module(MODULES[name])
-        except (ImportError, OSError) as error:  # OSError: built for another torch
-            absent.append(f"{name} ({str(error).splitlines()[0][:60]})")
+        except (ImportError, OSError) as error:  # OSError: it was built for another torch
+            reason = str(error).splitlines()[0][:60]
+            absent.append(f"{name} ({reason})")
         else:
-            found[name] = make
-    hint = "; install the extra `peers` in a build that fits this torch" if absent else ""
-    return (
-        found,
-        f"not measured, for they cannot be loaded: {', '.join(absent)}{hint}" if absent else "",
+            makers[name] = make
+    if not absent:
+        return makers, ""
+    note = (
+        f"not measured, for they cannot be loaded: {', '.join(absent)}; "
+        "install the extra `peers` in a build that fits this torch"
     )
+    return makers, note

@@ -18,13 +18,9 @@ from ue_bench.record.lock import alone
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.search import Sampler, belongs, best_few, blind, trial_facts
-from ue_bench.training.run_once import (
-    cardinalities,
-    exact_table_bytes,
-    has_budget,
-    resolve,
-    split_fault,
-)
+from ue_bench.training.assembly import has_budget
+from ue_bench.training.resolve import resolve
+from ue_bench.training.run_data import cardinalities, exact_table_bytes, split_fault
 
 FRESH = 100  # the seeds that confirm a search start this far above its own
 

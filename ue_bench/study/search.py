@@ -19,7 +19,7 @@ from ue_bench.errors import BenchError
 from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.study import Search
-from ue_bench.training.run_once import resolve
+from ue_bench.training.resolve import resolve
 
 PROPOSALS = 20  # a sampler that proposes this many times the trials wanted, without finding new ones, has seen the space
 

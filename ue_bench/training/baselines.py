@@ -1,82 +1,126 @@
-"""Trivial predictors, fitted on the training rows: what an embedding has to beat before it means anything."""
+"""Trivial predictors, fitted to the training rows: an embedding has to beat them before its error
+means anything."""
 
 import numpy as np
 
 from ue_bench.data.encoding import Encoded
-from ue_bench.data.splitting import TEST, TRAIN, VALIDATION
+from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
-from ue_bench.training import factors
-from ue_bench.training import scores as score
+from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
+from ue_bench.training.parts import PARTS
+from ue_bench.training.scores import auc, log_loss
 
 DAMPING = 5.0  # pseudo-ratings at the mean, the usual choice for the damped bias model
-CLIPPED = 0.001  # a prediction stands this far from 0 and 1 at the least, where it is taken for a probability
-DIGITS = 12  # of a prediction that is ranked: means that are equal but for the order of their sums are ties
-_PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
+# A prediction that is read as a probability is clipped to this distance from 0 and 1.
+CLIP = 0.001
+# Predictions are ranked by this many digits: means that differ only by the order of their sums are
+# ties.
+DIGITS = 12
+
+Scores = dict[str, float | None]
 
 
-def anchors(
-    encoded: Encoded, binary: bool = False, stars: bool = True
-) -> dict[str, dict[str, float | None]]:
-    """MSE of each trivial predictor on each part: errors summed, rows counted, divided once; None for an empty part.
+def anchors(encoded: Encoded, binary: bool = False, stars: bool = True) -> dict[str, Scores]:
+    """Return the scores of each trivial predictor on each part; None where a part has no rows.
 
-    binary: the target is labels 0 and 1, and AUC and log loss stand beside the MSE. The predictors are the same: what they
-    predict is no probability, and their log loss is that of predictions clipped to [0.001, 0.999]; AUC and MSE are unclipped.
+    Errors are summed, rows are counted, and the sum is divided once. The predictors are
 
-    `mean`: mu, the mean of training. `item_mean`: the plain mean of the movie's training ratings.
-    `bias`: mu + b_i + b_u with b_i = sum(r - mu) / (n_i + 5), then b_u = sum(r - mu - b_i) / (n_u + 5).
-    `mf`: the bias model and factors fitted to what it leaves, `factors.explained`. stars: whether the target is the ratings whose
-    scale its penalty is for; what is left of another target is brought to their spread first.
-    A movie or user that training lacks adds 0 to mu. Raises BenchError when there are no training rows.
+    * `mean`: mu, the mean of the training rows;
+    * `item_mean`: the plain mean of the movie's training ratings;
+    * `bias`: mu + b_i + b_u with b_i = sum(r - mu) / (n_i + 5), and then
+      b_u = sum(r - mu - b_i) / (n_u + 5);
+    * `mf`: the bias model and a matrix factorisation of its residuals.
+
+    A movie or user without training rows adds 0 to mu.
+
+    binary: the target is labels 0 and 1, and the scores include AUC and log loss. The predictors
+        are the same. They predict no probabilities, so the log loss is that of predictions clipped
+        to [0.001, 0.999]; AUC and MSE use the predictions as they are.
+    stars: the target is star ratings, which the penalty of the factorisation was chosen for. The
+        residuals of another target are first scaled to the spread of those of stars.
+
+    Raises BenchError when there are no training rows.
     """
-    train = encoded.parts == TRAIN
-    if not train.any():
+    if not (encoded.parts == TRAIN).any():
         raise BenchError("anchors: the split has no training rows")
-    rest = encoded.ratings.astype(np.float64)
-    mean = rest[train].mean()
-    rest -= mean
-    # What is predicted, added up by itself: from the rounded residuals of labels, equal predictions would differ by their label.
-    guess = np.full(len(rest), mean) if binary else None
-    which = {part: encoded.parts == number for part, number in _PARTS.items()}
+    prediction = _Prediction(encoded, binary)
+    scores = {"mean": prediction.scores()}
+    item_means = prediction.group_means(encoded.item, damping=0.0)
+    scores["item_mean"] = prediction.scores(item_means)
+    prediction.add(prediction.group_means(encoded.item, DAMPING))
+    prediction.add(prediction.group_means(encoded.user, DAMPING))
+    scores["bias"] = prediction.scores()
+    prediction.add(prediction.factorised(stars))
+    scores["mf"] = prediction.scores()
+    return scores
 
-    def per(group: np.ndarray, residual: np.ndarray, damping: float) -> np.ndarray:
-        """Damped mean of the training residuals of each row's group, 0 for a group without any: float64 [N']."""
+
+class _Prediction:
+    """A prediction of every row, which starts at the mean of training and is refined in steps."""
+
+    def __init__(self, encoded: Encoded, binary: bool) -> None:
+        self.encoded = encoded
+        self.train = encoded.parts == TRAIN
+        self.rows = {name: encoded.parts == number for name, number in PARTS.items()}
+        self.residuals = encoded.ratings.astype(np.float64)
+        mean = self.residuals[self.train].mean()
+        self.residuals -= mean
+        # The prediction of labels is summed by itself: computed from rounded residuals, equal
+        # predictions would differ by the label of their row.
+        self.values: np.ndarray | None = None
+        if binary:
+            self.values = np.full(len(self.residuals), mean)
+
+    def group_means(self, group: np.ndarray, damping: float) -> np.ndarray:
+        """Return the damped mean of the training residuals of each row's group: float64 [N].
+
+        A group without training rows has 0.
+        """
         size = int(group.max()) + 1
-        total = np.bincount(group[train], residual[train], size)
-        count = np.bincount(group[train], minlength=size)
+        total = np.bincount(group[self.train], self.residuals[self.train], size)
+        count = np.bincount(group[self.train], minlength=size)
         return (total / np.maximum(count + damping, 1.0))[group]
 
-    def scores(beyond: np.ndarray | None = None) -> dict[str, float | None]:
-        """Of what is predicted so far, and `beyond` it."""
-        residual = rest if beyond is None else rest - beyond
-        found = {f"{part}_mse": _mse(residual[rows]) for part, rows in which.items()}
-        if guess is not None:
-            predicted = guess if beyond is None else guess + beyond
-            logits = _logit(predicted)
-            predicted = predicted.round(DIGITS)
-            for part, rows in which.items():
-                found[f"{part}_auc"] = score.auc(predicted[rows], encoded.ratings[rows])
-                found[f"{part}_log_loss"] = score.log_loss(logits[rows], encoded.ratings[rows])
-        return found
+    def factorised(self, stars: bool) -> np.ndarray:
+        """Return what a matrix factorisation predicts of the residuals: float64 [N]."""
+        user = self.encoded.user
+        item = self.encoded.item
+        if stars:
+            return fit_residuals(user, item, self.residuals, self.train)
+        scale = (self.residuals[self.train].std() or 1.0) / SPREAD
+        return fit_residuals(user, item, self.residuals / scale, self.train) * scale
 
-    def explain(explained: np.ndarray) -> None:
-        np.subtract(rest, explained, out=rest)
-        if guess is not None:
-            np.add(guess, explained, out=guess)
+    def add(self, step: np.ndarray) -> None:
+        """Add a step, float64 [N], to the prediction."""
+        np.subtract(self.residuals, step, out=self.residuals)
+        if self.values is not None:
+            np.add(self.values, step, out=self.values)
 
-    found = {"mean": scores(), "item_mean": scores(per(encoded.item, rest, 0.0))}
-    explain(per(encoded.item, rest, DAMPING))
-    explain(per(encoded.user, rest, DAMPING))
-    found["bias"] = scores()
-    scale = 1.0 if stars else (rest[train].std() or 1.0) / factors.SPREAD
-    left = rest if stars else rest / scale
-    explain(factors.explained(encoded.user, encoded.item, left, train) * scale)
-    return found | {"mf": scores()}
+    def scores(self, step: np.ndarray | None = None) -> Scores:
+        """Return the scores of the prediction; with a `step`, those it would have after `add`."""
+        residuals = self.residuals
+        values = self.values
+        if step is not None:
+            residuals = residuals - step
+            values = None if values is None else values + step
+        scores = {f"{name}_mse": _mse(residuals[rows]) for name, rows in self.rows.items()}
+        if values is None:
+            return scores
+        logits = _logit(values)
+        ranked = values.round(DIGITS)
+        for name, rows in self.rows.items():
+            labels = self.encoded.ratings[rows]
+            scores[f"{name}_auc"] = auc(ranked[rows], labels)
+            scores[f"{name}_log_loss"] = log_loss(logits[rows], labels)
+        return scores
 
 
-def _logit(predicted: np.ndarray) -> np.ndarray:
-    clipped = predicted.clip(CLIPPED, 1 - CLIPPED)
+def _logit(probabilities: np.ndarray) -> np.ndarray:
+    clipped = probabilities.clip(CLIP, 1 - CLIP)
     return np.log(clipped / (1 - clipped))
 
 
-def _mse(residual: np.ndarray) -> float | None:
-    return float(np.square(residual).sum()) / len(residual) if len(residual) else None
+def _mse(residuals: np.ndarray) -> float | None:
+    if not len(residuals):
+        return None
+    return float(np.square(residuals).sum()) / len(residuals)

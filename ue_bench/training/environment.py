@@ -14,16 +14,16 @@ LIBRARIES = ("torch", "polars", "polars-hash", "xxhash", "numpy", "optuna", "pan
 
 
 def environment(gpu: str | None) -> dict[str, Any]:
-    """Versions and hardware, without names of hosts or users."""
-    sha, dirty = _git()
+    """Return the `env` of a record, with the name of the GPU that the run used."""
+    sha, dirty = _git_state()
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        versions[name] = version(name)
     return {
         "ue_bench": __version__,
         "git_sha": sha,
         "git_dirty": dirty,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
-        },
+        "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -32,32 +32,33 @@ def environment(gpu: str | None) -> dict[str, Any]:
     }
 
 
-def _git() -> tuple[str | None, bool | None]:
-    """Commit and dirty flag of the checkout that the package lies in; None where it was installed from a wheel."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():
+def _git_state() -> tuple[str | None, bool | None]:
+    """Return the commit and the dirty flag of the checkout that contains the package.
+
+    Both are None where the package was installed from a wheel.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
         return None, None
     try:
-        sha = _ask_git(here, "rev-parse", "HEAD")
-        status = _ask_git(here, "status", "--porcelain", "-uno")
+        sha = _git(root, "rev-parse", "HEAD")
+        status = _git(root, "status", "--porcelain", "-uno")
     except (OSError, subprocess.CalledProcessError):  # no git, or no commit yet
         return None, None
     return sha, bool(status)
 
 
-def _ask_git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603 # a list of our own words, no shell
-    return done.stdout.strip()
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    # The words of the command are fixed, and there is no shell.
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603
+    return finished.stdout.strip()
 
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
-    names = (
-        [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return (
-        names[0].split(":", 1)[1].strip() if names else platform.processor() or platform.machine()
-    )
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,6 +1,8 @@
-"""What a model is trained for: the loss of a task, what its outputs predict, and the errors that an evaluation tells.
+"""What a model is trained for: the loss of a task, the predictions that its outputs stand for, and
+the errors that an evaluation reports.
 
-The trainer takes the loss from the model and asks no task: one loop, one evaluation. Outputs and targets are float32 [B] or [N].
+The trainer takes the loss from the model, so that one loop and one evaluation serve every task.
+Outputs and targets are float32 [B] or [N].
 """
 
 import math
@@ -15,30 +17,36 @@ from ue_bench.training import scores
 
 
 class Loss(ABC):
-    """errors: names of the mean errors of `batch` and `evaluate`, in their order. The last is the task's own: it is what training
-    descends, what early stopping follows and what tells the best epoch."""
+    """The loss of a task.
+
+    errors: names of the mean errors that `batch` and `evaluate` return, in their order. The last is
+        the loss itself: training descends it, and early stopping and the best epoch follow it.
+    """
 
     errors: tuple[str, ...]
 
     @abstractmethod
     def start(self, mean: float) -> float:
-        """The output that predicts the mean of the targets."""
+        """Return the output that predicts the mean of the targets."""
 
     @abstractmethod
     def predict(self, outputs: Tensor) -> Tensor:
-        """What the outputs predict, in units of the targets."""
+        """Return what the outputs predict, in units of the targets."""
 
     @abstractmethod
     def batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, a scalar to descend, and the mean errors over the batch, [errors], without gradients."""
+        """Return the loss, a scalar to descend, and the mean errors, [errors] without gradients."""
 
     @abstractmethod
     def evaluate(self, outputs: Tensor, targets: Tensor) -> list[float]:
-        """Errors summed over the rows in float64 and divided once. Those of a diverged model may be NaN: the caller tells it."""
+        """Return the errors, summed over the rows in float64 and divided once.
+
+        The errors of a diverged model may be NaN, which the caller has to check.
+        """
 
     @abstractmethod
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
-        """What a record says of these rows beside their MSE; null where it has no meaning."""
+        """Return the scores that a record has beside the MSE; None where one is undefined."""
 
 
 class SquaredError(Loss):
@@ -64,9 +72,10 @@ class SquaredError(Loss):
 
 
 class LogisticLoss(Loss):
-    """Binary labels 0 and 1: outputs are logits, predictions are the probabilities of 1, the loss is theirs in nats (log loss).
+    """Binary labels 0 and 1: outputs are logits, predictions are probabilities of label 1.
 
-    MSE is that of the probabilities, the Brier score (Brier, Monthly Weather Review 1950). Both are proper scores.
+    The loss is the log loss of the probabilities, in nats. The MSE is that of the probabilities,
+    the Brier score (Brier, Monthly Weather Review 1950). Both are proper scores.
     """
 
     errors = ("mse", "log_loss")
@@ -79,23 +88,28 @@ class LogisticLoss(Loss):
 
     def batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         loss = functional.binary_cross_entropy_with_logits(outputs, targets)
-        return loss, torch.stack(
-            [functional.mse_loss(outputs.detach().sigmoid(), targets), loss.detach()]
-        )
+        mse = functional.mse_loss(outputs.detach().sigmoid(), targets)
+        return loss, torch.stack([mse, loss.detach()])
 
     def evaluate(self, outputs: Tensor, targets: Tensor) -> list[float]:
+        mse = _mse(self.predict(outputs), targets)
         total = functional.binary_cross_entropy_with_logits(
             outputs.double(), targets.double(), reduction="sum"
         )
-        return [_mse(self.predict(outputs), targets), float(total) / len(targets)]
+        return [mse, float(total) / len(targets)]
 
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
-        logits, labels = outputs.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
-        return {"auc": scores.auc(logits, labels), "log_loss": scores.log_loss(logits, labels)}
+        logits = outputs.cpu().numpy()
+        labels = targets.cpu().numpy().astype(np.float64)
+        return {
+            "auc": scores.auc(logits, labels),
+            "log_loss": scores.log_loss(logits, labels),
+        }
 
 
 def _mse(predicted: Tensor, targets: Tensor) -> float:
-    return float((predicted - targets).double().square().sum()) / len(targets)
+    squares = (predicted - targets).double().square()
+    return float(squares.sum()) / len(targets)
 
 
 LOSSES: dict[str, Loss] = {"regression": SquaredError(), "binary": LogisticLoss()}

@@ -1,6 +1,8 @@
-"""A strategy and a head: codes in, one number a row out; what that number means is the loss's."""
+"""A model: a strategy and a head. It takes codes and returns one number a row, whose meaning its
+loss defines."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,29 +13,29 @@ from ue_bench.training.loss import LOSSES, Loss
 
 
 class Dropout(nn.Module):
-    """Each number is zeroed with probability `p`, to 1/65,536, and the others scaled so that the mean stays.
+    """Zeroes each number with probability `p`, and scales the others so that the mean stays.
 
-    On the CPU torch draws 32 random bits a number, one number at a time, which is a quarter of a training step here. This draws
-    16, four numbers at a time.
+    On the CPU torch draws 32 random bits a number, one number at a time, which is a quarter of a
+    training step here. This module draws 16 bits, for four numbers at a time, so that `p` is exact
+    to 1/65,536.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
         dropped = int(p * 65_536)
-        self.threshold, self.scale = dropped - 32_768, 65_536 / (65_536 - dropped)
+        self.threshold = dropped - 32_768
+        self.scale = 65_536 / (65_536 - dropped)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.p:
             return x
         if x.is_cuda:
             return nn.functional.dropout(x, self.p)
-        bits = (
-            torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
-            .random_(-(2**63), None)
-            .view(torch.int16)
-        )
-        return x * ((bits[: x.numel()] >= self.threshold).view_as(x) * self.scale)
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        bits = draws.view(torch.int16)[: x.numel()]
+        kept = (bits >= self.threshold).view_as(x)
+        return x * (kept * self.scale)
 
 
 class MLP(nn.Module):
@@ -47,7 +49,7 @@ class MLP(nn.Module):
 
     @property
     def readout(self) -> Tensor | None:
-        """The only weights that read the embeddings: [outputs, W]. None: there is no single matrix that does."""
+        """The single weight matrix that reads the embeddings, [outputs, W]; None: there is none."""
         return self.hidden.weight
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +58,10 @@ class MLP(nn.Module):
 
 
 class DCN(nn.Module):
-    """Deep & Cross Network V2 (Wang et al., WWW 2021, arXiv 2008.13535), one cross layer: x * (A x + b) + x, then an MLP."""
+    """Deep & Cross Network V2 with one cross layer, x * (A x + b) + x, and then an MLP.
+
+    Wang et al., WWW 2021 (arXiv 2008.13535).
+    """
 
     def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
         super().__init__()
@@ -69,7 +74,7 @@ class DCN(nn.Module):
 
     @property
     def readout(self) -> Tensor | None:
-        """None: the embeddings are read by the cross layer and past it."""
+        """None: both the cross layer and the MLP behind it read the embeddings."""
         return None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,10 +83,11 @@ class DCN(nn.Module):
 
 
 class Dot(nn.Module):
-    """Factorisation machine (Rendle, ICDM 2010): a linear term and the dot products of all pairs of features.
+    """Factorisation machine: a linear term and the dot products of all pairs of features.
 
-    The features' vectors may differ in width: each is first projected to `hidden` numbers. The pairs' sum is taken as half of
-    (square of the sum - sum of the squares), eq. 5 of the paper. `dropout` is on the projected vectors.
+    The vectors of features may differ in width, so each is first projected to `hidden` numbers. The
+    sum over pairs is half of (square of the sum - sum of the squares), equation 5 of the paper
+    (Rendle, ICDM 2010). Dropout is applied to the projected vectors.
     """
 
     def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
@@ -93,21 +99,26 @@ class Dot(nn.Module):
 
     @property
     def readout(self) -> Tensor | None:
-        """None: the embeddings are read by the projections and by the linear term."""
+        """None: both the projections and the linear term read the embeddings."""
         return None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
-        parts = zip(self.projections, x.split(self.widths, 1), strict=True)
-        vectors = self.dropout(
-            torch.stack([project(part) for project, part in parts], 1)
-        )  # [B, F, hidden]
-        pairs = (vectors.sum(1).square() - vectors.square().sum(1)).sum(1) / 2
+        parts = x.split(self.widths, 1)
+        projected = [project(part) for project, part in zip(self.projections, parts, strict=True)]
+        vectors = self.dropout(torch.stack(projected, 1))  # [B, F, hidden]
+        square_of_sum = vectors.sum(1).square()
+        sum_of_squares = vectors.square().sum(1)
+        pairs = (square_of_sum - sum_of_squares).sum(1) / 2
         return self.out(x).squeeze(1) + pairs
 
 
 class LinearHead(nn.Module):
-    """A weighted sum: the single-layer model in which the paper derives what multiplexing does to the gradients."""
+    """A weighted sum of the embeddings.
+
+    It is the single-layer model for which the paper derives how multiplexing changes the gradients.
+    `hidden` has no effect.
+    """
 
     def __init__(self, widths: Sequence[int], hidden: int, dropout: float) -> None:
         super().__init__()
@@ -116,11 +127,11 @@ class LinearHead(nn.Module):
 
     @property
     def readout(self) -> Tensor | None:
-        """The only weights that read the embeddings: [1, W]."""
+        """The single weight matrix that reads the embeddings, [1, W]."""
         return self.out.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, W] -> [B]. `hidden` has no meaning here."""
+        """[B, W] -> [B]."""
         return self.out(self.dropout(x)).squeeze(1)
 
 
@@ -133,8 +144,13 @@ HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {
 
 
 class RatingModel(nn.Module):
-    """Ratings, or logits of labels, from codes. `rating_bias`: the mean of the training targets, which the last bias starts at
-    (None: torch's default). `loss`: what the outputs are trained for."""
+    """A model of ratings, or of the logits of labels.
+
+    head: a name of `HEADS`. Raises BenchError for another name.
+    rating_bias: the mean of the training targets; the last bias starts at the output that predicts
+        it. None keeps the initial value of torch.
+    loss: what the outputs are trained for.
+    """
 
     def __init__(
         self,
@@ -155,9 +171,23 @@ class RatingModel(nn.Module):
             nn.init.constant_(self.head.out.bias, loss.start(rating_bias))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """int64 [B, F] -> float32 [B]: `loss.predict` makes predictions of them."""
+        """int64 [B, F] -> float32 [B], which `loss.predict` turns into predictions."""
         return self.head(self.strategy(codes))
 
     def head_bytes(self) -> int:
-        """Bytes of the head's parameters: the trunk grows with the width of the embeddings."""
-        return sum(p.numel() * p.element_size() for p in self.head.parameters())
+        """Return the bytes of the head's parameters, which grow with the embeddings' width."""
+        return sum(weight.nbytes for weight in self.head.parameters())
+
+
+def sizes(model: RatingModel) -> dict[str, Any]:
+    """Return the bytes of all that serving holds, and of what the strategy holds in training."""
+    footprint = model.strategy.footprint()
+    return {
+        "table_bytes": footprint.table,
+        "auxiliary_bytes": footprint.auxiliary,
+        "vocabulary_bytes": footprint.vocabulary,
+        "vocabulary_floor_bytes": footprint.vocabulary_floor,
+        "total_bytes": footprint.total,
+        "head_bytes": model.head_bytes(),
+        "training_table_bytes": model.strategy.training_bytes(),
+    }

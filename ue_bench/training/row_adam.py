@@ -1,15 +1,23 @@
-"""Adam for a large table of which a step touches few rows: its cost is that of the rows of the batch, whatever the table's size.
+"""Adam for a large table of which a step touches few rows. A step costs what the rows of the batch
+cost, whatever the size of the table.
 
-    m <- m + (1 - b1) (g - m),   v <- v + (1 - b2) (g^2 - v),   E <- E - lr c(t) m / (sqrt(v) + eps)        at step t
-    c(t) = sqrt(1 - b2^t) / (1 - b1^t)        g = sum of the gradients of a row in the batch; 0 for a row that is not in it
+    m <- m + (1 - b1) (g - m)
+    v <- v + (1 - b2) (g^2 - v)
+    E <- E - lr c(t) m / (sqrt(v) + eps)             at step t
+    c(t) = sqrt(1 - b2^t) / (1 - b1^t)
 
-Kingma and Ba, ICLR 2015 (arXiv 1412.6980), algorithm 1 in the form at the end of its section 2. A row that is in no batch from
-step s + 1 to t still moves with its momentum. What it should have done by then is caught up with, at once, when it is read again:
+where g is the sum of the gradients of a row in the batch, and 0 for a row that is not in it.
 
-    E_t = E_s - lr m_s / (sqrt(v_s) + eps) * sum over j = s + 1 ... t of (b1 / sqrt(b2))^(j - s) c(j)
+Kingma and Ba, ICLR 2015 (arXiv 1412.6980), algorithm 1 in the form at the end of its section 2. A
+row that is in no batch from step s + 1 to step t still moves with its momentum. It makes these
+moves all at once, when it is read again:
+
+    E_t = E_s - lr m_s / (sqrt(v_s) + eps) * S
+    S = sum over j = s + 1 ... t of (b1 / sqrt(b2))^(j - s) c(j)
     m_t = b1^(t - s) m_s        v_t = b2^(t - s) v_s
 
-which is Adam but for what eps does meanwhile. `lazy` leaves such a row and its moments alone instead, as torch.optim.SparseAdam.
+This equals Adam except for the effect of eps in the missed steps. `lazy` instead leaves such a row
+and its moments unchanged, as torch.optim.SparseAdam does.
 """
 
 import math
@@ -22,25 +30,35 @@ from torch import Tensor
 from ue_bench.strategies.allocator import in_large_pages
 
 HORIZON = 512  # steps after which a row's momentum is spent: (0.9 / sqrt(0.999))^512 = 5e-24
-CHUNK = 65_536  # rows caught up with at a time
+CHUNK = 65_536  # rows that are caught up at a time
 
 
 class Read(NamedTuple):
-    """Rows that were caught up with and what is not written back yet, for the next step most likely changes it."""
+    """Rows that were caught up and are not written back: the next step will likely move them.
+
+    slots: what was read, int64 [N].
+    rows: the distinct rows among the slots.
+    where: the position of each slot's row in `rows`.
+    places: positions of the first moments of the rows, and then of the second moments.
+    moments: the moments at these places, [2 * rows, D].
+    """
 
     slots: Tensor
-    rows: Tensor  # each once
-    where: Tensor  # of each slot: its row's place among them
-    places: Tensor  # of their first, then of their second moments
-    moments: Tensor  # [2 * rows, D]
+    rows: Tensor
+    where: Tensor
+    places: Tensor
+    moments: Tensor
 
 
 class RowAdam(torch.optim.Optimizer):
-    """Takes sparse gradients of tables [rows, D] that lie in memory row by row. Raises TypeError for a dense one.
+    """Adam for sparse gradients of tables [rows, D] that are contiguous in memory.
 
-    Unless it is `lazy`, rows must be caught up with before they are read: `catch_up`, and for all of a table `settle`.
-    The two moments of a row lie side by side, so that they are one place in memory: [rows, 2, D]. They are written once at the
-    start, for otherwise each step would wait for the kernel to hand out the pages of its rows.
+    Unless it is `lazy`, rows must be caught up before they are read: call `catch_up` for the rows
+    of a batch and `settle` for whole tables. The two moments of a row are neighbours in memory,
+    [rows, 2, D]. They are written once at the start, because each step would otherwise wait for the
+    kernel to provide the pages of its rows.
+
+    Raises TypeError in `step` for a dense gradient.
     """
 
     def __init__(
@@ -54,32 +72,11 @@ class RowAdam(torch.optim.Optimizer):
         super().__init__(tables, {"lr": lr, "betas": betas, "eps": eps, "lazy": lazy})
         for group in self.param_groups:
             for table in group["params"]:
-                moments = torch.empty(
-                    len(table), 2, table.shape[1], dtype=table.dtype, device=table.device
-                )
-                if not table.is_cuda:
-                    in_large_pages(moments.data_ptr(), moments.nbytes)
-                self.state[table] = {"step": 0, "moments": moments.zero_()}
-                if not lazy:
-                    reached = torch.zeros(
-                        len(table), dtype=torch.int32, device=table.device
-                    )  # the step a row is up to date with
-                    left = torch.zeros(
-                        2 * HORIZON, dtype=table.dtype, device=table.device
-                    )  # the sum above, by s, until now
-                    ratios = (betas[0] / math.sqrt(betas[1])) ** torch.arange(
-                        HORIZON, 0, -1, dtype=torch.float64
-                    )
-                    self.state[table] |= {
-                        "reached": reached,
-                        "left": left,
-                        "ratios": ratios.to(left),
-                        "read": None,
-                    }
+                self.state[table] = _initial_state(table, betas, lazy)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Move the rows that have a gradient."""
+        """Move the rows that have a gradient. The closure is ignored."""
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
@@ -92,103 +89,143 @@ class RowAdam(torch.optim.Optimizer):
         _write_back(state)
         flat = slots.flatten()
         rows, where = torch.unique(flat, return_inverse=True)
-        state["read"] = Read(
-            flat, rows, where, *_catch_up(table, rows, state, self._group_of(table))
-        )
+        places, moments = _catch_up(table, rows, state, self._group_of(table))
+        state["read"] = Read(slots=flat, rows=rows, where=where, places=places, moments=moments)
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Bring all rows of all tables up to date: as Adam would have left them."""
+        """Bring all rows of all tables up to date, as Adam would have left them."""
         for group in self.param_groups:
-            for table in group["params"] if not group["lazy"] else ():
-                state = self.state[table]
-                _write_back(state)
-                behind = (
-                    ((state["reached"] > 0) & (state["reached"] < state["step"]))
-                    .nonzero()
-                    .flatten()
-                )  # 0: never in a batch
-                for rows in behind.split(CHUNK):
-                    state["read"] = Read(rows, rows, rows, *_catch_up(table, rows, state, group))
-                    _write_back(state)
+            if group["lazy"]:
+                continue
+            for table in group["params"]:
+                self._settle_table(table, group)
+
+    def _settle_table(self, table: torch.nn.Parameter, group: dict[str, Any]) -> None:
+        state = self.state[table]
+        _write_back(state)
+        was_in_a_batch = state["reached"] > 0
+        is_behind = state["reached"] < state["step"]
+        behind = (was_in_a_batch & is_behind).nonzero().flatten()
+        for rows in behind.split(CHUNK):
+            places, moments = _catch_up(table, rows, state, group)
+            state["read"] = Read(slots=rows, rows=rows, where=rows, places=places, moments=moments)
+            _write_back(state)
 
     def _group_of(self, table: torch.nn.Parameter) -> dict[str, Any]:
-        return next(
-            group for group in self.param_groups if any(table is other for other in group["params"])
-        )
+        for group in self.param_groups:
+            if any(table is other for other in group["params"]):
+                return group
+        raise KeyError("the table is not one that this optimizer trains")
+
+
+def _initial_state(
+    table: torch.nn.Parameter, betas: tuple[float, float], lazy: bool
+) -> dict[str, Any]:
+    """Return the state of a table before its first step.
+
+    step: the number of steps so far.
+    moments: [rows, 2, D].
+    reached: the step that each row is up to date with.
+    left: the sum S up to now, by s.
+    ratios: (b1 / sqrt(b2))^n for n from HORIZON down to 1.
+    read: rows that were caught up and are not written back.
+    """
+    moments = torch.empty(len(table), 2, table.shape[1], dtype=table.dtype, device=table.device)
+    if not table.is_cuda:
+        in_large_pages(moments.data_ptr(), moments.nbytes)
+    state: dict[str, Any] = {"step": 0, "moments": moments.zero_()}
+    if lazy:
+        return state
+    left = torch.zeros(2 * HORIZON, dtype=table.dtype, device=table.device)
+    exponents = torch.arange(HORIZON, 0, -1, dtype=torch.float64)
+    ratios = (betas[0] / math.sqrt(betas[1])) ** exponents
+    state["reached"] = torch.zeros(len(table), dtype=torch.int32, device=table.device)
+    state["left"] = left
+    state["ratios"] = ratios.to(left)
+    state["read"] = None
+    return state
 
 
 def _move(table: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    """Take one step on the rows of a sparse gradient."""
     if not gradient.is_sparse:
         raise TypeError(
-            "a table that is trained by its rows has a dense gradient; it may only be read by `Pool` or `gather`"
+            "a table that RowAdam trains has a dense gradient; read it only by `Pool` or `gather`"
         )
-    (b1, b2), eps = group["betas"], group["eps"]
-    slots, read = gradient._indices()[0], state.get("read")
+    b1, b2 = group["betas"]
+    eps = group["eps"]
+    slots = gradient._indices()[0]
+    read = state.get("read")
     if read is not None and torch.equal(read.slots, slots):
-        _, rows, where, places, moved = read
+        _, rows, where, places, moments = read
         state["read"] = None
-    else:  # it was read several times before this step
+    else:  # the table was read several times before this step
         if not group["lazy"]:
             _write_back(state)
         rows, where = torch.unique(slots, return_inverse=True)
-        places, moved = _moments(table, rows, state)
-    state["step"] = step = state["step"] + 1
-    summed = table.new_zeros(len(rows), table.shape[1]).index_add_(0, where, gradient._values())
-    first, second = moved.chunk(2)
+        places, moments = _moments(table, rows, state)
+    step = state["step"] + 1
+    state["step"] = step
+    summed = table.new_zeros(len(rows), table.shape[1])
+    summed.index_add_(0, where, gradient._values())
+    first, second = moments.chunk(2)
     first.lerp_(summed, 1 - b1)
     second.lerp_(summed.square(), 1 - b2)
-    state["moments"].view(-1, table.shape[1]).index_copy_(0, places, moved)
+    state["moments"].view(-1, table.shape[1]).index_copy_(0, places, moments)
     correction = math.sqrt(1 - b2**step) / (1 - b1**step)
     if not group["lazy"]:
         state["reached"].index_fill_(0, rows, step)
-        _spend(state, step, correction)
-        eps *= math.sqrt(1 - b2**step)  # Adam adds it after the correction, SparseAdam before
+        _extend_sums(state, step, correction)
+        eps *= math.sqrt(1 - b2**step)  # Adam adds eps after the correction, SparseAdam before it
     change = first.div_(second.sqrt_().add_(eps)).mul_(-group["lr"] * correction)
-    table.index_add_(
-        0, rows, change
-    )  # with the rate as its `alpha` this would take five times as long
+    table.index_add_(0, rows, change)  # five times as slow with the rate as its `alpha`
 
 
 def _catch_up(
     table: Tensor, rows: Tensor, state: dict[str, Any], group: dict[str, Any]
 ) -> tuple[Tensor, Tensor]:
-    """Move rows to where they should be by now, and return the places of their moments, and these as they should be."""
+    """Make the moves that rows have missed. Returns the places of their moments and the moments."""
     b1, b2 = group["betas"]
     reached = state["reached"].index_select(0, rows)
-    places, moved = _moments(table, rows, state)
-    first, second = moved.chunk(2)
-    since, left = (
-        reached.to(table.dtype).unsqueeze(1),
-        state["left"].index_select(0, reached).unsqueeze(1),
-    )
-    # eps as in the first and largest of the steps that were missed
+    places, moments = _moments(table, rows, state)
+    first, second = moments.chunk(2)
+    since = reached.to(table.dtype).unsqueeze(1)
+    sums = state["left"].index_select(0, reached).unsqueeze(1)
+    # eps as in the first of the missed steps, which is the largest
     eps = ((since + 1) * math.log(b2)).expm1_().neg_().sqrt_().mul_(group["eps"])
-    table.index_add_(0, rows, (first / second.sqrt().add_(eps)).mul_(left.mul_(-group["lr"])))
+    change = (first / second.sqrt().add_(eps)).mul_(sums.mul_(-group["lr"]))
+    table.index_add_(0, rows, change)
     missed = state["step"] - since
     first.mul_((missed * math.log(b1)).exp_())
     second.mul_((missed * math.log(b2)).exp_())
-    return places, moved
+    return places, moments
 
 
 def _write_back(state: dict[str, Any]) -> None:
-    """Keep the moments of rows that were caught up with and then had no gradient."""
-    if state["read"] is not None:
-        _, rows, _, places, moved = state["read"]
-        state["moments"].view(-1, moved.shape[1]).index_copy_(0, places, moved)
-        state["reached"].index_fill_(0, rows, state["step"])
-        state["read"] = None
+    """Keep the moments of rows that were caught up and then had no gradient."""
+    if state["read"] is None:
+        return
+    _, rows, _, places, moments = state["read"]
+    state["moments"].view(-1, moments.shape[1]).index_copy_(0, places, moments)
+    state["reached"].index_fill_(0, rows, state["step"])
+    state["read"] = None
 
 
 def _moments(table: Tensor, rows: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Where the moments of rows lie, the first ones before the second ones, and a copy of them: [2 * rows, D]."""
+    """Return the places of the moments of rows and a copy of the moments, [2 * rows, D].
+
+    The first moments of all rows come before the second moments.
+    """
     places = torch.cat((2 * rows, 2 * rows + 1))
-    return places, state["moments"].view(-1, table.shape[1]).index_select(0, places)
+    moments = state["moments"].view(-1, table.shape[1])
+    return places, moments.index_select(0, places)
 
 
-def _spend(state: dict[str, Any], step: int, correction: float) -> None:
+def _extend_sums(state: dict[str, Any], step: int, correction: float) -> None:
     """Add the term of this step to the sums of the steps before it."""
     if step >= len(state["left"]):
         state["left"] = torch.cat((state["left"], torch.zeros_like(state["left"])))
     before = min(step, HORIZON)
-    state["left"][step - before : step].add_(state["ratios"][HORIZON - before :], alpha=correction)
+    ratios = state["ratios"][HORIZON - before :]
+    state["left"][step - before : step].add_(ratios, alpha=correction)

@@ -1,4 +1,4 @@
-"""Adam over the rows of a batch moves them as torch's own does, and the path is chosen by the table's size."""
+"""Adam over the rows of a batch moves them as torch's does; the table's size chooses the path."""
 
 from dataclasses import replace
 
@@ -10,9 +10,11 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES
 from ue_bench.strategies.base import Pool, Spec
 from ue_bench.testing import StrategyContract
+from ue_bench.training.assembly import DENSE_UP_TO, sparse_path
 from ue_bench.training.row_adam import RowAdam
-from ue_bench.training.run_once import DENSE_UP_TO, run_once, sparse_path
+from ue_bench.training.run_once import run_once
 
+FORMS = [(name, form) for name, entry in STRATEGIES.items() for form in entry.regions]
 SHORT = RunConfig(budget=28_032, epochs=1, measure="quality")
 
 
@@ -51,29 +53,27 @@ def few(rows):
 )
 def test_left_alone_it_is_torchs_sparse_adam(options):
     ours = trained(RowAdam, 300, some, lazy=True, **options)
-    torch.testing.assert_close(
-        ours, trained(torch.optim.SparseAdam, 300, some, **options), rtol=1e-6, atol=1e-6
-    )
+    theirs = trained(torch.optim.SparseAdam, 300, some, **options)
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
     assert not torch.equal(ours, trained(RowAdam, 299, some, lazy=True, **options))
 
 
 @pytest.mark.parametrize("draw", [some, few])
 @pytest.mark.parametrize(("betas", "steps"), [((0.9, 0.999), 1300), ((0.5, 0.9), 60)])
 def test_caught_up_it_is_adam(draw, betas, steps):
-    """Also beyond the steps after which a momentum is spent, with rows that are seldom read, and with repeated ones."""
-    ours, theirs = (
-        trained(kind, steps, draw, betas=betas, sparse=kind is RowAdam, eps=1e-12)
-        for kind in (RowAdam, torch.optim.Adam)
-    )
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
-    assert (
-        ours - trained(RowAdam, steps, draw, betas=betas, lazy=True, eps=1e-12)
-    ).abs().max() > 1e-2
+    """This holds beyond the steps after which a momentum is spent, for seldom and repeated rows."""
+    options = {"betas": betas, "eps": 1e-12}
+    ours = trained(RowAdam, steps, draw, **options)
+    adam = trained(torch.optim.Adam, steps, draw, sparse=False, **options)
+    torch.testing.assert_close(ours, adam, rtol=1e-6, atol=1e-6)
+    lazy = trained(RowAdam, steps, draw, lazy=True, **options)
+    assert (ours - lazy).abs().max() > 1e-2
 
 
-def test_what_is_read_and_not_trained_on_is_caught_up_with_once():
+def test_what_is_read_and_not_trained_on_is_caught_up_once():
     torch.manual_seed(0)
-    start, ends = torch.randn(30, 4, dtype=torch.float64), []
+    start = torch.randn(30, 4, dtype=torch.float64)
+    ends = []
     for extra in (False, True):
         table = torch.nn.Parameter(start.clone())
         optimizer = RowAdam([table], lr=0.05)
@@ -86,9 +86,8 @@ def test_what_is_read_and_not_trained_on_is_caught_up_with_once():
             if extra:
                 optimizer.catch_up(table, torch.tensor([[2, 2]]))
             optimizer.zero_grad()
-            (
-                torch.nn.functional.embedding(slots, table, sparse=True) - step
-            ).square().sum().backward()
+            read = torch.nn.functional.embedding(slots, table, sparse=True)
+            (read - step).square().sum().backward()
             optimizer.step()
             if extra and step % 3:
                 optimizer.settle()
@@ -104,43 +103,44 @@ def test_rows_outside_the_batch_stay():
         assert torch.equal(trained(RowAdam, 20, some, lazy=lazy)[150:], start[150:])
 
 
-def test_a_dense_gradient_is_told():
+def test_a_dense_gradient_is_an_error():
     with pytest.raises(TypeError, match="dense gradient"):
         trained(RowAdam, 1, some, sparse=False, lazy=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "form"), [(name, form) for name, entry in STRATEGIES.items() for form in entry.regions]
-)
+def pools_of(strategy):
+    return [module for module in strategy.modules() if isinstance(module, Pool)]
+
+
+def gradients_of(strategy, codes):
+    """Gradients of a weighted sum of the vectors, and which pools have sparse ones."""
+    vectors = strategy(codes)
+    weights = torch.linspace(-1, 1, vectors.numel()).view_as(vectors)
+    (vectors * weights).sum().backward()
+    sparse = [pool.weight.grad.is_sparse for pool in pools_of(strategy)]
+    return [weight.grad.to_dense() for weight in strategy.parameters()], sparse
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
 def test_gradients_of_the_rows_are_those_of_the_table(name, form):
-    """Every pool of every strategy, sparse ones beside dense ones too, and no strategy reads a sparse pool in another way."""
+    """Every pool of every strategy has them, and no strategy reads a sparse pool in another way."""
     contract = type("Checked", (StrategyContract,), {"strategy": name, "regions": form})()
-    codes, gradients = contract.codes(), []
-    sizes = sorted({m.weight.numel() for m in contract.build().modules() if isinstance(m, Pool)})
-    for changes in [
-        {},
-        {"sparse": True},
-        *({"sparse": True, "sparse_above": size} for size in sizes),
-    ]:
-        built = contract.build(**changes)
-        pools = [module for module in built.modules() if isinstance(module, Pool)]
-        out = built(codes)
-        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
-        above = changes.get("sparse_above", 0) if changes else max([0, *sizes])
-        assert [pool.weight.grad.is_sparse for pool in pools] == [
-            pool.weight.numel() > above for pool in pools
-        ]
-        gradients.append(
-            [p.grad.to_dense() if p.grad.is_sparse else p.grad for p in built.parameters()]
-        )
-    for other in gradients[1:]:
-        torch.testing.assert_close(other, gradients[0], rtol=1e-4, atol=1e-5)
+    codes = contract.codes()
+    dense, sparse = gradients_of(contract.build(), codes)
+    assert not any(sparse)
+    sizes = [pool.weight.numel() for pool in pools_of(contract.build())]
+    for sparse_above in sorted({0, *sizes}):  # sparse pools beside dense ones too
+        built = contract.build(sparse=True, sparse_above=sparse_above)
+        gradients, sparse = gradients_of(built, codes)
+        assert sparse == [size > sparse_above for size in sizes]
+        torch.testing.assert_close(gradients, dense, rtol=1e-4, atol=1e-5)
 
 
 def test_the_path_follows_the_size_of_a_pool():
     def path(numbers, **changes):
         sparse, above = sparse_path(replace(SHORT, **changes))
-        return Pool(numbers, Spec("any", (), (), 1, sparse=sparse, sparse_above=above), 1).sparse
+        spec = Spec(name="any", features=(), lookups=(), dim=1, sparse=sparse, sparse_above=above)
+        return Pool(numbers, spec, 1).sparse
 
     assert not path(DENSE_UP_TO)
     assert path(DENSE_UP_TO + 1)
@@ -155,20 +155,20 @@ def test_the_path_follows_the_size_of_a_pool():
 
 def test_both_paths_train_alike_and_the_record_says_which_ran():
     """sparse_adam is on the sparse path too, and does what its name says in torch."""
-    asked = {path: replace(SHORT, optimizer_path=path) for path in ("auto", "dense", "sparse")}
-    found = {path: run_once(config) for path, config in asked.items()}
+    auto = run_once(SHORT)
+    dense = run_once(replace(SHORT, optimizer_path="dense"))
+    sparse = run_once(replace(SHORT, optimizer_path="sparse"))
     lazy = run_once(replace(SHORT, optimizer="sparse_adam"))
-    paths = {path: record.found["optimizer_path"] for path, record in found.items()}
-    assert paths == {"auto": "dense", "dense": "dense", "sparse": "sparse"}
-    assert lazy.found["optimizer_path"] == "sparse"
-    assert found["auto"].quality == found["dense"].quality
-    assert found["auto"].run_id != found["dense"].run_id
-    dense = found["dense"].quality["val_mse"]
-    assert found["sparse"].quality["val_mse"] == pytest.approx(dense, abs=1e-3)
-    assert lazy.quality != found["sparse"].quality
+    paths = [record.found["optimizer_path"] for record in (auto, dense, sparse, lazy)]
+    assert paths == ["dense", "dense", "sparse", "sparse"]
+    assert auto.quality == dense.quality
+    assert auto.run_id != dense.run_id
+    mse = dense.quality["val_mse"]
+    assert sparse.quality["val_mse"] == pytest.approx(mse, abs=1e-3)
+    assert lazy.quality != sparse.quality
 
 
-def test_what_has_no_such_path_is_told():
+def test_an_optimizer_without_the_path_is_an_error():
     with pytest.raises(BenchError, match="choose adam"):
         RunConfig(optimizer="sparse_adam", optimizer_path="dense")
     with pytest.raises(BenchError, match="weight decay"):

@@ -1,0 +1,131 @@
+"""Builds the parts of a run from its configuration: the strategy's spec, the model and the
+recipe."""
+
+from collections.abc import Mapping
+
+import torch
+
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError, unknown
+from ue_bench.features import Feature
+from ue_bench.strategies import Spec, build, entry_of
+from ue_bench.training.loss import LOSSES
+from ue_bench.training.model import RatingModel
+from ue_bench.training.train import SPARSE, Recipe
+
+# Numbers of a pool up to which adam takes the dense path. At 160,000 numbers a dense step of 256
+# rows and 7 lookups of 16 numbers takes half as long as a sparse one, at 1.6 million 1.3 times as
+# long, and at 16 million 9 times as long (`ue-bench speed step`). The exact table of `wide` on
+# ML-100K has 1.1 million and stays on the dense path, as in its published records.
+DENSE_UP_TO = 1_500_000
+
+
+def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel:
+    """Return the model of a configuration.
+
+    Its initial values are drawn from the init seed: first those of the table, then those of the
+    head.
+    """
+    torch.manual_seed(config.init_seed)
+    exact_at_most = 0
+    if config.low_cardinality == "exact":
+        exact_at_most = config.low_cardinality_max
+    rating_bias = None
+    if config.rating_bias == "mean":
+        rating_bias = mean_rating
+    return RatingModel(
+        strategy=build(spec, exact_at_most),
+        head=config.head,
+        hidden=config.hidden,
+        dropout=config.dropout,
+        rating_bias=rating_bias,
+        loss=LOSSES[config.task],
+    )
+
+
+def make_recipe(config: RunConfig) -> Recipe:
+    """Return how a configuration trains."""
+    return Recipe(
+        optimizer=config.optimizer,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        patience=config.patience,
+        evals_per_epoch=config.evals_per_epoch,
+        seed=config.batch_seed,
+    )
+
+
+def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
+    """Return what the strategy of a configuration is built from.
+
+    Raises BenchError for lookups or hash seeds of a feature that is absent, and for a width that is
+    too small.
+    """
+    names = [feature.name for feature in features]
+    lookups = _lookups(config, names)
+    hash_seeds = config.hash_seeds or {}
+    _require_features(hash_seeds, names, "hash seeds for feature")
+    sparse, sparse_above = sparse_path(config)
+    return Spec(
+        name=config.strategy,
+        features=features,
+        lookups=lookups,
+        dim=_dim(config, sum(lookups)),
+        budget=config.budget,
+        regions=config.regions or "",
+        region_rule=config.region_rule,
+        hash_seed=config.hash_seed,
+        hash_seeds=hash_seeds,
+        init=config.init,
+        init_scale=config.init_scale,
+        sparse=sparse,
+        sparse_above=sparse_above,
+        options=config.options,
+    )
+
+
+def sparse_path(config: RunConfig) -> tuple[bool, int]:
+    """Return whether gradients of the pools are sparse, and up to which size they are dense anyway.
+
+    The size is the numbers of a pool.
+    """
+    if config.optimizer_path != "auto":
+        return config.optimizer_path == "sparse", 0
+    if config.optimizer == "adam" and not config.weight_decay:
+        return True, DENSE_UP_TO
+    return config.optimizer in SPARSE, 0
+
+
+def has_budget(config: RunConfig) -> bool:
+    """Return whether the budget sets the size of the strategy; the exact table has its own."""
+    return entry_of(config.strategy).has_budget
+
+
+def _lookups(config: RunConfig, names: list[str]) -> tuple[int, ...]:
+    """Return the lookups of each feature."""
+    if not isinstance(config.lookups, dict):
+        return (config.lookups,) * len(names)
+    _require_features(config.lookups, names, "lookups for feature")
+    return tuple(config.lookups.get(name, 1) for name in names)
+
+
+def _dim(config: RunConfig, n_lookups: int) -> int:
+    """Return the numbers of one lookup."""
+    if config.dim is not None:
+        dim = config.dim
+    else:
+        dim = (config.width or 0) // n_lookups
+    if dim < 1:
+        raise BenchError(
+            f"width: {config.width} was given for {n_lookups} lookups; raise it to at least "
+            f"{n_lookups}"
+        )
+    return dim
+
+
+def _require_features(by_name: Mapping[str, object], names: list[str], kind: str) -> None:
+    for name in by_name:
+        if name not in names:
+            raise unknown(kind, name, names)

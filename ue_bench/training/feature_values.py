@@ -1,0 +1,79 @@
+"""The values that the features of a saved model hold, as tensors: a list of texts becomes its UTF-8
+bytes and the offsets between them."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ue_bench.errors import BenchError
+from ue_bench.features import Bags, Feature, Held
+from ue_bench.hashing import to_bytes
+
+
+def to_tensors(index: int, feature: Feature) -> dict[str, Tensor]:
+    """Return the values that feature number `index` holds, and their counts if it has them.
+
+    A feature that holds no values has no tensors.
+    """
+    if not feature.n_seen:
+        return {}
+    texts = [to_bytes(value) for value in feature.values[: feature.n_seen]]
+    lengths = [len(text) for text in texts]
+    offsets = np.cumsum([0, *lengths], dtype=np.int64)
+    utf8 = np.array(bytearray(b"".join(texts)), np.uint8)
+    tensors = {
+        f"values.{index}.utf8": torch.from_numpy(utf8),
+        f"values.{index}.offsets": torch.from_numpy(offsets),
+    }
+    if feature.counts:
+        counts = torch.tensor(list(feature.counts), dtype=torch.int64)
+        tensors[f"values.{index}.counts"] = counts
+    return tensors
+
+
+def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -> Feature:
+    """Return feature number `index`, and remove its values from `tensors`.
+
+    about: the entry of the feature in `config.json`. Raises BenchError for values that do not fit
+    it.
+    """
+    name = about["name"]
+    utf8 = tensors.pop(f"values.{index}.utf8", None)
+    offsets = tensors.pop(f"values.{index}.offsets", None)
+    counts = tensors.pop(f"values.{index}.counts", None)
+    texts: list[str] = []
+    if utf8 is not None and offsets is not None:
+        texts = _texts(name, utf8.numpy().tobytes(), offsets.tolist())
+    if len(texts) != about["held"]:
+        raise BenchError(
+            f"values of feature {name!r}: the file has {len(texts)} and should have "
+            f"{about['held']}; save the model again"
+        )
+    bags = None
+    if about["multi_valued"]:
+        bags = Bags.of([])  # no bag is known: rows bring their own
+    return Feature(
+        name=name,
+        values=Held(name, texts, about["cardinality"]),
+        n_seen=len(texts),
+        counts=[] if counts is None else counts.tolist(),
+        bags=bags,
+    )
+
+
+def _texts(name: str, utf8: bytes, offsets: list[int]) -> list[str]:
+    try:
+        texts = [utf8[start:end].decode() for start, end in pairwise(offsets)]
+    except UnicodeDecodeError as error:
+        raise BenchError(
+            f"values of feature {name!r} are no UTF-8 ({error}); save the model again"
+        ) from error
+    if len(utf8) != offsets[-1]:
+        raise BenchError(
+            f"values of feature {name!r}: the file has {len(utf8)} bytes and should have "
+            f"{offsets[-1]}; save the model again"
+        )
+    return texts

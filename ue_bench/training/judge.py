@@ -1,0 +1,80 @@
+"""The `quality` of a record: errors of the trained model, beside those of the trivial
+predictors."""
+
+from typing import Any
+
+import numpy as np
+
+from ue_bench import data
+from ue_bench.training.baselines import Scores
+from ue_bench.training.model import RatingModel
+from ue_bench.training.parts import PARTS
+from ue_bench.training.train import Fit, Rows, outputs
+
+
+def judge(
+    model: RatingModel,
+    rows: dict[str, Rows],
+    anchors: dict[str, Scores],
+    encoded: data.Encoded,
+    fitted: Fit,
+) -> dict[str, Any]:
+    """Return the errors of the trained model, pooled over the rows of each part.
+
+    `beats_bias` compares MSE for every task. MSE is a proper score of probabilities too, it needs
+    no clipping of what the bias model predicts beyond 0 and 1, and all marks and comparisons of the
+    report are based on it.
+
+    rows: by part. anchors: the scores of the trivial predictors on the same rows.
+    """
+    errors: dict[str, np.ndarray] = {}
+    quality: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    for name, part in rows.items():
+        part_outputs = outputs(model, part)
+        differences = model.loss.predict(part_outputs) - part.ratings
+        errors[name] = differences.double().cpu().numpy()
+        quality[f"{name}_mse"] = _mse(errors[name])
+        for score, value in model.loss.judge(part_outputs, part.ratings).items():
+            scores[f"{name}_{score}"] = value
+    judged = "test" if len(errors["test"]) else "val"  # the article's split has no test rows
+    mse = quality[f"{judged}_mse"]
+    bias_mse = anchors["bias"][f"{judged}_mse"]
+    beats_bias = None
+    if mse is not None and bias_mse is not None:
+        beats_bias = mse < bias_mse
+    test_mae = None
+    if len(errors["test"]):
+        test_mae = float(np.abs(errors["test"]).mean())
+    return {
+        **quality,
+        **scores,
+        "test_mae": test_mae,
+        "best_epoch": fitted.best_epoch,
+        "epochs_run": fitted.epochs_run,
+        "history": fitted.history,
+        "slices": {"of": judged, **_slices(errors[judged], encoded, PARTS[judged])},
+        "anchors": anchors,
+        "beats_bias": beats_bias,
+    }
+
+
+def _slices(errors: np.ndarray, encoded: data.Encoded, part: int) -> dict[str, Any]:
+    """Return the errors by whether training has the user, or the movie, of a row."""
+    in_part = encoded.parts == part
+    slices = {}
+    for entity, seen in (("user", encoded.user_seen), ("item", encoded.item_seen)):
+        is_warm = seen[in_part]
+        slices[f"warm_{entity}"] = _slice(errors[is_warm])
+        slices[f"cold_{entity}"] = _slice(errors[~is_warm])
+    return slices
+
+
+def _slice(errors: np.ndarray) -> dict[str, Any]:
+    return {"n": len(errors), "mse": _mse(errors)}
+
+
+def _mse(errors: np.ndarray) -> float | None:
+    if not len(errors):
+        return None
+    return float(np.square(errors).sum() / len(errors))

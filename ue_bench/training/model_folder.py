@@ -1,0 +1,191 @@
+"""The format of a saved model on disk: a folder with `config.json`, what the model is, and
+`model.safetensors`, its numbers. `docs/serving.md` describes it.
+
+Neither file is code.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypedDict
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ue_bench.errors import BenchError
+from ue_bench.record import schema
+
+FORMAT = "ue-bench model"
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+NUMBERS = "model.safetensors"
+_TEMPORARY = ".saving-"  # how the folder of a model begins that is being written
+
+
+class _FeatureAbout(TypedDict):
+    name: str
+    cardinality: schema.Count
+    held: schema.Count
+    multi_valued: bool
+
+
+class _Versions(TypedDict):
+    ue_bench: str
+
+
+class _Content(TypedDict):
+    """The fields of `config.json` that are read. It has others, which are only kept."""
+
+    model_sha256: str
+    versions: _Versions
+    features: list[_FeatureAbout]
+    config: schema.Anything
+    kinds: dict[str, str]
+    absent: list[str]
+    separators: dict[str, str]
+
+
+def require_free(folder: Path) -> None:
+    """Raise BenchError unless a model can be saved in the folder.
+
+    It has to be writable, and new, empty or one with a saved model.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise BenchError(
+            f"cannot write {folder}: {error.strerror or error}; choose another folder"
+        ) from error
+    # A command that was killed while it saved leaves its temporary folder behind.
+    others = [name for name in names if not name.startswith(_TEMPORARY)]
+    if others and not _has_a_model(folder):
+        raise BenchError(
+            f"{folder} holds something else ({others[0]!r}); "
+            "name a new or empty folder, or one with a saved model"
+        )
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder whose two files take their names in `folder` at the end.
+
+    An error before the end leaves `folder` as it was. A power cut between the two renames leaves a
+    pair that `read` refuses. Raises BenchError where the files cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
+            yield Path(temporary)
+            os.replace(Path(temporary, NUMBERS), folder / NUMBERS)
+            os.replace(Path(temporary, CONFIG), folder / CONFIG)
+    except (OSError, SafetensorError) as error:
+        reason: object = error
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        raise BenchError(
+            f"cannot write {folder}: {reason}; choose another folder or free the space"
+        ) from error
+
+
+def write(folder: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write both files into an empty folder, down to the disk.
+
+    about: the content of `config.json` without format and checksums.
+    """
+    numbers = folder / NUMBERS
+    config = folder / CONFIG
+    # The file has one metadata entry, because the order of several is not fixed.
+    save_file(tensors, numbers, {"format": "pt"})
+    _sync(numbers)
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **about,
+        "model_sha256": _sha256(numbers),
+    }
+    content["checksum"] = _checksum(content)
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    config.write_text(f"{text}\n", encoding="utf-8")
+    _sync(config)
+    # Some releases of safetensors write for the owner alone; the mode is to be that of a new file.
+    os.chmod(numbers, config.stat().st_mode & 0o777)
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the content of `config.json` and the tensors of `model.safetensors`.
+
+    Raises BenchError for a folder without a saved model, a damaged file and a newer format.
+    """
+    content = _read_config(folder)
+    path = folder / NUMBERS
+    try:
+        if _sha256(path) != content["model_sha256"]:
+            raise BenchError(
+                f"{path} is damaged: it does not match its checksum in {CONFIG}; "
+                "save the model again"
+            )
+        return content, load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"{path} cannot be read ({error}); save the model again") from error
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BenchError(
+            f"{folder} holds no saved model (no {CONFIG}); ue-bench run --save DIR makes one"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchError(f"{path} is no saved model ({error}); save the model again") from error
+    if not _is_ours(content) or type(content.get("format_version")) is not int:
+        raise BenchError(f"{path} is no saved model of ue_bench (its format is not {FORMAT!r})")
+    if content["format_version"] > FORMAT_VERSION:
+        raise BenchError(
+            f"{path}: format {content['format_version']} is newer than {FORMAT_VERSION}; "
+            "upgrade ue_bench"
+        )
+    if content.pop("checksum", None) != _checksum(content):
+        raise BenchError(f"{path} is damaged: it does not match its checksum; save the model again")
+    fault = schema.fault(content, _Content)
+    if fault:
+        raise BenchError(f"{path} is no saved model ({fault})")
+    return content
+
+
+def _has_a_model(folder: Path) -> bool:
+    """Return whether the folder has a model of ours, damaged or not.
+
+    Models of other programs have files of the same two names.
+    """
+    try:
+        content = json.loads((folder / CONFIG).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return _is_ours(content)
+
+
+def _is_ours(content: Any) -> bool:
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""Fills in what a configuration leaves to its strategy, so that one run has one id."""
+
+from dataclasses import replace
+
+from ue_bench import data
+from ue_bench.config import CHOICES, RunConfig
+from ue_bench.errors import BenchError, unknown
+from ue_bench.strategies import regions_of
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """Return the same run with every choice made explicit, and equal choices written alike.
+
+    Raises BenchError for an unknown data set or strategy, and for a table without a checksum.
+    """
+    table = None
+    if config.table is not None:
+        definition = data.Definition.from_dict(config.table)
+        if definition.checksum is None:
+            raise BenchError(
+                f"{config.dataset}: the table has no checksum, and the id of a run depends on it; "
+                "make it with data.define"
+            )
+        table = definition.to_dict()
+    elif config.dataset not in data.DATASETS:
+        raise unknown("data set", config.dataset, data.DATASETS)
+    regions = regions_of(config.strategy, config.regions)
+    region_rule = None
+    if regions == "separate":
+        region_rule = config.region_rule or CHOICES["region_rule"][0]
+    multi_valued = config.multi_valued
+    if multi_valued:
+        names = [name.strip() for name in multi_valued.split(",")]
+        multi_valued = ",".join(sorted(names))
+    return replace(
+        config,
+        regions=regions,
+        region_rule=region_rule,
+        lookups=_canonical_lookups(config.lookups),
+        table=table,
+        multi_valued=multi_valued,
+    )
+
+
+def _canonical_lookups(lookups: int | dict[str, int]) -> int | dict[str, int]:
+    """Return lookups by feature sorted by name, without those of the default, 1."""
+    if not isinstance(lookups, dict):
+        return lookups
+    canonical = {}
+    for name, count in sorted(lookups.items()):
+        if count != 1:
+            canonical[name] = count
+    return canonical or 1

@@ -1,0 +1,74 @@
+"""The data of a run: its data set, its rows as numbers, and what a study asks before it runs."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ue_bench import data
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.features import Feature
+from ue_bench.training.assembly import make_spec
+from ue_bench.training.train import Rows
+
+
+def encoded_of(
+    config: RunConfig, data_dir: Path | None = None
+) -> tuple[data.Dataset, data.Encoded]:
+    """Return the data set of a configuration, and its rows as numbers.
+
+    Raises BenchError for a data set that is absent or damaged, and for one without the features or
+    the split of the configuration.
+    """
+    dataset = data.load(config.dataset, data_dir, config.table)
+    names = dataset.feature_names(config.features)
+    target = dataset.target
+    parts = data.split(dataset, config.split, config.split_seed)
+    if config.task == "binary":
+        target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
+    separators = data.multi_valued(dataset, names, config.multi_valued)
+    return dataset, data.encode(dataset, names, parts, target, separators)
+
+
+def rows_of(encoded: data.Encoded, part: int, device: torch.device) -> Rows:
+    """Return the rows of one part of the split as tensors on a device."""
+    mask = encoded.parts == part
+    n_features = len(encoded.features)
+    # A row is contiguous in memory, because a batch gathers rows.
+    codes = np.empty((int(mask.sum()), n_features), np.int32)
+    for column in range(n_features):
+        codes[:, column] = encoded.codes[mask, column]
+    return Rows(
+        codes=torch.from_numpy(codes).to(device),
+        ratings=torch.from_numpy(encoded.ratings[mask]).to(device),
+    )
+
+
+def cardinalities(config: RunConfig, data_dir: Path | None = None) -> dict[str, int]:
+    """Return the number of distinct values of each feature of a configuration."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    names = dataset.feature_names(config.features)
+    return {name: len(dataset.coded(name).values) for name in names}
+
+
+def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
+    """Return the bytes of the exact table of all distinct values, at the configuration's width."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    names = dataset.feature_names(config.features)
+    separators = data.multi_valued(dataset, names, config.multi_valued)
+    features = []
+    for name in names:
+        feature = Feature(name, dataset.coded(name).values.to_list(), n_seen=0)
+        features.append(data.with_bags(feature, separators))
+    return make_spec(config, tuple(features)).exact_table_bytes
+
+
+def split_fault(config: RunConfig, data_dir: Path | None = None) -> str | None:
+    """Return why the data set cannot be split as the configuration says; None where it can."""
+    dataset = data.load(config.dataset, data_dir, config.table)
+    try:
+        data.split(dataset, config.split, config.split_seed)
+    except BenchError as error:
+        return str(error)
+    return None
