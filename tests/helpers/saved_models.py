@@ -13,16 +13,19 @@ from ue_bench.training.model import RatingModel
 from ue_bench.training.resolve import resolve
 from ue_bench.training.train import Rows, fit
 
-USERS, ITEMS, FLAGS = [f"u{i}" for i in range(60)], [f"i{i}é" for i in range(40)], ["no", "yes", ""]
-FEATURES = (  # the last values of each are unseen; not in the order of their names, nor of their counts
+USERS = [f"u{i}" for i in range(60)]
+ITEMS = [f"i{i}é" for i in range(40)]
+FLAGS = ["no", "yes", ""]
+# The last values of each feature are unseen. Values are not in the order of their names or counts.
+FEATURES = (
     Feature("user", USERS, 50, [1 + 7 * i % 50 for i in range(50)]),
     Feature("item", ITEMS, 33, [3] * 33),
     Feature("flag", FLAGS, 3, [60, 30, 10]),
     Feature(
-        "user*flag",
-        [user + CROSS + flag for user in USERS for flag in FLAGS],
-        150,
-        [1 + i % 4 for i in range(150)],
+        name="user*flag",
+        values=[user + CROSS + flag for user in USERS for flag in FLAGS],
+        n_seen=150,
+        counts=[1 + i % 4 for i in range(150)],
     ),
 )
 ASKED = RunConfig(
@@ -41,34 +44,36 @@ FORMS = [(name, regions) for name, entry in STRATEGIES.items() for regions in en
 
 
 def columns(n: int = 96) -> dict[str, list[str]]:
-    """Raw values of n rows, some of them unseen."""
+    """Return raw values of n rows, some of them unseen."""
     generator = torch.Generator().manual_seed(1)
-    drawn = {
-        name: torch.randint(len(values), (n,), generator=generator).tolist()
-        for name, values in _RAW.items()
-    }
-    return {name: [_RAW[name][code] for code in codes] for name, codes in drawn.items()}
-
-
-_RAW = {"user": USERS, "item": ITEMS, "flag": FLAGS}
+    raw = {}
+    for name, values in {"user": USERS, "item": ITEMS, "flag": FLAGS}.items():
+        codes = torch.randint(len(values), (n,), generator=generator)
+        raw[name] = [values[code] for code in codes.tolist()]
+    return raw
 
 
 def rows(n: int = 96) -> Rows:
-    """The same rows as the trainer has them."""
+    """Return the rows of `columns` as the trainer has them."""
     raw = columns(n)
-    raw["user*flag"] = [
-        user + CROSS + flag for user, flag in zip(raw["user"], raw["flag"], strict=True)
-    ]
-    codes = [[feature.values.index(value) for value in raw[feature.name]] for feature in FEATURES]
-    return Rows(torch.tensor(codes, dtype=torch.int32).t().contiguous(), torch.arange(n) % 5 + 1.0)
+    pairs = zip(raw["user"], raw["flag"], strict=True)
+    raw["user*flag"] = [user + CROSS + flag for user, flag in pairs]
+    codes = []
+    for feature in FEATURES:
+        codes.append([feature.values.index(value) for value in raw[feature.name]])
+    ratings = torch.arange(n) % 5 + 1.0
+    return Rows(torch.tensor(codes, dtype=torch.int32).t().contiguous(), ratings)
 
 
-def trained(**asked) -> tuple[RatingModel, RunConfig]:
-    """A model trained for two epochs, as it is served, and what it was trained by; a budget too large is lowered."""
-    config = resolve(replace(ASKED, **asked))
+def trained(**changes) -> tuple[RatingModel, RunConfig]:
+    """Return a model trained for two epochs, as it is served, and its configuration.
+
+    A budget that the strategy cannot use is lowered.
+    """
+    config = resolve(replace(ASKED, **changes))
     try:
         model = make_model(config, make_spec(config, FEATURES), 3.0)
     except BudgetError as error:
-        return trained(**asked | {"budget": error.works * 3 // 4})
+        return trained(**changes | {"budget": error.works * 3 // 4})
     fit(model, rows(), rows(32), make_recipe(config))
     return model.eval(), config

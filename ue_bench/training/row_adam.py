@@ -32,6 +32,9 @@ from ue_bench.strategies.allocator import in_large_pages
 HORIZON = 512  # steps after which a row's momentum is spent: (0.9 / sqrt(0.999))^512 = 5e-24
 CHUNK = 65_536  # rows that are caught up at a time
 
+State = dict[str, Any]  # of one table; `_initial_state` describes it
+Group = dict[str, Any]  # tables and their lr, betas, eps and lazy
+
 
 class Read(NamedTuple):
     """Rows that were caught up and are not written back: the next step will likely move them.
@@ -101,7 +104,7 @@ class RowAdam(torch.optim.Optimizer):
             for table in group["params"]:
                 self._settle_table(table, group)
 
-    def _settle_table(self, table: torch.nn.Parameter, group: dict[str, Any]) -> None:
+    def _settle_table(self, table: torch.nn.Parameter, group: Group) -> None:
         state = self.state[table]
         _write_back(state)
         was_in_a_batch = state["reached"] > 0
@@ -112,16 +115,14 @@ class RowAdam(torch.optim.Optimizer):
             state["read"] = Read(slots=rows, rows=rows, where=rows, places=places, moments=moments)
             _write_back(state)
 
-    def _group_of(self, table: torch.nn.Parameter) -> dict[str, Any]:
+    def _group_of(self, table: torch.nn.Parameter) -> Group:
         for group in self.param_groups:
             if any(table is other for other in group["params"]):
                 return group
         raise KeyError("the table is not one that this optimizer trains")
 
 
-def _initial_state(
-    table: torch.nn.Parameter, betas: tuple[float, float], lazy: bool
-) -> dict[str, Any]:
+def _initial_state(table: torch.nn.Parameter, betas: tuple[float, float], lazy: bool) -> State:
     """Return the state of a table before its first step.
 
     step: the number of steps so far.
@@ -134,7 +135,7 @@ def _initial_state(
     moments = torch.empty(len(table), 2, table.shape[1], dtype=table.dtype, device=table.device)
     if not table.is_cuda:
         in_large_pages(moments.data_ptr(), moments.nbytes)
-    state: dict[str, Any] = {"step": 0, "moments": moments.zero_()}
+    state: State = {"step": 0, "moments": moments.zero_()}
     if lazy:
         return state
     left = torch.zeros(2 * HORIZON, dtype=table.dtype, device=table.device)
@@ -147,7 +148,7 @@ def _initial_state(
     return state
 
 
-def _move(table: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+def _move(table: Tensor, gradient: Tensor, state: State, group: Group) -> None:
     """Take one step on the rows of a sparse gradient."""
     if not gradient.is_sparse:
         raise TypeError(
@@ -182,9 +183,7 @@ def _move(table: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[st
     table.index_add_(0, rows, change)  # five times as slow with the rate as its `alpha`
 
 
-def _catch_up(
-    table: Tensor, rows: Tensor, state: dict[str, Any], group: dict[str, Any]
-) -> tuple[Tensor, Tensor]:
+def _catch_up(table: Tensor, rows: Tensor, state: State, group: Group) -> tuple[Tensor, Tensor]:
     """Make the moves that rows have missed. Returns the places of their moments and the moments."""
     b1, b2 = group["betas"]
     reached = state["reached"].index_select(0, rows)
@@ -202,7 +201,7 @@ def _catch_up(
     return places, moments
 
 
-def _write_back(state: dict[str, Any]) -> None:
+def _write_back(state: State) -> None:
     """Keep the moments of rows that were caught up and then had no gradient."""
     if state["read"] is None:
         return
@@ -212,7 +211,7 @@ def _write_back(state: dict[str, Any]) -> None:
     state["read"] = None
 
 
-def _moments(table: Tensor, rows: Tensor, state: dict[str, Any]) -> tuple[Tensor, Tensor]:
+def _moments(table: Tensor, rows: Tensor, state: State) -> tuple[Tensor, Tensor]:
     """Return the places of the moments of rows and a copy of the moments, [2 * rows, D].
 
     The first moments of all rows come before the second moments.
@@ -222,7 +221,7 @@ def _moments(table: Tensor, rows: Tensor, state: dict[str, Any]) -> tuple[Tensor
     return places, moments.index_select(0, places)
 
 
-def _extend_sums(state: dict[str, Any], step: int, correction: float) -> None:
+def _extend_sums(state: State, step: int, correction: float) -> None:
     """Add the term of this step to the sums of the steps before it."""
     if step >= len(state["left"]):
         state["left"] = torch.cat((state["left"], torch.zeros_like(state["left"])))
