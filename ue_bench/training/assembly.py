@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 
 from ue_bench.config import RunConfig
+from ue_bench.config.lookups import lookups_by_name
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
 from ue_bench.strategies import Spec, build, entry_of
@@ -105,10 +106,10 @@ def has_budget(config: RunConfig) -> bool:
 
 def _lookups(config: RunConfig, names: list[str]) -> tuple[int, ...]:
     """Return the lookups of each feature."""
-    if not isinstance(config.lookups, dict):
-        return (config.lookups,) * len(names)
-    _require_features(config.lookups, names, "lookups for feature")
-    return tuple(config.lookups.get(name, 1) for name in names)
+    if isinstance(config.lookups, dict):
+        _require_features(config.lookups, names, "lookups for feature")
+    by_name = lookups_by_name(config.lookups, names)
+    return tuple(by_name[name] for name in names)
 
 
 def _dim(config: RunConfig, n_lookups: int) -> int:
