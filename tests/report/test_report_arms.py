@@ -6,6 +6,7 @@ import fake_records as fake
 import pytest
 
 from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.summary import COLUMNS, panel, summarise
 from ue_bench.report.evidence.verdict import verdicts
@@ -70,7 +71,8 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
     arms = collect(two_arms() + odd)
     assert [arm.group for arm in arms.kept] == ["unified", "unified"]
     assert arms.refused == (
-        "fake / ml-100k / base / random / all: per_feature 1×16 (proportional) at 28032 bytes: hidden is 32, the others have 64",
+        "base (ml-100k, random split), study fake: per_feature 1×16 (proportional) at 28032 bytes: "
+        "hidden is 32, the others have 64",
     )
 
 
@@ -269,7 +271,7 @@ def test_an_arm_of_another_recipe_is_refused_within_its_head():
     ]
     refused = collect(two_arms() + two_arms(head="dot", hidden=16) + odd).refused
     assert len(refused) == 1
-    assert refused[0].startswith("fake / ml-100k / base / random / dot head / all: per_feature")
+    assert refused[0].startswith("base (ml-100k, random split, dot head), study fake: per_feature")
 
 
 def held(seed="hash_seed", values=range(1, 4)):
@@ -292,3 +294,22 @@ def test_runs_with_some_seeds_held_are_no_replicates():
 def test_a_run_with_unequal_seeds_that_stands_alone_is_a_replicate():
     assert len(collect(held(values=[5])).kept) == 1
     assert not collect(held(values=[5])).held
+
+
+def test_a_title_names_head_and_task_only_where_they_are_unusual():
+    usual = Comparison(
+        study="s",
+        dataset="ml-100k",
+        features="base",
+        split="user_temporal",
+        head="mlp",
+        phase="all",
+        task="regression",
+    )
+    assert usual.title == "base (ml-100k, user temporal split)"
+    assert usual.full_title == "base (ml-100k, user temporal split), study s"
+    other = usual._replace(head="dot", task="binary", phase="confirm")
+    assert other.title == (
+        "base (ml-100k, user temporal split, dot head, binary), after the search, on fresh seeds"
+    )
+    assert Comparison.of_row({**other._asdict(), "label": "unified"}) == other

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from ue_bench.record import parse
 from ue_bench.report import build
-from ue_bench.report.evidence.arms import collect, task_of
+from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.compare import compare, sentence
+from ue_bench.report.evidence.comparison import task_of
 from ue_bench.report.evidence.statistics import interval
 from ue_bench.report.evidence.summary import panel, summarise
 from ue_bench.report.format import micros_text
@@ -82,7 +83,10 @@ def test_other_tasks_and_labels_are_other_comparisons():
         sentence(row)
         for row in compare(list(chain(runs(), runs(**LABELS))), "unified", "per_feature")
     ]
-    assert [", binary: 0 up to 2, 1 from 4, 14 kB" in line for line in told] == [True, False]
+    assert [", binary: 0 up to 2, 1 from 4), study fake, 14 kB" in line for line in told] == [
+        True,
+        False,
+    ]
 
 
 def test_records_made_before_there_was_a_task_are_of_regression():

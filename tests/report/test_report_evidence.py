@@ -73,7 +73,7 @@ def test_the_noise_is_pooled_over_the_pairs_of_one_budget():
     (line,) = power.sentences(frame)
     assert (
         line
-        == f"base, random split: sd of paired differences 0.0141, {row['needed']} seeds to see 0.005 (5 %, power 80 %); has 3"
+        == f"base (ml-100k, random split): sd of paired differences 0.0141, {row['needed']} seeds to see 0.005 (5 %, power 80 %); has 3"
     )
     assert power.table(frame)[-1].endswith(f"| 2 | 0.0141 | {row['needed']} | 3 |")
 
@@ -164,7 +164,7 @@ def test_a_difference_that_is_seen_is_told():
     assert compare(records, "per_feature 1×16 (equal)", "unified 1×16")[0]["verdict"] == "worse"
     line = sentence(row)
     assert line.startswith(
-        "base, random split, 28 kB (ml-100k, study fake): unified 1×16 against per_feature 1×16 (sqrt): -0.0497 [-0.05"
+        "base (ml-100k, random split), study fake, 28 kB: unified 1×16 against per_feature 1×16 (sqrt): -0.0497 [-0.05"
     )
     assert line.endswith("test MSE: better (p < 0.001)")
 

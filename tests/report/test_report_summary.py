@@ -9,7 +9,13 @@ from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.statistics import holm, interval, paired
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import front, verdicts
-from ue_bench.report.format import bytes_text, interval_text, micros_text, ratio_text
+from ue_bench.report.format import (
+    bytes_text,
+    delta_text,
+    interval_text,
+    micros_text,
+    ratio_text,
+)
 from ue_bench.report.page.conclusion import sentences
 
 
@@ -147,3 +153,9 @@ def test_numbers_are_written_for_people():
         "1234",
         "–",
     ]
+
+
+def test_a_difference_has_its_sign_and_its_interval_where_there_is_one():
+    assert delta_text(0.0206, -0.0102, 0.0514) == "+0.0206 [-0.0102, +0.0514]"
+    assert delta_text(-0.0206, math.nan, math.nan) == "-0.0206"
+    assert delta_text(None, None, None) == "–"

@@ -19,6 +19,15 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", shown)
 
 
+def escaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its texts made `plain`, for Markdown."""
+    texts = frame.select_dtypes(["object", "string"])
+    shown = texts.map(lambda value: plain(value) if isinstance(value, str) else value)
+    if shown.equals(texts):
+        return frame
+    return frame.assign(**{name: shown[name] for name in texts.columns})
+
+
 def code(text: str) -> str:
     """A name that was made `plain`, in the letters of a program; there a name that needed it would show how."""
     return text if "\\" in text or "&" in text else f"`{text}`"
@@ -48,6 +57,15 @@ def mse_text(value: Any) -> str:
 def interval_text(value: Any, low: Any, high: Any) -> str:
     """0.8990 [0.8951, 0.9029]; the brackets are left out where one seed gives no interval."""
     return mse_text(value) if missing(low) else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def delta_text(difference: Any, low: Any, high: Any) -> str:
+    """A difference with its interval, such as +0.0206 [+0.0102, +0.0310]; one seed has none."""
+    if missing(difference):
+        return NOTHING
+    if missing(low):
+        return f"{difference:+.4f}"
+    return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def p_cell(value: Any) -> str:

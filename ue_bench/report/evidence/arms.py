@@ -10,34 +10,25 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from ue_bench.config import SEEDS, RunConfig
-from ue_bench.errors import one_line
-from ue_bench.record import Record
+from ue_bench.record import SPEED, Record
+from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison, comparison_of
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import searched_fields, uneven
 
-USUAL_HEAD, USUAL_TASK = "mlp", "regression"  # told only where it is another one
+SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
+# Fields that records lack which were made before there was a choice: the same as what they had then.
+LATER = {
+    "optimizer_path": "auto",
+    "table": None,
+    "multi_valued": None,
+    "task": USUAL_TASK,
+    "negative_at_most": None,
+    "positive_at_least": None,
+}
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
-
-
-class Comparison(NamedTuple):
-    """What the arms of one comparison have in common."""
-
-    study: str
-    dataset: str
-    features: str
-    split: str
-    head: str
-    phase: str  # confirm: the best few of a search and their rivals, on fresh seeds; all: everything else
-    task: str  # regression, or binary with the rule of its labels
-
-    def __str__(self) -> str:
-        """`study / data set / features / split`, and head and task where they are not the usual ones."""
-        head = [f"{self.head} head"] if self.head != USUAL_HEAD else []
-        return " / ".join([*self[:4], *head, *([self.task] if self.task != USUAL_TASK else [])])
 
 
 @dataclass(frozen=True)
@@ -87,29 +78,6 @@ def arm_config(record: Record) -> dict[str, Any]:
     return config
 
 
-def task_of(config: RunConfig) -> str:
-    """`regression`, `binary`, or `binary: 0 up to 2, 1 from 4`."""
-    low, high = config.negative_at_most, config.positive_at_least
-    rule = [
-        f"{label} {bound:g}"
-        for label, bound in (("0 up to", low), ("1 from", high))
-        if bound is not None
-    ]
-    task = one_line(config.task)
-    return f"{task}: {', '.join(rule)}" if rule else task
-
-
-def comparison_of(record: Record) -> Comparison:
-    config = record.config
-    phase = "confirm" if record.phase == "confirm" else "all"
-    dataset, features, split, head = (
-        one_line(getattr(config, name)) for name in ("dataset", "features", "split", "head")
-    )
-    if config.multi_valued:  # other features, though of the same names
-        features += f" ({one_line(config.multi_valued)} multi-valued)"
-    return Comparison(record.study, dataset, features, split, head, phase, task_of(config))
-
-
 def collect(records: Iterable[Record]) -> Arms:
     """Group records into arms, join the latency, refuse what is not comparable, and give every arm its label."""
     ok: dict[tuple[str, str], list[Record]] = defaultdict(list)
@@ -141,14 +109,14 @@ def collect(records: Iterable[Record]) -> Arms:
             else:
                 budget = f" at {arm.config['budget']} bytes" if arm.config.get("budget") else ""
                 label = plain_label(arm.config, arm.sample.found)
-                refused.append(f"{comparison} / {comparison.phase}: {label}{budget}: {reason}")
+                refused.append(f"{comparison.full_title}: {label}{budget}: {reason}")
     names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in kept])
     labelled = [
         replace(arm, label=label, group=group)
         for arm, (label, group) in zip(kept, names, strict=True)
     ]
     lines = [
-        f"{comparison}: {line}"
+        f"{comparison.full_title}: {line}"
         for comparison, fields in tuned.items()
         if fields
         for line in uneven(

@@ -14,14 +14,15 @@ import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import USUAL_HEAD, USUAL_TASK, collect
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.power import TARGET, seeds_needed
 from ue_bench.report.evidence.statistics import LEVEL, differences, holm, paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, score, summarise
 from ue_bench.report.evidence.verdict import champions
-from ue_bench.report.format import bytes_text, missing, p_text
+from ue_bench.report.format import bytes_text, delta_text, missing, p_text
 
 BETTER, WORSE, UNKNOWN = "better", "worse", "cannot tell"
 
@@ -109,20 +110,15 @@ def _meet(
 
 
 def sentence(row: dict[str, Any]) -> str:
-    """`base, random split, 28 kB (ml-100k, study s): A against B: -0.0206 [-0.0310, -0.0102] test MSE: better (p = 0.006)`."""
+    """`base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102] test MSE: better (p = 0.006)`."""
     size = bytes_text(row["budget"]) if row["budget"] else "no budget"
-    fresh = ", fresh seeds" if row["phase"] == "confirm" else ""
-    head = f", {row['head']} head" if row["head"] != USUAL_HEAD else ""
-    task = f", {row['task']}" if row["task"] != USUAL_TASK else ""
-    where = f"{row['features']}, {row['split'].replace('_', ' ')} split{head}{task}, {size}"
-    where += f" ({row['dataset']}, study {row['study']}{fresh})"
-    interval = "" if row["low"] is None else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
-    difference = (
-        "no common seed"
-        if row["difference"] is None
-        else f"{row['difference']:+.4f}{interval} {row['part']} MSE"
-    )
-    return f"{where}: {row['one']} against {row['other']}: {difference}: {_told(row)}"
+    title = Comparison.of_row(row).full_title
+    if row["difference"] is None:
+        difference = "no common seed"
+    else:
+        delta = delta_text(row["difference"], row["low"], row["high"])
+        difference = f"{delta} {row['part']} MSE"
+    return f"{title}, {size}: {row['one']} against {row['other']}: {difference}: {_told(row)}"
 
 
 def _told(row: dict[str, Any]) -> str:

@@ -7,19 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.report.format import plain
-
-
-def escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its texts made `plain`, for what is written as Markdown; the same one where all of them are."""
-    texts = frame.select_dtypes(["object", "string"])
-    shown = texts.map(lambda value: plain(value) if isinstance(value, str) else value)
-    return (
-        frame
-        if shown.equals(texts)
-        else frame.assign(**{name: shown[name] for name in texts.columns})
-    )
-
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
     """Named tuples: `row.mse`."""

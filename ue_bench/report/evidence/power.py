@@ -88,14 +88,15 @@ def seeds_needed(sd: float, target: float = TARGET, alpha: float = 1 - LEVEL) ->
 
 def sentences(frame: pd.DataFrame) -> list[str]:
     """One line a comparison."""
-    several, studies = frame["dataset"].nunique() > 1, frame["study"].nunique() > 1
-    return [
-        f"{f'{row.study}: ' if studies else ''}"
-        f"{row.features}{f' of {row.dataset}' if several else ''}, {row.split.replace('_', ' ')} split"
-        f"{', fresh seeds' if row.phase == 'confirm' else ''}: sd of paired differences {row.sd:.4f}, {row.needed} seeds to see "
-        f"{TARGET} (5 %, power 80 %); has {row.n}"
-        for row in rows(frame)
-    ]
+    several_studies = frame["study"].nunique() > 1
+    lines = []
+    for row in rows(frame):
+        title = f"{row.panel}, study {row.study}" if several_studies else row.panel
+        lines.append(
+            f"{title}: sd of paired differences {row.sd:.4f}, {row.needed} seeds to see {TARGET} "
+            f"(5 %, power 80 %); has {row.n}"
+        )
+    return lines
 
 
 def of_arms(arms: Sequence[Arm]) -> list[str]:

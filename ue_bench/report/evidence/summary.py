@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import USUAL_HEAD, USUAL_TASK, Arm, Comparison, seeds_of
+from ue_bench.report.evidence.arms import Arm, seeds_of
+from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison
+from ue_bench.report.evidence.frames import records
 from ue_bench.report.evidence.labels import lookups_text
 from ue_bench.report.evidence.statistics import interval
 
@@ -125,12 +127,9 @@ def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
-    """The title of the panel a row belongs to: `base (ml-100k, random split)`, with head and task where they are unusual."""
-    head = (", " + frame["head"] + " head").where(frame["head"] != USUAL_HEAD, "")
-    task = (", " + frame["task"]).where(frame["task"] != USUAL_TASK, "")
-    split = frame["split"].str.replace("_", " ") + " split"
-    title = frame["features"] + " (" + frame["dataset"] + ", " + split + head + task + ")"
-    return title + frame["phase"].map({"confirm": ", after the search, on fresh seeds"}).fillna("")
+    """Return the title of the comparison of each row: the title of the panel that shows it."""
+    titles = [Comparison(**row).title for row in records(frame[SCOPE])]
+    return pd.Series(titles, frame.index, dtype=str)
 
 
 def part_mse(run: Record, part: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import comparison_of
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.format import bytes_text

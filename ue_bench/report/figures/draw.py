@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
 from ue_bench.report.evidence import power
-from ue_bench.report.evidence.arms import USUAL_TASK, Arm, Arms, task_of
+from ue_bench.report.evidence.arms import Arm, Arms
+from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.frames import csv, escaped
+from ue_bench.report.evidence.frames import csv
 from ue_bench.report.evidence.summary import score
 from ue_bench.report.figures import anchor_lines as anchor
 from ue_bench.report.figures import style
@@ -44,6 +45,7 @@ from ue_bench.report.figures.sections.searches import (
     second_lookup,
     shared_out,
 )
+from ue_bench.report.format import escaped
 from ue_bench.report.page.page import Drawn, Picture
 
 

@@ -16,8 +16,8 @@ from ue_bench.errors import one_line
 from ue_bench.record import ADVICE, QUICK
 from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.frames import escaped
 from ue_bench.report.figures.picture import inline
+from ue_bench.report.format import escaped
 from ue_bench.report.page import abstract, left_out, limits
 from ue_bench.report.page import machines as environment
 from ue_bench.report.page.conclusion import sentences

@@ -19,8 +19,7 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.frames import escaped
-from ue_bench.report.format import plain
+from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, performance
 from ue_bench.report.page import conclusion as answer
 from ue_bench.report.page.tables import tables

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import NOT_QUOTED, SEEDS, arm_config, comparison_of, seeds_of
+from ue_bench.report.evidence.arms import NOT_QUOTED, SEEDS, arm_config, seeds_of
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.statistics import LEVEL

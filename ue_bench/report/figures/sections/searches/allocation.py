@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import comparison_of
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.trials import facts

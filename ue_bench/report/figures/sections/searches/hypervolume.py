@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.record import Record
 from ue_bench.report.evidence import trials
-from ue_bench.report.evidence.arms import comparison_of
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.figures import style

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import Arm, arm_config, comparison_of, seeds_of
+from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import rows
 from ue_bench.report.evidence.labels import group_name
 from ue_bench.report.evidence.statistics import interval

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from ue_bench.record import Record
 from ue_bench.report.evidence import statistics, trials
-from ue_bench.report.evidence.arms import Arm, arm_config, comparison_of
+from ue_bench.report.evidence.arms import Arm, arm_config
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import by_seed, panel
 from ue_bench.report.figures import style

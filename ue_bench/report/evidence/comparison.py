@@ -1,0 +1,83 @@
+"""A comparison: the study, data and task that a group of arms has in common, and how the report names it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ue_bench.errors import one_line
+from ue_bench.record import Record
+
+# The report names head and task only where they are others than these.
+USUAL_HEAD = "mlp"
+USUAL_TASK = "regression"
+
+
+class Comparison(NamedTuple):
+    """What the arms of one comparison have in common.
+
+    phase: `confirm` for the best few of a search and their rivals, on fresh seeds; else `all`.
+    task: `regression`, or `binary` with the rule of its labels.
+    """
+
+    study: str
+    dataset: str
+    features: str
+    split: str
+    head: str
+    phase: str
+    task: str
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> "Comparison":
+        """Return the comparison of a row of the summary or of the verdicts."""
+        return cls(**{name: row[name] for name in cls._fields})
+
+    @property
+    def title(self) -> str:
+        """Features, data set and split, such as `base (ml-100k, random split)`.
+
+        Head and task are in the brackets where they are not the usual ones.
+        """
+        details = [self.dataset, self.split.replace("_", " ") + " split"]
+        if self.head != USUAL_HEAD:
+            details.append(f"{self.head} head")
+        if self.task != USUAL_TASK:
+            details.append(self.task)
+        title = f"{self.features} ({', '.join(details)})"
+        if self.phase == "confirm":
+            title += ", after the search, on fresh seeds"
+        return title
+
+    @property
+    def full_title(self) -> str:
+        """The title with its study, for text about several studies."""
+        return f"{self.title}, study {self.study}"
+
+
+def comparison_of(record: Record) -> Comparison:
+    """Return the comparison that a record belongs to."""
+    config = record.config
+    features = one_line(config["features"])
+    if config.get("multi_valued"):  # these are other features, though their names are equal
+        features += f" ({one_line(config['multi_valued'])} multi-valued)"
+    return Comparison(
+        study=record.study,
+        dataset=one_line(config["dataset"]),
+        features=features,
+        split=one_line(config["split"]),
+        head=one_line(config["head"]),
+        phase="confirm" if record.phase == "confirm" else "all",
+        task=task_of(config),
+    )
+
+
+def task_of(config: Mapping[str, Any]) -> str:
+    """Return the task with the rule of its labels, such as `binary: 0 up to 2, 1 from 4`."""
+    task = one_line(config.get("task", USUAL_TASK))
+    rule = []
+    if config.get("negative_at_most") is not None:
+        rule.append(f"0 up to {config['negative_at_most']:g}")
+    if config.get("positive_at_least") is not None:
+        rule.append(f"1 from {config['positive_at_least']:g}")
+    if not rule:
+        return task
+    return f"{task}: {', '.join(rule)}"
