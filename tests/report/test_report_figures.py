@@ -6,7 +6,6 @@ import fake_records as fake
 import pandas as pd
 import pytest
 
-from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.figures import anchor_lines as anchors
@@ -23,6 +22,7 @@ from ue_bench.report.figures.sections.every_study import (
 from ue_bench.report.figures.sections.one_study import forms, methods
 from ue_bench.report.figures.sections.searches import allocation
 from ue_bench.report.format import bytes_text
+from ue_bench.report.page.rank_tables import rank_tables
 
 
 def arm(budget, scores, strategy="unified", **asked):
@@ -247,8 +247,8 @@ def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
 
 
 def test_ranks_stand_for_studies_of_many_strategies(many, small):
-    assert ranks.tables(small[1]) == []
-    lines = ranks.tables(many[1])
+    assert rank_tables(small[1]) == []
+    lines = rank_tables(many[1])
     assert "7.0 kB (1/32): rank" in lines[3]
     assert lines[5].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
     assert lines[-1].startswith("| collisionless | no budget | – | ")

@@ -16,13 +16,13 @@ from ue_bench import record
 from ue_bench import study as studies
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
-from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.draw import PLOTS, _study
 from ue_bench.report.page import abstract, left_out, limits
 from ue_bench.report.page import conclusion as answer
 from ue_bench.report.page import machines as environment
+from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
 from ue_bench.study import Grid, Study, runner
 
@@ -222,7 +222,7 @@ def tell(records: list[record.Record]) -> None:
         own, theirs = evidence.of(name)
         abstract.sentences(own, theirs)
         tables(own)
-        ranks.tables(own)
+        rank_tables(own)
         for plot in PLOTS:
             frame = plot.tidy(_study(evidence, name))
             if len(frame) and plot.table:

@@ -4,7 +4,7 @@ Chosen on validation over fresh seeds, quoted on test. Intervals, tests and the 
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -23,8 +23,8 @@ from ue_bench.errors import BenchError
 from ue_bench.report.evidence.arms import Arm, collect, seeds_of
 from ue_bench.report.evidence.frames import records as rows_of
 from ue_bench.report.evidence.labels import plain_label
-from ue_bench.report.evidence.power import TARGET, seeds_needed
-from ue_bench.report.evidence.statistics import LEVEL, Paired, differences, holm, paired
+from ue_bench.report.evidence.pairs import compare_all
+from ue_bench.report.evidence.statistics import ALPHA, Paired, Scores, paired
 from ue_bench.report.evidence.summary import (
     ANCHORS,
     BATCH,
@@ -36,7 +36,6 @@ from ue_bench.report.evidence.summary import (
 )
 from ue_bench.report.evidence.verdict import front
 
-Scores = Mapping[Hashable, float]  # by seeds
 ONE_TABLE = ("unified", "per_feature", "collisionless")  # whose table is rows of D numbers
 
 
@@ -186,25 +185,10 @@ def against(
 
     quick: those that meet the limit of latency.
     """
-    tests = [paired(best.test, one.test) for one in rivals]
+    tests = compare_all(best.test, [one.test for one in rivals])
     told = []
-    for one, test, p in zip(rivals, tests, holm([test.p for test in tests]), strict=True):
-        apart, needed = p < 1 - LEVEL, None
-        target = max(abs(test.difference), TARGET)
-        if not apart and test.n > 1:
-            sd = float(np.std(differences(best.test, one.test), ddof=1))
-            needed = seeds_needed(sd, target, (1 - LEVEL) / len(rivals))
-        about = {
-            "p_holm": p,
-            "told_apart": bool(apart),
-            "needed": needed,
-            "needed_for": target if needed else None,
-        }
-        told.append(
-            plain(
-                one.told() | {"against_best": test._asdict() | about, "meets_latency": one in quick}
-            )
-        )
+    for one, test in zip(rivals, rows_of(tests), strict=True):
+        told.append(plain(one.told() | {"against_best": test, "meets_latency": one in quick}))
     return told
 
 
@@ -244,7 +228,7 @@ def anchors(best: Contestant) -> list[dict[str, Any]]:
 
 def _beaten(test: Paired) -> bool | None:
     """None: one seed cannot tell."""
-    return None if test.n < 2 else bool(test.difference > 0 and test.p < 1 - LEVEL)
+    return None if test.n < 2 else bool(test.difference > 0 and test.p < ALPHA)
 
 
 def exact(sizes: Sizes, question: Question, everyone: Sequence[Contestant]) -> dict[str, Any]:

@@ -1,15 +1,12 @@
-"""Two strategies or arms, paired over seeds: a line for each comparison and budget where both stand, Holm-corrected over lines.
+"""Two strategies or arms against each other, paired over seeds: a row a comparison and budget.
 
-A difference that cannot be told from 0 comes with the seeds that would tell it: the power of `sections/power.py`, from the
-standard deviation of this pair's own differences, at 5 % divided by the number of lines, for the difference found or 0.005 MSE
-if more.
+Holm's correction is over all rows. A difference that cannot be told from 0 comes with the number
+of seeds that would show it (see `pairs`).
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
@@ -18,99 +15,114 @@ from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.frames import records as records_of
-from ue_bench.report.evidence.power import TARGET, seeds_needed
-from ue_bench.report.evidence.statistics import LEVEL, differences, holm, paired
+from ue_bench.report.evidence.pairs import compare_pairs
+from ue_bench.report.evidence.statistics import Paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, score, summarise
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import bytes_text, delta_text, missing, p_text
 
-BETTER, WORSE, UNKNOWN = "better", "worse", "cannot tell"
+BETTER = "better"
+WORSE = "worse"
+UNKNOWN = "cannot tell"
+
+Row = dict[str, Any]
 
 
-def compare(records: Sequence[Record], one: str, other: str) -> list[dict[str, Any]]:
-    """`one` against `other`, each a strategy (then its variant that is best on validation) or an arm's label.
+def compare(records: Sequence[Record], one: str, other: str) -> list[Row]:
+    """Compare `one` with `other` wherever both have runs, a row a comparison and budget.
 
-    A row a comparison and budget: `difference` is MSE of `one` less that of `other`, with `low` and `high` of its 95 % interval,
-    `p_holm`, `verdict`, and `needed` seeds where it cannot be told (None: unknown for want of two common seeds). A table without
-    a budget stands at each of the other's budgets. Raises BenchError for a name that no record has, and where they never meet.
+    one, other: an arm's label, or a strategy, which means its variant that is best on validation.
+    An arm without a budget is compared at each budget of the other.
+
+    A row has the `difference`, the MSE of `one` less that of `other`, with `low` and `high` of its
+    95 % interval; `p`, `p_holm` and the `verdict`; and, where the two cannot be told apart, the
+    seeds `needed` to see a difference of `needed_for`. None stands for what is not known.
+
+    Raises BenchError for a name that no record has, and where the two never meet.
     """
     kept = collect(records).kept
-    scored = score(summarise(kept))
-    own, rival = _variants(scored, one), _variants(scored, other)
     runs = {arm.key: arm for arm in kept}
-    pairs = [
-        pair
-        for scope, part in groups(own, SCOPE)
-        for pair in _meet(part, rival[(rival[SCOPE] == list(scope)).all(axis=1)])
-    ]
-    if not pairs:
+    scored = score(summarise(kept))
+    meetings = _meetings(_variants(scored, one), _variants(scored, other))
+    if not meetings:
         raise BenchError(
-            f"{one!r} and {other!r} never meet at one budget of one comparison; see the report's summary for what does"
+            f"{one!r} and {other!r} never meet at one budget of one comparison; "
+            "see the report's summary for what does"
         )
-    seeds = [[by_seed(runs[key(row)], row["part"]) for row in pair] for pair in pairs]
-    tests = [paired(theirs, mine) for mine, theirs in seeds]
-    rows = []
-    for (mine, theirs), scores, test, p in zip(
-        pairs, seeds, tests, holm([test.p for test in tests]), strict=True
-    ):
-        told = p < 1 - LEVEL  # NaN: not told
-        target, needed = max(abs(test.difference), TARGET), None
-        if not told and test.n > 1:
-            sd = float(np.std(differences(scores[1], scores[0]), ddof=1))
-            needed = seeds_needed(sd, target, (1 - LEVEL) / len(pairs))
-        budget = theirs["budget"] if missing(mine["budget"]) else mine["budget"]
-        row = {name: mine[name] for name in SCOPE} | {
-            "budget": None if missing(budget) else int(budget)
-        }
-        row |= {
-            "one": mine["label"],
-            "other": theirs["label"],
-            "part": mine["part"],
-            **test._asdict(),
-            "p_holm": p,
-        }
-        verdict = UNKNOWN if not told else BETTER if test.difference < 0 else WORSE
-        row |= {
-            "verdict": verdict,
-            "needed": needed,
-            "needed_for": None if needed is None else target,
-        }
-        rows.append(
-            {
-                name: None if isinstance(value, float) and math.isnan(value) else value
-                for name, value in row.items()
-            }
-        )
-    return rows
+    pairs = []
+    for mine, theirs in meetings:
+        my_scores = by_seed(runs[key(mine)], mine["part"])
+        their_scores = by_seed(runs[key(theirs)], theirs["part"])
+        pairs.append((their_scores, my_scores))
+    tests = records_of(compare_pairs(pairs))
+    return [_row(mine, theirs, test) for (mine, theirs), test in zip(meetings, tests, strict=True)]
 
 
 def _variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The arms that a name means: of a label all, of a strategy or of one form of it the best on validation at each budget."""
+    """Return the arms that a name means.
+
+    A label means all its arms. A strategy, or one form of it, means the arm that is best on
+    validation at each budget.
+    """
     labelled = scored[scored["label"] == name]
     if len(labelled):
         return labelled
     for column in ("group", "strategy"):
-        if (scored[column] == name).any():
-            found = scored[scored[column] == name]
-            return champions(found.assign(group=name))  # of a strategy's forms the best one
+        variants = scored[scored[column] == name]
+        if len(variants):
+            return champions(variants.assign(group=name))  # the best of a strategy's forms
     raise BenchError(
-        f"{unknown('strategy or arm', name, set(scored['strategy']))}, or an arm's label as the report prints it"
+        f"{unknown('strategy or arm', name, set(scored['strategy']))}, "
+        "or an arm's label as the report prints it"
     )
 
 
-def _meet(
-    own: pd.DataFrame, rival: pd.DataFrame
-) -> Iterator[tuple[dict[Any, Any], dict[Any, Any]]]:
-    """Pairs of rows at one budget, or of which one has none."""
-    for mine in records_of(own.sort_values("budget", kind="stable")):
-        for theirs in records_of(rival.sort_values("budget", kind="stable")):
-            free = missing(mine["budget"]) or missing(theirs["budget"])
-            if mine["label"] != theirs["label"] and (free or mine["budget"] == theirs["budget"]):
-                yield mine, theirs
+def _meetings(own: pd.DataFrame, rival: pd.DataFrame) -> list[tuple[Row, Row]]:
+    """Return the pairs of rows of one comparison that are at one budget, or where one has none."""
+    meetings = []
+    rivals = dict(groups(rival, SCOPE))
+    for scope, part in groups(own, SCOPE):
+        if scope not in rivals:
+            continue
+        for mine in records_of(part.sort_values("budget", kind="stable")):
+            for theirs in records_of(rivals[scope].sort_values("budget", kind="stable")):
+                if mine["label"] != theirs["label"] and _at_one_budget(mine, theirs):
+                    meetings.append((mine, theirs))
+    return meetings
 
 
-def sentence(row: dict[str, Any]) -> str:
-    """`base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102] test MSE: better (p = 0.006)`."""
+def _at_one_budget(mine: Row, theirs: Row) -> bool:
+    if missing(mine["budget"]) or missing(theirs["budget"]):
+        return True
+    return bool(mine["budget"] == theirs["budget"])
+
+
+def _row(mine: Row, theirs: Row, test: Row) -> Row:
+    row = {name: mine[name] for name in SCOPE}
+    row["budget"] = theirs["budget"] if missing(mine["budget"]) else mine["budget"]
+    row["one"] = mine["label"]
+    row["other"] = theirs["label"]
+    row["part"] = mine["part"]
+    for name in (*Paired._fields, "p_holm"):
+        row[name] = test[name]
+    row["verdict"] = _verdict(test)
+    row["needed"] = test["needed"]
+    row["needed_for"] = test["needed_for"]
+    return {name: None if missing(value) else value for name, value in row.items()}
+
+
+def _verdict(test: Row) -> str:
+    if not test["told_apart"]:
+        return UNKNOWN
+    return BETTER if test["difference"] < 0 else WORSE
+
+
+def sentence(row: Row) -> str:
+    """Return a row of `compare` in words.
+
+    Such as `base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102]
+    test MSE: better (p = 0.006)`.
+    """
     size = bytes_text(row["budget"]) if row["budget"] else "no budget"
     title = Comparison.of_row(row).full_title
     if row["difference"] is None:
@@ -118,15 +130,17 @@ def sentence(row: dict[str, Any]) -> str:
     else:
         delta = delta_text(row["difference"], row["low"], row["high"])
         difference = f"{delta} {row['part']} MSE"
-    return f"{title}, {size}: {row['one']} against {row['other']}: {difference}: {_told(row)}"
+    arms = f"{row['one']} against {row['other']}"
+    return f"{title}, {size}: {arms}: {difference}: {_verdict_text(row)}"
 
 
-def _told(row: dict[str, Any]) -> str:
+def _verdict_text(row: Row) -> str:
     if row["verdict"] != UNKNOWN:
         return f"{row['verdict']} (p {p_text(row['p_holm'])})"
-    seeds = f"{UNKNOWN} with {row['n']} seed{'' if row['n'] == 1 else 's'}"
+    plural = "" if row["n"] == 1 else "s"
+    text = f"{UNKNOWN} with {row['n']} seed{plural}"
     if row["needed"] is None:
-        return f"{seeds}, needs at least 2"
+        return f"{text}, needs at least 2"
     if row["needed"] <= row["n"]:
-        return f"{seeds}, enough to see {row['needed_for']:.4f}"
-    return f"{seeds}, needs about {row['needed']} to see {row['needed_for']:.4f}"
+        return f"{text}, enough to see {row['needed_for']:.4f}"
+    return f"{text}, needs about {row['needed']} to see {row['needed_for']:.4f}"

@@ -1,4 +1,4 @@
-"""What records say, worked out once for everything that is made from them: arms, their summary, and who is told apart."""
+"""What follows from records alone, worked out once for everything that is made from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,10 @@ from ue_bench.report.evidence.verdict import verdicts
 
 @dataclass(frozen=True)
 class Evidence:
-    """The records, and what follows from them alone. `records` keeps the runs; `speed` is what `ue-bench speed` measured."""
+    """The records, their arms, the summary of these and the verdicts on them.
+
+    records: the runs. speed: the measurements of `ue-bench speed`, which are given with the runs.
+    """
 
     records: Sequence[Any]
     speed: Sequence[SpeedRecord] = field(init=False)
@@ -23,22 +26,23 @@ class Evidence:
     verdicts: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "speed", [record for record in self.records if isinstance(record, SpeedRecord)]
-        )
-        object.__setattr__(
-            self, "records", [record for record in self.records if isinstance(record, Record)]
-        )
-        object.__setattr__(self, "arms", collect(self.records))
-        object.__setattr__(self, "summary", summarise(self.arms.kept))
-        object.__setattr__(self, "verdicts", verdicts(self.arms.kept, self.summary))
+        speed = [record for record in self.records if record.phase == SPEED]
+        runs = [record for record in self.records if record.phase != SPEED]
+        arms = collect(runs)
+        summary = summarise(arms.kept)
+        object.__setattr__(self, "records", runs)
+        object.__setattr__(self, "speed", speed)
+        object.__setattr__(self, "arms", arms)
+        object.__setattr__(self, "summary", summary)
+        object.__setattr__(self, "verdicts", verdicts(arms.kept, summary))
 
     def of(self, study: str, features: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Summary and verdicts of one study (and of some of its feature sets)."""
-        chosen = self.summary["features"].isin(list(features)) if features else True
-        own = self.summary[(self.summary["study"] == study) & chosen].reset_index(drop=True)
-        if not len(self.verdicts):
-            return own, self.verdicts
-        return own, self.verdicts[
-            (self.verdicts["study"] == study) & self.verdicts["features"].isin(own["features"])
-        ]
+        """Return the summary and verdicts of one study, or of some of its feature sets."""
+        summary = self.summary[self.summary["study"] == study]
+        if features:
+            summary = summary[summary["features"].isin(list(features))]
+        verdicts = self.verdicts
+        if len(verdicts):
+            of_study = verdicts["study"] == study
+            verdicts = verdicts[of_study & verdicts["features"].isin(summary["features"])]
+        return summary.reset_index(drop=True), verdicts

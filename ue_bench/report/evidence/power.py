@@ -1,93 +1,121 @@
-"""How many seeds a study needs: what it would take to see a difference of 0.005 MSE between two of its arms.
+"""How many seeds a comparison needs to see a difference of 0.005 MSE between two of its arms.
 
-Source: the power of the paired t-test, statsmodels' `TTestPower`, two-sided at 5 %, power 80 %. The standard deviation is that of
-the paired differences of two arms at one budget, pooled over all such pairs of a comparison (weighted by degrees of freedom).
-Assumption: differences are normal, and equally noisy for every pair and budget of a comparison.
+Source: the power of the paired t-test, statsmodels' `TTestPower`, two-sided at 5 %, power 80 %.
+The standard deviation is that of the paired differences of two arms at one budget, pooled over
+all such pairs of a comparison and weighted by degrees of freedom. Assumption: differences are
+normal, and equally noisy for every pair and budget of a comparison.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.statistics import LEVEL, differences
+from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.statistics import ALPHA, differences
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score, summarise
 
 NAME = "power"
-EMPTY = "no two arms at one budget have two seeds in common, so that nothing is known of the noise of a difference"
+EMPTY = (
+    "no two arms at one budget have two seeds in common, so that nothing is known of the noise of "
+    "a difference"
+)
 TARGET = 0.005  # MSE: the smallest difference worth seeing
 POWER = 0.8
 CAPTION = (
-    f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, two-sided 5 %, power 80 %), from the "
-    "standard deviation of the paired differences between arms at one budget, pooled over these pairs."
+    f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, "
+    "two-sided 5 %, power 80 %), from the standard deviation of the paired differences between "
+    "arms at one budget, pooled over these pairs."
 )
-LARGEST = 20  # standard deviations: scipy's noncentral t is NaN far beyond, where two or three seeds are enough anyway
+# Standard deviations. Far beyond it scipy's noncentral t is NaN, and two or three seeds are enough.
+LARGEST_EFFECT = 20
 COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a comparison: `n` seeds that it has, `sd` of a paired difference (MSE), seeds `needed` to see `TARGET`."""
+    """Return one row a comparison in which a pair of arms has two common seeds.
+
+    n: the seeds it has. sd: the standard deviation of a paired difference, MSE. needed: the seeds
+    that would show a difference of `TARGET`.
+    """
     runs = {arm.key: arm for arm in arms}
     found = []
     for _, part in groups(score(summary), SCOPE):
-        pooled, degrees, pairs = 0.0, 0, 0
-        for _, cell in part.groupby("budget", dropna=False):
-            scores = [by_seed(runs[key(row)], row["part"]) for row in cell.to_dict("records")]
-            for apart in _differences(scores):
-                pooled, degrees, pairs = (
-                    pooled + float(np.var(apart)) * len(apart),
-                    degrees + len(apart) - 1,
-                    pairs + 1,
-                )
-        if pairs:
-            sd, first = math.sqrt(pooled / degrees), part.iloc[0]
-            where = [
-                panel(part).iloc[0],
-                first["study"],
-                first["dataset"],
-                first["features"],
-                first["split"],
-                first["phase"],
-            ]
-            found.append([*where, pairs, int(part["n"].max()), sd, seeds_needed(sd)])
+        samples = _samples(part, runs)
+        if not samples:
+            continue
+        first = part.iloc[0]
+        row = {name: first[name] for name in ("study", "dataset", "features", "split", "phase")}
+        row["panel"] = panel(part).iloc[0]
+        row["pairs"] = len(samples)
+        row["n"] = int(part["n"].max())
+        row["sd"] = _pooled(samples)
+        row["needed"] = seeds_needed(row["sd"])
+        found.append(row)
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def _differences(scores: Sequence[Mapping[Hashable, float]]) -> Iterable[list[float]]:
-    """Of each pair of arms with two common seeds or more."""
-    return (
-        apart for one, two in combinations(scores, 2) if len(apart := differences(one, two)) > 1
-    )
+def _samples(part: pd.DataFrame, runs: dict[tuple[Any, ...], Arm]) -> list[list[float]]:
+    """Return the differences of each pair of arms at one budget with two common seeds or more."""
+    samples = []
+    for _, cell in part.groupby("budget", dropna=False):
+        scores = [by_seed(runs[key(row)], row["part"]) for row in records(cell)]
+        for own, other in combinations(scores, 2):
+            apart = differences(own, other)
+            if len(apart) > 1:
+                samples.append(apart)
+    return samples
 
 
-def seeds_needed(sd: float, target: float = TARGET, alpha: float = 1 - LEVEL) -> int:
-    """The least number of paired seeds (2 or more) with which the t-test sees a mean difference of `target` (unit as `sd`)."""
-    from statsmodels.stats.power import (
-        TTestPower,  # imports polars where that is installed: half a second
-    )
+def _pooled(samples: Sequence[Sequence[float]]) -> float:
+    """Return the standard deviation within the samples, weighted by degrees of freedom."""
+    squares = 0.0
+    degrees = 0
+    for sample in samples:
+        squares += float(np.var(sample)) * len(sample)
+        degrees += len(sample) - 1
+    return math.sqrt(squares / degrees)
 
-    test, effect = TTestPower(), min(target / sd, LARGEST) if sd > 0 else LARGEST
+
+def seeds_needed(sd: float, target: float = TARGET, alpha: float = ALPHA) -> int:
+    """Return the least number of paired seeds with which the t-test sees a mean difference.
+
+    sd: the standard deviation of a paired difference. target: the difference to see, in the unit
+    of `sd`. alpha: the level of the two-sided test. The least number is 2.
+    """
+    # statsmodels imports polars where that is installed, which takes half a second.
+    from statsmodels.stats.power import TTestPower
+
+    test = TTestPower()
+    effect: float = LARGEST_EFFECT
+    if sd > 0:
+        effect = min(target / sd, LARGEST_EFFECT)
 
     def enough(n: int) -> bool:
-        # one tail at half the level: with the power asked for, the other one adds nothing, and scipy gives NaN for it
+        # One tail at half the level: with the power asked for, the other tail adds nothing, and
+        # scipy gives NaN for it.
         return bool(test.power(effect, n, alpha / 2, alternative="larger") >= POWER)
 
+    # A bisection, as power grows with n: the library's own solver fails on few seeds.
     most = 2
     while not enough(most):
         most *= 2
-    least = most // 2  # not enough, or 1; power grows with n
-    while most - least > 1:  # the library's own solver fails on few seeds
+    least = most // 2  # not enough, or 1
+    while most - least > 1:
         middle = (least + most) // 2
-        least, most = (least, middle) if enough(middle) else (middle, most)
+        if enough(middle):
+            most = middle
+        else:
+            least = middle
     return most
 
 
 def sentences(frame: pd.DataFrame) -> list[str]:
-    """One line a comparison."""
+    """Return one line a comparison, with its study where there are several."""
     several_studies = frame["study"].nunique() > 1
     lines = []
     for row in rows(frame):
@@ -100,17 +128,19 @@ def sentences(frame: pd.DataFrame) -> list[str]:
 
 
 def of_arms(arms: Sequence[Arm]) -> list[str]:
-    """One line a comparison of these arms, or why there is none."""
-    return sentences(tidy(arms, summarise(arms))) or [f"seeds needed to see {TARGET}: {EMPTY}"]
+    """Return one line a comparison of these arms, or the reason why there is none."""
+    lines = sentences(tidy(arms, summarise(arms)))
+    if not lines:
+        return [f"seeds needed to see {TARGET}: {EMPTY}"]
+    return lines
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Markdown lines."""
+    """Return the Markdown lines of the section."""
     lines = [
         f"| comparison | pairs | sd of a difference | seeds to see {TARGET} | seeds it has |",
         "|---|--:|--:|--:|--:|",
     ]
-    return lines + [
-        f"| {row.panel} | {row.pairs} | {row.sd:.4f} | {row.needed} | {row.n} |"
-        for row in rows(frame)
-    ]
+    for row in rows(frame):
+        lines.append(f"| {row.panel} | {row.pairs} | {row.sd:.4f} | {row.needed} | {row.n} |")
+    return lines

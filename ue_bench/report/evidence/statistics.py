@@ -1,7 +1,7 @@
-"""What may be claimed from a handful of seeds: t-interval, paired difference, and Holm's correction for many of them.
+"""What a handful of seeds can prove: t-intervals, paired differences and Holm's correction.
 
-The formulas are scipy's (`stats.t`, `stats.ttest_rel`) and statsmodels' (`multipletests`); here stand only the cases that they
-leave open: too few values, and values without any spread.
+The formulas are scipy's (`stats.t`, `stats.ttest_rel`) and statsmodels' (`multipletests`). This
+file adds the cases that they leave open: too few values, and values without any spread.
 """
 
 import gc
@@ -12,11 +12,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.95
+LEVEL = 0.95  # of every interval
+ALPHA = 1 - LEVEL  # two arms are told apart where the adjusted p is below
+
+Scores = Mapping[Hashable, float]  # the MSE, or another score, of each run by its seeds
+
+
+class Interval(NamedTuple):
+    """A mean and its two-sided 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 class Paired(NamedTuple):
-    """The mean of `other - own` over common seeds, its 95 % interval, and the two-sided p of no difference."""
+    """The mean of `other - own` over n common seeds, its 95 % interval, and the two-sided p."""
 
     n: int
     difference: float
@@ -25,53 +36,58 @@ class Paired(NamedTuple):
     p: float
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high): the two-sided 95 % t-interval of the mean. One value has no interval, none has nothing: NaN."""
+def interval(values: Sequence[float]) -> Interval:
+    """Return the t-interval of the mean. One value has only a mean; no values give NaN alone."""
     if len(values) == 0:
-        return math.nan, math.nan, math.nan
+        return Interval(math.nan, math.nan, math.nan)
     mean = float(np.mean(values))
     if len(values) == 1:
-        return mean, math.nan, math.nan
+        return Interval(mean, math.nan, math.nan)
     error = float(stats.sem(values))
     if error == 0:
-        return mean, mean, mean
+        return Interval(mean, mean, mean)
     low, high = stats.t.interval(LEVEL, len(values) - 1, loc=mean, scale=error)
-    return mean, float(low), float(high)
+    return Interval(mean, float(low), float(high))
 
 
-def differences(own: Mapping[Hashable, float], other: Mapping[Hashable, float]) -> list[float]:
-    """`other - own` for each seed that both have."""
+def differences(own: Scores, other: Scores) -> list[float]:
+    """Return `other - own` for each seed that both have."""
     return [other[seed] - own[seed] for seed in own if seed in other]
 
 
-def paired(own: Mapping[Hashable, float], other: Mapping[Hashable, float]) -> Paired:
-    """Student's paired t-test over the seeds that both have. With fewer than two of them, p is NaN."""
+def paired(own: Scores, other: Scores) -> Paired:
+    """Student's paired t-test over the common seeds. With fewer than two of them p is NaN."""
     apart = differences(own, other)
+    n = len(apart)
     mean, low, high = interval(apart)
-    if len(apart) < 2:
-        return Paired(len(apart), mean, low, high, math.nan)
-    if np.ptp(apart) <= 1e-9 * abs(
-        mean
-    ):  # equal in every seed, or apart by the same amount in each: nothing to divide by
-        return Paired(len(apart), mean, low, high, 1.0 if mean == 0 else 0.0)
-    common = [seed for seed in own if seed in other]
-    test = stats.ttest_rel([other[seed] for seed in common], [own[seed] for seed in common])
+    if n < 2:
+        return Paired(n=n, difference=mean, low=low, high=high, p=math.nan)
+    if np.ptp(apart) <= 1e-9 * abs(mean):
+        # One difference in every seed: there is no spread to divide by.
+        p = 1.0 if mean == 0 else 0.0
+        return Paired(n=n, difference=mean, low=low, high=high, p=p)
+    seeds = [seed for seed in own if seed in other]
+    test = stats.ttest_rel([other[seed] for seed in seeds], [own[seed] for seed in seeds])
     low, high = test.confidence_interval(LEVEL)
-    return Paired(len(apart), mean, float(low), float(high), float(test.pvalue))
+    return Paired(n=n, difference=mean, low=float(low), high=float(high), p=float(test.pvalue))
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values. NaN (a test that could not be made) stays NaN and counts for nothing."""
-    from statsmodels.stats.multitest import (
-        multipletests,  # imports polars where that is installed: half a second
-    )
+    """Return Holm's step-down adjusted p values.
+
+    NaN, a test that could not be made, stays NaN and does not count as a test.
+    """
+    # statsmodels imports polars where that is installed, which takes half a second.
+    from statsmodels.stats.multitest import multipletests
 
     tested = [place for place, value in enumerate(p) if not math.isnan(value)]
     adjusted = [math.nan] * len(p)
-    if tested:
-        gc.freeze()  # multipletests collects garbage at each call: with thousands of records held, that takes longest of all
-        corrected = multipletests([p[place] for place in tested], method="holm")[1]
-        gc.unfreeze()
-        for place, value in zip(tested, corrected, strict=True):
-            adjusted[place] = float(value)
+    if not tested:
+        return adjusted
+    # multipletests collects garbage at each call; beside thousands of records that takes longest.
+    gc.freeze()
+    corrected = multipletests([p[place] for place in tested], method="holm")[1]
+    gc.unfreeze()
+    for place, value in zip(tested, corrected, strict=True):
+        adjusted[place] = float(value)
     return adjusted

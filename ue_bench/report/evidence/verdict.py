@@ -1,15 +1,18 @@
-"""Who wins at each size: every strategy sends its variant that is best on *validation*; they are compared on test, by seed.
+"""Who wins at each size: the best variant of each strategy on validation, compared on test.
 
 Where a comparison has one strategy only, all its variants compete.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.frames import groups
-from ue_bench.report.evidence.statistics import LEVEL, holm, paired
+from ue_bench.report.evidence.frames import groups, records
+from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.statistics import ALPHA, Paired, paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, score
 
 COLUMNS = (
@@ -36,34 +39,34 @@ COLUMNS = (
 
 
 def champions(scored: pd.DataFrame) -> pd.DataFrame:
-    """Of each strategy, at each budget of each comparison, the arm with the lowest mean validation MSE."""
+    """Return the arm with the lowest mean validation MSE of each strategy, budget and comparison."""
     ordered = scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
     return ordered.drop_duplicates([*SCOPE, "group", "budget"]).sort_index()
 
 
 def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a contestant and budget: its difference to the best (whose own is 0), Holm-corrected over the figure they stand in:
-    all comparisons and budgets of a study, its grids and what confirms its searches apart."""
-    scored = score(summary)
+    """Return one row a contestant and budget: its paired difference from the best one's MSE.
+
+    The best one is the first row of its budget, with a difference of 0 and no test. Holm's
+    correction is over one figure: all comparisons and budgets of a study, where its grids are
+    one figure and what confirms its searches is another.
+    """
     runs = {arm.key: arm for arm in arms}
-    rows = []
-    for scope, cell in groups(_contestants(scored[scored["budget"].notna()]), [*SCOPE, "budget"]):
-        ranked = cell.sort_values(["mse", "label"], kind="stable").to_dict("records")
+    scored = score(summary)
+    contestants = _contestants(scored[scored["budget"].notna()])
+    found = []
+    for _, cell in groups(contestants, [*SCOPE, "budget"]):
+        ranked = records(cell.sort_values(["mse", "label"], kind="stable"))
         scores = [by_seed(runs[key(row)], row["part"]) for row in ranked]
-        tests = [paired(scores[0], other) for other in scores[1:]]
         best = ranked[0]
-        head = [*scope, best["label"], best["group"], best["mse"], best["low"], best["high"]]
-        rows.append([*head, *_own(best), best["n"], 0.0, None, None, None, None, False])
-        rows += [
-            [*head, *_own(row), *test, None, False]
-            for row, test in zip(ranked[1:], tests, strict=True)
-        ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for _, figure in frame.groupby(["study", "phase"]):
-        frame.loc[figure.index, "p_holm"] = holm(list(figure["p"].astype(float)))
-    frame["told_apart"] = (
-        frame["p_holm"] < 1 - LEVEL
-    )  # NaN, the best itself or too few seeds: not told apart
+        tests = [Paired(n=best["n"], difference=0.0, low=math.nan, high=math.nan, p=math.nan)]
+        tests += [paired(scores[0], other) for other in scores[1:]]
+        for row, test in zip(ranked, tests, strict=True):
+            found.append(_verdict(best, row, test))
+    frame = pd.DataFrame(found, columns=list(COLUMNS))
+    frame["p_holm"] = holm_within(frame, ["study", "phase"])
+    # The best one and a rival with too few seeds have NaN here: they are not told apart.
+    frame["told_apart"] = frame["p_holm"] < ALPHA
     return frame
 
 
@@ -72,15 +75,31 @@ def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([champions(budgeted[~alone]), budgeted[alone]]).sort_index()
 
 
+def _verdict(best: dict[str, Any], row: dict[str, Any], test: Paired) -> dict[str, Any]:
+    verdict = {name: row[name] for name in (*SCOPE, "budget", "label", "group")}
+    for name in ("mse", "low", "high"):
+        verdict[f"best_{name}"] = best[name]
+        verdict[name] = row[name]
+    verdict["best"] = best["label"]
+    verdict["best_group"] = best["group"]
+    verdict["n"] = test.n
+    verdict["difference"] = test.difference
+    verdict["difference_low"] = test.low
+    verdict["difference_high"] = test.high
+    verdict["p"] = test.p
+    return verdict
+
+
 def front(
     scored: pd.DataFrame, size: str = "total_bytes", within: Sequence[str] = SCOPE
 ) -> pd.Series:
-    """Whether an arm is on the Pareto front of its comparison: no other has as little of `size` or less, and a lower mean MSE."""
+    """Return whether an arm is on the Pareto front of its comparison.
+
+    An arm is on it where no other one has at most its `size` and a lower mean MSE.
+    """
     ordered = scored.sort_values([size, "mse"], kind="stable")
-    keys = [ordered[name] for name in within]
-    smaller = ordered.groupby(list(within))["mse"].cummin().groupby(keys).shift()
-    return (smaller.isna() | (ordered["mse"] < smaller)).reindex(scored.index)
-
-
-def _own(row: dict) -> list:
-    return [row["label"], row["group"], row["mse"], row["low"], row["high"]]
+    comparison = [ordered[name] for name in within]
+    lowest_so_far = ordered.groupby(list(within))["mse"].cummin()
+    lowest_of_smaller = lowest_so_far.groupby(comparison).shift()
+    on_front = lowest_of_smaller.isna() | (ordered["mse"] < lowest_of_smaller)
+    return on_front.reindex(scored.index)

@@ -14,13 +14,13 @@ from markupsafe import Markup, escape
 
 from ue_bench.errors import one_line
 from ue_bench.record import ADVICE, QUICK
-from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.format import escaped
 from ue_bench.report.page import abstract, left_out, limits
 from ue_bench.report.page import machines as environment
 from ue_bench.report.page.conclusion import sentences
+from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import note, tables
 
 QUESTION = (
@@ -134,7 +134,7 @@ class Page:
 
     def _tables(self, study: str) -> list[str]:
         own = escaped(self.evidence.of(study)[0])
-        return [*ranks.tables(own), *tables(own)] if len(own) else []
+        return [*rank_tables(own), *tables(own)] if len(own) else []
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
         """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""

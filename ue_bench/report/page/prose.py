@@ -16,12 +16,12 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report.evidence import ranks
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, performance
 from ue_bench.report.page import conclusion as answer
+from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
 
 BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -90,7 +90,7 @@ KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "abstract": _abstract,
     "answer": _answer,
     "table": lambda evidence, study, features: tables(escaped(evidence.of(study, features)[0])),
-    "ranks": lambda evidence, study, features: ranks.tables(
+    "ranks": lambda evidence, study, features: rank_tables(
         escaped(evidence.of(study, features)[0])
     ),
     "compare": _compare,
