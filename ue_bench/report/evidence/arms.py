@@ -1,14 +1,15 @@
-"""Arms: a configuration without its seeds, with every run of it that may be quoted and the latency that belongs to it.
+"""Arms: a configuration without its seeds, with its runs and the latency that belongs to it.
 
-Comparisons are made among the arms of one study, data set, feature set, split, head and task (with the rule of its labels), and
-those that confirm a search, on seeds of their own, among themselves; `refusal` leaves out what is not comparable, `searched` says
-in what a search made arms differ.
-Search records choose configurations and are never quoted: an arm known only from a search is no arm.
+Arms are compared among those of one study, data set, feature set, split, head and task (with the
+rule of its labels). Those that confirm a search, on seeds of their own, are compared among
+themselves. `refusal` leaves out what is not comparable; `searched` says in what a search made arms
+differ. Records of a search choose configurations and are never quoted: a configuration known only
+from a search is no arm.
 """
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import searched_fields, uneven
 
 SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
-# Fields that records lack which were made before there was a choice: the same as what they had then.
+# Records made before there was a choice lack these fields; they had what is the value here.
 LATER = {
     "optimizer_path": "auto",
     "table": None,
@@ -29,19 +30,30 @@ LATER = {
     "positive_at_least": None,
 }
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
+NOT_COMPARED = (*SEEDS, "measure", "diagnose")  # fields in which the records of an arm may differ
+
+Seeds = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One configuration. `runs` has one record for each set of seeds, in their order; it is empty for a latency study."""
+    """One configuration of a comparison.
+
+    config: its fields without seeds and what is measured.
+    runs: one record for each set of seeds, in their order; empty for a latency study.
+    timings: the records whose latency counts for this arm.
+    n_most: the seeds of the comparison; an arm with fewer runs is marked.
+    label: its name without the budget, for one line of a plot.
+    group: the strategy, with its regions where it has several forms, for one colour.
+    """
 
     comparison: Comparison
-    config: dict[str, Any]  # without seeds and measure
+    config: dict[str, Any]
     runs: tuple[Record, ...]
-    timings: tuple[Record, ...]  # the records whose latency counts for this arm
-    n_most: int = 0  # seeds of the comparison: an arm with fewer runs is marked
-    label: str = ""  # without the budget: one line in a plot
-    group: str = ""  # the strategy: one colour
+    timings: tuple[Record, ...]
+    n_most: int = 0
+    label: str = ""
+    group: str = ""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -56,121 +68,182 @@ class Arm:
 
 @dataclass(frozen=True)
 class Arms:
-    """All records, sorted into what is compared and what is not."""
+    """All records, sorted into what is compared and what is not.
+
+    refused: one line an arm that is not comparable, with the reason.
+    uneven: one line a form or arm that was not searched like the rest.
+    held: runs with some of their seeds held, which are no replicates; `variance` shows them.
+    """
 
     kept: tuple[Arm, ...]
-    refused: tuple[str, ...]  # one line each: the arm and the reason
+    refused: tuple[str, ...]
     search: tuple[Record, ...]
     failed: tuple[Record, ...]
-    uneven: tuple[str, ...] = ()  # one line each: what was not searched like the rest
-    held: tuple[Record, ...] = ()  # runs with some seeds held: no replicates, `variance` shows them
+    uneven: tuple[str, ...] = ()
+    held: tuple[Record, ...] = ()
 
 
-def seeds_of(record: Record) -> tuple[int, ...]:
-    return tuple(getattr(record.config, name) for name in SEEDS)
+def seeds_of(record: Record) -> Seeds:
+    """Return the four seeds of a record, in the order of `SEEDS`."""
+    return tuple(record.config[name] for name in SEEDS)
 
 
 def arm_config(record: Record) -> dict[str, Any]:
-    """The configuration without seeds and what is measured: equal for all records of an arm."""
-    config = record.config.to_dict()
-    for name in (*SEEDS, "measure", "diagnose"):
-        del config[name]
+    """Return the fields that are equal for all records of an arm: no seeds, nothing measured."""
+    config = {}
+    for name, value in record.config.items():
+        if name in NOT_COMPARED:
+            continue
+        if name in LATER and value == LATER[name]:
+            continue
+        config[name] = value
     return config
 
 
 def collect(records: Iterable[Record]) -> Arms:
-    """Group records into arms, join the latency, refuse what is not comparable, and give every arm its label."""
-    ok: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    failed, search = [], []
+    """Group records into arms, join their latency, refuse what is not comparable, and name arms."""
+    search: list[Record] = []
+    failed: list[Record] = []
+    by_config: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.status != "ok":
             failed.append(record)
             continue
         if record.phase == "search":
             search.append(record)
-        ok[record.study, json.dumps(arm_config(record), sort_keys=True)].append(record)
+        config = json.dumps(arm_config(record), sort_keys=True)
+        by_config[record.study, config].append(record)
+
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
     held: list[Record] = []
-    for key in sorted(ok):
-        for found in _arms(ok[key], held):
-            by_comparison[found.comparison].append(found)
-    kept, refused = [], []
-    tuned: dict[Comparison, frozenset[str]] = {}
+    for _, alike in sorted(by_config.items()):
+        arms, held_runs = _arms_of(alike)
+        held += held_runs
+        for arm in arms:
+            by_comparison[arm.comparison].append(arm)
+
+    trials = _trials(search)
+    searched: dict[Comparison, frozenset[str]] = {}
+    kept: list[Arm] = []
+    refused: list[str] = []
     for comparison in sorted(by_comparison):
-        arms = by_comparison[comparison]
-        tuned[comparison] = searched_fields(_trials(search, comparison))
-        members = [
-            Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]) for arm in arms
-        ]
-        verdict = check(members, tuned[comparison])
-        for arm, reason in zip(arms, verdict.reasons, strict=True):
-            if reason is None:
-                kept.append(replace(arm, n_most=verdict.n_seeds))
-            else:
-                budget = f" at {arm.config['budget']} bytes" if arm.config.get("budget") else ""
-                label = plain_label(arm.config, arm.sample.found)
-                refused.append(f"{comparison.full_title}: {label}{budget}: {reason}")
-    names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in kept])
-    labelled = [
-        replace(arm, label=label, group=group)
-        for arm, (label, group) in zip(kept, names, strict=True)
-    ]
-    lines = [
-        f"{comparison.full_title}: {line}"
-        for comparison, fields in tuned.items()
-        if fields
-        for line in uneven(
-            [(arm.label, arm.config) for arm in labelled if arm.comparison == comparison],
-            _trials(search, comparison),
-            fields,
-        )
-    ]
+        searched[comparison] = searched_fields(trials[comparison])
+        comparable, reasons = _comparable(by_comparison[comparison], searched[comparison])
+        kept += comparable
+        refused += reasons
+
+    named = _named(kept)
+    lines: list[str] = []
+    for comparison, fields in searched.items():
+        if fields:
+            own = [(arm.label, arm.config) for arm in named if arm.comparison == comparison]
+            for line in uneven(own, trials[comparison], fields):
+                lines.append(f"{comparison.full_title}: {line}")
     return Arms(
-        tuple(labelled), tuple(refused), tuple(search), tuple(failed), tuple(lines), tuple(held)
+        kept=tuple(named),
+        refused=tuple(refused),
+        search=tuple(search),
+        failed=tuple(failed),
+        uneven=tuple(lines),
+        held=tuple(held),
     )
 
 
-def _trials(search: Iterable[Record], comparison: Comparison) -> list[dict[str, Any]]:
-    """The configurations of the search that a comparison confirms; any other comparison has none."""
-    return [
-        arm_config(trial)
-        for trial in search
-        if comparison_of(trial)._replace(phase="confirm") == comparison
-    ]
+def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[dict[str, Any]]]:
+    """Return the configurations of the searches, by the comparison that confirms them."""
+    trials: dict[Comparison, list[dict[str, Any]]] = defaultdict(list)
+    for trial in search:
+        confirming = comparison_of(trial)._replace(phase="confirm")
+        trials[confirming].append(arm_config(trial))
+    return trials
 
 
-def _held(runs: dict[tuple[int, ...], Record]) -> set[tuple[int, ...]]:
-    """The seeds of the runs that are no replicates: four seeds that are not all equal, of which another run has some too.
+def _comparable(arms: Sequence[Arm], searched: frozenset[str]) -> tuple[list[Arm], list[str]]:
+    """Return the arms of a comparison that are comparable, and one line for each other one."""
+    members = []
+    for arm in arms:
+        members.append(Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]))
+    verdict = check(members, searched)
+    kept = []
+    refused = []
+    for arm, reason in zip(arms, verdict.reasons, strict=True):
+        if reason is None:
+            kept.append(replace(arm, n_most=verdict.n_seeds))
+            continue
+        name = plain_label(arm.config, arm.sample.found)
+        if arm.config.get("budget"):
+            name += f" at {arm.config['budget']} bytes"
+        refused.append(f"{arm.comparison.full_title}: {name}: {reason}")
+    return kept, refused
 
-    Their mean would count what is held as if it had been drawn anew, and its interval would be too narrow.
+
+def _named(arms: Sequence[Arm]) -> list[Arm]:
+    names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in arms])
+    named = []
+    for arm, (label, group) in zip(arms, names, strict=True):
+        named.append(replace(arm, label=label, group=group))
+    return named
+
+
+def _arms_of(records: Sequence[Record]) -> tuple[list[Arm], list[Record]]:
+    """Return the arms of the records of one configuration, one a comparison, and its held runs.
+
+    A configuration of which only the latency was measured has an arm without runs, unless it was
+    a trial of a search.
     """
-    counts = [Counter(column) for column in zip(*runs, strict=True)]
-    return {
-        seeds
-        for seeds in runs
-        if len(set(seeds)) > 1 and any(n[s] > 1 for n, s in zip(counts, seeds, strict=True))
-    }
-
-
-def _arms(records: list[Record], held: list[Record]) -> list[Arm]:
-    """The arms of records of one configuration: one a comparison, none where only a search knows it. Adds to `held`."""
-    quoted = [r for r in records if r.phase not in NOT_QUOTED and r.quality]
-    apart = [r for r in records if r.phase != "search" and not r.quality and r.cost.get("latency")]
     config = arm_config(records[0])
-    found = []
-    for comparison in sorted({comparison_of(record) for record in quoted}):
-        own = [record for record in quoted if comparison_of(record) == comparison]
-        runs = {
-            seeds_of(r): r for r in sorted(own, key=lambda r: r.run_id, reverse=True)
-        }  # measured twice: counted once
-        timings = apart or [
-            r for r in own if r.cost.get("latency")
-        ]  # a clock on its own is the better one
-        no_replicates = _held(runs)
-        held += [runs[seeds] for seeds in sorted(no_replicates)]
-        replicates = tuple(runs[seeds] for seeds in sorted(runs.keys() - no_replicates))
+    quoted: dict[Comparison, list[Record]] = defaultdict(list)
+    clocked = []
+    for record in records:
+        if record.quality and record.phase not in NOT_QUOTED:
+            quoted[comparison_of(record)].append(record)
+        elif not record.quality and record.phase != "search" and record.cost.get("latency"):
+            clocked.append(record)
+    arms = []
+    held = []
+    for comparison in sorted(quoted):
+        runs = _by_seeds(quoted[comparison])
+        no_replicates = _no_replicates(runs)
+        replicates = []
+        for seeds, run in runs.items():
+            if seeds in no_replicates:
+                held.append(run)
+            else:
+                replicates.append(run)
+        timings = clocked  # a clock that ran on its own is the better one
+        if not timings:
+            timings = [run for run in quoted[comparison] if run.cost.get("latency")]
         if replicates:
-            found.append(Arm(comparison, config, replicates, tuple(timings)))
-    if not found and apart and not any(record.phase == "search" for record in records):
-        found.append(Arm(comparison_of(apart[0]), config, (), tuple(apart)))
-    return found
+            arms.append(Arm(comparison, config, tuple(replicates), timings=tuple(timings)))
+    of_search = any(record.phase == "search" for record in records)
+    if clocked and not arms and not of_search:
+        comparison = comparison_of(clocked[0])
+        arms.append(Arm(comparison, config, runs=(), timings=tuple(clocked)))
+    return arms, held
+
+
+def _by_seeds(records: Iterable[Record]) -> dict[Seeds, Record]:
+    """Return the records by their seeds, in order of these.
+
+    Of records with the same seeds, which measured one run twice, the first run id counts.
+    """
+    runs = {}
+    for record in sorted(records, key=lambda record: record.run_id, reverse=True):
+        runs[seeds_of(record)] = record
+    return dict(sorted(runs.items()))
+
+
+def _no_replicates(runs: Iterable[Seeds]) -> set[Seeds]:
+    """Return the seeds of the runs that are no replicates.
+
+    These are four seeds that are not all equal, of which another run has some too. Their mean
+    would count what is held as if it had been drawn anew, and its interval would be too narrow.
+    """
+    every = list(runs)
+    counts = [Counter(column) for column in zip(*every, strict=True)]
+    no_replicates = set()
+    for seeds in every:
+        shared = any(count[seed] > 1 for count, seed in zip(counts, seeds, strict=True))
+        if shared and len(set(seeds)) > 1:
+            no_replicates.add(seeds)
+    return no_replicates

@@ -1,19 +1,40 @@
-"""Law 8: the arms of a comparison saw the same features, rows, split, seeds and recipe.
-
-One that did not is refused, with the reason.
-"""
+"""Refuse an arm that saw other features, rows, splits, seeds or recipes than its comparison."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
 
+# In what arms may differ: the table strategy and the machine. Every other field, one that is added
+# later too, belongs to the recipe.
+MAY_DIFFER = {
+    "strategy",
+    "regions",
+    "region_rule",
+    "budget",
+    "dim",
+    "width",
+    "lookups",
+    "hash_seeds",
+    "options",
+    "device",
+    "threads",
+    "dataset",
+    "features",
+    "split",
+    "head",
+    "optimizer_path",
+}
+_DATA = ("checksum", "cardinalities")
+_ROWS = ("n_rows", "n_seen")
+
 
 class Member(NamedTuple):
-    """One arm as it is judged."""
+    """An arm as it is judged. seeds: the four seeds of each of its runs."""
 
     config: dict[str, Any]
     runs: Sequence[Record]
@@ -21,112 +42,116 @@ class Member(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    reasons: list[str | None]  # by arm; None: comparable
-    n_seeds: int  # how many seeds the complete arms have
+    """The reason against each arm, None where it is comparable; the seeds of the complete arms."""
+
+    reasons: list[str | None]
+    n_seeds: int
 
 
 def check(arms: Sequence[Member], searched: frozenset[str] = frozenset()) -> Verdict:
-    """Judge the arms of one comparison against what most of them have. Fewer seeds are no reason; other seeds are.
+    """Judge the arms of one comparison against what most of them have.
 
     searched: fields of the recipe that a search chose for each arm, in which they may differ.
+    An arm with fewer seeds than the others is comparable; one with other seeds is not.
     """
-
-    def recipe(arms: Sequence[Member]) -> list[str | None]:
-        return _recipe(arms, searched)
-
     reasons: list[str | None] = [None] * len(arms)
-    for judge in (recipe, _data, _rows, _seeds):
-        open_places = [place for place, reason in enumerate(reasons) if reason is None]
-        for place, reason in zip(
-            open_places, judge([arms[place] for place in open_places]), strict=True
-        ):
+    for judge in (partial(_recipe, searched=searched), _data, _rows, _seeds):
+        comparable = [place for place, reason in enumerate(reasons) if reason is None]
+        judged = judge([arms[place] for place in comparable])
+        for place, reason in zip(comparable, judged, strict=True):
             reasons[place] = reason
-    kept = [arm for arm, reason in zip(arms, reasons, strict=True) if reason is None]
-    return Verdict(reasons, max((len(set(arm.seeds)) for arm in kept), default=0))
+    n_seeds = 0
+    for arm, reason in zip(arms, reasons, strict=True):
+        if reason is None:
+            n_seeds = max(n_seeds, len(set(arm.seeds)))
+    return Verdict(reasons, n_seeds)
 
 
 def _usual(values: Iterable[Hashable]) -> Any:
-    """The most common value; of equally common ones the first in order of their text."""
+    """Return the most common value; of equally common ones, the first in order of their text."""
     counts = Counter(values)
-    return min(counts, key=lambda value: (-counts[value], str(value))) if counts else None
+    if not counts:
+        return None
+    return min(counts, key=lambda value: (-counts[value], str(value)))
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def _texts(facts: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the value of each name as text that is equal for equal values."""
+    return tuple(json.dumps(facts.get(name), sort_keys=True) for name in names)
 
 
 def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
-    fields = sorted({name for arm in arms for name in arm.config} - MAY_DIFFER - searched)
-    recipes = [tuple(_text(arm.config.get(name)) for name in fields) for arm in arms]
-    usual = _usual(
-        recipe
-        for arm, recipe in zip(arms, recipes, strict=True)
-        for _ in range(max(1, len(arm.runs)))
-    )
-    return [_differences(fields, recipe, usual) for recipe in recipes]
+    """Compare the fields of the configuration that are no part of the strategy."""
+    fields = {name for arm in arms for name in arm.config} - MAY_DIFFER - searched
+    names = sorted(fields)
+    recipes = [_texts(arm.config, names) for arm in arms]
+    of_runs: list[tuple[str, ...]] = []
+    for arm, recipe in zip(arms, recipes, strict=True):
+        of_runs += [recipe] * max(1, len(arm.runs))
+    usual = _usual(of_runs)
+    return [_differences(names, recipe, usual) for recipe in recipes]
 
 
 def _differences(names: Sequence[str], values: Sequence[str], usual: Sequence[str]) -> str | None:
-    """`lr is 0.001, the others have 0.002`, or None."""
-    pairs = zip(names, values, usual, strict=True)
-    return (
-        "; ".join(
-            f"{name} is {own}, the others have {other}"
-            for name, own, other in pairs
-            if own != other
-        )
-        or None
-    )
+    """Return the differences as text, such as `lr is 0.001, the others have 0.002`, or None."""
+    texts = []
+    for name, value, other in zip(names, values, usual, strict=True):
+        if value != other:
+            texts.append(f"{name} is {value}, the others have {other}")
+    return "; ".join(texts) or None
 
 
 def _data(arms: Sequence[Member]) -> list[str | None]:
-    """The file, and each feature with its cardinality: a baseline that lost a feature is found here."""
-    names = ("checksum", "cardinalities")
-    seen = [
-        [tuple(_text(run.found.get(name)) for name in names) for run in arm.runs] for arm in arms
-    ]
-    usual = _usual(value for values in seen for value in values)
-    return [
-        next((r for v in values if (r := _differences(names, v, usual))), None) for values in seen
-    ]
+    """Compare the file and each feature's cardinality: this finds an arm that lost a feature."""
+    usual = _usual(_texts(run.found, _DATA) for arm in arms for run in arm.runs)
+    reasons: list[str | None] = []
+    for arm in arms:
+        reason = None
+        for run in arm.runs:
+            reason = reason or _differences(_DATA, _texts(run.found, _DATA), usual)
+        reasons.append(reason)
+    return reasons
 
 
 def _rows(arms: Sequence[Member]) -> list[str | None]:
-    """The rows of each part and the values seen in training, by split seed."""
-    names = ("n_rows", "n_seen")
-    facts: dict[int, list[tuple[str, ...]]] = {}
+    """Compare the rows of each part and the values seen in training, by split seed."""
+    facts = defaultdict(list)
     for arm in arms:
         for run in arm.runs:
-            facts.setdefault(run.config.split_seed, []).append(
-                tuple(_text(run.found.get(name)) for name in names)
-            )
+            facts[run.config["split_seed"]].append(_texts(run.found, _ROWS))
     usual = {seed: _usual(values) for seed, values in facts.items()}
     reasons: list[str | None] = []
     for arm in arms:
         reason = None
         for run in arm.runs:
-            seed, own = (
-                run.config.split_seed,
-                tuple(_text(run.found.get(name)) for name in names),
-            )
-            reason = reason or _differences(
-                [f"{name} with split seed {seed}" for name in names], own, usual[seed]
-            )
+            seed = run.config["split_seed"]
+            names = [f"{name} with split seed {seed}" for name in _ROWS]
+            reason = reason or _differences(names, _texts(run.found, _ROWS), usual[seed])
         reasons.append(reason)
     return reasons
 
 
 def _seeds(arms: Sequence[Member]) -> list[str | None]:
-    """The seed set that covers most arms is the comparison's; a part of it (failed or missing runs) is kept and marked."""
+    """Compare the seeds with the set that covers most arms.
+
+    An arm with a part of that set, because runs failed or are missing, is kept and marked.
+    """
     sets = [frozenset(arm.seeds) for arm in arms]
     covers = {own: sum(other <= own for other in sets) for own in sets}
     usual = min(sets, key=lambda own: (-covers[own], len(own), sorted(own)), default=frozenset())
-    return [
-        None if own <= usual else f"seeds are {_short(own)}, the others have {_short(usual)}"
-        for own in sets
-    ]
+    reasons: list[str | None] = []
+    for own in sets:
+        if own <= usual:
+            reasons.append(None)
+        else:
+            reasons.append(f"seeds are {_short(own)}, the others have {_short(usual)}")
+    return reasons
 
 
 def _short(seeds: frozenset[tuple[int, ...]]) -> str:
-    """Seeds as one number where all four are equal."""
-    return " ".join(str(s[0]) if len(set(s)) == 1 else "/".join(map(str, s)) for s in sorted(seeds))
+    """Return the seeds as text, each as one number where all four are equal."""
+    texts = []
+    for four in sorted(seeds):
+        distinct = four if len(set(four)) > 1 else four[:1]
+        texts.append("/".join(map(str, distinct)))
+    return " ".join(texts)

@@ -1,4 +1,7 @@
-"""What a search tuned, read from its trials: an arm may have a recipe of its own only in what was searched, and alike for all."""
+"""What a search tuned, read from its trials.
+
+An arm may have a recipe of its own only in what was searched, and searched alike for all.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -11,41 +14,60 @@ Config = Mapping[str, Any]
 
 
 def form(config: Config) -> tuple[str, str]:
-    """What is tuned on its own: the strategy and its regions."""
+    """Return what is tuned on its own: the strategy and its regions."""
     return config["strategy"], config.get("regions") or ""
 
 
 def searched_fields(trials: Iterable[Config]) -> frozenset[str]:
-    """The recipe's fields that vary among the trials of one form. What differs only between forms was not searched."""
-    values: dict[Any, set[str]] = defaultdict(set)
+    """Return the recipe's fields that vary among the trials of one form.
+
+    What differs only between forms was not searched.
+    """
+    tried: dict[tuple[Any, str], set[str]] = defaultdict(set)
     for config in trials:
         for name in config.keys() - MAY_DIFFER:
-            values[form(config), name].add(_text(config[name]))
-    return frozenset(name for (_, name), tried in values.items() if len(tried) > 1)
+            tried[form(config), name].add(_text(config[name]))
+    return frozenset(name for (_, name), values in tried.items() if len(values) > 1)
 
 
 def uneven(
-    arms: Iterable[tuple[str, Config]], trials: Sequence[Config], fields: frozenset[str]
+    arms: Sequence[tuple[str, Config]], trials: Sequence[Config], fields: frozenset[str]
 ) -> list[str]:
-    """One line a form that was searched more or less often than most, and a (label, config) arm whose recipe no trial tried."""
-    arms = list(arms)
-    counts = Counter(form(config) for config in trials)
+    """Return one line for each form and each arm that was not searched like the others.
+
+    A form is named where its trials are more or fewer than those of most forms; a (label,
+    configuration) arm where no trial tried its recipe.
+    """
     forms = sorted({form(config) for _, config in arms})
-    ranked = Counter(counts[own] for own in forms)
-    usual = min(ranked, key=lambda count: (-ranked[count], -count), default=0)
-    lines = [
-        f"{' '.join(own)}: {counts[own]} search trials, the others have {usual}"
-        for own in forms
-        if counts[own] != usual
-    ]
+    counts = Counter(form(config) for config in trials)
+    usual = _usual_count([counts[own] for own in forms])
+    lines = []
+    for own in forms:
+        if counts[own] != usual:
+            name = " ".join(own)
+            lines.append(f"{name}: {counts[own]} search trials, the others have {usual}")
     names = sorted(fields | {"options"})
-    tried = {(form(config), *(_text(config.get(name)) for name in names)) for config in trials}
+    tried = {(form(config), _recipe(config, names)) for config in trials}
     for label, config in arms:
-        recipe = [_text(config.get(name)) for name in names]
-        if counts[form(config)] and (form(config), *recipe) not in tried:
-            told = ", ".join(f"{name} {value}" for name, value in zip(names, recipe, strict=True))
-            lines.append(f"{label}: no trial of its search had its recipe ({told})")
-    return list(dict.fromkeys(lines))
+        recipe = _recipe(config, names)
+        if not counts[form(config)] or (form(config), recipe) in tried:
+            continue
+        values = zip(names, recipe, strict=True)
+        text = ", ".join(f"{name} {value}" for name, value in values)
+        line = f"{label}: no trial of its search had its recipe ({text})"
+        if line not in lines:
+            lines.append(line)
+    return lines
+
+
+def _usual_count(counts: Iterable[int]) -> int:
+    """Return the most common count; of equally common ones, the largest."""
+    forms = Counter(counts)
+    return min(forms, key=lambda count: (-forms[count], -count), default=0)
+
+
+def _recipe(config: Config, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_text(config.get(name)) for name in names)
 
 
 def _text(value: Any) -> str:

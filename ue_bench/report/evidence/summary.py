@@ -1,5 +1,6 @@
-"""The tidy summary: one row an arm, with the mean over its seeds and a 95 % interval. Needs no plotting library."""
+"""The tidy summary: one row an arm, with means over its seeds and their 95 % intervals."""
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -14,10 +15,12 @@ from ue_bench.report.evidence.labels import lookups_text
 from ue_bench.report.evidence.statistics import interval
 
 SCOPE = list(Comparison._fields)
-BATCH = 256  # the batch size of the one latency that stands in tables, looked up from codes
+BATCH = 256  # rows of the one lookup, from codes, whose latency is in tables
 ANCHORS = ("mean", "item_mean", "bias", "mf")
 MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
-MOSTLY_UNSEEN = 0.5  # share of judged rows with users that training never saw, from which a split says little about embeddings
+# A split says little about embeddings where more than this share of its scored rows have users
+# that training never saw.
+MOSTLY_UNSEEN = 0.5
 _BYTES = (
     "total_bytes",
     "table_bytes",
@@ -27,6 +30,12 @@ _BYTES = (
     "head_bytes",
 )
 _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
+
+
+def _scores_of(part: str) -> list[str]:
+    return [f"{part}_{score}_{end}" for score in MORE for end in ("mean", "low", "high")]
+
+
 COLUMNS = (
     "study",
     "dataset",
@@ -63,67 +72,74 @@ COLUMNS = (
     "beats_bias",
     "method",
     "task",
-    *(
-        f"{part}_{score}_{of}"
-        for part in ("test", "val")
-        for score in MORE
-        for of in ("mean", "low", "high")
-    ),
+    *_scores_of("test"),
+    *_scores_of("val"),
     *(f"anchor_{name}_{score}" for name in ANCHORS for score in MORE),
 )
+_TEXTS = (
+    *SCOPE,
+    "strategy",
+    "regions",
+    "region_rule",
+    "lookups",
+    "run_ids",
+    "label",
+    "group",
+    "method",
+)
+_WHOLE = ("budget", *_BYTES, *_TRAINING_BYTES, "exact_table_bytes", "n", "n_most")
+_FLAGS = ("beats_bias", "latency_unstable")  # true, false or not known
 
 
 def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
-    """One row an arm, sorted. Anchors are test MSE, or validation MSE where the split has no test part."""
+    """Return one row an arm, sorted.
+
+    The MSE of anchors is that of the test part, or of validation where the split has no test part.
+    """
     frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
-    text = (
-        *SCOPE,
-        "strategy",
-        "regions",
-        "region_rule",
-        "lookups",
-        "run_ids",
-        "label",
-        "group",
-        "method",
-    )
-    whole = ("budget", *_BYTES, *_TRAINING_BYTES, "exact_table_bytes", "n", "n_most")
-    flags = ("beats_bias", "latency_unstable")  # true, false or not known
-    real = [name for name in COLUMNS if name not in (*text, *whole, *flags, "dim")]
-    frame = frame.astype(
-        dict.fromkeys(whole, "Int64") | dict.fromkeys(real, float) | dict.fromkeys(flags, object)
-    )
-    return frame.sort_values(
-        [*SCOPE, "strategy", "label", "budget"], kind="stable", ignore_index=True
-    )
+    types: dict[str, Any] = {}
+    for name in COLUMNS:
+        if name in _WHOLE:
+            types[name] = "Int64"
+        elif name in _FLAGS:
+            types[name] = object
+        elif name not in _TEXTS and name != "dim":
+            types[name] = float
+    order = [*SCOPE, "strategy", "label", "budget"]
+    return frame.astype(types).sort_values(order, kind="stable", ignore_index=True)
 
 
 def score(summary: pd.DataFrame) -> pd.DataFrame:
-    """The measured arms, with `part`, `mse`, `low`, `high`: of the test part where the split has one, else validation."""
+    """Return the measured arms with `part`, `mse`, `low` and `high` of the part that is quoted.
+
+    That is the test part where the split has one, else validation.
+    """
     frame = summary[summary["n"] > 0].copy()
     tested = frame["test_mse_mean"].notna()
     frame["part"] = tested.map({True: "test", False: "validation"})
-    for short in ("mse", "low", "high"):
-        long = "mse_mean" if short == "mse" else f"mse_{short}"
-        frame[short] = frame[f"test_{long}"].where(tested, frame[f"val_{long}"])
+    for name, column in (("mse", "mse_mean"), ("low", "mse_low"), ("high", "mse_high")):
+        frame[name] = frame[f"test_{column}"].where(tested, frame[f"val_{column}"])
     return frame
 
 
 def key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
-    """Comparison, label and budget of a row: what `Arm.key` is of an arm."""
-    return (
-        *(row[name] for name in SCOPE),
-        row["label"],
-        None if pd.isna(row["budget"]) else int(row["budget"]),
-    )
+    """Return the comparison, label and budget of a row: `Arm.key` of its arm."""
+    budget = None if pd.isna(row["budget"]) else int(row["budget"])
+    return (*(row[name] for name in SCOPE), row["label"], budget)
 
 
 def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
-    """The MSE (or another score) of each run by its seeds, of the part that is quoted: for paired tests."""
-    name = f"{'test' if part == 'test' else 'val'}_{measure}"
-    return {
-        seeds_of(run): value for run in arm.runs if (value := run.quality.get(name)) is not None
-    }
+    """Return the MSE, or another score, of each run by its seeds, for paired tests.
+
+    part: `test`, or anything else for validation. A run without the score is left out.
+    """
+    name = f"test_{measure}" if part == "test" else f"val_{measure}"
+    scores: dict[Hashable, float] = {}
+    for run in arm.runs:
+        value = run.quality.get(name)
+        if value is not None:
+            scores[seeds_of(run)] = value
+    return scores
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
@@ -133,101 +149,136 @@ def panel(frame: pd.DataFrame) -> pd.Series:
 
 
 def part_mse(run: Record, part: str) -> float | None:
+    """Return the MSE of a run on `test`, `val` or `train`, None where it has none."""
     return run.quality.get(f"{part}_mse")
 
 
 def is_binary(part: pd.DataFrame) -> bool:
-    """Whether the arms of one comparison predict labels."""
+    """Return whether the arms of one comparison predict labels."""
     return part["task"].iloc[0] != USUAL_TASK
 
 
 def _row(arm: Arm) -> dict[str, Any]:
-    config, found = arm.config, arm.sample.found
-    measured = arm.runs or arm.timings
-    size = {
-        name: _mean([run.cost.get(name) for run in measured])
-        for name in (*_BYTES, *_TRAINING_BYTES)
-    }
-    row: dict[str, Any] = {
-        **{name: config.get(name) for name in COLUMNS if name in config},
-        **arm.comparison._asdict(),
-    }
-    row |= {"lookups": lookups_text(config["lookups"]), "dim": found.get("dim", config.get("dim"))}
-    row |= {name: None if value is None else round(value) for name, value in size.items()}
-    row |= {"n": len(arm.runs), "n_most": arm.n_most, "label": arm.label, "group": arm.group}
-    row["method"] = (
-        found.get("method") or config["strategy"]
-    )  # strategies that are forms of one method may say so
+    config = arm.config
+    found = arm.sample.found
+    row: dict[str, Any] = arm.comparison._asdict()
+    for name in ("strategy", "regions", "region_rule", "budget"):
+        row[name] = config.get(name)
+    row["lookups"] = lookups_text(config["lookups"])
+    row["dim"] = found.get("dim", config.get("dim"))
+    # Strategies that are forms of one method may name it.
+    row["method"] = found.get("method") or config["strategy"]
+    row["n"] = len(arm.runs)
+    row["n_most"] = arm.n_most
+    row["label"] = arm.label
+    row["group"] = arm.group
     row["run_ids"] = " ".join(run.run_id for run in arm.runs)
-    for name in (f"{part}_{score}" for part in ("test", "val") for score in ("mse", *MORE)):
-        mean, low, high = interval(
-            [value for run in arm.runs if (value := run.quality.get(name)) is not None]
-        )
-        row |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
-    row["exact_table_bytes"] = found.get("exact_table_bytes")
-    paid = (size["table_bytes"] or 0) + (size["auxiliary_bytes"] or 0)
-    row["compression"] = (
-        round(row["exact_table_bytes"] / paid, 3) if row["exact_table_bytes"] and paid else None
-    )
-    row |= {
-        "latency_us": latency_at(arm.timings, "codes", BATCH),
-        "latency_unstable": unstable_at(arm.timings, "codes", BATCH),
-    }
+    row.update(_sizes(arm))
+    row.update(_scores(arm.runs))
+    row["latency_us"] = latency_at(arm.timings, "codes", BATCH)
+    row["latency_unstable"] = unstable_at(arm.timings, "codes", BATCH)
     row["train_seconds"] = _mean([run.cost.get("train_seconds") for run in arm.runs])
-    row |= _anchors(arm.runs)
-    own = (
-        row["test_mse_mean"]
-        if row["test_mse_mean"] == row["test_mse_mean"]
-        else row["val_mse_mean"]
-    )
-    row["beats_bias"] = (
-        bool(own < row["anchor_bias"]) if row["anchor_bias"] is not None and own == own else None
-    )
+    row.update(_anchors(arm.runs))
+    row["beats_bias"] = _beats_bias(row)
     return row
+
+
+def _sizes(arm: Arm) -> dict[str, Any]:
+    """Return the bytes of an arm, means over its runs, and how far its table is compressed."""
+    runs = arm.runs or arm.timings
+    means = {}
+    for name in (*_BYTES, *_TRAINING_BYTES):
+        means[name] = _mean([run.cost.get(name) for run in runs])
+    sizes: dict[str, Any] = {}
+    for name, mean in means.items():
+        sizes[name] = None if mean is None else round(mean)
+    exact = arm.sample.found.get("exact_table_bytes")
+    sizes["exact_table_bytes"] = exact
+    sizes["compression"] = _compression(exact, means["table_bytes"], means["auxiliary_bytes"])
+    return sizes
+
+
+def _compression(exact: int | None, table: float | None, auxiliary: float | None) -> float | None:
+    if not exact or table is None or auxiliary is None:
+        return None
+    paid = table + auxiliary
+    if not paid:
+        return None
+    return round(exact / paid, 3)
+
+
+def _scores(runs: Sequence[Record]) -> dict[str, float]:
+    """Return the mean of each score over the runs that have it, with its interval."""
+    scores = {}
+    for part in ("test", "val"):
+        for measure in ("mse", *MORE):
+            name = f"{part}_{measure}"
+            values = [run.quality.get(name) for run in runs]
+            mean, low, high = interval([value for value in values if value is not None])
+            scores[f"{name}_mean"] = mean
+            scores[f"{name}_low"] = low
+            scores[f"{name}_high"] = high
+    return scores
+
+
+def _beats_bias(row: Mapping[str, Any]) -> bool | None:
+    """Return whether the arm is better than the bias model; None where one of them has no MSE."""
+    bias = row["anchor_bias"]
+    mse = row["val_mse_mean"] if math.isnan(row["test_mse_mean"]) else row["test_mse_mean"]
+    if bias is None or math.isnan(mse):
+        return None
+    return bool(mse < bias)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    if not known:
+        return None
+    return sum(known) / len(known)
 
 
 def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
-    """Mean over the arm's own runs, of the part that is quoted: what the arm has to beat."""
+    """Return what the arm has to beat: means over its own runs, of the part that is quoted."""
     row: dict[str, float | None] = {}
     for name in ANCHORS:
-        given = [run.quality.get("anchors", {}).get(name, {}) for run in runs]
-        for score, column in (
-            ("mse", f"anchor_{name}"),
-            *((score, f"anchor_{name}_{score}") for score in MORE),
-        ):
-            test = _mean([anchor.get(f"test_{score}") for anchor in given])
-            row[column] = (
-                test
-                if test is not None
-                else _mean([anchor.get(f"val_{score}") for anchor in given])
-            )
+        anchors = [run.quality.get("anchors", {}).get(name, {}) for run in runs]
+        row[f"anchor_{name}"] = _quoted(anchors, "mse")
+        for measure in MORE:
+            row[f"anchor_{name}_{measure}"] = _quoted(anchors, measure)
     return row
 
 
+def _quoted(anchors: Sequence[Mapping[str, float | None]], measure: str) -> float | None:
+    test = _mean([anchor.get(f"test_{measure}") for anchor in anchors])
+    if test is not None:
+        return test
+    return _mean([anchor.get(f"val_{measure}") for anchor in anchors])
+
+
 def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return the measurements of latency in these records, one a source and batch size."""
     return [row for record in timings for row in record.cost["latency"]]
+
+
+def latency_of(timings: Sequence[Record], source: str, batch: int) -> list[dict[str, Any]]:
+    """Return the measurements of one source (`codes`, `values`) and batch size."""
+    measured = latency_rows(timings)
+    return [row for row in measured if row["source"] == source and row["batch"] == batch]
 
 
 def latency_at(
     timings: Sequence[Record], source: str, batch: int, quantile: str = "p50_us"
 ) -> float | None:
-    """Microseconds: the median over the arm's timings."""
-    values = [
-        row[quantile]
-        for row in latency_rows(timings)
-        if (row["source"], row["batch"]) == (source, batch)
-    ]
-    return float(median(values)) if values else None
+    """Return the median over the timings, in microseconds; None where there are none."""
+    values = [row[quantile] for row in latency_of(timings, source, batch)]
+    if not values:
+        return None
+    return float(median(values))
 
 
 def unstable_at(timings: Sequence[Record], source: str, batch: int) -> bool | None:
-    """Whether the clock called any of these measurements unstable; None: there are none."""
-    rows = [
-        row for row in latency_rows(timings) if (row["source"], row["batch"]) == (source, batch)
-    ]
-    return any(row.get("unstable") for row in rows) if rows else None
+    """Return whether the clock called a measurement unstable; None where there are none."""
+    measured = latency_of(timings, source, batch)
+    if not measured:
+        return None
+    return any(row.get("unstable") for row in measured)
