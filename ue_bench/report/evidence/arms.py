@@ -151,7 +151,7 @@ def collect(records: Iterable[Record]) -> Arms:
 
 def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[dict[str, Any]]]:
     """Return the configurations of the searches, by the comparison that confirms them."""
-    trials: dict[Comparison, list[dict[str, Any]]] = defaultdict(list)
+    trials: defaultdict[Comparison, list[dict[str, Any]]] = defaultdict(list)
     for trial in search:
         confirming = comparison_of(trial)._replace(phase="confirm")
         trials[confirming].append(arm_config(trial))
@@ -162,7 +162,8 @@ def _comparable(arms: Sequence[Arm], searched: frozenset[str]) -> tuple[list[Arm
     """Return the arms of a comparison that are comparable, and one line for each other one."""
     members = []
     for arm in arms:
-        members.append(Member(arm.config, arm.runs, [seeds_of(run) for run in arm.runs]))
+        seeds = [seeds_of(run) for run in arm.runs]
+        members.append(Member(arm.config, arm.runs, seeds))
     verdict = check(members, searched)
     kept = []
     refused = []

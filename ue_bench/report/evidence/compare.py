@@ -17,7 +17,7 @@ from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.pairs import compare_pairs
 from ue_bench.report.evidence.statistics import Paired
-from ue_bench.report.evidence.summary import SCOPE, by_seed, key, score, summarise
+from ue_bench.report.evidence.summary import SCOPE, by_key, row_scores, score, summarise
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import bytes_text, delta_text, missing, p_text
 
@@ -41,7 +41,7 @@ def compare(records: Sequence[Record], one: str, other: str) -> list[Row]:
     Raises BenchError for a name that no record has, and where the two never meet.
     """
     kept = collect(records).kept
-    runs = {arm.key: arm for arm in kept}
+    arm_of = by_key(kept)
     scored = score(summarise(kept))
     meetings = _meetings(_variants(scored, one), _variants(scored, other))
     if not meetings:
@@ -51,11 +51,12 @@ def compare(records: Sequence[Record], one: str, other: str) -> list[Row]:
         )
     pairs = []
     for mine, theirs in meetings:
-        my_scores = by_seed(runs[key(mine)], mine["part"])
-        their_scores = by_seed(runs[key(theirs)], theirs["part"])
-        pairs.append((their_scores, my_scores))
+        pairs.append((row_scores(arm_of, theirs), row_scores(arm_of, mine)))
+    rows = []
     tests = records_of(compare_pairs(pairs))
-    return [_row(mine, theirs, test) for (mine, theirs), test in zip(meetings, tests, strict=True)]
+    for (mine, theirs), test in zip(meetings, tests, strict=True):
+        rows.append(_row(mine, theirs, test))
+    return rows
 
 
 def _variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -98,8 +99,10 @@ def _at_one_budget(mine: Row, theirs: Row) -> bool:
 
 
 def _row(mine: Row, theirs: Row, test: Row) -> Row:
-    row = {name: mine[name] for name in SCOPE}
-    row["budget"] = theirs["budget"] if missing(mine["budget"]) else mine["budget"]
+    row: Row = Comparison.of_row(mine)._asdict()
+    row["budget"] = mine["budget"]
+    if missing(mine["budget"]):
+        row["budget"] = theirs["budget"]
     row["one"] = mine["label"]
     row["other"] = theirs["label"]
     row["part"] = mine["part"]
@@ -114,7 +117,9 @@ def _row(mine: Row, theirs: Row, test: Row) -> Row:
 def _verdict(test: Row) -> str:
     if not test["told_apart"]:
         return UNKNOWN
-    return BETTER if test["difference"] < 0 else WORSE
+    if test["difference"] < 0:
+        return BETTER
+    return WORSE
 
 
 def sentence(row: Row) -> str:
@@ -123,7 +128,9 @@ def sentence(row: Row) -> str:
     Such as `base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102]
     test MSE: better (p = 0.006)`.
     """
-    size = bytes_text(row["budget"]) if row["budget"] else "no budget"
+    size = "no budget"
+    if row["budget"]:
+        size = bytes_text(row["budget"])
     title = Comparison.of_row(row).full_title
     if row["difference"] is None:
         difference = "no common seed"

@@ -56,6 +56,7 @@ class Comparison(NamedTuple):
 def comparison_of(record: Record) -> Comparison:
     """Return the comparison that a record belongs to."""
     config = record.config
+    phase = "confirm" if record.phase == "confirm" else "all"
     features = one_line(config["features"])
     if config.get("multi_valued"):  # these are other features, though their names are equal
         features += f" ({one_line(config['multi_valued'])} multi-valued)"
@@ -65,7 +66,7 @@ def comparison_of(record: Record) -> Comparison:
         features=features,
         split=one_line(config["split"]),
         head=one_line(config["head"]),
-        phase="confirm" if record.phase == "confirm" else "all",
+        phase=phase,
         task=task_of(config),
     )
 

@@ -26,8 +26,13 @@ class Evidence:
     verdicts: pd.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
-        speed = [record for record in self.records if record.phase == SPEED]
-        runs = [record for record in self.records if record.phase != SPEED]
+        runs = []
+        speed = []
+        for record in self.records:
+            if record.phase == SPEED:
+                speed.append(record)
+            else:
+                runs.append(record)
         arms = collect(runs)
         summary = summarise(arms.kept)
         object.__setattr__(self, "records", runs)

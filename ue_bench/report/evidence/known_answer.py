@@ -1,7 +1,7 @@
-"""Claims about planted worlds, held to the records: what was expected, what was found, and whether it is that.
+"""Claims about synthetic data whose answer is known, judged by the records of their runs.
 
-Differences are paired over seeds and corrected by Holm's method over the arms of a scenario; what is called better is so at a
-level of 1 %, so that a scenario whose claim is true hardly ever fails by chance.
+Differences are paired over seeds and corrected by Holm's method over the arms of a scenario. An
+arm is called better at a level of 1 %, so that a true claim hardly ever fails by chance.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import seeds_of
-from ue_bench.report.evidence.statistics import Paired, holm, paired
+from ue_bench.report.evidence.statistics import Paired, Scores, holm, paired
+from ue_bench.report.format import delta_text
 
 ALPHA = 0.01
-Scores = Mapping[Hashable, float]  # test MSE by seeds
-Finding = tuple[str, bool]
+Finding = tuple[str, bool]  # what was found, and whether the claim holds
+Runs = Mapping[str, Sequence[Record]]  # of each arm, by its name
 
 
 class Verdict(NamedTuple):
-    """One scenario: the claim, what was found in numbers, and whether it holds."""
+    """One scenario: the claim, what was found in numbers, and whether the claim holds."""
 
     scenario: str
     expected: str
@@ -25,99 +26,115 @@ class Verdict(NamedTuple):
     ok: bool
 
 
-def judge(
-    rule: str, limits: Sequence[float], seeds: int, runs: Mapping[str, Sequence[Record]]
-) -> Finding:
-    """(what was found, whether the claim holds). runs: the ok records of each arm, the first arm being what the claim is about.
+def judge(rule: str, limits: Sequence[float], seeds: int, runs: Runs) -> Finding:
+    """Return what was found, and whether the claim holds.
 
-    rule: of RULES, with its limits. seeds: how many runs with all four seeds equal each arm must have; one that lacks some fails.
+    rule, limits: a name of `RULES` and its limits.
+    seeds: how many runs with four equal seeds each arm must have; the claim fails without them.
+    runs: the ok records of each arm; the claim is about the first arm.
     """
-    plain = {
-        name: [run for run in found if len(set(seeds_of(run))) == 1] for name, found in runs.items()
-    }
-    for name, found in plain.items():
-        if len(found) < seeds:
-            return f"no answer: {name} has {len(found)} of {seeds} runs", False
-    ignored = [name for name, found in runs.items() if _ignores_hash_seed(found)]
-    if ignored:
-        return f"{ignored[0]} gives the same numbers with another hash seed", False
-    return RULES[rule](limits, plain)
+    replicates = {}
+    for name, of_arm in runs.items():
+        replicates[name] = [run for run in of_arm if len(set(seeds_of(run))) == 1]
+    for name, of_arm in replicates.items():
+        if len(of_arm) < seeds:
+            return f"no answer: {name} has {len(of_arm)} of {seeds} runs", False
+    for name, of_arm in runs.items():
+        if _ignores_hash_seed(of_arm):
+            return f"{name} gives the same numbers with another hash seed", False
+    return RULES[rule](limits, replicates)
 
 
 def _ignores_hash_seed(runs: Sequence[Record]) -> bool:
-    """Whether runs that differ in nothing but the hash seed have one and the same score."""
-    alike: dict[tuple[int, ...], set[float]] = {}
-    seeds: dict[tuple[int, ...], set[int]] = {}
+    """Return whether runs that differ in nothing but the hash seed have one and the same score."""
+    scores: dict[tuple[int, ...], set[float]] = {}
+    hash_seeds: dict[tuple[int, ...], set[int]] = {}
     for run in runs:
-        hash_seed, *others = seeds_of(run)
-        alike.setdefault(tuple(others), set()).add(run.quality["test_mse"])
-        seeds.setdefault(tuple(others), set()).add(hash_seed)
-    return any(len(seeds[others]) > 1 and len(found) == 1 for others, found in alike.items())
+        hash_seed, *rest = seeds_of(run)
+        others = tuple(rest)
+        scores.setdefault(others, set()).add(run.quality["test_mse"])
+        hash_seeds.setdefault(others, set()).add(hash_seed)
+    for others, of_others in scores.items():
+        rehashed = len(hash_seeds[others]) > 1
+        if rehashed and len(of_others) == 1:
+            return True
+    return False
 
 
 def _scores(runs: Sequence[Record]) -> Scores:
-    return {seeds_of(run): run.quality["test_mse"] for run in runs}
+    scores: dict[Hashable, float] = {}
+    for run in runs:
+        scores[seeds_of(run)] = run.quality["test_mse"]
+    return scores
 
 
-def _mean(scores: Scores) -> float:
-    return sum(scores.values()) / len(scores)
-
-
-def _against_first(runs: Mapping[str, Sequence[Record]]) -> tuple[float, dict[str, Paired]]:
-    """Mean MSE of the first arm, and of each other arm its MSE less that."""
+def _against_first(runs: Runs) -> tuple[float, dict[str, Paired]]:
+    """Return the mean MSE of the first arm, and the MSE of each other arm less that."""
     (_, first), *others = runs.items()
     own = _scores(first)
-    return _mean(own), {name: paired(own, _scores(other)) for name, other in others}
+    gaps = {}
+    for name, other in others:
+        gaps[name] = paired(own, _scores(other))
+    return sum(own.values()) / len(own), gaps
 
 
-def equal(limits: Sequence[float], runs: Mapping[str, Sequence[Record]]) -> Finding:
-    """Every 95 % interval of a difference from the first arm lies within +- limits[0], and the first arm's MSE in the others."""
+def _adjusted(gaps: Mapping[str, Paired]) -> dict[str, float]:
+    """Return the p of each arm's gap after Holm's correction over all of them."""
+    adjusted = holm([gap.p for gap in gaps.values()])
+    return dict(zip(gaps, adjusted, strict=True))
+
+
+def _gap_text(gap: Paired) -> str:
+    return delta_text(gap.difference, gap.low, gap.high)
+
+
+def equal(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether all arms are equally good, and as good as expected.
+
+    limits: the 95 % interval of every difference from the first arm lies within plus or minus the
+    first limit; the MSE of the first arm lies between the second and the third.
+    """
     near, least, most = limits
-    mse, found = _against_first(runs)
-    name, gap = max(found.items(), key=lambda pair: max(-pair[1].low, pair[1].high))
+    mse, gaps = _against_first(runs)
+    name, gap = max(gaps.items(), key=lambda item: max(-item[1].low, item[1].high))
     ok = -near <= gap.low and gap.high <= near and least <= mse <= most
-    return (
-        f"MSE {mse:.4f}; farthest: {name} {gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
-        ok,
-    )
+    return f"MSE {mse:.4f}; farthest: {name} {_gap_text(gap)}", ok
 
 
-def first_wins(limits: Sequence[float], runs: Mapping[str, Sequence[Record]]) -> Finding:
-    """The first arm has a lower MSE than each of the others."""
-    mse, found = _against_first(runs)
-    name, gap = min(found.items(), key=lambda pair: pair[1].difference)
-    p = max(holm([other.p for other in found.values()]))
-    return (
-        f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g}",
-        gap.difference > 0 and p < ALPHA,
-    )
+def first_wins(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether the first arm has a lower MSE than each of the others."""
+    mse, gaps = _against_first(runs)
+    name, gap = min(gaps.items(), key=lambda item: item[1].difference)
+    p = max(_adjusted(gaps).values())
+    ok = gap.difference > 0 and p < ALPHA
+    return f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g}", ok
 
 
-def margin(limits: Sequence[float], runs: Mapping[str, Sequence[Record]]) -> Finding:
-    """The MSE of the second arm less that of the first lies within the limits."""
-    mse, found = _against_first(runs)
-    ((name, gap),) = found.items()
+def margin(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether the MSE of the second arm less that of the first lies within the limits."""
+    mse, gaps = _against_first(runs)
+    ((name, gap),) = gaps.items()
     ok = limits[0] <= gap.difference <= limits[1]
-    return f"MSE {mse:.4f}; {name} {gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]", ok
+    return f"MSE {mse:.4f}; {name} {_gap_text(gap)}", ok
 
 
-def mean_holds(limits: Sequence[float], runs: Mapping[str, Sequence[Record]]) -> Finding:
-    """No arm has a lower MSE than the mean of the training ratings, on the same rows."""
-    found = {}
-    for name, arm in runs.items():
-        trivial: Scores = {seeds_of(run): run.quality["anchors"]["mean"]["test_mse"] for run in arm}
-        found[name] = paired(trivial, _scores(arm))
-    adjusted = dict(zip(found, holm([gap.p for gap in found.values()]), strict=True))
-    better = [name for name, gap in found.items() if gap.difference < 0 and adjusted[name] < ALPHA]
-    name = min(better or found, key=lambda name: found[name].difference)
-    gap = found[name]
-    return (
-        f"best against the mean: {name} {gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
-        not better,
-    )
+def mean_holds(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether no arm has a lower MSE than the mean of the training ratings."""
+    gaps = {}
+    for name, of_arm in runs.items():
+        mean: dict[Hashable, float] = {}
+        for run in of_arm:
+            mean[seeds_of(run)] = run.quality["anchors"]["mean"]["test_mse"]
+        gaps[name] = paired(mean, _scores(of_arm))
+    better = []
+    for name, p in _adjusted(gaps).items():
+        if gaps[name].difference < 0 and p < ALPHA:
+            better.append(name)
+    name = min(better or gaps, key=lambda name: gaps[name].difference)
+    return f"best against the mean: {name} {_gap_text(gaps[name])}", not better
 
 
-RULES: dict[str, Callable[[Sequence[float], Mapping[str, Sequence[Record]]], Finding]] = {
+RULES: dict[str, Callable[[Sequence[float], Runs], Finding]] = {
     "equal": equal,
     "first_wins": first_wins,
     "margin": margin,

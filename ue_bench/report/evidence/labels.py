@@ -76,14 +76,13 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
         regions = len(forms[arm.config["strategy"]]) > 1
         label = plain_label(arm.config, arm.found, regions=regions)
         labels.append(label)
-        groups.append(group_name(arm.config, regions))
+        groups.append(one_line(group_name(arm.config, regions)))
         places[arm.comparison, label].append(place)
     for alike in places.values():  # over all budgets, so that a line keeps its name
         details = _details([arms[place].config for place in alike])
         for place, detail in zip(alike, details, strict=True):
             labels[place] += detail
-    names = zip(labels, groups, strict=True)
-    return [(one_line(label), one_line(group)) for label, group in names]
+    return list(zip(map(one_line, labels), groups, strict=True))
 
 
 def _details(configs: Sequence[Config]) -> list[str]:
@@ -97,12 +96,17 @@ def _details(configs: Sequence[Config]) -> list[str]:
     details = []
     for config in flat:
         values = [f"{name}={config[name]}" for name in differing if name in config]
-        details.append(f" [{', '.join(values)}]" if values else "")
+        detail = ""
+        if values:
+            detail = f" [{', '.join(values)}]"
+        details.append(detail)
     return details
 
 
 def _flat(config: Config) -> Config:
     """Return the fields, with each knob of the method as one of them."""
-    flat = {name: value for name, value in config.items() if name != "options"}
-    flat.update(config.get("options") or {})
+    flat = dict(config)
+    options = flat.pop("options", None)
+    if options:
+        flat.update(options)
     return flat

@@ -59,5 +59,5 @@ def holm_within(frame: pd.DataFrame, family: str | list[str]) -> pd.Series:
     """Return the adjusted `p` of each row, corrected over the rows that agree in `family`."""
     adjusted = pd.Series(math.nan, frame.index)
     for _, part in frame.groupby(family):
-        adjusted[part.index] = holm(part["p"].astype(float).tolist())
+        adjusted.loc[part.index] = holm(part["p"].astype(float).tolist())
     return adjusted

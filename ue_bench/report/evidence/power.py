@@ -17,7 +17,7 @@ import pandas as pd
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.statistics import ALPHA, differences
-from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score, summarise
+from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score, summarise
 
 NAME = "power"
 EMPTY = (
@@ -42,14 +42,13 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     n: the seeds it has. sd: the standard deviation of a paired difference, MSE. needed: the seeds
     that would show a difference of `TARGET`.
     """
-    runs = {arm.key: arm for arm in arms}
+    arm_of = by_key(arms)
     found = []
     for _, part in groups(score(summary), SCOPE):
-        samples = _samples(part, runs)
+        samples = _samples(part, arm_of)
         if not samples:
             continue
-        first = part.iloc[0]
-        row = {name: first[name] for name in ("study", "dataset", "features", "split", "phase")}
+        row = part.iloc[0][["study", "dataset", "features", "split", "phase"]].to_dict()
         row["panel"] = panel(part).iloc[0]
         row["pairs"] = len(samples)
         row["n"] = int(part["n"].max())
@@ -59,11 +58,11 @@ def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def _samples(part: pd.DataFrame, runs: dict[tuple[Any, ...], Arm]) -> list[list[float]]:
+def _samples(part: pd.DataFrame, arm_of: dict[tuple[Any, ...], Arm]) -> list[list[float]]:
     """Return the differences of each pair of arms at one budget with two common seeds or more."""
     samples = []
     for _, cell in part.groupby("budget", dropna=False):
-        scores = [by_seed(runs[key(row)], row["part"]) for row in records(cell)]
+        scores = [row_scores(arm_of, row) for row in records(cell)]
         for own, other in combinations(scores, 2):
             apart = differences(own, other)
             if len(apart) > 1:
@@ -119,7 +118,9 @@ def sentences(frame: pd.DataFrame) -> list[str]:
     several_studies = frame["study"].nunique() > 1
     lines = []
     for row in rows(frame):
-        title = f"{row.panel}, study {row.study}" if several_studies else row.panel
+        title = row.panel
+        if several_studies:
+            title += f", study {row.study}"
         lines.append(
             f"{title}: sd of paired differences {row.sd:.4f}, {row.needed} seeds to see {TARGET} "
             f"(5 %, power 80 %); has {row.n}"

@@ -82,11 +82,15 @@ def _texts(facts: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
 
 def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
     """Compare the fields of the configuration that are no part of the strategy."""
-    fields = {name for arm in arms for name in arm.config} - MAY_DIFFER - searched
-    names = sorted(fields)
-    recipes = [_texts(arm.config, names) for arm in arms]
-    of_runs: list[tuple[str, ...]] = []
-    for arm, recipe in zip(arms, recipes, strict=True):
+    fields: set[str] = set()
+    for arm in arms:
+        fields.update(arm.config)
+    names = sorted(fields - MAY_DIFFER - searched)
+    recipes = []
+    of_runs = []
+    for arm in arms:
+        recipe = _texts(arm.config, names)
+        recipes.append(recipe)
         of_runs += [recipe] * max(1, len(arm.runs))
     usual = _usual(of_runs)
     return [_differences(names, recipe, usual) for recipe in recipes]
@@ -103,7 +107,10 @@ def _differences(names: Sequence[str], values: Sequence[str], usual: Sequence[st
 
 def _data(arms: Sequence[Member]) -> list[str | None]:
     """Compare the file and each feature's cardinality: this finds an arm that lost a feature."""
-    usual = _usual(_texts(run.found, _DATA) for arm in arms for run in arm.runs)
+    every: list[tuple[str, ...]] = []
+    for arm in arms:
+        every += [_texts(run.found, _DATA) for run in arm.runs]
+    usual = _usual(every)
     reasons: list[str | None] = []
     for arm in arms:
         reason = None
@@ -137,8 +144,12 @@ def _seeds(arms: Sequence[Member]) -> list[str | None]:
     An arm with a part of that set, because runs failed or are missing, is kept and marked.
     """
     sets = [frozenset(arm.seeds) for arm in arms]
-    covers = {own: sum(other <= own for other in sets) for own in sets}
-    usual = min(sets, key=lambda own: (-covers[own], len(own), sorted(own)), default=frozenset())
+
+    def order(own: frozenset[tuple[int, ...]]) -> tuple[Any, ...]:
+        covered = sum(other <= own for other in sets)
+        return -covered, len(own), sorted(own)
+
+    usual = min(sets, key=order, default=frozenset())
     reasons: list[str | None] = []
     for own in sets:
         if own <= usual:
@@ -152,6 +163,8 @@ def _short(seeds: frozenset[tuple[int, ...]]) -> str:
     """Return the seeds as text, each as one number where all four are equal."""
     texts = []
     for four in sorted(seeds):
-        distinct = four if len(set(four)) > 1 else four[:1]
-        texts.append("/".join(map(str, distinct)))
+        if len(set(four)) == 1:
+            texts.append(str(four[0]))
+        else:
+            texts.append("/".join(map(str, four)))
     return " ".join(texts)

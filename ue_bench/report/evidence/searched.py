@@ -27,7 +27,11 @@ def searched_fields(trials: Iterable[Config]) -> frozenset[str]:
     for config in trials:
         for name in config.keys() - MAY_DIFFER:
             tried[form(config), name].add(_text(config[name]))
-    return frozenset(name for (_, name), values in tried.items() if len(values) > 1)
+    varied = set()
+    for (_, name), values in tried.items():
+        if len(values) > 1:
+            varied.add(name)
+    return frozenset(varied)
 
 
 def uneven(
@@ -38,19 +42,21 @@ def uneven(
     A form is named where its trials are more or fewer than those of most forms; a (label,
     configuration) arm where no trial tried its recipe.
     """
-    forms = sorted({form(config) for _, config in arms})
-    counts = Counter(form(config) for config in trials)
-    usual = _usual_count([counts[own] for own in forms])
-    lines = []
-    for own in forms:
-        if counts[own] != usual:
-            name = " ".join(own)
-            lines.append(f"{name}: {counts[own]} search trials, the others have {usual}")
     names = sorted(fields | {"options"})
-    tried = {(form(config), _recipe(config, names)) for config in trials}
+    counts = {form(config): 0 for _, config in arms}
+    tried = set()
+    for config in trials:
+        tried.add((form(config), _recipe(config, names)))
+        if form(config) in counts:
+            counts[form(config)] += 1
+    usual = _usual_count(counts.values())
+    lines = []
+    for own, count in sorted(counts.items()):
+        if count != usual:
+            lines.append(f"{' '.join(own)}: {count} search trials, the others have {usual}")
     for label, config in arms:
         recipe = _recipe(config, names)
-        if not counts[form(config)] or (form(config), recipe) in tried:
+        if counts[form(config)] == 0 or (form(config), recipe) in tried:
             continue
         values = zip(names, recipe, strict=True)
         text = ", ".join(f"{name} {value}" for name, value in values)

@@ -52,7 +52,20 @@ def interval(values: Sequence[float]) -> Interval:
 
 def differences(own: Scores, other: Scores) -> list[float]:
     """Return `other - own` for each seed that both have."""
-    return [other[seed] - own[seed] for seed in own if seed in other]
+    own_scores, other_scores = _common(own, other)
+    pairs = zip(own_scores, other_scores, strict=True)
+    return [other_score - own_score for own_score, other_score in pairs]
+
+
+def _common(own: Scores, other: Scores) -> tuple[list[float], list[float]]:
+    """Return the scores of both for the seeds that both have, in the order of `own`."""
+    own_scores = []
+    other_scores = []
+    for seed, score in own.items():
+        if seed in other:
+            own_scores.append(score)
+            other_scores.append(other[seed])
+    return own_scores, other_scores
 
 
 def paired(own: Scores, other: Scores) -> Paired:
@@ -66,8 +79,8 @@ def paired(own: Scores, other: Scores) -> Paired:
         # One difference in every seed: there is no spread to divide by.
         p = 1.0 if mean == 0 else 0.0
         return Paired(n=n, difference=mean, low=low, high=high, p=p)
-    seeds = [seed for seed in own if seed in other]
-    test = stats.ttest_rel([other[seed] for seed in seeds], [own[seed] for seed in seeds])
+    own_scores, other_scores = _common(own, other)
+    test = stats.ttest_rel(other_scores, own_scores)
     low, high = test.confidence_interval(LEVEL)
     return Paired(n=n, difference=mean, low=float(low), high=float(high), p=float(test.pvalue))
 
@@ -80,14 +93,12 @@ def holm(p: Sequence[float]) -> list[float]:
     # statsmodels imports polars where that is installed, which takes half a second.
     from statsmodels.stats.multitest import multipletests
 
-    tested = [place for place, value in enumerate(p) if not math.isnan(value)]
-    adjusted = [math.nan] * len(p)
-    if not tested:
-        return adjusted
+    values = np.array(p, dtype=float)
+    tested = ~np.isnan(values)
+    if not tested.any():
+        return values.tolist()
     # multipletests collects garbage at each call; beside thousands of records that takes longest.
     gc.freeze()
-    corrected = multipletests([p[place] for place in tested], method="holm")[1]
+    values[tested] = multipletests(values[tested], method="holm")[1]
     gc.unfreeze()
-    for place, value in zip(tested, corrected, strict=True):
-        adjusted[place] = float(value)
-    return adjusted
+    return values.tolist()

@@ -13,6 +13,7 @@ from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison
 from ue_bench.report.evidence.frames import records
 from ue_bench.report.evidence.labels import lookups_text
 from ue_bench.report.evidence.statistics import interval
+from ue_bench.report.format import missing
 
 SCOPE = list(Comparison._fields)
 BATCH = 256  # rows of the one lookup, from codes, whose latency is in tables
@@ -124,8 +125,21 @@ def score(summary: pd.DataFrame) -> pd.DataFrame:
 
 def key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
     """Return the comparison, label and budget of a row: `Arm.key` of its arm."""
-    budget = None if pd.isna(row["budget"]) else int(row["budget"])
-    return (*(row[name] for name in SCOPE), row["label"], budget)
+    budget = row["budget"]
+    budget = None if missing(budget) else int(budget)
+    return (*Comparison.of_row(row), row["label"], budget)
+
+
+def by_key(arms: Iterable[Arm]) -> dict[tuple[Any, ...], Arm]:
+    """Return the arms by the `key` of their rows."""
+    return {arm.key: arm for arm in arms}
+
+
+def row_scores(
+    arms: Mapping[tuple[Any, ...], Arm], row: Mapping[Any, Any], measure: str = "mse"
+) -> dict[Hashable, float]:
+    """Return the scores of a row of `score` by seed, of the part that is quoted. arms: `by_key`."""
+    return by_seed(arms[key(row)], row["part"], measure)
 
 
 def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
@@ -133,7 +147,8 @@ def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
 
     part: `test`, or anything else for validation. A run without the score is left out.
     """
-    name = f"test_{measure}" if part == "test" else f"val_{measure}"
+    prefix = "test" if part == "test" else "val"
+    name = f"{prefix}_{measure}"
     scores: dict[Hashable, float] = {}
     for run in arm.runs:
         value = run.quality.get(name)
@@ -177,7 +192,7 @@ def _row(arm: Arm) -> dict[str, Any]:
     row.update(_scores(arm.runs))
     row["latency_us"] = latency_at(arm.timings, "codes", BATCH)
     row["latency_unstable"] = unstable_at(arm.timings, "codes", BATCH)
-    row["train_seconds"] = _mean([run.cost.get("train_seconds") for run in arm.runs])
+    row["train_seconds"] = _mean("train_seconds", [run.cost for run in arm.runs])
     row.update(_anchors(arm.runs))
     row["beats_bias"] = _beats_bias(row)
     return row
@@ -185,26 +200,21 @@ def _row(arm: Arm) -> dict[str, Any]:
 
 def _sizes(arm: Arm) -> dict[str, Any]:
     """Return the bytes of an arm, means over its runs, and how far its table is compressed."""
-    runs = arm.runs or arm.timings
-    means = {}
-    for name in (*_BYTES, *_TRAINING_BYTES):
-        means[name] = _mean([run.cost.get(name) for run in runs])
+    costs = [run.cost for run in arm.runs or arm.timings]
     sizes: dict[str, Any] = {}
-    for name, mean in means.items():
+    for name in (*_BYTES, *_TRAINING_BYTES):
+        mean = _mean(name, costs)
         sizes[name] = None if mean is None else round(mean)
     exact = arm.sample.found.get("exact_table_bytes")
     sizes["exact_table_bytes"] = exact
-    sizes["compression"] = _compression(exact, means["table_bytes"], means["auxiliary_bytes"])
+    sizes["compression"] = None
+    table = _mean("table_bytes", costs)
+    auxiliary = _mean("auxiliary_bytes", costs)
+    if exact and table is not None and auxiliary is not None:
+        paid = table + auxiliary
+        if paid > 0:
+            sizes["compression"] = round(exact / paid, 3)
     return sizes
-
-
-def _compression(exact: int | None, table: float | None, auxiliary: float | None) -> float | None:
-    if not exact or table is None or auxiliary is None:
-        return None
-    paid = table + auxiliary
-    if not paid:
-        return None
-    return round(exact / paid, 3)
 
 
 def _scores(runs: Sequence[Record]) -> dict[str, float]:
@@ -213,8 +223,8 @@ def _scores(runs: Sequence[Record]) -> dict[str, float]:
     for part in ("test", "val"):
         for measure in ("mse", *MORE):
             name = f"{part}_{measure}"
-            values = [run.quality.get(name) for run in runs]
-            mean, low, high = interval([value for value in values if value is not None])
+            scores_of_runs = _present(name, [run.quality for run in runs])
+            mean, low, high = interval(scores_of_runs)
             scores[f"{name}_mean"] = mean
             scores[f"{name}_low"] = low
             scores[f"{name}_high"] = high
@@ -224,17 +234,30 @@ def _scores(runs: Sequence[Record]) -> dict[str, float]:
 def _beats_bias(row: Mapping[str, Any]) -> bool | None:
     """Return whether the arm is better than the bias model; None where one of them has no MSE."""
     bias = row["anchor_bias"]
-    mse = row["val_mse_mean"] if math.isnan(row["test_mse_mean"]) else row["test_mse_mean"]
+    mse = row["test_mse_mean"]
+    if math.isnan(mse):
+        mse = row["val_mse_mean"]
     if bias is None or math.isnan(mse):
         return None
     return bool(mse < bias)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    if not known:
+def _present(name: str, rows: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Return the values of a name in the mappings that have one."""
+    values = []
+    for row in rows:
+        value = row.get(name)
+        if value is not None:
+            values.append(value)
+    return values
+
+
+def _mean(name: str, rows: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the mean of a name over the mappings that have a value, None where none has."""
+    values = _present(name, rows)
+    if not values:
         return None
-    return sum(known) / len(known)
+    return sum(values) / len(values)
 
 
 def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
@@ -248,11 +271,11 @@ def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
     return row
 
 
-def _quoted(anchors: Sequence[Mapping[str, float | None]], measure: str) -> float | None:
-    test = _mean([anchor.get(f"test_{measure}") for anchor in anchors])
+def _quoted(anchors: Sequence[Mapping[str, Any]], measure: str) -> float | None:
+    test = _mean(f"test_{measure}", anchors)
     if test is not None:
         return test
-    return _mean([anchor.get(f"val_{measure}") for anchor in anchors])
+    return _mean(f"val_{measure}", anchors)
 
 
 def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:

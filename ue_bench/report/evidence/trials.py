@@ -1,7 +1,7 @@
-"""The trials of searches as frames: which search a trial belongs to, its place, and the lookups it gave to each feature."""
+"""The trials of searches: which search a trial belongs to, and the lookups it gave each feature."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,103 +12,138 @@ from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.format import bytes_text
 
-BEST = 5  # trials of a search that stand for what it found
+BEST = 5  # trials of a search that show what it found
+_OF_FEATURE = (
+    "panel",
+    "cell",
+    "budget",
+    "size",
+    "policy",
+    "search",
+    "total",
+    "feature",
+    "cardinality",
+)
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """What the record of a trial says of it: number, sampler, total, varies, objectives; empty in records that do not say."""
+    """Return what the record of a trial says of it; empty where the record does not say.
+
+    Keys: number, sampler, total, varies, objectives.
+    """
     return record.found.get("trial", {})
 
 
 def search_of(record: Record) -> str:
-    """Equal for all trials of one search: what was asked, seeds too, less what it varied, and what it says of itself."""
-    told = {name: value for name, value in facts(record).items() if name != "number"}
-    varied = {"lookups", *(name.partition(".")[0] for name in told.get("varies", ()))}
-    asked = {name: value for name, value in record.config.to_dict().items() if name not in varied}
-    return json.dumps([record.study, asked, told], sort_keys=True)
+    """Return a text that is equal for all trials of one search and for no others.
+
+    It holds what was asked, seeds too, without what the search varied, and what the trial says of
+    its search.
+    """
+    about = _without(facts(record), {"number"})
+    varied = {"lookups"}
+    for name in about.get("varies", ()):
+        varied.add(name.partition(".")[0])
+    asked = _without(record.config, varied)
+    return json.dumps([record.study, asked, about], sort_keys=True)
 
 
 def shared_out(search: Iterable[Record]) -> list[Record]:
-    """The trials of searches that shared out a fixed number of lookups."""
-    return [
-        record
-        for record in search
-        if facts(record).get("total") and record.quality.get("val_mse") is not None
-    ]
+    """Return the trials of searches that shared out a fixed number of lookups."""
+    trials = []
+    for record in search:
+        if facts(record).get("total") and record.quality.get("val_mse") is not None:
+            trials.append(record)
+    return trials
 
 
 def place(config: dict[str, Any], found: dict[str, Any]) -> str:
-    """What the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
+    """Return what the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
     total = sum(found["lookups"].values())
     return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
 
 
 def tidy(search: Sequence[Record]) -> pd.DataFrame:
-    """One row a trial and feature of `shared_out` trials: `panel` (features), `cell` (total and dim), `budget`, `size` (its
-    text), `policy` (what is held when the total changes), `search`, `number`, `feature`, `cardinality`, `lookups`, `extra`
-    (beyond one), `total`, `mse` (validation), `best` (of the best few of its search)."""
+    """Return one row a feature of each of the `shared_out` trials.
+
+    Its columns are those of the comparison and:
+
+    * panel: the title of the comparison; cell: total and dim, as of `place`;
+    * budget, and size, which is the budget as text;
+    * policy: what is held when the total changes, `dim held` or `width held`;
+    * search, number, run_id: which trial it is; total: the lookups that were shared out;
+    * feature, cardinality, lookups, and extra, the lookups beyond one;
+    * mse: on validation; best: whether the trial is of the best few of its search.
+    """
     rows = []
     for record in search:
-        config, found = record.config.to_dict(), record.found
-        policy = "dim held" if config.get("width") is None else "width held"
-        own = {
-            **comparison_of(record)._asdict(),
-            "phase": "",
-            "cell": place(config, found),
-            "budget": config.get("budget"),
-            "size": bytes_text(config.get("budget")),
-            "policy": policy,
-            "search": search_of(record),
-            "number": facts(record)["number"],
-            "total": facts(record)["total"],
-            "mse": record.quality["val_mse"],
-            "run_id": record.run_id,
-        }
-        rows += [
-            own
-            | {
-                "feature": name,
-                "cardinality": found["cardinalities"][name],
-                "lookups": n,
-                "extra": n - 1,
-            }
-            for name, n in found["lookups"].items()
-        ]
+        found = record.found
+        trial = _trial(record)
+        for name, lookups in found["lookups"].items():
+            row = dict(trial)
+            row["feature"] = name
+            row["cardinality"] = found["cardinalities"][name]
+            row["lookups"] = lookups
+            row["extra"] = lookups - 1
+            rows.append(row)
     if not rows:
         return pd.DataFrame()
     frame = pd.DataFrame(rows)
     frame["panel"] = panel(frame)
-    frame["best"] = frame.groupby(["search", "feature"])["mse"].rank(method="first") <= BEST
+    rank = frame.groupby(["search", "feature"])["mse"].rank(method="first")
+    frame["best"] = rank <= BEST
     order = ["panel", "total", "policy", "cell", "budget", "search", "number"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
+def _trial(record: Record) -> dict[str, Any]:
+    """Return the columns of `tidy` that are equal for all features of a trial."""
+    config = record.config
+    trial = comparison_of(record)._replace(phase="")._asdict()
+    trial["cell"] = place(config, record.found)
+    trial["budget"] = config.get("budget")
+    trial["size"] = bytes_text(config.get("budget"))
+    trial["policy"] = policy_of(config)
+    trial["search"] = search_of(record)
+    trial["number"] = facts(record)["number"]
+    trial["total"] = facts(record)["total"]
+    trial["mse"] = record.quality["val_mse"]
+    trial["run_id"] = record.run_id
+    return trial
+
+
+def policy_of(config: Mapping[str, Any]) -> str:
+    """Return what a search holds when the total changes: `dim held` or `width held`."""
+    if config.get("width") is None:
+        return "dim held"
+    return "width held"
+
+
 def wanted(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a search and feature: `wanted`, the mean lookups that the best few trials gave, beside `even` and `cardinality`."""
+    """Return one row a search and feature of a frame of `tidy`.
+
+    wanted: the mean lookups that the best few trials gave. even: what each feature would get of
+    the total. n: the trials of the search.
+    """
     rows = []
-    for _, own in groups(frame, "search"):
-        even = own["total"].iloc[0] / own["feature"].nunique()
-        for _, part in own.groupby("feature", sort=False):
-            first = part.iloc[0]
-            rows.append(
-                first[
-                    [
-                        "panel",
-                        "cell",
-                        "budget",
-                        "size",
-                        "policy",
-                        "search",
-                        "total",
-                        "feature",
-                        "cardinality",
-                    ]
-                ].to_dict()
-                | {"wanted": part.loc[part["best"], "lookups"].mean(), "even": even, "n": len(part)}
-            )
+    for _, trials in groups(frame, "search"):
+        even = trials["total"].iloc[0] / trials["feature"].nunique()
+        for _, part in trials.groupby("feature", sort=False):
+            row = part.iloc[0][list(_OF_FEATURE)].to_dict()
+            row["wanted"] = part.loc[part["best"], "lookups"].mean()
+            row["even"] = even
+            row["n"] = len(part)
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
 def held(config: dict[str, Any]) -> dict[str, Any]:
-    """An arm's configuration without lookups: equal for the trials of a search and the arms that confirm it."""
-    return {name: value for name, value in config.items() if name != "lookups"}
+    """Return a configuration without lookups.
+
+    It is equal for the trials of a search and for the arms that confirm it.
+    """
+    return _without(config, {"lookups"})
+
+
+def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.pairs import holm_within
 from ue_bench.report.evidence.statistics import ALPHA, Paired, paired
-from ue_bench.report.evidence.summary import SCOPE, by_seed, key, score
+from ue_bench.report.evidence.summary import SCOPE, by_key, row_scores, score
 
 COLUMNS = (
     *SCOPE,
@@ -51,13 +52,13 @@ def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     correction is over one figure: all comparisons and budgets of a study, where its grids are
     one figure and what confirms its searches is another.
     """
-    runs = {arm.key: arm for arm in arms}
+    arm_of = by_key(arms)
     scored = score(summary)
     contestants = _contestants(scored[scored["budget"].notna()])
     found = []
     for _, cell in groups(contestants, [*SCOPE, "budget"]):
         ranked = records(cell.sort_values(["mse", "label"], kind="stable"))
-        scores = [by_seed(runs[key(row)], row["part"]) for row in ranked]
+        scores = [row_scores(arm_of, row) for row in ranked]
         best = ranked[0]
         tests = [Paired(n=best["n"], difference=0.0, low=math.nan, high=math.nan, p=math.nan)]
         tests += [paired(scores[0], other) for other in scores[1:]]
@@ -76,7 +77,9 @@ def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(best: dict[str, Any], row: dict[str, Any], test: Paired) -> dict[str, Any]:
-    verdict = {name: row[name] for name in (*SCOPE, "budget", "label", "group")}
+    verdict: dict[str, Any] = Comparison.of_row(row)._asdict()
+    for name in ("budget", "label", "group"):
+        verdict[name] = row[name]
     for name in ("mse", "low", "high"):
         verdict[f"best_{name}"] = best[name]
         verdict[name] = row[name]
