@@ -39,7 +39,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def code(text: str) -> str:
-    """Return a `plain` name in the letters of a program, unless it has escapes, which would show."""
+    """Return a `plain` name in the letters of a program, unless it has escapes that would show."""
     if "\\" in text or "&" in text:
         return text
     return f"`{text}`"

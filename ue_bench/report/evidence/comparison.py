@@ -1,4 +1,4 @@
-"""A comparison: the study, data and task that a group of arms has in common, and how the report names it."""
+"""A comparison: the study, data and task that arms have in common, and how the report names it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Walk over a frame, which pandas cannot type: rows as named tuples, rows as dictionaries, groups."""
+"""Walk over a frame: rows as named tuples or dictionaries, and groups; pandas cannot type these."""
 
 from collections import namedtuple
 from collections.abc import Iterator
@@ -40,5 +40,5 @@ def groups(frame: pd.DataFrame, by: str | list[str]) -> Iterator[tuple[Any, pd.D
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """Return the frame as CSV with numbers of at most 7 digits, which are equal on every machine."""
+    """Return the frame as CSV with numbers of 7 digits, so that it is equal on every machine."""
     return frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")

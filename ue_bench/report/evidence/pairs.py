@@ -51,7 +51,7 @@ def compare_pairs(pairs: Sequence[Pair]) -> pd.DataFrame:
 
 
 def paired_tests(pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Return the paired test of each pair, the second less the first: n, difference, low, high, p."""
+    """Return the fields of `Paired` for each pair: the second less the first."""
     return pd.DataFrame([paired(own, other) for own, other in pairs], columns=Paired._fields)
 
 
@@ -59,5 +59,6 @@ def holm_within(frame: pd.DataFrame, family: str | list[str]) -> pd.Series:
     """Return the adjusted `p` of each row, corrected over the rows that agree in `family`."""
     adjusted = pd.Series(math.nan, frame.index)
     for _, part in frame.groupby(family):
-        adjusted.loc[part.index] = holm(part["p"].astype(float).tolist())
+        p_holm = holm(part["p"].astype(float).tolist())
+        adjusted.loc[part.index] = pd.Series(p_holm, part.index)
     return adjusted

@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def champions(scored: pd.DataFrame) -> pd.DataFrame:
-    """Return the arm with the lowest mean validation MSE of each strategy, budget and comparison."""
+    """Return each strategy's arm with the lowest mean validation MSE, by comparison and budget."""
     ordered = scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
     return ordered.drop_duplicates([*SCOPE, "group", "budget"]).sort_index()
 

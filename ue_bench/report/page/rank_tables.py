@@ -1,4 +1,4 @@
-"""The ranks as Markdown: a table a comparison, a row a strategy and form, columns for each budget."""
+"""The ranks as Markdown: a table a comparison, with a row for each strategy and form."""
 
 from typing import Any
 
