@@ -7,7 +7,8 @@ import fake_records as fake
 import numpy as np
 import pytest
 
-from ue_bench.report.evidence.arms import SEEDS, collect
+from ue_bench.config import SEEDS
+from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.figures import anchor_lines as anchors
 from ue_bench.report.figures import style

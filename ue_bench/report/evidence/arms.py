@@ -13,22 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ue_bench.record import SPEED, Record
-from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison, comparison_of
+from ue_bench.config import SEEDS
+from ue_bench.record import Record
+from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import searched_fields, uneven
 
-SEEDS = ("hash_seed", "init_seed", "batch_seed", "split_seed")
-# Records made before there was a choice lack these fields; they had what is the value here.
-LATER = {
-    "optimizer_path": "auto",
-    "table": None,
-    "multi_valued": None,
-    "task": USUAL_TASK,
-    "negative_at_most": None,
-    "positive_at_least": None,
-}
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 NOT_COMPARED = (*SEEDS, "measure", "diagnose")  # fields in which the records of an arm may differ
 
@@ -85,18 +76,14 @@ class Arms:
 
 def seeds_of(record: Record) -> Seeds:
     """Return the four seeds of a record, in the order of `SEEDS`."""
-    return tuple(record.config[name] for name in SEEDS)
+    return tuple(getattr(record.config, name) for name in SEEDS)
 
 
 def arm_config(record: Record) -> dict[str, Any]:
     """Return the fields that are equal for all records of an arm: no seeds, nothing measured."""
-    config = {}
-    for name, value in record.config.items():
-        if name in NOT_COMPARED:
-            continue
-        if name in LATER and value == LATER[name]:
-            continue
-        config[name] = value
+    config = record.config.to_dict()
+    for name in NOT_COMPARED:
+        del config[name]
     return config
 
 

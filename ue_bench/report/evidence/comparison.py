@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ue_bench.config import RunConfig
 from ue_bench.errors import one_line
 from ue_bench.record import Record
 
@@ -57,28 +58,28 @@ def comparison_of(record: Record) -> Comparison:
     """Return the comparison that a record belongs to."""
     config = record.config
     phase = "confirm" if record.phase == "confirm" else "all"
-    features = one_line(config["features"])
-    if config.get("multi_valued"):  # these are other features, though their names are equal
-        features += f" ({one_line(config['multi_valued'])} multi-valued)"
+    features = one_line(config.features)
+    if config.multi_valued:  # these are other features, though their names are equal
+        features += f" ({one_line(config.multi_valued)} multi-valued)"
     return Comparison(
         study=record.study,
-        dataset=one_line(config["dataset"]),
+        dataset=one_line(config.dataset),
         features=features,
-        split=one_line(config["split"]),
-        head=one_line(config["head"]),
+        split=one_line(config.split),
+        head=one_line(config.head),
         phase=phase,
         task=task_of(config),
     )
 
 
-def task_of(config: Mapping[str, Any]) -> str:
+def task_of(config: RunConfig) -> str:
     """Return the task with the rule of its labels, such as `binary: 0 up to 2, 1 from 4`."""
-    task = one_line(config.get("task", USUAL_TASK))
+    task = one_line(config.task)
     rule = []
-    if config.get("negative_at_most") is not None:
-        rule.append(f"0 up to {config['negative_at_most']:g}")
-    if config.get("positive_at_least") is not None:
-        rule.append(f"1 from {config['positive_at_least']:g}")
+    if config.negative_at_most is not None:
+        rule.append(f"0 up to {config.negative_at_most:g}")
+    if config.positive_at_least is not None:
+        rule.append(f"1 from {config.positive_at_least:g}")
     if not rule:
         return task
     return f"{task}: {', '.join(rule)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.record import Record, SpeedRecord
+from ue_bench.record import SpeedRecord
 from ue_bench.report.evidence.arms import Arms, collect
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import verdicts
@@ -29,7 +29,7 @@ class Evidence:
         runs = []
         speed = []
         for record in self.records:
-            if record.phase == SPEED:
+            if isinstance(record, SpeedRecord):
                 speed.append(record)
             else:
                 runs.append(record)

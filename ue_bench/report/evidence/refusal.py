@@ -9,26 +9,6 @@ from typing import Any, NamedTuple
 from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
 
-# In what arms may differ: the table strategy and the machine. Every other field, one that is added
-# later too, belongs to the recipe.
-MAY_DIFFER = {
-    "strategy",
-    "regions",
-    "region_rule",
-    "budget",
-    "dim",
-    "width",
-    "lookups",
-    "hash_seeds",
-    "options",
-    "device",
-    "threads",
-    "dataset",
-    "features",
-    "split",
-    "head",
-    "optimizer_path",
-}
 _DATA = ("checksum", "cardinalities")
 _ROWS = ("n_rows", "n_seen")
 
@@ -125,13 +105,13 @@ def _rows(arms: Sequence[Member]) -> list[str | None]:
     facts = defaultdict(list)
     for arm in arms:
         for run in arm.runs:
-            facts[run.config["split_seed"]].append(_texts(run.found, _ROWS))
+            facts[run.config.split_seed].append(_texts(run.found, _ROWS))
     usual = {seed: _usual(values) for seed, values in facts.items()}
     reasons: list[str | None] = []
     for arm in arms:
         reason = None
         for run in arm.runs:
-            seed = run.config["split_seed"]
+            seed = run.config.split_seed
             names = [f"{name} with split seed {seed}" for name in _ROWS]
             reason = reason or _differences(names, _texts(run.found, _ROWS), usual[seed])
         reasons.append(reason)

@@ -44,7 +44,7 @@ def search_of(record: Record) -> str:
     varied = {"lookups"}
     for name in about.get("varies", ()):
         varied.add(name.partition(".")[0])
-    asked = _without(record.config, varied)
+    asked = _without(record.config.to_dict(), varied)
     return json.dumps([record.study, asked, about], sort_keys=True)
 
 
@@ -57,7 +57,7 @@ def shared_out(search: Iterable[Record]) -> list[Record]:
     return trials
 
 
-def place(config: dict[str, Any], found: dict[str, Any]) -> str:
+def place(found: dict[str, Any]) -> str:
     """Return what the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
     total = sum(found["lookups"].values())
     return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
@@ -100,10 +100,10 @@ def _trial(record: Record) -> dict[str, Any]:
     """Return the columns of `tidy` that are equal for all features of a trial."""
     config = record.config
     trial = comparison_of(record)._replace(phase="")._asdict()
-    trial["cell"] = place(config, record.found)
-    trial["budget"] = config.get("budget")
-    trial["size"] = bytes_text(config.get("budget"))
-    trial["policy"] = policy_of(config)
+    trial["cell"] = place(record.found)
+    trial["budget"] = config.budget
+    trial["size"] = bytes_text(config.budget)
+    trial["policy"] = policy_of(config.width)
     trial["search"] = search_of(record)
     trial["number"] = facts(record)["number"]
     trial["total"] = facts(record)["total"]
@@ -112,9 +112,9 @@ def _trial(record: Record) -> dict[str, Any]:
     return trial
 
 
-def policy_of(config: Mapping[str, Any]) -> str:
+def policy_of(width: int | None) -> str:
     """Return what a search holds when the total changes: `dim held` or `width held`."""
-    if config.get("width") is None:
+    if width is None:
         return "dim held"
     return "width held"
 

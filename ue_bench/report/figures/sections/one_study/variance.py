@@ -14,8 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ue_bench.config import SEEDS
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import NOT_QUOTED, SEEDS, arm_config, seeds_of
+from ue_bench.report.evidence.arms import NOT_QUOTED, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.labels import plain_label

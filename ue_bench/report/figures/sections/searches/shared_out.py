@@ -98,7 +98,7 @@ def _row(arm: Arm, even: Arm, best: Record) -> dict:
     alone = arm is even
     return {
         "panel": title,
-        "cell": trials.place(arm.config, found),
+        "cell": trials.place(found),
         "budget": arm.config["budget"],
         "size": bytes_text(arm.config["budget"]),
         "lookups": ", ".join(f"{name} {n}" for name, n in found["lookups"].items()),
@@ -113,7 +113,7 @@ def _row(arm: Arm, even: Arm, best: Record) -> dict:
         "difference_high": None if alone else apart.high,
         "p": apart.p,
         "head_bytes": arm.sample.cost.get("head_bytes"),
-        "policy": "dim held" if arm.config.get("width") is None else "width held",
+        "policy": trials.policy_of(arm.config["width"]),
     }
 
 
