@@ -175,6 +175,16 @@ def make(
     )
 
 
+def arm(
+    scores: Iterable[float], strategy: str = "unified", budget: int | None = 28_032, **asked: Any
+) -> list[Record]:
+    """One ok record a seed, from 0, with these test MSEs."""
+    records = []
+    for seed, mse in enumerate(scores):
+        records.append(make(config(strategy, seed=seed, budget=budget, **asked), mse=mse))
+    return records
+
+
 def _quality(
     asked: RunConfig, mse: float | None, share: float, noise: random.Random
 ) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import fake_records as fake
+import pandas as pd
 import pytest
 
 from ue_bench.report.evidence.arms import collect
@@ -12,9 +13,18 @@ from ue_bench.report.evidence.summary import COLUMNS, panel, summarise
 from ue_bench.report.evidence.verdict import verdicts
 
 
+def runs(strategy="unified", seeds=range(3), phase="grid", **asked):
+    """One record a seed, at 28,032 bytes unless another budget is asked for."""
+    asked.setdefault("budget", 28_032)
+    return [fake.make(fake.config(strategy, seed=seed, **asked), phase=phase) for seed in seeds]
+
+
 def two_arms(seeds=range(3), **asked):
-    arms = ({"budget": 28_032}, {"budget": 14_016})
-    return [fake.make(fake.config(seed=seed, **arm, **asked)) for arm in arms for seed in seeds]
+    return runs(seeds=seeds, **asked) + runs(seeds=seeds, budget=14_016, **asked)
+
+
+def labels_of(records):
+    return [arm.label for arm in collect(records).kept]
 
 
 @pytest.mark.parametrize(
@@ -36,8 +46,8 @@ def test_labels_are_short(config, label):
 
 
 def test_equal_labels_tell_in_what_they_differ():
-    records = [fake.make(fake.config(budget=28_032, device=device)) for device in ("cpu", "cuda")]
-    assert [arm.label for arm in collect(records).kept] == [
+    records = runs(device="cpu") + runs(device="cuda")
+    assert labels_of(records) == [
         "unified 1×16 [device=cpu]",
         "unified 1×16 [device=cuda]",
     ]
@@ -64,10 +74,7 @@ def test_an_arm_is_a_configuration_without_its_seeds():
 
 
 def test_an_arm_of_another_recipe_is_refused_and_named():
-    odd = [
-        fake.make(fake.config("per_feature", seed=seed, budget=28_032, hidden=32))
-        for seed in range(3)
-    ]
+    odd = runs("per_feature", hidden=32)
     arms = collect(two_arms() + odd)
     assert [arm.group for arm in arms.kept] == ["unified", "unified"]
     assert arms.refused == (
@@ -77,12 +84,7 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
 
 
 def test_multi_valued_features_are_another_comparison():
-    bags = [
-        fake.make(fake.config(seed=seed, budget=budget, multi_valued="genres"))
-        for budget in (28_032, 14_016)
-        for seed in range(3)
-    ]
-    arms = collect(two_arms() + bags)
+    arms = collect(two_arms() + two_arms(multi_valued="genres"))
     assert arms.refused == ()
     assert {(arm.comparison.features, arm.label, arm.n_most) for arm in arms.kept} == {
         ("base", "unified 1×16", 3),
@@ -91,18 +93,20 @@ def test_multi_valued_features_are_another_comparison():
 
 
 def test_records_from_before_a_choice_are_of_the_same_arm():
-    made = [fake.make(fake.config(seed=seed, budget=28_032)) for seed in range(2)]
-    old = [fake.reread(record, without=("multi_valued", "optimizer_path")) for record in made]
-    (arm,) = collect([*old, fake.make(fake.config(seed=2, budget=28_032))]).kept
+    first, second, third = runs()
+    later = ("multi_valued", "optimizer_path")
+    old = [fake.reread(first, without=later), fake.reread(second, without=later)]
+    (arm,) = collect([*old, third]).kept
     assert len(arm.runs) == 3
 
 
 def test_an_arm_that_lost_a_feature_is_refused():
-    cards = {name: n for name, n in fake.CARDINALITIES["base"].items() if name != "zip"}
-    odd = [
-        fake.make(fake.config("per_feature", seed=seed, budget=28_032), cardinalities=cards)
-        for seed in range(3)
-    ]
+    cards = dict(fake.CARDINALITIES["base"])
+    del cards["zip"]
+    odd = []
+    for seed in range(3):
+        config = fake.config("per_feature", seed=seed, budget=28_032)
+        odd.append(fake.make(config, cardinalities=cards))
     arms = collect(two_arms() + odd)
     assert len(arms.kept) == 2
     assert "cardinalities is" in arms.refused[0]
@@ -150,23 +154,15 @@ def test_what_was_not_searched_must_still_be_equal():
 
 
 def test_a_field_that_differs_between_searches_was_not_searched():
-    other = [
-        fake.make(fake.config("abc", budget=28_032, seed=seed, epochs=3), phase="confirm")
-        for seed in (100, 101, 102)
-    ]
-    trials = [
-        fake.make(fake.config("abc", budget=28_032, epochs=3, lr=lr), phase="search")
-        for lr in (0.001, 0.002)
-    ]
+    other = runs("abc", seeds=(100, 101, 102), phase="confirm", epochs=3)
+    trials = runs("abc", seeds=[0], phase="search", epochs=3, lr=0.001)
+    trials += runs("abc", seeds=[0], phase="search", epochs=3, lr=0.002)
     (reason,) = collect([*tuned("unified"), *tuned("per_feature"), *trials, *other]).refused
     assert reason.endswith("epochs is 3, the others have 40")
 
 
 def test_a_grid_beside_a_search_has_one_recipe():
-    grid = two_arms() + [
-        fake.make(fake.config("per_feature", seed=seed, budget=28_032, lr=0.01))
-        for seed in range(3)
-    ]
+    grid = two_arms() + runs("per_feature", lr=0.01)
     assert "lr is 0.01" in collect([*tuned("unified"), *grid]).refused[0]
 
 
@@ -182,26 +178,21 @@ def test_unequal_trials_and_untried_recipes_are_named_not_refused():
 
 
 def test_equal_labels_tell_the_knob_in_which_they_differ():
-    records = [fake.make(fake.config(budget=28_032, options={"block": block})) for block in (4, 8)]
-    assert [arm.label for arm in collect(records).kept] == [
+    records = runs(options={"block": 4}) + runs(options={"block": 8})
+    assert labels_of(records) == [
         "unified 1×16 [block=4]",
         "unified 1×16 [block=8]",
     ]
 
 
 def test_latency_is_joined_to_the_runs_of_its_configuration():
-    quality = [
-        fake.make(fake.config(budget=28_032, seed=seed, measure="quality")) for seed in range(3)
-    ]
+    quality = runs(measure="quality")
     clock = fake.make(fake.config(budget=28_032, seed=77, measure="latency"), phase="latency")
     (arm,) = collect([*quality, clock]).kept
     assert len(arm.runs) == 3
     assert arm.timings == (clock,)
-    expected = next(
-        row["p50_us"]
-        for row in clock.cost["latency"]
-        if (row["source"], row["batch"]) == ("codes", 256)
-    )
+    measured = pd.DataFrame(clock.cost["latency"]).set_index(["source", "batch"])
+    expected = measured.loc[("codes", 256), "p50_us"]
     assert summarise([arm]).loc[0, "latency_us"] == pytest.approx(expected)
 
 
@@ -213,19 +204,17 @@ def test_a_run_that_measures_all_times_itself_and_a_seed_counts_once():
 
 
 def test_search_records_never_reach_the_summary():
-    search = [
-        fake.make(fake.config(budget=28_032, lookups={"user_id": n}), phase="search")
-        for n in (2, 3)
-    ]
+    search = runs(seeds=[0], phase="search", lookups={"user_id": 2})
+    search += runs(seeds=[0], phase="search", lookups={"user_id": 3})
     clock = fake.make(
         fake.config(budget=28_032, lookups={"user_id": 2}, measure="latency"), phase="latency"
     )
     arms = collect([*two_arms(), *search, clock])
     summary = summarise(arms.kept)
     assert len(arms.search) == 2
-    assert not {r.run_id for r in search} & {
-        run for ids in summary["run_ids"] for run in ids.split()
-    }
+    quoted = " ".join(summary["run_ids"]).split()
+    assert search[0].run_id not in quoted
+    assert search[1].run_id not in quoted
     assert set(summary["lookups"]) == {"1"}
 
 
@@ -256,19 +245,11 @@ def test_arms_of_another_head_are_compared_among_themselves():
         "base (ml-100k, random split)",
         "base (ml-100k, random split, dot head)",
     ]
-    assert {row["head"] for row in verdicts(arms.kept, summary).to_dict("records")} == {
-        "dot",
-        "mlp",
-    }
+    assert set(verdicts(arms.kept, summary)["head"]) == {"dot", "mlp"}
 
 
 def test_an_arm_of_another_recipe_is_refused_within_its_head():
-    odd = [
-        fake.make(
-            fake.config("per_feature", seed=seed, budget=28_032, head="dot", hidden=16, lr=0.1)
-        )
-        for seed in range(3)
-    ]
+    odd = runs("per_feature", head="dot", hidden=16, lr=0.1)
     refused = collect(two_arms() + two_arms(head="dot", hidden=16) + odd).refused
     assert len(refused) == 1
     assert refused[0].startswith("base (ml-100k, random split, dot head), study fake: per_feature")

@@ -47,10 +47,11 @@ def test_records_of_labels_are_records():
 
 
 def test_the_task_and_its_labels_in_words():
-    assert task_of({}) == task_of({"task": "regression"}) == "regression"
-    assert task_of({"task": "binary"}) == "binary"
-    assert task_of(LABELS) == "binary: 0 up to 2, 1 from 4"
-    assert task_of({"task": "binary", "positive_at_least": 3.5}) == "binary: 1 from 3.5"
+    assert task_of(fake.config()) == task_of(fake.config(task="regression")) == "regression"
+    assert task_of(fake.config(task="binary")) == "binary"
+    assert task_of(fake.config(**LABELS)) == "binary: 0 up to 2, 1 from 4"
+    likes = fake.config(task="binary", positive_at_least=3.5)
+    assert task_of(likes) == "binary: 1 from 3.5"
 
 
 def test_the_summary_has_means_and_intervals():

@@ -1,13 +1,16 @@
-"""What a claim needs: seeds enough, a search whose optimism is known, and a verdict on two strategies."""
+"""What a claim needs: enough seeds, searches of known optimism, a verdict on two strategies."""
 
 import json
 import math
 import random
+import statistics
 from dataclasses import replace
 
 import fake_records as fake
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from fake_records import arm
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
@@ -15,17 +18,12 @@ from ue_bench.report.evidence import power
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.statistics import paired
+from ue_bench.report.evidence.pairs import compare_all, holm_within
+from ue_bench.report.evidence.ranks import ranked
+from ue_bench.report.evidence.statistics import holm, paired
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.figures.sections.searches import optimism
 from ue_bench.report.page.prose import refresh
-
-
-def arm(scores, strategy="unified", budget=28_032, **asked):
-    return [
-        fake.make(fake.config(strategy, seed=seed, budget=budget, **asked), mse=mse)
-        for seed, mse in enumerate(scores)
-    ]
 
 
 def test_seeds_apart_by_one_amount_are_no_division_by_zero(recwarn):
@@ -37,7 +35,7 @@ def test_seeds_apart_by_one_amount_are_no_division_by_zero(recwarn):
 
 @pytest.mark.parametrize("sd", [0.0005, 0.001, 0.0025, 0.01, 0.02, 0.3])
 def test_the_seeds_needed_follow_the_normal_approximation(sd):
-    """n is about ((1.96 + 0.84) sd / 0.005)^2, and some two more for not knowing the sd (Student's t)."""
+    """n is about ((1.96 + 0.84) sd / 0.005)^2, and some two more as the sd is not known."""
     about = ((1.959964 + 0.841621) * sd / 0.005) ** 2
     assert about < power.seeds_needed(sd) < about + 4
 
@@ -71,10 +69,12 @@ def test_the_noise_is_pooled_over_the_pairs_of_one_budget():
         math.sqrt((0.0004 + 0.0) / 2)
     )  # variances 0.0004 and 0, two degrees of freedom each
     (line,) = power.sentences(frame)
-    assert (
-        line
-        == f"base (ml-100k, random split): sd of paired differences 0.0141, {row['needed']} seeds to see 0.005 (5 %, power 80 %); has 3"
+    assert line == (
+        "base (ml-100k, random split): sd of paired differences 0.0141, "
+        f"{row['needed']} seeds to see 0.005 (5 %, power 80 %); has 3"
     )
+    two_studies = pd.concat([frame, frame.assign(study="other")])
+    assert power.sentences(two_studies)[1].startswith("base (ml-100k, random split), study other: ")
     assert power.table(frame)[-1].endswith(f"| 2 | 0.0141 | {row['needed']} | 3 |")
 
 
@@ -126,7 +126,8 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
     assert row["above_bias"] == pytest.approx(-0.02)  # the fresh rows were harder by 0.02
     lines = optimism.table(optimism.tidy(arms.kept, arms.search))
     assert lines[0].startswith(
-        "Mean over searches: -0.0400, above the bias model -0.0200. The search's score was the better one in 1 of 1"
+        "Mean over searches: -0.0400, above the bias model -0.0200. "
+        "The search's score was the better one in 1 of 1"
     )
     assert "| 28 kB | 4 | 2 | 0.8100 | 0.8500 (2) | -0.0400 [" in lines[-1]
 
@@ -164,7 +165,8 @@ def test_a_difference_that_is_seen_is_told():
     assert compare(records, "per_feature 1×16 (equal)", "unified 1×16")[0]["verdict"] == "worse"
     line = sentence(row)
     assert line.startswith(
-        "base (ml-100k, random split), study fake, 28 kB: unified 1×16 against per_feature 1×16 (sqrt): -0.0497 [-0.05"
+        "base (ml-100k, random split), study fake, 28 kB: "
+        "unified 1×16 against per_feature 1×16 (sqrt): -0.0497 [-0.05"
     )
     assert line.endswith("test MSE: better (p < 0.001)")
 
@@ -182,20 +184,15 @@ def test_what_cannot_be_told_needs_more_seeds():
 
 def test_seeds_that_would_have_seen_it_are_called_enough():
     base = [0.90, 0.91, 0.92, 0.93, 0.94, 0.95]
-    (row,) = compare(
-        arm(base) + arm([v + (-1) ** n * 1e-4 for n, v in enumerate(base)], "per_feature"),
-        "unified",
-        "per_feature",
-    )
+    near = [0.9001, 0.9099, 0.9201, 0.9299, 0.9401, 0.9499]
+    (row,) = compare(arm(base) + arm(near, "per_feature"), "unified", "per_feature")
     assert sentence(row).endswith("cannot tell with 6 seeds, enough to see 0.0050")
 
 
 def test_each_budget_has_a_line_and_holm_counts_them():
-    records = [
-        r
-        for budget in (14_016, 28_032)
-        for r in arm(WELL, budget=budget) + arm(ILL, "per_feature", budget=budget)
-    ]
+    records = []
+    for budget in (14_016, 28_032):
+        records += arm(WELL, budget=budget) + arm(ILL, "per_feature", budget=budget)
     records += arm(WELL, "collisionless", None)
     rows = compare(records, "unified", "per_feature")
     assert [row["budget"] for row in rows] == [14_016, 28_032]
@@ -215,10 +212,8 @@ def test_one_seed_is_no_verdict():
 
 def test_names_that_cannot_be_compared():
     records = arm([0.9, 0.91]) + arm([0.9, 0.91], "per_feature", budget=14_016)
-    with pytest.raises(
-        BenchError,
-        match=r"unknown strategy or arm 'unifid' \(did you mean 'unified'\?\); choose from: per_feature, ",
-    ):
+    unknown = r"unknown strategy or arm 'unifid' \(did you mean 'unified'\?\); choose from: "
+    with pytest.raises(BenchError, match=f"{unknown}per_feature, "):
         compare(records, "unifid", "per_feature")
     with pytest.raises(BenchError, match="'unified' and 'per_feature' never meet"):
         compare(records, "unified", "per_feature")
@@ -285,8 +280,48 @@ def test_a_block_that_cannot_be_made_is_one_line(words, told):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 14])
 def test_more_noise_never_needs_fewer_seeds(alpha):
-    """From no noise at all to 60 times the difference: scipy's noncentral t has no value for parts of this range."""
+    """From no noise to 60 times the difference; scipy's noncentral t is NaN in parts of it."""
     needed = [power.seeds_needed(0.005 * 1.2**k, alpha=alpha) for k in range(-40, 24)]
     assert needed == sorted(needed)
     assert needed[0] <= 3
     assert 20_000 < needed[-1] < 100_000
+
+
+def test_rivals_are_compared_with_the_best_as_one_family():
+    best = dict(enumerate(WELL))
+    worse = dict(enumerate(ILL))
+    near = dict(enumerate([0.90, 0.92, 0.88, 0.91]))
+    lone = {0: 0.95}
+    frame = compare_all(best, [worse, near, lone])
+    assert list(frame["n"]) == [4, 4, 1]
+    assert list(frame["difference"]) == pytest.approx([0.04975, 0.0025, 0.05])
+    tested = holm([paired(best, worse).p, paired(best, near).p])  # one seed is no test
+    assert list(frame["p_holm"])[:2] == pytest.approx(tested)
+    assert list(frame["told_apart"]) == [True, False, False]
+    noise = statistics.stdev([0.0, 0.01, -0.01, 0.01])
+    assert frame.loc[1, "needed"] == power.seeds_needed(noise, 0.005, 0.05 / 3)
+    assert frame.loc[1, "needed_for"] == 0.005
+    assert frame.loc[[0, 2], "needed"].isna().all()
+    assert frame.loc[[0, 2], "needed_for"].isna().all()
+
+
+def test_no_rivals_are_an_empty_frame():
+    assert compare_all(dict(enumerate(WELL)), []).empty
+
+
+def test_holm_is_within_each_family():
+    frame = pd.DataFrame({"p": [0.01, 0.04, 0.03, None], "panel": ["a", "b", "b", "b"]})
+    assert list(holm_within(frame, "panel"))[:3] == pytest.approx([0.01, 0.06, 0.06])
+    assert math.isnan(holm_within(frame, ["panel"])[3])
+
+
+def test_strategies_are_ranked_at_each_budget_of_a_large_comparison():
+    few = [*fake.many_strategies(count=6)]
+    assert ranked(summarise(collect(few).kept)).empty
+    many = [*fake.many_strategies(count=7), *arm([0.8, 0.8, 0.8], "collisionless", None)]
+    free = [replace(record, study="many") for record in many if record.study == "fake"]
+    frame = ranked(summarise(collect([*many[:-3], *free]).kept))
+    assert frame.groupby("budget")["rank"].apply(list).to_dict() == {
+        budget: [1, 2, 3, 4, 5, 6, 7] for budget in (14_016, 28_032, 56_064)
+    }
+    assert frame.loc[frame["budget"].isna(), "rank"].isna().all()

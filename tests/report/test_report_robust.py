@@ -1,4 +1,4 @@
-"""Does the answer survive other heads, other splits and other seeds? The three sections, on records whose answer is known."""
+"""The sections on other heads, splits and seeds, on records whose answer is known."""
 
 import random
 from dataclasses import replace
@@ -17,10 +17,9 @@ from ue_bench.report.figures.sections.one_study import heads, splits, variance
 EFFECTS = {"hash_seed": 0.012, "init_seed": 0.006, "batch_seed": 0.003, "split_seed": 0.02}
 FORMS = (
     {"strategy": "unified"},
-    *(
-        {"strategy": "per_feature", "region_rule": rule}
-        for rule in ("proportional", "sqrt", "equal")
-    ),
+    {"strategy": "per_feature", "region_rule": "proportional"},
+    {"strategy": "per_feature", "region_rule": "sqrt"},
+    {"strategy": "per_feature", "region_rule": "equal"},
 )
 
 
@@ -35,17 +34,16 @@ def held(
 ):
     """Each seed alone from two points, six values each, then all together."""
     base = fake.config(budget=14_016, measure="quality")
-    asked = [
-        replace(base.with_seed(point), **{name: point + k})
-        for point in (0, 50)
-        for name in vary
-        for k in range(6)
-    ]
+    asked = []
+    for point in (0, 50):
+        for name in vary:
+            for seed in range(point, point + 6):
+                asked.append(replace(base.with_seed(point), **{name: seed}))
     asked += [base.with_seed(seed) for seed in range(together)]
-    return [
-        fake.make(one, "variance", mse=mse(one))
-        for one in {one.run_id: one for one in asked}.values()
-    ]
+    records = {}
+    for config in asked:  # the points themselves are asked for more than once
+        records[config.run_id] = fake.make(config, "variance", mse=mse(config))
+    return list(records.values())
 
 
 def row_of(frame, seed):
@@ -115,7 +113,7 @@ def test_the_figure_of_variances(varied):
 
 
 def under(head, levels, budgets=(14_016,), seeds=5, **asked):
-    """The forms with those levels of MSE under a head; noise is common to a seed, and smaller between arms."""
+    """The forms with those levels of MSE under a head; most of the noise is common to a seed."""
     for form, level in zip(FORMS, levels, strict=True):
         for budget in budgets:
             for seed in range(seeds):
@@ -170,21 +168,13 @@ def test_arms_that_cannot_be_told_apart_leave_the_correlation_open():
 
 
 def test_sizes_are_ranked_apart_and_the_exact_table_at_each():
-    exact = [
-        fake.make(
-            fake.config("collisionless", seed=seed, measure="quality", head=head),
-            "robust",
-            mse=0.85 + 0.001 * seed,
-        )
-        for head in ("mlp", "dot")
-        for seed in range(3)
-    ]
-    grids = [
-        one
-        for head in ("mlp", "dot")
-        for one in under(head, (0, 0.01, 0.02, 0.03), (14_016, 28_032), seeds=3)
-    ]
-    frame, _ = heads_of(exact + grids)
+    records = []
+    for head in ("mlp", "dot"):
+        records += under(head, (0, 0.01, 0.02, 0.03), (14_016, 28_032), seeds=3)
+        for seed in range(3):
+            exact = fake.config("collisionless", seed=seed, measure="quality", head=head)
+            records.append(fake.make(exact, "robust", mse=0.85 + 0.001 * seed))
+    frame, _ = heads_of(records)
     assert frame.groupby("panel")["label"].nunique().to_dict() == {
         "base (ml-100k, random split), 14 kB": 5,
         "base (ml-100k, random split), 28 kB": 5,
@@ -199,14 +189,23 @@ def test_one_head_is_no_comparison():
 
 def on(split, levels, cold=0.0, seeds=5):
     """The forms on a split, a part of whose judged rows have unseen users."""
-    part = "val" if split == "article" else "test"
+    n_cold = round(10_000 * cold)
     for record in under("mlp", levels, seeds=seeds, split=split):
-        n, mse = round(10_000 * cold), record.quality["train_mse"] + 0.1
-        unseen = {"n": n, "mse": mse + 0.1 if n else None}
-        slices = {"of": part, "warm_user": {"n": 10_000 - n, "mse": mse}, "cold_user": unseen}
-        slices |= {"warm_item": {"n": 9_900, "mse": mse}, "cold_item": {"n": 100, "mse": mse + 0.2}}
-        own = {"slices": slices} | ({"test_mse": None, "val_mse": mse} if part == "val" else {})
-        yield replace(record, quality=record.quality | own)
+        mse = record.quality["train_mse"] + 0.1
+        slices = {
+            "of": "test",
+            "warm_user": {"n": 10_000 - n_cold, "mse": mse},
+            "cold_user": {"n": n_cold, "mse": None},
+            "warm_item": {"n": 9_900, "mse": mse},
+            "cold_item": {"n": 100, "mse": mse + 0.2},
+        }
+        if n_cold:
+            slices["cold_user"]["mse"] = mse + 0.1
+        quality = record.quality | {"slices": slices}
+        if split == "article":  # which has no test part
+            slices["of"] = "val"
+            quality |= {"test_mse": None, "val_mse": mse}
+        yield replace(record, quality=quality)
 
 
 def splits_of(records):

@@ -1,4 +1,4 @@
-"""Numbers: the interval, Holm's correction, the summary's row, verdicts and the sentences made of them."""
+"""Numbers: the interval, Holm's correction, the summary's row, verdicts and their sentences."""
 
 import math
 
@@ -20,10 +20,7 @@ from ue_bench.report.page.conclusion import sentences
 
 
 def arm(budget, scores, strategy="unified", **asked):
-    return [
-        fake.make(fake.config(strategy, seed=seed, budget=budget, **asked), mse=mse)
-        for seed, mse in enumerate(scores)
-    ]
+    return fake.arm(scores, strategy, budget, **asked)
 
 
 def test_the_interval_is_students():

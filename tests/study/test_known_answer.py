@@ -1,4 +1,4 @@
-"""Planted worlds, the claims about them, and that a strategy broken on purpose makes the matching claim fail."""
+"""Planted worlds, the claims about them, and strategies broken so that one claim fails."""
 
 import json
 import math
@@ -206,7 +206,7 @@ def test_a_planted_study_keeps_its_data_sets(tmp_path):
 
 
 def small(name, strategy, arms, seeds, **changes):
-    """A scenario with few arms and seeds, the arm `unified` given to another strategy, run here and now."""
+    """Run a scenario with few arms and seeds, the arm `unified` given to another strategy."""
     scenario = SCENARIOS[name]
     chosen = {arm: scenario.arms[arm] for arm in arms}
     chosen["unified"] = replace(chosen["unified"], strategy=strategy)
