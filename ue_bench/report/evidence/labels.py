@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.config.lookups import lookups_text
 from ue_bench.errors import one_line
 
 Config = dict[str, Any]
@@ -18,13 +19,6 @@ class Named(NamedTuple):
     comparison: Any
     config: Config
     found: dict[str, Any]
-
-
-def lookups_text(lookups: int | dict[str, int]) -> str:
-    """Return the lookups as text: `2`, or `user_id=2,movie_id=2`."""
-    if isinstance(lookups, int):
-        return str(lookups)
-    return ",".join(f"{name}={n}" for name, n in lookups.items())
 
 
 def plain_label(config: Config, found: dict[str, Any], *, regions: bool = False) -> str:

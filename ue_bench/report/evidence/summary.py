@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from ue_bench.config.lookups import lookups_text
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm, seeds_of
 from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison
 from ue_bench.report.evidence.frames import records
-from ue_bench.report.evidence.labels import lookups_text
 from ue_bench.report.evidence.statistics import interval
 from ue_bench.report.format import missing
 
