@@ -199,7 +199,7 @@ def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
     residuals = rng.normal(size=len(user))
     train = rng.random(len(user)) < 0.8
     together = fit_residuals(user, item, residuals, train)
-    monkeypatch.setattr(factors, "BATCH_ROWS", 1)
+    monkeypatch.setattr(matrix_factorisation, "BATCH_ROWS", 1)
     one_by_one = fit_residuals(user, item, residuals, train)
     assert np.allclose(one_by_one, together, rtol=0, atol=1e-12)
     order = rng.permutation(len(user))
