@@ -129,7 +129,9 @@ def test_the_penalty_of_the_factors_was_chosen_on_this_spread(movielens_100k):
     for seed in (0, 1):
         parts = split(movielens_100k, "random", seed)
         scores = anchors(encode(movielens_100k, ("user_id",), parts))
-        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(matrix_factorisation.SPREAD, abs=0.002)
+        assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(
+            matrix_factorisation.SPREAD, abs=0.002
+        )
 
 
 def test_a_single_feature_that_is_user_and_item_has_a_bias_model(tmp_path):
