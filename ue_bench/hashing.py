@@ -1,7 +1,8 @@
-"""Every integer here that looks random: xxh32 of a value's bytes, and the seeds that follow from names.
+"""Every integer that looks random: xxh32 of a value's bytes, and seeds that follow from names.
 
-A row is chosen by ``xxh32(value bytes, seed) % size`` wherever one is chosen. Bulk goes through polars-hash, a handful of values
-through xxhash: both give the same numbers, and each is the faster one in its place. Python's ``hash`` differs between processes.
+A row is chosen by ``xxh32(value bytes, seed) % size`` everywhere. Many values are hashed by
+polars-hash and a handful by xxhash: both give the same numbers, and each is the faster one in its
+place. Python's ``hash`` is not used, because it differs between processes.
 """
 
 from collections.abc import Sequence
@@ -14,44 +15,51 @@ import polars_hash  # noqa: F401  (registers the `nchash` namespace of expressio
 import torch
 import xxhash
 
-FEW = 128  # up to here a Python loop over xxhash costs less than polars' fixed overhead
+FEW = 128  # values, up to which a Python loop over xxhash costs less than polars' fixed overhead
 ALLOWED = "categories must be str, bytes or int"
 
 
 def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> int:
-    """Seed of one lookup, below 2**32: it follows from the feature's *name*, so that reordering features changes nothing.
+    """Return the seed of one lookup, below 2**32.
 
-    number: of the hash, where a method takes several in one lookup.
+    It follows from the feature's *name*, so that the order of the features changes nothing.
+    number: of the hash, if a method takes several in one lookup.
     """
-    name = f"{feature}\x1f{lookup}" if number == 0 else f"{feature}\x1f{lookup}\x1f{number}"
+    name = f"{feature}\x1f{lookup}"
+    if number != 0:
+        name = f"{name}\x1f{number}"
     return xxhash.xxh32_intdigest(name.encode(), hash_seed)
 
 
 def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
-    """Rows ``xxh32(value, seed) % size``: int64 [n values, n seeds].
+    """Return the rows ``xxh32(value, seed) % size``: int64 [n values, n seeds].
 
-    values: one-dimensional list, tuple, numpy array, polars or pandas Series of str, bytes or int (an int hashes as its decimal
-    text). seeds: integers in [0, 2**32). Raises TypeError for None, NaN, floats, booleans and anything else that is no category.
+    values: one-dimensional list, tuple, numpy array, polars or pandas Series of str, bytes or int
+    (an int hashes as its decimal text). seeds: integers in [0, 2**32).
+    Raises TypeError for None, NaN, floats, booleans and anything else that is no category, and
+    ValueError for a seed outside its range.
     """
     for seed in seeds:
         if not 0 <= seed < 2**32:
             raise ValueError(f"hash seed {seed} was given; xxh32 takes 0 to 2**32 - 1")
     if isinstance(values, (list, tuple)) and len(values) <= FEW:
         texts = [to_bytes(value) for value in values]
-        few = [[xxhash.xxh32_intdigest(text, seed) % size for seed in seeds] for text in texts]
-        return torch.tensor(few, dtype=torch.int64).reshape(len(texts), len(seeds))
+        rows = [[xxhash.xxh32_intdigest(text, seed) % size for seed in seeds] for text in texts]
+        return torch.tensor(rows, dtype=torch.int64).reshape(len(texts), len(seeds))
     column = to_column(values).alias("v").to_frame()
-    rows = np.empty((column.height, len(seeds)), np.int64)
-    for lookup, seed in enumerate(
-        seeds
-    ):  # one query a seed: a query of several starts polars' thread pool, which costs more
+    matrix = np.empty((column.height, len(seeds)), np.int64)
+    # one query a seed: a query of several starts polars' thread pool, which costs more
+    for lookup, seed in enumerate(seeds):
         digests = column.select(_xxh32(seed)).to_series().to_numpy()
-        _remainder(digests, size, rows[:, lookup])
-    return torch.from_numpy(rows)
+        _remainder(digests, size, matrix[:, lookup])
+    return torch.from_numpy(matrix)
 
 
 def _remainder(digests: np.ndarray, size: int, rows: np.ndarray) -> None:
-    """`digests` (uint32) modulo `size`, into int64 `rows`: by a division, which numpy vectorises as it does no remainder."""
+    """Write `digests` (uint32) modulo `size` to `rows` (int64).
+
+    It divides, because numpy vectorises a division and not a remainder.
+    """
     if size >= 2**32:  # larger than any digest
         rows[:] = digests
         return
@@ -66,7 +74,7 @@ def _xxh32(seed: int) -> pl.Expr:
 
 
 def to_bytes(value: Any) -> bytes:
-    """The bytes of one category. Raises TypeError for what is none."""
+    """Return the bytes of one category. Raises TypeError for anything that is no category."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, bytes):
@@ -74,12 +82,16 @@ def to_bytes(value: Any) -> bytes:
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return str(int(value)).encode()
     raise TypeError(
-        f"{value!r} is a {type(value).__name__}; {ALLOWED} (give missing values a category of their own, such as '')"
+        f"{value!r} is a {type(value).__name__}; {ALLOWED} (give missing values a category of "
+        "their own, such as '')"
     )
 
 
 def to_column(values: Any) -> pl.Series:
-    """A polars Series (String or Binary, without nulls) of the categories. Raises TypeError for what is none."""
+    """Return categories as a polars Series (String or Binary, without nulls).
+
+    Raises TypeError for values that are no categories.
+    """
     if isinstance(values, pl.Series):
         return _from_polars(values)
     if isinstance(values, torch.Tensor):
@@ -94,7 +106,8 @@ def to_column(values: Any) -> pl.Series:
         values = values.tolist()
     if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
         raise TypeError(
-            f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or Series of them"
+            f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or "
+            "Series of them"
         )
     return _from_sequence(values)
 
@@ -114,13 +127,16 @@ def _from_polars(values: pl.Series) -> pl.Series:
 def _from_sequence(values: Sequence[Any]) -> pl.Series:
     first = type(values[0]) if values else None
     if first in (str, bytes):
+        dtype = pl.String if first is str else pl.Binary
         try:
-            return _from_polars(pl.Series(values, dtype=pl.String if first is str else pl.Binary))
-        except (
-            TypeError,
-            ValueError,
-        ):  # polars refuses a mixture; ours is legal or told value by value
-            return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)
+            return _from_polars(pl.Series(values, dtype=dtype))
+        except (TypeError, ValueError):
+            # polars refuses a mixture; to_bytes accepts it or names the value that is wrong
+            return _from_each(values)
     if set(map(type, values)) == {int} and min(values) >= -(2**63) and max(values) < 2**63:
         return pl.Series(values, dtype=pl.Int64).cast(pl.String)
+    return _from_each(values)
+
+
+def _from_each(values: Sequence[Any]) -> pl.Series:
     return pl.Series([to_bytes(value) for value in values], dtype=pl.Binary)

@@ -25,7 +25,7 @@ from torch import Tensor
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
-from ue_bench.strategies.base import LEAST_USED
+from ue_bench.strategies.budget import LEAST_USED
 
 FEATURES = (  # values, how many are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
@@ -58,13 +58,13 @@ class StrategyContract:
         name = self.strategy if isinstance(self.strategy, str) else self.strategy.__name__
         known = STRATEGIES[name].regions[0] if isinstance(self.strategy, str) else "multiplexed"
         spec = Spec(
-            name,
-            FEATURES,
-            (2, 1, 1),
-            8,
-            self.budget,
-            self.regions or known,
-            "proportional",
+            name=name,
+            features=FEATURES,
+            lookups=(2, 1, 1),
+            dim=8,
+            budget=self.budget,
+            regions=self.regions or known,
+            region_rule="proportional",
             options=self.options,
         )
         return replace(spec, **changes)

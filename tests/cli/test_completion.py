@@ -29,7 +29,7 @@ def completed(*words: str) -> set[str]:
 
 
 def test_the_names_are_those_that_the_program_goes_by():
-    assert set(choices.strategies()) == set(all_strategies())
+    assert set(choices.LISTS["strategy"]()) == set(all_strategies())
     assert set(choices.datasets()) == set(DATASETS)
     assert set(choices.cases()) == set(CASES)
 

@@ -195,7 +195,14 @@ def test_vectors_are_those_of_a_loop_by_every_road(name, exact, given):
     features, codes = given
     with torch.no_grad():
         built = build(
-            Spec(name, features, (2, 1, 1), 8, 1_900 if name == "int8" else 4_000), exact
+            Spec(
+                name=name,
+                features=features,
+                lookups=(2, 1, 1),
+                dim=8,
+                budget=1_900 if name == "int8" else 4_000,
+            ),
+            exact,
         ).eval()
         built.end_training()
         wanted = by_a_loop(built, features, codes)
@@ -217,7 +224,7 @@ FLAGS = (
 
 
 def test_raw_values_that_come_twice_or_not_at_all():
-    built = build(Spec("unified", FLAGS, (2, 1, 1), 8, 4_000))
+    built = build(Spec(name="unified", features=FLAGS, lookups=(2, 1, 1), dim=8, budget=4_000))
     ids = [["u1"] * 3, ["i1é"] * 3]
     given = built.from_values([*ids, [["yes", "no", "yes"], [], ("no", "yes")]])
     assert torch.equal(given, built.from_values([*ids, [["yes", "no"], [""], ["no", "yes"]]]))
@@ -226,9 +233,15 @@ def test_raw_values_that_come_twice_or_not_at_all():
 
 
 def test_whoever_serves_raw_values_needs_no_bag_of_a_data_set():
-    built = build(Spec("unified", FLAGS, (2, 1, 1), 8, 4_000))
+    built = build(Spec(name="unified", features=FLAGS, lookups=(2, 1, 1), dim=8, budget=4_000))
     served = build(
-        Spec("unified", (*FLAGS[:2], replace(FLAGS[2], bags=Bags.of([]))), (2, 1, 1), 8, 4_000)
+        Spec(
+            name="unified",
+            features=(*FLAGS[:2], replace(FLAGS[2], bags=Bags.of([]))),
+            lookups=(2, 1, 1),
+            dim=8,
+            budget=4_000,
+        )
     )
     served.load_state_dict(built.state_dict())
     given = [["u1", "u2"], ["i1é", "new"], [["yes", "no"], ["no", "new"]]]
@@ -237,22 +250,22 @@ def test_whoever_serves_raw_values_needs_no_bag_of_a_data_set():
 
 
 def test_bags_are_no_state_and_nothing_that_is_served():
-    plain = build(Spec("collisionless", FEATURES, (2, 1, 1), 8))
-    built = build(Spec("collisionless", FLAGS, (2, 1, 1), 8))
+    plain = build(Spec(name="collisionless", features=FEATURES, lookups=(2, 1, 1), dim=8))
+    built = build(Spec(name="collisionless", features=FLAGS, lookups=(2, 1, 1), dim=8))
     assert built.state_dict().keys() == plain.state_dict().keys()
     assert built.footprint() == plain.footprint()
     assert built.spec.exact_table_bytes == plain.spec.exact_table_bytes
     codes = torch.tensor([[3, 4, 4], [5, 5, 1]])
     out = built(codes)
     assert torch.equal(copy.deepcopy(built)(codes), out)
-    other = build(Spec("collisionless", FLAGS, (2, 1, 1), 8))
+    other = build(Spec(name="collisionless", features=FLAGS, lookups=(2, 1, 1), dim=8))
     other(codes)
     other.load_state_dict(built.state_dict())
     assert torch.equal(other(codes), out)
 
 
 def test_an_index_map_that_changes_between_epochs_holds_for_bags():
-    built = build(Spec("cce", FLAGS, (2, 1, 1), 8, 4_000))
+    built = build(Spec(name="cce", features=FLAGS, lookups=(2, 1, 1), dim=8, budget=4_000))
     codes = torch.tensor([[3, 4, 4], [5, 5, 3]])
     built(codes)
     assert built.end_epoch(0)
@@ -263,7 +276,7 @@ def test_an_index_map_that_changes_between_epochs_holds_for_bags():
 
 def test_no_row_of_the_table_is_touched_but_the_bags_own():
     """An optimizer that moves the rows of the batch alone must not be told of rows that only fill up."""
-    built = build(Spec("collisionless", FLAGS, (1, 1, 1), 8, sparse=True))
+    built = build(Spec(name="collisionless", features=FLAGS, lookups=(1, 1, 1), dim=8, sparse=True))
     model = RatingModel(built, "mlp", 4, 0.0, 3.0)
     told = []
     optimizers = Optimizers(model, Recipe("sparse_adam", 0.1, 0.0, 2, 1, None, 1, 0))

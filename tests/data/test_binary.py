@@ -196,7 +196,16 @@ TRAIN, VALIDATION = rows(4000, 1), rows(1000, 2)
 
 def model(sparse=False, head="mlp", dropout=0.1):
     torch.manual_seed(0)
-    strategy = build(Spec("collisionless", FEATURES, (1, 1), 8, regions="exact", sparse=sparse))
+    strategy = build(
+        Spec(
+            name="collisionless",
+            features=FEATURES,
+            lookups=(1, 1),
+            dim=8,
+            regions="exact",
+            sparse=sparse,
+        )
+    )
     return RatingModel(strategy, head, 16, dropout, float(TRAIN.ratings.mean()), LOGISTIC)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -114,14 +115,14 @@ def strategy(name, case, **changes):
     features = tuple(Feature(f["name"], range(f["cardinality"]), 0) for f in case["features"])
     regions = changes.pop("regions", STRATEGIES[name].regions[0])
     spec = Spec(
-        name,
-        features,
-        tuple(f["lookups"] for f in case["features"]),
-        case["dim"],
-        case["budget"],
-        regions,
-        case["region_rule"],
-        case["hash_seed"],
+        name=name,
+        features=features,
+        lookups=tuple(f["lookups"] for f in case["features"]),
+        dim=case["dim"],
+        budget=case["budget"],
+        regions=regions,
+        region_rule=case["region_rule"],
+        hash_seed=case["hash_seed"],
         **changes,
     )
     return build(spec)
@@ -234,13 +235,13 @@ def test_unseen_values_of_methods_that_hold_a_vocabulary():
     features = tuple(
         Feature(name, [f"{i}" for i in range(9)], 9, list(range(9, 0, -1))) for name in ("a", "b")
     )
-    common = ((2, 1), 8, 2_000, "multiplexed", None, 5)
-    memcom = build(Spec("memcom", features, *common))
+    spec = Spec(name="memcom", features=features, lookups=(2, 1), dim=8, budget=2_000, hash_seed=5)
+    memcom = build(spec)
     size = memcom.pool.weight.shape[0]
     assert memcom.locate(0, WORDS)[:, ::2].tolist() == [
         SAYS.slots(w, "a", 2, 5, (0, size)) for w in WORDS
     ]
-    double = build(Spec("frequency_double_hash", features, *common))
+    double = build(replace(spec, name="frequency_double_hash"))
     region = (double.rest[0].start, double.rest[0].size)
     assert region[0] > 0
     words = [word for word in WORDS if word not in features[0].values]
@@ -248,7 +249,7 @@ def test_unseen_values_of_methods_that_hold_a_vocabulary():
     assert double.locate(0, words).tolist() == [
         [region[0] + SAYS.row(word, s, region[1]) for s in seeds] for word in words
     ]
-    cce = build(Spec("cce", features, *common, options={"columns": 2}))
+    cce = build(replace(spec, name="cce", options={"columns": 2}))
     for now in (0, 1):
         clusters, hashed = cce.split[0]
         seeds = SAYS.seeds("a", 2, 5, 4)

@@ -9,15 +9,14 @@ import movielens_files as official
 import pytest
 from click.testing import CliRunner
 
-from ue_bench import strategies
+from ue_bench import plugins, strategies
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
-from ue_bench.strategies import elsewhere as plugins
+from ue_bench.strategies.registry import GROUP
 
 GOOD = """
 from ue_bench.hashing import hash_rows
-from ue_bench.strategies import BOTH, EmbeddingStrategy, Entry
-from ue_bench.strategies.base import Pool
+from ue_bench.strategies import BOTH, EmbeddingStrategy, Entry, Pool
 from ue_bench.strategies.regions import regions
 
 class Mine(EmbeddingStrategy):
@@ -147,10 +146,8 @@ def test_a_file_without_strategies_is_one_line(tmp_path, text, said):
 
 def test_an_installed_package_offers_a_strategy(plugin, monkeypatch):
     entry = strategies.load_plugin(plugin)["mine"]
-    point = EntryPoint("theirs", "package.module:ENTRY", plugins.GROUP)
-    monkeypatch.setattr(
-        plugins, "entry_points", lambda group: [point] if group == plugins.GROUP else []
-    )
+    point = EntryPoint("theirs", "package.module:ENTRY", GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == GROUP else [])
     monkeypatch.setattr(EntryPoint, "load", lambda self: entry)
     assert strategies.entry_of("theirs") is entry
     assert "theirs" in strategies.all_strategies()
@@ -159,4 +156,4 @@ def test_an_installed_package_offers_a_strategy(plugin, monkeypatch):
 
 
 def test_the_group_is_the_one_that_is_documented():
-    assert f"`{plugins.GROUP}`" in (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"`{GROUP}`" in (Path(__file__).parents[2] / "README.md").read_text()

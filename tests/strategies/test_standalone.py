@@ -51,7 +51,16 @@ def test_every_strategy_in_every_form(name, regions):
         )
     torch.manual_seed(3)
     budget = made_here.spec.budget
-    spec = Spec(name, tuple(features), (2, 1, 1), 8, budget, regions, "sqrt", 9)
+    spec = Spec(
+        name=name,
+        features=tuple(features),
+        lookups=(2, 1, 1),
+        dim=8,
+        budget=budget,
+        regions=regions,
+        region_rule="sqrt",
+        hash_seed=9,
+    )
     with torch.no_grad():
         assert torch.equal(
             made_here.from_values(BATCH), build(spec).from_values(list(BATCH.values()))

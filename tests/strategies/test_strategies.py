@@ -160,7 +160,7 @@ def test_a_budget_that_does_not_work_names_one_that_does(name, budget, told, wor
 
 def test_unknown_names_and_regions_are_told():
     with pytest.raises(BenchError, match="did you mean 'unified'"):
-        build(Spec("unifed", FEATURES, (1, 1, 1), 16, 6400))
+        build(Spec(name="unifed", features=FEATURES, lookups=(1, 1, 1), dim=16, budget=6400))
     with pytest.raises(BenchError, match="it has multiplexed"):
         regions_of("unified", "separate")
     with pytest.raises(BenchError, match="needs a budget"):

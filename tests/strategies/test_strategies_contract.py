@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from ue_bench.errors import BudgetError
-from ue_bench.strategies import STRATEGIES
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Pool, Spec
 from ue_bench.testing import StrategyContract, check
 
 for _name, _entry in STRATEGIES.items():

@@ -7,7 +7,7 @@ import torch
 
 from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Spec, build
-from ue_bench.strategies.base import Pool
+from ue_bench.strategies.pool import Pool
 from ue_bench.training.collisions import NOT_ROWS, index_map
 
 SIZES = {"a": 300, "b": 120, "c": 7}

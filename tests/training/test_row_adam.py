@@ -8,7 +8,8 @@ import torch
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES
-from ue_bench.strategies.base import Pool, Spec
+from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.spec import Spec
 from ue_bench.testing import StrategyContract
 from ue_bench.training.assembly import DENSE_UP_TO, sparse_path
 from ue_bench.training.row_adam import RowAdam

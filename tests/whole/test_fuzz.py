@@ -330,7 +330,15 @@ def built():
     for name in LAYERS[:-1]:
         regions, sized = STRATEGIES[name].regions[0], STRATEGIES[name].has_budget
         layers[name] = build(
-            Spec(name, FEATURES, (1, 2), 4, 4096 if sized else None, regions, "proportional")
+            Spec(
+                name=name,
+                features=FEATURES,
+                lookups=(1, 2),
+                dim=4,
+                budget=4096 if sized else None,
+                regions=regions,
+                region_rule="proportional",
+            )
         )
     return layers | {"layer": UnifiedEmbedding(10, 2)}
 

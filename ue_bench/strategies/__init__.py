@@ -1,4 +1,8 @@
-"""Strategies: index maps from raw values to slots of a pool of learned numbers, and the one list of them."""
+"""Strategies: index maps from raw values to slots of a pool of learned numbers, and their list.
+
+A name is loaded when it is first used. The list (`STRATEGIES` and the functions about it) loads
+neither torch nor polars.
+"""
 
 import lazy_loader
 

@@ -1,14 +1,18 @@
-from .base import EmbeddingStrategy, Footprint, Spec, check_budget
+from .base import EmbeddingStrategy, Footprint
+from .budget import check_budget
+from .building import build
 from .entry import BOTH, Entry
+from .pool import Pool, gather
 from .registry import (
     STRATEGIES,
     all_strategies,
-    build,
     entry_of,
     load_plugin,
     method_of,
     regions_of,
+    strategy_names,
 )
+from .spec import Spec
 
 __all__ = [
     "BOTH",
@@ -16,12 +20,15 @@ __all__ = [
     "EmbeddingStrategy",
     "Entry",
     "Footprint",
+    "Pool",
     "Spec",
     "all_strategies",
     "build",
     "check_budget",
     "entry_of",
+    "gather",
     "load_plugin",
     "method_of",
     "regions_of",
+    "strategy_names",
 ]

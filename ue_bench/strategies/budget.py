@@ -1,16 +1,84 @@
-"""How much of each part a budget pays for: whole numbers, raised one at a time until nothing more fits."""
+"""What a budget in bytes pays for, and the errors for a budget that does not work."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ue_bench.errors import BudgetError
-from ue_bench.strategies.base import LEAST_USED, Spec
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.spec import Spec
 
-Cost = Callable[[Sequence[int]], int]  # bytes of everything, given one count a part
+# A strategy that leaves more than a tenth of its budget unused is not compared at that budget.
+LEAST_USED = 0.9
+
+Form = TypeVar("Form")
+Cost = Callable[[Sequence[int]], int]  # bytes of everything, given one count for each part
 
 
 def well_used(used: int, budget: int) -> bool:
-    """Whether bytes are within the budget and use enough of it."""
+    """Whether bytes keep within a budget and use enough of it."""
     return LEAST_USED * budget <= used <= budget
+
+
+def too_large(spec: Spec, used: int, works: int) -> BudgetError:
+    """The error for a budget of which too little can be used.
+
+    used: bytes that can be used. works: the nearest budget that works.
+    """
+    why = f"is given and only {used:,} of them can be used (at least 90 % must be)"
+    return BudgetError(spec.name, spec.require_budget(), why, works)
+
+
+def check_budget(strategy: EmbeddingStrategy) -> None:
+    """Raise BudgetError unless the table and auxiliary bytes are 90 % to 100 % of the budget.
+
+    Without a budget any size is accepted.
+    """
+    spec = strategy.spec
+    if spec.budget is None:
+        return
+    footprint = strategy.footprint()
+    used = footprint.table + footprint.auxiliary
+    if used > spec.budget:
+        raise BudgetError(spec.name, spec.budget, "is too small", used)
+    if not well_used(used, spec.budget):
+        one_row_more = used + spec.row_bytes
+        works = one_row_more if one_row_more > spec.budget else used
+        raise too_large(spec, used, works)
+
+
+def rows_that_fit(
+    spec: Spec,
+    numbers: int,
+    needed: int,
+    usable: int | None = None,
+    beside: int = 0,
+    thing: str = "row",
+) -> int:
+    """Return how many rows of `numbers` float32 numbers the budget pays for.
+
+    needed: the fewest rows that work. usable: the most rows that can be used. beside: bytes of
+    the budget that something else takes. thing: what a row is called in the error.
+    Raises BudgetError, with the nearest budget that works, if the budget pays for fewer rows than
+    are needed or if too much of it would be unused.
+    """
+    budget = spec.require_budget()
+    row_bytes = 4 * numbers
+    rows = max(budget - beside, 0) // row_bytes
+    if rows < needed:
+        rows_needed = f"{counted(needed, thing)} of {counted(numbers, 'number')} needed"
+        why = f"pays for {rows} of the {rows_needed}"
+        if needed == spec.n_regions > 1:
+            why += " (one a feature)"
+        if beside:
+            why += f", beside {beside:,} bytes of other numbers"
+        raise BudgetError(spec.name, budget, why, beside + needed * row_bytes)
+    if usable is not None:
+        rows = min(rows, usable)
+    used = beside + rows * row_bytes
+    if not well_used(used, budget):
+        works = used if rows == usable else used + row_bytes
+        raise too_large(spec, used, works)
+    return rows
 
 
 def fill(
@@ -21,18 +89,22 @@ def fill(
     cost: Cost,
     least: int = 1,
 ) -> list[int] | None:
-    """Counts, one a part, that stand to each other as `shares` as far as whole numbers can, and that the budget pays for.
+    """Return counts, one for each part, that the budget pays for, as proportional to `shares` as
+    whole numbers can be.
 
-    Every part starts at `least` (or its limit, where that is lower). Next is always the part with the smallest (count + 1) /
-    share among those that are below their limit and still fit (d'Hondt's rule), the larger one of equals: so equal shares give
-    counts that differ by one until only small parts fit, which then take what is left over. None: not even the start fits.
+    Every part starts at `least` (or at its limit, if that is lower). The next unit always goes to
+    the part with the smallest (count + 1) / share (d'Hondt's rule) among the parts that are below
+    their limit and still fit, and to the larger one of equals. So equal shares give counts that
+    differ by one until only small parts fit, which then take the rest.
+    Returns None if the budget does not pay for the start.
     """
     counts = [min(least, limit) for limit in limits]
     if cost(counts) > budget:
         return None
     while True:
-        below = [part for part, limit in enumerate(limits) if counts[part] < limit]
-        for part in sorted(below, key=lambda i: ((counts[i] + 1) / shares[i], -sizes[i])):
+        growing = [part for part, limit in enumerate(limits) if counts[part] < limit]
+        growing.sort(key=lambda part: ((counts[part] + 1) / shares[part], -sizes[part]))
+        for part in growing:
             counts[part] += 1
             if cost(counts) <= budget:
                 break
@@ -41,20 +113,42 @@ def fill(
             return counts
 
 
-def refusal(spec: Spec, least: int, most: int, used_at: Callable[[int], int]) -> BudgetError:
-    """The error for the budget of `spec`: it names one that works, looked for in steps of 1 %.
+def largest_form(
+    spec: Spec,
+    form_at: Callable[[int], Form | None],
+    used_by: Callable[[Form], int],
+    smallest: int,
+    largest: int,
+) -> Form:
+    """Return the form of a table that the budget of `spec` pays for.
 
-    least, most: bytes of the smallest and the largest form there is. used_at: bytes used of a budget of at least `least`.
+    form_at: the largest form within a number of bytes, None if there is none. used_by: bytes of a
+    form. smallest, largest: bytes of the smallest and of the largest form.
+    Raises BudgetError if the form leaves too much unused. The error names a budget that works,
+    which is searched for in steps of 1 %.
     """
+
+    def used_at(limit: int) -> int:
+        form = form_at(limit)
+        return 0 if form is None else used_by(form)
+
     budget = spec.require_budget()
-    if budget > most:
-        why = f"is given and only {most:,} of them can be used (at least 90 % must be)"
-        return BudgetError(spec.name, budget, why, most)
-    works = max(least, budget + 1)
-    while not well_used(used := used_at(works), works) and works < most:
+    form = form_at(budget)
+    if form is not None and well_used(used_by(form), budget):
+        return form
+    if budget > largest:
+        raise too_large(spec, largest, works=largest)
+    works = max(smallest, budget + 1)
+    used = used_at(works)
+    while not well_used(used, works) and works < largest:
         works += max(1, works // 100)
+        used = used_at(works)
     if used > budget and well_used(used_at(used), used):
         works = used
-    return BudgetError(
-        spec.name, budget, "is too small" if budget < least else "fits no form of its table", works
-    )
+    why = "is too small" if budget < smallest else "fits no form of its table"
+    raise BudgetError(spec.name, budget, why, works)
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: "1 row", "2 rows"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -1,4 +1,4 @@
-"""The page about strategies, made from the list and from the docstring at the head of each method's file."""
+"""The page about strategies, made from their list and from the docstrings of the methods' files."""
 
 import inspect
 import sys
@@ -8,31 +8,24 @@ from ue_bench.strategies.entry import Entry
 from ue_bench.strategies.registry import STRATEGIES
 
 COMMAND = "ue-bench list strategies --markdown > docs/strategies.md"
+HEAD = f"""# Strategies
+
+Made by `{COMMAND}` from the list of strategies and the head of each method's file.
+
+| name | what it is | forms | needs a vocabulary | knobs | source |
+|---|---|---|---|---|---|"""
 
 
 def markdown() -> str:
-    """The whole page: a table of all strategies, then each method's formula and how its bytes are counted."""
-    lines = [
-        "# Strategies",
-        "",
-        f"Made by `{COMMAND}` from the list of strategies and the head of each method's file.",
-        "",
-    ]
-    lines += [
-        "| name | what it is | forms | needs a vocabulary | knobs | source |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [_row(name, entry) for name, entry in STRATEGIES.items()]
-    by_file: dict[str, list[str]] = {}
+    """The whole page: a table of all strategies, then each method's formula and bytes."""
+    lines = [HEAD]
+    names_by_module: dict[str, list[str]] = {}
     for name, entry in STRATEGIES.items():
-        by_file.setdefault(entry.method.__module__, []).append(name)
-    for module, names in by_file.items():
-        lines += [
-            "",
-            f"## {', '.join(f'`{name}`' for name in names)}",
-            "",
-            *section(sys.modules[module].__doc__ or ""),
-        ]
+        lines.append(_row(name, entry))
+        names_by_module.setdefault(entry.method.__module__, []).append(f"`{name}`")
+    for module, names in names_by_module.items():
+        docstring = sys.modules[module].__doc__ or ""
+        lines += ["", f"## {', '.join(names)}", "", *section(docstring)]
     return "\n".join(lines) + "\n"
 
 
@@ -48,15 +41,16 @@ def section(docstring: str) -> list[str]:
 
 
 def _row(name: str, entry: Entry) -> str:
-    knobs = {
-        knob: default for knob, default in entry.method.knobs.items() if knob not in entry.fixed
-    }
+    knobs = []
+    for knob, default in entry.method.knobs.items():
+        if knob not in entry.fixed:
+            knobs.append(f"{knob} = {default}")
     cells = (
         f"`{name}`",
         entry.summary,
         ", ".join(entry.regions),
         "yes" if entry.needs_vocabulary else "no",
-        ", ".join(f"{knob} = {default}" for knob, default in knobs.items()),
+        ", ".join(knobs),
         entry.source,
     )
     return f"| {' | '.join(cells)} |"

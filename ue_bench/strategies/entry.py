@@ -1,22 +1,33 @@
-"""A line of the list of strategies: a method, the regions it may use, and what a reader wants to know."""
+"""An entry of the list of strategies: a method, the regions that it may use, and what a reader
+wants to know."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
-from ue_bench.strategies.base import EmbeddingStrategy
+if TYPE_CHECKING:
+    from ue_bench.strategies.base import EmbeddingStrategy
 
 BOTH = ("multiplexed", "separate")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A strategy: its method, the regions it may use (the first is the default), one line and a source.
+    """One strategy: a method, the regions that it may use, one line about it and its source.
 
-    fixed: knobs that make it this strategy, which cannot be given. search: values of its own knob for a fair search.
+    implementation: the method's class, or its import path ``"package.module:Class"``. A path is
+    imported when `method` is first used, so that a list of entries needs no torch.
+    regions: the first one is the default.
+    needs_vocabulary: whether it needs the training values of the features.
+    has_budget: whether a budget decides the size of its table.
+    fixed: knobs that make the method this strategy, and that cannot be given.
+    search: values of its own knobs that a fair search tries.
+    plain_rows: whether a lookup is one row of D float32 numbers of one table, as it is in the
+    table, so that the bytes of the table are 4 D for each row.
     """
 
-    method: type[EmbeddingStrategy]
+    implementation: "type[EmbeddingStrategy] | str"
     regions: tuple[str, ...]
     summary: str
     source: str
@@ -24,3 +35,26 @@ class Entry:
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    plain_rows: bool = False
+
+    @property
+    def method(self) -> "type[EmbeddingStrategy]":
+        """The method's class. Loads torch."""
+        if isinstance(self.implementation, str):
+            method: type[EmbeddingStrategy] = resolve_name(self.implementation)
+            return method
+        return self.implementation
+
+    @property
+    def module(self) -> str:
+        """The name of the module that the method's class is in."""
+        if isinstance(self.implementation, str):
+            return self.implementation.partition(":")[0]
+        return self.implementation.__module__
+
+    @property
+    def class_name(self) -> str:
+        """The name of the method's class."""
+        if isinstance(self.implementation, str):
+            return self.implementation.partition(":")[2]
+        return self.implementation.__name__

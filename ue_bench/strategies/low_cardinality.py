@@ -1,6 +1,8 @@
-"""One policy for features of few values: in every strategy of a comparison they get exact rows, and the method gets the rest.
+"""Exact rows for features of few values, in every strategy of a comparison; the method gets the
+other features.
 
-The exact rows and their dictionaries are paid for like everything else: the method works with what the budget leaves over.
+The exact rows and their dictionaries are paid for like everything else: the method works with what
+the budget leaves over.
 """
 
 from dataclasses import replace
@@ -11,41 +13,57 @@ from torch import Tensor
 
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Feature
-from ue_bench.strategies.base import EmbeddingStrategy, Spec, check_budget
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.budget import check_budget
 from ue_bench.strategies.methods.collisionless import Collisionless
+from ue_bench.strategies.spec import Spec
 
 
 class ExactLowCardinality(EmbeddingStrategy):
-    """`method` for the features with more than `at_most` values, `Collisionless` for the others."""
+    """`method` for features of more than `at_most` values, `Collisionless` for the others.
+
+    Raises BenchError if no feature is left for the method, and BudgetError.
+    """
 
     def __init__(self, spec: Spec, method: type[EmbeddingStrategy], at_most: int) -> None:
         super().__init__(replace(spec, options={}))  # the knobs are the method's
-        few = [f.cardinality <= at_most for f in spec.features]
-        if all(few):
+        few = []  # indices of features
+        many = []
+        for index, feature in enumerate(spec.features):
+            if feature.cardinality <= at_most:
+                few.append(index)
+            else:
+                many.append(index)
+        if not many:
             raise BenchError(
-                f"{spec.name}: every feature has at most {at_most} values, so that exact rows leave nothing to the method; "
-                "lower --low-cardinality-max"
+                f"{spec.name}: every feature has at most {at_most} values, so that exact rows "
+                "leave nothing to the method; lower --low-cardinality-max"
             )
         self.exact = Collisionless(_part(self.spec, few, budget=None))
-        paid = self.exact.footprint().table
-        rest = [not is_few for is_few in few]
-        try:
-            left = None if spec.budget is None else max(spec.budget - paid, 0)
-            self.method = method(_part(spec, rest, budget=left))
-            check_budget(self.method)
-        except BudgetError as error:
-            why = f"{error.why}, beside {paid:,} bytes for exact rows of low-cardinality features"
-            raise BudgetError(spec.name, spec.budget or 0, why, error.works + paid) from error
+        self.method = self._build_rest(method, _part(spec, many, spec.budget))
         self.vocabularies = [*self.exact.vocabularies, *self.method.vocabularies]
-        positions = {True: 0, False: 0}
-        self.parts: list[
-            tuple[EmbeddingStrategy, int]
-        ] = []  # per feature: who holds it, and as which of its features
-        for is_few in few:
-            self.parts.append((self.exact if is_few else self.method, positions[is_few]))
-            positions[is_few] += 1
+        # for each feature, the strategy that holds it, and as which of its features
+        self.parts: list[tuple[EmbeddingStrategy, int]] = []
+        for index in range(len(spec.features)):
+            if index in few:
+                self.parts.append((self.exact, few.index(index)))
+            else:
+                self.parts.append((self.method, many.index(index)))
         self.widths = tuple(part.widths[index] for part, index in self.parts)
         self.counts = [part.locate(index, []).shape[1] for part, index in self.parts]
+
+    def _build_rest(self, method: type[EmbeddingStrategy], spec: Spec) -> EmbeddingStrategy:
+        """Build the method for its features, with what the exact rows leave of the budget."""
+        if spec.budget is None:
+            return method(spec)
+        paid = self.exact.footprint().table
+        try:
+            strategy = method(replace(spec, budget=max(spec.budget - paid, 0)))
+            check_budget(strategy)
+        except BudgetError as error:
+            why = f"{error.why}, beside {paid:,} bytes for exact rows of low-cardinality features"
+            raise BudgetError(spec.name, spec.budget, why, error.works + paid) from error
+        return strategy
 
     def locate(self, feature: int, values: Any) -> Tensor:
         part, index = self.parts[feature]
@@ -55,12 +73,12 @@ class ExactLowCardinality(EmbeddingStrategy):
         columns = slots.split(self.counts, dim=1)
         vectors = {}
         for part in (self.exact, self.method):
-            mine = [
-                column
-                for column, (owner, _) in zip(columns, self.parts, strict=True)
-                if owner is part
-            ]
-            vectors[part] = part.embed(torch.cat(mine, dim=1)).split(list(part.widths), dim=1)
+            own_columns = []
+            for column, (owner, _) in zip(columns, self.parts, strict=True):
+                if owner is part:
+                    own_columns.append(column)
+            embedded = part.embed(torch.cat(own_columns, dim=1))
+            vectors[part] = embedded.split(list(part.widths), dim=1)
         return torch.cat([vectors[part][index] for part, index in self.parts], dim=1)
 
     def hashed_rows(self, feature: int) -> range | None:
@@ -81,10 +99,8 @@ class ExactLowCardinality(EmbeddingStrategy):
         self.method.end_training()
 
 
-def _part(spec: Spec, mask: list[bool], budget: int | None) -> Spec:
-    own = (f for f, keep in zip(spec.features, mask, strict=True) if keep)
-    features = tuple(
-        replace(f, bags=None) for f in own
-    )  # the whole spreads bags, and a part gets single values
-    lookups = tuple(n for n, keep in zip(spec.lookups, mask, strict=True) if keep)
+def _part(spec: Spec, indices: list[int], budget: int | None) -> Spec:
+    """The spec of a few features. The whole spreads the bags: a part gets single values."""
+    features = tuple(replace(spec.features[index], bags=None) for index in indices)
+    lookups = tuple(spec.lookups[index] for index in indices)
     return replace(spec, features=features, lookups=lookups, budget=budget)

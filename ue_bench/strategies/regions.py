@@ -1,4 +1,5 @@
-"""Regions: which slice of the pool a feature may touch. Feature multiplexing is this choice and nothing else."""
+"""Regions: the slice of the pool that a feature may touch. Feature multiplexing is this choice and
+nothing else."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,9 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ue_bench.errors import BudgetError, unknown
+from ue_bench.errors import unknown
 from ue_bench.hashing import hash_rows
-from ue_bench.strategies.base import LEAST_USED, Spec
+from ue_bench.strategies.budget import rows_that_fit
+from ue_bench.strategies.spec import Spec
 
 RULES: dict[str, Callable[[int], float]] = {
     "proportional": float,
@@ -30,34 +32,44 @@ class Region:
         return self.start + self.size
 
     def rows(self, values: Any, seeds: Sequence[int]) -> Tensor:
-        """Slots of this region that values hash to, one for each seed: int64 [n values, n seeds]."""
+        """Return the slots that values hash to, one for each seed: int64 [n values, n seeds]."""
         return hash_rows(values, seeds, self.size) + self.start
 
 
+def rule_of(name: str | None) -> Callable[[int], float]:
+    """The rule that sizes regions by cardinality; None: proportional. Raises BenchError."""
+    if name is None:
+        name = "proportional"
+    if name not in RULES:
+        raise unknown("region rule", name, RULES)
+    return RULES[name]
+
+
 def multiplexed(slots: int, n_features: int) -> list[Region]:
-    """Every feature may touch the whole pool."""
+    """Regions of features that may all touch the whole pool."""
     return [Region(0, slots)] * n_features
 
 
 def separate(
     slots: int,
     cardinalities: Sequence[int],
-    rule: str,
+    rule: str | None,
     least: Sequence[int] | None = None,
     most: Sequence[int] | None = None,
 ) -> list[Region]:
-    """Disjoint slices that fill the pool, sized by `rule` of the cardinality.
+    """Disjoint regions that fill a pool, sized by `rule` of the cardinality.
 
-    Each gets its `least` (1 where none is given) and a share of what is left, but no more than its `most`: what one cannot use
-    the others share. Largest remainders get what rounding leaves over. Needs at least the sum of `least` slots, and fills the
-    pool unless it is larger than the sum of `most`.
+    Each feature gets its `least` slots (1 if none are given) and a share of the rest, but no more
+    than its `most`: the others share what one feature cannot use. What rounding leaves over goes
+    to the largest remainders. There must be at least the sum of `least` slots; all slots are used
+    unless there are more than the sum of `most`.
     """
-    if rule not in RULES:
-        raise unknown("region rule", rule, RULES)
-    weights = [RULES[rule](cardinality) for cardinality in cardinalities]
-    sizes = list(least) if least is not None else [1] * len(weights)
-    limits = list(most) if most is not None else [slots] * len(weights)
+    weigh = rule_of(rule)
+    weights = [weigh(cardinality) for cardinality in cardinalities]
+    sizes = [1] * len(weights) if least is None else list(least)
+    limits = [slots] * len(weights) if most is None else list(most)
     growing = list(range(len(weights)))
+    shares: dict[int, float] = {}
     while growing:
         spare = slots - sum(sizes)
         total = math.fsum(weights[i] for i in growing)  # the same in every version of Python
@@ -73,67 +85,43 @@ def separate(
     by_remainder = sorted(growing, key=lambda i: (math.floor(shares[i]) - shares[i], i))
     for i in by_remainder[: slots - sum(sizes)]:
         sizes[i] += 1
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return [Region(start, size) for start, size in zip(starts, sizes, strict=True)]
-
-
-def n_regions(spec: Spec) -> int:
-    """How many different regions there are: one a feature, or one for all."""
-    return len(spec.features) if spec.regions == "separate" else 1
-
-
-def affordable(
-    spec: Spec,
-    numbers: int,
-    needed: int,
-    most: int | None = None,
-    beside: int = 0,
-    thing: str = "row",
-) -> int:
-    """Slots of `numbers` float32 numbers that the budget pays for, beside `beside` bytes of something else.
-
-    most: that can be used. Raises BudgetError, with the nearest budget that works, where the slots are less than `needed` or
-    leave too much unused.
-    """
-    budget, slot_bytes = spec.require_budget(), 4 * numbers
-    slots = max(budget - beside, 0) // slot_bytes
-    if slots < needed:
-        rows = f"{needed} {thing}{'s' if needed > 1 else ''} of {numbers} number{'s' if numbers > 1 else ''} needed"
-        each = " (one a feature)" if needed == n_regions(spec) > 1 else ""
-        also = f", beside {beside:,} bytes of other numbers" if beside else ""
-        raise BudgetError(
-            spec.name,
-            budget,
-            f"pays for {slots} of the {rows}{each}{also}",
-            beside + needed * slot_bytes,
-        )
-    slots = slots if most is None else min(slots, most)
-    used = beside + slots * slot_bytes
-    if used < LEAST_USED * budget:
-        why = f"is given and only {used:,} of them can be used (at least 90 % must be)"
-        raise BudgetError(spec.name, budget, why, used if slots == most else used + slot_bytes)
-    return slots
+    regions = []
+    start = 0
+    for size in sizes:
+        regions.append(Region(start, size))
+        start += size
+    return regions
 
 
 def divide(
     spec: Spec, slots: int, least: Sequence[int] | None = None, most: Sequence[int] | None = None
 ) -> list[Region]:
-    """One region a feature, in a pool of `slots` slots. least, most: of each separate region, as in `separate`."""
-    if spec.regions == "separate":
-        return separate(
-            slots,
-            [f.cardinality for f in spec.features],
-            spec.region_rule or "proportional",
-            least,
-            most,
-        )
-    return multiplexed(slots, len(spec.features))
+    """The region of each feature in a pool of `slots` slots.
+
+    least, most: slots of each region, if regions are separate, as in `separate`.
+    """
+    if spec.regions != "separate":
+        return multiplexed(slots, len(spec.features))
+    cardinalities = [feature.cardinality for feature in spec.features]
+    return separate(slots, cardinalities, spec.region_rule, least, most)
+
+
+def region_sizes(
+    spec: Spec, slots: int, least: Sequence[int] | None = None, most: Sequence[int] | None = None
+) -> list[int]:
+    """The sizes of the different regions of a pool, one for each feature or one for all.
+
+    Arguments as in `divide`.
+    """
+    different = divide(spec, slots, least, most)[: spec.n_regions]
+    return [region.size for region in different]
 
 
 def regions(spec: Spec, slot_numbers: int, beside: int = 0) -> list[Region]:
-    """One region a feature, in a pool of as many slots of `slot_numbers` float32 numbers as the budget pays for.
+    """The region of each feature in the largest pool that the budget pays for.
 
-    beside: bytes of the budget that something else takes. The pool ends with the last region. Raises BudgetError, with the
-    smallest budget that works, where the pool is too small.
+    slot_numbers: float32 numbers in a slot. beside: bytes of the budget that something else takes.
+    The pool ends with the last region. Raises BudgetError, with the smallest budget that works, if
+    the pool is too small.
     """
-    return divide(spec, affordable(spec, slot_numbers, n_regions(spec), beside=beside))
+    return divide(spec, rows_that_fit(spec, slot_numbers, needed=spec.n_regions, beside=beside))

@@ -55,11 +55,7 @@ def _load(path: Path) -> Study:
             f"study {path}: records are kept under the name of the file; choose one of letters, digits, - and _ that is none of "
             f"{', '.join((*names(), *TAKEN))} and does not end in -quick"
         )
-    module = plugins.run(path, "study")
-    if module is None:
-        raise BenchError(
-            f"study {path} is no Python file; give the path of one that has STUDY = Study(...)"
-        )
+    module = plugins.run(path, "study", content="STUDY = Study(...)")
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study):
         raise BenchError(f"study {path} has no study; it needs STUDY = ue_bench.study.Study(...)")

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.pool import Pool
 
 NOT_ROWS = (
     "the slots of this method are not rows of one pool, so that equal slots of two features need "

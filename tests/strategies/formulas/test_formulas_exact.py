@@ -73,14 +73,14 @@ def specs(draw, name, regions):
         draw(st.sampled_from(("uniform", "normal"))),
     )
     spec = Spec(
-        name,
-        drawn,
-        lookups,
-        dim,
-        None,
-        regions,
-        rule,
-        draw(st.integers(0, 9)),
+        name=name,
+        features=drawn,
+        lookups=lookups,
+        dim=dim,
+        budget=None,
+        regions=regions,
+        region_rule=rule,
+        hash_seed=draw(st.integers(0, 9)),
         init=init,
         options=options,
     )
@@ -347,7 +347,14 @@ def test_fill_by_hand():
 @pytest.mark.parametrize(("name", "regions"), FORMS)
 @pytest.mark.parametrize("budget", [1, 100_000_000])
 def test_a_budget_that_cannot_work_names_one_that_does(name, regions, budget):
-    spec = Spec(name, features([(40, 30), (9, 9), (3, 2)]), (1, 2, 1), 8, budget, regions)
+    spec = Spec(
+        name=name,
+        features=features([(40, 30), (9, 9), (3, 2)]),
+        lookups=(1, 2, 1),
+        dim=8,
+        budget=budget,
+        regions=regions,
+    )
     if name == "cce" and budget > 1:  # its hashed rows may be as many as there is room for
         build(replace(spec, budget=100_000))
         return
@@ -374,12 +381,12 @@ def test_a_bad_knob_is_told(name, options, told):
     with pytest.raises(BenchError, match=told):
         build(
             Spec(
-                name,
-                features([(40, 30), (9, 9)]),
-                (1, 2),
-                8,
-                1_200,
-                STRATEGIES[name].regions[0],
+                name=name,
+                features=features([(40, 30), (9, 9)]),
+                lookups=(1, 2),
+                dim=8,
+                budget=1_200,
+                regions=STRATEGIES[name].regions[0],
                 options=options,
             )
         )
@@ -396,7 +403,15 @@ def test_a_train_starts_with_rows_of_the_scale_asked_for():
     for init, deviation in (("uniform", 0.05 / 3**0.5), ("normal", 0.05)):
         torch.manual_seed(0)
         built = build(
-            Spec("tt_rec", features([(4000, 4000)]), (1,), 16, 40_000, "multiplexed", init=init)
+            Spec(
+                name="tt_rec",
+                features=features([(4000, 4000)]),
+                lookups=(1,),
+                dim=16,
+                budget=40_000,
+                regions="multiplexed",
+                init=init,
+            )
         )
         assert float(built(torch.arange(4000).unsqueeze(1)).detach().std()) == pytest.approx(
             deviation, rel=0.15
@@ -408,12 +423,12 @@ def test_a_train_starts_with_rows_of_the_scale_asked_for():
 
 def cce_spec(budget, regions="multiplexed", **changes):
     spec = Spec(
-        "cce",
-        features([(60, 50), (30, 25)]),
-        (2, 1),
-        8,
-        budget,
-        regions,
+        name="cce",
+        features=features([(60, 50), (30, 25)]),
+        lookups=(2, 1),
+        dim=8,
+        budget=budget,
+        regions=regions,
         options={"columns": 2, "cluster_epochs": 2},
     )
     return replace(spec, **changes)
@@ -486,11 +501,17 @@ def test_low_cardinality_features_beside_it_follow_its_new_slots():
 
 def test_pointers_that_outgrow_a_byte_take_two_only_where_it_pays():
     wide = features([(1_000, 1_000)])
-    small = build(Spec("cce", wide, (1,), 16, 20_000, "multiplexed"))
+    small = build(
+        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=20_000, regions="multiplexed")
+    )
     assert (small.pointers.dtype, small.split[0]) == (torch.uint8, (124, 124))
-    middle = build(Spec("cce", wide, (1,), 16, 40_000, "multiplexed"))
+    middle = build(
+        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=40_000, regions="multiplexed")
+    )
     assert (middle.pointers.dtype, middle.split[0][0]) == (torch.uint8, 256)
-    large = build(Spec("cce", wide, (1,), 16, 60_000, "multiplexed"))
+    large = build(
+        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=60_000, regions="multiplexed")
+    )
     assert (large.pointers.dtype, large.split[0]) == (torch.int16, (406, 406))
 
 
@@ -523,7 +544,16 @@ def test_rounding_costs_at_most_half_a_step(largest, rows, numbers, seed, scale)
 
 @pytest.mark.parametrize(("name", "works"), [("int8", 1_020), ("int4", 612)])
 def test_rows_of_full_width_have_no_projection(name, works):
-    built = build(Spec(name, features([(60, 50), (60, 50)]), (1, 1), 8, works, "exact"))
+    built = build(
+        Spec(
+            name=name,
+            features=features([(60, 50), (60, 50)]),
+            lookups=(1, 1),
+            dim=8,
+            budget=works,
+            regions="exact",
+        )
+    )
     assert list(built.projections) == []
     trained = built(codes_of(built)).detach()
     built.end_training()
@@ -535,12 +565,12 @@ def test_rows_of_full_width_have_no_projection(name, works):
 def test_quantisation_aware_training_sees_the_served_numbers():
     aware = build(
         Spec(
-            "int8",
-            features([(60, 50)]),
-            (1,),
-            8,
-            510,
-            "exact",
+            name="int8",
+            features=features([(60, 50)]),
+            lookups=(1,),
+            dim=8,
+            budget=510,
+            regions="exact",
             options={"quantisation_aware": True},
         )
     )
@@ -560,7 +590,14 @@ def test_quantisation_aware_training_sees_the_served_numbers():
 def test_every_part_is_served_by_its_nearest_centroid(regions):
     torch.manual_seed(0)
     built = build(
-        Spec("product_quantization", features([(200, 150), (90, 80)]), (2, 1), 8, 3_000, regions)
+        Spec(
+            name="product_quantization",
+            features=features([(200, 150), (90, 80)]),
+            lookups=(2, 1),
+            dim=8,
+            budget=3_000,
+            regions=regions,
+        )
     )
     trained = built(codes_of(built)).detach().view(-1, 3, built.parts, 8 // built.parts)
     built.end_training()
@@ -582,7 +619,13 @@ def test_every_part_is_served_by_its_nearest_centroid(regions):
 def test_a_sparse_table_keeps_the_largest_numbers(rows, numbers, share, seed):
     torch.manual_seed(seed)
     table = torch.randn(rows, numbers)
-    spec = Spec("magnitude_pruning", (), (), numbers, max(8, int(share * 4 * table.numel())))
+    spec = Spec(
+        name="magnitude_pruning",
+        features=(),
+        lookups=(),
+        dim=numbers,
+        budget=max(8, int(share * 4 * table.numel())),
+    )
     try:
         sparse = SparseTable(rows, numbers, spec)
     except BudgetError as error:
@@ -599,7 +642,7 @@ def test_a_sparse_table_keeps_the_largest_numbers(rows, numbers, share, seed):
 
 
 def test_few_numbers_are_kept_by_index_and_many_by_bitmap():
-    spec = Spec("magnitude_pruning", (), (), 16, 1_000)
+    spec = Spec(name="magnitude_pruning", features=(), lookups=(), dim=16, budget=1_000)
     few, many = SparseTable(1_000, 16, spec), SparseTable(1_000, 16, replace(spec, budget=16_000))
     assert (few.count, few.bits) == (1_000 // 8, None)
     assert (many.count, many.indices) == ((16_000 - 63 * (32 + 4)) // 4, None)
@@ -609,12 +652,12 @@ def test_masked_numbers_stay_zero_and_the_others_are_trained_on():
     torch.manual_seed(0)
     built = build(
         Spec(
-            "masked_pruning",
-            features([(60, 50), (9, 9)]),
-            (1, 1),
-            8,
-            800,
-            "exact",
+            name="masked_pruning",
+            features=features([(60, 50), (9, 9)]),
+            lookups=(1, 1),
+            dim=8,
+            budget=800,
+            regions="exact",
             options={"prune_epoch": 2},
         )
     )
@@ -635,7 +678,16 @@ def test_masked_numbers_stay_zero_and_the_others_are_trained_on():
 
 def test_thresholds_are_learned_a_feature():
     torch.manual_seed(0)
-    built = build(Spec("pep", features([(60, 50), (9, 9)]), (1, 1), 8, 800, "exact"))
+    built = build(
+        Spec(
+            name="pep",
+            features=features([(60, 50), (9, 9)]),
+            lookups=(1, 1),
+            dim=8,
+            budget=800,
+            regions="exact",
+        )
+    )
     assert built.thresholds.sigmoid().tolist() == pytest.approx([0.025, 0.025])
     built(codes_of(built))[:, :8].square().sum().backward()
     assert built.thresholds.grad[0] != 0

@@ -219,14 +219,14 @@ def specs(draw, name, regions):
     options = {knob: draw(values) for knob, values in KNOBS.get(name, {}).items()}
     dim, budget = 4 * draw(st.integers(1, 4)), draw(st.integers(1, 6_000))
     return Spec(
-        name,
-        tuple(features),
-        lookups,
-        dim,
-        budget,
-        regions,
-        rule,
-        draw(st.integers(0, 2**32 - 1)),
+        name=name,
+        features=tuple(features),
+        lookups=lookups,
+        dim=dim,
+        budget=budget,
+        regions=regions,
+        region_rule=rule,
+        hash_seed=draw(st.integers(0, 2**32 - 1)),
         options=options,
     )
 
@@ -329,7 +329,16 @@ FLAG = Feature("flag", ["no", "yes"], 2, [30, 10])
 
 
 def spec_of(name, budget, regions="multiplexed", lookups=(1, 1), dim=8, **options):
-    return Spec(name, (USER, FLAG), lookups, dim, budget, regions, "proportional", options=options)
+    return Spec(
+        name=name,
+        features=(USER, FLAG),
+        lookups=lookups,
+        dim=dim,
+        budget=budget,
+        regions=regions,
+        region_rule="proportional",
+        options=options,
+    )
 
 
 def test_a_budget_that_quotient_and_remainder_cannot_use_is_told():

@@ -1,9 +1,10 @@
-"""The exact table: every training value of every feature has rows of its own, and each feature one set of rows for the unseen.
+"""The exact table: every training value of every feature has its own rows, and each feature one set
+of rows for unseen values.
 
     row_k(x) = start + l * position(x) + k        vector(x) = [E[row_1(x)], ..., E[row_l(x)]]
 
-The uncompressed reference; needs a vocabulary. Bytes: 4 D l (n + 1), summed over features of n training values and l lookups,
-whatever the budget.
+The uncompressed reference. Needs a vocabulary. Bytes: 4 D l (n + 1), summed over features of n
+training values and l lookups, whatever the budget.
 """
 
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
 
 
@@ -21,18 +24,18 @@ class Collisionless(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.vocabularies = [Vocabulary(feature) for feature in spec.features]
-        rows = [
-            count * (v.size + 1) for count, v in zip(spec.lookups, self.vocabularies, strict=True)
-        ]
-        self.starts = [sum(rows[:index]) for index in range(len(rows))]
-        self.pool = Pool(sum(rows), spec)
+        self.starts = []
+        rows = 0
+        for lookups, vocabulary in zip(spec.lookups, self.vocabularies, strict=True):
+            self.starts.append(rows)
+            rows += lookups * (vocabulary.size + 1)
+        self.pool = Pool(rows, spec)
 
     def locate(self, feature: int, values: Any) -> Tensor:
-        count = self.spec.lookups[feature]
-        first = self.starts[feature] + count * torch.tensor(
-            self.vocabularies[feature].positions(values), dtype=torch.int64
-        )
-        return first.unsqueeze(1) + torch.arange(count)
+        lookups = self.spec.lookups[feature]
+        positions = self.vocabularies[feature].positions(values)
+        first = self.starts[feature] + lookups * torch.tensor(positions, dtype=torch.int64)
+        return first.unsqueeze(1) + torch.arange(lookups)
 
     def embed(self, slots: Tensor) -> Tensor:
         return self.pool(slots).flatten(1)

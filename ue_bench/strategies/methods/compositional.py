@@ -1,10 +1,11 @@
-"""Compositional embedding: a vector is put together from parts, each a narrow row of a table of its own.
+"""Compositional embedding: a vector consists of parts, each a narrow row of its own table.
 
     row_k(x) = start + xxh32(x, seed_k) mod size        e(x) = [T_1[row_1(x)], ..., T_K[row_K(x)]]
 
-T_k has M rows of D / K numbers. M tables of one part know M vectors; K parts know M^K, so that few values share a whole vector.
-Partitions of Shi et al., KDD 2020 (arXiv 1909.02107), here drawn by hashing and concatenated, as in the comparisons of Tsang and
-Ahle, NeurIPS 2023 (arXiv 2210.05974). A feature has the same region in every T_k.
+T_k has M rows of D / K numbers. M rows of a single table give M different vectors; K tables give
+M^K, so that few values share a whole vector. Partitions of Shi et al., KDD 2020 (arXiv
+1909.02107), here drawn by hashing and concatenated, as in the comparisons of Tsang and Ahle,
+NeurIPS 2023 (arXiv 2210.05974). A feature has the same region in every T_k.
 Bytes: 4 M D for all K tables together.
 """
 
@@ -14,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
-from ue_bench.strategies.dense_ids import require
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.knobs import require
+from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import regions
+from ue_bench.strategies.spec import Spec
 
 
 class Compositional(EmbeddingStrategy):
@@ -26,8 +29,9 @@ class Compositional(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.parts = self.options["parts"]
-        fits = self.parts >= 1 and spec.dim % self.parts == 0
-        require(spec, "parts", self.parts, fits, f"a divisor of the {spec.dim} numbers per lookup")
+        divides = self.parts >= 1 and spec.dim % self.parts == 0
+        allowed = f"a divisor of the {spec.dim} numbers per lookup"
+        require(spec, "parts", self.parts, divides, allowed)
         self.regions = regions(spec, slot_numbers=spec.dim)
         self.rows = self.regions[-1].end
         self.pool = Pool(self.parts * self.rows, spec, spec.dim // self.parts)  # T_1, then T_2, ...

@@ -1,11 +1,15 @@
-"""Frequency-based double hashing: the most frequent values own a row, all others add up two hashed rows of the rest.
+"""Frequency-based double hashing: the most frequent values own a row, all others add up two hashed
+rows of the rest.
 
-    e(x) = E[own(x)] for a frequent x, otherwise E[row_1(x)] + E[row_2(x)]        row_k(x) = start + xxh32(x, seed_k) mod size
+    e(x) = E[own(x)] for a frequent x, otherwise E[row_1(x)] + E[row_2(x)]
+    row_k(x) = start + xxh32(x, seed_k) mod size
 
-Zhang et al., RecSys 2020 (arXiv 2007.14523). `frequent_share` of the rows of a region are owned, one for each lookup of a value,
-by the values with most training rows: of all features together when multiplexed, of its own feature when separate. Rows that
-nobody can own go to the hashed ones, of which there is always one.
-Bytes: 4 M D for all rows; the list of frequent values is a vocabulary, counted beside.
+Zhang et al., RecSys 2020 (arXiv 2007.14523). A `frequent_share` of the rows of a region is owned,
+one row for each lookup of a value, by the values with most training rows: of all features together
+if multiplexed, of one feature if separate. Rows that no value can own are hashed to, and one row
+always is.
+Bytes: 4 M D for all rows; the list of frequent values is a vocabulary, which is counted
+separately.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,12 +20,14 @@ from torch import Tensor
 
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
-from ue_bench.strategies.dense_ids import require
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.knobs import require
+from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import Region, regions
+from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
 
-NONE = -1  # in place of a second row
+NO_ROW = -1  # a slot that adds nothing
 
 
 class FrequencyDoubleHash(EmbeddingStrategy):
@@ -31,69 +37,76 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         super().__init__(spec)
         share = self.options["frequent_share"]
         require(spec, "frequent_share", share, 0 <= share <= 1, "between 0 and 1")
-        parts = regions(spec, slot_numbers=spec.dim)
-        self.pool = Pool(parts[-1].end, spec)
-        every = range(len(spec.features))
-        self.owned: list[dict[int, int]] = [
-            {} for _ in every
-        ]  # per feature: position of a value -> its first row
-        self.rest = list(parts)
-        for members in [[f] for f in every] if spec.regions == "separate" else [list(every)]:
-            region = parts[members[0]]
-            free = min(int(share * region.size), region.size - 1)
-            taken = 0
-            for feature, position in by_frequency(spec, members):
-                if taken + spec.lookups[feature] <= free:
-                    self.owned[feature][position] = region.start + taken
-                    taken += spec.lookups[feature]
-            for feature in members:
-                self.rest[feature] = Region(region.start + taken, region.size - taken)
-        self.frequent = [
-            Vocabulary(Feature(f.name, [f.values[position] for position in own], len(own)))
-            for f, own in zip(spec.features, self.owned, strict=True)
-        ]
-        self.vocabularies = [v for v in self.frequent if v.size]
+        self.rest = regions(spec, slot_numbers=spec.dim)  # what is hashed to, by feature
+        self.pool = Pool(self.rest[-1].end, spec)
+        # by feature, the first row of each frequent value, by its position
+        self.owned: list[dict[int, int]] = [{} for _ in spec.features]
+        features = list(range(len(spec.features)))
+        if spec.regions == "separate":
+            for feature in features:
+                self._give_rows([feature], share)
+        else:
+            self._give_rows(features, share)
+        self.frequent = []
+        for feature, rows in zip(spec.features, self.owned, strict=True):
+            values = [feature.values[position] for position in rows]
+            self.frequent.append(Vocabulary(Feature(feature.name, values, n_seen=len(values))))
+        self.vocabularies = [vocabulary for vocabulary in self.frequent if vocabulary.size]
+
+    def _give_rows(self, features: list[int], share: float) -> None:
+        """Give rows of the region that features share to their most frequent values."""
+        region = self.rest[features[0]]
+        free = min(int(share * region.size), region.size - 1)
+        taken = 0
+        for feature, position in by_frequency(self.spec, features):
+            lookups = self.spec.lookups[feature]
+            if taken + lookups <= free:
+                self.owned[feature][position] = region.start + taken
+                taken += lookups
+        for feature in features:
+            self.rest[feature] = Region(region.start + taken, region.size - taken)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]
-        hashed = (
-            self.rest[feature].rows(values, self.spec.seeds(feature, 2)).unflatten(1, (lookups, 2))
-        )
-        first = torch.tensor([*self.owned[feature].values(), NONE])[
-            self.frequent[feature].positions(values)
-        ]
-        own = torch.stack(
-            [first.unsqueeze(1) + torch.arange(lookups), torch.full((len(first), lookups), NONE)],
-            dim=2,
-        )
-        return torch.where(first.view(-1, 1, 1) == NONE, hashed, own).flatten(1)
+        rows = self.rest[feature].rows(values, self.spec.seeds(feature, 2))
+        hashed = rows.unflatten(1, (lookups, 2))
+        first_rows = torch.tensor([*self.owned[feature].values(), NO_ROW])
+        first = first_rows[self.frequent[feature].positions(values)]
+        second = torch.full((len(first), lookups), NO_ROW)
+        own = torch.stack([first.unsqueeze(1) + torch.arange(lookups), second], dim=2)
+        return torch.where(first.view(-1, 1, 1) == NO_ROW, hashed, own).flatten(1)
 
     def to_serve(self, feature: int) -> Feature:
-        """Only the values that own rows: as the only ones, in this order and with their counts, they own the same again."""
-        whole, own = self.spec.features[feature], sorted(self.owned[feature])
-        return whole.holding(
-            [whole.values[position] for position in own],
-            [whole.counts[position] for position in own],
-        )
+        """Return the feature with only the values that own rows.
+
+        As the only ones, in this order and with their counts, they own the same rows again.
+        """
+        whole = self.spec.features[feature]
+        positions = sorted(self.owned[feature])
+        values = [whole.values[position] for position in positions]
+        counts = [whole.counts[position] for position in positions]
+        return whole.holding(values, counts)
 
     def embed(self, slots: Tensor) -> Tensor:
         first, second = slots.unflatten(1, (-1, 2)).unbind(2)
-        return (
-            self.pool(first) + self.pool(second.clamp_min(0)) * (second != NONE).unsqueeze(2)
-        ).flatten(1)
+        added = self.pool(second.clamp_min(0)) * (second != NO_ROW).unsqueeze(2)
+        return (self.pool(first) + added).flatten(1)
 
 
-def by_frequency(spec: Spec, members: Iterable[int]) -> list[tuple[int, int]]:
-    """(feature, position) of all training values of the features, the most frequent first, then by name and position."""
+def by_frequency(spec: Spec, features: Iterable[int]) -> list[tuple[int, int]]:
+    """Return (feature, position) of all training values of some features.
+
+    The most frequent values are first, equals in the order of names and positions. Raises
+    BenchError if the values of a feature were not counted.
+    """
     ranked = []
-    for index in members:
+    for index in features:
         feature = spec.features[index]
         if len(feature.counts) != feature.n_seen:
             raise BenchError(
-                f"{spec.name}: feature {feature.name} has {len(feature.counts)} counts for {feature.n_seen} training values; "
-                "give one for each"
+                f"{spec.name}: feature {feature.name} has {len(feature.counts)} counts for "
+                f"{feature.n_seen} training values; give one for each"
             )
-        ranked += [
-            (-count, feature.name, position, index) for position, count in enumerate(feature.counts)
-        ]
+        for position, count in enumerate(feature.counts):
+            ranked.append((-count, feature.name, position, index))
     return [(index, position) for _, _, position, index in sorted(ranked)]

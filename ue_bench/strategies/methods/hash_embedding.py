@@ -1,11 +1,16 @@
-"""Hash embedding: a value's vector is a weighted sum of the rows it hashes to, with weights that are learned and hashed too.
+"""Hash embedding: a value's vector is a weighted sum of the rows it hashes to, with weights that
+are learned and hashed too.
 
-    e(x) = sum_k P[bucket(x)][k] E[row_k(x)]        bucket, row_k: start + xxh32(x, a seed of its own) mod size
+    e(x) = sum_k P[bucket(x)][k] E[row_k(x)]
+    bucket, row_k: start + xxh32(x, a seed of its own) mod size
 
-Svenstrup et al., NeurIPS 2017 (arXiv 1709.03933). There a value is first hashed to one of many ids, from which its rows and its
-weights follow; here each has a hash of its own, so that two values in one bucket still differ by their rows. The weights start
-at 1 (the sum of several hashes): both factors near 0 would have next to no gradient. Features have regions in P as in E.
-Bytes: 4 (M D + B K) for M rows and B buckets of K weights, which get about a tenth of the budget and what is left of a row.
+Svenstrup et al., NeurIPS 2017 (arXiv 1709.03933). The paper first hashes a value to one of many
+ids, which then give its rows and its weights. Here rows and weights have hashes of their own, so
+that two values in one bucket still differ by their rows. The weights start at 1 (the sum of several
+hashes): if both factors were near 0, there would be almost no gradient. Features have regions in P
+as in E.
+Bytes: 4 (M D + B K) for M rows and B buckets of K weights. Buckets get about a tenth of the budget
+and what is left of a row.
 """
 
 from collections.abc import Mapping
@@ -16,11 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import BudgetError
-from ue_bench.strategies.base import LEAST_USED, EmbeddingStrategy, Pool, Spec, gather
-from ue_bench.strategies.dense_ids import require
-from ue_bench.strategies.regions import divide, n_regions
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.budget import LEAST_USED, counted
+from ue_bench.strategies.knobs import require
+from ue_bench.strategies.pool import Pool, gather
+from ue_bench.strategies.regions import divide
+from ue_bench.strategies.spec import Spec
 
-IMPORTANCE_SHARE = 10  # one part of so many of the budget
+IMPORTANCE_SHARE = 10  # one part in so many of the budget
 
 
 class HashEmbedding(EmbeddingStrategy):
@@ -31,20 +39,17 @@ class HashEmbedding(EmbeddingStrategy):
         self.hashes = self.options["hashes"]
         require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
         rows, buckets = split(spec, self.hashes)
-        self.regions, self.buckets = divide(spec, rows), divide(spec, buckets)
+        self.regions = divide(spec, rows)
+        self.buckets = divide(spec, buckets)
         self.pool = Pool(rows, spec)
         self.importance = nn.Parameter(torch.ones(buckets, self.hashes))
 
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]
-        seeds = torch.tensor(self.spec.seeds(feature, self.hashes + 1)).view(
-            lookups, -1
-        )  # of the rows, then of the bucket
-        rows = (
-            self.regions[feature]
-            .rows(values, seeds[:, :-1].flatten().tolist())
-            .unflatten(1, (lookups, -1))
-        )
+        # of each lookup: seeds of the rows, then one of the bucket
+        seeds = torch.tensor(self.spec.seeds(feature, self.hashes + 1)).view(lookups, -1)
+        row_seeds = seeds[:, :-1].flatten().tolist()
+        rows = self.regions[feature].rows(values, row_seeds).unflatten(1, (lookups, -1))
         buckets = self.buckets[feature].rows(values, seeds[:, -1].tolist())
         return torch.cat([rows, buckets.unsqueeze(2)], dim=2).flatten(1)
 
@@ -55,25 +60,29 @@ class HashEmbedding(EmbeddingStrategy):
 
 
 def split(spec: Spec, hashes: int) -> tuple[int, int]:
-    """Rows and buckets that the budget pays for, at least one of each a region. Raises BudgetError."""
-    least, row, bucket = n_regions(spec), spec.row_bytes, 4 * hashes
+    """Return the rows and buckets that the budget pays for, at least one of each a region.
+
+    Raises BudgetError if it pays for less, or if too much of it would be unused.
+    """
+    least = spec.n_regions
+    row_bytes = spec.row_bytes
+    bucket_bytes = 4 * hashes
 
     def shares(budget: int) -> tuple[int, int]:
-        rows = min(
-            max((budget - budget // IMPORTANCE_SHARE) // row, least),
-            (budget - least * bucket) // row,
-        )
-        return rows, (budget - rows * row) // bucket
+        wanted = max((budget - budget // IMPORTANCE_SHARE) // row_bytes, least)
+        affordable = (budget - least * bucket_bytes) // row_bytes
+        rows = min(wanted, affordable)
+        return rows, (budget - rows * row_bytes) // bucket_bytes
 
     def works(budget: int) -> bool:
         rows, buckets = shares(budget)
-        return rows >= least and rows * row + buckets * bucket >= LEAST_USED * budget
+        used = rows * row_bytes + buckets * bucket_bytes
+        return rows >= least and used >= LEAST_USED * budget
 
     budget = spec.require_budget()
-    if not works(budget):
-        needed = f"{least} row{'s' if least > 1 else ''} of {spec.dim} numbers and {least} of {hashes} weights"
-        why = f"pays for less than the {needed} needed, or leaves more than 10 % unused"
-        raise BudgetError(
-            spec.name, budget, why, next(larger for larger in count(budget + 1) if works(larger))
-        )
-    return shares(budget)
+    if works(budget):
+        return shares(budget)
+    needed = f"{counted(least, 'row')} of {spec.dim} numbers and {least} of {hashes} weights"
+    why = f"pays for less than the {needed} needed, or leaves more than 10 % unused"
+    nearest = next(larger for larger in count(budget + 1) if works(larger))
+    raise BudgetError(spec.name, budget, why, nearest)

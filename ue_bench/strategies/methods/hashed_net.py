@@ -1,9 +1,11 @@
-"""HashedNets: every single number of a vector is a hashed element of one pool of numbers, with a hashed sign.
+"""HashedNets: every single number of a vector is a hashed element of one pool of numbers, with a
+hashed sign.
 
     u_j(x) = xxh32(x, seed_j) mod 2 P        e_j(x) = (-1)^(u_j mod 2) w[start + floor(u_j / 2)]
 
-Chen et al., ICML 2015 (arXiv 1504.04788). P is the size of the feature's region of w. The sign keeps the expected inner product
-of two vectors that share numbers as it would be without sharing. Index and sign come from one hash, and travel in one slot.
+Chen et al., ICML 2015 (arXiv 1504.04788). P is the size of the feature's region of w. With the
+sign, the expected inner product of two vectors that share numbers is as it would be without
+sharing. Index and sign come from one hash and are stored in one slot.
 Bytes: 4 P, no more.
 """
 
@@ -11,8 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import Region, regions
+from ue_bench.strategies.spec import Spec
 
 
 class HashedNet(EmbeddingStrategy):

@@ -2,16 +2,19 @@
 
     row_k(x) = start + xxh32(x, seed_k) mod size        vector(x) = [E[row_1(x)], ..., E[row_l(x)]]
 
-Weinberger et al., ICML 2009 (arXiv 0902.2206). With one region for all features it is the unified embedding of Coleman et al.,
-NeurIPS 2023 (arXiv 2305.12102); with a region each, one hashed table per feature. Bytes: 4 M D for M rows of D numbers.
+Weinberger et al., ICML 2009 (arXiv 0902.2206). With one region for all features it is the unified
+embedding of Coleman et al., NeurIPS 2023 (arXiv 2305.12102); with a region for each, one hashed
+table per feature. Bytes: 4 M D for M rows of D numbers.
 """
 
 from typing import Any
 
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import regions
+from ue_bench.strategies.spec import Spec
 
 
 class HashingTrick(EmbeddingStrategy):

@@ -7,20 +7,22 @@ ROUNDS = 20  # of Lloyd's algorithm, at most
 
 
 def k_means(points: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
-    """Centroids float32 [clusters, d] and the cluster of each point, int64 [n], of points [n, d].
+    """Return centroids float32 [clusters, d] and the cluster of each point, int64 [n].
 
-    No more distinct points than clusters: each is its own centroid exactly, and the centroids left over are zero.
+    points: [n, d]. If there are no more distinct points than clusters, each is its own centroid
+    exactly, and the remaining centroids are zero.
     """
     from sklearn.cluster import KMeans  # takes a second to import
     from threadpoolctl import threadpool_limits
 
     distinct, nearest = points.unique(dim=0, return_inverse=True)
     if len(distinct) <= clusters:
-        return torch.nn.functional.pad(distinct, (0, 0, 0, clusters - len(distinct))), nearest
+        missing = clusters - len(distinct)
+        return torch.nn.functional.pad(distinct, (0, 0, 0, missing)), nearest
     seed = int(torch.randint(2**31 - 1, ()))
-    with threadpool_limits(1):  # sums in another order would make another table of the same seeds
-        found = KMeans(clusters, n_init=1, max_iter=ROUNDS, random_state=seed).fit(
-            points.double().cpu().numpy()
-        )
-    centroids = torch.from_numpy(found.cluster_centers_).to(points)
-    return centroids, torch.from_numpy(found.labels_).to(points.device, torch.int64)
+    algorithm = KMeans(clusters, n_init=1, max_iter=ROUNDS, random_state=seed)
+    # several threads add in another order, which makes another table of the same seeds
+    with threadpool_limits(1):
+        fitted = algorithm.fit(points.double().cpu().numpy())
+    centroids = torch.from_numpy(fitted.cluster_centers_).to(points)
+    return centroids, torch.from_numpy(fitted.labels_).to(points.device, torch.int64)

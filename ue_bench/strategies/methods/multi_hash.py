@@ -1,9 +1,9 @@
-"""Several hashes a lookup: the rows that a value hashes to are added up, or averaged.
+"""Several hashes per lookup: the rows that a value hashes to are added up, or averaged.
 
     row_k(x) = start + xxh32(x, seed_k) mod size        e(x) = sum_k E[row_k(x)], or that sum over K
 
-Two values have the same vector only where all K rows agree, though each row is shared by more of them. Bloom embeddings, Serrà
-and Karatzoglou, RecSys 2017 (arXiv 1706.03993). K = 1 is the hashing trick.
+Two values have the same vector only if all K rows agree, though more values share each row. Bloom
+embeddings, Serrà and Karatzoglou, RecSys 2017 (arXiv 1706.03993). K = 1 is the hashing trick.
 Bytes: 4 M D for M rows of D numbers.
 """
 
@@ -12,9 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
-from ue_bench.strategies.dense_ids import require
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.knobs import require
+from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import regions
+from ue_bench.strategies.spec import Spec
 
 
 class MultiHash(EmbeddingStrategy):
@@ -23,7 +25,8 @@ class MultiHash(EmbeddingStrategy):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.hashes, self.combine = self.options["hashes"], self.options["combine"]
+        self.hashes = self.options["hashes"]
+        self.combine = self.options["combine"]
         require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
         require(spec, "combine", self.combine, self.combine in ("sum", "mean"), "sum or mean")
         self.regions = regions(spec, slot_numbers=spec.dim)
@@ -34,7 +37,8 @@ class MultiHash(EmbeddingStrategy):
 
     def embed(self, slots: Tensor) -> Tensor:
         rows = self.pool(slots.unflatten(1, (-1, self.hashes)))
-        return (rows.sum(2) if self.combine == "sum" else rows.mean(2)).flatten(1)
+        combined = rows.sum(2) if self.combine == "sum" else rows.mean(2)
+        return combined.flatten(1)
 
     def hashed_rows(self, feature: int) -> range:
         return range(self.regions[feature].start, self.regions[feature].end)

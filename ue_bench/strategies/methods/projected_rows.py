@@ -1,23 +1,38 @@
-"""Exact rows of few numbers and a linear projection to the width: what the methods with short rows of their own share."""
+"""Exact rows of few numbers and a linear projection to the width, which the methods with short
+rows share."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from ue_bench.strategies.base import EmbeddingStrategy, Pool, Spec
-from ue_bench.strategies.budget import fill, refusal, well_used
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.budget import fill, largest_form
+from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
 
 
-class ProjectedRows(EmbeddingStrategy):
-    """One row of d_f numbers for every training value of feature f and one for its unseen values, times a matrix to the width.
+class MatrixShape(NamedTuple):
+    """The shape of a projection: as deep as the longest row that it projects."""
 
-    A feature whose rows have its full width has no matrix; nor has one where the matrix would cost as much as it saves.
-    Multiplexed: features of the same width share the matrix, of which each uses its first d_f rows. Otherwise every feature has
-    its own. The budget decides d_f, which is at most `widest` times the width.
+    depth: int
+    width: int
+
+    @property
+    def n_bytes(self) -> int:
+        return 4 * self.depth * self.width
+
+
+class ProjectedRows(EmbeddingStrategy):
+    """Rows of d_f numbers, times a matrix to the width.
+
+    Feature f has a row for every training value and one for its unseen values. It has no matrix if
+    its rows have the full width, or if the matrix would cost as much as it saves. Multiplexed:
+    features of the same width share a matrix, of which each uses its first d_f rows. Otherwise
+    every feature has its own. The budget decides d_f, which is at most `widest` times the width.
     """
 
     widest = 1
@@ -25,100 +40,101 @@ class ProjectedRows(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.vocabularies = [Vocabulary(feature) for feature in spec.features]
-        self.rows = [v.size + 1 for v in self.vocabularies]
-        self.numbers = self._numbers()
-        self.pools = nn.ModuleList(
-            Pool(rows, spec, d) for rows, d in zip(self.rows, self.numbers, strict=True)
-        )
+        self.rows = [vocabulary.size + 1 for vocabulary in self.vocabularies]
+        self.numbers = self._numbers()  # d_f
+        self.pools = nn.ModuleList()
+        for rows, numbers in zip(self.rows, self.numbers, strict=True):
+            self.pools.append(Pool(rows, spec, numbers))
         self.projections = nn.ParameterDict()
-        for name, (depth, width) in self._projections(self.numbers).items():
-            self.projections[name] = nn.Parameter(
-                torch.randn(depth, width) * depth**-0.5
-            )  # vectors as large as rows
+        for name, shape in self._projections(self.numbers).items():
+            # vectors start as large as rows
+            matrix = torch.randn(shape.depth, shape.width) * shape.depth**-0.5
+            self.projections[name] = nn.Parameter(matrix)
 
     @abstractmethod
     def shares(self) -> Sequence[float]:
-        """How the numbers d_f of the features stand to each other."""
+        """Return what the numbers d_f of the features are proportional to."""
 
     def row_bytes(self, numbers: int) -> int:
-        """Bytes that serving needs for a row of so many numbers."""
+        """Return the bytes that serving needs for a row of so many numbers."""
         return 4 * numbers
 
     def pool(self, feature: int) -> Pool:
         return cast(Pool, self.pools[feature])
 
     def read(self, feature: int, slots: Tensor) -> Tensor:
-        """Rows of one feature: int64 [B] -> float32 [B, d_f]."""
+        """Return rows of one feature: int64 [B] -> float32 [B, d_f]."""
         return self.pool(feature)(slots)
 
     def locate(self, feature: int, values: Any) -> Tensor:
-        return torch.tensor(
-            self.vocabularies[feature].positions(values), dtype=torch.int64
-        ).unsqueeze(1)
+        positions = self.vocabularies[feature].positions(values)
+        return torch.tensor(positions, dtype=torch.int64).unsqueeze(1)
 
     def embed(self, slots: Tensor) -> Tensor:
         vectors = []
         for feature, (numbers, width) in enumerate(zip(self.numbers, self.widths, strict=True)):
             rows = self.read(feature, slots[:, feature])
-            vectors.append(
-                rows
-                if numbers == width
-                else rows @ self.projections[self._projection(feature)][:numbers]
-            )
+            if numbers != width:
+                rows = rows @ self.projections[self._projection(feature)][:numbers]
+            vectors.append(rows)
         return torch.cat(vectors, dim=1)
 
     def _projection(self, feature: int) -> str:
-        return (
-            f"width_{self.widths[feature]}"
-            if self.spec.regions == "multiplexed"
-            else f"feature_{feature}"
-        )
+        """The name of a feature's projection."""
+        if self.spec.regions == "multiplexed":
+            return f"width_{self.widths[feature]}"
+        return f"feature_{feature}"
 
-    def _projections(self, numbers: Sequence[int]) -> dict[str, tuple[int, int]]:
-        """Rows and columns of each projection, by name."""
-        shapes: dict[str, tuple[int, int]] = {}
+    def _projections(self, numbers: Sequence[int]) -> dict[str, MatrixShape]:
+        """The shape of each projection by name, given the numbers of each feature's rows."""
+        shapes: dict[str, MatrixShape] = {}
         for feature, (depth, width) in enumerate(zip(numbers, self.widths, strict=True)):
-            if depth != width:
-                name = self._projection(feature)
-                shapes[name] = (max(depth, shapes.get(name, (0, 0))[0]), width)
+            if depth == width:
+                continue
+            name = self._projection(feature)
+            if name in shapes:
+                depth = max(depth, shapes[name].depth)
+            shapes[name] = MatrixShape(depth, width)
         return shapes
 
     def _settled(self, numbers: Sequence[int]) -> list[int]:
-        """Numbers of each row when features get full rows where these cost no more than shorter ones and their matrix."""
+        """The numbers of each row, with full rows if they cost no more than short ones and their
+        matrix."""
         settled = list(numbers)
-        for name, (depth, width) in self._projections(numbers).items():
-            group = [f for f in range(len(numbers)) if self._projection(f) == name]
-            if depth > width:
+        for name, shape in self._projections(numbers).items():
+            if shape.depth > shape.width:
                 continue
-            short = 4 * depth * width + sum(
-                self.rows[f] * self.row_bytes(numbers[f]) for f in group
-            )
-            if sum(self.rows[f] * self.row_bytes(width) for f in group) <= short:
-                for f in group:
-                    settled[f] = width
+            group = [f for f in range(len(numbers)) if self._projection(f) == name]
+            short = shape.n_bytes
+            full = 0
+            for feature in group:
+                short += self.rows[feature] * self.row_bytes(numbers[feature])
+                full += self.rows[feature] * self.row_bytes(shape.width)
+            if full <= short:
+                for feature in group:
+                    settled[feature] = shape.width
         return settled
 
     def _cost(self, numbers: Sequence[int]) -> int:
+        """Bytes of rows of so many numbers, settled, and of their projections."""
         settled = self._settled(numbers)
-        projections = sum(4 * depth * width for depth, width in self._projections(settled).values())
-        return projections + sum(
-            rows * self.row_bytes(d) for rows, d in zip(self.rows, settled, strict=True)
-        )
+        cost = 0
+        for shape in self._projections(settled).values():
+            cost += shape.n_bytes
+        for rows, row_numbers in zip(self.rows, settled, strict=True):
+            cost += rows * self.row_bytes(row_numbers)
+        return cost
 
     def _numbers(self) -> list[int]:
-        budget, shortest = self.spec.require_budget(), [1] * len(self.rows)
-
+        """The numbers d_f that fill the budget. Raises BudgetError if none do."""
+        shortest = [1] * len(self.rows)
         limits = [self.widest * width for width in self.widths]
-
-        def counts(budget: int) -> list[int]:
-            return fill(budget, limits, self.shares(), self.rows, self._cost) or shortest
-
-        found = counts(budget)
-        if well_used(self._cost(found), budget):
-            return self._settled(found)
-        raise refusal(
+        shares = self.shares()
+        numbers = largest_form(
             self.spec,
-            self._cost(shortest),
-            self._cost(limits),
-            lambda budget: self._cost(counts(budget)),
+            form_at=lambda budget: fill(budget, limits, shares, self.rows, self._cost),
+            used_by=self._cost,
+            smallest=self._cost(shortest),
+            largest=self._cost(limits),
         )
+        return self._settled(numbers)

@@ -1,21 +1,35 @@
-"""The exact table with most numbers zero: what the pruning methods share, and the sparse form in which they are served."""
+"""The exact table with most numbers zero: what the pruning methods share, and the sparse form in
+which they are served."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import BudgetError
-from ue_bench.strategies.base import LEAST_USED, Spec, gather
+from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.methods.collisionless import Collisionless
+from ue_bench.strategies.pool import gather
+from ue_bench.strategies.spec import Spec
 
 BLOCK = 16  # rows of the bitmap that share a rank
+INDEXED_BYTES = 8  # of a number and its index
+
+
+class SparseForm(NamedTuple):
+    """How kept numbers are found, and how many of them a budget pays for."""
+
+    by_bitmap: bool
+    count: int
 
 
 class SparseTable(nn.Module):
     """Some numbers of a table of `rows` rows of `numbers`; the others are zero.
 
-    A kept number costs 4 bytes as float32 and must be found. By index: an int32 each, sorted, so 8 bytes in all. By bitmap: a
-    bit for every number of the table, each row in whole bytes, and for every block of 16 rows an int32 with how many are kept
-    before it. Few kept numbers are cheaper by index, many by bitmap: the form is the one that keeps more in this budget.
+    A kept number costs 4 bytes as float32, and must be found. By index: an int32 each, sorted, so
+    8 bytes in all. By bitmap: a bit for every number of the table, each row in whole bytes, and for
+    every block of 16 rows an int32 with the number of kept ones before it. Few kept numbers are
+    cheaper by index, many by bitmap: the form is the one that keeps more in this budget.
     """
 
     values: Tensor
@@ -26,67 +40,88 @@ class SparseTable(nn.Module):
 
     def __init__(self, rows: int, numbers: int, spec: Spec) -> None:
         super().__init__()
-        budget, self.numbers, total = spec.require_budget(), numbers, rows * numbers
-        blocks, row_bytes = -(-rows // BLOCK), -(-numbers // 8)
-        find = blocks * (BLOCK * row_bytes + 4)
-        by_index, by_bitmap = min(budget // 8, total), min(max(budget - find, 0) // 4, total)
-        if by_index < 1:
-            raise BudgetError(
-                spec.name, budget, "pays for none of the 8 bytes of a number and its index", 8
-            )
-        if by_bitmap == total and find + 4 * total < LEAST_USED * budget:
-            why = f"is given and only {find + 4 * total:,} of them can be used (at least 90 % must be)"
-            raise BudgetError(spec.name, budget, why, find + 4 * total)
-        self.count = max(by_index, by_bitmap)
-        if by_index >= by_bitmap and by_index < total and 8 * by_index < LEAST_USED * budget:
-            why = f"is no multiple of the 8 bytes of a number and its index, and only {8 * by_index} can be used"
-            raise BudgetError(spec.name, budget, why, 8 * (by_index + 1))
+        self.numbers = numbers
+        form = sparse_form(rows, numbers, spec)
+        self.count = form.count
+        indices = None
+        bits = None
+        ranks = None
+        if form.by_bitmap:
+            blocks, row_bytes = bitmap_shape(rows, numbers)
+            bits = torch.zeros(blocks, BLOCK, row_bytes, dtype=torch.uint8)
+            ranks = torch.zeros(blocks, dtype=torch.int32)
+        else:
+            indices = torch.zeros(self.count, dtype=torch.int32)
         self.register_buffer("values", torch.zeros(self.count))
-        bitmap = by_bitmap > by_index
-        self.register_buffer(
-            "indices", None if bitmap else torch.zeros(self.count, dtype=torch.int32)
-        )
-        self.register_buffer(
-            "bits", torch.zeros(blocks, BLOCK, row_bytes, dtype=torch.uint8) if bitmap else None
-        )
-        self.register_buffer("ranks", torch.zeros(blocks, dtype=torch.int32) if bitmap else None)
+        self.register_buffer("indices", indices)
+        self.register_buffer("bits", bits)
+        self.register_buffer("ranks", ranks)
         counts = torch.tensor([byte.bit_count() for byte in range(256)], dtype=torch.uint8)
         self.register_buffer("_popcount", counts, persistent=False)
 
     def keep(self, table: Tensor) -> None:
-        """Become the largest numbers of a table [rows, numbers]."""
+        """Keep the largest numbers of a table [rows, numbers]."""
         chosen = table.abs().flatten().topk(self.count, sorted=False).indices.sort().values
         self.values.copy_(table.flatten()[chosen])
         if self.indices is not None:
             self.indices.copy_(chosen)
             return
-        mask = torch.zeros(
-            self.bits.numel() // self.bits.shape[2], 8 * self.bits.shape[2], device=table.device
-        )
+        blocks, block_rows, row_bytes = self.bits.shape
+        mask = torch.zeros(blocks * block_rows, 8 * row_bytes, device=table.device)
         mask[chosen // self.numbers, chosen % self.numbers] = 1
-        self.bits.copy_((mask.view(*self.bits.shape, 8) @ _powers(mask).float()).to(torch.uint8))
-        kept = mask.view(len(self.ranks), -1).sum(1).long()
+        by_byte = mask.view(*self.bits.shape, 8)
+        self.bits.copy_((by_byte @ _powers(mask).float()).to(torch.uint8))
+        kept = mask.view(blocks, -1).sum(1).long()
         self.ranks.copy_(kept.cumsum(0) - kept)
 
     def forward(self, slots: Tensor) -> Tensor:
-        """Rows [..., numbers] of int64 slots of any shape."""
+        """Return the rows [..., numbers] of int64 slots of any shape."""
         if self.indices is not None:
-            wanted = (
-                slots.unsqueeze(-1) * self.numbers + torch.arange(self.numbers, device=slots.device)
-            ).int()
-            at = torch.searchsorted(self.indices, wanted).clamp(max=self.count - 1)
-            return self.values[at] * (self.indices[at] == wanted)
-        before = torch.arange(BLOCK, device=slots.device) < (slots % BLOCK).unsqueeze(
-            -1
-        )  # rows of the block, [..., BLOCK]
-        rank = self.ranks[slots // BLOCK] + (
-            self._popcount[self.bits[slots // BLOCK].int()].sum(-1) * before
-        ).sum(-1)
-        mine = (self.bits.flatten(0, 1)[slots].unsqueeze(-1) & _powers(self.bits) != 0).flatten(-2)[
-            ..., : self.numbers
-        ]
-        at = (rank.unsqueeze(-1) + mine.cumsum(-1) - 1).clamp(0, self.count - 1)
-        return self.values[at] * mine
+            column = torch.arange(self.numbers, device=slots.device)
+            wanted = (slots.unsqueeze(-1) * self.numbers + column).int()
+            places = torch.searchsorted(self.indices, wanted).clamp(max=self.count - 1)
+            return self.values[places] * (self.indices[places] == wanted)
+        block = slots // BLOCK
+        row_in_block = (slots % BLOCK).unsqueeze(-1)
+        is_before = torch.arange(BLOCK, device=slots.device) < row_in_block  # [..., BLOCK]
+        kept_in_rows = self._popcount[self.bits[block].int()].sum(-1)
+        rank = self.ranks[block] + (kept_in_rows * is_before).sum(-1)
+        row_bytes = self.bits.flatten(0, 1)[slots].unsqueeze(-1)
+        is_kept = ((row_bytes & _powers(self.bits)) != 0).flatten(-2)[..., : self.numbers]
+        places = (rank.unsqueeze(-1) + is_kept.cumsum(-1) - 1).clamp(0, self.count - 1)
+        return self.values[places] * is_kept
+
+
+def bitmap_shape(rows: int, numbers: int) -> tuple[int, int]:
+    """Return the blocks of a table's bitmap, and the bytes of one of its rows."""
+    return -(-rows // BLOCK), -(-numbers // 8)
+
+
+def sparse_form(rows: int, numbers: int, spec: Spec) -> SparseForm:
+    """Return the form that keeps the most numbers of a table.
+
+    Raises BudgetError if the budget pays for no number, or if too much of it would be unused.
+    """
+    budget = spec.require_budget()
+    total = rows * numbers
+    blocks, row_bytes = bitmap_shape(rows, numbers)
+    bitmap_bytes = blocks * (BLOCK * row_bytes + 4)
+    by_index = min(budget // INDEXED_BYTES, total)
+    by_bitmap = min(max(budget - bitmap_bytes, 0) // 4, total)
+    if by_index < 1:
+        why = "pays for none of the 8 bytes of a number and its index"
+        raise BudgetError(spec.name, budget, why, INDEXED_BYTES)
+    whole = bitmap_bytes + 4 * total
+    if by_bitmap == total and not well_used(whole, budget):
+        raise too_large(spec, whole, works=whole)
+    indexed = INDEXED_BYTES * by_index
+    if by_bitmap <= by_index < total and not well_used(indexed, budget):
+        why = (
+            f"is no multiple of the 8 bytes of a number and its index, and only {indexed} can be "
+            "used"
+        )
+        raise BudgetError(spec.name, budget, why, indexed + INDEXED_BYTES)
+    return SparseForm(by_bitmap=by_bitmap > by_index, count=max(by_index, by_bitmap))
 
 
 def _powers(like: Tensor) -> Tensor:
@@ -94,9 +129,10 @@ def _powers(like: Tensor) -> Tensor:
 
 
 class PrunedTable(Collisionless):
-    """Trains the exact table, serves the numbers of it that the budget pays for: the largest in absolute value.
+    """Trains the exact table and serves the numbers of it that the budget pays for.
 
-    In evaluation mode vectors are already those that would be served, so that the best epoch is the best of the pruned table.
+    These are the largest in absolute value. In evaluation mode vectors are already those that would
+    be served, so that the best epoch is the best of the pruned table.
     """
 
     training_only: tuple[str, ...] = ("pool.weight",)
@@ -106,11 +142,14 @@ class PrunedTable(Collisionless):
         self.served = SparseTable(len(self.pool.weight), spec.dim, spec)
 
     def trained(self, slots: Tensor) -> Tensor:
-        """Rows as they are in training: int64 [B, L] -> [B, L, D]. Here: those of the table."""
+        """Return rows as they are in training: int64 [B, L] -> [B, L, D].
+
+        By default they are the rows of the table.
+        """
         return self.pool(slots)
 
     def table(self) -> Tensor:
-        """The whole table, as `trained` gives its rows: [rows, D]."""
+        """Return the whole table, as `trained` gives its rows: [rows, D]."""
         return self.trained(torch.arange(len(self.pool.weight), device=self.pool.weight.device))
 
     def embed(self, slots: Tensor) -> Tensor:
@@ -127,6 +166,7 @@ class PrunedTable(Collisionless):
 
 
 def largest(table: Tensor, count: int) -> Tensor:
-    """The table with all but its `count` largest numbers zeroed."""
+    """Return the table with all but its `count` largest numbers set to zero."""
     chosen = table.detach().abs().flatten().topk(count, sorted=False).indices
-    return table * torch.zeros_like(table).flatten().index_fill(0, chosen, 1).view_as(table)
+    kept = torch.zeros_like(table).flatten().index_fill(0, chosen, 1)
+    return table * kept.view_as(table)

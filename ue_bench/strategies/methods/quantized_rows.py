@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ue_bench.strategies.base import Spec
 from ue_bench.strategies.methods.projected_rows import ProjectedRows
+from ue_bench.strategies.spec import Spec
 
 SCALE_BYTES = 2  # float16
 
 
 class QuantizedRows(ProjectedRows):
-    """Float rows in training, codes and scales afterwards. largest: the largest code; the smallest is its negative."""
+    """Float rows in training, codes and scales afterwards.
+
+    largest: the largest code; the smallest is its negative.
+    """
 
     largest: int
 
@@ -26,24 +29,25 @@ class QuantizedRows(ProjectedRows):
 
     @abstractmethod
     def pack(self, codes: Tensor) -> Tensor:
-        """Whole float32 numbers [rows, d] as they are stored."""
+        """Return whole float32 numbers [rows, d] as they are stored."""
 
     @abstractmethod
     def unpack(self, stored: Tensor, numbers: int) -> Tensor:
-        """Inverse of `pack`: float32 [rows, numbers]."""
+        """Invert `pack`: float32 [rows, numbers]."""
 
     def shares(self) -> Sequence[float]:
         return [1.0] * len(self.rows)
 
     def trained(self, rows: Tensor) -> Tensor:
-        """Rows as they are while the float table is there."""
+        """Return rows of the float table as training sees them."""
         return rows
 
     def read(self, feature: int, slots: Tensor) -> Tensor:
         if self.pool(feature).weight is not None:
             return self.trained(super().read(feature, slots))
-        codes = self.unpack(self.get_buffer(f"codes_{feature}")[slots], self.numbers[feature])
-        return codes * steps(self.get_buffer(f"scales_{feature}")[slots].unsqueeze(1), self.largest)
+        stored = self.get_buffer(f"codes_{feature}")[slots]
+        scales = self.get_buffer(f"scales_{feature}")[slots].unsqueeze(1)
+        return self.unpack(stored, self.numbers[feature]) * steps(scales, self.largest)
 
     @torch.no_grad()
     def end_training(self) -> None:
@@ -55,17 +59,17 @@ class QuantizedRows(ProjectedRows):
 
 
 def quantize(rows: Tensor, largest: int) -> tuple[Tensor, Tensor]:
-    """Codes (whole float32 numbers [n, d] from -largest to largest) and scales (float16 [n, 1]) of rows [n, d].
+    """Return codes and scales of rows [n, d].
 
-    A scale is a row's largest number, and not the step of a code: float16 has too few bits for steps of small rows.
+    Codes are whole float32 numbers [n, d] from -largest to largest, scales are float16 [n, 1]. A
+    scale is the largest number of a row, and not the step of a code: float16 has too few bits for
+    the steps of small rows.
     """
     scales = rows.abs().amax(1, keepdim=True).half()
-    codes = (
-        (rows / steps(scales, largest)).round().clamp(-largest, largest).nan_to_num(0)
-    )  # 0 / 0 in rows of zeros
-    return codes, scales
+    codes = (rows / steps(scales, largest)).round().clamp(-largest, largest)
+    return codes.nan_to_num(0), scales  # 0 / 0 in rows of zeros
 
 
 def steps(scales: Tensor, largest: int) -> Tensor:
-    """What a code of 1 stands for: float32."""
+    """Return what a code of 1 is worth: float32."""
     return scales.float() / largest

@@ -1,13 +1,18 @@
-"""Quotient and remainder: every dense id i has a pair of rows of two small tables that no other id has.
+"""Quotient and remainder: every dense id i has a pair of rows of two small tables that no other id
+has.
 
-    e(i) = E_q[floor(i / c)] op E_r[i mod c]        op: times, plus, or side by side (both of D / 2 numbers)
+    e(i) = E_q[floor(i / c)] op E_r[i mod c]
+    op: times, plus, or side by side (both of D / 2 numbers)
 
-Shi et al., KDD 2020 (arXiv 1909.02107). Ids number the training values of a feature and one for all unseen, and each lookup of
-them; they need a vocabulary. With separate regions each feature has two tables of its own; multiplexed, one pair numbers the
-values of all features in one row. c is the least one for which the two tables fit into their rows and use 90 % of them, so that
-most rows are quotients where rows are scarce. Under `times` the smaller table starts around 1: it scales the rows of the larger
-one, which start as in any table; two factors near 0 would have next to no gradient.
-Bytes: 4 D (ceil(n / c) + c) for n ids, half of that side by side, summed over pairs of tables; the vocabulary is counted beside.
+Shi et al., KDD 2020 (arXiv 1909.02107). The ids of a feature number each lookup of its training
+values and of one value for all unseen ones, so a vocabulary is needed. Separate: each feature has
+two tables of its own. Multiplexed: one pair of tables numbers the values of all features in one
+sequence. c is the least one for which the two tables fit into their rows and use 90 % of them, so
+that most rows are quotients if rows are scarce. Under `times` the smaller table starts around 1: it
+scales the rows of the larger one, which start as in any table. If both factors were near 0, there
+would be almost no gradient.
+Bytes: 4 D (ceil(n / c) + c) for n ids, half of that side by side, summed over pairs of tables; the
+vocabulary is counted separately.
 """
 
 import math
@@ -19,9 +24,15 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError
-from ue_bench.strategies.base import LEAST_USED, EmbeddingStrategy, Pool, Spec
-from ue_bench.strategies.dense_ids import DenseIds, require
-from ue_bench.strategies.regions import affordable, divide
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.budget import LEAST_USED, rows_that_fit
+from ue_bench.strategies.dense_ids import DenseIds
+from ue_bench.strategies.knobs import require
+from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.regions import region_sizes
+from ue_bench.strategies.spec import Spec
+
+COMBINATIONS = ("multiply", "add", "concat")
 
 
 class QuotientRemainder(EmbeddingStrategy):
@@ -31,69 +42,96 @@ class QuotientRemainder(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.combine = self.options["combine"]
-        require(
-            spec,
-            "combine",
-            self.combine,
-            self.combine in ("multiply", "add", "concat"),
-            "multiply, add or concat",
-        )
-        if self.combine == "concat" and spec.dim % 2:
-            raise BenchError(
-                f"{spec.name}: {spec.dim} numbers per lookup were given; two rows side by side need an even number"
-            )
-        numbers = spec.dim // 2 if self.combine == "concat" else spec.dim
+        legal = self.combine in COMBINATIONS
+        require(spec, "combine", self.combine, legal, "multiply, add or concat")
+        numbers = spec.dim
+        if self.combine == "concat":
+            numbers = spec.dim // 2
+            if spec.dim % 2:
+                raise BenchError(
+                    f"{spec.name}: {spec.dim} numbers per lookup were given; two rows side by side "
+                    "need an even number"
+                )
         self.ids = DenseIds(spec)
         self.vocabularies = self.ids.vocabularies
         self.separate = spec.regions == "separate"
-        counts = self.ids.counts if self.separate else [self.ids.total]
-        least, most = [least_rows(n) for n in counts], [n + 1 for n in counts]
-        rows = affordable(spec, numbers, sum(least), sum(most))
-        shares = (
-            [region.size for region in divide(spec, rows, least, most)] if self.separate else [rows]
-        )
-        used = min(
-            1.0, LEAST_USED * spec.require_budget() / (4 * numbers * rows)
-        )  # of the rows, at least
-        self.divisors = [divisor(n, share, used) for n, share in zip(counts, shares, strict=True)]
-        self.quotients = [math.ceil(n / c) for n, c in zip(counts, self.divisors, strict=True)]
-        sizes = [q + c for q, c in zip(self.quotients, self.divisors, strict=True)]
-        self.starts = [sum(sizes[:index]) for index in range(len(sizes))]
-        self.pool = Pool(sum(sizes), spec, numbers)
+        self.divisors = self._divisors(numbers)
+        self.quotients = []  # rows of each table of quotients
+        self.starts = []  # the first row of each pair of tables
+        rows = 0
+        for n, c in zip(self._counts(), self.divisors, strict=True):
+            quotients = math.ceil(n / c)
+            self.quotients.append(quotients)
+            self.starts.append(rows)
+            rows += quotients + c
+        self.pool = Pool(rows, spec, numbers)
         if self.combine == "multiply":
-            with torch.no_grad():
-                for start, q, c in zip(self.starts, self.quotients, self.divisors, strict=True):
-                    self.pool.weight[
-                        slice(start + q, start + q + c) if c <= q else slice(start, start + q)
-                    ] += 1
+            self._raise_smaller_tables()
+
+    def _counts(self) -> list[int]:
+        """The number of ids of each pair of tables."""
+        return self.ids.counts if self.separate else [self.ids.total]
+
+    def _divisors(self, numbers: int) -> list[int]:
+        """The divisor c of each pair of tables of rows of so many numbers.
+
+        Raises BudgetError if the budget pays for less or more rows than the tables can have.
+        """
+        counts = self._counts()
+        least = [least_rows(n) for n in counts]
+        most = [n + 1 for n in counts]
+        rows = rows_that_fit(self.spec, numbers, needed=sum(least), usable=sum(most))
+        least_bytes = LEAST_USED * self.spec.require_budget()
+        used = min(1.0, least_bytes / (4 * numbers * rows))  # of the rows, at least
+        shares = [rows]
+        if self.separate:
+            shares = region_sizes(self.spec, rows, least, most)
+        return [divisor(n, share, used) for n, share in zip(counts, shares, strict=True)]
+
+    @torch.no_grad()
+    def _raise_smaller_tables(self) -> None:
+        """Let the smaller table of each pair start around 1."""
+        pairs = zip(self.starts, self.quotients, self.divisors, strict=True)
+        for start, quotients, remainders in pairs:
+            if remainders <= quotients:
+                first = start + quotients
+                self.pool.weight[first : first + remainders] += 1
+            else:
+                self.pool.weight[start : start + quotients] += 1
 
     def locate(self, feature: int, values: Any) -> Tensor:
-        ids, table = self.ids.of(feature, values), feature if self.separate else 0
+        ids = self.ids.of(feature, values)
+        table = feature
         if not self.separate:
             ids += self.ids.starts[feature]
-        start, q, c = self.starts[table], self.quotients[table], self.divisors[table]
-        return torch.stack([start + ids // c, start + q + ids % c], dim=2).flatten(1)
+            table = 0
+        start = self.starts[table]
+        c = self.divisors[table]
+        quotient = start + ids // c
+        remainder = start + self.quotients[table] + ids % c
+        return torch.stack([quotient, remainder], dim=2).flatten(1)
 
     def embed(self, slots: Tensor) -> Tensor:
         rows = self.pool(slots.unflatten(1, (-1, 2)))
         if self.combine == "concat":
             return rows.flatten(1)
         quotient, remainder = rows.unbind(2)
-        return (
-            quotient * remainder if self.combine == "multiply" else quotient + remainder
-        ).flatten(1)
+        combined = quotient * remainder if self.combine == "multiply" else quotient + remainder
+        return combined.flatten(1)
 
 
 def least_rows(n: int) -> int:
-    """The fewest rows that a pair of tables for `n` ids can have, some 2 sqrt(n)."""
+    """Return the fewest rows that a pair of tables for `n` ids can have, about 2 sqrt(n)."""
     return min(math.ceil(n / c) + c for c in range(1, math.isqrt(n) + 2))
 
 
 def divisor(n: int, rows: int, used: float) -> int:
-    """The least c whose two tables for `n` ids take no more than `rows` rows and at least the part `used` of them.
+    """Return the least c whose two tables for `n` ids have at most `rows` rows and use enough.
 
-    There is one from `least_rows` to n + 1 rows: from c = sqrt(n) on a larger c adds one row or none.
+    used: the part of `rows` that the tables must use. There is such a c from `least_rows` to n + 1
+    rows: from c = sqrt(n) on, a larger c adds one row or none.
     """
     c = np.arange(1, rows + 1)
     taken = -(-n // c) + c
-    return int(c[(taken <= rows) & (taken >= used * rows)][0])
+    fits = (taken <= rows) & (taken >= used * rows)
+    return int(c[fits][0])

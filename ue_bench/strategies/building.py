@@ -1,0 +1,36 @@
+"""Build a strategy of the list from its specification."""
+
+from dataclasses import replace
+
+from ue_bench.errors import BenchError
+from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.budget import check_budget
+from ue_bench.strategies.low_cardinality import ExactLowCardinality
+from ue_bench.strategies.registry import entry_of
+from ue_bench.strategies.spec import Spec
+
+
+def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
+    """Build the strategy ``spec.name`` and check that its budget works.
+
+    exact_at_most: features with no more values than this get exact rows in every strategy.
+    Initial values come from torch's global generator. Raises BenchError for an unknown name, a
+    budget that does not work or a bad knob.
+    """
+    entry = entry_of(spec.name)
+    for knob, value in entry.fixed.items():
+        if knob in spec.options:
+            raise BenchError(
+                f"{spec.name}: knob {knob} was given; it is {value!r} in this strategy"
+            )
+    spec = replace(spec, options={**entry.fixed, **spec.options})
+    method = entry.method
+    if not entry.has_budget:
+        return method(spec)
+    strategy: EmbeddingStrategy
+    if any(feature.cardinality <= exact_at_most for feature in spec.features):
+        strategy = ExactLowCardinality(spec, method, exact_at_most)
+    else:
+        strategy = method(spec)
+    check_budget(strategy)
+    return strategy
