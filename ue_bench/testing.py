@@ -1,4 +1,4 @@
-"""The contract of a strategy as a class of tests: subclass it, name your strategy, and pytest runs every one of them.
+"""The contract of a strategy as a class of tests: subclass it, name your strategy, run pytest.
 
     from ue_bench.testing import StrategyContract
 
@@ -25,26 +25,27 @@ from torch import Tensor
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
-from ue_bench.strategies.budget import LEAST_USED
+from ue_bench.strategies.budget import well_used
 
-FEATURES = (  # values, how many are seen, how often
+FEATURES = (  # values, how many of them are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
     Feature("item", tuple(f"i{i}é" for i in range(60)), 50, (3,) * 50),
     Feature("flag", ("no", "yes", ""), 3, (60, 30, 10)),
 )
 
-_BAGS = [[n] for n in range(60)] + [
-    [3, 58, 17],
-    [17, 3, 58],
-    [0, 1, 2, 55],
-]  # of items: each alone, then some together
+# Bags of items: each item alone, so that a bag's number is its item's code, then some together.
+_ALONE = [[item] for item in range(60)]
+_TOGETHER = [3, 58, 17]
+_BAGS = [*_ALONE, _TOGETHER, [17, 3, 58], [0, 1, 2, 55]]
 BAGGED = (FEATURES[0], replace(FEATURES[1], bags=Bags.of(_BAGS)), FEATURES[2])
 
 
 class StrategyContract:
-    """strategy: a name in the registry, or a class. regions: one of those the strategy allows. options: its own knobs.
+    """The tests of one strategy in one form.
 
-    plugin: the file that a name comes from, for the tests that start another process.
+    strategy: a name in the registry, or a class. regions: one of those the strategy allows.
+    options: its own knobs. plugin: the file that a name comes from, for the tests that start
+    another process.
     """
 
     strategy: ClassVar[str | type[EmbeddingStrategy]]
@@ -55,34 +56,39 @@ class StrategyContract:
 
     def spec(self, **changes: Any) -> Spec:
         """What the tests build from."""
-        name = self.strategy if isinstance(self.strategy, str) else self.strategy.__name__
-        known = STRATEGIES[name].regions[0] if isinstance(self.strategy, str) else "multiplexed"
+        if isinstance(self.strategy, str):
+            name = self.strategy
+            default = STRATEGIES[name].regions[0]
+        else:
+            name = self.strategy.__name__
+            default = "multiplexed"
         spec = Spec(
             name=name,
             features=FEATURES,
             lookups=(2, 1, 1),
             dim=8,
             budget=self.budget,
-            regions=self.regions or known,
+            regions=self.regions or default,
             region_rule="proportional",
             options=self.options,
         )
         return replace(spec, **changes)
 
     def build(self, seed: int = 0, **changes: Any) -> EmbeddingStrategy:
-        """The strategy, with initial values that follow from `seed`.
+        """Build the strategy, with initial values that follow from `seed`.
 
-        Where its whole table is smaller than `budget`, from here on at three quarters of that table: to fit is no luck then.
+        If its whole table is smaller than `budget`, the budget becomes three quarters of that table
+        from here on, so that the strategy has to save bytes.
         """
         try:
-            return self._built(self.spec(**changes), seed)
+            return self._build(self.spec(**changes), seed)
         except BudgetError as error:
             if "budget" in changes or error.works > self.budget:
                 raise
             self.budget = error.works * 3 // 4
-            return self._built(self.spec(**changes), seed)
+            return self._build(self.spec(**changes), seed)
 
-    def _built(self, spec: Spec, seed: int) -> EmbeddingStrategy:
+    def _build(self, spec: Spec, seed: int) -> EmbeddingStrategy:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             if isinstance(self.strategy, str):
@@ -91,94 +97,92 @@ class StrategyContract:
             check_budget(built)
             return built
 
+    def _has_budget(self) -> bool:
+        return not isinstance(self.strategy, str) or STRATEGIES[self.strategy].has_budget
+
     def codes(self, rows: int = 64) -> Tensor:
-        """Rows of codes, unseen values among them."""
+        """Rows of codes, unseen values among them: int64 [rows, F]."""
         generator = torch.Generator().manual_seed(1)
-        return torch.stack(
-            [torch.randint(f.cardinality, (rows,), generator=generator) for f in FEATURES], dim=1
-        )
+        columns = []
+        for feature in FEATURES:
+            columns.append(torch.randint(feature.cardinality, (rows,), generator=generator))
+        return torch.stack(columns, dim=1)
 
     def test_shape(self) -> None:
-        built, codes = self.build(), self.codes()
+        built = self.build()
+        codes = self.codes()
         out = built(codes)
-        assert out.shape == (len(codes), sum(built.widths)), (
-            "forward gives [B, W] with W the sum of widths"
-        )
+        width = sum(built.widths)
+        assert out.shape == (len(codes), width), "forward gives [B, W] with W the sum of widths"
         assert len(built.widths) == len(FEATURES), "widths has one entry a feature"
         assert out.dtype == torch.float32, "vectors are float32"
-        assert built(codes[:0]).shape == (0, sum(built.widths)), "an empty batch is legal"
+        assert built(codes[:0]).shape == (0, width), "an empty batch is legal"
 
     def test_finite(self) -> None:
         assert torch.isfinite(self.build()(self.codes())).all(), "initial vectors are finite"
 
     def test_forward_is_locate_then_embed(self) -> None:
-        built, codes = self.build(), self.codes()
-        values = [
-            [feature.values[code] for code in codes[:, i].tolist()]
-            for i, feature in enumerate(FEATURES)
-        ]
-        located = [built.locate(i, column) for i, column in enumerate(values)]
+        built = self.build()
+        codes = self.codes()
+        located = []
+        for index, feature in enumerate(FEATURES):
+            values = [feature.values[code] for code in codes[:, index].tolist()]
+            located.append(built.locate(index, values))
         assert all(slots.dtype == torch.int64 for slots in located), "slots are int64"
-        assert torch.equal(built.embed(torch.cat(located, dim=1)), built(codes)), (
-            "codes and raw values give the same vectors"
-        )
+        vectors = built.embed(torch.cat(located, dim=1))
+        assert torch.equal(vectors, built(codes)), "codes and raw values give the same vectors"
 
     def test_rows_independent(self) -> None:
-        built, codes = self.build().eval(), self.codes()
-        alone = torch.cat([built(row.unsqueeze(0)) for row in codes])
-        assert torch.allclose(built(codes), alone, atol=1e-6), (
+        built = self.build().eval()
+        codes = self.codes()
+        assert torch.allclose(built(codes), _one_by_one(built, codes), atol=1e-6), (
             "a row's vectors do not depend on the other rows of its batch"
         )
 
     def test_same_seed_same_module(self) -> None:
         codes = self.codes()
-        assert torch.equal(self.build(seed=3)(codes), self.build(seed=3)(codes)), (
-            "the same seeds give the same module"
-        )
-        assert not torch.equal(self.build(seed=3)(codes), self.build(seed=4)(codes)), (
-            "another init seed gives another module"
-        )
+        vectors = self.build(seed=3)(codes)
+        again = self.build(seed=3)(codes)
+        other = self.build(seed=4)(codes)
+        assert torch.equal(vectors, again), "the same seeds give the same module"
+        assert not torch.equal(vectors, other), "another init seed gives another module"
 
     def test_every_parameter_gets_gradient(self) -> None:
         built = self.build()
         codes = torch.cartesian_prod(*(torch.arange(feature.cardinality) for feature in FEATURES))
         out = built(codes)
-        (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+        weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(0))
+        (out * weights).sum().backward()
         for name, parameter in built.named_parameters():
             assert parameter.grad is not None, f"parameter {name} gets no gradient"
             assert parameter.grad.abs().sum() > 0, f"the gradient of parameter {name} is zero"
 
     def test_budget_kept_and_used(self) -> None:
         built = self.build()
-        if isinstance(self.strategy, str) and not STRATEGIES[self.strategy].has_budget:
+        if not self._has_budget():
             return
         footprint = built.footprint()
         used = footprint.table + footprint.auxiliary
-        assert LEAST_USED * self.budget <= used <= self.budget, (
-            f"{used} bytes are used of a budget of {self.budget}"
-        )
+        assert well_used(used, self.budget), f"{used} bytes are used of a budget of {self.budget}"
 
     def test_too_small_a_budget_says_what_works(self) -> None:
-        if isinstance(self.strategy, str) and not STRATEGIES[self.strategy].has_budget:
+        if not self._has_budget():
             return
-        told = ""
+        message = ""
         try:
             self.build(budget=7)
         except BenchError as error:
-            told = str(error)
-        assert any(character.isdigit() for character in told), (
+            message = str(error)
+        assert any(character.isdigit() for character in message), (
             "7 bytes raise BenchError, which states the least that works"
         )
 
     def test_footprint_counts_everything(self) -> None:
         built = self.build()
         footprint = built.footprint()
-        held = sum(t.numel() * t.element_size() for t in built.state_dict().values())
-        if not any(
-            module.training_only
-            for module in built.modules()
-            if isinstance(module, EmbeddingStrategy)
-        ):
+        held = sum(tensor.nbytes for tensor in built.state_dict().values())
+        strategies = [part for part in built.modules() if isinstance(part, EmbeddingStrategy)]
+        if not any(part.training_only for part in strategies):
             assert footprint.table + footprint.auxiliary == held, (
                 "table and auxiliary are all parameters and persistent buffers"
             )
@@ -187,7 +191,8 @@ class StrategyContract:
         )
 
     def test_what_is_served_is_what_was_counted(self) -> None:
-        built, codes = self.build().eval(), self.codes()
+        built = self.build().eval()
+        codes = self.codes()
         before = built.footprint()
         built.end_training()
         after = built.footprint()
@@ -200,45 +205,49 @@ class StrategyContract:
         out = built(codes)
         assert out.shape == (len(codes), sum(built.widths)), "what is served gives [B, W]"
         assert torch.isfinite(out).all(), "what is served is finite"
-        assert torch.allclose(out, torch.cat([built(row.unsqueeze(0)) for row in codes]), atol=1e-6)
+        assert torch.allclose(out, _one_by_one(built, codes), atol=1e-6)
 
     def test_an_epoch_may_end(self) -> None:
-        built, codes = self.build(), self.codes()
+        built = self.build()
         built.end_epoch(0)
-        assert torch.isfinite(built(codes)).all(), "vectors stay finite between epochs"
+        assert torch.isfinite(built(self.codes())).all(), "vectors stay finite between epochs"
 
     def test_state_dict_round_trip(self) -> None:
-        trained, codes = self.build(seed=5), self.codes()
+        codes = self.codes()
+        trained = self.build(seed=5)
         restored = self.build(seed=6)
         restored.load_state_dict(copy.deepcopy(trained.state_dict()))
-        assert torch.equal(trained(codes), restored(codes)), (
+        vectors = trained(codes)
+        copied = copy.deepcopy(trained)(codes)
+        assert torch.equal(vectors, restored(codes)), (
             "a state_dict carries everything that was learned"
         )
-        assert torch.equal(copy.deepcopy(trained)(codes), trained(codes)), (
-            "a copy is the same module"
-        )
+        assert torch.equal(copied, vectors), "a copy is the same module"
 
     def test_a_bag_is_the_mean_of_its_values(self) -> None:
         """In training, where the strategy's own numbers get gradients, and as it is served."""
-        built, plain, codes = self.build(features=BAGGED), self.build(), self.codes(8)
+        built = self.build(features=BAGGED)
+        plain = self.build()
+        codes = self.codes(8)
         assert torch.equal(built(codes), plain(codes)), "a bag of one value is that value"
-        item = torch.tensor([0, 1, 0])
-        alone = torch.stack([codes[0] * (1 - item) + item * value for value in _BAGS[60]])
-        bag = codes[:1] * (1 - item) + item * 60
-        vector, *_, reversed_ = built(torch.cat([bag, codes, bag + item]))
-        mean = torch.cat([plain(row.unsqueeze(0)) for row in alone]).mean(0)
-        assert torch.allclose(vector, mean, atol=1e-6), (
+        bag = codes[:1].clone()
+        bag[0, 1] = len(_ALONE)
+        reordered = bag.clone()
+        reordered[0, 1] += 1
+        alone = codes[:1].repeat(len(_TOGETHER), 1)
+        alone[:, 1] = torch.tensor(_TOGETHER)
+        vectors = built(torch.cat([bag, codes, reordered]))
+        mean = _one_by_one(plain, alone).mean(0)
+        assert torch.allclose(vectors[0], mean, atol=1e-6), (
             "a bag is the mean of its values, and other features stay as they are"
         )
-        assert torch.allclose(reversed_, mean, atol=1e-6), "the order in a bag does not matter"
-        weight = torch.linspace(-1, 1, len(vector))
-        (vector * weight).sum().backward()
+        assert torch.allclose(vectors[-1], mean, atol=1e-6), "the order in a bag does not matter"
+        weight = torch.linspace(-1, 1, len(mean))
+        (vectors[0] * weight).sum().backward()
         (mean * weight).sum().backward()
-        for (name, own), other in zip(built.named_parameters(), plain.parameters(), strict=True):
-            given, wanted = (
-                torch.zeros_like(own) if p.grad is None else p.grad.to_dense() for p in (own, other)
-            )
-            assert torch.allclose(given, wanted, atol=1e-5), (
+        pairs = zip(built.named_parameters(), plain.parameters(), strict=True)
+        for (name, parameter), of_mean in pairs:
+            assert torch.allclose(_gradient(parameter), _gradient(of_mean), atol=1e-5), (
                 f"parameter {name}: every value of a bag has its share of the gradient"
             )
 
@@ -250,79 +259,109 @@ class StrategyContract:
         again = self.build(seed=6, features=features, budget=self.budget)
         again.drop_training_only()
         again.load_state_dict(copy.deepcopy(trained.state_dict()))
-        values = [
-            [*feature.values[:40], "a value that no data set has", "", "日本"][-43:]
-            for feature in FEATURES
-        ]
-        rows = [(column * 43)[:43] for column in values]
-        assert torch.equal(again.eval().from_values(rows), trained.from_values(rows)), (
-            "a strategy built from the features of `to_serve`, with the state of the trained one, gives the same vectors"
+        rows = 43
+        columns = []
+        for feature in FEATURES:
+            values = [*feature.values[:40], "a value that no data set has", "", "日本"][-rows:]
+            columns.append((values * rows)[:rows])
+        assert torch.equal(again.eval().from_values(columns), trained.from_values(columns)), (
+            "a strategy built from the features of `to_serve`, with the state of the trained one, "
+            "gives the same vectors"
         )
 
     def test_seeds_follow_names(self) -> None:
         built = self.build()
         reordered = self.build(features=FEATURES[::-1], lookups=(1, 1, 2))
         for index, feature in enumerate(FEATURES):
-            mine, theirs = (
-                built.locate(index, feature.values),
-                reordered.locate(len(FEATURES) - 1 - index, feature.values),
-            )
-            for one, other in zip(mine.t().tolist(), theirs.t().tolist(), strict=True):
-                same = [one.index(slot) for slot in one] == [other.index(slot) for slot in other]
-                assert same, (
-                    f"which values of {feature.name} collide must not depend on the order of the features"
+            slots = built.locate(index, feature.values).t()
+            others = reordered.locate(len(FEATURES) - 1 - index, feature.values).t()
+            for lookup, other in zip(slots.tolist(), others.tolist(), strict=True):
+                assert _first_places(lookup) == _first_places(other), (
+                    f"which values of {feature.name} collide must not depend on the order of the "
+                    "features"
                 )
 
     def test_unseen_value_is_legal(self) -> None:
         built = self.build()
+        values = ["a value that no data set has", "", "日本", "x" * 5_000]
         for index in range(len(FEATURES)):
-            slots = built.locate(index, ["a value that no data set has", "", "日本", "x" * 5_000])
-            assert slots.shape[0] == 4, "locate takes any text"
-        assert torch.isfinite(
-            built(torch.tensor([[feature.cardinality - 1 for feature in FEATURES]]))
-        ).all()
+            slots = built.locate(index, values)
+            assert slots.shape[0] == len(values), "locate takes any text"
+        unseen = torch.tensor([[feature.cardinality - 1 for feature in FEATURES]])
+        assert torch.isfinite(built(unseen)).all()
 
     def test_locate_agrees_across_processes(self) -> None:
         if not isinstance(self.strategy, str):
             return  # the class may live where another process cannot import it
-        asked = {
+        attributes = {
             "strategy": self.strategy,
             "regions": self.regions,
             "options": self.options,
             "budget": self.budget,
         }
-        built = self.build()
-        here = [built.locate(i, f.values).tolist() for i, f in enumerate(FEATURES)]
-        assert _ask_elsewhere(self.plugin, asked) == here, "slots differ between processes"
+        slots = _slots(self.build())
+        elsewhere = _slots_elsewhere(self.plugin, attributes)
+        assert elsewhere == slots, "slots differ between processes"
+
+
+def _one_by_one(built: EmbeddingStrategy, codes: Tensor) -> Tensor:
+    """The vectors of rows, each in a batch of its own."""
+    return torch.cat([built(row.unsqueeze(0)) for row in codes])
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """The dense gradient of a parameter, zeros if it has none."""
+    if parameter.grad is None:
+        return torch.zeros_like(parameter)
+    return parameter.grad.to_dense()
+
+
+def _first_places(slots: list[int]) -> list[int]:
+    """Where each slot occurs first. Equal lists collide in the same places."""
+    return [slots.index(slot) for slot in slots]
+
+
+def _slots(built: EmbeddingStrategy) -> list[list[list[int]]]:
+    """The slots of all values of each feature."""
+    slots = []
+    for index, feature in enumerate(FEATURES):
+        slots.append(built.locate(index, feature.values).tolist())
+    return slots
 
 
 _ELSEWHERE = """
 import json, sys
 from pathlib import Path
 from ue_bench.strategies import load_plugin
-from ue_bench.testing import StrategyContract
+from ue_bench.testing import StrategyContract, _slots
 if sys.argv[1]:
     load_plugin(Path(sys.argv[1]))
 for line in sys.stdin:
     built = type("Elsewhere", (StrategyContract,), json.loads(line))().build()
-    print(json.dumps([built.locate(i, f.values).tolist() for i, f in enumerate(built.spec.features)]), flush=True)
+    print(json.dumps(_slots(built)), flush=True)
 """
 
 
 @functools.cache
 def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
-    """Another Python, for as long as this one lives: it answers a line for each strategy, and loads torch only once."""
+    """Another Python process, which lives as long as this one, so that it loads torch only once.
+
+    It answers each line, which describes a strategy, with a line of slots.
+    """
     command = [sys.executable, "-c", _ELSEWHERE, str(plugin or "")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # nosec B603 # a list, no shell
-    atexit.register(process.communicate)  # closes its input, and it ends
+    process = subprocess.Popen(  # nosec B603 # a list, no shell
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(process.communicate)  # closes its input, so that it ends
     return process
 
 
-def _ask_elsewhere(plugin: Path | None, asked: dict[str, Any]) -> Any:
+def _slots_elsewhere(plugin: Path | None, attributes: dict[str, Any]) -> Any:
+    """The slots of a contract's strategy in another process. attributes: of the contract."""
     process = _elsewhere(plugin)
     assert process.stdin
     assert process.stdout
-    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.write(json.dumps(attributes) + "\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     assert answer, "another process could not build it (see above)"
@@ -330,23 +369,28 @@ def _ask_elsewhere(plugin: Path | None, asked: dict[str, Any]) -> Any:
 
 
 def check(name: str, regions: str, plugin: Path | None = None) -> Iterator[tuple[str, str | None]]:
-    """Run the contract's tests on a strategy of the list: each test's name, and what is wrong (None: nothing)."""
-    contract = type(
-        "Checked", (StrategyContract,), {"strategy": name, "regions": regions, "plugin": plugin}
-    )()
-    for test in [
-        attribute for attribute in vars(StrategyContract) if attribute.startswith("test_")
-    ]:
-        try:
-            getattr(contract, test)()
-        except AssertionError as error:
-            yield test, str(error).splitlines()[0] if str(error) else "the assertion does not hold"
-        except (
-            Exception
-        ) as error:  # whatever a stranger's code raises is what this is there to tell
-            yield (
-                test,
-                f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-            )
-        else:
-            yield test, None
+    """Run the contract's tests on a strategy of the list.
+
+    Yields each test's name, and what is wrong (None: nothing).
+    """
+    attributes = {"strategy": name, "regions": regions, "plugin": plugin}
+    contract = type("Checked", (StrategyContract,), attributes)()
+    for test in vars(StrategyContract):
+        if test.startswith("test_"):
+            yield test, _fault(contract, test)
+
+
+def _fault(contract: StrategyContract, test: str) -> str | None:
+    """Run one test and describe in one line how it fails. None: it passes."""
+    try:
+        getattr(contract, test)()
+    except AssertionError as error:
+        return _first_line(error) or "the assertion does not hold"
+    except Exception as error:  # a stranger's code may raise anything, and the report names it
+        return f"raised {type(error).__name__}: {_first_line(error)}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else ""
