@@ -230,7 +230,7 @@ def _read(name: str, values: Any, texts: Texts, separator: str | None) -> Column
     if separator is None and not _is_list(_first(values)):
         return texts(name, values)
     rows = values.to_list() if isinstance(values, pl.Series) else values
-    members = []
+    members: list[Any] = []
     sizes = []
     for row in rows:
         before = len(members)

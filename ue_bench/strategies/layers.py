@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ue_bench.config import CHOICES
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature, Held, column
 from ue_bench.hashing import hash_rows
@@ -15,8 +16,6 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
 from ue_bench.strategies.registry import regions_of
 from ue_bench.strategies.spec import Spec
-
-INITS = ("uniform", "normal")
 
 
 class UnifiedEmbedding(nn.Module):
@@ -100,8 +99,8 @@ def embedding(
             "or as the values"
         )
     _check_numbers(dim, exact_at_most, seed, budget)
-    if init not in INITS:
-        raise unknown("init", init, INITS)
+    if init not in CHOICES["init"]:
+        raise unknown("init", init, CHOICES["init"])
     if isinstance(lookups, Mapping):
         lookups_by_name = dict(lookups)
     else:

@@ -41,12 +41,12 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         self.pool = Pool(self.rest[-1].end, spec)
         # by feature, the first row of each frequent value, by its position
         self.owned: list[dict[int, int]] = [{} for _ in spec.features]
-        features = list(range(len(spec.features)))
+        indices = list(range(len(spec.features)))
         if spec.regions == "separate":
-            for feature in features:
-                self._give_rows([feature], share)
+            for index in indices:
+                self._give_rows([index], share)
         else:
-            self._give_rows(features, share)
+            self._give_rows(indices, share)
         self.frequent = []
         for feature, rows in zip(spec.features, self.owned, strict=True):
             values = [feature.values[position] for position in rows]

@@ -108,9 +108,9 @@ class ProductQuantization(Collisionless):
 
     def _shape_at(self, budget: int) -> Shape | None:
         dim = self.spec.dim
+        weigh = rule_of(self.spec.region_rule)
         shares = [1.0]
         if self.separate:
-            weigh = rule_of(self.spec.region_rule)
             shares = [weigh(feature.cardinality) for feature in self.spec.features]
         shapes = []
         for parts in range(1, dim + 1):

@@ -20,7 +20,7 @@ class SparseForm(NamedTuple):
     """How kept numbers are found, and how many of them a budget pays for."""
 
     by_bitmap: bool
-    count: int
+    kept: int
 
 
 class SparseTable(nn.Module):
@@ -42,7 +42,7 @@ class SparseTable(nn.Module):
         super().__init__()
         self.numbers = numbers
         form = sparse_form(rows, numbers, spec)
-        self.count = form.count
+        self.count = form.kept
         indices = None
         bits = None
         ranks = None
@@ -121,7 +121,7 @@ def sparse_form(rows: int, numbers: int, spec: Spec) -> SparseForm:
             "used"
         )
         raise BudgetError(spec.name, budget, why, indexed + INDEXED_BYTES)
-    return SparseForm(by_bitmap=by_bitmap > by_index, count=max(by_index, by_bitmap))
+    return SparseForm(by_bitmap=by_bitmap > by_index, kept=max(by_index, by_bitmap))
 
 
 def _powers(like: Tensor) -> Tensor:
