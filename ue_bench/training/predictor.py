@@ -74,7 +74,7 @@ class Predictor:
 
         The sums are then the same, in the same order.
         """
-        values = raw_features.columns(
+        values = raw_features.read_columns(
             self.features, columns, self._texts, self.record["separators"]
         )
         parts = []
