@@ -1,7 +1,11 @@
-"""Methods with a vocabulary against their formulas, written out value by value with numpy; and what compression may cost."""
+"""Methods with a vocabulary against their formulas, written out value by value with numpy.
+
+Also what compression may cost.
+"""
 
 import copy
 import functools
+import math
 import warnings
 from dataclasses import replace
 
@@ -23,11 +27,8 @@ from ue_bench.strategies.methods.tt_rec import digits, factors
 
 PROJECTED = ("low_dim_exact", "mixed_dimension", "int8", "int4")
 PRUNED = ("magnitude_pruning", "masked_pruning", "pep")
-FORMS = [
-    (name, regions)
-    for name in (*PROJECTED, *PRUNED, "tt_rec", "cce", "product_quantization")
-    for regions in STRATEGIES[name].regions
-]
+NAMES = (*PROJECTED, *PRUNED, "tt_rec", "cce", "product_quantization")
+FORMS = [(name, regions) for name in NAMES for regions in STRATEGIES[name].regions]
 
 
 def numpy_of(tensor):
@@ -39,11 +40,11 @@ def digest(text, seed):
 
 
 def features(sizes):
-    """sizes: values and how many of them are seen, a feature."""
-    return tuple(
-        Feature(f"f{i}", [f"{i}v{n}" for n in range(size)], seen)
-        for i, (size, seen) in enumerate(sizes)
-    )
+    """Features of so many values. sizes: of each feature, all values and those that are seen."""
+    made = []
+    for i, (size, seen) in enumerate(sizes):
+        made.append(Feature(f"f{i}", [f"{i}v{n}" for n in range(size)], seen))
+    return tuple(made)
 
 
 def build_near(spec):
@@ -57,53 +58,51 @@ def build_near(spec):
 
 @st.composite
 def specs(draw, name, regions):
-    seen = st.integers(0, 60)
-    drawn = features(
-        [(n + draw(st.integers(1, 3)), n) for n in draw(st.lists(seen, min_size=1, max_size=4))]
-    )
-    lookups = tuple(draw(st.integers(1, 3)) for _ in drawn)
+    sizes = []
+    for seen in draw(st.lists(st.integers(0, 60), min_size=1, max_size=4)):
+        sizes.append((seen + draw(st.integers(1, 3)), seen))
     dim = draw(st.sampled_from((1, 2, 4, 6, 8, 12)))
-    options = (
-        {"columns": draw(st.sampled_from([c for c in (1, 2, 3, 4) if dim % c == 0]))}
-        if name == "cce"
-        else {}
-    )
-    rule, init = (
-        draw(st.sampled_from(("proportional", "sqrt", "equal"))),
-        draw(st.sampled_from(("uniform", "normal"))),
-    )
+    options = {}
+    if name == "cce":
+        divisors = [columns for columns in (1, 2, 3, 4) if dim % columns == 0]
+        options["columns"] = draw(st.sampled_from(divisors))
     spec = Spec(
         name=name,
-        features=drawn,
-        lookups=lookups,
+        features=features(sizes),
+        lookups=tuple(draw(st.integers(1, 3)) for _ in sizes),
         dim=dim,
-        budget=None,
         regions=regions,
-        region_rule=rule,
+        region_rule=draw(st.sampled_from(("proportional", "sqrt", "equal"))),
         hash_seed=draw(st.integers(0, 9)),
-        init=init,
+        init=draw(st.sampled_from(("uniform", "normal"))),
         options=options,
     )
-    return replace(spec, budget=max(1, int(spec.exact_table_bytes * draw(st.floats(0.02, 1.1)))))
+    share = draw(st.floats(0.02, 1.1))  # of the exact table
+    return replace(spec, budget=max(1, int(spec.exact_table_bytes * share)))
 
 
 def codes_of(built):
     """Every value of every feature at least once: int64 [B, F]."""
-    most = max(f.cardinality for f in built.spec.features)
-    return torch.stack([torch.arange(most) % f.cardinality for f in built.spec.features], dim=1)
+    cardinalities = [feature.cardinality for feature in built.spec.features]
+    codes = torch.arange(max(cardinalities))
+    return torch.stack([codes % cardinality for cardinality in cardinalities], dim=1)
 
 
 def position(built, feature, value):
-    seen = list(built.spec.features[feature].values[: built.spec.features[feature].n_seen])
+    whole = built.spec.features[feature]
+    seen = list(whole.values[: whole.n_seen])
     return seen.index(value) if value in seen else len(seen)
+
+
+def rows_of(spec):
+    """The rows that each feature has in an exact table."""
+    pairs = zip(spec.lookups, spec.features, strict=True)
+    return [lookups * (feature.n_seen + 1) for lookups, feature in pairs]
 
 
 def first_row(built, feature, value):
     """The row of a value's first lookup in a table with all features in order."""
-    before = sum(
-        n * (f.n_seen + 1)
-        for n, f in zip(built.spec.lookups[:feature], built.spec.features[:feature], strict=True)
-    )
+    before = sum(rows_of(built.spec)[:feature])
     return before + built.spec.lookups[feature] * position(built, feature, value)
 
 
@@ -112,27 +111,21 @@ def first_row(built, feature, value):
 
 def projected(rows, built, feature, value):
     """rows: how a feature's trained float rows are served."""
-    row, width = (
-        rows(numpy_of(built.pools[feature].weight))[position(built, feature, value)],
-        built.widths[feature],
-    )
+    served = rows(numpy_of(built.pools[feature].weight))
+    row = served[position(built, feature, value)]
+    width = built.widths[feature]
     if len(row) == width:
         return row
-    shared = built.spec.regions == "multiplexed"
-    return (
-        row
-        @ numpy_of(built.projections[f"width_{width}" if shared else f"feature_{feature}"])[
-            : len(row)
-        ]
-    )
+    name = f"width_{width}" if built.spec.regions == "multiplexed" else f"feature_{feature}"
+    return row @ numpy_of(built.projections[name])[: len(row)]
 
 
 def rounded(rows, largest):
-    steps = np.abs(rows).max(1, keepdims=True).astype(np.float16).astype(np.float32) / np.float32(
-        largest
-    )
+    scales = np.abs(rows).max(1, keepdims=True).astype(np.float16)
+    steps = scales.astype(np.float32) / np.float32(largest)
     with warnings.catch_warnings(action="ignore"):
-        return np.nan_to_num(np.clip(np.round(rows / steps), -largest, largest)) * steps
+        codes = np.clip(np.round(rows / steps), -largest, largest)
+    return np.nan_to_num(codes) * steps
 
 
 def table_rows(table, built, feature, value):
@@ -147,10 +140,7 @@ def trained_table(built):
         return weight * numpy_of(built.mask)
     if built.spec.name != "pep":
         return weight
-    owners = np.repeat(
-        np.arange(len(built.spec.features)),
-        [n * (f.n_seen + 1) for n, f in zip(built.spec.lookups, built.spec.features, strict=True)],
-    )
+    owners = np.repeat(np.arange(len(built.spec.features)), rows_of(built.spec))
     thresholds = 1 / (1 + np.exp(-numpy_of(built.thresholds)))[owners, None]
     return np.sign(weight) * np.maximum(np.abs(weight) - thresholds, 0)
 
@@ -158,74 +148,82 @@ def trained_table(built):
 def pruned_table(built):
     table = trained_table(built)
     kept = np.argsort(-np.abs(table), axis=None)[: built.served.count]
-    return np.where(np.isin(np.arange(table.size), kept).reshape(table.shape), table, 0)
+    is_kept = np.isin(np.arange(table.size), kept).reshape(table.shape)
+    return np.where(is_kept, table, 0)
 
 
 def tt_rec(built, feature, value):
-    separate, spec, row, rows = built.spec.regions == "separate", built.spec, [], []
-    train = built.trains[feature if separate else 0]
-    (n1, n2, n3), (d1, d2, d3), (r1, r2) = train.n, train.d, train.ranks
-    a, b, c = (numpy_of(core.weight) for core in train.cores)
-    a, b, c = a.reshape(n1, d1, r1), b.reshape(n2, r1, d2, r2), c.reshape(n3, r2, d3)
-    names = sorted(range(len(spec.features)), key=lambda i: spec.features[i].name)
-    before = (
-        0
-        if separate
-        else sum(
-            spec.lookups[i] * (spec.features[i].n_seen + 1) for i in names[: names.index(feature)]
-        )
-    )
+    spec = built.spec
+    is_separate = spec.regions == "separate"
+    train = built.trains[feature if is_separate else 0]
+    n1, n2, n3 = train.n
+    d1, d2, d3 = train.d
+    r1, r2 = train.ranks
+    weights = [numpy_of(core.weight) for core in train.cores]
+    a = weights[0].reshape(n1, d1, r1)
+    b = weights[1].reshape(n2, r1, d2, r2)
+    c = weights[2].reshape(n3, r2, d3)
+    before = 0
+    if not is_separate:
+        for other, rows in zip(spec.features, rows_of(spec), strict=True):
+            if other.name < spec.features[feature].name:
+                before += rows
+    vectors = []
     for lookup in range(spec.lookups[feature]):
         row = before + position(built, feature, value) * spec.lookups[feature] + lookup
-        rows.append(
-            np.einsum("ax,xby,yc->abc", a[row // (n2 * n3)], b[row // n3 % n2], c[row % n3]).ravel()
-        )
-    return np.concatenate(rows)
+        cores = a[row // (n2 * n3)], b[row // n3 % n2], c[row % n3]
+        vectors.append(np.einsum("ax,xby,yc->abc", *cores).ravel())
+    return np.concatenate(vectors)
 
 
 def cce(built, feature, value):
-    spec, n, seen = built.spec, built.columns, position(built, feature, value)
-    (clusters, hashed), region, found = built.split[feature], built.regions[feature], []
-    tables = numpy_of(built.pool.weight).reshape(n, 2 * built.pairs, spec.dim // n)[
-        :, 2 * region.start :
-    ]
-    before = sum(
-        k * f.n_seen * n
-        for k, f in zip(spec.lookups[:feature], spec.features[:feature], strict=True)
-    )
-    for lookup in range(spec.lookups[feature]):
+    spec = built.spec
+    n = built.columns
+    lookups = spec.lookups[feature]
+    whole = spec.features[feature]
+    clusters, hashed = built.split[feature]
+    weight = numpy_of(built.pool.weight).reshape(n, 2 * built.pairs, spec.dim // n)
+    tables = weight[:, 2 * built.regions[feature].start :]
+    seen = position(built, feature, value)
+    before = 0  # pointers of the features before
+    for count, other in zip(spec.lookups[:feature], spec.features[:feature], strict=True):
+        before += count * other.n_seen * n
+    parts = []
+    for lookup in range(lookups):
         for column in range(n):
-            seeds = [
-                digest(f"f{feature}\x1f{lookup}" + (f"\x1f{k}" if k else ""), spec.hash_seed)
-                for k in (column, n + column)
-            ]
+            number = f"\x1f{column}" if column else ""
+            first_seed = digest(f"{whole.name}\x1f{lookup}{number}", spec.hash_seed)
+            second_seed = digest(f"{whole.name}\x1f{lookup}\x1f{n + column}", spec.hash_seed)
             if int(built.round):
-                seeds[1] = digest(f"round\x1f{int(built.round)}", seeds[1])
-            first = digest(value, seeds[0]) % clusters
-            if seen < spec.features[feature].n_seen:
-                first = int(
-                    built.pointers[before + (seen * spec.lookups[feature] + lookup) * n + column]
-                )
-            second = digest(value, seeds[1]) % hashed
-            found.append(tables[column, first] + tables[column, clusters + second])
-    return np.concatenate(found)
+                second_seed = digest(f"round\x1f{int(built.round)}", second_seed)
+            first = digest(value, first_seed) % clusters
+            if seen < whole.n_seen:
+                first = int(built.pointers[before + (seen * lookups + lookup) * n + column])
+            second = digest(value, second_seed) % hashed
+            parts.append(tables[column, first] + tables[column, clusters + second])
+    return np.concatenate(parts)
 
 
 def product_quantization(built, feature, value):
-    """Of the served form: codes are read bit by bit."""
-    separate, start = built.spec.regions == "separate", first_row(built, feature, value)
-    book = feature if separate else 0
-    start = position(built, feature, value) * built.spec.lookups[feature] if separate else start
-    centroids, found = numpy_of(built.get_buffer(f"centroids_{book}")), []
+    """The served form, whose codes are read bit by bit."""
+    lookups = built.spec.lookups[feature]
+    if built.spec.regions == "separate":
+        book = feature
+        start = position(built, feature, value) * lookups
+    else:
+        book = 0
+        start = first_row(built, feature, value)
+    centroids = numpy_of(built.get_buffer(f"centroids_{book}"))
     width = int(centroids.shape[1] - 1).bit_length()
     stream = np.unpackbits(numpy_of(built.get_buffer(f"codes_{book}")), bitorder="little")
-    for row in range(start, start + built.spec.lookups[feature]):
+    parts = []
+    for row in range(start, start + lookups):
         for part in range(built.parts):
-            at = (row * built.parts + part) * width
-            found.append(
-                centroids[part, sum(int(bit) << k for k, bit in enumerate(stream[at : at + width]))]
-            )
-    return np.concatenate(found)
+            first = (row * built.parts + part) * width
+            bits = stream[first : first + width]
+            code = sum(int(bit) << k for k, bit in enumerate(bits))
+            parts.append(centroids[part, code])
+    return np.concatenate(parts)
 
 
 TRAINED = {
@@ -245,28 +243,24 @@ SERVED = {
 }
 
 
+def values_of(built):
+    """The values of `codes_of`, a list for each feature."""
+    columns = []
+    for feature, codes in zip(built.spec.features, codes_of(built).t().tolist(), strict=True):
+        columns.append([feature.values[code] for code in codes])
+    return columns
+
+
 def expected(formula, built):
     columns = []
-    for feature, codes in enumerate(codes_of(built).t().tolist()):
-        columns.append(
-            np.stack(
-                [
-                    formula(built, feature, built.spec.features[feature].values[code])
-                    for code in codes
-                ]
-            )
-        )
+    for feature, values in enumerate(values_of(built)):
+        columns.append(np.stack([formula(built, feature, value) for value in values]))
     return np.concatenate(columns, axis=1)
 
 
 def located(built):
-    return torch.cat(
-        [
-            built.locate(i, [f.values[c] for c in codes_of(built)[:, i].tolist()])
-            for i, f in enumerate(built.spec.features)
-        ],
-        dim=1,
-    )
+    slots = [built.locate(feature, values) for feature, values in enumerate(values_of(built))]
+    return torch.cat(slots, dim=1)
 
 
 def close(one, other):
@@ -329,11 +323,9 @@ def test_fill_keeps_the_budget_and_leaves_nothing_that_fits(parts, budget):
         assert counts is None
         return
     assert cost(counts) <= budget
-    assert all(1 <= count <= limit for count, limit in zip(counts, limits, strict=True))
-    assert all(
-        count == limit or cost(counts) + size > budget
-        for size, count, limit in zip(sizes, counts, limits, strict=True)
-    )
+    for size, count, limit in zip(sizes, counts, limits, strict=True):
+        assert 1 <= count <= limit
+        assert count == limit or cost(counts) + size > budget
 
 
 def test_fill_by_hand():
@@ -394,9 +386,8 @@ def test_a_bad_knob_is_told(name, options, told):
 
 @given(st.integers(1, 200_000), st.integers(1, 64))
 def test_digits_and_factors_cover_all_rows_and_numbers(ids, dim):
-    n, d = digits(ids), factors(dim)
-    assert ids <= n[0] * n[1] * n[2] <= 2 * ids + 8
-    assert d[0] * d[1] * d[2] == dim
+    assert ids <= math.prod(digits(ids)) <= 2 * ids + 8
+    assert math.prod(factors(dim)) == dim
 
 
 def test_a_train_starts_with_rows_of_the_scale_asked_for():
@@ -413,9 +404,8 @@ def test_a_train_starts_with_rows_of_the_scale_asked_for():
                 init=init,
             )
         )
-        assert float(built(torch.arange(4000).unsqueeze(1)).detach().std()) == pytest.approx(
-            deviation, rel=0.15
-        )
+        vectors = built(torch.arange(4000).unsqueeze(1)).detach()
+        assert float(vectors.std()) == pytest.approx(deviation, rel=0.15)
 
 
 # ---- cce
@@ -440,7 +430,8 @@ def test_enough_clusters_keep_the_function(regions):
     built = build(cce_spec(40_000, regions))
     assert all(clusters >= 125 for clusters, _ in built.split)
     seen = torch.cartesian_prod(torch.arange(50), torch.arange(25))
-    before, slots = built(seen), built.slots(seen)
+    before = built(seen)
+    slots = built.slots(seen)
     assert built.end_epoch(0), "the optimizer is of other rows"
     assert not torch.equal(slots, built.slots(seen))
     assert torch.allclose(built(seen), before, atol=1e-7)
@@ -452,15 +443,15 @@ def test_fewer_clusters_leave_each_value_its_centroid(regions):
     torch.manual_seed(0)
     built = build(cce_spec(2_000, regions))
 
-    def columns():  # of one feature's values: [values * lookups, columns, 4]
-        out = [
-            built(torch.tensor([[i, 0] for i in range(50)])),
-            built(torch.tensor([[0, i] for i in range(25)])),
-        ]
-        parts = [out[0][:, :16].reshape(100, 2, 4), out[1][:, 16:].reshape(25, 2, 4)]
-        return [part.detach() for part in (parts if regions == "separate" else [torch.cat(parts)])]
+    def columns():
+        """Vectors of one feature's values, column by column: [values * lookups, columns, 4]."""
+        first = built(torch.tensor([[i, 0] for i in range(50)]))[:, :16].reshape(100, 2, 4)
+        second = built(torch.tensor([[0, i] for i in range(25)]))[:, 16:].reshape(25, 2, 4)
+        groups = [first, second] if regions == "separate" else [torch.cat([first, second])]
+        return [group.detach() for group in groups]
 
-    old, hashed = columns(), built.round.clone()
+    old = columns()
+    hashed = built.round.clone()
     built.end_epoch(0)
     new = columns()
     assert built.round == hashed + 1
@@ -477,7 +468,8 @@ def test_fewer_clusters_leave_each_value_its_centroid(regions):
 
 def test_every_round_hashes_afresh_and_a_state_restores_its_own():
     torch.manual_seed(0)
-    built, slots = build(cce_spec(2_000)), []
+    built = build(cce_spec(2_000))
+    slots = []
     states = []
     for epoch in range(3):
         slots.append(built.slots(codes_of(built)))
@@ -500,19 +492,18 @@ def test_low_cardinality_features_beside_it_follow_its_new_slots():
 
 
 def test_pointers_that_outgrow_a_byte_take_two_only_where_it_pays():
-    wide = features([(1_000, 1_000)])
-    small = build(
-        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=20_000, regions="multiplexed")
+    spec = Spec(
+        name="cce", features=features([(1_000, 1_000)]), lookups=(1,), dim=16, budget=20_000
     )
-    assert (small.pointers.dtype, small.split[0]) == (torch.uint8, (124, 124))
-    middle = build(
-        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=40_000, regions="multiplexed")
-    )
-    assert (middle.pointers.dtype, middle.split[0][0]) == (torch.uint8, 256)
-    large = build(
-        Spec(name="cce", features=wide, lookups=(1,), dim=16, budget=60_000, regions="multiplexed")
-    )
-    assert (large.pointers.dtype, large.split[0]) == (torch.int16, (406, 406))
+    small = build(spec)
+    assert small.pointers.dtype == torch.uint8
+    assert small.split[0] == (124, 124)
+    middle = build(replace(spec, budget=40_000))
+    assert middle.pointers.dtype == torch.uint8
+    assert middle.split[0].clusters == 256
+    large = build(replace(spec, budget=60_000))
+    assert large.pointers.dtype == torch.int16
+    assert large.split[0] == (406, 406)
 
 
 def test_k_means_finds_clear_clusters_and_follows_torchs_seed():
@@ -602,13 +593,13 @@ def test_every_part_is_served_by_its_nearest_centroid(regions):
     trained = built(codes_of(built)).detach().view(-1, 3, built.parts, 8 // built.parts)
     built.end_training()
     served = built(codes_of(built)).view(trained.shape)
-    for lookup, book in enumerate((0, 0, 1) if regions == "separate" else (0, 0, 0)):
+    books = (0, 0, 1) if regions == "separate" else (0, 0, 0)
+    for lookup, book in enumerate(books):
         centroids = built.get_buffer(f"centroids_{book}")
         for part in range(built.parts):
             nearest = torch.cdist(trained[:, lookup, part], centroids[part]).min(1).values
-            assert torch.allclose(
-                (trained - served)[:, lookup, part].norm(dim=1), nearest, atol=1e-4
-            )
+            distance = (trained - served)[:, lookup, part].norm(dim=1)
+            assert torch.allclose(distance, nearest, atol=1e-4)
 
 
 # ---- pruning
@@ -643,9 +634,12 @@ def test_a_sparse_table_keeps_the_largest_numbers(rows, numbers, share, seed):
 
 def test_few_numbers_are_kept_by_index_and_many_by_bitmap():
     spec = Spec(name="magnitude_pruning", features=(), lookups=(), dim=16, budget=1_000)
-    few, many = SparseTable(1_000, 16, spec), SparseTable(1_000, 16, replace(spec, budget=16_000))
-    assert (few.count, few.bits) == (1_000 // 8, None)
-    assert (many.count, many.indices) == ((16_000 - 63 * (32 + 4)) // 4, None)
+    few = SparseTable(1_000, 16, spec)
+    assert few.count == 1_000 // 8
+    assert few.bits is None
+    many = SparseTable(1_000, 16, replace(spec, budget=16_000))
+    assert many.count == (16_000 - 63 * (32 + 4)) // 4
+    assert many.indices is None
 
 
 def test_masked_numbers_stay_zero_and_the_others_are_trained_on():
