@@ -149,7 +149,7 @@ def test_a_toml_file_and_the_options_of_a_table_do_not_go_together(folder):
         assert "--target: 'ts' was given with --dataset" in done.stderr
     done = CliRunner().invoke(main, ["study", "table_size", "--target", "ts"])
     assert done.exit_code == 2
-    assert "--target is of a table; give its path with --dataset" in done.stderr
+    assert "--target needs a table; give its path with --dataset" in done.stderr
 
 
 def test_a_run_needs_the_checksum(folder):

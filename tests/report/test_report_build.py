@@ -125,7 +125,10 @@ def test_a_study_of_methods_has_its_figures_tables_and_what_cannot_work(tmp_path
     assert "|tt_rec||exact||–||–||–||" in cells
     assert "<li>methods / base: dhe exact at 7.0 kB (3 runs)</li>" in text
     assert "Failed runs: 0" in text
-    assert re.search(r"Compared although not searched like the rest\s*<ul>\s*<li>none</li>", text)
+    assert re.search(
+        r"Compared although they were searched differently from the rest\s*<ul>\s*<li>none</li>",
+        text,
+    )
 
 
 def test_the_same_records_give_the_same_files(tmp_path):
@@ -225,7 +228,7 @@ def test_many_comparisons_are_told_in_sentences(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert max(len(line.rstrip()) for line in shown.splitlines() if str(tmp_path) not in line) <= 80
     assert " ".join(shown.split()).count("The price") == 2
-    assert "8 comparisons: their tables are in the report; with --study NAME" in shown
+    assert "8 comparisons: their tables are in the report; --study NAME" in shown
     assert "µs/256" not in shown
 
 

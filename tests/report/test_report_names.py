@@ -18,7 +18,7 @@ from ue_bench.record import write
 from ue_bench.report import build
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.format import plain
-from ue_bench.report.page.page import markdown
+from ue_bench.report.page.markup import markdown
 from ue_bench.report.page.prose import refresh
 from ue_bench.report.page.terminal import print_summary
 

@@ -19,7 +19,7 @@ from ue_bench.report.evidence.verdict import verdicts
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.page import limits
 from ue_bench.report.page.abstract import sentences
-from ue_bench.report.page.page import markdown
+from ue_bench.report.page.markup import markdown
 from ue_bench.strategies import STRATEGIES
 
 EVIL = "<script>window.hacked=1</script>"
@@ -134,10 +134,10 @@ def test_a_point_tells_its_configuration(page):
     assert re.search(r"1×16.*\nbudget: .*\ntest MSE: 0\.\d{4} \[.*\]\nseeds: 2\n", told)
     point.scroll_into_view_if_needed()
     point.click()  # it can be pointed at
-    assert page.locator("#answer .told").inner_text() == told
+    assert page.locator("#answer .tapped").inner_text() == told
     assert page.evaluate("document.querySelectorAll('.chosen').length") == 1
     page.locator("#answer .card").click(position={"x": 2, "y": 2})
-    assert page.locator("#answer .told").is_hidden()
+    assert page.locator("#answer .tapped").is_hidden()
 
 
 def test_the_data_of_a_figure_is_in_the_page(page, page_path):
@@ -187,8 +187,10 @@ def test_markdown_of_a_record_is_harmless():
             "- user_id*genres=2,movie_id*gender=3 <b>",
             "- ![a](http://x/y.png) [b](http://x) <http://x>",
             "- **strong**",
+            "- study `table_size`",
         ]
     )
+    assert "study <code>table_size</code>" in html
     assert "user_id*genres=2,movie_id*gender=3 &lt;b&gt;" in html
     assert "<strong>strong</strong>" in html
     assert not re.search("<(a|img|b)[ >]", html)
@@ -210,30 +212,33 @@ def told_of(records):
 def test_the_answer_in_three_sentences():
     (winner, tied, price), _ = told_of(fake.many_strategies(count=3, seeds=2))
     assert winner.startswith(
-        "method_00 has the lowest mean test MSE at 3 of the 3 budgets where several meet and is told apart"
+        "method_00 has the lowest mean test MSE at all 3 budgets at which strategies are compared, "
+        "and is significantly better than every other strategy at each of them"
     )
     assert "by 0.0030 [0.0030, 0.0030] at 14 kB (1/16 of the exact table)" in winner
-    assert tied.startswith("No other strategy ties with the best one")
+    assert tied.startswith("No other strategy ties with the best")
     assert price.startswith(
-        "The price: in all, method_00 holds 14 kB to 55 kB; a lookup of 256 rows takes method_00 "
+        "The price: method_00 takes 14 kB to 55 kB in total; a lookup of 256 rows takes method_00 "
     )
 
 
 def test_the_answer_where_nobody_wins():
     (winner, tied, _), limited = told_of(fake.many_strategies(count=3, seeds=1))
-    assert winner.startswith("No strategy is told apart from every other at any of the 3 budgets")
+    assert winner.startswith(
+        "No strategy is significantly better than every other at any of the 3 budgets"
+    )
     assert (
         tied
-        == "At 3 of the 3 budgets the best one cannot be told apart from 2 others, for want of common seeds."
+        == "At all 3 budgets the best is not significantly better than 2 others, because they share too few seeds."
     )
     assert "No two arms share two seeds" in limited
-    assert "study `many`: no strategy is told apart from the best at any budget" in limited
+    assert "study `many`: no strategy is significantly worse than the best at any budget" in limited
 
 
 def test_variants_are_the_rivals_of_a_strategy_alone():
     (winner, tied, price), _ = told_of(fake.study_search(trials=6))
     assert winner.startswith(
-        "No variant is told apart from every other at the one budget where several meet"
+        "No variant is significantly better than every other at the one budget at which variants"
     )
     assert re.search(r"behind .* by 0\.\d{4} \[-0\.\d{4}, 0\.\d{4}\] \(n=5\)\.$", tied)
     assert "the others" in price
@@ -251,11 +256,11 @@ def test_a_price_names_the_table_without_a_budget():
     ]
     (winner, _, price), _ = told_of(runs)
     assert (
-        "at the one budget where several meet and is told apart from every other strategy there"
-        in winner
+        "at the one budget at which strategies are compared and is significantly better than "
+        "per_feature there: it leads by 0.0500" in winner
     )
     assert "by 0.0500 [0.0500, 0.0500] at 28 kB (1/8 of the exact table)." in winner
-    assert "without a limit of bytes collisionless 16 reaches 0.8600" in price
+    assert "without a byte limit, collisionless 16 reaches 0.8600" in price
 
 
 @pytest.mark.parametrize(
@@ -266,7 +271,7 @@ def test_a_price_names_the_table_without_a_budget():
             [fake.make(fake.config(budget=28_032, measure="latency"), "clock", "latency")],
             "No arm has a measured MSE",
         ),
-        ([fake.make(fake.config("collisionless"))], "At no byte budget do two strategies meet"),
+        ([fake.make(fake.config("collisionless"))], "No two strategies have the same byte budget"),
     ],
 )
 def test_an_answer_where_there_is_little_to_say(records, first):
@@ -292,7 +297,7 @@ def test_the_limits_are_found_in_the_records():
     assert "1 records were made by code with changes" in limited
     assert "1 of 1 arms do not beat the user and item bias model" in limited
     assert "1 of 1 arms do not beat biased matrix factorisation" in limited
-    assert "One value only was run of: data set (ml-100k), split (random)" in limited
+    assert "Only one value was run of: data set (ml-100k), split (random)" in limited
     _, limited = told_of([one(0, 10), one(1, 10)])
     assert "says little about embeddings" not in limited
     assert "machine" not in limited

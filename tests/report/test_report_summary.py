@@ -95,7 +95,7 @@ def test_the_variant_is_chosen_on_validation_and_compared_on_test():
     assert found.loc[1, "told_apart"]
     text = "\n".join(sentences(summary, found))
     assert "28 kB (1/8): **unified 1×16** has the lowest test MSE, 0.9150 [" in text
-    assert "worse: per_feature 1×16 (equal) 0.9350" in text
+    assert "significantly worse: per_feature 1×16 (equal) 0.9350" in text
 
 
 def test_overlapping_arms_cannot_be_told_apart():
@@ -106,7 +106,7 @@ def test_overlapping_arms_cannot_be_told_apart():
     found = verdicts(kept, summary)
     assert not found["told_apart"].any()
     assert any(
-        "cannot be told apart from it: per_feature" in line for line in sentences(summary, found)
+        "no significant difference: per_feature" in line for line in sentences(summary, found)
     )
 
 
@@ -114,7 +114,7 @@ def test_one_seed_gives_no_claim():
     kept = collect(arm(28_032, [0.90]) + arm(28_032, [0.99], "per_feature")).kept
     summary = summarise(kept)
     assert any(
-        "too few common seeds to tell: per_feature" in line
+        "too few common seeds for a test: per_feature" in line
         for line in sentences(summary, verdicts(kept, summary))
     )
 

@@ -212,7 +212,7 @@ def test_what_is_published_was_measured_whole_from_a_clean_commit(measured, tmp_
     ]
     short = suite.record("forward", True, [])
     write(short, tmp_path)
-    assert any("only whole measurements" in fault for fault in check(tmp_path))
+    assert any("only whole and successful measurements" in fault for fault in check(tmp_path))
 
 
 def test_the_command_measures_tells_and_keeps(tmp_path):
@@ -239,7 +239,7 @@ def test_a_report_is_of_runs(measured, tmp_path):
     write(measured, tmp_path / "speed-alone")
     done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "speed-alone")])
     assert done.exit_code == 2
-    assert "has no run, only what ue-bench speed measured" in done.output
+    assert "has no run, only measurements of ue-bench speed" in done.output
     for run in fake.study_grid(seeds=2):
         write(run, tmp_path / "both")
     write(measured, tmp_path / "both")

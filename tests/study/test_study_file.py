@@ -51,7 +51,7 @@ def test_its_runs_are_made_once_and_kept_under_the_name_of_the_file(own, tmp_pat
     assert (
         CliRunner()
         .invoke(main, checked)
-        .stdout.count("unknown study 'which_is_better'; name the file")
+        .stdout.count("unknown study 'which_is_better'; if it is your own, name its file")
         == 4
     )
     assert (
@@ -65,7 +65,7 @@ def test_a_worker_takes_it_too(own, monkeypatch):
     started = {}
 
     class Runner:
-        def __init__(self, name, declared, *options):
+        def __init__(self, name, declared, *options, **named_options):
             started.update(name=name, study=declared)
             raise BenchError("that is all")
 

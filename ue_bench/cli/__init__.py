@@ -1,14 +1,35 @@
-"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+"""The command line: parses, calls, prints. A command imports what is heavy when it is called."""
 
-from ue_bench.cli import (  # each adds its commands to `main`
-    advise,
-    completion,
-    listing,
-    results,
-    run,
-    speed,
-    study,
+from ue_bench.cli import (  # each module adds its command to `main`
+    advise_command,
+    check_command,
+    check_strategy_command,
+    compare_command,
+    completion_command,
+    data_command,
+    list_command,
+    pull_command,
+    report_command,
+    run_command,
+    speed_command,
+    study_command,
+    worker_command,
 )
 from ue_bench.cli.group import main
 
-__all__ = ["advise", "completion", "listing", "main", "results", "run", "speed", "study"]
+__all__ = [
+    "advise_command",
+    "check_command",
+    "check_strategy_command",
+    "compare_command",
+    "completion_command",
+    "data_command",
+    "list_command",
+    "main",
+    "pull_command",
+    "report_command",
+    "run_command",
+    "speed_command",
+    "study_command",
+    "worker_command",
+]

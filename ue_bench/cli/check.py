@@ -1,8 +1,8 @@
-"""Committed results are held to rules like code: what is wrong with a results folder, and with the prose that is made from it."""
+"""Checks of published records, and of the documents that quote numbers from them."""
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,96 +18,110 @@ from ue_bench.training.resolve import resolve
 def check(
     results: Path, documents: Iterable[Path] = (), studies: Collection[str] = ()
 ) -> list[str]:
-    """One line a fault of the records in `results`, and of the blocks in `documents` (Markdown) that differ from them.
+    """Return one line a fault of the records in `results` and of the blocks in `documents`.
 
-    Records parse (which leaves out NaN and infinity), are unique, finished, made from a clean commit, and name studies and
-    strategies that exist; bytes add up. studies: names of more studies than those of the package.
-    Raises BenchError where the folder or a document cannot be read.
+    Records must parse (which excludes NaN and infinity), be unique and finished, come from a clean
+    commit, and name existing studies and strategies; their bytes must add up. The blocks of the
+    documents, which are Markdown files, must equal what the records give. studies: names of studies
+    that are not in the package.
+
+    Raises BenchError if the folder or a document cannot be read.
     """
     records, faults = load(results)
     if not records:
         faults.append(f"{results}: no record")
-    known = {*names(), *studies}
+    all_studies = {*names(), *studies}
     for record in records:
-        faults += [
-            f"{results / record.study / record.run_id}.json: {fault}"
-            for fault in _faults(record, known)
-        ]
-    twice = Counter(_asked(record) for record in records)
-    faults += [
-        f"{results / study}: {count} {phase} runs of one configuration: {asked}"
-        for (study, phase, asked), count in twice.items()
-        if count > 1
-    ]
-    return [*faults, *_stale(records, results, documents)]
+        path = results / record.study / f"{record.run_id}.json"
+        if isinstance(record, SpeedRecord):
+            own_faults = _speed_faults(record)
+        else:
+            own_faults = _faults(record, all_studies)
+        faults += [f"{path}: {fault}" for fault in own_faults]
+    faults += _repeated(records, results)
+    evidence = Evidence(records)
+    for path in documents:
+        faults += _stale_blocks(path, evidence, results)
+    return faults
 
 
-def _faults(record: Record | SpeedRecord, studies: Collection[str]) -> Iterator[str]:
-    if isinstance(record, SpeedRecord):
-        if record.study != SPEED or record.status != "ok":
-            yield f"study {record.study!r}, {record.status}: only whole measurements of speed that ended well are published"
-        elif not _clean(record):
-            yield "not made from a clean commit"
-        return
+def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
+    """What is wrong with the record of a run."""
     if record.study not in studies:
-        yield f"unknown study {record.study!r}; name the file of one that is not the package's with --study"
+        yield f"unknown study {record.study!r}; if it is your own, name its file with --study"
     strategies = all_strategies()
     config = record.config
     if config.strategy not in strategies:
         yield f"unknown strategy {config.strategy!r}"
         return
     try:
-        if config.run_id != record.run_id or resolve(config) != config:
-            yield f"its configuration, resolved, is that of run {resolve(config).run_id}"
+        resolved = resolve(config)
+        if config.run_id != record.run_id or resolved != config:
+            yield f"its configuration, resolved, is that of run {resolved.run_id}"
     except BenchError as error:
         yield f"configuration: {error}"
         return
-    if record.status != "ok":
-        if record.status != "infeasible":  # that a budget cannot work is an answer
-            yield f"{record.status}: {record.error}"
+    if record.status == "infeasible":  # an answer, and not a fault
         return
-    if not _clean(record):
+    if record.status == "failed":
+        yield f"{record.status}: {record.error}"
+        return
+    if not _is_clean(record):
         yield "not made from a clean commit"
+    yield from _byte_faults(record, strategies[config.strategy].has_budget)
+
+
+def _speed_faults(record: SpeedRecord) -> Iterator[str]:
+    if record.study != SPEED or record.status != "ok":
+        yield (
+            f"study {record.study!r}, {record.status}: only whole and successful measurements of "
+            "speed are published"
+        )
+    elif not _is_clean(record):
+        yield "not made from a clean commit"
+
+
+def _byte_faults(record: Record, has_budget: bool) -> Iterator[str]:
+    """Bytes that do not add up, or do not use the budget."""
     cost = record.cost
     paid = cost["table_bytes"] + cost["auxiliary_bytes"]
     if cost["total_bytes"] != paid + cost["vocabulary_bytes"]:
         yield f"total_bytes {cost['total_bytes']} is not the sum of its parts"
-    if (
-        config.budget
-        and strategies[config.strategy].has_budget
-        and not 0.9 * config.budget <= paid <= config.budget
-    ):
-        yield f"table and auxiliary take {paid} bytes of a budget of {config.budget}"
+    budget = record.config.budget
+    if budget and has_budget and not 0.9 * budget <= paid <= budget:
+        yield f"table and auxiliary take {paid} bytes of a budget of {budget}"
 
 
-def _clean(record: Record | SpeedRecord) -> bool:
+def _is_clean(record: Record | SpeedRecord) -> bool:
     return bool(record.env.get("git_sha")) and record.env.get("git_dirty") is False
 
 
-def _asked(record: Record | SpeedRecord) -> tuple[str, str, str]:
-    config = asdict(record.config)
-    config.pop("measure", None)
-    return record.study, record.phase, json.dumps(config, sort_keys=True)
+def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterator[str]:
+    """The configurations that several records of one study and phase have."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for record in records:
+        config = asdict(record.config)
+        config.pop("measure", None)
+        counts[record.study, record.phase, json.dumps(config, sort_keys=True)] += 1
+    for (study, phase, config_text), n in counts.items():
+        if n > 1:
+            yield f"{results / study}: {n} {phase} runs of one configuration: {config_text}"
 
 
-def _stale(
-    records: list[Record | SpeedRecord], results: Path, documents: Iterable[Path]
-) -> Iterator[str]:
-    """The documents whose blocks differ from what the records say."""
-    evidence = Evidence(records)
-    for path in documents:
+def _stale_blocks(path: Path, evidence: Evidence, results: Path) -> Iterator[str]:
+    """The blocks of a document that differ from what the records give."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
+    for block in BLOCK.finditer(text):
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
-        for block in BLOCK.finditer(text):
-            try:
-                same = refresh(block[0], evidence) == block[0]
-            except BenchError as error:
-                yield f"{path}: {error}"
-                continue
-            if not same:
-                yield (
-                    f"{path}: the block {block['words']!r} differs from the records; "
-                    f"run: ue-bench report --results {results} --update {path}"
-                )
+            is_stale = refresh(block[0], evidence) != block[0]
+        except BenchError as error:
+            yield f"{path}: {error}"
+            continue
+        if is_stale:
+            yield (
+                f"{path}: the block {block['words']!r} differs from the records; "
+                f"run: ue-bench report --results {results} --update {path}"
+            )

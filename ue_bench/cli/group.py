@@ -1,6 +1,6 @@
-"""The program itself: its exit codes, what bad input and an interrupt do, and the options that several commands have."""
+"""The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.errors import BenchError
 from ue_bench.version import __version__
 
-LOCAL, PUBLISHED = Path("results/local"), Path("results/published")
-INTERRUPTED, TERMINATED = 130, 143  # exit codes
+LOCAL = Path("results/local")
+PUBLISHED = Path("results/published")
+INTERRUPTED = 130  # exit code, as of a shell
+TERMINATED = 143
 
 
 class BadInput(click.ClickException):
@@ -20,34 +22,36 @@ class BadInput(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group whose commands tell a bad input, and too little memory, in one line with exit code 2.
+    """A group that reports bad input, and too little memory, in one line with exit code 2.
 
-    An interrupt by Ctrl-C has exit code 130, and one by SIGTERM 143.
+    Ctrl-C ends a command with exit code 130, SIGTERM with 143.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        with stoppable() as settle:
+        with stoppable() as raise_postponed:
             try:
-                done = super().invoke(ctx)
-                settle()
-                return done
+                result = super().invoke(ctx)
+                raise_postponed()
+                return result
             except BenchError as error:
                 raise BadInput(str(error)) from error
             except MemoryError as error:
                 raise BadInput(
                     f"out of memory ({error}); choose a smaller table or batch"
                 ) from error
-            except KeyboardInterrupt as stop:
-                what, code = (
-                    ("terminated", TERMINATED)
-                    if isinstance(stop, Terminated)
-                    else ("interrupted", INTERRUPTED)
-                )
-                click.echo(
-                    f"{what}: nothing that was finished is lost; the same command runs what is missing",
-                    err=True,
-                )
-                ctx.exit(code)
+            except Terminated:
+                _report_stop("terminated")
+                ctx.exit(TERMINATED)
+            except KeyboardInterrupt:
+                _report_stop("interrupted")
+                ctx.exit(INTERRUPTED)
+
+
+def _report_stop(what: str) -> None:
+    click.echo(
+        f"{what}: nothing that was finished is lost; the same command runs what is missing",
+        err=True,
+    )
 
 
 @click.group(
@@ -143,17 +147,19 @@ def shared(*names: str) -> Callable[[Any], Any]:
     return decorate
 
 
-def tell_left_out(skipped: list[str], most: int = 5) -> None:
-    """Name the files of a results folder that are no valid record; nothing is made of them."""
+def report_skipped(skipped: Sequence[str], most: int = 5) -> None:
+    """Name the files of a results folder that are no valid record, on standard error."""
     for line in skipped[:most]:
         click.echo(f"left out: {line}", err=True)
     if len(skipped) > most:
-        click.echo(f"left out: {len(skipped) - most} more; ue-bench check names them all", err=True)
+        click.echo(f"left out: {len(skipped) - most} more; ue-bench check lists all", err=True)
 
 
-def load_plugins(plugins: tuple[Path, ...]) -> None:
-    if plugins:
-        from ue_bench.strategies import load_plugin
+def load_plugins(plugins: Sequence[Path]) -> None:
+    """Add the strategies of these Python files to the list."""
+    if not plugins:
+        return
+    from ue_bench.strategies import load_plugin
 
-        for path in plugins:
-            load_plugin(path)
+    for path in plugins:
+        load_plugin(path)

@@ -1,17 +1,18 @@
-"""What ends a command from outside, Ctrl-C and SIGTERM, as exceptions."""
+"""Ctrl-C and SIGTERM as exceptions that never interrupt an import."""
 
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-SOON = 0.05  # seconds
-PATIENCE = 10.0  # seconds for an import: a file of somebody's may never come to its end
+SOON = 0.05  # seconds until a postponed signal is tried again
+PATIENCE = 10.0  # seconds to wait for an import: a user's file may never end
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever runs is ended as by Ctrl-C."""
+    """SIGTERM arrived. It ends a command as Ctrl-C does."""
 
 
 KINDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
@@ -19,43 +20,46 @@ KINDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], None]]:
-    """Raise KeyboardInterrupt for Ctrl-C and `Terminated` for SIGTERM; while something is imported, as soon as it is.
+    """Raise KeyboardInterrupt for Ctrl-C and `Terminated` for SIGTERM, but not during an import.
 
-    For libraries in C++ that an exception meets while they load end the process by SIGABRT. What is given raises what was put off
-    and has not come yet. Signals that are ignored, as in the background of a shell, stay so.
+    An exception inside the initialisation of a C++ library would end the process by SIGABRT, so a
+    signal that arrives during an import is postponed until the import is finished. The context
+    manager yields a function that raises a signal that is still postponed. A signal that the
+    process ignores, as in the background of a shell, stays ignored.
     """
-    asked: dict[int, float] = {}  # when those came that were put off
+    arrivals: dict[int, float] = {}  # signals that are postponed, with the time of the first one
 
     def stop(number: int, frame: FrameType | None) -> None:
-        first = asked.setdefault(number, time.monotonic())
-        if _imports(frame) and time.monotonic() - first < PATIENCE:
+        now = time.monotonic()
+        first = arrivals.setdefault(number, now)
+        if _is_importing(frame) and now - first < PATIENCE:
             signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
             signal.setitimer(signal.ITIMER_REAL, SOON)
             return
-        asked.clear()
+        arrivals.clear()
         if number == signal.SIGTERM:
-            signal.signal(
-                number, signal.SIG_IGN
-            )  # once is enough, and what it started may take a moment
+            # the first one is enough: the cleanup that it starts may take a moment
+            signal.signal(number, signal.SIG_IGN)
         raise KINDS[signal.Signals(number)]
 
-    def settle() -> None:
-        for number in asked:
+    def raise_postponed() -> None:
+        for number in arrivals:
             raise KINDS[signal.Signals(number)]
 
-    changed = [number for number in KINDS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in changed} | {
-        signal.SIGALRM: signal.getsignal(signal.SIGALRM)
-    }
+    previous: dict[signal.Signals, Any] = {signal.SIGALRM: signal.getsignal(signal.SIGALRM)}
+    for number in KINDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            previous[number] = signal.signal(number, stop)
     try:
-        yield settle
+        yield raise_postponed
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _imports(frame: FrameType | None) -> bool:
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether an import is in progress in this frame or in one that called it."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
+from ue_bench.report.drawn import Drawn, Picture
 from ue_bench.report.evidence import power
 from ue_bench.report.evidence.arms import Arm, Arms
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
@@ -46,7 +47,6 @@ from ue_bench.report.figures.sections.searches import (
     shared_out,
 )
 from ue_bench.report.format import escaped
-from ue_bench.report.page.page import Drawn, Picture
 
 
 class Study(NamedTuple):

@@ -1,7 +1,7 @@
-"""What the report leaves out, and why: nothing disappears silently."""
+"""What the report leaves out, with the reasons."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -11,70 +11,74 @@ from ue_bench.report.evidence.frames import rows
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.format import bytes_text, plain
 
+MOST = 50  # lines below one title
+NONE = ["none"]
+
 
 def lines(arms: Arms, summary: pd.DataFrame, skipped: Sequence[str]) -> list[str]:
     """Markdown bullets."""
-    small = [record for record in arms.failed if record.status == "infeasible"]
-    trials = sum(record.phase == "search" for record in small)
-    failed = Counter(
-        f"{record.study} / {_oneline(record.error)}"
-        for record in arms.failed
-        if record not in small
-    )
-    cannot = _cannot([record for record in small if record.phase != "search"])
-    uneven = [*arms.uneven] or ["none"]
-    return [
-        *_listed(
-            f"Refused arms (other rows, recipe or seeds than the rest): {len(arms.refused)}",
-            arms.refused,
-        ),
-        *_listed("Cannot work at this budget, an answer rather than a failure", cannot or ["none"]),
-        *_listed(
-            f"Failed runs: {failed.total()}", [f"{text} ({n}x)" for text, n in failed.most_common()]
-        ),
-        *_listed("Arms with fewer seeds than the others", _few_seeds(summary)),
-        *(_listed("Compared although not searched like the rest", uneven) if arms.search else []),
-        f"- Search trials, which choose and are never quoted: {len(arms.search)}"
-        + (f"; a further {trials} had a knob that cannot work at their budget" if trials else ""),
-        *(
-            [
-                f"- Runs with some of their seeds held, which are no replicates and in no mean: {len(arms.held)}"
-            ]
-            if arms.held
-            else []
-        ),
-        *_listed(f"Files that are no valid record: {len(skipped)}", skipped),
-    ]
+    infeasible = []
+    n_infeasible_trials = 0
+    errors: Counter[str] = Counter()
+    for record in arms.failed:
+        if record.status == "failed":
+            errors[f"{record.study} / {_single_line(record.error)}"] += 1
+        elif record.phase == "search":
+            n_infeasible_trials += 1
+        else:
+            infeasible.append(record)
+
+    refused = f"Refused arms (other rows, recipe or seeds than the rest): {len(arms.refused)}"
+    bullets = _bullets(refused, arms.refused)
+    title = "Cannot work at this budget, which is an answer and not a failure"
+    bullets += _bullets(title, _by_budget(infeasible) or NONE)
+    failures = [f"{text} ({n}x)" for text, n in errors.most_common()]
+    bullets += _bullets(f"Failed runs: {errors.total()}", failures)
+    bullets += _bullets("Arms with fewer seeds than the others", list(_few_seeds(summary)) or NONE)
+    if arms.search:
+        title = "Compared although they were searched differently from the rest"
+        bullets += _bullets(title, arms.uneven or NONE)
+    trials = f"- Search trials, which choose and are never quoted: {len(arms.search)}"
+    if n_infeasible_trials:
+        trials += f"; {n_infeasible_trials} more had an option that cannot work at their budget"
+    bullets.append(trials)
+    if arms.held:
+        bullets.append(
+            "- Runs that share some of their seeds, which are no replicates and in no mean: "
+            f"{len(arms.held)}"
+        )
+    return bullets + _bullets(f"Files that are no valid record: {len(skipped)}", skipped)
 
 
-def _cannot(records: Iterable[Record]) -> list[str]:
-    """One line a study, feature set, strategy and form: its budgets with how many runs each."""
-    counts: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
+def _by_budget(records: Iterable[Record]) -> list[str]:
+    """One line a study, feature set, strategy and form, with the number of runs at each budget."""
+    counts: dict[tuple[str, str, str], Counter[int]] = {}
     for record in records:
         config = record.config
         form = f"{config.strategy} {config.regions or ''}".strip()
-        counts[record.study, config.features, form][config.budget or 0] += 1
-    return [
-        f"{study} / {features}: {form} at "
-        + ", ".join(f"{bytes_text(size)} ({own[size]} runs)" for size in sorted(own))
-        for (study, features, form), own in sorted(counts.items())
-    ]
+        where = (record.study, config.features, form)
+        counts.setdefault(where, Counter())[config.budget or 0] += 1
+    texts = []
+    for (study, features, form), by_budget in sorted(counts.items()):
+        budgets = [f"{bytes_text(budget)} ({n} runs)" for budget, n in sorted(by_budget.items())]
+        texts.append(f"{study} / {features}: {form} at {', '.join(budgets)}")
+    return texts
 
 
-def _few_seeds(summary: pd.DataFrame) -> list[str]:
+def _few_seeds(summary: pd.DataFrame) -> Iterator[str]:
     few = summary[(summary["n"] > 0) & (summary["n"] < summary["n_most"])]
-    few = few.assign(where=panel(few))
-    return [
-        f"{row.where}: {row.label}, {bytes_text(row.budget)}: n={row.n} of {row.n_most}"
-        for row in rows(few)
-    ] or ["none"]
+    for row in rows(few.assign(where=panel(few))):
+        yield f"{row.where}: {row.label}, {bytes_text(row.budget)}: n={row.n} of {row.n_most}"
 
 
-def _listed(title: str, lines: Iterable[str], most: int = 50) -> list[str]:
-    lines = list(lines)
-    more = [f"  - and {len(lines) - most} more"] if len(lines) > most else []
-    return [f"- {title}", *(f"  - {plain(_oneline(line))}" for line in lines[:most]), *more]
+def _bullets(title: str, texts: Sequence[str]) -> list[str]:
+    """A title with one bullet a text below it."""
+    bullets = [f"- {title}"]
+    bullets += [f"  - {plain(_single_line(text))}" for text in texts[:MOST]]
+    if len(texts) > MOST:
+        bullets.append(f"  - and {len(texts) - MOST} more")
+    return bullets
 
 
-def _oneline(text: str | None) -> str:
+def _single_line(text: str | None) -> str:
     return " ".join((text or "no message").split())

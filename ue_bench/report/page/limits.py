@@ -1,6 +1,6 @@
-"""What would change the conclusion: the limits of the records at hand, found in them."""
+"""What would change the conclusion: the limits of the records at hand, one sentence each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,8 @@ from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, panel, score
 from ue_bench.report.format import code, plain
 
-# What a run is besides its strategy: where all records agree, another value was never tried.
-_AXES = {
+# Fields beside the strategy: where all records agree in one, no other value of it was tried.
+_FIELDS = {
     "dataset": "data set",
     "split": "split",
     "features": "feature set",
@@ -23,111 +23,126 @@ _AXES = {
 
 def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Record]) -> list[str]:
     """Markdown bullets."""
-    ran = [record for record in records if record.status == "ok"]
-    found = [
-        _axes(ran),
-        _seeds(summary, verdicts),
+    successful = [record for record in records if record.status == "ok"]
+    sentences = [
+        *_single_values(successful),
+        *_seeds(summary, verdicts),
         *_undecided(summary, verdicts),
-        *_cold(ran),
-        _bias(summary),
-        _factors(summary),
-        _clocks(summary),
-        *_places(ran),
+        *_unseen_users(successful),
+        *_weak_arms(summary),
+        *_unstable_latencies(summary),
+        *_environments(successful),
     ]
-    return [f"- {text}" for text in found if text] or [
-        "- No run succeeded: any result would change it."
-    ]
+    if not sentences:
+        return ["- No run succeeded: any result would change it."]
+    return [f"- {sentence}" for sentence in sentences]
 
 
-def _axes(ran: Iterable[Record]) -> str:
-    values: dict[str, set[str]] = {name: set() for name in _AXES}
-    for record in ran:
-        for name, own in values.items():
-            if (value := getattr(record.config, name)) is not None:
-                own.add(plain(str(value)))
-    single = [f"{_AXES[name]} ({next(iter(own))})" for name, own in values.items() if len(own) == 1]
-    return (
-        f"One value only was run of: {', '.join(single)}. Another may rank the strategies otherwise."
-        if single
-        else ""
-    )
-
-
-def _seeds(summary: pd.DataFrame, verdicts: pd.DataFrame) -> str:
-    known = (
-        verdicts.dropna(subset=["difference_low", "difference_high"]) if len(verdicts) else verdicts
-    )
-    counts = summary.loc[summary["n"] > 0, "n"]
-    if known.empty or counts.empty:
-        return (
-            "No two arms share two seeds, so no difference has an interval: run more seeds."
-            if len(counts)
-            else ""
+def _single_values(records: Sequence[Record]) -> Iterator[str]:
+    single = []
+    for field, title in _FIELDS.items():
+        values = {getattr(record.config, field) for record in records} - {None}
+        if len(values) == 1:
+            single.append(f"{title} ({plain(str(values.pop()))})")
+    if single:
+        yield (
+            f"Only one value was run of: {', '.join(single)}. "
+            "With another one the strategies may rank differently."
         )
-    half = ((known["difference_high"] - known["difference_low"]) / 2).median()
-    n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-    return (
-        f"More seeds: with {n} of them the 95 % interval of a paired difference is ± {half:.4f} MSE wide in the median, and a "
-        "difference much smaller than that cannot be seen."
+
+
+def _seeds(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
+    counts = summary.loc[summary["n"] > 0, "n"]
+    if counts.empty:
+        return
+    tested = verdicts.dropna(subset=["difference_low", "difference_high"])
+    if tested.empty:
+        yield "No two arms share two seeds, so no difference has an interval: run more seeds."
+        return
+    half_width = ((tested["difference_high"] - tested["difference_low"]) / 2).median()
+    n = f"{counts.min()}"
+    if counts.max() > counts.min():
+        n += f" to {counts.max()}"
+    yield (
+        f"More seeds: with {n} of them the 95 % interval of a paired difference is ± "
+        f"{half_width:.4f} MSE wide in the median, and a much smaller difference cannot be seen."
     )
 
 
-def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterable[str]:
-    """The comparisons of several strategies in which no strategy is told apart from the best at any budget."""
-    for scope, part in groups(verdicts, SCOPE) if len(verdicts) else ():
+def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
+    """The comparisons of several strategies without any significant difference from the best."""
+    if verdicts.empty:
+        return
+    for scope, part in groups(verdicts, SCOPE):
         if part["group"].nunique() > 1 and not part["told_apart"].astype(bool).any():
-            title = panel(part).iloc[0]
-            yield f"{title}, study {code(scope[0])}: no strategy is told apart from the best at any budget, so it ranks none."
+            yield (
+                f"{panel(part).iloc[0]}, study {code(scope[0])}: no strategy is significantly worse "
+                "than the best at any budget, so it ranks none."
+            )
 
 
-def _cold(ran: Sequence[Record]) -> Iterable[str]:
-    """The splits whose scored rows have, most of them, a user that training never saw."""
+def _unseen_users(records: Sequence[Record]) -> Iterator[str]:
+    """The splits in which most of the scored rows have a user that training never saw."""
     shares: dict[tuple[str, str], float] = {}
-    for record in ran:
+    for record in records:
         slices: dict[str, Any] = record.quality.get("slices") or {}
-        warm, cold = (slices.get(f"{heat}_user", {}).get("n") or 0 for heat in ("warm", "cold"))
+        warm = slices.get("warm_user", {}).get("n") or 0
+        cold = slices.get("cold_user", {}).get("n") or 0
         if warm + cold:
-            shares[record.config.dataset, record.config.split] = cold / (warm + cold)
+            where = (record.config.dataset, record.config.split)
+            shares[where] = cold / (warm + cold)
     for (dataset, split), share in sorted(shares.items()):
         if share > MOSTLY_UNSEEN:
-            name, where = plain(split.replace("_", " ")), plain(dataset)
-            yield f"The {name} split of {where} says little about embeddings: {share:.0%} of its scored rows have unseen users."
+            name = plain(split.replace("_", " "))
+            yield (
+                f"The {name} split of {plain(dataset)} says little about embeddings: "
+                f"{share:.0%} of its scored rows have unseen users."
+            )
 
 
-def _bias(summary: pd.DataFrame) -> str:
+def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
+    """How many arms do not beat the predictors without a neural model."""
     scored = score(summary)
-    n = int(scored["beats_bias"].eq(False).sum())
-    text = f"{n} of {len(scored)} arms do not beat the user and item bias model (marked ▽): among them the order says which does "
-    return f"{text}the least harm, and a recipe that helps them may change it." if n else ""
+    n_below_bias = int(scored["beats_bias"].eq(False).sum())
+    if n_below_bias:
+        yield (
+            f"{n_below_bias} of {len(scored)} arms do not beat the user and item bias model "
+            "(marked ▽): among them the order says which does the least harm, and a recipe that helps "
+            "them may change it."
+        )
+    n_below_mf = int((scored["mse"] >= scored["anchor_mf"]).sum())
+    if n_below_mf:
+        yield (
+            f"{n_below_mf} of {len(scored)} arms do not beat biased matrix factorisation: "
+            "with a better head than those here another embedding might win."
+        )
 
 
-def _factors(summary: pd.DataFrame) -> str:
-    scored = score(summary)
-    n = int((scored["mse"] >= scored["anchor_mf"]).sum())
-    text = f"{n} of {len(scored)} arms do not beat biased matrix factorisation"
-    return f"{text}: with a better head than those here another embedding might win." if n else ""
+def _unstable_latencies(summary: pd.DataFrame) -> Iterator[str]:
+    n_unstable = int(summary["latency_unstable"].eq(True).sum())
+    if n_unstable:
+        n_measured = int(summary["latency_us"].notna().sum())
+        yield (
+            f"{n_unstable} of {n_measured} latencies were unstable (marked ~): "
+            "their order may differ on a quiet machine."
+        )
 
 
-def _clocks(summary: pd.DataFrame) -> str:
-    n, known = (
-        int(summary["latency_unstable"].eq(True).sum()),
-        int(summary["latency_us"].notna().sum()),
-    )
-    text = f"{n} of {known} latencies were called unstable by the clock (marked ~)"
-    return f"{text}: a quiet machine may order them anew." if n else ""
-
-
-def _places(ran: Sequence[Record]) -> Iterable[str]:
-    machines = {
-        (record.env.get("cpu"), record.env.get("cores"), record.env.get("gpu"))
-        for record in ran
-        if record.env
-    }
+def _environments(records: Sequence[Record]) -> Iterator[str]:
+    """How many machines and versions of the code the records come from."""
+    environments = [record.env for record in records if record.env]
+    machines = {(env.get("cpu"), env.get("cores"), env.get("gpu")) for env in environments}
     if len(machines) > 1:
-        yield f"The records come from {len(machines)} kinds of machine: latencies compare within one of them only."
-    commits = {record.env.get("git_sha") for record in ran if record.env}
+        yield (
+            f"The records come from {len(machines)} kinds of machine: "
+            "compare latencies within one of them only."
+        )
+    commits = {env.get("git_sha") for env in environments}
     if len(commits) > 1:
         yield f"The records were made by {len(commits)} versions of the code (see the environment)."
-    dirty = sum(bool(record.env.get("git_dirty")) for record in ran)
-    if dirty:
-        yield f"{dirty} records were made by code with changes that no commit holds: they cannot be made again exactly."
+    n_dirty = sum(bool(env.get("git_dirty")) for env in environments)
+    if n_dirty:
+        yield (
+            f"{n_dirty} records were made by code with changes that are in no commit: "
+            "they cannot be repeated exactly."
+        )

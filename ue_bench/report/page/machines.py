@@ -1,49 +1,93 @@
 """Where the records were made: code, machine, versions, data."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from ue_bench.record import Record
 from ue_bench.report.format import NOTHING, plain
 
+MOST = 5  # values of one fact
+
 
 def lines(records: Sequence[Record]) -> list[str]:
-    """Markdown bullets: each fact with its values, the most common first; a count where they differ."""
-    facts = {
-        "code": _code,
-        "CPU": lambda r: f"{r.env.get('cpu')}, {r.env.get('cores')} cores",
-        "GPU": lambda r: r.env.get("gpu"),
-        "threads": lambda r: r.found.get("threads", r.env.get("threads")),
-        "platform": lambda r: r.env.get("platform"),
-        "versions": lambda r: ", ".join(
-            f"{name} {version}" for name, version in sorted(r.env.get("versions", {}).items())
-        ),
-        "data": _data,
-        "optimizer": lambda r: r.found.get("optimizer_path"),
-    }
-    ran = [record for record in records if record.env]
-    told = [f"- records: {len(records)} ({sum(record.status == 'ok' for record in records)} ok)"]
-    for name, fact in facts.items():
-        counts = Counter(plain(str(value)) for record in ran if (value := fact(record)) is not None)
-        values = [
-            text if len(counts) == 1 else f"{text} ({n})" for text, n in counts.most_common(5)
-        ]
-        told.append(f"- {name}: {'; '.join(values) or NOTHING}")
-    times = sorted(plain(record.env["time"]) for record in ran if record.env.get("time"))
-    return [*told, f"- measured: {times[0]} to {times[-1]}"] if times else told
+    """Markdown bullets: each fact with its values, the most common first, and counts if they differ."""
+    with_environment = [record for record in records if record.env]
+    n_ok = sum(record.status == "ok" for record in records)
+    bullets = [f"- records: {len(records)} ({n_ok} ok)"]
+    for title, fact in _FACTS.items():
+        counts = _counts(fact(record) for record in with_environment)
+        if len(counts) == 1:
+            texts = list(counts)
+        else:
+            texts = [f"{text} ({n})" for text, n in counts.most_common(MOST)]
+        bullets.append(f"- {title}: {'; '.join(texts) or NOTHING}")
+    times = [record.env.get("time") for record in records]
+    known_times = sorted(plain(time) for time in times if time)
+    if known_times:
+        bullets.append(f"- measured: {known_times[0]} to {known_times[-1]}")
+    return bullets
+
+
+def _counts(values: Iterable[Any]) -> Counter[str]:
+    """How often each value that is known occurs, by its text."""
+    return Counter(plain(str(value)) for value in values if value is not None)
 
 
 def _code(record: Record) -> str:
-    """The commit, or where the package came from no clone its version."""
-    sha = record.env.get("git_sha")
-    changed = " (with changes)" if record.env.get("git_dirty") else ""
-    return f"{str(sha)[:12]}{changed}" if sha else f"ue_bench {record.env.get('ue_bench')}"
+    """The commit, or the version of a package that was not installed from a clone."""
+    commit = record.env.get("git_sha")
+    if not commit:
+        return f"ue_bench {record.env.get('ue_bench')}"
+    changes = " (with changes)" if record.env.get("git_dirty") else ""
+    return f"{str(commit)[:12]}{changes}"
+
+
+def _cpu(record: Record) -> str:
+    return f"{record.env.get('cpu')}, {record.env.get('cores')} cores"
+
+
+def _gpu(record: Record) -> Any:
+    return record.env.get("gpu")
+
+
+def _threads(record: Record) -> Any:
+    measured = record.env.get("threads")
+    return record.found.get("threads", measured)
+
+
+def _platform(record: Record) -> Any:
+    return record.env.get("platform")
+
+
+def _versions(record: Record) -> str:
+    versions = record.env.get("versions", {})
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def _data(record: Record) -> str:
-    """Where the rows came from; of a table also what is predicted, and which of its features the report calls user and item."""
-    told = f"{record.config.dataset} from {record.found.get('source')}, checksum {record.found.get('checksum')}"
-    table, entities = record.config.table, record.found.get("entities")
-    if not table or not entities:
-        return told
-    return f"{told}, predicted: {table.get('target')}, user: {entities[0]}, item: {entities[-1]}"
+    """The source of the rows. For a table also its target, and which features are user and item."""
+    source = record.found.get("source")
+    checksum = record.found.get("checksum")
+    text = f"{record.config.dataset} from {source}, checksum {checksum}"
+    table = record.config.table
+    entities = record.found.get("entities")
+    if table and entities:
+        text += f", predicted: {table.get('target')}, user: {entities[0]}, item: {entities[-1]}"
+    return text
+
+
+def _optimizer(record: Record) -> Any:
+    return record.found.get("optimizer_path")
+
+
+_FACTS: dict[str, Callable[[Record], Any]] = {
+    "code": _code,
+    "CPU": _cpu,
+    "GPU": _gpu,
+    "threads": _threads,
+    "platform": _platform,
+    "versions": _versions,
+    "data": _data,
+    "optimizer": _optimizer,
+}

@@ -1,72 +1,42 @@
-"""The report as one HTML page that needs nothing beside it: text from Markdown and records, figures and their data inlined."""
+"""The report as one HTML page that needs no other file: texts, figures and their data."""
 
 import base64
 import hashlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import jinja2
-from markdown_it import MarkdownIt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ue_bench.errors import one_line
-from ue_bench.record import ADVICE, QUICK
+from ue_bench.report.drawn import Drawn
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.format import escaped
-from ue_bench.report.page import abstract, left_out, limits
-from ue_bench.report.page import machines as environment
-from ue_bench.report.page.conclusion import sentences
+from ue_bench.report.page import abstract, conclusion, left_out, limits, machines
+from ue_bench.report.page.commands import commands
+from ue_bench.report.page.markup import markdown, papers, trusted
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import note, tables
 
 QUESTION = (
-    "For this data and this memory, how should categorical features be embedded: one multiplexed table for all "
-    "features, one hashed table per feature, an exact (collisionless) table, or something cleverer?"
+    "For this data and this memory, how should categorical features be embedded: one multiplexed "
+    "table for all features, one hashed table per feature, an exact (collisionless) table, or "
+    "something cleverer?"
 )
-COMMANDS = (
-    "ue-bench study {study} --results {results}",
-    "ue-bench report --results {results} --out {out}",
-)
-MAIN = (
-    "table_size",
-    "default",
-)  # the studies that answer the question best, and the figure that shows it
-LARGEST_SVG = 1_500_000  # characters; a larger figure stands in the page as a picture, so that the page opens fast
-_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
-_BETWEEN_LETTERS = re.compile(
-    r"(?<=\w)([*_|])(?=\w)"
-)  # of a name such as user_id*genres: no emphasis
-
-
-class Picture(NamedTuple):
-    """One figure: its files are `path`.png and `path`.svg under the folder of the report; Markdown lines that stand below."""
-
-    path: str
-    lines: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A kind of figure or table of one study: what there is of it, or the reason why there is nothing."""
-
-    study: str
-    name: str
-    title: str
-    caption: str = ""
-    pictures: Sequence[Picture] = ()  # with an empty path: a table alone
-    table: str = ""  # the tidy data as csv, relative to the folder
-    reason: str = ""
+MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
+MAIN_SECTION = "table_size"  # the section that shows it
+LARGEST_SVG = 1_500_000  # characters; a larger figure becomes a PNG, so that the page opens fast
 
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page tells. `strategies`: one line and the source of each by name, for those that occur.
+    """What the page shows.
 
-    named: the studies that a command finds by their names; any other one is a Python file.
+    strategies: one line and the source of each, by name. named: the studies that a command finds by
+    name; any other one is a Python file.
     """
 
     evidence: Evidence
@@ -74,11 +44,12 @@ class Page:
     skipped: Sequence[str]
     results: str
     out: str
-    studies: Sequence[str] = field(default=())
+    studies: Sequence[str] = ()
     strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     named: Collection[str] = ()
 
     def html(self) -> str:
+        """Render the page. The figures and tables must exist in the folder `out`."""
         loader = jinja2.PackageLoader("ue_bench.report.page", "templates")
         engine = jinja2.Environment(
             loader=loader,
@@ -87,106 +58,91 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        engine.filters |= {
-            "markdown": markdown,
-            "papers": papers,
-            "data_link": self._data_link,
-            "shown": self._shown,
-        }
+        engine.filters["markdown"] = markdown
+        engine.filters["papers"] = papers
+        engine.filters["data_link"] = self._data_link
+        engine.filters["figure_html"] = self._figure_html
         script = loader.get_source(engine, "page.js")[0]
-        main = self.main()
-        summary, verdicts = escaped(self.evidence.summary), escaped(self.evidence.verdicts)
-        by_study = {
-            name: [drawn for drawn in self.drawn if drawn.study == name and drawn.pictures]
-            for name in self.studies
-        }
+        style = loader.get_source(engine, "page.css")[0]
         return engine.get_template("page.html").render(
-            question=QUESTION,
-            script=own(script),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            style=own(loader.get_source(engine, "page.css")[0]),
-            main=main,
-            abstract={name: self._abstract(name) for name in self.studies},
-            answer=sentences(summary, verdicts),
-            by_study={name: drawn for name, drawn in by_study.items() if drawn},
-            missing=[drawn for drawn in self.drawn if drawn.reason],
-            note=note(summary),
-            tables={name: self._tables(name) for name in self.studies},
-            strategies=self._strategies(),
-            left_out=left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
-            environment=environment.lines(self.evidence.records),
-            commands=self._commands(),
-            limits=limits.lines(summary, verdicts, self.evidence.records),
+            script=trusted(script),
+            script_hash=_base64(hashlib.sha256(script.encode()).digest()),
+            style=trusted(style),
+            **self._content(),
         )
 
     def main(self) -> Drawn | None:
-        """The figure that answers the question: of the study that answers best, the first there is."""
-        pictured = [drawn for drawn in self.drawn if drawn.pictures and drawn.pictures[0].path]
-        order = [*MAIN, *(drawn.study for drawn in pictured)]
-        return min(
-            pictured,
-            key=lambda drawn: (order.index(drawn.study), drawn.name != MAIN[0]),
-            default=None,
-        )
+        """The figure that answers the question, of the study that answers it best."""
+        with_figure = []
+        studies = list(MAIN_STUDIES)
+        for drawn in self.drawn:
+            if drawn.pictures and drawn.pictures[0].path:
+                with_figure.append(drawn)
+                studies.append(drawn.study)
 
-    def _abstract(self, study: str) -> list[str]:
-        return abstract.sentences(*self.evidence.of(study))
+        def rank(drawn: Drawn) -> tuple[int, bool]:
+            return studies.index(drawn.study), drawn.name != MAIN_SECTION
+
+        return min(with_figure, key=rank, default=None)
+
+    def _content(self) -> dict[str, Any]:
+        """What the template shows, by the names that it uses."""
+        records = self.evidence.records
+        summary = escaped(self.evidence.summary)
+        verdicts = escaped(self.evidence.verdicts)
+        abstracts = {}
+        tables_by_study = {}
+        sections = {}
+        for study in self.studies:
+            abstracts[study] = abstract.sentences(*self.evidence.of(study))
+            tables_by_study[study] = self._tables(study)
+            drawn = [drawn for drawn in self.drawn if drawn.study == study and drawn.pictures]
+            if drawn:
+                sections[study] = drawn
+        return {
+            "question": QUESTION,
+            "main": self.main(),
+            "abstract": abstracts,
+            "answer": conclusion.sentences(summary, verdicts),
+            "by_study": sections,
+            "missing": [drawn for drawn in self.drawn if drawn.reason],
+            "note": note(summary),
+            "tables": tables_by_study,
+            "strategies": self._strategies(),
+            "left_out": left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
+            "environment": machines.lines(records),
+            "commands": commands(self.studies, self.named, self.results, self.out),
+            "limits": limits.lines(summary, verdicts, records),
+        }
 
     def _tables(self, study: str) -> list[str]:
-        own = escaped(self.evidence.of(study)[0])
-        return [*rank_tables(own), *tables(own)] if len(own) else []
+        summary = escaped(self.evidence.of(study)[0])
+        if summary.empty:
+            return []
+        return [*rank_tables(summary), *tables(summary)]
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
-        """Of all strategies that occur, in alphabetical order; a name that nobody explains stands alone."""
+        """The strategies of the records in alphabetical order, with empty texts where unknown."""
         names = {record.config.strategy for record in self.evidence.records}
-        return {one_line(name): self.strategies.get(name, ("", "")) for name in sorted(names)}
-
-    def _commands(self) -> list[str]:
-        first, last = COMMANDS
-        studies = [name for name in self.studies if name != "run" and not name.startswith(ADVICE)]
-        lines = [first.format(study=self._typed(name), results=self.results) for name in studies]
-        return [
-            one_line(line) for line in (*lines, last.format(results=self.results, out=self.out))
-        ]
-
-    def _typed(self, study: str) -> str:
-        """How a study is asked for in a command."""
-        name = study.removesuffix(QUICK)
-        return name + ".py" * (name not in self.named) + " --quick" * study.endswith(QUICK)
+        explained = {}
+        for name in sorted(names):
+            explained[one_line(name)] = self.strategies.get(name, ("", ""))
+        return explained
 
     def _data_link(self, path: str) -> str:
-        """A csv file of the report as an address that holds it."""
-        return f"data:text/csv;base64,{base64.b64encode((Path(self.out) / path).read_bytes()).decode()}"
+        """A CSV file of the report as a data URL."""
+        content = (Path(self.out) / path).read_bytes()
+        return f"data:text/csv;base64,{_base64(content)}"
 
-    def _shown(self, path: str, number: str, title: str) -> Markup:
-        """A figure in the page; `number` keeps the ids of several apart."""
-        svg = (Path(self.out) / f"{path}.svg").read_text(encoding="utf-8")
+    def _figure_html(self, path: str, number: str, title: str) -> Markup:
+        """A figure as an element of the page. number: makes its ids differ from those of others."""
+        folder = Path(self.out)
+        svg = (folder / f"{path}.svg").read_text(encoding="utf-8")
         if len(svg) <= LARGEST_SVG:
-            return own(inline(svg, f"p{number}-", title))
-        data = base64.b64encode((Path(self.out) / f"{path}.png").read_bytes()).decode()
-        return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, data)
+            return trusted(inline(svg, f"p{number}-", title))
+        png = _base64((folder / f"{path}.png").read_bytes())
+        return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, png)
 
 
-def markdown(lines: Sequence[str]) -> Markup:
-    """HTML of Markdown lines: no raw HTML, no link, no picture, whatever a record's text holds; tables scroll in a box."""
-    engine = (
-        MarkdownIt("commonmark", {"html": False})
-        .enable("table")
-        .disable(["link", "image", "autolink", "reference"])
-    )
-    text = "\n".join(_BETWEEN_LETTERS.sub(r"\\\1", line) for line in lines)
-    html = engine.render(text).replace(
-        "<table>", '<div class="wide" tabindex="0"><table class="sorts">'
-    )
-    return own(html.replace("</table>", "</table></div>"))
-
-
-def papers(source: str) -> Markup:
-    """The source of a strategy, where an arXiv number leads to the paper."""
-    link = r'<a href="https://arxiv.org/abs/\1" rel="noreferrer">arXiv \1</a>'
-    return own(_ARXIV.sub(link, str(escape(source))))
-
-
-def own(html: str) -> Markup:
-    """HTML of our making, which is not escaped again: a file of this package, or what an engine wrote that escapes each text."""
-    return Markup(html)  # nosec B704 # the only place; a text of a record never comes here as it is
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,4 +1,4 @@
-"""The summary as Markdown tables: one a comparison, for the page and for marked blocks of a document."""
+"""The summary as Markdown tables: one a comparison, for the page and for blocks of a document."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +7,8 @@ import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import ANCHORS, BATCH, MORE, SCOPE, is_binary, panel
-from ue_bench.report.format import (
-    bytes_text,
-    code,
-    interval_text,
-    micros_text,
-    missing,
-    mse_text,
-    ratio_text,
-)
+from ue_bench.report.format import bytes_text, code, missing, mse_text, ratio_text
+from ue_bench.report.page.cells import bias_mark, latency_cell, score_cell
 
 ANCHOR_ROWS = {
     "mean": "global mean",
@@ -23,58 +16,81 @@ ANCHOR_ROWS = {
     "bias": "user and item bias model",
     "mf": "biased matrix factorisation",
 }
+SCORE_TITLES = {"auc": "AUC", "log_loss": "log loss"}
 NOTE = (
-    "MSE: mean and 95 % t-interval over n seeds. Table: with auxiliary data, and as a part of the exact table. "
-    f"Total: with the vocabulary. Latency: median microseconds of a lookup of {BATCH} rows from codes (~: unstable). "
-    "▽: not better than the bias model."
+    "MSE: mean and 95 % t-interval over n seeds. Table: bytes with auxiliary data, also as a "
+    "fraction of the exact table. Total: bytes with the vocabulary. Latency: median microseconds of "
+    f"a lookup of {BATCH} rows from codes (~: unstable). ▽: not better than the bias model."
 )
-BINARY = (
-    " Of a binary task the MSE is that of the probabilities, the Brier score; AUC (higher is better) and log loss in nats stand "
-    "beside it with their own intervals. The log loss of the trivial predictors is that of predictions clipped to [0.001, 0.999]."
+BINARY_NOTE = (
+    " The MSE of a binary task is that of the probabilities, the Brier score; AUC (higher is "
+    "better) and log loss in nats follow it, each with its interval. The log loss of the trivial "
+    "predictors is that of predictions clipped to [0.001, 0.999]."
 )
 
 
 def note(summary: pd.DataFrame) -> str:
-    """What stands above the tables."""
-    return NOTE + BINARY * any(is_binary(part) for _, part in groups(summary, SCOPE))
+    """The explanation above the tables."""
+    for _, part in groups(summary, SCOPE):
+        if is_binary(part):
+            return NOTE + BINARY_NOTE
+    return NOTE
 
 
 def tables(summary: pd.DataFrame) -> list[str]:
-    """Markdown lines: a table for each comparison, with the anchors at its head."""
+    """Markdown lines: a table for each comparison, which begins with the anchors."""
     lines = []
-    for key, part in groups(summary, SCOPE):
-        tested, scores = bool(part["test_mse_mean"].notna().any()), MORE if is_binary(part) else ()
-        word = "test" if tested else "validation"
-        lines += ["", f"### {panel(part).iloc[0]}, study {code(key[0])}", ""]
-        lines += [
-            f"| arm | budget | table | total | n | {word} MSE |{f' {word} AUC | {word} log loss |' if scores else ''} µs |",
-            f"|---|--:|--:|--:|--:|---|{'---|' * len(scores)}--:|",
-        ]
-        for name in ANCHORS:
-            value = part[f"anchor_{name}"].mean()
-            if not missing(value):
-                more = "".join(
-                    f" *{mse_text(part[f'anchor_{name}_{score}'].mean())}* |" for score in scores
-                )
-                lines.append(f"| *{ANCHOR_ROWS[name]}* | | | | | *{mse_text(value)}* |{more} |")
-        ordered = part.sort_values(
-            ["budget", "test_mse_mean" if tested else "val_mse_mean", "label"], kind="stable"
-        )
-        lines += [_row(row, "test" if tested else "val", scores) for row in records(ordered)]
+    for scope, part in groups(summary, SCOPE):
+        lines += ["", f"### {panel(part).iloc[0]}, study {code(scope[0])}", "", *_table(part)]
     return lines
 
 
-def _row(row: dict[Any, Any], part: str, scores: Sequence[str]) -> str:
-    table = row["table_bytes"] + row["auxiliary_bytes"]
-    size = f"{bytes_text(table)} ({ratio_text(table, row['exact_table_bytes'])})"
-    mse = interval_text(*(row[f"{part}_mse_{name}"] for name in ("mean", "low", "high"))) + (
-        " ▽" if row["beats_bias"] is False else ""
-    )
-    more = "".join(
-        f" {interval_text(*(row[f'{part}_{score}_{of}'] for of in ('mean', 'low', 'high')))} |"
-        for score in scores
-    )
-    latency = ("~" if row["latency_unstable"] is True else "") + micros_text(row["latency_us"])
-    n = f"{row['n']} of {row['n_most']}" if row["n"] < row["n_most"] else row["n"]
-    total = bytes_text(row["total_bytes"])
-    return f"| {row['label']} | {bytes_text(row['budget'])} | {size} | {total} | {n} | {mse} |{more} {latency} |"
+def _table(part: pd.DataFrame) -> list[str]:
+    scores = MORE if is_binary(part) else ()
+    if part["test_mse_mean"].notna().any():
+        quoted = "test"
+        part_name = "test"
+    else:
+        quoted = "val"
+        part_name = "validation"
+    titles = ["arm", "budget", "table", "total", "n", f"{part_name} MSE"]
+    titles += [f"{part_name} {SCORE_TITLES[score]}" for score in scores]
+    titles.append("µs")
+    rule = "|---|--:|--:|--:|--:|---|" + "---|" * len(scores) + "--:|"
+    lines = [f"| {' | '.join(titles)} |", rule]
+    for name in ANCHORS:
+        if not missing(part[f"anchor_{name}"].mean()):
+            lines.append(_anchor_row(part, name, scores))
+    ordered = part.sort_values(["budget", f"{quoted}_mse_mean", "label"], kind="stable")
+    for row in records(ordered):
+        lines.append(_row(row, quoted, scores))
+    return lines
+
+
+def _anchor_row(part: pd.DataFrame, name: str, scores: Sequence[str]) -> str:
+    """A trivial predictor, whose scores are means over the arms of the comparison."""
+    cells = [mse_text(part[f"anchor_{name}"].mean())]
+    for score in scores:
+        cells.append(mse_text(part[f"anchor_{name}_{score}"].mean()))
+    emphasised = " | ".join(f"*{cell}*" for cell in cells)
+    return f"| *{ANCHOR_ROWS[name]}* | | | | | {emphasised} | |"
+
+
+def _row(row: dict[Any, Any], quoted: str, scores: Sequence[str]) -> str:
+    """An arm. quoted: the part whose scores are shown, `test` or `val`."""
+    table_bytes = row["table_bytes"] + row["auxiliary_bytes"]
+    fraction = ratio_text(table_bytes, row["exact_table_bytes"])
+    n = str(row["n"])
+    if row["n"] < row["n_most"]:
+        n += f" of {row['n_most']}"
+    cells = [
+        row["label"],
+        bytes_text(row["budget"]),
+        f"{bytes_text(table_bytes)} ({fraction})",
+        bytes_text(row["total_bytes"]),
+        n,
+        score_cell(row, quoted, "mse") + bias_mark(row),
+    ]
+    cells += [score_cell(row, quoted, score) for score in scores]
+    cells.append(latency_cell(row))
+    return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""The summary for a terminal of 80 columns: what `make bench` prints at its end."""
+"""The summary for a terminal of 80 columns: what `ue-bench report` prints at its end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from rich.text import Text
 from ue_bench.errors import one_line
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import ANCHORS, BATCH, SCOPE, is_binary, panel, score
-from ue_bench.report.format import NOTHING, bytes_text, interval_text, micros_text, mse_text
+from ue_bench.report.format import NOTHING, bytes_text, missing, mse_text
 from ue_bench.report.page.abstract import sentences
+from ue_bench.report.page.cells import bias_mark, latency_cell, score_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ue_bench.report import Outcome
+    from ue_bench.report.assemble import Outcome
 
-ROWS = 25  # at the most, for one feature set
-COMPARISONS = 6  # of several studies: with more of them a table each would be too long to read
-_SHORT = {
+ROWS = 25  # most arms of one comparison
+COMPARISONS = 6  # most tables of several studies: more would be too long to read
+_ANCHOR_NAMES = {
     "mean": "mean",
     "item_mean": "item mean",
     "bias": "bias model",
@@ -30,48 +31,59 @@ _SHORT = {
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
-    """A table a feature set: the best arms (on validation) at each budget, then where the report and the figures lie.
+    """Print a table a comparison with the best arms at each budget, then the paths of the report.
 
-    Of several studies with many comparisons, the answers in sentences instead.
+    Several studies with many comparisons are summarised in sentences instead.
     """
     summary = outcome.summary
     studies = list(summary["study"].unique())
-    parts = list(groups(summary, SCOPE))
-    if len(studies) > 1 and len(parts) > COMPARISONS:
-        for study in studies:
-            console.print(Text(one_line(study), style="bold"))
-            console.print(Text(one_line(" ".join(sentences(*outcome.evidence.of(study))))))
-            console.print()
+    comparisons = list(groups(summary, SCOPE))
+    if len(studies) > 1 and len(comparisons) > COMPARISONS:
+        _print_answers(outcome, studies, console)
         console.print(
-            f"{len(parts)} comparisons: their tables are in the report; with --study NAME those of one stand here\n"
+            f"{len(comparisons)} comparisons: their tables are in the report; "
+            "--study NAME prints those of one study here\n"
         )
     else:
-        for key, part in parts:
-            of = f", study {key[0]}" if len(studies) > 1 else ""
-            console.print(_table(part, f"{panel(part).iloc[0]}{of}"))
+        for scope, part in comparisons:
+            title = panel(part).iloc[0]
+            if len(studies) > 1:
+                title += f", study {scope[0]}"
+            console.print(_table(part, title))
             console.print(Text(_notes(part), style="dim"))
             console.print()
         for line in outcome.power:
             console.print(Text(one_line(line)))
     if summary.empty:
         console.print("No arm has a result to show.")
-    _places(outcome, console)
+    _print_paths(outcome, console)
 
 
 def best_rows(part: pd.DataFrame, most: int = ROWS) -> pd.DataFrame:
-    """At most `most` arms of one comparison: of each budget the same number, those with the lowest mean validation MSE."""
+    """At most `most` arms of one comparison, those with the lowest mean validation MSE.
+
+    Every budget gets the same number of them.
+    """
     ranked = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
     rank = ranked.groupby("budget", dropna=False).cumcount()
     kept = ranked.assign(rank=rank).sort_values(["rank", "budget"], kind="stable").head(most)
     return kept.sort_values(["budget", "rank"], kind="stable")
 
 
+def _print_answers(outcome: Outcome, studies: list[str], console: Console) -> None:
+    for study in studies:
+        answer = " ".join(sentences(*outcome.evidence.of(study)))
+        console.print(Text(one_line(study), style="bold"))
+        console.print(Text(one_line(answer)))
+        console.print()
+
+
 def _table(part: pd.DataFrame, title: str) -> Table:
-    scored = score(part).set_index(["label", "budget"])
-    what = scored["part"].iloc[0] if len(scored) else "test"
-    title_shown = Text(one_line(title), style="bold")  # a text obeys no markup that a name may hold
+    scored = score(part)
+    part_name = scored["part"].iloc[0] if len(scored) else "test"
+    with_auc = is_binary(part)
     table = Table(
-        title=title_shown,
+        title=Text(one_line(title), style="bold"),  # Text ignores markup within a name
         title_justify="left",
         expand=False,
         pad_edge=False,
@@ -79,71 +91,77 @@ def _table(part: pd.DataFrame, title: str) -> Table:
         padding=(0, 1),
     )
     table.add_column("arm", overflow="fold", ratio=1, min_width=14)
-    for name in ("budget", "total"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(f"{what} MSE [95 %]", no_wrap=True)
-    if is_binary(part):  # its mean; there is no room for the log loss
+    table.add_column("budget", justify="right", no_wrap=True)
+    table.add_column("total", justify="right", no_wrap=True)
+    table.add_column(f"{part_name} MSE [95 %]", no_wrap=True)
+    if with_auc:  # its mean alone, without the log loss: the line is full
         table.add_column("AUC", justify="right", no_wrap=True)
     table.add_column(f"µs/{BATCH}", justify="right", no_wrap=True)
-    previous: Any = None
+    previous_budget: str | None = None
     for row in records(best_rows(part)):
         budget = bytes_text(row["budget"])
-        if previous not in (None, budget):
+        if previous_budget is not None and budget != previous_budget:
             table.add_section()
-        table.add_row(
+        cells = [
             Text(one_line(row["label"].replace(",", ", "))),
-            "" if previous == budget else budget,
+            "" if budget == previous_budget else budget,
             bytes_text(row["total_bytes"]),
-            _mse(row),
-            *([mse_text(row[f"{_part(row)}_auc_mean"])] if is_binary(part) else []),
-            _micros(row),
-        )
-        previous = budget
+            _mse_cell(row),
+        ]
+        if with_auc:
+            cells.append(mse_text(row[f"{_quoted_part(row)}_auc_mean"]))
+        table.add_row(*cells, latency_cell(row))
+        previous_budget = budget
     return table
 
 
-def _mse(row: dict[Any, Any]) -> str:
-    few = f" n={row['n']}" if 0 < row["n"] < row["n_most"] else ""
-    return (
-        interval_text(*(row[f"{_part(row)}_mse_{of}"] for of in ("mean", "low", "high")))
-        + few
-        + (" ▽" if row["beats_bias"] is False else "")
-    )
+def _mse_cell(row: dict[Any, Any]) -> str:
+    text = score_cell(row, _quoted_part(row), "mse")
+    if 0 < row["n"] < row["n_most"]:
+        text += f" n={row['n']}"
+    return text + bias_mark(row)
 
 
-def _part(row: dict[Any, Any]) -> str:
+def _quoted_part(row: dict[Any, Any]) -> str:
     """The part that is quoted, as columns of the summary name it."""
-    return "test" if row["test_mse_mean"] == row["test_mse_mean"] else "val"
-
-
-def _micros(row: dict[Any, Any]) -> str:
-    return ("~" if row["latency_unstable"] is True else "") + micros_text(row["latency_us"])
+    return "val" if missing(row["test_mse_mean"]) else "test"
 
 
 def _notes(part: pd.DataFrame) -> str:
-    known = [f"{_SHORT[name]} {mse_text(part[f'anchor_{name}'].mean())}" for name in ANCHORS]
-    lines = [f"anchors: {', '.join(text for text in known if NOTHING not in text) or NOTHING}"]
+    """The anchors, and what the marks and the selection of rows mean."""
+    anchors = []
+    for name in ANCHORS:
+        value = part[f"anchor_{name}"].mean()
+        if not missing(value):
+            anchors.append(f"{_ANCHOR_NAMES[name]} {mse_text(value)}")
+    notes = [f"anchors: {', '.join(anchors) or NOTHING}"]
     if part["beats_bias"].eq(False).any():
-        lines.append("▽ not better than the bias model")
+        notes.append("▽ not better than the bias model")
     if is_binary(part):
-        lines.append("MSE is the Brier score; log loss is in the report")
+        notes.append("MSE is the Brier score; log loss is in the report")
     if part["latency_unstable"].eq(True).any():
-        lines.append("~ unstable timing")
-    shown = min(len(part), ROWS)
-    if shown < len(part):
-        lines.append(f"{shown} of {len(part)} arms, the best on validation at each budget")
-    return "; ".join(lines)
+        notes.append("~ unstable timing")
+    if len(part) > ROWS:
+        notes.append(f"{ROWS} of {len(part)} arms, the best on validation at each budget")
+    return "; ".join(notes)
 
 
-def _places(outcome: Outcome, console: Console) -> None:
-    for lines, what in (
-        (outcome.refused, "arms refused, not comparable"),
-        (outcome.skipped, "files that are no valid record"),
-    ):
-        if lines:
-            console.print(f"{what}: {len(lines)} (listed in the report)")
-    console.print(Text(one_line(f"report:  {outcome.page}")), soft_wrap=True)
-    console.print(Text(one_line(f"tables:  {outcome.page.parent / 'tables'}")), soft_wrap=True)
-    folder = outcome.figures[0].parent if outcome.figures else NOTHING
-    drawn = f"figures: {folder} ({sum(path.suffix == '.png' for path in outcome.figures)})"
-    console.print(Text(one_line(drawn)), soft_wrap=True)
+def _print_paths(outcome: Outcome, console: Console) -> None:
+    """Print how much was left out, and where the report, the tables and the figures are."""
+    if outcome.refused:
+        n = len(outcome.refused)
+        console.print(f"arms refused, not comparable: {n} (listed in the report)")
+    if outcome.skipped:
+        n = len(outcome.skipped)
+        console.print(f"files that are no valid record: {n} (listed in the report)")
+    figures = NOTHING
+    if outcome.figures:
+        figures = str(outcome.figures[0].parent)
+    n_figures = sum(path.suffix == ".png" for path in outcome.figures)
+    lines = (
+        f"report:  {outcome.page}",
+        f"tables:  {outcome.page.parent / 'tables'}",
+        f"figures: {figures} ({n_figures})",
+    )
+    for line in lines:
+        console.print(Text(one_line(line)), soft_wrap=True)

@@ -1,0 +1,94 @@
+"""`ue-bench advise`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ue_bench.cli.group import main, shared
+from ue_bench.cli.options import make_config, some_options
+from ue_bench.cli.units import parse_bytes, parse_micros
+
+
+@main.command(
+    "advise",
+    epilog=(
+        "Example: ue-bench advise ml-100k --memory 50kB --latency 200us --minutes 10 --workers 2"
+    ),
+)
+@click.argument("dataset")
+@click.option(
+    "--memory",
+    required=True,
+    metavar="BYTES",
+    help="Bytes of table, auxiliary data and vocabulary together: 28032, 50MB, 1.5GiB.",
+)
+@click.option(
+    "--latency",
+    default=None,
+    metavar="TIME",
+    help="Largest median latency of a lookup of 256 rows from codes: 200us, 0.2ms.  [default: any]",
+)
+@click.option(
+    "--minutes",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Wall-clock time in total, including earlier commands for the same question.",
+)
+@some_options(
+    "features",
+    "multi_valued",
+    "split",
+    "task",
+    "negative_at_most",
+    "positive_at_least",
+    "head",
+    "epochs",
+    "device",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at a time, one thread each.",
+)
+@shared("target", "time", "numeric", "entities", "data_dir", "results", "json")
+def advise_command(
+    dataset: str,
+    memory: str,
+    latency: str | None,
+    minutes: float,
+    seed: int,
+    workers: int,
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Recommend a strategy, table size, dim and lookups for DATASET, with evidence and code.
+
+    DATASET is a name (see: ue-bench list datasets), or the path of a table or of its TOML file.
+    The same command continues where it stopped, and finds out more with more minutes. The exit code
+    is 1 if nothing meets --latency.
+    """
+    latency_limit = None if latency is None else parse_micros(latency, "latency")
+    memory_limit = parse_bytes(memory, "memory")
+    from ue_bench.cli.dataset_options import fields_of
+
+    fields, data_dir = fields_of({"dataset": dataset, **options}, data_dir)
+    config = make_config(seed, (), fields)
+    from ue_bench.advise import Question, advise, told  # after the checks, because it loads torch
+
+    question = Question.of(config, memory_limit, latency_limit, minutes, data_dir)
+    answer = advise(question, results, workers)
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        click.echo(told(answer, str(results)))
+    if answer["latency_met"] is False:
+        sys.exit(1)

@@ -1,0 +1,38 @@
+"""`ue-bench compare`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.group import main, report_skipped, shared
+from ue_bench.cli.names import Name
+from ue_bench.errors import one_line
+
+
+@main.command(
+    "compare",
+    epilog=(
+        'Example: ue-bench compare unified "per_feature 2×8 (sqrt)" --results results/published'
+    ),
+)
+@click.argument("one", type=Name("strategy"))
+@click.argument("other", type=Name("strategy"))
+@click.option("--study", "only", type=Name("study"), default=None, help="In this study alone.")
+@shared("results", "json")
+def compare_command(one: str, other: str, only: str | None, results: Path, as_json: bool) -> None:
+    """Compare two strategies, or two arms by their labels in the report, paired over seeds.
+
+    Each line says whether ONE is better than OTHER at one budget of one comparison.
+    """
+    from ue_bench.record import load_runs
+    from ue_bench.report.evidence.compare import compare, sentence
+
+    records, skipped = load_runs(results, only)
+    report_skipped(skipped)
+    rows = compare(records, one, other)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(one_line(sentence(row)))

@@ -1,0 +1,87 @@
+"""`ue-bench list`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.names import Name
+from ue_bench.errors import one_line, unknown
+
+
+@main.command("list", epilog="Example: ue-bench list strategies --json")
+@click.argument("what", metavar="strategies|studies|datasets", type=Name("listing"))
+@click.option(
+    "--markdown", is_flag=True, help="Strategies only: print a page with the formula of each."
+)
+@shared("plugins", "json")
+def list_command(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """List the strategies, studies or data sets.
+
+    A terminal shows details; a pipe receives the names alone.
+    """
+    listings = {"strategies": _strategies, "studies": _studies, "datasets": _datasets}
+    if what not in listings:
+        raise unknown("list", what, listings)
+    load_plugins(plugins)
+    if markdown and what == "strategies":
+        from ue_bench.strategies import docs
+
+        click.echo(docs.markdown(), nl=False)
+        return
+    rows = listings[what]()
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        for row in rows:
+            _print_details(row)
+    else:
+        for row in rows:
+            click.echo(one_line(row["name"]))
+
+
+def _print_details(row: dict[str, Any]) -> None:
+    """Print the name in bold, then the summary and the other columns with their titles."""
+    click.secho(one_line(row["name"]), bold=True)
+    click.echo(f"    {one_line(row['summary'])}")
+    for column, value in row.items():
+        if column not in ("name", "summary"):
+            title = column.replace("_", " ")
+            click.echo(one_line(f"    {title}: {value}"))
+
+
+def _strategies() -> list[dict[str, Any]]:
+    from ue_bench.strategies import all_strategies
+
+    rows = []
+    for name, entry in all_strategies().items():
+        row = {
+            "name": name,
+            "summary": entry.summary,
+            "regions": " or ".join(entry.regions),
+            "needs_vocabulary": entry.needs_vocabulary,
+            "source": entry.source,
+        }
+        rows.append(row)
+    return rows
+
+
+def _studies() -> list[dict[str, Any]]:
+    from ue_bench.study import find, names
+
+    return [{"name": name, "summary": find(name).question} for name in names()]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from ue_bench.data import DATASETS
+
+    rows = []
+    for name, info in DATASETS.items():
+        row = {"name": name, "summary": info.summary, "task": info.task}
+        if info.url:
+            row["url"] = info.url
+        rows.append(row)
+    return rows

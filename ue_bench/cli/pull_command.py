@@ -1,0 +1,33 @@
+"""`ue-bench pull`."""
+
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.group import main, shared
+from ue_bench.cli.names import Name
+
+
+@main.command(
+    "pull",
+    epilog="Example: ue-bench pull --study table_size --storage postgresql://ue@db.example/ue",
+)
+@shared("storage")
+@click.option("--study", "only", type=Name("study"), default=None, help="This study alone.")
+@shared("results")
+def pull_command(storage: str, only: str | None, results: Path) -> None:
+    """Write the records of a storage, which workers filled, into the results folder.
+
+    A file that contains a successful run is not overwritten.
+    """
+    from ue_bench.study.shared import Storage, pull
+
+    for name, outcome in pull(Storage(storage), results, only).items():
+        counts = f"{outcome.written} records written, {outcome.ready} were there"
+        if outcome.kept:
+            counts += f", {outcome.kept} other files of the same runs kept"
+        if outcome.running:
+            counts += f", {outcome.running} still run"
+        click.echo(f"{name}: {counts}; in {results / name}")
+        for damage in outcome.damaged:
+            click.echo(f"  left out: {damage}", err=True)

@@ -1,0 +1,74 @@
+"""`ue-bench report`."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.names import Name
+from ue_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from ue_bench.report.evidence.evidence import Evidence
+
+
+@main.command("report", epilog="Example: ue-bench report --results results/published --out report")
+@click.option(
+    "--study", "only", type=Name("study"), default=None, help="Report on this study alone."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder to write to.  [default: RESULTS/report]",
+)
+@click.option(
+    "--update",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="Also rewrite the marked blocks of this Markdown file.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@shared("plugins", "results")
+def report_command(
+    only: str | None,
+    out: Path | None,
+    update: Path | None,
+    show: bool,
+    plugins: tuple[Path, ...],
+    results: Path,
+) -> None:
+    """Make figures, tables and a page from the records alone."""
+    from rich.console import Console
+
+    from ue_bench.report import build
+    from ue_bench.report.page.terminal import print_summary
+    from ue_bench.strategies import all_strategies
+    from ue_bench.study import names
+
+    load_plugins(plugins)
+    explained = {name: (entry.summary, entry.source) for name, entry in all_strategies().items()}
+    outcome = build(results, out or results / "report", only, explained, names())
+    if update:
+        _update(update, outcome.evidence)
+    print_summary(outcome, Console())
+    if show and not webbrowser.open(outcome.page.resolve().as_uri()):
+        raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
+
+
+def _update(document: Path, evidence: Evidence) -> None:
+    """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
+    from ue_bench.record import write_whole
+    from ue_bench.report.page.prose import refresh
+
+    try:
+        text = document.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(
+            f"--update: {document} cannot be read ({error}); give a Markdown file"
+        ) from error
+    write_whole(document, refresh(text, evidence))

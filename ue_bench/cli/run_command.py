@@ -1,0 +1,156 @@
+"""`ue-bench run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.options import config_options, make_config
+from ue_bench.errors import BenchError, one_line
+
+if TYPE_CHECKING:
+    from ue_bench.record import Record
+
+
+@main.command(
+    "run",
+    epilog=(
+        "Example: ue-bench run --strategy per_feature --region-rule sqrt --budget 28kB --seed 1 "
+        "--json"
+    ),
+)
+@config_options
+@click.option("--seed", type=int, default=0, show_default=True, help="Sets all four seeds.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the strategy's method; repeatable.",
+)
+@click.option(
+    "--save",
+    "save_to",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
+)
+@shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
+def run_command(
+    seed: int,
+    options: tuple[str, ...],
+    save_to: Path | None,
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Train and measure one configuration, and write its record."""
+    from ue_bench import record as records
+    from ue_bench.cli.dataset_options import fields_of
+    from ue_bench.progress import progress
+    from ue_bench.training.run_once import run_once
+
+    load_plugins(plugins)
+    fields, data_dir = fields_of(asked, data_dir)
+    config = make_config(seed, options, fields)
+    records.require_writable(results / "run")
+    if save_to is not None:
+        from ue_bench.training import saved
+
+        if config.measure == "latency":
+            raise BenchError(
+                "measure: 'latency' was given with --save, but trains no model; "
+                "choose all or quality"
+            )
+        saved.require_free(save_to)
+    trained: list[Any] = []  # the model and its data set
+    with progress(config.strategy, config.epochs, "epochs") as update:
+
+        def show_evaluation(fit: Any) -> None:
+            entry = fit.history[-1]
+            update(entry["epoch"], _validation_loss(entry))
+
+        record = run_once(
+            config,
+            data_dir=data_dir,
+            on_evaluation=show_evaluation,
+            on_trained=lambda model, dataset: trained.extend((model, dataset)),
+        )
+    path = records.write(record, results)
+    if save_to is not None:
+        model, dataset = trained
+        saved.save(save_to, model, config, dataset)
+    if as_json:
+        click.echo(record.to_json(), nl=False)
+    else:
+        for line in _describe(record):
+            click.echo(one_line(line))
+        if save_to is not None:
+            click.echo(one_line(f"  model: {save_to}"))
+        click.echo(one_line(f"  record: {path}"))
+
+
+def _validation_loss(entry: Mapping[str, float]) -> str:
+    """The loss that decides when training stops, in an entry of the history."""
+    if "val_log_loss" in entry:
+        return f"validation log loss {entry['val_log_loss']:.4f}"
+    return f"validation MSE {entry['val_mse']:.4f}"
+
+
+def _describe(record: Record) -> Iterator[str]:
+    """The results of a run in a few lines."""
+    config = record.config
+    found = record.found
+    cost = record.cost
+    yield f"{config.strategy} on {config.dataset}, {config.features}, {config.split} split"
+    if record.quality:
+        yield from _quality(record.quality)
+    share = found["exact_table_bytes"] / (cost["table_bytes"] + cost["auxiliary_bytes"])
+    fraction = f"1/{share:.3g} of the exact table's"
+    yield f"  {cost['total_bytes']:,} bytes in all; table and auxiliary are {fraction}"
+    for entry in cost.get("latency", []):
+        if entry["batch"] == 256:
+            line = (
+                f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
+                f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s)"
+            )
+            if entry["unstable"]:
+                line += "  UNSTABLE: is the machine busy?"
+            yield line
+
+
+def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
+    """The scores of the test part, or of validation where the split has no test part."""
+    if quality["test_mse"] is None:
+        part = "val"
+        part_name = "validation"
+        test = "no test rows"
+    else:
+        part = part_name = "test"
+        test = f"test MSE {quality['test_mse']:.4f}"
+    validation = f"validation MSE {quality['val_mse']:.4f}"
+    yield f"  {test}, {validation}, best after epoch {quality['best_epoch']:g}"
+    if "val_log_loss" in quality:
+        scores = _label_scores(quality, part)
+        yield f"  {part_name} {scores}; the MSE are Brier scores"
+    bias = quality["anchors"]["bias"]
+    bias_scores = f"{bias[f'{part}_mse']:.4f}"
+    if f"{part}_log_loss" in bias:
+        bias_scores += f"; {_label_scores(bias, part)}"
+    beats = "beats" if quality["beats_bias"] else "DOES NOT BEAT"
+    yield f"  {beats} the damped user and item bias ({bias_scores})"
+
+
+def _label_scores(scores: Mapping[str, Any], part: str) -> str:
+    """AUC and log loss of a part. The AUC is unknown if the part has only one label."""
+    auc = scores[f"{part}_auc"]
+    auc_text = "unknown" if auc is None else f"{auc:.4f}"
+    log_loss = scores[f"{part}_log_loss"]
+    return f"AUC {auc_text}, log loss {log_loss:.4f}"

@@ -1,0 +1,118 @@
+"""`ue-bench study`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ue_bench.cli.group import load_plugins, main, report_skipped, shared
+from ue_bench.cli.names import Name
+from ue_bench.cli.study_options import other_dataset, print_failures, study_options
+from ue_bench.errors import BenchError, one_line
+
+if TYPE_CHECKING:
+    from ue_bench.report.evidence.known_answer import Verdict
+    from ue_bench.study import Scenario
+    from ue_bench.study.runner import Runner
+
+
+@main.command("study", epilog="Example: ue-bench study table_size --workers 2")
+@click.argument("name", metavar="NAME|PATH.py", type=Name("study", files=True))
+@study_options
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at a time, one thread each.",
+)
+@shared("time_limit", "plugins", "data_dir", "results", "json")
+def study_command(
+    name: str,
+    seed: int,
+    dataset: str | None,
+    features: str | None,
+    quick: bool,
+    workers: int,
+    time_limit: float | None,
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Make the runs of a study that are missing. An interrupted study continues where it stopped.
+
+    PATH.py is your own file with a STUDY; the folder of its records has the name of the file.
+    """
+    from ue_bench.study import canonical, find
+
+    study = find(name)
+    name = canonical(name)
+    click.echo(f"{name}: {study.question}", err=True)
+    from ue_bench.study.runner import Runner  # after the check of the name, because it loads torch
+
+    load_plugins(plugins)
+    other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
+    runner = Runner(
+        name,
+        study,
+        results,
+        seed=seed,
+        workers=workers,
+        dataset=other_fields,
+        data_dir=data_dir,
+        quick=quick,
+        plugins=plugins,
+        time_limit=time_limit,
+    )
+    records = runner.run()
+    report_skipped(runner.skipped)
+    report = runner.report
+    counts = f"{report.made} runs made, {report.ready} were ready, {len(report.failed)} failed"
+    click.echo(one_line(f"{name}: {counts}; records in {results / runner.name}"), err=as_json)
+    print_failures(report.infeasible, report.failed)
+    from ue_bench.report.evidence.arms import collect
+    from ue_bench.report.evidence.power import of_arms
+
+    for line in of_arms(collect(records).kept):
+        click.echo(one_line(line), err=as_json or bool(study.scenarios))
+    verdicts = _judge(study.scenarios, runner)
+    if as_json:
+        rows = [verdict._asdict() for verdict in verdicts]
+        rows = rows or [json.loads(record.to_json()) for record in records]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        _print_verdicts(verdicts)
+    if report.failed:
+        raise BenchError(
+            f"{len(report.failed)} runs failed (above); their records contain the causes, and "
+            "the same command tries them again"
+        )
+    if not all(verdict.ok for verdict in verdicts):
+        sys.exit(1)
+
+
+def _judge(scenarios: Sequence[Scenario], runner: Runner) -> list[Verdict]:
+    """Compare the claims of a study with its runs."""
+    from ue_bench.report.evidence.known_answer import Verdict, judge
+
+    verdicts = []
+    for scenario in scenarios:
+        runs = {name: runner.runs_of(config) for name, config in scenario.arms.items()}
+        found, ok = judge(scenario.rule, scenario.limits, scenario.seeds, runs)
+        verdicts.append(Verdict(scenario.name, scenario.expected, found, ok))
+    return verdicts
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    for verdict in verdicts:
+        result = "pass" if verdict.ok else "FAIL"
+        click.echo(
+            f"{result}  {verdict.scenario}: {verdict.expected}\n      found: {verdict.found}"
+        )

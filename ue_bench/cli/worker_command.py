@@ -1,0 +1,92 @@
+"""`ue-bench worker`."""
+
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.names import Name
+from ue_bench.cli.study_options import other_dataset, print_failures, study_options
+from ue_bench.errors import BenchError
+
+
+@main.command(
+    "worker",
+    epilog="Example: ue-bench worker --study table_size --storage postgresql://ue@db.example/ue",
+)
+@click.option(
+    "--study",
+    "name",
+    type=Name("study", files=True),
+    required=True,
+    metavar="NAME|PATH.py",
+    help="Which study; see: ue-bench list studies.",
+)
+@shared("storage")
+@study_options
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a run reports that its worker is alive; after three missed reports another "
+    "worker repeats it. Must be the same for all workers of a study.",
+)
+@shared("time_limit", "plugins", "data_dir")
+def worker_command(
+    name: str,
+    storage: str,
+    seed: int,
+    dataset: str | None,
+    features: str | None,
+    quick: bool,
+    heartbeat: int,
+    time_limit: float | None,
+    plugins: tuple[Path, ...],
+    data_dir: Path | None,
+    **options: str | None,
+) -> None:
+    """Make runs of a study together with other workers, on any machines that reach the storage.
+
+    A worker makes one run after the other until all are finished. Latency is not measured here, but
+    by `ue-bench pull` and then `ue-bench study`.
+    """
+    from ue_bench.study import canonical, find
+
+    study = find(name)
+    study_argument = name
+    name = canonical(name)
+    click.echo(f"{name}: {study.question}", err=True)
+    from ue_bench.study.shared import (  # after the check of the name, because it loads torch
+        SharedRunner,
+        Storage,
+    )
+
+    load_plugins(plugins)
+    opened = Storage(storage, heartbeat)
+    other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
+    runner = SharedRunner(
+        name,
+        study,
+        opened,
+        seed=seed,
+        dataset=other_fields,
+        data_dir=data_dir,
+        quick=quick,
+        plugins=plugins,
+        time_limit=time_limit,
+    )
+    runner.run()
+    report = runner.report
+    n_failed = len(report.failed)
+    click.echo(
+        f"{runner.name}: all {report.made} runs are done, {runner.own} by this worker, "
+        f"{n_failed} failed; next: ue-bench pull --study {runner.name} --storage URL"
+    )
+    print_failures(report.infeasible, report.failed)
+    if n_failed:
+        raise BenchError(
+            f"{n_failed} runs failed (above); to repeat them, run ue-bench pull, then "
+            f"ue-bench study {study_argument}"
+        )

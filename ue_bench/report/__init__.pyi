@@ -1,0 +1,3 @@
+from .assemble import Outcome, build
+
+__all__ = ["Outcome", "build"]

@@ -1,0 +1,114 @@
+"""Makes a report from a folder of records: tables, figures and the page."""
+
+import gc
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ue_bench.errors import BenchError
+from ue_bench.record import load, write_whole
+from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.frames import csv
+from ue_bench.report.evidence.power import of_arms
+from ue_bench.report.figures.draw import draw_all
+from ue_bench.report.page.page import Page
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was built.
+
+    skipped: one line a file that is no valid record. refused: one line an arm that is not
+    comparable. power: one line a comparison, about the seeds that it needs.
+    """
+
+    evidence: Evidence
+    figures: list[Path]
+    page: Path
+    skipped: list[str]
+    refused: list[str]
+    power: list[str]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        return self.evidence.summary
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let Python search for unused cycles of objects less often.
+
+    With ten thousand records in memory, each search visits all of them: a tenth of the time of a
+    report.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@_seldom_collected()
+def build(
+    results: Path,
+    out: Path,
+    study: str | None = None,
+    strategies: Mapping[str, tuple[str, str]] | None = None,
+    named: Collection[str] = (),
+) -> Outcome:
+    """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
+
+    study: read the records of this study alone. strategies: what the page says of each strategy by
+    name, one line and its source (records contain only names). named: the studies that a command
+    finds by name; for any other one the page gives the name of its Python file.
+
+    Raises BenchError if there is no record, and if `out` cannot be written.
+    """
+    results = Path(results)
+    out = Path(out)
+    records, skipped = load(results, study)
+    if not records:
+        raise _no_record(results, study, skipped)
+    evidence = Evidence(records)
+    if not evidence.records:
+        raise BenchError(
+            f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
+            "another --results"
+        )
+    arms = evidence.arms
+    write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
+    write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
+    drawn, figures = draw_all(evidence, out)
+    page = Page(
+        evidence=evidence,
+        drawn=drawn,
+        skipped=skipped,
+        results=str(results),
+        out=str(out),
+        studies=sorted({record.study for record in evidence.records}),
+        strategies=strategies or {},
+        named=named,
+    )
+    path = write_whole(out / "report.html", page.html())
+    return Outcome(
+        evidence=evidence,
+        figures=figures,
+        page=path,
+        skipped=skipped,
+        refused=list(arms.refused),
+        power=of_arms(arms.kept),
+    )
+
+
+def _no_record(results: Path, study: str | None, skipped: list[str]) -> BenchError:
+    what = "no record"
+    if study:
+        what += f" of study {study!r}"
+    where = f"in {results}"
+    if skipped:
+        where += f" ({len(skipped)} files are no valid record: {skipped[0]})"
+    return BenchError(f"{what} {where}; run a study first or give another --results")

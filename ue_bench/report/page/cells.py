@@ -1,0 +1,25 @@
+"""The cells of a table of arms, from rows of the summary."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ue_bench.report.format import interval_text, micros_text
+
+
+def score_cell(row: Mapping[Any, Any], part: str, score: str) -> str:
+    """0.8990 [0.8951, 0.9029]: the mean of a score with its interval. part: `test` or `val`."""
+    mean = row[f"{part}_{score}_mean"]
+    low = row[f"{part}_{score}_low"]
+    high = row[f"{part}_{score}_high"]
+    return interval_text(mean, low, high)
+
+
+def bias_mark(row: Mapping[Any, Any]) -> str:
+    """The mark of an arm that does not beat the bias model."""
+    return " ▽" if row["beats_bias"] is False else ""
+
+
+def latency_cell(row: Mapping[Any, Any]) -> str:
+    """Microseconds, after a ~ where the timing is unstable."""
+    text = micros_text(row["latency_us"])
+    return f"~{text}" if row["latency_unstable"] is True else text

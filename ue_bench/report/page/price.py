@@ -1,0 +1,101 @@
+"""The price of an answer in one sentence: its bytes and latency beside those of other tables."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ue_bench.report.evidence.frames import groups, records
+from ue_bench.report.evidence.summary import BATCH, SCOPE
+from ue_bench.report.format import bytes_text, interval_text, micros_text
+
+
+def contestants(scored: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The arms that the verdicts compare, and those without a budget."""
+    keys = [*SCOPE, "label", "budget"]
+    compared = verdicts.reindex(columns=keys)
+    if len(verdicts):
+        compared = compared.astype({"budget": "Int64"})
+    limited = scored.merge(compared, on=keys)
+    unlimited = scored[scored["budget"].isna()]
+    return pd.concat([limited, unlimited], ignore_index=True)
+
+
+def price(arms: pd.DataFrame, leader: str | None = None, column: str = "group") -> list[str]:
+    """One sentence about the comparison with the largest exact table, or none if nothing is known.
+
+    leader: the value of `column` that the answer names; None where nothing is compared.
+    """
+    if leader is None:
+        is_leader = arms["budget"].isna()
+    else:
+        is_leader = arms[column] == leader
+    parts = [part for _, part in groups(arms, SCOPE)]
+    part = max(parts, key=lambda part: _informative(part, is_leader[part.index]))
+    has_budget = part["budget"].notna()
+    clauses = []
+    if leader is None:
+        clauses += _size(part[~has_budget], part.iloc[:0])
+    else:
+        is_leading = has_budget & (part[column] == leader)
+        clauses += _size(part[~has_budget], part[is_leading], leader)
+        clauses += _latency(part, leader, column)
+    if not clauses:
+        return []
+    where = ""
+    if arms["features"].nunique() > 1:
+        where = f" ({part['features'].iloc[0]} features)"
+    return [f"The price{where}: {'; '.join(clauses)}."]
+
+
+def range_text(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """The first and the last of sorted values, or one text where both are equal."""
+    first = text(values[0])
+    last = text(values[-1])
+    return first if first == last else f"{first} to {last}"
+
+
+def _informative(part: pd.DataFrame, is_leader: pd.Series) -> tuple[bool, bool, float]:
+    """How well a comparison shows the price, as a key to sort by.
+
+    Best is one that includes the leader, then a table without a budget, then a large exact table.
+    """
+    has_leader = bool(is_leader.any())
+    has_unlimited = bool(part["budget"].isna().any())
+    return has_leader, has_unlimited, float(part["exact_table_bytes"].max())
+
+
+def _size(
+    unlimited: pd.DataFrame, leading: pd.DataFrame, leader: str | None = None
+) -> Iterator[str]:
+    """The best table without a byte limit, and the leader's largest one."""
+    if len(unlimited):
+        best = records(unlimited.sort_values(["mse", "label"], kind="stable"))[0]
+        text = f"without a byte limit, {best['label']} reaches {_mse_and_bytes(best)}"
+        text += " with its vocabulary"
+        if len(leading):
+            largest = records(leading.sort_values("budget"))[-1]
+            text += f", and {largest['label']} {_mse_and_bytes(largest)}"
+        yield text
+        return
+    sizes = sorted(leading["total_bytes"].dropna())
+    if sizes:
+        yield f"{leader} takes {range_text(sizes, bytes_text)} in total"
+
+
+def _mse_and_bytes(row: dict[Any, Any]) -> str:
+    mse = interval_text(row["mse"], row["low"], row["high"])
+    return f"{mse} in {bytes_text(row['total_bytes'])}"
+
+
+def _latency(part: pd.DataFrame, leader: str, column: str) -> Iterator[str]:
+    """The leader's latency beside the fastest and the slowest of the others."""
+    latencies = part.groupby(column)["latency_us"].median().dropna().sort_values()
+    if leader not in latencies.index or len(latencies) < 2:
+        return
+    others = latencies.drop(leader)
+    text = f"a lookup of {BATCH} rows takes {leader} {micros_text(latencies[leader])} µs"
+    text += f", the others {micros_text(others.iloc[0])} µs ({others.index[0]})"
+    if len(others) > 1:
+        text += f" to {micros_text(others.iloc[-1])} µs ({others.index[-1]})"
+    yield text
