@@ -40,7 +40,7 @@ def _winner(competing: Competition, part: str) -> str:
     alone = competing.alone_counts()
     wins = [contest for contest in competing.decided if contest.best[column] == leader]
     wins.sort(key=_lead)
-    rival_names = set()
+    rival_names: set[str] = set()
     for contest in wins:
         rival_names.update(row[column] for row in contest.rivals)
     if len(rival_names) == 1:

@@ -33,7 +33,7 @@ def price(arms: pd.DataFrame, leader: str | None = None, column: str = "group") 
     parts = [part for _, part in groups(arms, SCOPE)]
     part = max(parts, key=lambda part: _informative(part, is_leader[part.index]))
     has_budget = part["budget"].notna()
-    clauses = []
+    clauses: list[str] = []
     if leader is None:
         clauses += _size(part[~has_budget], part.iloc[:0])
     else:

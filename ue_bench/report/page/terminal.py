@@ -102,7 +102,7 @@ def _table(part: pd.DataFrame, title: str) -> Table:
         budget = bytes_text(row["budget"])
         if previous_budget is not None and budget != previous_budget:
             table.add_section()
-        cells = [
+        cells: list[str | Text] = [
             Text(one_line(row["label"].replace(",", ", "))),
             "" if budget == previous_budget else budget,
             bytes_text(row["total_bytes"]),
