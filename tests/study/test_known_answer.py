@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from ue_bench import strategies
 from ue_bench.cli import main
+from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, encode, load, split
 from ue_bench.data.synthetic import WORLDS, lost_variance, plant
@@ -19,7 +20,9 @@ from ue_bench.errors import BenchError
 from ue_bench.hashing import hash_rows
 from ue_bench.record import Record
 from ue_bench.report import build
+from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import ALPHA, RULES, judge
+from ue_bench.report.page.prose import refresh
 from ue_bench.strategies import load_plugin
 from ue_bench.study import Study, canonical, find, names
 from ue_bench.training.assembly import make_spec
@@ -192,6 +195,37 @@ def test_the_study_declares_what_can_be_judged():
     assert "known-answer" in names()
     assert canonical("known_answer") == "known-answer"
     assert find("known_answer") is STUDY
+
+
+def test_the_claims_of_a_study_are_a_block_of_a_document():
+    scenario = SCENARIOS["second-lookup"]
+    records = []
+    for number, arm in enumerate(scenario.arms.values()):
+        for seed in range(5):
+            config = resolve(replace(arm, measure="quality").with_seed(seed))
+            quality = {"test_mse": 0.3 + number / 2 + seed / 1000}
+            records.append(
+                Record(
+                    run_id=config.run_id,
+                    study="known-answer",
+                    phase="grid",
+                    config=config,
+                    quality=quality,
+                )
+            )
+    verdicts = verdicts_by_study(records)
+    found = {verdict.scenario: verdict for verdict in verdicts["known-answer"]}
+    assert list(found) == list(SCENARIOS)
+    assert found["second-lookup"].ok
+    assert found["second-lookup"].found.startswith("MSE 0.3020; nearest: ")
+    assert found["low-rank"].found == "no answer: low_dim_exact has 0 of 5 runs"
+    page = "<!-- ue-bench: scenarios known-answer -->\n<!-- end -->"
+    lines = refresh(page, Evidence([]), verdicts).splitlines()
+    assert len(lines) == 4 + len(SCENARIOS)
+    expected = f"| second-lookup | {scenario.expected} | {found['second-lookup'].found} | pass |"
+    assert expected in lines
+    with pytest.raises(BenchError, match="names what no record has"):
+        refresh(page, Evidence([]))
 
 
 def test_a_planted_study_keeps_its_data_sets(tmp_path):

@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
 from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies
 from ue_bench.study import names
@@ -40,8 +42,9 @@ def check(
         faults += [f"{path}: {fault}" for fault in own_faults]
     faults += _repeated(records, results)
     evidence = Evidence(records)
+    verdicts = verdicts_by_study(evidence.records)
     for path in documents:
-        faults += _stale_blocks(path, evidence, results)
+        faults += _stale_blocks(path, evidence, verdicts, results)
     return faults
 
 
@@ -108,7 +111,9 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
             yield f"{results / study}: {n} {phase} runs of one configuration: {config_text}"
 
 
-def _stale_blocks(path: Path, evidence: Evidence, results: Path) -> Iterator[str]:
+def _stale_blocks(
+    path: Path, evidence: Evidence, verdicts: Mapping[str, Sequence[Verdict]], results: Path
+) -> Iterator[str]:
     """The blocks of a document that differ from what the records give."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -116,7 +121,7 @@ def _stale_blocks(path: Path, evidence: Evidence, results: Path) -> Iterator[str
         raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
     for block in BLOCK.finditer(text):
         try:
-            is_stale = refresh(block[0], evidence) != block[0]
+            is_stale = refresh(block[0], evidence, verdicts) != block[0]
         except BenchError as error:
             yield f"{path}: {error}"
             continue

@@ -10,6 +10,7 @@ import click
 
 from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.names import Name
+from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -71,4 +72,4 @@ def _update(document: Path, evidence: Evidence) -> None:
         raise BenchError(
             f"--update: {document} cannot be read ({error}); give a Markdown file"
         ) from error
-    write_whole(document, refresh(text, evidence))
+    write_whole(document, refresh(text, evidence, verdicts_by_study(evidence.records)))

@@ -13,12 +13,11 @@ import click
 from ue_bench.cli.group import load_plugins, main, report_skipped, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.study_options import other_dataset, print_failures, study_options
+from ue_bench.cli.verdicts import judge_scenarios
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
     from ue_bench.report.evidence.known_answer import Verdict
-    from ue_bench.study import Scenario
-    from ue_bench.study.runner import Runner
 
 
 @main.command("study", epilog="Example: ue-bench study table_size --workers 2")
@@ -82,7 +81,7 @@ def study_command(
 
     for line in of_arms(collect(records).kept):
         click.echo(one_line(line), err=as_json or bool(study.scenarios))
-    verdicts = _judge(study.scenarios, runner)
+    verdicts = judge_scenarios(study.scenarios, runner.runs_of)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]
@@ -96,18 +95,6 @@ def study_command(
         )
     if not all(verdict.ok for verdict in verdicts):
         sys.exit(1)
-
-
-def _judge(scenarios: Sequence[Scenario], runner: Runner) -> list[Verdict]:
-    """Compare the claims of a study with its runs."""
-    from ue_bench.report.evidence.known_answer import Verdict, judge
-
-    verdicts = []
-    for scenario in scenarios:
-        runs = {name: runner.runs_of(config) for name, config in scenario.arms.items()}
-        found, ok = judge(scenario.rule, scenario.limits, scenario.seeds, runs)
-        verdicts.append(Verdict(scenario.name, scenario.expected, found, ok))
-    return verdicts
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:

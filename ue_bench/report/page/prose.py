@@ -8,38 +8,50 @@
 <!-- ue-bench: section heads heads -->                        one section: sentences and table
 <!-- ue-bench: sentences heads heads -->                      its sentences alone
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
+<!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
 <!-- end -->
 """
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, conclusion, performance
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
 
+Kind = Callable[[Evidence, str, Sequence[str]], list[str]]
 BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def refresh(text: str, evidence: Evidence) -> str:
+def refresh(
+    text: str, evidence: Evidence, verdicts: Mapping[str, Sequence[Verdict]] | None = None
+) -> str:
     """Return `text` with each marked block made from the records.
+
+    verdicts: by study, what became of its claims about planted worlds.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
 
+    def scenarios(_: Evidence, study: str, names: Sequence[str]) -> list[str]:
+        return _scenarios((verdicts or {}).get(study, ()))
+
+    kinds = KINDS | {"scenarios": scenarios}
+
     def rewritten(match: re.Match[str]) -> str:
-        block = "\n".join(_block(match["words"], evidence)).strip()
+        block = "\n".join(_block(match["words"], kinds, evidence)).strip()
         return f"{match[1]}{block}\n{match[3]}"
 
     return BLOCK.sub(rewritten, text)
 
 
-def _block(words: str, evidence: Evidence) -> list[str]:
+def _block(words: str, kinds: Mapping[str, Kind], evidence: Evidence) -> list[str]:
     """The lines of the block that a marker asks for."""
     try:
         kind, study, *names = shlex.split(words)
@@ -47,14 +59,14 @@ def _block(words: str, evidence: Evidence) -> list[str]:
         raise BenchError(
             f"the block {words!r} needs a kind and a study, in matching quotes ({error})"
         ) from error
-    if kind not in KINDS:
-        raise unknown("block of generated prose", kind, KINDS)
+    if kind not in kinds:
+        raise unknown("block of generated prose", kind, kinds)
     if kind in NAMES and len(names) != NAMES[kind]:
         raise BenchError(
             f"the block {words!r} has {len(names)} names after the study; "
             f"{kind} needs {NAMES[kind]}"
         )
-    lines = KINDS[kind](evidence, study, names)
+    lines = kinds[kind](evidence, study, names)
     if not lines:
         raise BenchError(
             f"the block {words!r} names what no record has; run the study or correct the marker"
@@ -112,7 +124,19 @@ def _speed(evidence: Evidence, case: str, more_cases: Sequence[str]) -> list[str
     return performance.markdown(evidence.speed, [case, *more_cases])
 
 
-KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
+def _scenarios(verdicts: Sequence[Verdict]) -> list[str]:
+    """A table of claims, one row a scenario."""
+    if not verdicts:
+        return []
+    lines = ["| scenario | expected | found | result |", "|---|---|---|---|"]
+    for verdict in verdicts:
+        result = "pass" if verdict.ok else "**FAIL**"
+        cells = [verdict.scenario, verdict.expected, verdict.found, result]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+KINDS: dict[str, Kind] = {
     "abstract": _abstract,
     "answer": _answer,
     "table": _table,
@@ -123,4 +147,4 @@ KINDS: dict[str, Callable[[Evidence, str, Sequence[str]], list[str]]] = {
     "speed": _speed,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
-NAMES = {"compare": 2, "section": 1, "sentences": 1}
+NAMES = {"compare": 2, "section": 1, "sentences": 1, "scenarios": 0}
