@@ -109,11 +109,8 @@ def contents(results: Path) -> dict[Path, bytes]:
     return {path.relative_to(results): path.read_bytes() for path in results.rglob("*.json")}
 
 
-def without_seeds(config: dict) -> str:
-    return json.dumps(
-        {name: value for name, value in config.items() if name not in (*SEEDS, "measure")},
-        sort_keys=True,
-    )
+def without_seeds(config: RunConfig) -> str:
+    return replace(config, measure="all").with_seed(0).run_id
 
 
 def test_a_study_runs_all_that_was_asked(first):
@@ -128,7 +125,7 @@ def test_a_study_runs_all_that_was_asked(first):
     printed = json.loads(outcome.out)
     assert {one["run_id"] for one in printed} == {one.run_id for one in found}
     assert {
-        tuple(one.config[name] for name in SEEDS) for one in found if one.phase == "confirm"
+        tuple(getattr(one.config, name) for name in SEEDS) for one in found if one.phase == "confirm"
     } == {(100,) * 4}
     assert [
         path
@@ -241,9 +238,10 @@ def test_a_budget_that_cannot_work_is_an_answer(study, tmp_path):
     assert (outcome.code, outcome.made, outcome.failed) == (0, 2, 0)
     assert "cannot work at its budget" in outcome.err
     assert "raise it to at least 64" in outcome.err
-    (told,) = (one for one in records(tmp_path, "tight") if one.status == "failed")
-    assert "a budget of 10 bytes" in str(told.error)
-    assert (told.quality, told.cost, told.config.budget) == ({}, {}, 10)
+    (answer,) = (one for one in records(tmp_path, "tight") if one.status == "infeasible")
+    assert answer.cause == "budget"
+    assert "a budget of 10 bytes" in str(answer.error)
+    assert (answer.quality, answer.cost, answer.config.budget) == ({}, {}, 10)
     again = study("tight", tmp_path)
     assert (again.code, again.made, again.ready, again.failed) == (0, 0, 2, 0)
 
