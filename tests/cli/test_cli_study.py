@@ -125,7 +125,9 @@ def test_a_study_runs_all_that_was_asked(first):
     printed = json.loads(outcome.out)
     assert {one["run_id"] for one in printed} == {one.run_id for one in found}
     assert {
-        tuple(getattr(one.config, name) for name in SEEDS) for one in found if one.phase == "confirm"
+        tuple(getattr(one.config, name) for name in SEEDS)
+        for one in found
+        if one.phase == "confirm"
     } == {(100,) * 4}
     assert [
         path

@@ -250,7 +250,8 @@ def test_ranks_stand_for_studies_of_many_strategies(many, small):
     assert rank_tables(small[1]) == []
     lines = rank_tables(many[1])
     assert "7.0 kB (1/32): rank" in lines[3]
-    assert lines[5].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
+    assert lines[8].startswith("| *biased matrix factorisation* | | – | – | *0.")
+    assert lines[9].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
     assert lines[-1].startswith("| collisionless | no budget | – | ")
 
 

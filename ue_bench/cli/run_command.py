@@ -62,14 +62,14 @@ def run_command(
     config = make_config(seed, options, fields)
     records.require_writable(results / "run")
     if save_to is not None:
-        from ue_bench.training import saved
+        from ue_bench.training import model_folder, saved
 
         if config.measure == "latency":
             raise BenchError(
                 "measure: 'latency' was given with --save, but trains no model; "
                 "choose all or quality"
             )
-        saved.require_free(save_to)
+        model_folder.require_free(save_to)
     trained: list[Any] = []  # the model and its data set
     with progress(config.strategy, config.epochs, "epochs") as update:
 

@@ -43,7 +43,7 @@ def verdicts_by_study(records: Sequence[Record]) -> dict[str, list[Verdict]]:
 
 def _runs_in(records: Sequence[Record]) -> Callable[[RunConfig], list[Record]]:
     """Return a function that finds the successful runs of an arm among the records of a study."""
-    from ue_bench.training.run_once import resolve
+    from ue_bench.training.resolve import resolve
 
     by_config: dict[str, list[Record]] = {}
     for record in records:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.summary import score
-from ue_bench.report.format import missing
+from ue_bench.report.format import interval_text
 from ue_bench.report.page.contests import Competition, Contest, competition
 from ue_bench.report.page.price import contestants, price, range_text
 
@@ -125,9 +125,4 @@ def _budgets(n: int, competing: Competition) -> str:
 
 def _difference(row: dict[Any, Any]) -> str:
     """0.0235 [0.0140, 0.0330]: the paired difference with its 95 % interval."""
-    low = row["difference_low"]
-    high = row["difference_high"]
-    text = f"{row['difference']:.4f}"
-    if not missing(low):
-        text += f" [{low:.4f}, {high:.4f}]"
-    return text
+    return interval_text(row["difference"], row["difference_low"], row["difference_high"])

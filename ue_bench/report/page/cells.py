@@ -1,9 +1,24 @@
-"""The cells of a table of arms, from rows of the summary."""
+"""Titles and cells of the tables of arms, from rows of the summary."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from ue_bench.report.format import interval_text, micros_text
+import pandas as pd
+
+from ue_bench.report.evidence.summary import panel
+from ue_bench.report.format import code, interval_text, micros_text
+
+ANCHOR_ROWS = {
+    "mean": "global mean",
+    "item_mean": "item mean",
+    "bias": "user and item bias model",
+    "mf": "biased matrix factorisation",
+}
+
+
+def full_title(part: pd.DataFrame) -> str:
+    """The title of the comparison of these rows, with its study, as Markdown."""
+    return f"{panel(part).iloc[0]}, study {code(part['study'].iloc[0])}"
 
 
 def score_cell(row: Mapping[Any, Any], part: str, score: str) -> str:

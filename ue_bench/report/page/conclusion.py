@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.summary import SCOPE, panel, score
+from ue_bench.report.evidence.summary import SCOPE, score
 from ue_bench.report.evidence.verdict import front
-from ue_bench.report.format import bytes_text, code, interval_text, mse_text, p_text, ratio_text
+from ue_bench.report.format import bytes_text, interval_text, mse_text, p_text, ratio_text
 from ue_bench.report.page.abstract import NO_ANSWER
+from ue_bench.report.page.cells import full_title
 from ue_bench.report.page.contests import competition
 
 MOST = 6  # arms that one sentence lists
@@ -25,7 +26,7 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
         lines += [_headline(verdicts, scored), ""]
     by_scope = dict(groups(verdicts, SCOPE))
     for scope, part in groups(scored, SCOPE):
-        lines += [f"**{panel(part).iloc[0]}** (study {code(scope[0])})", ""]
+        lines += [f"**{full_title(part)}**", ""]
         if scope in by_scope:
             # the most common size: arms with other lookups differ a little
             exact_bytes = part["exact_table_bytes"].mode().iloc[0]

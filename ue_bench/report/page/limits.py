@@ -7,8 +7,9 @@ import pandas as pd
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups
-from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, panel, score
-from ue_bench.report.format import code, plain
+from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, score
+from ue_bench.report.format import plain
+from ue_bench.report.page.cells import full_title
 
 # Fields beside the strategy: where all records agree in one, no other value of it was tried.
 _FIELDS = {
@@ -73,10 +74,10 @@ def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
     """The comparisons of several strategies without any significant difference from the best."""
     if verdicts.empty:
         return
-    for scope, part in groups(verdicts, SCOPE):
+    for _, part in groups(verdicts, SCOPE):
         if part["group"].nunique() > 1 and not part["told_apart"].astype(bool).any():
             yield (
-                f"{panel(part).iloc[0]}, study {code(scope[0])}: no strategy is significantly worse "
+                f"{full_title(part)}: no strategy is significantly worse "
                 "than the best at any budget, so it ranks none."
             )
 

@@ -1,13 +1,15 @@
 """The ranks as Markdown: a table a comparison, with a row for each strategy and form."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.ranks import ranked
-from ue_bench.report.evidence.summary import SCOPE, panel
-from ue_bench.report.format import NOTHING, bytes_text, code, interval_text, missing, ratio_text
+from ue_bench.report.evidence.summary import ANCHORS, SCOPE
+from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
+from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title
 
 Row = dict[str, Any]
 
@@ -15,9 +17,8 @@ Row = dict[str, Any]
 def rank_tables(summary: pd.DataFrame) -> list[str]:
     """Return Markdown lines; none where no comparison has many strategies."""
     lines: list[str] = []
-    for scope, part in groups(ranked(summary), SCOPE):
-        title = f"### Ranks: {panel(part).iloc[0]}, study {code(scope[0])}"
-        lines += ["", title, "", *_table(part)]
+    for _, part in groups(ranked(summary), SCOPE):
+        lines += ["", f"### Ranks: {full_title(part)}", "", *_table(part)]
     return lines
 
 
@@ -25,6 +26,7 @@ def _table(part: pd.DataFrame) -> list[str]:
     sized = part[part["budget"].notna()]
     budgets = sorted(sized["budget"].unique())
     lines = _head(part, budgets)
+    lines += _anchor_rows(part, len(budgets))
     by_place = {(row["group"], row["budget"]): row for row in records(sized)}
     for group in _by_mean_rank(sized):
         cells = [by_place.get((group, budget)) for budget in budgets]
@@ -51,6 +53,16 @@ def _head(part: pd.DataFrame, budgets: list[int]) -> list[str]:
     ]
 
 
+def _anchor_rows(part: pd.DataFrame, n_budgets: int) -> Iterator[str]:
+    """Yield the trivial predictors, which have no rank and whose size is not counted."""
+    for name in ANCHORS:
+        mse = part[f"anchor_{name}"].mean()
+        if not missing(mse):
+            cell = f"{NOTHING} | {NOTHING} | *{mse_text(mse)}*"
+            texts = " | ".join([cell] * n_budgets)
+            yield f"| *{ANCHOR_ROWS[name]}* | | {texts} |"
+
+
 def _by_mean_rank(sized: pd.DataFrame) -> list[str]:
     """Return the groups: those at most budgets first, of these the best mean rank first."""
     order = sized.groupby("group")["rank"].agg(["mean", "size"])
@@ -75,5 +87,6 @@ def _cell(row: Row | None) -> str:
     if row is None:
         return f"{NOTHING} | {NOTHING} | {NOTHING}"
     mse = interval_text(row["mse"], row["low"], row["high"])
-    mark = " ▽" if row["beats_bias"] is False else ""
-    return f"{row['rank']} | {bytes_text(row['total_bytes'])} | {mse}{mark}"
+    if row["n"] < row["n_most"]:
+        mse += f" n={row['n']}"
+    return f"{row['rank']} | {bytes_text(row['total_bytes'])} | {mse}{bias_mark(row)}"

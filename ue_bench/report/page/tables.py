@@ -6,16 +6,10 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records
-from ue_bench.report.evidence.summary import ANCHORS, BATCH, MORE, SCOPE, is_binary, panel
-from ue_bench.report.format import bytes_text, code, missing, mse_text, ratio_text
-from ue_bench.report.page.cells import bias_mark, latency_cell, score_cell
+from ue_bench.report.evidence.summary import ANCHORS, BATCH, MORE, SCOPE, is_binary
+from ue_bench.report.format import bytes_text, missing, mse_text, ratio_text
+from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title, latency_cell, score_cell
 
-ANCHOR_ROWS = {
-    "mean": "global mean",
-    "item_mean": "item mean",
-    "bias": "user and item bias model",
-    "mf": "biased matrix factorisation",
-}
 SCORE_TITLES = {"auc": "AUC", "log_loss": "log loss"}
 NOTE = (
     "MSE: mean and 95 % t-interval over n seeds. Table: bytes with auxiliary data, also as a "
@@ -40,8 +34,8 @@ def note(summary: pd.DataFrame) -> str:
 def tables(summary: pd.DataFrame) -> list[str]:
     """Markdown lines: a table for each comparison, which begins with the anchors."""
     lines = []
-    for scope, part in groups(summary, SCOPE):
-        lines += ["", f"### {panel(part).iloc[0]}, study {code(scope[0])}", "", *_table(part)]
+    for _, part in groups(summary, SCOPE):
+        lines += ["", f"### {full_title(part)}", "", *_table(part)]
     return lines
 
 
