@@ -6,6 +6,7 @@ import fake_records as fake
 import numpy as np
 import pandas as pd
 import pytest
+from study_data import study_of
 
 from ue_bench.report.evidence import trials
 from ue_bench.report.evidence.arms import collect
@@ -14,6 +15,7 @@ from ue_bench.report.figures.sections.searches import (
     allocation,
     allocation_rule,
     hypervolume,
+    lookup_rules,
     second_lookup,
     shared_out,
 )
@@ -36,7 +38,7 @@ def test_importances_are_those_of_a_known_function():
 
 def test_each_search_has_its_own_importances(arms):
     few = [record for record in arms.search if record.config.budget == 14_016]
-    frame = importance.tidy(few)
+    frame = importance.tidy(study_of(search=few))
     assert set(frame["cell"]) == {
         "12 lookups of 8 (width 96)",
         "18 lookups of 8 (width 144)",
@@ -49,11 +51,11 @@ def test_each_search_has_its_own_importances(arms):
         > wanted["18 lookups of 8 (width 144)", "gender"]
     )
     assert len(importance.table(frame)) == 4 + 2
-    assert len(importance.draw(frame).axes) == 2
+    assert len(importance.draw(frame, study_of()).axes) == 2
 
 
 def test_the_rule_finds_the_planted_power_and_beats_the_even_allocation(arms):
-    frame = allocation_rule.tidy(arms.search)
+    frame = allocation_rule.tidy(study_of(search=arms.search))
     held = frame[frame["view"] == "held"]
     assert list(held["budget"]) == [3504, 14_016, 56_064]
     assert held["power"].between(0.15, 0.45).all()
@@ -70,29 +72,29 @@ def test_the_rule_finds_the_planted_power_and_beats_the_even_allocation(arms):
     assert "give every feature one lookup and share out the others" in text[0]
     assert " evenly;" not in text[0]
     assert len(text) == 1 + 3 + 3
-    assert len(allocation_rule.draw(frame).axes) == 2
+    assert len(allocation_rule.draw(frame, study_of()).axes) == 2
 
 
 def test_rules_are_apportioned_and_even_at_power_zero():
     cards = {"a": 1000, "b": 10, "c": 1}
-    weights = allocation_rule.by_cardinality
-    assert allocation_rule.allocation(weights(cards, 0), 9) == {"a": 3, "b": 3, "c": 3}
-    assert allocation_rule.allocation(weights(cards, 1), 9) == {"a": 7, "b": 1, "c": 1}
-    assert allocation_rule.quotas(weights(cards, 0.5), 6) == pytest.approx(
+    weights = lookup_rules.by_cardinality
+    assert lookup_rules.allocation(weights(cards, 0), 9) == {"a": 3, "b": 3, "c": 3}
+    assert lookup_rules.allocation(weights(cards, 1), 9) == {"a": 7, "b": 1, "c": 1}
+    assert lookup_rules.quotas(weights(cards, 0.5), 6) == pytest.approx(
         [3.6511, 1.2651, 1.0838], abs=1e-3
     )
     wanted = pd.DataFrame({"search": "s", "feature": ["a", "b"], "total": 6, "wanted": [4.0, 2.0]})
-    assert allocation_rule.shares(wanted) == {"a": 0.75, "b": 0.25}
+    assert lookup_rules.shares(wanted) == {"a": 0.75, "b": 0.25}
 
 
 def test_one_size_has_no_rule(arms):
     assert allocation_rule.tidy(
-        [record for record in arms.search if record.config.budget == 3504]
+        study_of(search=[record for record in arms.search if record.config.budget == 3504])
     ).empty
 
 
 def test_the_second_lookup_goes_to_the_planted_feature(arms):
-    frame = second_lookup.tidy(arms.kept, arms.search)
+    frame = second_lookup.tidy(study_of(arms.kept, arms.search))
     fresh = frame[frame["source"] == second_lookup.FRESH]
     assert len(fresh) == 3 * 6
     assert (fresh["n"] == 5).all()
@@ -102,7 +104,7 @@ def test_the_second_lookup_goes_to_the_planted_feature(arms):
     assert effects["movie_id"] < effects["age"] < effects["gender"]
     assert (frame["low"] <= frame["difference"]).all()
     assert "does most for movie_id" in second_lookup.table(frame)[0]
-    assert len(second_lookup.draw(frame).axes) == 3
+    assert len(second_lookup.draw(frame, study_of()).axes) == 3
 
 
 def test_the_effect_of_a_doubling_is_the_slope(arms):
@@ -120,7 +122,7 @@ def test_the_effect_of_a_doubling_is_the_slope(arms):
         value = 0.9 + record.config.init_seed / 10  # a level for each search
         value += sum(slopes[name] * np.log2(n) for name, n in record.found["lookups"].items())
         linear.append(replace(record, quality={"val_mse": value}))
-    frame = second_lookup.tidy([], linear)
+    frame = second_lookup.tidy(study_of(search=linear))
     assert dict(zip(frame["feature"], frame["difference"], strict=True)) == pytest.approx(
         {name: slope - sum(slopes.values()) / 6 for name, slope in slopes.items()}, abs=1e-9
     )
@@ -128,7 +130,7 @@ def test_the_effect_of_a_doubling_is_the_slope(arms):
 
 
 def test_the_best_are_set_beside_the_even_allocation_of_their_own_search(arms):
-    frame = shared_out.tidy(arms.kept, arms.search)
+    frame = shared_out.tidy(study_of(arms.kept, arms.search))
     assert frame["y"].nunique() == 6
     assert (frame.groupby("y")["even"].sum() == 1).all()
     assert (frame.groupby("y")["first"].sum() == 1).all()
@@ -139,21 +141,21 @@ def test_the_best_are_set_beside_the_even_allocation_of_their_own_search(arms):
     row = first.iloc[0]
     assert row["difference"] == pytest.approx(row["mse"] - mean[row["y"], True])
     assert len(shared_out.table(frame)) == 2 + len(frame)
-    assert shared_out.draw(frame).axes
+    assert shared_out.draw(frame, study_of()).axes
 
 
 def test_searches_of_a_fixed_total_have_figures_of_their_own(arms):
-    assert allocation.tidy(arms.search, pd.DataFrame()).empty
+    assert allocation.tidy(study_of(search=arms.search)).empty
 
 
 def test_a_study_without_such_searches_has_none_of_these():
     other = collect(fake.study_search(trials=3))
     for frame in (
-        importance.tidy(other.search),
-        allocation_rule.tidy(other.search),
-        hypervolume.tidy(other.search),
-        second_lookup.tidy([], other.search),
-        shared_out.tidy(other.kept, other.search),
+        importance.tidy(study_of(search=other.search)),
+        allocation_rule.tidy(study_of(search=other.search)),
+        hypervolume.tidy(study_of(search=other.search)),
+        second_lookup.tidy(study_of(search=other.search)),
+        shared_out.tidy(study_of(other.kept, other.search)),
     ):
         assert frame.empty
 
@@ -183,7 +185,7 @@ def test_hypervolume_takes_pairs_alone():
 
 def test_the_front_and_the_curves_of_both_samplers():
     records = list(fake.study_front())
-    frame = hypervolume.tidy(records)
+    frame = hypervolume.tidy(study_of(search=records))
     trial, volume = frame[frame["view"] == "trial"], frame[frame["view"] == "volume"]
     assert list(trial["number"]) == [*range(24), *range(24)]
     for sampler, own in trial.groupby("sampler"):
@@ -198,9 +200,11 @@ def test_the_front_and_the_curves_of_both_samplers():
     assert chance["low"].iloc[-1] == pytest.approx(
         chance["high"].iloc[-1]
     )  # all trials: in any order the same
-    assert hypervolume.tidy(records[::-1]).equals(frame)  # the order is in the records
+    assert hypervolume.tidy(study_of(search=records[::-1])).equals(
+        frame
+    )  # the order is in the records
     assert "after 24 trials" in hypervolume.table(frame)[2]
-    assert len(hypervolume.draw(frame).axes) == 2
+    assert len(hypervolume.draw(frame, study_of()).axes) == 2
 
 
 def test_a_search_is_told_apart_by_what_it_held_and_its_sampler():

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from fake_records import arm
+from study_data import study_of
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
@@ -22,6 +23,7 @@ from ue_bench.report.evidence.pairs import compare_all, holm_within
 from ue_bench.report.evidence.ranks import ranked
 from ue_bench.report.evidence.statistics import holm, paired
 from ue_bench.report.evidence.summary import summarise
+from ue_bench.report.figures.sections.every_study import seeds_needed
 from ue_bench.report.figures.sections.searches import optimism
 from ue_bench.report.page.prose import refresh
 
@@ -75,7 +77,7 @@ def test_the_noise_is_pooled_over_the_pairs_of_one_budget():
     )
     two_studies = pd.concat([frame, frame.assign(study="other")])
     assert power.sentences(two_studies)[1].startswith("base (ml-100k, random split), study other: ")
-    assert power.table(frame)[-1].endswith(f"| 2 | 0.0141 | {row['needed']} | 3 |")
+    assert seeds_needed.table(frame)[-1].endswith(f"| 2 | 0.0141 | {row['needed']} | 3 |")
 
 
 def test_one_seed_tells_nothing_of_the_noise():
@@ -116,7 +118,7 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
         0.4: [0.7, 0.7],
     }  # 0.4: a rival that the search had tried, not one of its best
     arms = collect(searched(vals, fresh, bias=0.92))
-    (row,) = optimism.tidy(arms.kept, arms.search).to_dict("records")
+    (row,) = optimism.tidy(study_of(arms.kept, arms.search)).to_dict("records")
     assert (row["trials"], row["best"], row["n"], row["budget"]) == (4, 2, 2, 28_032)
     assert (row["searched"], row["confirmed"]) == pytest.approx((0.81, 0.85))
     assert row["optimism"] == pytest.approx(-0.04)
@@ -124,7 +126,7 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
         12.7062 * 0.01, abs=1e-5
     )  # t(0.975, 1); standard error 0.01
     assert row["above_bias"] == pytest.approx(-0.02)  # the fresh rows were harder by 0.02
-    lines = optimism.table(optimism.tidy(arms.kept, arms.search))
+    lines = optimism.table(optimism.tidy(study_of(arms.kept, arms.search)))
     assert lines[0].startswith(
         "Mean over searches: -0.0400, above the bias model -0.0200. "
         "The search's score was the better one in 1 of 1"
@@ -134,14 +136,14 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
 
 def test_a_search_that_nothing_confirms_has_no_row():
     arms = collect(searched({0.1: 0.8, 0.3: 0.85}, {0.2: [0.9, 0.9]}))
-    assert optimism.tidy(arms.kept, arms.search).empty
+    assert optimism.tidy(study_of(arms.kept, arms.search)).empty
 
 
 def test_one_trial_alone_chose_nothing():
     arms = collect(searched({0.1: 0.8}, {0.1: [0.9, 0.9]}))
-    assert optimism.tidy(arms.kept, arms.search).empty
+    assert optimism.tidy(study_of(arms.kept, arms.search)).empty
     arms = collect([*searched({0.1: 0.8}, {0.1: [0.9, 0.9]}), *searched({0.1: 0.81}, {}, dim=8)])
-    assert len(optimism.tidy(arms.kept, arms.search)) == 1
+    assert len(optimism.tidy(study_of(arms.kept, arms.search))) == 1
 
 
 WELL, ILL = [0.90, 0.91, 0.89, 0.90], [0.951, 0.958, 0.941, 0.949]

@@ -5,6 +5,7 @@ from itertools import combinations
 import fake_records as fake
 import pandas as pd
 import pytest
+from study_data import study_of
 
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import score, summarise
@@ -47,7 +48,7 @@ def small():
 
 
 def test_table_size_shades_the_budgets_that_do_not_separate(small):
-    frame = table_size.tidy(small[1])
+    frame = table_size.tidy(study_of(summary=small[1]))
     shaded = frame.loc[frame["shade_from"].notna(), "budget"].unique()
     assert list(shaded) == [56_064]
     row = frame[frame["budget"] == 56_064].iloc[0]
@@ -57,7 +58,7 @@ def test_table_size_shades_the_budgets_that_do_not_separate(small):
 
 
 def test_table_size_knows_reference_ticks_and_hollow_points(small):
-    frame = table_size.tidy(small[1])
+    frame = table_size.tidy(study_of(summary=small[1]))
     assert list(frame.loc[frame["kind"] == "band", "label"]) == ["collisionless 16"]
     assert set(frame.loc[frame["kind"] == "budget", "tick"]) == {"14 kB\n1/16", "56 kB\n1/4"}
     assert set(frame.loc[frame["hollow"], "budget"]) == {14_016}
@@ -66,7 +67,7 @@ def test_table_size_knows_reference_ticks_and_hollow_points(small):
 
 def test_table_size_marks_an_arm_of_fewer_seeds():
     records = arm(14_016, [0.90, 0.91, 0.92]) + arm(14_016, [0.95], "per_feature")
-    frame = table_size.tidy(summarise(collect(records).kept))
+    frame = table_size.tidy(study_of(collect(records).kept))
     assert dict(zip(frame["group"], frame["note"], strict=True)) == {
         "unified": "",
         "per_feature": "n=1",
@@ -75,7 +76,7 @@ def test_table_size_marks_an_arm_of_fewer_seeds():
 
 
 def test_pareto_keeps_the_smaller_and_better(small):
-    frame = pareto.tidy(small[1])
+    frame = pareto.tidy(study_of(summary=small[1]))
     front = frame[frame["front"]]
     assert list(front["group"]) == ["unified", "unified", "collisionless"]
     assert list(front["mse"]) == pytest.approx([0.91, 0.87, 0.85])
@@ -89,7 +90,7 @@ def test_anchors_far_away_are_told_not_drawn(small):
 
 def test_latency_takes_medians_at_the_middle_budget(small):
     arms, summary = small
-    frame = latency.tidy(arms.kept, summary)
+    frame = latency.tidy(study_of(arms.kept, summary=summary))
     assert set(frame["budget"].dropna()) == {14_016}  # the lower of two
     one = frame[
         (frame["group"] == "unified") & (frame["source"] == "values") & (frame["batch"] == 32)
@@ -109,11 +110,11 @@ def test_latency_takes_medians_at_the_middle_budget(small):
 def test_latency_of_two_devices_has_a_panel_each():
     records = [fake.make(fake.config(budget=28_032, device=device)) for device in ("cpu", "cuda")]
     arms = collect(records)
-    assert latency.tidy(arms.kept, summarise(arms.kept))["panel"].nunique() == 2
+    assert latency.tidy(study_of(arms.kept))["panel"].nunique() == 2
 
 
 def test_memory_stacks_the_parts(small):
-    frame = memory.tidy(small[1])
+    frame = memory.tidy(study_of(summary=small[1]))
     bar = frame[frame["bar"] == "unified 1×16, 14 kB"].set_index("part")
     table, head = int(14_016 * 0.98), (16 * 6 * 64 + 64 + 65) * 4
     assert list(bar["bytes"]) == [table, 0, 0, head, 2 * (table + head)]
@@ -123,7 +124,7 @@ def test_memory_stacks_the_parts(small):
 
 def test_allocation_has_a_row_a_trial_and_feature_and_the_arms_beside():
     arms = collect(list(fake.study_search(trials=8)))
-    frame = allocation.tidy(arms.search, summarise(arms.kept))
+    frame = allocation.tidy(study_of(arms.kept, arms.search))
     trials, confirmed = frame[frame["view"] == "trial"], frame[frame["view"] == "confirm"]
     assert len(trials) == len(arms.search) * 6
     assert trials.groupby("feature")["best"].sum().eq(5).all()
@@ -135,7 +136,7 @@ def test_allocation_has_a_row_a_trial_and_feature_and_the_arms_beside():
 
 def test_training_shows_the_first_seed_of_each_strategy(small):
     arms, summary = small
-    frame = training.tidy(arms.kept, summary)
+    frame = training.tidy(study_of(arms.kept, summary=summary))
     assert set(frame["part"]) == {"training", "validation"}
     first = {a.runs[0].run_id for a in arms.kept}
     assert set(frame["run_id"]) <= first
@@ -151,7 +152,7 @@ def many():
 
 
 def test_methods_has_a_line_a_form_and_keeps_the_axis_for_most(many):
-    frame = methods.tidy(many[1])
+    frame = methods.tidy(study_of(summary=many[1]))
     assert set(frame.loc[frame["title"] == "robe", "regions"]) == {"multiplexed", "separate"}
     assert set(frame["title"]) == {
         "unified",
@@ -169,7 +170,7 @@ def test_methods_has_a_line_a_form_and_keeps_the_axis_for_most(many):
 def test_methods_does_not_stretch_its_axis_for_the_worst():
     made = [row for n in range(20) for row in arm(28_032, [0.85 + 0.001 * n] * 2, f"m{n:02}")]
     frame = methods.tidy(
-        summarise(collect([*made, *arm(28_032, [3.0, 3.0], "worst")]).kept)
+        study_of(collect([*made, *arm(28_032, [3.0, 3.0], "worst")]).kept)
     ).set_index("title")
     top = frame["top"].iloc[0]
     assert 0.89 < top < 0.91  # the bias model
@@ -189,8 +190,14 @@ def test_methods_joins_strategies_that_are_forms_of_one_method():
     ]
     arms = collect(made)
     summary = summarise(arms.kept)
-    assert set(methods.tidy(summary)["title"]) == {"per_feature / unified", "a", "b"}
-    assert list(forms.tidy(arms.kept, summary)["strategy"]) == ["per_feature / unified"]
+    assert set(methods.tidy(study_of(summary=summary))["title"]) == {
+        "per_feature / unified",
+        "a",
+        "b",
+    }
+    assert list(forms.tidy(study_of(arms.kept, summary=summary))["strategy"]) == [
+        "per_feature / unified"
+    ]
 
 
 def test_forms_compares_the_best_rule_on_validation_by_seed():
@@ -200,7 +207,7 @@ def test_forms_compares_the_best_rule_on_validation_by_seed():
     best = arm(28_032, [0.92, 0.93, 0.94, 0.95], "robe", region_rule="equal")
     worse = arm(28_032, [0.98, 0.99, 1.00, 1.01], "robe", region_rule="sqrt")
     arms = collect(shared + best + worse + arm(28_032, [0.9, 0.91, 0.92, 0.93], "other"))
-    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    frame = forms.tidy(study_of(arms.kept))
     (row,) = frame.to_dict("records")
     assert row["separate_label"] == "robe separate 1×16 (equal)"
     assert (row["separate"], row["multiplexed"], row["n"]) == (
@@ -222,14 +229,14 @@ def test_forms_of_one_seed_are_not_told_apart():
         28_032, [0.99], "robe"
     )
     arms = collect(records)
-    frame = forms.tidy(arms.kept, summarise(arms.kept))
+    frame = forms.tidy(study_of(arms.kept))
     assert list(frame["multiplexing"]) == ["not told apart"]
     assert "| -0.0900 | – | not told apart |" in forms.table(frame)[-1]
 
 
 def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
     arms, summary = many
-    frame = latency_mse.tidy(arms.kept, summary)
+    frame = latency_mse.tidy(study_of(arms.kept, summary=summary))
     assert set(frame["budget"].dropna()) == {14_016}
     assert len(frame) == 1 + 1 + 2 * 3 + 3  # exact, shared, two forms of three, one form of three
     one = frame[frame["text"] == "tt_rec"].iloc[0]
@@ -257,15 +264,15 @@ def test_ranks_stand_for_studies_of_many_strategies(many, small):
 
 @pytest.mark.parametrize("module", [table_size, pareto, memory, methods])
 def test_nothing_to_draw_is_an_empty_frame(module):
-    assert module.tidy(summarise([])).empty
+    assert module.tidy(study_of()).empty
 
 
 def test_nothing_to_draw_in_latency_training_and_allocation():
-    assert latency.tidy([], summarise([])).empty
-    assert training.tidy([], summarise([])).empty
-    assert forms.tidy([], summarise([])).empty
-    assert latency_mse.tidy([], summarise([])).empty
-    assert allocation.tidy([], summarise([])).empty
+    assert latency.tidy(study_of()).empty
+    assert training.tidy(study_of()).empty
+    assert forms.tidy(study_of()).empty
+    assert latency_mse.tidy(study_of()).empty
+    assert allocation.tidy(study_of()).empty
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from itertools import chain
 
 import fake_records as fake
 import pytest
+from study_data import study_of
 from ue_bench.studies.paper import BASE, COMPRESSIONS, EXACT_ROWS, ROWS, STUDY, arms
 
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.statistics import paired
-from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.figures import style
 from ue_bench.report.figures.sections.one_study import paper
 
@@ -51,7 +51,7 @@ def runs(seeds=4, **changes):
 @pytest.fixture(scope="module")
 def frame():
     kept = collect(runs()).kept
-    return paper.tidy(kept, summarise(kept))
+    return paper.tidy(study_of(kept))
 
 
 def test_the_budgets_of_the_study_are_the_papers_to_the_byte():
@@ -133,11 +133,11 @@ def test_the_table_says_of_which_data_its_numbers_are(frame):
 
 def test_on_the_papers_own_data_the_numbers_are_comparable_and_share_a_panel():
     kept = collect(runs(dataset="ml-1m")).kept
-    frame = paper.tidy(kept, summarise(kept))
+    frame = paper.tidy(study_of(kept))
     assert set(frame["panel"]) == {"ml-1m"}
     assert "not comparable" not in "\n".join(paper.table(frame))
     with style.themed():
-        figure = paper.draw(frame)
+        figure = paper.draw(frame, study_of())
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "ml-1m: the paper, its reproduction, here"
     ]
@@ -147,7 +147,7 @@ def test_a_budget_without_runs_is_told_as_missing():
     kept = collect(
         run for run in runs() if run.config.budget in (None, EXACT // COMPRESSIONS[-1])
     ).kept
-    lines = paper.table(paper.tidy(kept, summarise(kept)))
+    lines = paper.table(paper.tidy(study_of(kept)))
     assert next(line for line in lines if line.startswith("| 1.6 MB")).endswith(
         "| – | – | – | – | – |"
     )
@@ -159,12 +159,12 @@ def test_a_budget_without_runs_is_told_as_missing():
 )
 def test_another_protocol_is_not_in_it(changes):
     kept = collect(runs(seeds=2, **changes)).kept
-    assert paper.tidy(kept, summarise(kept)).empty
+    assert paper.tidy(study_of(kept)).empty
     both = collect(chain(runs(seeds=2), runs(seeds=2, **changes))).kept
-    assert len(paper.tidy(both, summarise(both))) == 14 + 7
+    assert len(paper.tidy(study_of(both))) == 14 + 7
 
 
 def test_ratings_have_no_such_table():
     kept = collect(fake.study_grid(seeds=2)).kept
-    assert paper.tidy(kept, summarise(kept)).empty
-    assert paper.tidy([], summarise([])).empty
+    assert paper.tidy(study_of(kept)).empty
+    assert paper.tidy(study_of()).empty

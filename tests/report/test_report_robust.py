@@ -6,12 +6,11 @@ from dataclasses import replace
 import fake_records as fake
 import numpy as np
 import pytest
+from study_data import study_of
 
 from ue_bench.config import SEEDS
 from ue_bench.report.evidence.arms import collect
-from ue_bench.report.evidence.summary import score, summarise
-from ue_bench.report.figures import anchor_lines as anchors
-from ue_bench.report.figures import style
+from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.figures.sections.one_study import heads, splits, variance
 
 EFFECTS = {"hash_seed": 0.012, "init_seed": 0.006, "batch_seed": 0.003, "split_seed": 0.02}
@@ -52,7 +51,7 @@ def row_of(frame, seed):
 
 @pytest.fixture(scope="module")
 def varied():
-    return variance.tidy(held())
+    return variance.tidy(study_of(records=held()))
 
 
 def test_a_variance_is_pooled_within_the_points_where_the_others_are_held(varied):
@@ -81,20 +80,22 @@ def test_the_variance_of_all_together_stands_beside_them_and_is_compared_with_th
     assert "no sign that they interact" in variance.table(varied)[0]
     # an effect that is there only where no seed is held: the four alone do not show it
     apart = variance.tidy(
-        held(
-            lambda asked: (
-                0.9
-                + 0.1 * (len({getattr(asked, n) for n in SEEDS}) == 1) * asked.hash_seed
-                + effect("init_seed", asked.init_seed)
-            ),
-            together=12,
+        study_of(
+            records=held(
+                lambda asked: (
+                    0.9
+                    + 0.1 * (len({getattr(asked, n) for n in SEEDS}) == 1) * asked.hash_seed
+                    + effect("init_seed", asked.init_seed)
+                ),
+                together=12,
+            )
         )
     )
     assert "they do not simply add up" in variance.table(apart)[0]
 
 
 def test_where_one_seed_is_varied_there_are_no_shares():
-    frame = variance.tidy(held(vary=("hash_seed",), together=0))
+    frame = variance.tidy(study_of(records=held(vary=("hash_seed",), together=0)))
     assert list(frame["seed"]) == ["hash", variance.TOGETHER]
     assert frame["share"].isna().all()
     assert variance.table(frame)[0] == ""  # no sentence
@@ -103,11 +104,11 @@ def test_where_one_seed_is_varied_there_are_no_shares():
 def test_replicates_and_searches_are_no_such_study():
     grid = [fake.make(fake.config(budget=14_016, seed=seed)) for seed in range(4)]
     trials = [replace(record, phase="search") for record in held()]
-    assert variance.tidy(grid + trials).empty
+    assert variance.tidy(study_of(records=grid + trials)).empty
 
 
 def test_the_figure_of_variances(varied):
-    left, right = variance.draw(varied).axes
+    left, right = variance.draw(varied, study_of()).axes
     assert [tick.get_text() for tick in left.get_yticklabels()][-1] == variance.TOGETHER
     assert variance.TOGETHER not in [tick.get_text() for tick in right.get_yticklabels()]
 
@@ -129,7 +130,7 @@ def under(head, levels, budgets=(14_016,), seeds=5, **asked):
 def heads_of(records):
     arms = collect(records)
     assert not arms.refused
-    return heads.tidy(arms.kept, summarise(arms.kept)), arms.kept
+    return heads.tidy(study_of(arms.kept)), arms.kept
 
 
 def test_the_same_order_under_two_heads():
@@ -144,7 +145,7 @@ def test_the_same_order_under_two_heads():
         "all 6 pairs of arms told apart under two heads have one order in both"
         in heads.table(frame)[0]
     )
-    figure = heads.draw(frame, style.looks([(arm.label, arm.group) for arm in arms]))
+    figure = heads.draw(frame, study_of(arms))
     assert [axes.get_xlabel() for axes in figure.axes] == ["test MSE, mlp head"]
 
 
@@ -211,7 +212,7 @@ def on(split, levels, cold=0.0, seeds=5):
 def splits_of(records):
     arms = collect(records).kept
     summary = summarise(arms)
-    return splits.tidy(arms, summary), arms, summary
+    return splits.tidy(study_of(arms, summary=summary)), arms, summary
 
 
 def told(records):
@@ -271,9 +272,7 @@ def test_slices_and_anchors_stand_in_the_table_and_the_primary_split_first():
     row = frame[frame["split"] == "article"].iloc[0]
     assert (row.part, row.cold_user_n, row.warm_user_n) == ("validation", 8400, 1600)
     assert row.cold_user_mse == pytest.approx(row.mse + 0.1)
-    figure = splits.draw(
-        frame, anchors.tidy(score(summary)), style.looks([(arm.label, arm.group) for arm in arms])
-    )
+    figure = splits.draw(frame, study_of(arms, summary=summary))
     assert [axes.get_ylabel() for axes in figure.axes] == ["test MSE", "validation MSE"]
 
 

@@ -2,9 +2,9 @@
 
 import fake_records as fake
 import pytest
+from study_data import study_of
 
 from ue_bench.report.evidence.arms import collect
-from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.figures import style
 from ue_bench.report.figures.sections.one_study import why
 
@@ -65,7 +65,7 @@ def records():
 def frame():
     arms = collect(records())
     assert arms.refused == ()
-    return why.tidy(arms.kept, summarise(arms.kept))
+    return why.tidy(study_of(arms.kept))
 
 
 def test_collisions_stand_once_whichever_the_head(frame):
@@ -117,7 +117,7 @@ def test_the_table_has_every_arm_and_the_correlations(frame):
 
 def test_it_is_drawn(frame):
     with style.themed():
-        figure = why.draw(frame)
+        figure = why.draw(frame, study_of())
     left, middle, right = figure.axes
     assert "share" in left.get_xlabel()
     assert "MSE" in middle.get_ylabel()
@@ -127,4 +127,4 @@ def test_it_is_drawn(frame):
 
 def test_without_diagnostics_there_is_nothing():
     arms = collect([fake.make(fake.config(budget=28_032))])
-    assert why.tidy(arms.kept, summarise(arms.kept)).empty
+    assert why.tidy(study_of(arms.kept)).empty

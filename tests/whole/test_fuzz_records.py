@@ -18,7 +18,8 @@ from ue_bench.cli import main
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.figures.draw import PLOTS, _study
+from ue_bench.report.figures.draw import study_data
+from ue_bench.report.figures.sections.contents import SECTIONS
 from ue_bench.report.page import abstract, left_out, limits
 from ue_bench.report.page import conclusion as answer
 from ue_bench.report.page import machines as environment
@@ -223,10 +224,10 @@ def tell(records: list[record.Record]) -> None:
         abstract.sentences(own, theirs)
         tables(own)
         rank_tables(own)
-        for plot in PLOTS:
-            frame = plot.tidy(_study(evidence, name))
-            if len(frame) and plot.table:
-                plot.table(frame)
+        for section in SECTIONS:
+            frame = section.tidy(study_data(evidence, name))
+            if len(frame) and section.table:
+                section.table(frame)
     try:
         for row in compare(records, "unified", "per_feature"):
             sentence(row)

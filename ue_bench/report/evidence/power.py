@@ -19,18 +19,12 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.statistics import ALPHA, differences
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score, summarise
 
-NAME = "power"
 EMPTY = (
     "no two arms at one budget have two seeds in common, so that nothing is known of the noise of "
     "a difference"
 )
 TARGET = 0.005  # MSE: the smallest difference worth seeing
 POWER = 0.8
-CAPTION = (
-    f"How many seeds a comparison needs to see a difference of {TARGET} MSE (paired t-test, "
-    "two-sided 5 %, power 80 %), from the standard deviation of the paired differences between "
-    "arms at one budget, pooled over these pairs."
-)
 # Standard deviations. Far beyond it scipy's noncentral t is NaN, and two or three seeds are enough.
 LARGEST_EFFECT = 20
 COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "n", "sd", "needed"]
@@ -133,15 +127,4 @@ def of_arms(arms: Sequence[Arm]) -> list[str]:
     lines = sentences(tidy(arms, summarise(arms)))
     if not lines:
         return [f"seeds needed to see {TARGET}: {EMPTY}"]
-    return lines
-
-
-def table(frame: pd.DataFrame) -> list[str]:
-    """Return the Markdown lines of the section."""
-    lines = [
-        f"| comparison | pairs | sd of a difference | seeds to see {TARGET} | seeds it has |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    for row in rows(frame):
-        lines.append(f"| {row.panel} | {row.pairs} | {row.sd:.4f} | {row.needed} | {row.n} |")
     return lines

@@ -1,4 +1,7 @@
-"""Trivial anchors as thin labelled lines: a result means something only beside the mean, the item mean and the bias model."""
+"""Trivial anchors as thin labelled lines: the global mean, the item mean and the bias model.
+
+A result means something only in comparison with them.
+"""
 
 import numpy as np
 import pandas as pd
@@ -10,30 +13,36 @@ from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.style import ANCHOR_NAMES, GREY
 
 SIZE = 7  # of the names' font
+COLUMNS = ["panel", "anchor", "mse", "name", "value", "inside"]
 
 
 def tidy(scored: pd.DataFrame) -> pd.DataFrame:
-    """One row an anchor and panel: panel, anchor, mse (mean over the arms), name, value (text), inside. Far anchors are told,
-    not drawn: the axis belongs to the arms. The bias model is always drawn."""
-    long = scored.assign(panel=panel(scored)).melt(
-        ["panel", "mse", "low", "high"], [f"anchor_{name}" for name in ANCHORS], "anchor", "value"
-    )
-    found = []
+    """One row an anchor and panel: its `mse` (mean over the arms), `name`, and `value` as text.
+
+    `inside` is false for an anchor that is far from the arms: it is written below the axis, which
+    is scaled for the arms. The bias model is always inside.
+    """
+    columns = [f"anchor_{name}" for name in ANCHORS]
+    titled = scored.assign(panel=panel(scored))
+    long = titled.melt(["panel", "mse", "low", "high"], columns, "anchor", "value")
+    lines = []
     for (title, column), part in groups(long.dropna(subset=["value"]), ["panel", "anchor"]):
-        anchor, mse = column.removeprefix("anchor_"), float(part["value"].astype(float).mean())
-        bottom, top = (
-            float(np.nanmin(part[["mse", "low"]])),
-            float(np.nanmax(part[["mse", "high"]])),
-        )
+        anchor = column.removeprefix("anchor_")
+        mse = float(part["value"].astype(float).mean())
+        bottom = float(np.nanmin(part[["mse", "low"]]))
+        top = float(np.nanmax(part[["mse", "high"]]))
         margin = 0.1 * (top - bottom)
         inside = anchor == "bias" or bottom - margin <= mse <= top + margin
-        found.append([title, anchor, mse, ANCHOR_NAMES[anchor], f"{mse:.3f}", inside])
-    frame = pd.DataFrame(found, columns=["panel", "anchor", "mse", "name", "value", "inside"])
+        lines.append([title, anchor, mse, ANCHOR_NAMES[anchor], f"{mse:.3f}", inside])
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     return frame.astype({"inside": bool}).sort_values(["panel", "mse"], ignore_index=True)
 
 
 def draw(axes: Axes, anchors: pd.DataFrame) -> None:
-    """Lines, named at the right of the panel; the anchors beyond the axis are told under its label, which must be there."""
+    """Draw the lines of one panel, with their names at its right.
+
+    The anchors beyond the axis are written below its label, which must have been set.
+    """
     inside = list(rows(anchors[anchors["inside"]]))
     for row in inside:
         axes.axhline(row.mse, color=GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
@@ -49,6 +58,6 @@ def draw(axes: Axes, anchors: pd.DataFrame) -> None:
             fontsize=SIZE,
             color="#404040",
         )
-    beyond = ", ".join(f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]]))
+    beyond = [f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]])]
     if beyond:
-        axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {beyond})")
+        axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {', '.join(beyond)})")

@@ -1,17 +1,27 @@
-"""Which lines a figure shows when there are too many: of each strategy the variant that is best on validation, never on test."""
+"""Chooses the lines that a figure shows where there are too many.
+
+Each strategy then appears with the variant that is best on validation, never on test.
+"""
+
+from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import SCOPE
 from ue_bench.report.evidence.verdict import champions
+from ue_bench.report.figures import style
 
-MOST = 10  # lines a panel can hold and still be read
+MOST = 10  # lines that a panel can hold and still be read
 MOST_NAMED = 14  # strategies that are named when there are many; the others are thin and grey
 
 
 def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
-    """The frame with a column `line`: the arm's label, or the strategy where labels would be more than `most` in a panel."""
+    """The frame with a column `line`: the label of the arm, or its strategy.
+
+    It is the strategy, with its best variant alone, where a panel would have more than `most`
+    labels.
+    """
     if frame.groupby(SCOPE)["label"].nunique().max() <= most:
         return frame.assign(line=frame["label"])
     best = champions(frame)
@@ -21,14 +31,30 @@ def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
 def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[str]:
     """The lines that are named: all, or the `most` with the best mean rank on validation."""
     ranks = frame.groupby([*SCOPE, "budget"], dropna=False)["val_mse_mean"].rank()
-    mean = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
-    return set(mean.index[:most])
+    mean_ranks = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
+    return set(mean_ranks.index[:most])
 
 
 def middle_budget(frame: pd.DataFrame) -> pd.DataFrame:
-    """The arms at the median budget of their comparison (the lower one of two), and those without a budget."""
+    """The arms at the median budget of their comparison, and those without a budget.
+
+    The median of an even number of budgets is the lower one of the two in the middle.
+    """
     keep = frame["budget"].isna()
     for _, part in groups(frame[~keep], SCOPE):
         budgets = sorted(part["budget"].unique())
-        keep |= frame.index.isin(part.index[part["budget"] == budgets[(len(budgets) - 1) // 2]])
+        median = budgets[(len(budgets) - 1) // 2]
+        keep |= frame.index.isin(part.index[part["budget"] == median])
     return frame[keep]
+
+
+def entries(
+    frame: pd.DataFrame, looks: style.Looks, by: str = "line", *, joined: bool = True
+) -> list[Any]:
+    """The legend's entries of the named lines of a tidy frame, and one for all others."""
+    handles = []
+    for name in sorted(frame.loc[frame["named"], by].unique()):
+        handles.append(style.handle(looks[name], name, joined=joined))
+    if not frame["named"].all():
+        handles.append(style.others(joined=joined))
+    return handles

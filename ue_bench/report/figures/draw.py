@@ -1,315 +1,147 @@
-"""All figures of a report: each study's own, saved with the tidy data they show, or the reason why there is none."""
+"""Draws and saves every section of a report, or says why a section has nothing to show."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ue_bench.errors import unknown
 from ue_bench.record import Record, write_whole
 from ue_bench.report.drawn import Drawn, Picture
-from ue_bench.report.evidence import power
-from ue_bench.report.evidence.arms import Arm, Arms
+from ue_bench.report.evidence.arms import Arms
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv
 from ue_bench.report.evidence.summary import score
-from ue_bench.report.figures import anchor_lines as anchor
-from ue_bench.report.figures import style
+from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.picture import save
-from ue_bench.report.figures.sections.every_study import (
-    latency,
-    latency_mse,
-    memory,
-    pareto,
-    table_size,
-    training,
-)
-from ue_bench.report.figures.sections.one_study import (
-    forms,
-    heads,
-    methods,
-    paper,
-    splits,
-    variance,
-    why,
-)
-from ue_bench.report.figures.sections.searches import (
-    allocation,
-    allocation_rule,
-    hypervolume,
-    importances,
-    optimism,
-    second_lookup,
-    shared_out,
-)
+from ue_bench.report.figures.section import Section, StudyData
+from ue_bench.report.figures.sections.contents import SECTIONS
 from ue_bench.report.format import escaped
 
 
-class Study(NamedTuple):
-    """What the figures of one study are made from."""
-
-    arms: list[Arm]
-    summary: pd.DataFrame
-    confirmed: pd.DataFrame  # the summary of what confirms a search
-    search: list[Record]
-    every_arm: list[Arm]  # those that confirm a search too
-    records: list[Record]  # all of the study, failed ones too
-    anchors: pd.DataFrame
-    looks: style.Looks
-    all_summary: pd.DataFrame  # of every arm
-
-
-class Plot(NamedTuple):
-    """One kind of figure: its title and both halves. Without `draw`, it is a table alone."""
-
-    module: ModuleType
-    title: str
-    tidy: Callable[[Study], pd.DataFrame]
-    draw: Callable[[pd.DataFrame, Study], Figure] | None = None
-    each: bool = False  # a figure of its own for every panel
-    table: Callable[[pd.DataFrame], list[str]] | None = None  # Markdown below the figure
-    of_labels: str = "MSE (Brier score)"  # what stands for the MSE where the task is binary
-
-
-PLOTS = (
-    Plot(
-        table_size,
-        "Table size",
-        lambda s: table_size.tidy(s.summary),
-        lambda f, s: table_size.draw(f, s.anchors, s.looks),
-    ),
-    Plot(
-        pareto,
-        "Total bytes",
-        lambda s: pareto.tidy(s.summary),
-        lambda f, s: pareto.draw(f, s.anchors, s.looks),
-    ),
-    Plot(
-        methods,
-        "Methods",
-        lambda s: methods.tidy(s.summary),
-        lambda f, s: methods.draw(f, s.anchors),
-        each=True,
-    ),
-    Plot(
-        forms,
-        "Separate against multiplexed",
-        lambda s: forms.tidy(s.arms, s.summary),
-        lambda f, s: forms.draw(f),
-        table=forms.table,
-    ),
-    Plot(
-        latency,
-        "Latency",
-        lambda s: latency.tidy(s.arms, s.summary),
-        lambda f, s: latency.draw(f, s.looks),
-    ),
-    Plot(
-        latency_mse,
-        "Latency against MSE",
-        lambda s: latency_mse.tidy(s.arms, s.summary),
-        lambda f, s: latency_mse.draw(f),
-    ),
-    Plot(memory, "Memory", lambda s: memory.tidy(s.summary), lambda f, s: memory.draw(f)),
-    Plot(
-        allocation,
-        "Lookup allocation",
-        lambda s: allocation.tidy(s.search, s.confirmed),
-        lambda f, s: allocation.draw(f, s.looks),
-        each=True,
-    ),
-    Plot(
-        shared_out,
-        "Lookups shared out",
-        lambda s: shared_out.tidy(s.every_arm, s.search),
-        lambda f, s: shared_out.draw(f),
-        each=True,
-        table=shared_out.table,
-    ),
-    Plot(
-        second_lookup,
-        "The second lookup",
-        lambda s: second_lookup.tidy(s.every_arm, s.search),
-        lambda f, s: second_lookup.draw(f),
-        each=True,
-        table=second_lookup.table,
-    ),
-    Plot(
-        importances,
-        "Importance of each feature's lookups",
-        lambda s: importances.tidy(s.search),
-        lambda f, s: importances.draw(f),
-        each=True,
-        table=importances.table,
-    ),
-    Plot(
-        allocation_rule,
-        "A rule for the lookups",
-        lambda s: allocation_rule.tidy(s.search),
-        lambda f, s: allocation_rule.draw(f),
-        each=True,
-        table=allocation_rule.table,
-    ),
-    Plot(
-        hypervolume,
-        "Table size, dim and lookups together",
-        lambda s: hypervolume.tidy(s.search),
-        lambda f, s: hypervolume.draw(f),
-        each=True,
-        table=hypervolume.table,
-    ),
-    Plot(
-        training,
-        "Training",
-        lambda s: training.tidy(s.arms, s.summary),
-        lambda f, s: training.draw(f, s.looks),
-        of_labels="log loss",
-    ),
-    Plot(
-        optimism,
-        "Optimism of the searches",
-        lambda s: optimism.tidy(s.every_arm, s.search),
-        table=optimism.table,
-    ),
-    Plot(
-        power, "Seeds needed", lambda s: power.tidy(s.every_arm, s.all_summary), table=power.table
-    ),
-    Plot(
-        why,
-        "Why it works",
-        lambda s: why.tidy(s.arms, s.summary),
-        lambda f, s: why.draw(f),
-        table=why.table,
-    ),
-    Plot(
-        heads,
-        "Heads",
-        lambda s: heads.tidy(s.arms, s.summary),
-        lambda f, s: heads.draw(f, s.looks),
-        table=heads.table,
-    ),
-    Plot(
-        splits,
-        "Splits",
-        lambda s: splits.tidy(s.arms, s.summary),
-        lambda f, s: splits.draw(f, s.anchors, s.looks),
-        table=splits.table,
-    ),
-    Plot(
-        paper,
-        "The paper's own table",
-        lambda s: paper.tidy(s.arms, s.summary),
-        lambda f, s: paper.draw(f),
-        table=paper.table,
-    ),
-    Plot(
-        variance,
-        "Variance by seed",
-        lambda s: variance.tidy(s.records),
-        lambda f, s: variance.draw(f),
-        table=variance.table,
-    ),
-)
-
-
 def draw_all(evidence: Evidence, out: Path) -> tuple[list[Drawn], list[Path]]:
-    """Draw and save under `out`. One study keeps the plain names; of several, each figure's name starts with its study."""
-    names = _names(evidence.arms)
-    drawn: list[Drawn] = []
-    paths: list[Path] = []
+    """Draw all sections of all studies and save them under `out`.
+
+    The files of a report of one study have the names of the sections. In a report of several
+    studies, the name of the study comes first.
+    """
+    names = _study_names(evidence.arms)
+    all_drawn: list[Drawn] = []
+    all_paths: list[Path] = []
     with style.themed():
         for name in names:
-            study = _study(evidence, name)
-            for plot in PLOTS:
-                _one(plot, study, name, name if len(names) > 1 else "", out, drawn, paths)
+            study = study_data(evidence, name)
+            prefix = "" if len(names) == 1 else f"{name}-"
+            for section in SECTIONS:
+                drawn, paths = _draw_section(section, study, out, prefix + section.name)
+                all_drawn.append(drawn)
+                all_paths += paths
+    return all_drawn, all_paths
+
+
+def section_lines(evidence: Evidence, study: str, name: str) -> list[str]:
+    """Sentences and table (Markdown) of one section of one study; empty where it has none.
+
+    Raises BenchError where no section with a table has this name.
+    """
+    with_table = {section.name: section for section in SECTIONS if section.table}
+    if name not in with_table:
+        raise unknown("section", name, with_table)
+    section = with_table[name]
+    if study not in _study_names(evidence.arms):
+        return []
+    frame = section.tidy(study_data(evidence, study))
+    if frame.empty:
+        return []
+    lines = []
+    for part in section.parts(frame):
+        lines += ["", *_table(section, part)]
+    return lines
+
+
+def study_data(evidence: Evidence, name: str) -> StudyData:
+    """What the sections of the study `name` are made from."""
+    arms = evidence.arms
+    of_study = evidence.summary["study"] == name
+    all_summary = evidence.summary[of_study].reset_index(drop=True)
+    on_fresh_seeds = all_summary["phase"] == "confirm"
+    confirmed = all_summary[on_fresh_seeds].reset_index(drop=True)
+    summary = all_summary
+    if not on_fresh_seeds.all():  # beside a grid, what confirms a search has a figure of its own
+        summary = all_summary[~on_fresh_seeds].reset_index(drop=True)
+    phases = set(summary["phase"])
+    every_arm = [arm for arm in arms.kept if arm.comparison.study == name]
+    labels = [(arm.label, arm.group) for arm in every_arm]
+    every_group = {arm.group for arm in arms.kept}
+    return StudyData(
+        name=name,
+        arms=[arm for arm in every_arm if arm.comparison.phase in phases],
+        summary=summary,
+        confirmed=confirmed,
+        search=_of_study(name, arms.search),
+        every_arm=every_arm,
+        all_summary=all_summary,
+        records=_of_study(name, evidence.records),
+        anchors=anchor_lines.tidy(score(summary)),
+        looks=style.looks(labels, every_group),
+    )
+
+
+def _of_study(name: str, records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.study == name]
+
+
+def _study_names(arms: Arms) -> list[str]:
+    """The studies that have something to show, sorted."""
+    names = {arm.comparison.study for arm in arms.kept}
+    for record in (*arms.search, *arms.held):
+        names.add(record.study)
+    return sorted(names)
+
+
+def _draw_section(
+    section: Section, study: StudyData, out: Path, name: str
+) -> tuple[Drawn, list[Path]]:
+    """Save the tidy frame and the figures of a section under the name `name`."""
+    frame = section.tidy(study)
+    if frame.empty:
+        return Drawn(study.name, section.name, section.title, reason=section.empty), []
+    write_whole(out / "tables" / f"{name}.csv", csv(frame))
+    measure = _measure(section, study)
+    pictures: list[Picture] = []
+    paths: list[Path] = []
+    for number, part in enumerate(section.parts(frame), start=1):
+        file = name if number == 1 else f"{name}-{number}"
+        path = ""
+        if section.draw is not None:
+            figure = section.draw(part, study)
+            style.rename(figure, "MSE", measure)
+            paths += save(figure, out / "figures", file)
+            path = f"figures/{file}"
+        pictures.append(Picture(path, _table(section, part)))
+    drawn = Drawn(
+        study=study.name,
+        name=section.name,
+        title=section.title,
+        caption=section.caption.replace("MSE", measure, 1),
+        pictures=pictures,
+        table=f"tables/{name}.csv",
+    )
     return drawn, paths
 
 
-def section(evidence: Evidence, study: str, name: str) -> list[str]:
-    """Sentences and table (Markdown) of one section of one study; nothing where it has none. Raises BenchError for a name that
-    no section with a table has."""
-    with_table = {plot.module.NAME: plot for plot in PLOTS if plot.table}
-    if name not in with_table:
-        raise unknown("section", name, with_table)
-    plot = with_table[name]
-    if plot.table is None or study not in _names(evidence.arms):
+def _table(section: Section, part: pd.DataFrame) -> list[str]:
+    if section.table is None:
         return []
-    frame = plot.tidy(_study(evidence, study))
-    return (
-        [line for part in _panels(plot, frame) for line in ("", *plot.table(escaped(part)))]
-        if len(frame)
-        else []
-    )
+    return section.table(escaped(part))
 
 
-def _names(arms: Arms) -> list[str]:
-    """The studies that have something to show."""
-    return sorted(
-        {arm.comparison.study for arm in arms.kept}
-        | {record.study for record in (*arms.search, *arms.held)}
-    )
-
-
-def _study(evidence: Evidence, name: str) -> Study:
-    arms, summary = evidence.arms, evidence.summary
-    own = everything = summary[summary["study"] == name].reset_index(drop=True)
-    confirmed = own["phase"] == "confirm"  # has a figure of its own beside a grid
-    after = own[confirmed].reset_index(drop=True)
-    own = own if confirmed.all() else own[~confirmed].reset_index(drop=True)
-    search = [record for record in arms.search if record.study == name]
-    every = [arm for arm in arms.kept if arm.comparison.study == name]
-    looks = style.looks([(arm.label, arm.group) for arm in every], {arm.group for arm in arms.kept})
-    kept = [arm for arm in every if arm.comparison.phase in set(own["phase"])]
-    records = [record for record in evidence.records if record.study == name]
-    return Study(
-        kept, own, after, search, every, records, anchor.tidy(score(own)), looks, everything
-    )
-
-
-def _panels(plot: Plot, frame: pd.DataFrame) -> list[pd.DataFrame]:
-    return [part for _, part in frame.groupby("panel")] if plot.each else [frame]
-
-
-def _one(
-    plot: Plot,
-    study: Study,
-    own: str,
-    prefix: str,
-    out: Path,
-    drawn: list[Drawn],
-    paths: list[Path],
-) -> None:
-    module = plot.module
-    name = f"{prefix}-{module.NAME}" if prefix else module.NAME
-    frame = plot.tidy(study)
-    if frame.empty:
-        drawn.append(Drawn(own, module.NAME, plot.title, reason=module.EMPTY))
-        return
-    write_whole(out / "tables" / f"{name}.csv", csv(frame))
-    pictures, measure = [], _measure(plot, study)
-    for place, part in enumerate(_panels(plot, frame)):
-        file = name if place == 0 else f"{name}-{place + 1}"
-        if plot.draw:
-            figure = plot.draw(part, study)
-            style.rename(figure, "MSE", measure)
-            paths += save(figure, out / "figures", file)
-        lines = plot.table(escaped(part)) if plot.table else []
-        pictures.append(Picture(f"figures/{file}" if plot.draw else "", lines))
-    caption = module.CAPTION.replace("MSE", measure, 1)
-    drawn.append(Drawn(own, module.NAME, plot.title, caption, pictures, f"tables/{name}.csv"))
-
-
-def _measure(plot: Plot, study: Study) -> str:
-    """What the figures of a study call its MSE."""
+def _measure(section: Section, study: StudyData) -> str:
+    """The name of the MSE in the figures of a study."""
     binary = {task_of(record.config) != USUAL_TASK for record in study.records}
-    return (
-        "MSE"
-        if True not in binary
-        else plot.of_labels
-        if False not in binary
-        else f"MSE, of labels {plot.of_labels}"
-    )
+    if True not in binary:
+        return "MSE"
+    if False not in binary:
+        return section.of_labels
+    return f"MSE, of labels {section.of_labels}"

@@ -1,10 +1,10 @@
-"""What the points of a figure tell: on hover each says which configuration it is, and what was measured.
+"""The text that a point of a figure shows on hover: its configuration and what was measured.
 
-A point that tells is a transparent marker with its text for a link; `picture.save` makes the link a group with a `<title>`, which
-a browser shows on hover. The rest of matplotlib knows nothing of it, and a PNG is as before.
+Such a point has a transparent marker whose link is the text. `picture.save` turns the link into a
+group with a `<title>`, which a browser shows on hover. The rest of matplotlib is not involved, and
+a PNG is not changed.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -17,64 +17,89 @@ from ue_bench.report.evidence.frames import records
 from ue_bench.report.format import bytes_text, interval_text, micros_text, missing
 
 LINK = "point:"
-_RADIUS = 4.7  # of what can be pointed at, in 1/72 inch: larger than what is seen
+_RADIUS = 4.7  # of the area that reacts, in 1/72 inch: larger than the marker that is seen
 
-_TOLD: dict[
-    str, Callable[[dict[Any, Any]], str]
-] = {  # by the column of a tidy frame, in the order told
-    "label": lambda row: row["label"],
-    "regions": lambda row: f"regions: {row['regions']}",
-    "budget": lambda row: f"budget: {bytes_text(row['budget'])}",
-    "total_bytes": lambda row: f"total with vocabulary: {bytes_text(row['total_bytes'])}",
-    "feature": lambda row: f"feature: {row['feature']}",
-    "lookups": lambda row: (
-        f"lookups: {row['lookups']:g}"
-        if isinstance(row["lookups"], float)
-        else f"lookups: {row['lookups']}"
-    ),
-    "batch": lambda row: f"batch: {row['batch']} rows",
-    "epoch": lambda row: f"epoch: {row['epoch']:g}",
-    "p50_us": lambda row: f"latency: {micros_text(row['p50_us'])} µs",
-    "mse": lambda row: (
-        f"{row.get('part', '')} MSE: {interval_text(row['mse'], row.get('low'), row.get('high'))}".lstrip()
-    ),
-    "error": lambda row: f"{row['part']} {row['measure']}: {row['error']:.4f}",
-    "auc": lambda row: f"AUC: {interval_text(row['auc'], row.get('low'), row.get('high'))}",
-    "n": lambda row: f"seeds: {row['n']:g}",
-    "panel": lambda row: row["panel"],
-}
-_BESIDE = ("part", "measure", "low", "high")  # columns that the text of another one needs
-
-
-def told(frame: pd.DataFrame) -> list[str]:
-    """A text of some lines for each row, from those of its columns that are known here and have a value."""
-    rows = records(frame[[name for name in (*_TOLD, *_BESIDE) if name in frame]])
-    return [
-        "\n".join(
-            text(row) for name, text in _TOLD.items() if name in row and not missing(row[name])
-        )
-        for row in rows
-    ]
+# The columns of a tidy frame that the text has a line for, in the order of the lines.
+_LINES = (
+    "label",
+    "regions",
+    "budget",
+    "total_bytes",
+    "feature",
+    "lookups",
+    "batch",
+    "epoch",
+    "p50_us",
+    "mse",
+    "error",
+    "auc",
+    "n",
+    "panel",
+)
+_BESIDE = ("part", "measure", "low", "high")  # columns that the line of another column needs
 
 
 def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
-    """Each row of `frame`, drawn at its columns `x` and `y`, tells its configuration on hover."""
-    known = frame.dropna(subset=[x, y])
-    texts = told(known)
+    """Show the configuration of each row of `frame` on hover, at its columns `x` and `y`."""
+    drawn = frame.dropna(subset=[x, y])
+    texts = _texts(drawn)
     if not any(texts):
         return
-    spots = PathCollection(
+    areas = PathCollection(
         [Path.unit_circle()],
-        [_RADIUS**2],
-        offsets=known[[x, y]].to_numpy(float),
+        sizes=[_RADIUS**2],
+        offsets=drawn[[x, y]].to_numpy(float),
         offset_transform=axes.transData,
         facecolors=[(0, 0, 0, 0)],
         linewidths=[0],
         urls=[LINK + text for text in texts],
         zorder=9,
     )
-    spots.set_transform(IdentityTransform())
-    spots.set_in_layout(False)
-    axes.add_collection(
-        spots, autolim=False
-    )  # what is seen has set the limits; `scatter` would reckon them anew each time
+    areas.set_transform(IdentityTransform())
+    areas.set_in_layout(False)
+    # The visible marks have set the limits; `scatter` would compute them anew for each call.
+    axes.add_collection(areas, autolim=False)
+
+
+def _texts(frame: pd.DataFrame) -> list[str]:
+    """The text of each row, with one line for each column of `_LINES` that has a value."""
+    columns = [name for name in (*_LINES, *_BESIDE) if name in frame]
+    texts = []
+    for row in records(frame[columns]):
+        lines = []
+        for name in _LINES:
+            if name in row and not missing(row[name]):
+                lines.append(_line(name, row))
+        texts.append("\n".join(lines))
+    return texts
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    """The line of the text for the column `name`."""
+    value = row[name]
+    match name:
+        case "label" | "panel":
+            return value
+        case "budget":
+            return f"budget: {bytes_text(value)}"
+        case "total_bytes":
+            return f"total with vocabulary: {bytes_text(value)}"
+        case "lookups" if isinstance(value, float):
+            return f"lookups: {value:g}"
+        case "batch":
+            return f"batch: {value} rows"
+        case "epoch":
+            return f"epoch: {value:g}"
+        case "p50_us":
+            return f"latency: {micros_text(value)} µs"
+        case "mse":
+            score = interval_text(value, row.get("low"), row.get("high"))
+            return f"{row.get('part', '')} MSE: {score}".lstrip()
+        case "error":
+            return f"{row['part']} {row['measure']}: {value:.4f}"
+        case "auc":
+            return f"AUC: {interval_text(value, row.get('low'), row.get('high'))}"
+        case "n":
+            return f"seeds: {value:g}"
+        case _:
+            return f"{name}: {value}"

@@ -1,4 +1,4 @@
-"""How a figure is saved, and how its SVG becomes a part of a page."""
+"""Saves a figure, and makes its SVG a part of a page."""
 
 import io
 import re
@@ -14,51 +14,65 @@ from ue_bench.report.figures.style import settle
 DPI = 150
 MARGIN = 0.1  # inches around what is drawn
 _POINT = re.compile(rf'<a xlink:href="{LINK}([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_POINT_WITH_TITLE = r'<g class="point"><title>\1</title>\2</g>'
+_WIDTH = re.compile(r' width="([\d.]+)pt"')
+_VIEW_BOX = re.compile(r' viewBox="[^"]*"')
+_PROLOGUE = re.compile(
+    r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>', flags=re.DOTALL
+)
+_REFERENCE = re.compile(r'(?:url\(|xlink:href=")#([^)"]+)')
+_ID = re.compile(r' id="([^"]*)"')
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """PNG at 150 dpi and SVG with its points' texts, the same for the same records. Raises BenchError when the folder cannot be
-    written."""
+    """Save the PNG (150 dpi) and the SVG of a figure, which shows the texts of its points on hover.
+
+    Equal records give equal files. Raises BenchError when the folder cannot be written.
+    """
     figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
     settle(figure)
-    box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout reckoned
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+    box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout assumed
+    png = folder / f"{name}.png"
+    svg = folder / f"{name}.svg"
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=DPI, bbox_inches=box)
-        paths[1].write_text(
-            _POINT.sub(r'<g class="point"><title>\1</title>\2</g>', text.getvalue()),
-            encoding="utf-8",
-        )
+        figure.savefig(png, dpi=DPI, bbox_inches=box)
+        svg.write_text(_POINT.sub(_POINT_WITH_TITLE, text.getvalue()), encoding="utf-8")
     except OSError as error:
+        reason = error.strerror or error
         raise BenchError(
-            f"cannot write {folder}: {error.strerror or error}; choose another --out or free the space"
+            f"cannot write {folder}: {reason}; choose another --out or free the space"
         ) from error
-    return paths
+    return [png, svg]
 
 
 def inline(svg: str, prefix: str, title: str) -> str:
-    """The text of a saved SVG as an element of a page: without prologue and fixed size, named `title`, its ids under `prefix`
-    and only those that something refers to."""
+    """The text of an SVG that `save` has written, as an element of a page.
+
+    The element has no prologue and no fixed size. Its ids begin with `prefix`; ids without a
+    reference are left out.
+
+    title: the name of the element for a screen reader.
+    """
     head, body = svg[svg.index("<svg") :].split(">", 1)
-    width, box = re.search(r' width="([\d.]+)pt"', head), re.search(r' viewBox="[^"]*"', head)
-    if width is None or box is None:
+    width = _WIDTH.search(head)
+    view_box = _VIEW_BOX.search(head)
+    if width is None or view_box is None:
         raise ValueError("not an SVG that `save` has written")
-    body = re.sub(
-        r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>',
-        "",
-        body,
-        count=2,
-        flags=re.DOTALL,
-    )
-    referred = set(re.findall(r'(?:url\(|xlink:href=")#([^)"]+)', body))
-    body = re.sub(
-        r' id="([^"]*)"',
-        lambda match: f' id="{prefix}{match[1]}"' if match[1] in referred else "",
-        body,
-    )
+    body = _PROLOGUE.sub("", body, count=2)
+    referred = set(_REFERENCE.findall(body))
+
+    def prefixed(match: re.Match[str]) -> str:
+        if match[1] not in referred:
+            return ""
+        return f' id="{prefix}{match[1]}"'
+
+    body = _ID.sub(prefixed, body)
     body = re.sub(r'(url\(|xlink:href=")#', rf"\1#{prefix}", body).replace("xlink:href=", "href=")
-    start = f'<svg{box[0]} style="--width: {float(width[1]) * 4 / 3:.0f}px" role="img" aria-label="{escape(title, quote=True)}">'
-    return start + body
+    pixels = float(width[1]) * 4 / 3
+    return (
+        f'<svg{view_box[0]} style="--width: {pixels:.0f}px" role="img" '
+        f'aria-label="{escape(title, quote=True)}">{body}'
+    )

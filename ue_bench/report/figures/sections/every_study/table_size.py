@@ -1,30 +1,22 @@
-"""Test MSE against the size of the table: where do the strategies part, and where do the budgets no longer separate them?"""
+"""Test MSE against table size: where strategies differ, and where size no longer matters."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel, score
-from ue_bench.report.figures import anchor_lines as anchor
-from ue_bench.report.figures import chosen_lines as choose
-from ue_bench.report.figures import style
+from ue_bench.report.figures import anchor_lines, chosen_lines, style
+from ue_bench.report.figures.panels import panels
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, ratio_text
 
-NAME = "table_size"
-EMPTY = "no arm with a byte budget has a measured MSE"
-CAPTION = (
-    "MSE against the byte budget of the tables of all features (and as a fraction of the exact table). Points: "
-    "mean over seeds; bars: 95 % t-interval; points at one budget are set apart sideways for legibility only. "
-    "Band: the largest table without a budget. Shaded: budgets where the intervals of the best and the worst "
-    f"budgeted arm overlap, so that size no longer separates them. Where there are more than {choose.MOST} arms, "
-    "each strategy stands with its variant that is best on validation at that budget. Hollow: not better than the"
-    " bias model."
-)
 COLUMNS = [
     "panel",
     "part",
@@ -45,131 +37,184 @@ COLUMNS = [
     "shade_from",
     "shade_to",
 ]
-_SPREAD = 0.16  # of an octave between the first and last of the lines at one budget
+_SPREAD = 0.16  # of an octave, between the first and the last line at one budget
+_SHADE = "#B0B0B0"
 
 
-def tidy(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row an arm drawn. kind: `budget` (a line), `band` (the reference) or `point` (another arm without a budget)."""
-    scored = score(summary)
+def tidy(study: StudyData) -> pd.DataFrame:
+    """One row an arm that is drawn.
+
+    kind: `budget` (a point of a line), `band` (the reference) or `point` (another arm without a
+    budget).
+    """
+    scored = score(study.summary)
     if scored["budget"].isna().all():
         return pd.DataFrame(columns=COLUMNS)
-    frame = choose.lines(scored)
-    frame["panel"], frame["named"] = panel(frame), frame["line"].isin(choose.named(frame))
-    paid = frame["table_bytes"] + frame["auxiliary_bytes"]
-    largest = paid.where(frame["budget"].isna()).groupby(frame["panel"]).transform("max")
-    frame["kind"] = np.select(
-        [frame["budget"].notna(), (paid == largest).fillna(False)], ["budget", "band"], "point"
-    )
-    size = frame["budget"].fillna(paid).astype(float)
-    names = sorted(frame.loc[frame["kind"] == "budget", "line"].unique())
-    place = (
-        frame["line"]
-        .map({name: i / max(1, len(names) - 1) - 0.5 for i, name in enumerate(names)})
-        .fillna(0)
-    )
-    frame["x"] = size * 2.0 ** (place * 2 * _SPREAD)
-    unit = frame["panel"].map(frame.groupby("panel")["exact_table_bytes"].max())
-    frame["tick"] = [
-        f"{bytes_text(s)}\n{ratio_text(s, u)}" for s, u in zip(size, unit, strict=True)
-    ]
-    frame["note"] = [
-        f"n={n}" if n < most else "" for n, most in zip(frame["n"], frame["n_most"], strict=True)
-    ]
+    frame = chosen_lines.lines(scored)
+    frame["panel"] = panel(frame)
+    frame["named"] = frame["line"].isin(chosen_lines.named(frame))
     frame["hollow"] = frame["beats_bias"].eq(False)
+    paid = frame["table_bytes"] + frame["auxiliary_bytes"]
+    frame["kind"] = _kinds(frame, paid)
+    frame["size"] = frame["budget"].fillna(paid)
+    frame["x"] = _set_apart(frame)
+    frame["tick"] = _ticks(frame)
+    frame["note"] = ""
+    fewer_seeds = frame["n"] < frame["n_most"]
+    frame.loc[fewer_seeds, "note"] = "n=" + frame["n"].astype(str)
     frame = frame.merge(_shades(frame), on=["panel", "budget"], how="left")
-    frame["size"] = frame["budget"].fillna(frame["table_bytes"] + frame["auxiliary_bytes"])
     return frame.sort_values(["panel", "line", "size"], ignore_index=True)[COLUMNS]
 
 
+def _kinds(frame: pd.DataFrame, paid: pd.Series) -> np.ndarray:
+    """`budget`, `band` for the largest table without a budget in a panel, else `point`."""
+    has_budget = frame["budget"].notna()
+    without_budget = paid.where(~has_budget)
+    largest = without_budget.groupby(frame["panel"]).transform("max")
+    is_largest = (paid == largest).fillna(False)
+    return np.select([has_budget, is_largest], ["budget", "band"], "point")
+
+
+def _set_apart(frame: pd.DataFrame) -> pd.Series:
+    """The size of each arm, with the lines at one budget set apart sideways."""
+    with_budget = frame["kind"] == "budget"
+    names = sorted(frame.loc[with_budget, "line"].unique())
+    places = {}
+    for number, name in enumerate(names):
+        places[name] = number / max(1, len(names) - 1) - 0.5
+    place = frame["line"].map(places).fillna(0)
+    return frame["size"].astype(float) * 2.0 ** (place * 2 * _SPREAD)
+
+
+def _ticks(frame: pd.DataFrame) -> list[str]:
+    """The size of each arm, and below it the fraction of the exact table."""
+    exact_of_panel = frame.groupby("panel")["exact_table_bytes"].max()
+    exact = frame["panel"].map(exact_of_panel)
+    sizes = frame["size"].astype(float)
+    ticks = []
+    for size, unit in zip(sizes, exact, strict=True):
+        ticks.append(f"{bytes_text(size)}\n{ratio_text(size, unit)}")
+    return ticks
+
+
 def _shades(frame: pd.DataFrame) -> pd.DataFrame:
-    """panel, budget, shade_from, shade_to: half a step around each budget at which best and worst overlap."""
-    rows = []
+    """`shade_from` and `shade_to` of each panel and budget at which best and worst arm overlap."""
+    shades = []
     for title, part in groups(frame[frame["kind"] == "budget"], "panel"):
         budgets = sorted(part["budget"].unique())
-        steps = [np.sqrt(float(a) * float(b)) for a, b in pairwise(budgets)]
-        edges = (
-            [budgets[0] ** 2 / steps[0], *steps, budgets[-1] ** 2 / steps[-1]]
-            if steps
-            else [budgets[0] / 1.4, budgets[0] * 1.4]
-        )
-        for budget, (start, stop) in zip(budgets, pairwise(edges), strict=True):
-            here = part[part["budget"] == budget]
-            best, worst = here.loc[here["mse"].idxmin()], here.loc[here["mse"].idxmax()]
-            if len(here) > 1 and worst["low"] <= best["high"]:  # without an interval: False
-                rows.append([title, budget, float(start), float(stop)])
-    shades = pd.DataFrame(rows, columns=["panel", "budget", "shade_from", "shade_to"])
-    return shades.astype({"panel": object, "budget": "Int64"})
+        steps = pairwise(_edges(budgets))
+        for budget, (start, stop) in zip(budgets, steps, strict=True):
+            arms = part[part["budget"] == budget]
+            best = arms.loc[arms["mse"].idxmin()]
+            worst = arms.loc[arms["mse"].idxmax()]
+            if len(arms) > 1 and worst["low"] <= best["high"]:  # false without an interval
+                shades.append([title, budget, float(start), float(stop)])
+    columns = ["panel", "budget", "shade_from", "shade_to"]
+    frame = pd.DataFrame(shades, columns=columns)
+    return frame.astype({"panel": object, "budget": "Int64"})
 
 
-def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figure:
+def _edges(budgets: list[int]) -> list[float]:
+    """The borders between the budgets on a logarithmic axis, half a step beyond both ends too."""
+    first = budgets[0]
+    last = budgets[-1]
+    middles = [np.sqrt(float(small) * float(large)) for small, large in pairwise(budgets)]
+    if not middles:
+        return [first / 1.4, first * 1.4]
+    return [first**2 / middles[0], *middles, last**2 / middles[-1]]
+
+
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """One panel a feature set; a line a strategy or arm."""
-    titles = list(dict.fromkeys(frame["panel"]))
-    columns = min(2, len(titles))
-    figure, grid = style.canvas(-(-len(titles) // columns), columns, 5.6, 4.0)
-    handles = {}
-    for axes, title in zip(grid.flat, titles, strict=False):
-        part = frame[frame["panel"] == title]
-        _shade(axes, part)
-        for name, line in groups(part[part["kind"] != "band"], "line"):
-            if not line["named"].all():
-                style.pale(axes, line, "x", "mse")
-                continue
-            look = looks[name]
-            axes.vlines(
-                line["x"],
-                line["low"],
-                line["high"],
-                color=look.color,
-                linewidth=1,
-                alpha=0.75,
-                zorder=2,
-            )
-            style.points(axes, line, "x", "mse", look)
-            for row in rows(line[line["note"] != ""]):
-                axes.annotate(
-                    row.note, (row.x, row.mse), (4, 4), textcoords="offset points", fontsize=7
-                )
-            handles[name] = style.handle(look, name)
-        for row in rows(part[part["kind"] == "band"]):
-            look = looks[row.line]
-            axes.axhline(row.mse, color=look.color, linestyle=look.dash, linewidth=1.4, zorder=2)
-            axes.axhspan(row.low, row.high, color=look.color, alpha=0.13, linewidth=0, zorder=0)
-            size = row.tick.split("\n")[0]
-            place = {
-                "xycoords": ("axes fraction", "data"),
-                "xytext": (0, -2),
-                "textcoords": "offset points",
-                "va": "top",
-            }
-            axes.annotate(
-                f"{row.line}: {size}", (0.01, row.mse), fontsize=7, color=look.color, **place
-            )
-            handles[row.line] = style.handle(look._replace(marker=""), f"{row.line} (no budget)")
-        ticks = part[part["kind"] == "budget"].drop_duplicates("budget")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(ticks["budget"].astype(float), ticks["tick"])
-        axes.set_xticks([], minor=True)
-        axes.set_title(style.heading(title))
-        axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
-        axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
-        anchor.draw(axes, anchors[anchors["panel"] == title])
-    for axes in grid.flat[len(titles) :]:
-        axes.set_visible(False)
-    entries: list[Any] = [handles[name] for name in sorted(handles)]
-    if frame["shade_from"].notna().any():
-        entries.append(
-            Patch(color="#B0B0B0", alpha=0.35, label="intervals of best and worst overlap")
-        )
-    if not frame["named"].all():
-        entries.append(style.others())
-    if frame["hollow"].any():
-        entries.append(style.mark("not better than the bias model"))
-    style.legend(figure, entries)
+    draw_one = partial(_panel, study=study)
+    figure, _ = panels(frame, 2, draw_one, width=5.6, height=4.0)
+    style.legend(figure, _entries(frame, study.looks))
     return figure
 
 
-def _shade(axes, part: pd.DataFrame) -> None:
-    for row in rows(part.dropna(subset=["shade_from"]).drop_duplicates("budget")):
-        axes.axvspan(
-            row.shade_from, row.shade_to, color="#B0B0B0", alpha=0.3, linewidth=0, zorder=0
-        )
+def _panel(axes: Axes, part: pd.DataFrame, study: StudyData) -> None:
+    shaded = part.dropna(subset=["shade_from"]).drop_duplicates("budget")
+    for row in rows(shaded):
+        axes.axvspan(row.shade_from, row.shade_to, color=_SHADE, alpha=0.3, linewidth=0, zorder=0)
+    for name, line in groups(part[part["kind"] != "band"], "line"):
+        if line["named"].all():
+            _line(axes, line, study.looks[name])
+        else:
+            style.pale(axes, line, "x", "mse")
+    for row in rows(part[part["kind"] == "band"]):
+        _band(axes, row, study.looks[row.line])
+    ticks = part[part["kind"] == "budget"].drop_duplicates("budget")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks["budget"].astype(float), ticks["tick"])
+    axes.set_xticks([], minor=True)
+    title = part["panel"].iloc[0]
+    axes.set_title(style.heading(title))
+    axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
+    axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
+    anchor_lines.draw(axes, study.anchors[study.anchors["panel"] == title])
+
+
+def _line(axes: Axes, line: pd.DataFrame, look: style.Look) -> None:
+    axes.vlines(
+        line["x"], line["low"], line["high"], color=look.color, linewidth=1, alpha=0.75, zorder=2
+    )
+    style.points(axes, line, "x", "mse", look)
+    for row in rows(line[line["note"] != ""]):
+        spot = (row.x, row.mse)
+        axes.annotate(row.note, spot, (4, 4), textcoords="offset points", fontsize=7)
+
+
+def _band(axes: Axes, row: Any, look: style.Look) -> None:
+    """Draw the mean and the interval of the reference across the panel."""
+    axes.axhline(row.mse, color=look.color, linestyle=look.dash, linewidth=1.4, zorder=2)
+    axes.axhspan(row.low, row.high, color=look.color, alpha=0.13, linewidth=0, zorder=0)
+    size = row.tick.split("\n")[0]
+    axes.annotate(
+        f"{row.line}: {size}",
+        (0.01, row.mse),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, -2),
+        textcoords="offset points",
+        va="top",
+        fontsize=7,
+        color=look.color,
+    )
+
+
+def _entries(frame: pd.DataFrame, looks: style.Looks) -> list[Any]:
+    """The legend's entries."""
+    by_name: dict[str, Any] = {}
+    for _, part in groups(frame, "panel"):
+        band = part["kind"] == "band"
+        for name in part.loc[~band & part["named"], "line"].unique():
+            by_name[name] = style.handle(looks[name], name)
+        for name in part.loc[band, "line"].unique():
+            without_marker = looks[name]._replace(marker="")
+            by_name[name] = style.handle(without_marker, f"{name} (no budget)")
+    entries = [by_name[name] for name in sorted(by_name)]
+    if frame["shade_from"].notna().any():
+        label = "intervals of best and worst overlap"
+        entries.append(Patch(color=_SHADE, alpha=0.35, label=label))
+    if not frame["named"].all():
+        entries.append(style.others())
+    if frame["hollow"].any():
+        entries.append(style.mark(style.NOT_BETTER))
+    return entries
+
+
+SECTION = Section(
+    name="table_size",
+    title="Table size",
+    tidy=tidy,
+    empty="no arm with a byte budget has a measured MSE",
+    caption=(
+        "MSE against the byte budget of the tables of all features (and as a fraction of the exact "
+        "table). Points: mean over seeds; bars: 95 % t-interval; points at one budget are set "
+        "apart sideways for legibility only. Band: the largest table without a budget. Shaded: "
+        "budgets where the intervals of the best and the worst budgeted arm overlap, so that size "
+        f"no longer separates them. Where there are more than {chosen_lines.MOST} arms, each "
+        "strategy appears with its variant that is best on validation at that budget. Hollow: not "
+        "better than the bias model."
+    ),
+    draw=draw,
+)

@@ -1,25 +1,21 @@
-"""Training curves of a representative run of each strategy: how fast, and does it overfit?"""
+"""Training curves of one run of each strategy: how fast it learns, and whether it overfits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence.arms import Arm
+from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.evidence.verdict import champions
-from ue_bench.report.figures import chosen_lines as choose
-from ue_bench.report.figures import style
+from ue_bench.report.figures import chosen_lines, style
+from ue_bench.report.figures.section import Section, StudyData
 
-NAME = "training"
 MOST_NAMED = 10  # strategies; of more the best on validation are named
-EMPTY = "no run has a history of its epochs"
-CAPTION = (
-    "Training and validation MSE by epoch: for each strategy its first seed at the median budget (or without one), in the "
-    "variant that is best on validation; of many strategies the best few are named. The vertical axis leaves out the first "
-    "steps of the descent."
-)
+PARTS = {"training": "train", "validation": "val"}  # with the prefix of their scores in a history
 COLUMNS = [
     "panel",
     "line",
@@ -38,55 +34,96 @@ COLUMNS = [
 ]
 
 
-def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a run, part (train, validation) and evaluation; `bottom` and `top` bound the axis of a panel's part."""
-    runs = {run.run_id: run for arm in arms for run in arm.runs if run.quality.get("history")}
-    known = summary[summary["run_ids"].str.split().str[0].isin(list(runs))]
-    if known.empty:
+def tidy(study: StudyData) -> pd.DataFrame:
+    """One row a run, part (training, validation) and evaluation.
+
+    `bottom` and `top` bound the axis of a panel's part.
+    """
+    runs: dict[str, Record] = {}
+    for arm in study.arms:
+        runs |= {run.run_id: run for run in arm.runs if run.quality.get("history")}
+    first_runs = study.summary["run_ids"].str.split().str[0]
+    with_history = study.summary[first_runs.isin(list(runs))]
+    if with_history.empty:
         return pd.DataFrame(columns=COLUMNS)
-    chosen = champions(choose.middle_budget(known))
-    rows, named = [], choose.named(chosen, MOST_NAMED, by="group")
+    chosen = champions(chosen_lines.middle_budget(with_history))
+    named = chosen_lines.named(chosen, MOST_NAMED, by="group")
+    points = []
     for title, row in zip(panel(chosen), records(chosen), strict=True):
         run = runs[row["run_ids"].split()[0]]
-        names = [title, row["group"], row["group"], row["label"], row["budget"], run.run_id]
-        for point in run.quality["history"]:
-            key, measure = (
-                ("log_loss", "log loss") if "val_log_loss" in point else ("mse", "MSE")
-            )  # what training descends
-            for part, short in (("training", "train"), ("validation", "val")):
-                error = point.get(f"{short}_{key}")
-                if error is not None:
-                    rows.append(
-                        [*names, part, point["epoch"], error, measure, False, row["group"] in named]
-                    )
-    frame = pd.DataFrame(rows, columns=COLUMNS[:-2]).sort_values(
-        ["panel", "part", "line", "epoch"], ignore_index=True
-    )
-    axis = frame.groupby(["panel", "part"])["error"]
-    low, usual = axis.transform("min"), axis.transform(lambda error: error.quantile(0.9))
+        of_line = {
+            "panel": title,
+            "line": row["group"],
+            "group": row["group"],
+            "label": row["label"],
+            "budget": row["budget"],
+            "run_id": run.run_id,
+            "hollow": False,
+            "named": row["group"] in named,
+        }
+        points += [of_line | point for point in _history(run)]
+    frame = pd.DataFrame(points, columns=COLUMNS)
+    frame = frame.sort_values(["panel", "part", "line", "epoch"], ignore_index=True)
+    errors = frame.groupby(["panel", "part"])["error"]
+    low = errors.transform("min")
+    usual = errors.transform(lambda error: error.quantile(0.9))
     return frame.assign(bottom=low - 0.05 * (usual - low), top=usual + 0.05 * (usual - low))
 
 
-def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
+def _history(run: Record) -> Iterator[dict[str, Any]]:
+    """The errors of a run, in the measure that its training minimises."""
+    for evaluation in run.quality["history"]:
+        score = "mse"
+        measure = "MSE"
+        if "val_log_loss" in evaluation:
+            score = "log_loss"
+            measure = "log loss"
+        for part, prefix in PARTS.items():
+            error = evaluation.get(f"{prefix}_{score}")
+            if error is not None:
+                epoch = evaluation["epoch"]
+                yield {"part": part, "epoch": epoch, "error": error, "measure": measure}
+
+
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Training above, validation below; one column a feature set, one line a strategy."""
-    titles = list(dict.fromkeys(frame["panel"]))
-    figure, grid = style.canvas(2, len(titles), 4.8, 2.9, sharex="col")
-    for column, title in enumerate(titles):
-        for axes, part in zip(grid[:, column], ("training", "validation"), strict=True):
-            own = frame[(frame["panel"] == title) & (frame["part"] == part)]
-            for name, line in groups(own, "line"):
-                if not line["named"].all():
-                    style.pale(axes, line, "epoch", "error")
-                    continue
-                style.points(axes, line, "epoch", "error", looks[name])
-            if len(own) and own["top"].iloc[0] > own["bottom"].iloc[0]:
-                axes.set_ylim(own["bottom"].iloc[0], own["top"].iloc[0])
+    by_panel = list(groups(frame, "panel"))
+    figure, grid = style.canvas(len(PARTS), len(by_panel), 4.8, 2.9, sharex="col")
+    for column, (title, of_panel) in zip(grid.T, by_panel, strict=True):
+        for axes, part in zip(column, PARTS, strict=True):
+            _panel(axes, of_panel[of_panel["part"] == part], study.looks)
             axes.set_title(f"{style.heading(title)}\n{part}", fontsize=9)
-            axes.set_ylabel(" ".join([part, *own["measure"].unique()]))
-        grid[-1, column].set_xlabel("epoch")
-    entries = [
-        style.handle(looks[name], name)
-        for name in sorted(frame.loc[frame["named"], "line"].unique())
-    ]
-    style.legend(figure, entries + ([] if frame["named"].all() else [style.others()]))
+            measures = of_panel.loc[of_panel["part"] == part, "measure"].unique()
+            axes.set_ylabel(" ".join([part, *measures]))
+        column[-1].set_xlabel("epoch")
+    style.legend(figure, chosen_lines.entries(frame, study.looks))
     return figure
+
+
+def _panel(axes: Axes, lines: pd.DataFrame, looks: style.Looks) -> None:
+    for name, line in groups(lines, "line"):
+        if line["named"].all():
+            style.points(axes, line, "epoch", "error", looks[name])
+        else:
+            style.pale(axes, line, "epoch", "error")
+    if lines.empty:
+        return
+    bottom = lines["bottom"].iloc[0]
+    top = lines["top"].iloc[0]
+    if top > bottom:
+        axes.set_ylim(bottom, top)
+
+
+SECTION = Section(
+    name="training",
+    title="Training",
+    tidy=tidy,
+    empty="no run has a history of its epochs",
+    caption=(
+        "Training and validation MSE by epoch: for each strategy its first seed at the median "
+        "budget (or without one), in the variant that is best on validation; of many strategies "
+        "the best few are named. The vertical axis leaves out the first steps of the descent."
+    ),
+    draw=draw,
+    of_labels="log loss",
+)

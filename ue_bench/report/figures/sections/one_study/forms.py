@@ -1,6 +1,5 @@
 """Does feature multiplexing help? Each method's separate tables against its multiplexed one, at equal budget, seed by seed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.placing import LINE, spread
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, missing, mse_text, p_cell, ratio_text
 
 NAME = "forms"
@@ -57,11 +56,11 @@ _LEGEND = {
 _TEXT = 7  # font size of the labels
 
 
-def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row a method and budget: `difference` is multiplexed - separate; `multiplexing` is what it does (better, ...)."""
-    scored = score(summary)
+    scored = score(study.summary)
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
-    runs = {arm.key: arm for arm in arms}
+    runs = {arm.key: arm for arm in study.arms}
     found = []
     for cell, part in groups(scored, [*SCOPE, "budget", "method"]):
         ordered = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
@@ -128,7 +127,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A row a feature set, a column a budget."""
     titles = list(dict.fromkeys(frame["panel"]))
     across = int(frame.groupby("panel")["budget"].nunique().max())
@@ -191,3 +190,14 @@ def _names(axes: Axes, part: pd.DataFrame) -> None:
         axes.text(
             1.19, place, row.strategy, fontsize=_TEXT, color=color, va="center"
         ).set_in_layout(False)
+
+
+SECTION = Section(
+    name=NAME,
+    title="Separate against multiplexed",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

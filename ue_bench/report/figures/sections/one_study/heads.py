@@ -19,6 +19,7 @@ from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, interval_text, missing
 
 NAME = "heads"
@@ -59,18 +60,18 @@ _HEAD = ("head", "hidden")  # what a head is, in a configuration
 Scores = dict[Hashable, float]  # MSE by seeds
 
 
-def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row an arm and pair of heads; what describes the pair of heads is the same in all its rows."""
-    scored = score(summary)
+    scored = score(study.summary)
     known: dict[tuple[Any, ...], Any] = {
         key(row): row for row in scored.assign(panel=panel(scored)).to_dict("records")
     }
     budgets: dict[Any, set[int]] = defaultdict(set)
     cells: dict[Any, dict[str, dict[str, Arm]]] = defaultdict(lambda: defaultdict(dict))
-    for arm in arms:
+    for arm in study.arms:
         if arm.config["budget"]:
             budgets[arm.comparison._replace(head="")].add(arm.config["budget"])
-    for arm in arms:
+    for arm in study.arms:
         scope = arm.comparison._replace(head="")
         rest = json.dumps(
             {name: value for name, value in arm.config.items() if name not in _HEAD}, sort_keys=True
@@ -247,7 +248,7 @@ def _arms(title: str, part: pd.DataFrame) -> list[str]:
     return lines
 
 
-def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A row a panel, a column a pair of heads."""
     titles = list(dict.fromkeys(frame["panel"]))
     pairs = list(dict.fromkeys(zip(frame["head_x"], frame["head_y"], strict=True)))
@@ -256,14 +257,16 @@ def draw(frame: pd.DataFrame, looks: style.Looks) -> Figure:
     for axes_row, title in zip(grid, titles, strict=True):
         for axes, pair in zip(axes_row, pairs, strict=True):
             if (title, *pair) in cells:
-                _scatter(axes, cells[(title, *pair)], looks)
+                _scatter(axes, cells[(title, *pair)], study.looks)
             else:
                 axes.set_visible(False)
         axes_row[0].set_title(
             f"{style.heading(title)}\n{axes_row[0].get_title(loc='left')}", fontsize=9
         )
     labels = dict.fromkeys(frame["label"])
-    style.legend(figure, [style.handle(looks[label], label, joined=False) for label in labels])
+    style.legend(
+        figure, [style.handle(study.looks[label], label, joined=False) for label in labels]
+    )
     return figure
 
 
@@ -293,3 +296,14 @@ def _scatter(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     axes.set_title(f"τ = {_tau(first)}", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=5)
+
+
+SECTION = Section(
+    name=NAME,
+    title="Heads",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

@@ -13,6 +13,7 @@ from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
 
 NAME = "methods"
@@ -47,10 +48,10 @@ COLUMNS = [
 _ACROSS = 5
 
 
-def tidy(summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row a form and budget, and one a table without a budget. `bottom` and `top` bound the axis; `y` is `mse` within it,
     and `note` tells the MSE that lies beyond."""
-    scored = score(summary).dropna(subset=["total_bytes", "mse"])
+    scored = score(study.summary).dropna(subset=["total_bytes", "mse"])
     if scored.loc[scored["budget"].notna(), "strategy"].nunique() <= FEW:
         return pd.DataFrame(columns=COLUMNS)
     frame = champions(scored)
@@ -85,13 +86,13 @@ def _limits(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["panel", "bottom", "top"])
 
 
-def draw(frame: pd.DataFrame, anchors: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """The figure of one feature set."""
     budgeted, free = frame[frame["budget"].notna()], frame[frame["budget"].isna()]
     titles = list(dict.fromkeys(budgeted["title"]))
     down = -(-len(titles) // _ACROSS)
     figure, grid = style.canvas(down, _ACROSS, 2.25, 1.75, sharex=True, sharey=True)
-    known = anchors[anchors["panel"] == frame["panel"].iloc[0]]
+    known = study.anchors[study.anchors["panel"] == frame["panel"].iloc[0]]
     lines = [(line["title"].iloc[0], line) for _, line in groups(budgeted, "line")]
     for axes, title in zip(grid.flat, titles, strict=False):
         _behind(axes, [line for other, line in lines if other != title])
@@ -178,3 +179,14 @@ def _entries(budgeted: pd.DataFrame, free: pd.DataFrame, anchors: pd.DataFrame) 
     if budgeted["hollow"].any():
         entries.append(style.mark("not better than the bias model"))
     return entries
+
+
+SECTION = Section(
+    name=NAME,
+    title="Methods",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    each=True,
+)

@@ -20,6 +20,7 @@ from ue_bench.report.evidence.statistics import LEVEL, Paired, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import (
     NOTHING,
     bytes_text,
@@ -109,11 +110,11 @@ COLUMNS = [
 ]
 
 
-def tidy(arms: Iterable[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row a source (paper, reproduction, here), form and budget. rows: the budget in rows of the paper's table, none for the
     exact one. difference: AUC of the shared table less that of separate ones, in the rows of the shared one; ours is paired over
     seeds, with Holm's p over a data set's budgets."""
-    scored = score(summary)
+    scored = score(study.summary)
     same = pd.concat([scored[name] == value for name, value in _LIKE.items()], axis=1).all(axis=1)
     allowed = [
         regions in _METHODS.get(method, ())
@@ -126,7 +127,7 @@ def tidy(arms: Iterable[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     best = best[best["rows"].notna() | (best["regions"] == "exact")]
     if not (best["regions"] != "exact").any():
         return pd.DataFrame(columns=COLUMNS)
-    runs = {arm.key: arm for arm in arms}
+    runs = {arm.key: arm for arm in study.arms}
     found = [*_published()]
     for dataset, own in groups(best, "dataset"):
         found += [_ours(dataset, row) | _gain(row, records(own), runs) for row in records(own)]
@@ -210,7 +211,7 @@ def _gain(
     }
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A panel a data set: the published one first."""
     panels = list(dict.fromkeys(frame["panel"]))
     figure, grid = style.canvas(1, len(panels), 4.6, 3.6)
@@ -343,3 +344,14 @@ def _size(n: Any) -> str:
     if missing(n):
         return "none"
     return f"{BUDGETS[int(n)]} ({n / EXACT_ROWS:.2f} of the exact table)"
+
+
+SECTION = Section(
+    name=NAME,
+    title="The paper's own table",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

@@ -26,6 +26,7 @@ from ue_bench.report.evidence.summary import (
 )
 from ue_bench.report.figures import anchor_lines as anchor
 from ue_bench.report.figures import style
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.style import ANCHOR_NAMES
 from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
 
@@ -65,12 +66,12 @@ COLUMNS = [
 ]
 
 
-def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row an arm; what describes a split is the same in all its rows. Empty where there is one split only."""
-    scored = score(summary)
+    scored = score(study.summary)
     if scored["split"].nunique() < 2:
         return pd.DataFrame(columns=COLUMNS)
-    by_key = {arm.key: arm for arm in arms}
+    by_key = {arm.key: arm for arm in study.arms}
     found: list[dict[str, Any]] = []
     scopes = groups(scored.assign(panel=panel(scored)), SCOPE)
     for _, part in sorted(
@@ -187,7 +188,7 @@ def _sentence(part: pd.DataFrame) -> str:
     return f"{first['panel']} {verdict}: {facts}, and {told}.{aside}"
 
 
-def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A row a feature set, a column a split: sizes from left to right, at each the arms side by side."""
     features = list(dict.fromkeys(frame["features"]))
     titles = {
@@ -198,15 +199,15 @@ def draw(frame: pd.DataFrame, anchors: pd.DataFrame, looks: style.Looks) -> Figu
     figure, grid = style.canvas(len(features), across, 3.2, 3.1)
     for axes_row, name in zip(grid, features, strict=True):
         for axes, title in zip(axes_row, titles[name], strict=False):
-            _panel(axes, frame[frame["panel"] == title], title, looks)
-            near = anchors["inside"] & anchors["anchor"].isin(TRIVIAL)
-            anchor.draw(axes, anchors[(anchors["panel"] == title) & near])
+            _panel(axes, frame[frame["panel"] == title], title, study.looks)
+            near = study.anchors["inside"] & study.anchors["anchor"].isin(TRIVIAL)
+            anchor.draw(axes, study.anchors[(study.anchors["panel"] == title) & near])
         for axes in axes_row[len(titles[name]) :]:
             axes.set_visible(False)
     style.legend(
         figure,
         [
-            style.handle(looks[label], label, joined=False)
+            style.handle(study.looks[label], label, joined=False)
             for label in dict.fromkeys(frame["label"])
         ],
     )
@@ -230,3 +231,14 @@ def _panel(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> No
     axes.set_xlabel("budget")
     axes.set_ylabel(f"{part['part'].iloc[0]} MSE")
     axes.set_title(style.heading(title).replace(", ", ",\n", 1), fontsize=9)
+
+
+SECTION = Section(
+    name=NAME,
+    title="Splits",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

@@ -6,7 +6,7 @@ divided by the degrees of freedom. The 95 % interval of a variance is that of th
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.statistics import LEVEL
 from ue_bench.report.evidence.summary import panel, part_mse
 from ue_bench.report.figures import style
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, bytes_text, missing, ratio_text
 
 NAME = "variance"
@@ -61,10 +62,10 @@ COLUMNS = [
 RESAMPLES = 2000
 
 
-def tidy(records: Iterable[Record]) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """One row a configuration and seed, and one for all together; shares stand where all four seeds were varied alone."""
     runs: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
-    for record in records:
+    for record in study.records:
         if record.status == "ok" and record.phase not in NOT_QUOTED and record.quality:
             runs[comparison_of(record), json.dumps(arm_config(record), sort_keys=True)].append(
                 record
@@ -216,7 +217,7 @@ def _ordered(alone: pd.DataFrame, column: str) -> str:
     return ", ".join(f"{row.seed} {_percent(row, column)}" for row in rows(known))
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A row a panel: standard deviations, then shares; a point an arm."""
     titles = list(dict.fromkeys(frame["panel"]))
     arms = list(dict.fromkeys(frame["arm"]))
@@ -247,3 +248,14 @@ def draw(frame: pd.DataFrame) -> Figure:
         right.xaxis.set_major_formatter("{x:.0%}")
     style.legend(figure, [style.handle(looks[arm], arm, joined=False) for arm in arms])
     return figure
+
+
+SECTION = Section(
+    name=NAME,
+    title="Variance by seed",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.summary import key, panel, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.placing import LINE, spread
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, ratio_text
 
 NAME = "why"
@@ -64,18 +64,18 @@ _KINDS = ("intra", "inter")
 _TEXT = 7  # font size of the sizes
 
 
-def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def tidy(study: StudyData) -> pd.DataFrame:
     """view `free`: a row a feature, kind of collision, form and size: `measured` beside `formula`, in shares of values.
     view `mse`: a row an arm: `lost`, share of training reads with a collision in all lookups, and `foreign`, share of the
     training rows at a row that other values of the feature have, both mean over features; `rho`, `rho_foreign`: Spearman's
     rank correlation with the MSE over the budgeted arms of panel and head; `agree` of `pairs`: of the pairs at equal budget
     those in which the smaller `foreign` goes with the lower MSE. view `angle`: a row an evaluation that all seeds reached, in
     degrees; `shown` where its head is drawn."""
-    scored = score(summary)
+    scored = score(study.summary)
     scored["title"] = panel(scored.assign(head="mlp"))  # heads share a panel
     known = {key(row): row for row in records(scored)}
     found: list[dict[str, Any]] = []
-    for arm in arms:
+    for arm in study.arms:
         runs = [run for run in arm.runs if run.found.get("diagnostics")]
         if not runs or arm.key not in known:
             continue
@@ -225,7 +225,7 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """A row a feature set; collisions, MSE and angles side by side."""
     titles = list(dict.fromkeys(frame["panel"]))
     figure, grid = style.canvas(len(titles), 3, 3.7, 3.5)
@@ -342,3 +342,14 @@ def _entries(frame: pd.DataFrame, heads: Sequence[str]) -> list[Line2D]:
         Line2D([], [], color=style.PALE, linestyle=(0, (4, 1.5)), label="right: separate tables")
     )
     return entries
+
+
+SECTION = Section(
+    name=NAME,
+    title="Why it works",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)

@@ -1,11 +1,11 @@
-"""A search for several aims at once: the front of MSE and bytes, and how fast each sampler pushed it out."""
+"""A search for several aims: the front of MSE and bytes, and how fast each sampler moved it."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record
@@ -14,184 +14,223 @@ from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.figures import style
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
 
-NAME = "hypervolume"
-EMPTY = "no search looked for the front of MSE and bytes"
 AIMS = ["quality.val_mse", "cost.total_bytes"]
 RANDOM = "random"
 ORDERS = 200  # random trials could have come in any order: the curve is shown over as many of them
-CAPTION = (
-    "Left: the trials of a joint search over table size, numbers per lookup and lookups of each feature, with the front (no "
-    "trial is as small and better). Right: the area between the front and a reference point, the worst MSE and the largest size "
-    "of all trials drawn, against trials (MSE × doublings of the bytes; more is better). Random trials have no order of their "
-    f"own: their line is the mean over {ORDERS} orders, the band holds 95 % of these. Validation MSE on one seed: these numbers "
-    "compare the samplers, they are not results."
-)
-COLORS = {"tpe": "#0072B2", RANDOM: "#D55E00"}
 COLUMNS = ["panel", "view", "sampler", "number", "mse", "bytes", "front", "volume", "low", "high"]
+_LOOKS = {
+    "tpe": style.Look(color="#0072B2", marker="o", dash="-", size=4),
+    RANDOM: style.Look(color="#D55E00", marker="s", dash="--", size=4),
+}
 
 
 def hypervolume(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The area that the first 1, 2, ... n of `points` [n, 2] dominate, both coordinates minimised, up to `reference` [2]: [n].
+    """The areas that the first 1, 2, ... n of `points` [n, 2] dominate up to `reference` [2]: [n].
 
-    A point beyond the reference counts for nothing. Raises ValueError for points that are not pairs.
+    Both coordinates are minimised, and a point beyond the reference adds nothing. Raises ValueError
+    for points that are not pairs.
     """
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points of shape {points.shape}; pairs are needed")
     volumes = []
     for count in range(1, len(points) + 1):
-        seen = points[:count][(points[:count] < reference).all(axis=1)]
-        area, ceiling = 0.0, reference[1]
-        for x, y in seen[np.lexsort((seen[:, 1], seen[:, 0]))]:
-            if y < ceiling:  # on the front: the strip between it and the one before
+        first = points[:count]
+        inside = first[(first < reference).all(axis=1)]
+        area = 0.0
+        ceiling = reference[1]
+        order = np.lexsort((inside[:, 1], inside[:, 0]))  # by x, then by y
+        for x, y in inside[order]:
+            if y < ceiling:  # on the front: add the strip below the previous point of the front
                 area += (reference[0] - x) * (ceiling - y)
                 ceiling = y
         volumes.append(area)
     return np.array(volumes)
 
 
-def tidy(search: Sequence[Record]) -> pd.DataFrame:
-    """view `trial`: one row a trial. view `volume`: one row a sampler and number of trials, `low` and `high` over the orders."""
-    found = []
-    for record in search:
-        told = trials.facts(record)
-        if told.get("objectives") == AIMS and record.quality.get("val_mse") is not None:
-            found.append(
-                comparison_of(record)._asdict()
-                | {"sampler": told["sampler"], "number": told["number"], "search": _both(record)}
-                | {"mse": record.quality["val_mse"], "bytes": record.cost["total_bytes"]}
-            )
-    if not found:
+def tidy(study: StudyData) -> pd.DataFrame:
+    """view `trial`: one row a trial. view `volume`: one row a sampler and number of trials.
+
+    `low` and `high` are over the orders of random trials.
+    """
+    of_searches = []
+    for record in study.search:
+        aims = trials.facts(record).get("objectives")
+        if aims == AIMS and record.quality.get("val_mse") is not None:
+            of_searches.append(_trial(record))
+    if not of_searches:
         return pd.DataFrame(columns=COLUMNS)
-    frame = pd.DataFrame(found).sort_values(
-        ["search", "sampler", "number"], kind="stable", ignore_index=True
-    )
-    frame["panel"], frame["view"] = panel(frame.assign(phase="")), "trial"
-    parts = [frame]
+    order = ["search", "sampler", "number"]
+    frame = pd.DataFrame(of_searches).sort_values(order, kind="stable", ignore_index=True)
+    frame["panel"] = panel(frame.assign(phase=""))
+    frame["view"] = "trial"
     frame["front"] = False
-    for _, own in groups(frame, "search"):
-        reference = np.array([own["mse"].max(), np.log2(own["bytes"].max())])
-        for sampler, trial in groups(own, "sampler"):
-            points = np.column_stack([trial["mse"], np.log2(trial["bytes"])])
-            frame.loc[trial.index, "front"] = _front(points)
-            parts.append(
-                _volumes(points, reference, sampler).assign(
-                    panel=own["panel"].iloc[0], view="volume"
-                )
-            )
+    parts = [frame]
+    for _, search in groups(frame, "search"):
+        worst = search["mse"].max()
+        largest = search["bytes"].max()
+        reference = np.array([worst, np.log2(largest)])
+        title = search["panel"].iloc[0]
+        for sampler, of_sampler in groups(search, "sampler"):
+            points = np.column_stack([of_sampler["mse"], np.log2(of_sampler["bytes"])])
+            frame.loc[of_sampler.index, "front"] = _front(points)
+            volumes = _volumes(points, reference, in_order=sampler != RANDOM)
+            parts.append(volumes.assign(sampler=sampler, panel=title, view="volume"))
     return pd.concat(parts).reindex(columns=COLUMNS).reset_index(drop=True)
 
 
-def _both(record: Record) -> str:
-    """The search without its sampler: what is compared with one another."""
-    study, held, told = json.loads(trials.search_of(record))
-    return json.dumps(
-        [study, held, {name: value for name, value in told.items() if name != "sampler"}]
-    )
+def _trial(record: Record) -> dict[str, Any]:
+    trial = trials.facts(record)
+    return comparison_of(record)._asdict() | {
+        "sampler": trial["sampler"],
+        "number": trial["number"],
+        "search": _search_of_all_samplers(record),
+        "mse": record.quality["val_mse"],
+        "bytes": record.cost["total_bytes"],
+    }
+
+
+def _search_of_all_samplers(record: Record) -> str:
+    """The search of a trial without its sampler: equal for trials that are compared."""
+    study, asked, trial = json.loads(trials.search_of(record))
+    del trial["sampler"]
+    return json.dumps([study, asked, trial])
 
 
 def _front(points: np.ndarray) -> list[bool]:
-    return [
-        not any((other <= own).all() and (other < own).any() for other in points) for own in points
-    ]
+    """Whether no other point is as good in both coordinates and better in one."""
+    on_front = []
+    for point in points:
+        as_good = (points <= point).all(axis=1)
+        better = (points < point).any(axis=1)
+        on_front.append(not (as_good & better).any())
+    return on_front
 
 
-def _volumes(points: np.ndarray, reference: np.ndarray, sampler: str) -> pd.DataFrame:
+def _volumes(points: np.ndarray, reference: np.ndarray, *, in_order: bool) -> pd.DataFrame:
+    """The hypervolume by number of trials. Without an order it is the mean over `ORDERS`."""
     numbers = np.arange(1, len(points) + 1)
-    if sampler != RANDOM:
-        return pd.DataFrame(
-            {"sampler": sampler, "number": numbers, "volume": hypervolume(points, reference)}
-        )
+    if in_order:
+        return pd.DataFrame({"number": numbers, "volume": hypervolume(points, reference)})
     noise = np.random.default_rng(0)
-    curves = np.array([hypervolume(noise.permutation(points), reference) for _ in range(ORDERS)])
+    curves = []
+    for _ in range(ORDERS):
+        curves.append(hypervolume(noise.permutation(points), reference))
     low, high = np.quantile(curves, [0.025, 0.975], axis=0)
-    return pd.DataFrame(
-        {
-            "sampler": sampler,
-            "number": numbers,
-            "volume": curves.mean(axis=0),
-            "low": low,
-            "high": high,
-        }
-    )
+    mean = np.mean(curves, axis=0)
+    return pd.DataFrame({"number": numbers, "volume": mean, "low": low, "high": high})
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """The figure of one panel."""
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
+    """The figure of one panel: the trials with their front, and the hypervolume."""
     figure, grid = style.canvas(1, 2, 4.7, 3.6)
     left, right = grid[0]
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
-    for sampler, own in groups(frame[frame["view"] == "trial"], "sampler"):
-        marker = "o" if sampler != RANDOM else "s"
-        left.plot(
-            own["bytes"],
-            own["mse"],
-            marker,
-            color=COLORS[sampler],
-            markersize=4,
-            alpha=0.6,
-            label=f"{sampler}: trials",
-        )
-        edge = own[own["front"].astype(bool)].sort_values("bytes")
-        dash = "-" if sampler != RANDOM else "--"
-        left.step(
-            edge["bytes"],
-            edge["mse"],
-            where="post",
-            color=COLORS[sampler],
-            linestyle=dash,
-            label=f"{sampler}: front",
-        )
-    style.log_axis(left, bytes_text)
-    left.tick_params(axis="x", labelsize=8)
-    left.set_xlabel("total bytes")
-    left.set_ylabel("validation MSE")
-    left.legend(fontsize=8)
-    for sampler, own in groups(frame[frame["view"] == "volume"], "sampler"):
-        dash = "-" if sampler != RANDOM else "--"
-        right.plot(
-            own["number"], own["volume"], color=COLORS[sampler], linestyle=dash, label=sampler
-        )
-        if own["low"].notna().any():
-            right.fill_between(
-                own["number"],
-                own["low"],
-                own["high"],
-                color=COLORS[sampler],
-                alpha=0.18,
-                linewidth=0,
-            )
-    right.set_xlabel("trials")
-    right.set_ylabel("hypervolume\n(MSE × doublings of bytes)")
-    right.legend(fontsize=8, loc="lower right")
+    _draw_trials(left, frame[frame["view"] == "trial"])
+    _draw_volumes(right, frame[frame["view"] == "volume"])
     return figure
 
 
+def _draw_trials(axes: Axes, frame: pd.DataFrame) -> None:
+    for sampler, part in groups(frame, "sampler"):
+        look = _LOOKS[sampler]
+        axes.plot(
+            part["bytes"],
+            part["mse"],
+            look.marker,
+            color=look.color,
+            markersize=look.size,
+            alpha=0.6,
+            label=f"{sampler}: trials",
+        )
+        edge = part[part["front"].astype(bool)].sort_values("bytes")
+        axes.step(
+            edge["bytes"],
+            edge["mse"],
+            where="post",
+            color=look.color,
+            linestyle=look.dash,
+            label=f"{sampler}: front",
+        )
+    style.log_axis(axes, bytes_text)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel("total bytes")
+    axes.set_ylabel("validation MSE")
+    axes.legend(fontsize=8)
+
+
+def _draw_volumes(axes: Axes, frame: pd.DataFrame) -> None:
+    for sampler, part in groups(frame, "sampler"):
+        look = _LOOKS[sampler]
+        numbers = part["number"]
+        axes.plot(numbers, part["volume"], color=look.color, linestyle=look.dash, label=sampler)
+        if part["low"].notna().any():
+            low = part["low"]
+            high = part["high"]
+            axes.fill_between(numbers, low, high, color=look.color, alpha=0.18, linewidth=0)
+    axes.set_xlabel("trials")
+    axes.set_ylabel("hypervolume\n(MSE × doublings of bytes)")
+    axes.legend(fontsize=8, loc="lower right")
+
+
 def table(frame: pd.DataFrame) -> list[str]:
-    """The hypervolume after a quarter, half and all of the trials, the reference point, and each sampler's front."""
+    """The hypervolume after a quarter, half and all of the trials, and each sampler's front."""
     lines: list[str] = []
     for title, part in groups(frame, "panel"):
-        trial, volume = part[part["view"] == "trial"], part[part["view"] == "volume"]
-        most = int(volume.groupby("sampler")["number"].max().min())
-        stops = sorted({max(1, most // 4), max(1, most // 2), most})
-        lines += [
-            *([""] if lines else []),
-            f"{title}: hypervolume up to MSE {mse_text(trial['mse'].max())} and {bytes_text(trial['bytes'].max())}",
-            "",
-            f"| sampler | {' | '.join(f'after {n} trials' for n in stops)} |",
-            f"|---|{'---|' * len(stops)}",
-        ]
-        for sampler, own in groups(volume, "sampler"):
-            told = [_volume(row) for row in rows(own[own["number"].isin(stops)])]
-            lines.append(f"| {sampler} | {' | '.join(told)} |")
-        for sampler, own in groups(trial[trial["front"].astype(bool)], "sampler"):
-            edge = own.sort_values("bytes").drop_duplicates(["bytes", "mse"])
-            told = [f"{bytes_text(row.bytes)} {mse_text(row.mse)}" for row in rows(edge)]
-            lines += ["", f"Front of {sampler}: {', '.join(told)}."]
+        if lines:
+            lines.append("")
+        lines += _panel_table(title, part)
+    return lines
+
+
+def _panel_table(title: str, part: pd.DataFrame) -> list[str]:
+    trial = part[part["view"] == "trial"]
+    volume = part[part["view"] == "volume"]
+    worst = mse_text(trial["mse"].max())
+    largest = bytes_text(trial["bytes"].max())
+    most = int(volume.groupby("sampler")["number"].max().min())
+    stops = sorted({max(1, most // 4), max(1, most // 2), most})
+    titles = [f"after {stop} trials" for stop in stops]
+    lines = [
+        f"{title}: hypervolume up to MSE {worst} and {largest}",
+        "",
+        f"| sampler | {' | '.join(titles)} |",
+        f"|---|{'---|' * len(stops)}",
+    ]
+    for sampler, of_sampler in groups(volume, "sampler"):
+        at_stops = of_sampler[of_sampler["number"].isin(stops)]
+        cells = [sampler, *(_volume(row) for row in rows(at_stops))]
+        lines.append(f"| {' | '.join(cells)} |")
+    for sampler, edge in groups(trial[trial["front"].astype(bool)], "sampler"):
+        edge = edge.sort_values("bytes").drop_duplicates(["bytes", "mse"])
+        points = [f"{bytes_text(row.bytes)} {mse_text(row.mse)}" for row in rows(edge)]
+        lines += ["", f"Front of {sampler}: {', '.join(points)}."]
     return lines
 
 
 def _volume(row: Any) -> str:
-    inside = "" if pd.isna(row.low) or row.low == row.high else f" [{row.low:.3f}, {row.high:.3f}]"
-    return f"{row.volume:.3f}{inside}"
+    if pd.isna(row.low) or row.low == row.high:
+        return f"{row.volume:.3f}"
+    return f"{row.volume:.3f} [{row.low:.3f}, {row.high:.3f}]"
+
+
+SECTION = Section(
+    name="hypervolume",
+    title="Table size, dim and lookups together",
+    tidy=tidy,
+    empty="no search looked for the front of MSE and bytes",
+    caption=(
+        "Left: the trials of a joint search over table size, numbers per lookup and lookups of "
+        "each feature, with the front (no trial is as small and better). Right: the area between "
+        "the front and a reference point, the worst MSE and the largest size of all trials drawn, "
+        "against trials (MSE × doublings of the bytes; more is better). Random trials have no "
+        f"order of their own: their line is the mean over {ORDERS} orders, the band holds 95 % of "
+        "these. Validation MSE on one seed: these numbers compare the samplers, they are not "
+        "results."
+    ),
+    draw=draw,
+    table=table,
+    each=True,
+)

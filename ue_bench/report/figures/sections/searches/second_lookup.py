@@ -1,11 +1,13 @@
-"""Which single feature earns the second lookup: on fresh seeds, one feature at a time, and as the trials of searches tell."""
+"""Which single feature earns the second lookup: on fresh seeds, and in the trials of searches."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -15,20 +17,12 @@ from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import by_seed, panel
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panels
+from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, bytes_text, p_cell
 
-NAME = "second_lookup"
-EMPTY = (
-    "no study gave the second lookup to one feature at a time, and none shared out a fixed number"
-)
-FRESH, TRIALS = "on fresh seeds", "in the trials"
-CAPTION = (
-    "The change of MSE when one feature gets a second lookup of the same width in a table of the same bytes; below 0 is better, "
-    "bars are 95 % intervals. Filled: this feature has two lookups and all others one, against one lookup everywhere, test MSE, "
-    "paired over fresh seeds. Hollow: what doubling a feature's lookups is worth in the trials of the searches of that table "
-    "size that shared out a fixed total, less the mean over the features: least squares on the logarithms of all features' "
-    "lookups, with a level for each search, validation MSE. A fixed total tells only which feature is worth more than another."
-)
+FRESH = "on fresh seeds"
+TRIALS = "in the trials"
 COLUMNS = [
     "panel",
     "budget",
@@ -42,168 +36,240 @@ COLUMNS = [
     "n",
     "y",
 ]
+_LOOKS = {
+    FRESH: style.Look(color="#0072B2", marker="o", dash="none", size=5),
+    TRIALS: style.Look(color="#D55E00", marker="s", dash="none", size=5),
+}
+_SET_APART = {FRESH: -0.15, TRIALS: 0.15}
 
 
-def tidy(arms: Iterable[Arm], search: Sequence[Record]) -> pd.DataFrame:
-    """One row a panel, table size, feature and source. n: paired seeds, or trials; p is Holm's, over a panel."""
-    found = [*_fresh(arms), *_from_trials(search)]
-    if not found:
+def tidy(study: StudyData) -> pd.DataFrame:
+    """One row a panel, table size, feature and source.
+
+    n: paired seeds, or trials. p: after Holm's correction over a panel.
+    """
+    effects = [*_on_fresh_seeds(study.every_arm), *_in_trials(study.search)]
+    if not effects:
         return pd.DataFrame(columns=COLUMNS)
-    frame = pd.DataFrame(found).reindex(columns=COLUMNS)
-    for _, figure in frame[frame["source"] == FRESH].groupby("panel"):
-        frame.loc[figure.index, "p"] = statistics.holm(list(figure["p"]))
+    frame = pd.DataFrame(effects).reindex(columns=COLUMNS)
+    for _, part in frame[frame["source"] == FRESH].groupby("panel"):
+        frame.loc[part.index, "p"] = statistics.holm(list(part["p"]))
     frame["size"] = frame["budget"].map(bytes_text)
-    names = {name: place for place, name in enumerate(dict.fromkeys(frame["feature"]))}
-    frame["y"] = frame["feature"].map(names) + frame["source"].map({FRESH: -0.15, TRIALS: 0.15})
-    return frame.sort_values(["panel", "budget", "source", "y"], kind="stable", ignore_index=True)
+    places = {name: place for place, name in enumerate(frame["feature"].unique())}
+    frame["y"] = frame["feature"].map(places) + frame["source"].map(_SET_APART)
+    order = ["panel", "budget", "source", "y"]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _fresh(arms: Iterable[Arm]) -> Iterable[dict]:
-    alike: dict[str, list[Arm]] = defaultdict(list)
+def _on_fresh_seeds(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
+    """The paired differences between one lookup everywhere and two for one feature."""
+    comparable: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.runs:
-            alike[json.dumps([arm.comparison, trials.held(arm.config)], sort_keys=True)].append(arm)
-    for own in alike.values():
-        given = [arm.sample.found.get("lookups", {}) for arm in own]
-        alone = [
-            arm
-            for arm, lookups in zip(own, given, strict=True)
-            if lookups and set(lookups.values()) == {1}
-        ]
-        second = {
-            next(name for name, n in lookups.items() if n == 2): arm
-            for arm, lookups in zip(own, given, strict=True)
-            if sorted(lookups.values())[:-1] == [1] * (len(lookups) - 1) and 2 in lookups.values()
-        }
-        if not alone or len(second) < 2:
+            held = json.dumps([arm.comparison, trials.held(arm.config)], sort_keys=True)
+            comparable[held].append(arm)
+    for group in comparable.values():
+        yield from _differences(group)
+
+
+def _with_two_lookups(lookups: Mapping[str, int]) -> str | None:
+    """The feature with two lookups, where all others have one."""
+    counts = sorted(lookups.values(), reverse=True)
+    if counts[:1] != [2] or any(count != 1 for count in counts[1:]):
+        return None
+    return next(name for name, count in lookups.items() if count == 2)
+
+
+def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
+    """The differences in one group of comparable arms."""
+    one_each: Arm | None = None
+    by_feature: dict[str, Arm] = {}
+    for arm in arms:
+        lookups = arm.sample.found.get("lookups", {})
+        feature = _with_two_lookups(lookups)
+        if feature is not None:
+            by_feature[feature] = arm
+        elif one_each is None and set(lookups.values()) == {1}:
+            one_each = arm
+    if one_each is None or len(by_feature) < 2:
+        return
+    part = "test" if by_seed(one_each, "test") else "val"
+    scope = one_each.comparison._replace(phase="")
+    title = panel(pd.DataFrame([scope._asdict()]))[0]
+    for name in one_each.sample.found["lookups"]:
+        if name not in by_feature:
             continue
-        part = "test" if by_seed(alone[0], "test") else "val"
-        names = [name for name in alone[0].sample.found["lookups"] if name in second]
-        told = {
-            name: statistics.paired(by_seed(alone[0], part), by_seed(second[name], part))
-            for name in names
+        test = statistics.paired(by_seed(one_each, part), by_seed(by_feature[name], part))
+        yield {
+            "panel": title,
+            "budget": one_each.config["budget"],
+            "feature": name,
+            "source": FRESH,
+            "difference": test.difference,
+            "low": test.low,
+            "high": test.high,
+            "n": test.n,
+            "p": test.p,
         }
-        title = panel(pd.DataFrame([alone[0].comparison._replace(phase="")._asdict()]))[0]
-        for name, one in told.items():
-            place = {
-                "panel": title,
-                "budget": alone[0].config["budget"],
-                "feature": name,
-                "source": FRESH,
-            }
-            yield place | {
-                key: getattr(one, key) for key in ("difference", "low", "high", "n", "p")
-            }
 
 
-def _from_trials(search: Sequence[Record]) -> Iterable[dict]:
+def _in_trials(search: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """The effects of a doubling of each feature's lookups, by table size."""
     frame = trials.tidy(trials.shared_out(search))
-    for (title, budget), own in groups(frame, ["panel", "budget"]) if len(frame) else ():
-        lookups = own.pivot(index="run_id", columns="feature", values="lookups")[
-            list(dict.fromkeys(own["feature"]))
-        ]
-        x = pd.DataFrame(np.log2(lookups.to_numpy()), lookups.index, lookups.columns)
-        about = own.drop_duplicates("run_id").set_index("run_id").loc[x.index]
-        ways = about["search"]
-        x, y = (
-            x - x.groupby(ways).transform("mean"),
-            about["mse"] - about.groupby(ways)["mse"].transform("mean"),
-        )
-        free = len(x) - len(x.columns) - ways.nunique()
-        if free < len(x.columns) or np.linalg.matrix_rank(x) < len(x.columns):
+    if frame.empty:
+        return
+    for (title, budget), part in groups(frame, ["panel", "budget"]):
+        lookups = part.pivot(index="run_id", columns="feature", values="lookups")
+        features = list(part["feature"].unique())
+        lookups = lookups[features]
+        by_trial = part.drop_duplicates("run_id").set_index("run_id").loc[lookups.index]
+        doublings = lookups.apply(np.log2)
+        effects = _effects(doublings, by_trial["mse"], by_trial["search"])
+        if effects is None:
             continue
-        effect, *_ = np.linalg.lstsq(x.to_numpy(), y.to_numpy(), rcond=None)
-        variance = float(np.square(y - x @ effect).sum()) / free
-        less = np.eye(len(effect)) - 1 / len(
-            effect
-        )  # the mean over the features: what a fixed total cannot tell
-        effect, spread = less @ effect, variance * less @ np.linalg.inv(x.T @ x) @ less
-        half = stats.t.ppf((1 + statistics.LEVEL) / 2, free) * np.sqrt(np.diag(spread))
-        for name, mean, width in zip(x.columns, effect, half, strict=True):
+        for name, mean, half in zip(features, *effects, strict=True):
             yield {
                 "panel": title,
                 "budget": budget,
                 "feature": name,
                 "source": TRIALS,
                 "difference": mean,
-                "low": mean - width,
-                "high": mean + width,
-                "n": len(x),
+                "low": mean - half,
+                "high": mean + half,
+                "n": len(lookups),
             }
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def _effects(
+    doublings: pd.DataFrame, mse: pd.Series, search: pd.Series
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The effect of each column on the MSE, less the mean over the columns, and half its interval.
+
+    Least squares with a level for each search. None where the trials do not determine it.
+    """
+    x = doublings - doublings.groupby(search).transform("mean")
+    y = mse - mse.groupby(search).transform("mean")
+    columns = len(x.columns)
+    degrees_of_freedom = len(x) - columns - search.nunique()
+    if degrees_of_freedom < columns or np.linalg.matrix_rank(x) < columns:
+        return None
+    effect, *_ = np.linalg.lstsq(x.to_numpy(), y.to_numpy(), rcond=None)
+    variance = float(np.square(y - x @ effect).sum()) / degrees_of_freedom
+    # A fixed total does not determine the mean over the features, so it is taken out.
+    less_mean = np.eye(columns) - 1 / columns
+    covariance = variance * less_mean @ np.linalg.inv(x.T @ x) @ less_mean
+    t = stats.t.ppf((1 + statistics.LEVEL) / 2, degrees_of_freedom)
+    return less_mean @ effect, t * np.sqrt(np.diag(covariance))
+
+
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """The figure of one feature set: a panel for each table size."""
-    sizes, features = (
-        sorted(frame["budget"].unique()),
-        list(dict.fromkeys(frame.sort_values("y")["feature"])),
+    features = frame.sort_values("y")["feature"].unique()
+    figure, drawn = panels(
+        frame,
+        frame["budget"].nunique(),
+        _panel,
+        width=3.4,
+        height=1.3 + 0.3 * len(features),
+        by="budget",
+        sharey=True,
     )
-    figure, grid = style.canvas(1, len(sizes), 3.4, 1.3 + 0.3 * len(features), sharey=True)
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
-    for axes, budget in zip(grid[0], sizes, strict=True):
-        axes.axvline(0, color=style.GREY, linewidth=1)
-        for row in rows(frame[frame["budget"] == budget]):
-            color, marker, face = (
-                ("#0072B2", "o", "#0072B2") if row.source == FRESH else ("#D55E00", "s", "white")
-            )
-            axes.hlines(row.y, row.low, row.high, color=color, linewidth=1.3)
-            axes.plot(
-                [row.difference], [row.y], marker, color=color, markerfacecolor=face, markersize=5
-            )
-        axes.set_title(bytes_text(budget), fontsize=9)
-        axes.set_xlabel("change of MSE", fontsize=8)
-        axes.tick_params(labelsize=8)
-        axes.locator_params(axis="x", nbins=5)
-    grid[0, 0].set_yticks(range(len(features)), features)
-    grid[0, 0].invert_yaxis()
-    filled = style.Look("#0072B2", "o", "none", 5)
+    first = drawn[0].axes
+    first.set_yticks(range(len(features)), features)
+    first.invert_yaxis()
+    filled = style.handle(_LOOKS[FRESH], FRESH, joined=False)
+    hollow = _LOOKS[TRIALS]
     style.legend(
-        figure,
-        [
-            style.handle(filled, FRESH, joined=False),
-            style.mark(TRIALS + ", less the mean", "s", "#D55E00"),
-        ],
+        figure, [filled, style.mark(f"{TRIALS}, less the mean", hollow.marker, hollow.color)]
     )
     return figure
+
+
+def _panel(axes: Axes, part: pd.DataFrame) -> None:
+    axes.axvline(0, color=style.GREY, linewidth=1)
+    for row in rows(part):
+        look = _LOOKS[row.source]
+        face = look.color if row.source == FRESH else "white"
+        axes.hlines(row.y, row.low, row.high, color=look.color, linewidth=1.3)
+        axes.plot(
+            [row.difference],
+            [row.y],
+            look.marker,
+            color=look.color,
+            markerfacecolor=face,
+            markersize=look.size,
+        )
+    axes.set_title(bytes_text(part["budget"].iloc[0]), fontsize=9)
+    axes.set_xlabel("change of MSE", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=5)
 
 
 def table(frame: pd.DataFrame) -> list[str]:
     """A sentence for each table size that was tried on fresh seeds, then all numbers."""
     lines = []
-    for (title, _), own in groups(frame[frame["source"] == FRESH], ["panel", "budget"]):
-        best = own.sort_values("difference", kind="stable").iloc[0]
-        sure = [
-            row.feature
-            for row in rows(own.sort_values("difference"))
-            if row.p < 1 - statistics.LEVEL and row.difference < 0
-        ]
-        told = (
-            f"{', '.join(sure)} {'earns' if len(sure) == 1 else 'earn'} it"
-            if sure
-            else "for no feature is the gain certain"
-        )
-        lines.append(
-            f"- {title}, {best['size']}: the second lookup does most for {best['feature']}: {_change(best)} of MSE over "
-            f"{best['n']} seeds; after Holm's correction {told}."
-        )
+    for _, part in groups(frame[frame["source"] == FRESH], ["panel", "budget"]):
+        lines.append(_sentence(part.sort_values("difference", kind="stable")))
     lines += [
         "",
         "| features | table | feature | on fresh seeds | Holm's p | in the trials |",
         "|---|--:|---|---|--:|---|",
     ]
-    for (title, budget), own in groups(frame, ["panel", "budget"]):
-        for name, part in own.groupby("feature", sort=False):
-            by = {source: row.iloc[0] for source, row in part.groupby("source")}
-            fresh, trial = by.get(FRESH), by.get(TRIALS)
-            p = NOTHING if fresh is None else p_cell(fresh["p"])
-            lines.append(
-                f"| {title} | {bytes_text(budget)} | {name} | {_change(fresh)} | {p} | {_change(trial)} |"
-            )
+    for (title, budget), part in groups(frame, ["panel", "budget"]):
+        for name, of_feature in part.groupby("feature", sort=False):
+            by_source = of_feature.drop_duplicates("source").set_index("source")
+            change = {source: _change(row) for source, row in by_source.iterrows()}
+            fresh = change.get(FRESH, NOTHING)
+            in_trials = change.get(TRIALS, NOTHING)
+            p = p_cell(by_source["p"].get(FRESH))
+            size = bytes_text(budget)
+            lines.append(f"| {title} | {size} | {name} | {fresh} | {p} | {in_trials} |")
     return lines
 
 
-def _change(row: pd.Series | None) -> str:
-    if row is None:
-        return NOTHING
-    inside = "" if pd.isna(row["low"]) else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
-    return f"{row['difference']:+.4f}{inside}"
+def _sentence(by_difference: pd.DataFrame) -> str:
+    """What the second lookup is worth at one table size, from the rows of view `FRESH` there."""
+    best = by_difference.iloc[0]
+    certain = []
+    for row in rows(by_difference):
+        if row.p < 1 - statistics.LEVEL and row.difference < 0:
+            certain.append(row.feature)
+    conclusion = "for no feature is the gain certain"
+    if certain:
+        verb = "earns" if len(certain) == 1 else "earn"
+        conclusion = f"{', '.join(certain)} {verb} it"
+    return (
+        f"- {best['panel']}, {best['size']}: the second lookup does most for {best['feature']}: "
+        f"{_change(best)} of MSE over {best['n']} seeds; after Holm's correction {conclusion}."
+    )
+
+
+def _change(row: pd.Series) -> str:
+    change = f"{row['difference']:+.4f}"
+    if pd.isna(row["low"]):
+        return change
+    return f"{change} [{row['low']:+.4f}, {row['high']:+.4f}]"
+
+
+SECTION = Section(
+    name="second_lookup",
+    title="The second lookup",
+    tidy=tidy,
+    empty=(
+        "no study gave the second lookup to one feature at a time, and none shared out a fixed "
+        "number"
+    ),
+    caption=(
+        "The change of MSE when one feature gets a second lookup of the same width in a table of "
+        "the same bytes; below 0 is better, bars are 95 % intervals. Filled: this feature has two "
+        "lookups and all others one, against one lookup everywhere, test MSE, paired over fresh "
+        "seeds. Hollow: what doubling a feature's lookups is worth in the trials of the searches "
+        "of that table size that shared out a fixed total, less the mean over the features: least "
+        "squares on the logarithms of all features' lookups, with a level for each search, "
+        "validation MSE. A fixed total shows only which feature is worth more than another."
+    ),
+    draw=draw,
+    table=table,
+    each=True,
+)

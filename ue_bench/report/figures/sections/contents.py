@@ -1,0 +1,54 @@
+"""The sections of a report, in the order in which the page shows them."""
+
+from ue_bench.report.figures.section import Section
+from ue_bench.report.figures.sections.every_study import (
+    latency,
+    latency_mse,
+    memory,
+    pareto,
+    seeds_needed,
+    table_size,
+    training,
+)
+from ue_bench.report.figures.sections.one_study import (
+    forms,
+    heads,
+    methods,
+    paper,
+    splits,
+    variance,
+    why,
+)
+from ue_bench.report.figures.sections.searches import (
+    allocation,
+    allocation_rule,
+    hypervolume,
+    importances,
+    optimism,
+    second_lookup,
+    shared_out,
+)
+
+SECTIONS: tuple[Section, ...] = (
+    table_size.SECTION,
+    pareto.SECTION,
+    methods.SECTION,
+    forms.SECTION,
+    latency.SECTION,
+    latency_mse.SECTION,
+    memory.SECTION,
+    allocation.SECTION,
+    shared_out.SECTION,
+    second_lookup.SECTION,
+    importances.SECTION,
+    allocation_rule.SECTION,
+    hypervolume.SECTION,
+    training.SECTION,
+    optimism.SECTION,
+    seeds_needed.SECTION,
+    why.SECTION,
+    heads.SECTION,
+    splits.SECTION,
+    paper.SECTION,
+    variance.SECTION,
+)
