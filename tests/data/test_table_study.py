@@ -15,7 +15,8 @@ from ue_bench.cli.dataset_options import ask
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import load
-from ue_bench.study import Grid, Search, Study, find, runner
+from ue_bench.study import Grid, Search, Study, find, local_executor
+from ue_bench.study.plan import Plan
 from ue_bench.training.resolve import resolve
 
 TOML = """
@@ -170,9 +171,6 @@ class Instant(FakeWorkers):
     def free(self):
         return self.job is None
 
-    def run_all(self, jobs):
-        return ((job, result(job)) for job in jobs)
-
 
 @pytest.mark.parametrize(
     "name",
@@ -192,16 +190,17 @@ def test_every_study_asks_for_runs_that_a_table_can_have(
     folder, tmp_path, monkeypatch, capsys, name
 ):
     """With workers that take no time, and short searches: each configuration names features and lookups that are there."""
-    monkeypatch.setattr(runner, "Workers", Instant)
+    monkeypatch.setattr(local_executor, "Workers", Instant)
     at = ask(str(folder / "clicks.toml"), None, None, {})
-    running = runner.Runner(name, find(name), tmp_path, dataset=at.fields, data_dir=at.data_dir)
-    running.parts = tuple(
-        replace(part, trials=2) if isinstance(part, Search) else part for part in running.parts
+    plan = Plan(name, find(name), dataset=at.fields, data_dir=at.data_dir)
+    plan.parts = tuple(
+        replace(part, trials=2) if isinstance(part, Search) else part for part in plan.parts
     )
-    running.run()
+    executor = local_executor.LocalExecutor(plan, tmp_path)
+    executor.run()
     loaded = data.load(at.fields["dataset"], at.data_dir, at.fields["table"])
-    assert running.wanted
-    for config in running.wanted.values():
+    assert executor.ledger.wanted
+    for config in executor.ledger.wanted.values():
         assert config.table == at.fields["table"]
         features = loaded.feature_names(config.features)
         assert not isinstance(config.lookups, dict) or set(config.lookups) <= set(features)

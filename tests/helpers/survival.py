@@ -72,7 +72,7 @@ def serve() -> None:
     import ue_bench.report.evidence.arms
     import ue_bench.report.evidence.power
     import ue_bench.study
-    import ue_bench.study.runner
+    import ue_bench.study.local_executor
 
     optuna.create_study(storage="sqlite:///:memory:")  # loads what it loads late
     os.environ["POLARS_MAX_THREADS"] = "1"

@@ -17,11 +17,11 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure, read
 from ue_bench.study import Grid, Search, Study
-from ue_bench.study.search import PROPOSALS
-from ue_bench.study.shared import SharedRunner, Storage, pull, tasks
-from ue_bench.study.shared import executor as runner
+from ue_bench.study.plan import Plan, Trial
+from ue_bench.study.sampler import PROPOSALS_PER_TRIAL
+from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor, tasks
 from ue_bench.study.shared.chains import FAILURE, RECORD, VOID, chains
-from ue_bench.study.shared.executor import Named
+from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import RETRIES
 from ue_bench.study.shared.tasks import ENOUGH
 
@@ -40,7 +40,7 @@ SEARCH = Study(
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Runs that take no time, and all of which work."""
-    monkeypatch.setattr(runner, "Workers", fake_workers.FakeWorkers)
+    monkeypatch.setattr(shared_executor, "Workers", fake_workers.FakeWorkers)
     monkeypatch.setattr(fake_workers, "UNFIT", 0.0)
 
 
@@ -54,15 +54,15 @@ def storage(url):
     return Storage(url, heartbeat=1)
 
 
-def worker(storage: Storage, study: Study = GRID, seed: int = 0) -> SharedRunner:
-    return SharedRunner("fake", study, storage, seed)
+def worker(storage: Storage, study: Study = GRID, seed: int = 0) -> SharedExecutor:
+    return SharedExecutor(Plan("fake", study, seed=seed), storage)
 
 
 def only_part(
     storage: Storage, study: Study = GRID, name: str = "grid, part 1 of 1"
 ) -> optuna.Study:
     """The Optuna study of a part, made here before any worker."""
-    return storage.study(str(Named("fake", 0, worker(storage, study).asked, name)), 1)
+    return storage.study(str(PartName("fake", 0, worker(storage, study).digest, name)), 1)
 
 
 def lose(part: optuna.Study, **kept: object) -> int:
@@ -104,13 +104,13 @@ def test_the_first_of_two_that_stand_in_for_one_trial_counts():
 
 def test_what_dead_workers_left_is_done_by_the_next(storage):
     part, found, again = only_part(storage), worker(storage), worker(storage)
-    third = list(found._grid(GRID.parts[0]))[2]
+    third = list(found.plan.grid(GRID.parts[0]))[2]
     silent = part.ask().number  # ended before its first heartbeat
     untold = lose(part)  # ended, and whoever saw it ended before queueing it again
     telling = part.ask()  # ended when its record was there and only the end was not told
-    telling.set_user_attr(RECORD, fake_workers.result(found._job(third, "grid")).to_json())
+    telling.set_user_attr(RECORD, fake_workers.result(found._job(Trial(third, "grid"))).to_json())
     done = [record.run_id for record in found.run()]
-    assert (found.own, found.report.made) == (2, 3)
+    assert (found.n_own, found.ledger.made) == (2, 3)
     assert sorted(records_in(part)) == sorted(done)
     retried = {
         trial.system_attrs["retry_history"][0]
@@ -119,11 +119,11 @@ def test_what_dead_workers_left_is_done_by_the_next(storage):
     }
     assert retried == {silent, untold, telling.number}
     assert [record.run_id for record in again.run()] == done
-    assert again.own == 0
+    assert again.n_own == 0
 
 
 def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage):
-    base = worker(storage, SEARCH)._adapt(SEARCH.parts[0].base, 0)
+    base = worker(storage, SEARCH).plan.adapt(SEARCH.parts[0].base, 0)
     part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
     part.ask()
     found = worker(storage, SEARCH)
@@ -137,9 +137,9 @@ def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage
 
 
 def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
-    base = worker(storage, SEARCH)._adapt(SEARCH.parts[0].base, 0)
+    base = worker(storage, SEARCH).plan.adapt(SEARCH.parts[0].base, 0)
     part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
-    for _ in range(PROPOSALS * SEARCH.parts[0].trials):
+    for _ in range(PROPOSALS_PER_TRIAL * SEARCH.parts[0].trials):
         lose(part, **{VOID: ENOUGH.why})
     worker(storage, SEARCH).run()
     assert len(records_in(part)) == len(set(records_in(part))) == 2
@@ -156,7 +156,7 @@ def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatc
         ),
         latency=False,
     )
-    base = worker(storage, stuck)._adapt(stuck.parts[0].base, 0)
+    base = worker(storage, stuck).plan.adapt(stuck.parts[0].base, 0)
     worker(storage, stuck).run()
     assert (
         len(set(records_in(only_part(storage, stuck, f"search, part 1 of 1, from {base.run_id}"))))
@@ -175,10 +175,10 @@ def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, m
     monkeypatch.setattr(fake_workers, "result", result)
     found = worker(storage)
     assert len(found.run()) == 2
-    assert [record.error for record in found.report.failed] == ["no"]
+    assert [record.error for record in found.ledger.failed] == ["no"]
     again = worker(storage)
     again.run()
-    assert (again.own, len(again.report.failed)) == (0, 1)
+    assert (again.n_own, len(again.ledger.failed)) == (0, 1)
     assert sum(FAILURE in trial.user_attrs for trial in only_part(storage).trials) == 1
 
 
@@ -226,7 +226,7 @@ def test_a_worker_taken_for_dead_leaves_its_trial_to_others(storage, monkeypatch
     monkeypatch.setattr(fake_workers, "result", taken)
     found = worker(storage)
     assert len(found.run()) == 3
-    assert found.own == 4
+    assert found.n_own == 4
     assert len(records_in(part)) == len(set(records_in(part))) == 3
     assert "was given to another worker" in capsys.readouterr().err
 
@@ -337,7 +337,7 @@ def test_pull_names_what_is_damaged_and_leaves_it_out(storage, tmp_path, url):
         1,
     ):
         assert (
-            f"trial {number} of {Named.read(part.study_name)}"
+            f"trial {number} of {PartName.read(part.study_name)}"
             in done.stderr.splitlines()[number - 1]
         )
         assert fault in done.stderr.splitlines()[number - 1]

@@ -30,10 +30,10 @@ from ue_bench.cli import main
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.study import Study
-from ue_bench.study.shared import SharedRunner, Storage
-from ue_bench.study.shared import executor as runner
+from ue_bench.study.plan import Plan
+from ue_bench.study.shared import SharedExecutor, Storage, shared_executor
 from ue_bench.study.shared.chains import RECORD, chains
-from ue_bench.study.shared.executor import Named
+from ue_bench.study.shared.part_name import PartName
 
 PROGRAMS = postgres_server.programs()
 pytestmark = [
@@ -62,9 +62,9 @@ storage_of = cache(Storage)  # one, for each has connections of its own
 def trials(url: str) -> dict[str, list[FrozenTrial]]:
     """All trials by part."""
     storage = storage_of(url)
-    names = [name for name in storage.names() if Named.read(name)]
+    names = [name for name in storage.names() if PartName.read(name)]
     return {
-        Named.read(name).part: optuna.load_study(study_name=name, storage=storage.cached).trials
+        PartName.read(name).part: optuna.load_study(study_name=name, storage=storage.cached).trials
         for name in names
     }
 
@@ -86,9 +86,9 @@ def ran(found: dict[str, list[FrozenTrial]]) -> Counter:
 
 def take_part(url: str, told: Path) -> None:
     """The life of a worker process: what the study came to goes into the file `told`."""
-    runner.Workers = fake_workers.FakeWorkers
+    shared_executor.Workers = fake_workers.FakeWorkers
     os.environ["PGTZ"] = random.choice(["Asia/Tokyo", "America/Lima"])  # machines need not agree
-    done = SharedRunner("fake", fake_workers.STUDY, Storage(url, heartbeat=1)).run()
+    done = SharedExecutor(Plan("fake", fake_workers.STUDY), Storage(url, heartbeat=1)).run()
     told.write_text(json.dumps([record.run_id for record in done]))
 
 

@@ -11,8 +11,10 @@ from ue_bench.config import RunConfig
 from ue_bench.config.lookups import apportion
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study import Search, Study, runner, search, shares
-from ue_bench.study.search import Sampler, belongs, best_few, blind, objectives, trial_facts
+from ue_bench.study import Search, Study, local_executor, shares
+from ue_bench.study.plan import Plan
+from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_records import belongs, best_few, blind, objectives, trial_facts
 from ue_bench.training.resolve import resolve
 
 SPACE = {
@@ -57,7 +59,9 @@ def test_proposals_are_configurations_within_the_space(sampler):
 
 
 def test_a_sampler_that_repeats_itself_is_helped_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "make_sampler", lambda search, seed: fake_workers.Stuck(seed))
+    monkeypatch.setattr(
+        "ue_bench.study.sampler.make_sampler", lambda search, seed: fake_workers.Stuck(seed)
+    )
     stuck, found = Sampler(SEARCH, BASE, tmp_path / "optuna.sqlite3", 0, []), set()
     for _ in range(40):
         trial, config = stuck.ask()
@@ -190,15 +194,20 @@ def test_a_search_that_makes_no_sense_is_one_line(changes, told):
     assert told in str(caught.value)
 
 
+def executor_of(declared, results):
+    plan = Plan("s", Study("?", (declared,), latency=False))
+    return local_executor.LocalExecutor(plan, results)
+
+
 def searched(tmp_path, monkeypatch, declared, known):
     """The trials of a search that starts with the records in `known`, by their numbers, and the values that Optuna has."""
     monkeypatch.setattr(
-        runner, "Workers", lambda count, time_limit: FakeWorkers(count, lambda val: 1 - val)
+        local_executor, "Workers", lambda count, time_limit: FakeWorkers(count, lambda val: 1 - val)
     )
-    run = runner.Runner("s", Study("?", (declared,), latency=False), tmp_path)
-    run.done = {one.run_id: one for one in known}
-    trials = [one for one in run.run() if one.phase == "search"]
-    assert run.report.made == len({one.run_id for one in run.done.values()}) - len(known)
+    executor = executor_of(declared, tmp_path)
+    executor.ledger.answers.update({one.run_id: one for one in known})
+    trials = [one for one in executor.run() if one.phase == "search"]
+    assert executor.ledger.made == len(executor.ledger.answers) - len(known)
     storage = f"sqlite:///{tmp_path}/s/optuna.sqlite3"
     (name,) = optuna.get_all_study_names(storage)
     values = sorted(
@@ -274,24 +283,25 @@ def test_what_a_search_is_told_has_no_test_score():
 
 def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkeypatch):
     chosen, told = [], set()
-    monkeypatch.setattr(
-        search,
-        "objectives",
-        lambda record, of: told.update(record.quality) or objectives(record, of),
-    )
+    for module in ("sampler", "search_records"):
+        monkeypatch.setattr(
+            f"ue_bench.study.{module}.objectives",
+            lambda record, of: told.update(record.quality) or objectives(record, of),
+        )
     for name, spoil in (("opposed", lambda val: 1 - val), ("poisoned", None)):
         monkeypatch.setattr(
-            runner, "Workers", lambda count, time_limit, spoil=spoil: FakeWorkers(count, spoil)
+            local_executor,
+            "Workers",
+            lambda count, time_limit, spoil=spoil: FakeWorkers(count, spoil),
         )
-        searched = runner.Runner("s", Study("?", (SEARCH,), latency=False), tmp_path / name)
+        searched = executor_of(SEARCH, tmp_path / name)
         done = searched.run()
         assert len({r.run_id for r in done if r.phase == "search"}) == SEARCH.trials
-        again = runner.Runner("s", Study("?", (SEARCH,), latency=False), tmp_path / name)
-        again.done = (
-            searched.done
-        )  # the storage is gone, the search is chosen again from its records
+        again = executor_of(SEARCH, tmp_path / name)
+        # The storage is gone, and the search is chosen again from its records.
+        again.ledger.answers.update(searched.ledger.answers)
         assert [r.run_id for r in again.run()] == [r.run_id for r in done]
-        assert again.report.made == 0
+        assert again.ledger.made == 0
         chosen.append([r.run_id for r in done])
     assert len(chosen[0]) == SEARCH.trials + SEARCH.best * SEARCH.seeds
     assert chosen[0] == chosen[1]

@@ -8,14 +8,14 @@ from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.study import Grid, Search, Study, find, names
-from ue_bench.study.runner import Runner
-from ue_bench.study.search import belongs, trial_facts
+from ue_bench.study.plan import Plan
+from ue_bench.study.search_records import belongs, trial_facts
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import exact_table_bytes
 
 
 def start(search: Search):
-    """The configuration that a search starts from, as the runner makes it."""
+    """The configuration that a search starts from, as a plan makes it."""
     config = replace(search.base, measure="quality")
     if search.compression:
         config = replace(config, budget=exact_table_bytes(config) // search.compression)
@@ -54,27 +54,25 @@ def _trial(search, base):
     )
 
 
-def seeds(tmp_path, **grid):
+def seeds(**grid):
     """The four seeds of each run of a grid of one arm, in a study that starts at 7."""
     declared = Study("?", (Grid((RunConfig(budget=28_032),), **grid),))
-    runner = Runner("any", declared, tmp_path, seed=7)
-    return [
-        tuple(getattr(config, name) for name in SEEDS) for config in runner._grid(declared.parts[0])
-    ]
+    configs = Plan("any", declared, seed=7).grid(declared.parts[0])
+    return [tuple(getattr(config, name) for name in SEEDS) for config in configs]
 
 
-def test_all_seeds_vary_together_unless_told(tmp_path):
-    assert seeds(tmp_path, seeds=3) == [(7,) * 4, (8,) * 4, (9,) * 4]
-    assert seeds(tmp_path, seeds=2, first=100) == [(107,) * 4, (108,) * 4]
+def test_all_seeds_vary_together_unless_told():
+    assert seeds(seeds=3) == [(7,) * 4, (8,) * 4, (9,) * 4]
+    assert seeds(seeds=2, first=100) == [(107,) * 4, (108,) * 4]
 
 
-def test_seeds_that_do_not_vary_are_held_at_the_first(tmp_path):
-    assert seeds(tmp_path, seeds=3, vary=("init_seed",)) == [
+def test_seeds_that_do_not_vary_are_held_at_the_first():
+    assert seeds(seeds=3, vary=("init_seed",)) == [
         (7, 7, 7, 7),
         (7, 8, 7, 7),
         (7, 9, 7, 7),
     ]
-    assert seeds(tmp_path, seeds=2, first=10, vary=("hash_seed", "split_seed")) == [
+    assert seeds(seeds=2, first=10, vary=("hash_seed", "split_seed")) == [
         (17,) * 4,
         (18, 17, 17, 18),
     ]

@@ -64,12 +64,12 @@ def test_a_worker_takes_it_too(own, monkeypatch):
     """What all workers of a study must agree in is the declaration, wherever the file lies."""
     started = {}
 
-    class Runner:
-        def __init__(self, name, declared, *options, **named_options):
-            started.update(name=name, study=declared)
+    class Executor:
+        def __init__(self, plan, *arguments, **options):
+            started.update(name=plan.name, study=plan.study)
             raise BenchError("that is all")
 
-    monkeypatch.setattr("ue_bench.study.shared.SharedRunner", Runner)
+    monkeypatch.setattr("ue_bench.study.shared.SharedExecutor", Executor)
     monkeypatch.setattr("ue_bench.study.shared.Storage", lambda url, heartbeat: None)
     told = CliRunner().invoke(
         main, ["worker", "--study", str(own), "--storage", "postgresql://ue@localhost/ue"]

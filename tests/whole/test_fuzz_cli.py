@@ -16,7 +16,7 @@ from ue_bench.config import SETTINGS, RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.prose import refresh
-from ue_bench.study import runner
+from ue_bench.study import local_executor
 from ue_bench.training import run_once as run
 
 RUNS = [
@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch):
         raise BenchError("the work begins")
 
     monkeypatch.setattr(run, "fit", begin)
-    monkeypatch.setattr(runner, "Workers", Workers)
+    monkeypatch.setattr(local_executor, "Workers", Workers)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -25,7 +25,7 @@ from ue_bench.report.page import conclusion as answer
 from ue_bench.report.page import machines as environment
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
-from ue_bench.study import Grid, Study, runner
+from ue_bench.study import Grid, Study, local_executor
 
 PUBLISHED = Path(record.__file__).parents[2] / "results" / "published"
 RUNS = {
@@ -256,10 +256,8 @@ def test_a_value_of_another_kind_is_left_out_or_told(tmp_path, which, seed, valu
 class FakeWorkers:
     """Answers at once, with what no machine has measured."""
 
-    free = 1
-
     def __init__(self, count, time_limit=None):
-        self.made = []
+        self.job = None
 
     def __enter__(self):
         return self
@@ -267,11 +265,18 @@ class FakeWorkers:
     def __exit__(self, *_):
         pass
 
-    def run_all(self, jobs):
-        for job in jobs:
-            made = fake.make(job.config, job.study, job.phase)
-            record.write(made, job.results)
-            yield job, made
+    @property
+    def free(self):
+        return self.job is None
+
+    def start(self, job):
+        self.job = job
+
+    def next(self):
+        job, self.job = self.job, None
+        made = fake.make(job.config, job.study, job.phase)
+        record.write(made, job.results)
+        return job, made
 
 
 @pytest.mark.parametrize("kind", ["cut", "flipped", "newer", "of another"])
@@ -282,7 +287,7 @@ def test_every_command_names_the_file_and_goes_on(tmp_path, monkeypatch, kind):
     )
     monkeypatch.setattr(studies, "find", lambda name: asked)
     monkeypatch.setattr(studies, "canonical", lambda name: name)
-    monkeypatch.setattr(runner, "Workers", FakeWorkers)
+    monkeypatch.setattr(local_executor, "Workers", FakeWorkers)
 
     def invoke(*words):
         done = CliRunner().invoke(main, [*words, "--results", str(tmp_path)])

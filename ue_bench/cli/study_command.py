@@ -54,43 +54,35 @@ def study_command(
     study = find(name)
     name = canonical(name)
     click.echo(f"{name}: {study.question}", err=True)
-    from ue_bench.study.runner import Runner  # after the check of the name, because it loads torch
+    # These load torch, which an unknown name need not wait for.
+    from ue_bench.study.local_executor import LocalExecutor
+    from ue_bench.study.plan import Plan
 
     load_plugins(plugins)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
-    runner = Runner(
-        name,
-        study,
-        results,
-        seed=seed,
-        workers=workers,
-        dataset=other_fields,
-        data_dir=data_dir,
-        quick=quick,
-        plugins=plugins,
-        time_limit=time_limit,
-    )
-    records = runner.run()
-    report_skipped(runner.skipped)
-    report = runner.report
-    counts = f"{report.made} runs made, {report.ready} were ready, {len(report.failed)} failed"
-    click.echo(one_line(f"{name}: {counts}; records in {results / runner.name}"), err=as_json)
-    print_failures(report.infeasible, report.failed)
+    plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
+    executor = LocalExecutor(plan, results, workers=workers, plugins=plugins, time_limit=time_limit)
+    records = executor.run()
+    report_skipped(executor.skipped)
+    ledger = executor.ledger
+    counts = f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
+    click.echo(one_line(f"{name}: {counts}; records in {executor.folder}"), err=as_json)
+    print_failures(ledger.infeasible, ledger.failed)
     from ue_bench.report.evidence.arms import collect
     from ue_bench.report.evidence.power import of_arms
 
     for line in of_arms(collect(records).kept):
         click.echo(one_line(line), err=as_json or bool(study.scenarios))
-    verdicts = judge_scenarios(study.scenarios, runner.runs_of)
+    verdicts = judge_scenarios(study.scenarios, executor.runs_of)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]
         click.echo(json.dumps(rows, ensure_ascii=False))
     else:
         _print_verdicts(verdicts)
-    if report.failed:
+    if ledger.failed:
         raise BenchError(
-            f"{len(report.failed)} runs failed (above); their records contain the causes, and "
+            f"{len(ledger.failed)} runs failed (above); their records contain the causes, and "
             "the same command tries them again"
         )
     if not all(verdict.ok for verdict in verdicts):

@@ -58,33 +58,23 @@ def worker_command(
     study_argument = name
     name = canonical(name)
     click.echo(f"{name}: {study.question}", err=True)
-    from ue_bench.study.shared import (  # after the check of the name, because it loads torch
-        SharedRunner,
-        Storage,
-    )
+    # These load torch, which an unknown name need not wait for.
+    from ue_bench.study.plan import Plan
+    from ue_bench.study.shared import SharedExecutor, Storage
 
     load_plugins(plugins)
     opened = Storage(storage, heartbeat)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
-    runner = SharedRunner(
-        name,
-        study,
-        opened,
-        seed=seed,
-        dataset=other_fields,
-        data_dir=data_dir,
-        quick=quick,
-        plugins=plugins,
-        time_limit=time_limit,
-    )
-    runner.run()
-    report = runner.report
-    n_failed = len(report.failed)
+    plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
+    executor = SharedExecutor(plan, opened, plugins=plugins, time_limit=time_limit)
+    executor.run()
+    ledger = executor.ledger
+    n_failed = len(ledger.failed)
     click.echo(
-        f"{runner.name}: all {report.made} runs are done, {runner.own} by this worker, "
-        f"{n_failed} failed; next: ue-bench pull --study {runner.name} --storage URL"
+        f"{plan.name}: all {ledger.made} runs are done, {executor.n_own} by this worker, "
+        f"{n_failed} failed; next: ue-bench pull --study {plan.name} --storage URL"
     )
-    print_failures(report.infeasible, report.failed)
+    print_failures(ledger.infeasible, ledger.failed)
     if n_failed:
         raise BenchError(
             f"{n_failed} runs failed (above); to repeat them, run ue-bench pull, then "

@@ -1,16 +1,9 @@
-"""Studies: what they declare, which there are, and what runs them."""
+"""Studies: what they declare, which ones exist, and what runs them."""
 
+from ue_bench.study.alike import require_alike
 from ue_bench.study.by_name import DASHED, TAKEN, canonical, find, names
-from ue_bench.study.declarations import (
-    SAMPLERS,
-    Grid,
-    Scenario,
-    Search,
-    Space,
-    Study,
-    require_alike,
-    shares,
-)
+from ue_bench.study.declarations import Scenario, Study
+from ue_bench.study.parts import SAMPLERS, Grid, Search, Space, shares
 
 __all__ = [
     "DASHED",

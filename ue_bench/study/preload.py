@@ -1,6 +1,7 @@
-"""What the forkserver loads, once for the processes of all runs: the code of a run, and what torch loads with a first optimizer.
+"""What the forkserver loads once for the processes of all runs.
 
-That is 1.5 seconds of each run otherwise. Nothing is computed here: a thread that torch starts would not survive the fork.
+This is the code of a run, and what torch loads with its first optimizer: 1.5 seconds for each run
+otherwise. Nothing is computed here, because a thread that torch starts would not survive the fork.
 """
 
 import torch

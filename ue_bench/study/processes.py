@@ -1,6 +1,7 @@
-"""One process a run, from a forkserver with torch loaded: peak memory, a hang or an out-of-memory is the run's own.
+"""One process for each run, from a forkserver that has loaded torch.
 
-A run's process sends its record through a pipe and writes nothing; its parent alone writes records.
+Peak memory, a hang or an out-of-memory are thus the run's own. A run's process sends its record
+through a pipe and writes nothing; only its parent writes records.
 """
 
 import multiprocessing
@@ -18,36 +19,34 @@ from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, BudgetError
-from ue_bench.record import Cause, Record, failure, parse_run, path_of, write
+from ue_bench.record import Cause, Record, failure, parse_run, write
 
-STOPS = signal.SIGINT, signal.SIGTERM  # what the parent answers for all its children
-FORKSERVER_LOST = 255  # the exit code that multiprocessing gives where the forkserver is no longer there to tell it
-EXIT_SECONDS = 5.0  # for a process to end by itself once its record is here
+STOPS = signal.SIGINT, signal.SIGTERM  # the parent answers these for all its children
+FORKSERVER_LOST = 255  # the exit code of a process whose forkserver has ended
+EXIT_SECONDS = 5.0  # the time that a process has to end once its record has arrived
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run that a study asks for, and why."""
+    """One run, and what its process needs to know.
 
-    config: RunConfig  # resolved
+    config: resolved. results: the folder for the record; None: the record is not written.
+    plugins: files with strategies that the run may name. trial: what the record of a search's trial
+    says about it.
+    """
+
+    config: RunConfig
     study: str
     phase: str
-    results: Path
+    results: Path | None
     data_dir: Path | None
-    plugins: tuple[Path, ...] = ()  # files with strategies that the run may name
-    trial: dict[str, Any] | None = None  # what the record of a search's trial says of it
-    again: bool = (
-        False  # its process was ended by a signal before, perhaps through no fault of the run's
-    )
-
-    @property
-    def path(self) -> Path:
-        return path_of(self.results, self.study, self.config.run_id)
+    plugins: tuple[Path, ...] = ()
+    trial: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class _Running:
-    """A run under way. reader: where its record comes from. until: when it has had its time, on the monotonic clock."""
+    """A run under way. until: the end of its time limit on the monotonic clock."""
 
     job: Job
     process: BaseProcess
@@ -56,13 +55,18 @@ class _Running:
 
 
 class Workers:
-    """At most `count` runs at a time, each for at most `time_limit` seconds. Leaving the ``with`` ends those that still run."""
+    """At most `count` runs at a time, each for at most `time_limit` seconds.
+
+    Leaving the ``with`` block kills the runs that are still under way.
+    """
 
     def __init__(self, count: int, time_limit: float | None = None) -> None:
-        os.environ["POLARS_MAX_THREADS"] = "1"  # read by the forkserver's children: one thread each
+        # The forkserver's children read it: one thread each.
+        os.environ["POLARS_MAX_THREADS"] = "1"
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["ue_bench.study.preload"])
-        self.count, self.time_limit = count, time_limit
+        self.count = count
+        self.time_limit = time_limit  # of runs that start from now on
         self._running: list[_Running] = []
 
     def __enter__(self) -> "Workers":
@@ -76,41 +80,32 @@ class Workers:
 
     @property
     def free(self) -> int:
+        """How many more runs may start."""
         return self.count - len(self._running)
 
     def start(self, job: Job) -> None:
+        """Start a run in a process of its own."""
         try:
             self._start(job)
-        except (EOFError, ConnectionError):  # the forkserver was killed in this very moment
-            time.sleep(0.1)  # until the system says so too
+        except (EOFError, ConnectionError):  # the forkserver was killed at this very moment
+            time.sleep(0.1)  # until the system reports its end
             self._start(job)
-
-    def _start(self, job: Job) -> None:
-        _ensure_forkserver()
-        reader, writer = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_run, args=(job, writer))
-        process.start()  # returns once the process is there: what the forkserver loads first is on nobody's clock
-        writer.close()  # the process has its own: when that ends, so does the pipe
-        until = time.monotonic() + (self.time_limit or float("inf"))
-        self._running.append(_Running(job, process, reader, until))
 
     def next(self) -> tuple[Job, Record]:
-        """Wait for the next run to end, and write its record.
+        """Wait for the next run to end, write its record and return both.
 
-        Raises RuntimeError when it ended on a bug, which ends the study, and BenchError when its record cannot be written.
+        Raises RuntimeError if the run ended on a bug, and BenchError if its record cannot be
+        written.
         """
         run = self._wait()
-        try:
-            text = run.reader.recv_bytes() if run.reader.poll() else b""
-        except EOFError:  # it ended before it had sent a whole record
-            text = b""
+        text = _receive(run.reader)
         late = not text and time.monotonic() >= run.until
         if late:
             run.process.kill()
         self._running.remove(run)
-        code = _close(run)
+        exit_code = _close(run)
         if text:
-            record = parse_run(text, run.job.path)
+            record = parse_run(text, f"run {run.job.config.run_id} of study {run.job.study}")
         elif late:
             record = _failed(
                 run.job,
@@ -118,63 +113,105 @@ class Workers:
                 f"the run took longer than the time limit of {self.time_limit:g} seconds and was "
                 "ended; raise --time-limit, or ask for fewer epochs or a smaller table",
             )
-        elif code < 0 or code == FORKSERVER_LOST:
-            name = signal.Signals(-code).name if code < 0 else "the end of its forkserver"
-            hint = " (out of memory?)" if code in (-signal.SIGKILL, FORKSERVER_LOST) else ""
-            record = _failed(run.job, "killed", f"the process was ended by {name}{hint}")
+        elif exit_code < 0 or exit_code == FORKSERVER_LOST:
+            error = f"the process was ended by {_killer(exit_code)}"
+            record = _failed(run.job, "killed", error)
         else:
             raise RuntimeError(
-                f"run {run.job.config.run_id} of study {run.job.study} crashed; its traceback is above"
+                f"run {run.job.config.run_id} of study {run.job.study} crashed; "
+                "its traceback is above"
             )
-        write(record, run.job.results)
+        if run.job.results is not None:
+            write(record, run.job.results)
         return run.job, record
 
-    def _wait(self) -> _Running:
-        """The next run that has something to say, has ended, or has had its time."""
-        by_handle: dict[Any, _Running] = {
-            handle: run for run in self._running for handle in (run.reader, run.process.sentinel)
-        }
-        first = min(self._running, key=lambda run: run.until)
-        left = None if first.until == float("inf") else max(0.0, first.until - time.monotonic())
-        return next((by_handle[handle] for handle in wait(list(by_handle), left)), first)
-
     def run_all(self, jobs: list[Job]) -> Iterator[tuple[Job, Record]]:
-        """Run `jobs` in their order, as many at a time as there are workers, and yield each as it ends."""
-        waiting = iter(jobs)
-        left = len(jobs)
-        while left:
-            while self.free and (job := next(waiting, None)):
-                self.start(job)
+        """Run the jobs in order, as many at a time as there are workers; yield each as it ends."""
+        waiting = list(reversed(jobs))
+        for _ in jobs:
+            while self.free and waiting:
+                self.start(waiting.pop())
             yield self.next()
-            left -= 1
+
+    def _start(self, job: Job) -> None:
+        _ensure_forkserver()
+        reader, writer = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_run, args=(job, writer))
+        # It returns once the process exists: what the forkserver loads first counts for no run.
+        process.start()
+        # The process has a writer of its own, so that the pipe ends with the process.
+        writer.close()
+        until = float("inf")
+        if self.time_limit:
+            until = time.monotonic() + self.time_limit
+        self._running.append(_Running(job, process, reader, until))
+
+    def _wait(self) -> _Running:
+        """Return the next run that has sent something, has ended, or has used up its time."""
+        by_handle: dict[Any, _Running] = {}
+        for run in self._running:
+            by_handle[run.reader] = run
+            by_handle[run.process.sentinel] = run
+        first_late = min(self._running, key=lambda run: run.until)
+        seconds = None
+        if first_late.until != float("inf"):
+            seconds = max(0.0, first_late.until - time.monotonic())
+        ready = wait(list(by_handle), seconds)
+        if not ready:
+            return first_late
+        return by_handle[ready[0]]
+
+
+def _receive(reader: Connection) -> bytes:
+    """Return the text of a record; empty where the process did not send a whole one."""
+    try:
+        if reader.poll():
+            return reader.recv_bytes()
+    except EOFError:  # the process ended before it had sent all
+        pass
+    return b""
 
 
 def _close(run: _Running) -> int:
-    """Wait until the process of a run that is over has ended, and return its exit code."""
+    """Wait for the end of the process of a run that is over; return its exit code."""
     run.process.join(EXIT_SECONDS)
-    if run.process.exitcode is None:  # a thread of a plug-in keeps it
+    if run.process.exitcode is None:  # a thread of a plug-in keeps it alive
         run.process.kill()
         run.process.join()
-    code = run.process.exitcode
-    assert code is not None  # nosec B101 # for the type checker: it was joined
+    exit_code = run.process.exitcode
+    assert exit_code is not None  # nosec B101 # for the type checker: it was joined
     run.process.close()
     run.reader.close()
-    return code
+    return exit_code
+
+
+def _killer(exit_code: int) -> str:
+    """Return what killed a process, by its exit code."""
+    if exit_code == FORKSERVER_LOST:
+        return "the end of its forkserver (out of memory?)"
+    name = signal.Signals(-exit_code).name
+    if exit_code == -signal.SIGKILL:
+        return f"{name} (out of memory?)"
+    return name
 
 
 def _ensure_forkserver() -> None:
-    """Start the forkserver deaf to Ctrl-C and SIGTERM, which are the parent's to answer. One that comes meanwhile waits."""
-    resource_tracker.ensure_running()  # first, for its start lets through what is held back here
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    before = {
-        stop: signal.signal(stop, signal.SIG_IGN) for stop in STOPS
-    }  # inherited by what is started here
+    """Start a forkserver that ignores Ctrl-C and SIGTERM, which only the parent answers.
+
+    A signal that arrives during the start is delivered to the parent afterwards.
+    """
+    # The tracker comes first, because its start unblocks the signals that are blocked here.
+    resource_tracker.ensure_running()
+    blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    handlers = {}
+    for stop in STOPS:
+        handlers[stop] = signal.signal(stop, signal.SIG_IGN)  # the forkserver inherits it
     try:
         forkserver.ensure_running()
     finally:
-        for stop, handler in before.items():
+        for stop, handler in handlers.items():
             signal.signal(stop, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
 
 
 def _failed(job: Job, cause: Cause, error: str) -> Record:
@@ -182,9 +219,12 @@ def _failed(job: Job, cause: Cause, error: str) -> Record:
 
 
 def _run(job: Job, writer: Connection) -> None:
-    """The body of a run's process. What was raised on purpose, and running out of memory, make a failed record."""
+    """Do a run in its process.
+
+    An error that was raised on purpose, or too little memory, makes a failed record.
+    """
     for stop in STOPS:
-        signal.signal(stop, signal.SIG_IGN)  # the parent's: it ends its children
+        signal.signal(stop, signal.SIG_IGN)  # the parent ends its children
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from ue_bench.strategies import load_plugin
     from ue_bench.training.run_once import run_once
@@ -205,7 +245,7 @@ def _run(job: Job, writer: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent has ended, however: nobody would take the record."""
+    """End this process once its parent has ended, since nobody would take the record."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # nosec B101 # for the type checker: this is the process of a run
     wait([parent.sentinel])

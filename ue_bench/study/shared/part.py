@@ -1,4 +1,4 @@
-"""One part of a study in the storage: its runs are taken one at a time by whichever worker is free, until all are done."""
+"""One part of a study in the storage, whose runs free workers take one at a time."""
 
 import copy
 import random
@@ -28,170 +28,197 @@ PAUSE = 2.0  # seconds between two looks of a worker that has nothing to do
 
 @dataclass(frozen=True)
 class Answer:
-    """What a trial is told without a run of its own: the record that another run gave, or why there is none."""
+    """What becomes of a trial without a run of its own: the record of another run, or why not."""
 
     record: Record | None = None
     why: str = ""
 
 
 class Task(Protocol):
-    """What a part asks for. Each question is answered from the chains alone, so that all workers give the same answer."""
+    """What a part asks for.
+
+    Its answers follow from the chains alone, so that all workers get the same ones.
+    """
 
     def over(self, chains: list[Chain]) -> bool:
-        """Nothing is left to do or to wait for."""
+        """Return whether nothing is left to do or to wait for."""
 
     def wants(self, chains: list[Chain]) -> bool:
-        """One more trial would find something to do."""
+        """Return whether one more trial would find something to do."""
 
     def decide(self, part: "Part", number: int) -> Job | Answer:
-        """What the trial stands for."""
+        """Return what the trial of this number stands for."""
 
     def values(self, record: Record) -> list[float]:
-        """What Optuna is told of an ok record."""
+        """Return what Optuna learns of an ok record."""
 
 
 class Part:
-    """The Optuna study of a part. run: does a job in a process of its own and gives its record."""
+    """The Optuna study of a part.
+
+    run: does a job in a process of its own and returns its record.
+    """
 
     def __init__(
-        self, storage: Storage, name: str, objectives: int, run: Callable[[Job], Record]
+        self, storage: Storage, name: str, n_objectives: int, run: Callable[[Job], Record]
     ) -> None:
-        self.storage, self.name, self._run = storage, name, run
-        self.study = storage.study(name, objectives)
+        self.storage = storage
+        self.name = name
+        self.study = storage.study(name, n_objectives)
+        self._run = run
         self._id = storage.steadily(lambda: storage.backend.get_study_id_from_name(name))
-        self._started: set[int] = (
-            set()
-        )  # trials whose heartbeat this worker has started for another
-        self._broken: dict[
-            int, float
-        ] = {}  # when this worker first saw that nothing stands in for a lost trial
+        # Other workers' trials for which this worker has recorded the first heartbeat.
+        self._first_beats: set[int] = set()
+        # When this worker first saw that nothing stands in for a lost trial, by its number.
+        self._broken_since: dict[int, float] = {}
         self._records: dict[int, Record] = {}
 
     def work(self, task: Task) -> Iterator[list[Chain]]:
-        """Take part until the task is over; yields the chains whenever there may be news. The last ones are final."""
+        """Take part until the task is over; yield the chains whenever there may be news.
+
+        The chains that come last are final.
+        """
         while True:
-            found = self.look()
-            yield found
-            if task.over(found):
+            current = self.look()
+            yield current
+            if task.over(current):
                 return
-            if any(chain.trial.state == TrialState.WAITING for chain in found) or task.wants(found):
+            waiting = any(chain.trial.state == TrialState.WAITING for chain in current)
+            if waiting or task.wants(current):
                 self._take(task)
             else:
                 self.pause()
 
     def pause(self) -> None:
-        """Wait for others, not all in step."""
+        """Wait for other workers, for a random time, so that workers do not look in step."""
         time.sleep(min(PAUSE, self.storage.heartbeat / 3) * random.uniform(0.5, 1.5))
 
     def look(self) -> list[Chain]:
-        """The chains as they are now. Fails the trials of lost workers, and queues what nobody queued again.
+        """Return the chains as they are now.
 
-        Raises BenchError where a run was lost too often.
+        The trials of lost workers become failed, and are queued again if nobody else does it.
+        Raises BenchError if a run was lost too often.
         """
-        found = self.storage.steadily(self._look)
-        for chain in found:
+        current = self.storage.steadily(self._look)
+        for chain in current:
             if chain.broken and chain.lost >= RETRIES:
                 raise BenchError(
-                    f"{self.name}: trial {chain.trial.number} was lost with its worker, as were the {chain.lost} before it that "
-                    "did the same run; see why these workers ended, then give another --seed or an empty database"
+                    f"{self.name}: trial {chain.trial.number} was lost with its worker, as were "
+                    f"the {chain.lost} before it that did the same run; see why these workers "
+                    "ended, then give another --seed or an empty database"
                 )
-        return found
-
-    def _look(self) -> list[Chain]:
-        fail_stale_trials(self.study)
-        found = chains(self.study.get_trials(deepcopy=False))
-        now = time.monotonic()
-        for chain in found:
-            trial = chain.trial
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get(BEATS) != trial.number:
-                # a worker that ended before its first heartbeat would be waited for for ever: Optuna needs one to miss the next
-                if trial.number not in self._started:
-                    self.storage.backend.record_heartbeat(self._trial_id(trial.number))
-                    self._started.add(trial.number)
-            elif (
-                chain.broken
-                and now - self._broken.setdefault(trial.number, now) > self.storage.heartbeat
-            ):
-                self.storage.retry(
-                    self.study, copy.deepcopy(trial)
-                )  # it was interrupted, or who found it lost ended too
-        return found
+        return current
 
     def record(self, chain: Chain) -> Record:
-        """The record of a chain that ran or failed. Raises BenchError where it is damaged."""
+        """Return the record of a chain that ran or failed. Raises BenchError if it is damaged."""
         number = chain.trial.number
         if number not in self._records:
-            text = chain.attributes[RECORD] if chain.ran else chain.attributes[FAILURE]
+            key = RECORD if chain.ran else FAILURE
+            text = chain.attributes[key]
             self._records[number] = parse_run(text.encode(), f"trial {number} of {self.name}")
         return self._records[number]
 
-    def own(self, number: int) -> tuple[list[Chain], int | None]:
-        """The chains, and which of them the trial of that number goes on with; None: another one already does."""
-        found = self.look()
-        return found, next(
-            (place for place, chain in enumerate(found) if chain.trial.number == number), None
-        )
+    def find(self, number: int) -> tuple[list[Chain], int | None]:
+        """Return the chains, and the index of the one that ends with the trial of this number.
+
+        The index is None if another trial already stands in for that one.
+        """
+        current = self.look()
+        for index, chain in enumerate(current):
+            if chain.trial.number == number:
+                return current, index
+        return current, None
 
     def set_parameters(
         self, trial: FrozenTrial, values: dict[str, Any], distributions: dict[str, BaseDistribution]
     ) -> None:
         """Write down what a trial proposes."""
         trial_id = self._trial_id(trial.number)
+        set_param = self.storage.backend.set_trial_param
         for name, value in values.items():
-            if name not in trial.params:
-                internal, distribution = (
-                    distributions[name].to_internal_repr(value),
-                    distributions[name],
-                )
-                self.storage.steadily(
-                    partial(
-                        self.storage.backend.set_trial_param, trial_id, name, internal, distribution
-                    )
-                )
+            if name in trial.params:
+                continue
+            distribution = distributions[name]
+            internal = distribution.to_internal_repr(value)
+            self.storage.steadily(partial(set_param, trial_id, name, internal, distribution))
+
+    def _look(self) -> list[Chain]:
+        fail_stale_trials(self.study)
+        current = chains(self.study.get_trials(deepcopy=False))
+        for chain in current:
+            trial = chain.trial
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get(BEATS) != trial.number:
+                self._record_first_beat(trial.number)
+            elif chain.broken and self._is_abandoned(trial.number):
+                self.storage.retry(self.study, copy.deepcopy(trial))
+        return current
+
+    def _record_first_beat(self, number: int) -> None:
+        """Record a heartbeat for a trial whose worker has not recorded one yet.
+
+        Optuna notices a missing heartbeat only after a first one: a worker that ended before it
+        would be waited for forever.
+        """
+        if number not in self._first_beats:
+            self.storage.backend.record_heartbeat(self._trial_id(number))
+            self._first_beats.add(number)
+
+    def _is_abandoned(self, number: int) -> bool:
+        """Return whether nobody queued a lost trial again within a heartbeat.
+
+        Its worker was interrupted, or the worker that noticed the loss ended too.
+        """
+        now = time.monotonic()
+        return now - self._broken_since.setdefault(number, now) > self.storage.heartbeat
 
     def _trial_id(self, number: int) -> int:
         return self.storage.backend.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def _take(self, task: Task) -> None:
+        """Ask the storage for a trial and do what it stands for."""
         trial = self.storage.steadily(self.study.ask)
         try:
             with self._beating(trial.number):
-                record, extra = self._do(task, trial)
-            self.storage.steadily(lambda: self._tell(task, trial, record, extra))
+                record, attributes = self._do(task, trial)
+            self.storage.steadily(lambda: self._tell(task, trial, record, attributes))
         except UpdateFinishedTrialError:
             note(
-                f"{self.name}: trial {trial.number} was given to another worker, for this one was silent for more than "
-                f"{self.storage.grace} seconds"
+                f"{self.name}: trial {trial.number} was given to another worker, because this one "
+                f"was silent for more than {self.storage.grace} seconds"
             )
-        except (
-            BaseException
-        ):  # an interrupt, or a bug: others need not wait until the silence is noticed
+        except BaseException:
+            # After an interrupt or a bug, others need not wait until the silence is noticed.
             with suppress(StorageInternalError, UpdateFinishedTrialError):
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             raise
 
     def _do(self, task: Task, trial: optuna.Trial) -> tuple[Record | None, dict[str, object]]:
-        """What the trial gives, and what is noted with it."""
-        told = (
-            trial.user_attrs
-        )  # by the trial that this one stands in for, whose worker was lost while it told
+        """Return the record of a trial, if any, and the attributes that go with it."""
+        # The trial may stand in for one whose worker was lost while it wrote its result.
+        inherited = trial.user_attrs
         for key in (RECORD, FAILURE):
-            if key in told:
-                return parse_run(told[key].encode(), f"trial {trial.number} of {self.name}"), {}
-        if VOID in told:
+            if key in inherited:
+                where = f"trial {trial.number} of {self.name}"
+                return parse_run(inherited[key].encode(), where), {}
+        if VOID in inherited:
             return None, {}
         answer = task.decide(self, trial.number)
         if isinstance(answer, Job):
             record = self._run(answer)
-            return record, {RECORD if record.status == "ok" else FAILURE: record.to_json()}
+            key = RECORD if record.status == "ok" else FAILURE
+            return record, {key: record.to_json()}
         if answer.record is None:
             return None, {VOID: answer.why}
         return answer.record, {KNOWN: answer.record.run_id}
 
     def _tell(
-        self, task: Task, trial: optuna.Trial, record: Record | None, extra: dict[str, object]
+        self,
+        task: Task,
+        trial: optuna.Trial,
+        record: Record | None,
+        attributes: dict[str, object],
     ) -> None:
-        for key, value in extra.items():
+        for key, value in attributes.items():
             trial.set_user_attr(key, value)
         if record is None or record.status != "ok":
             self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -200,8 +227,12 @@ class Part:
 
     @contextmanager
     def _beating(self, number: int) -> Iterator[None]:
-        """Record a heartbeat of the trial now and every so often, in a thread: a server that is away for a moment is no end."""
-        trial_id, over = self._trial_id(number), threading.Event()
+        """Record a heartbeat of the trial now and at intervals, in a thread.
+
+        A server that does not answer for a moment does not end it.
+        """
+        trial_id = self._trial_id(number)
+        over = threading.Event()
         backend = self.storage.backend
 
         def beat() -> None:

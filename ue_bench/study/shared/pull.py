@@ -1,4 +1,4 @@
-"""The results folder of a study, rebuilt from a storage: records ride in the trials."""
+"""Rebuilds the results folder of a study from a storage, whose trials carry the records."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,85 +11,109 @@ from ue_bench import record as records_room
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
 from ue_bench.record.lock import alone
-from ue_bench.study.shared.chains import FAILURE, RECORD, chains
-from ue_bench.study.shared.executor import Named
+from ue_bench.study.shared.chains import FAILURE, RECORD, Chain, chains
+from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import Storage
 
 
 @dataclass
 class Pulled:
-    """What became of the records of one study. ready: files that were equal. kept: other files of a good run, left alone."""
+    """What became of the records of one study.
+
+    written: files. ready: files that were equal. kept: other files of a good run, left alone.
+    running: trials that still run. damaged: a line for each trial whose record is damaged.
+    """
 
     written: int = 0
     ready: int = 0
     kept: int = 0
-    running: int = 0  # trials that still run
-    damaged: list[str] = field(default_factory=list)  # what is wrong with which trial
+    running: int = 0
+    damaged: list[str] = field(default_factory=list)
 
 
 def pull(storage: Storage, results: Path, only: str | None = None) -> dict[str, Pulled]:
-    """Write the records that the storage has (of one study) into `results`; what became of them, by study.
+    """Write the records of a storage into `results`; return what became of them, by study.
 
-    A file that is there and holds a good run stays. Raises BenchError for a study that the storage does not have, and when
-    another command works in a study's folder.
+    only: this study alone. A file that holds a good run is not replaced. Raises BenchError for a
+    study that the storage does not have, and if another command works in a study's folder.
     """
-    names = [named for named in map(Named.read, storage.names()) if named]
-    there = sorted({named.study for named in names})
-    if only is not None and only not in there:
-        raise unknown(f"study in {storage.name}", only, there)
-    if not there:
+    parts: dict[str, list[PartName]] = {}
+    for name in storage.names():
+        part = PartName.read(name)
+        if part is not None:
+            parts.setdefault(part.study, []).append(part)
+    if only is not None and only not in parts:
+        raise unknown(f"study in {storage.name}", only, parts)
+    if not parts:
         raise BenchError(
-            f"{storage.name} has no study of ue-bench; run: ue-bench worker --study NAME --storage URL"
+            f"{storage.name} has no study of ue-bench; "
+            "run: ue-bench worker --study NAME --storage URL"
         )
-    outcome: dict[str, Pulled] = {}
-    for study in [only] if only else there:
-        records_room.require_writable(results / study)
-        outcome[study] = Pulled()
-        found: dict[str, Record] = {}
-        for named in names:
-            if named.study == study:
-                for record in _records(storage, named, outcome[study]):
-                    if record.status == "ok" or record.run_id not in found:
-                        found[record.run_id] = record
-        with alone(results / study):
-            for record in found.values():
-                _put(record, results, outcome[study])
+    outcomes = {}
+    for study in sorted(parts):
+        if only in (None, study):
+            outcomes[study] = _pull_study(storage, parts[study], results)
+    return outcomes
+
+
+def _pull_study(storage: Storage, parts: list[PartName], results: Path) -> Pulled:
+    folder = results / parts[0].study
+    records_room.require_writable(folder)
+    outcome = Pulled()
+    records: dict[str, Record] = {}
+    for part in parts:
+        for record in _records(storage, part, outcome):
+            if record.status == "ok" or record.run_id not in records:
+                records[record.run_id] = record
+    with alone(folder):
+        for record in records.values():
+            _put(record, results, outcome)
     return outcome
 
 
-def _records(storage: Storage, named: Named, outcome: Pulled) -> Iterator[Record]:
-    loaded = storage.steadily(
-        lambda: optuna.load_study(study_name=str(named), storage=storage.cached)
+def _records(storage: Storage, part: PartName, outcome: Pulled) -> Iterator[Record]:
+    """Yield the records of a part, and count the trials that have none or a damaged one."""
+    study = storage.steadily(
+        lambda: optuna.load_study(study_name=str(part), storage=storage.cached)
     )
-    for chain in chains(storage.steadily(lambda: loaded.get_trials(deepcopy=False))):
-        outcome.running += chain.trial.state == TrialState.RUNNING
+    trials = storage.steadily(lambda: study.get_trials(deepcopy=False))
+    for chain in chains(trials):
+        if chain.trial.state == TrialState.RUNNING:
+            outcome.running += 1
         if not (chain.ran or chain.failed):
             continue
-        where = f"trial {chain.trial.number} of {named}"
         try:
-            record = records_room.parse_run(
-                chain.attributes[RECORD if chain.ran else FAILURE].encode(), where
-            )
-            if record.study != named.study or record.config.run_id != record.run_id:
-                raise BenchError(f"{where}: its record is that of another run or study")
+            yield _record_of(chain, part)
         except BenchError as error:
             outcome.damaged.append(str(error))
-            continue
-        yield record
+
+
+def _record_of(chain: Chain, part: PartName) -> Record:
+    """Return the record of a trial. Raises BenchError if it is damaged or of another run."""
+    where = f"trial {chain.trial.number} of {part}"
+    key = RECORD if chain.ran else FAILURE
+    record = records_room.parse_run(chain.attributes[key].encode(), where)
+    if record.study != part.study or record.run_id != record.config.run_id:
+        raise BenchError(f"{where}: its record is that of another run or study")
+    return record
 
 
 def _put(record: Record, results: Path, outcome: Pulled) -> None:
+    """Write a record unless its file holds the same record or another good run."""
     path = records_room.path_of(results, record.study, record.run_id)
     if path.exists():
         if path.read_text(encoding="utf-8", errors="replace") == record.to_json():
             outcome.ready += 1
             return
-        try:
-            there = records_room.read(path)
-        except BenchError:  # a file that nobody can use may go
-            there = None
-        if there and there.status == "ok":
+        if _is_good(path):
             outcome.kept += 1
             return
     records_room.write(record, results)
     outcome.written += 1
+
+
+def _is_good(path: Path) -> bool:
+    try:
+        return records_room.read(path).status == "ok"
+    except BenchError:  # a file that nobody can use may be replaced
+        return False

@@ -12,19 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study import Search
+from ue_bench.study.plan import SearchStage
 from ue_bench.study.processes import Job
-from ue_bench.study.search import (
-    PROPOSALS,
-    configure,
-    distributions,
-    make_sampler,
-    objectives,
-    parameters,
-    random_sampler,
-)
+from ue_bench.study.sampler import distributions, make_sampler, random_sampler
+from ue_bench.study.search_records import objectives
+from ue_bench.study.search_run import Tally
 from ue_bench.study.shared.chains import VOID, Chain
 from ue_bench.study.shared.part import Answer, Part
+from ue_bench.study.space import configure, parameters
 
 TAKEN = Answer(why="another trial stands in for the same one")
 ENOUGH = Answer(why="nothing was left to do")
@@ -38,197 +33,210 @@ class Runs:
         self.jobs = jobs
 
     def over(self, chains: list[Chain]) -> bool:
-        return len(chains) >= len(self.jobs) and not any(
-            chain.live for chain in chains[: len(self.jobs)]
-        )
+        if len(chains) < len(self.jobs):
+            return False
+        return not any(chain.live for chain in chains[: len(self.jobs)])
 
     def wants(self, chains: list[Chain]) -> bool:
         return len(chains) < len(self.jobs)
 
     def decide(self, part: Part, number: int) -> Job | Answer:
-        place = part.own(number)[1]
-        if place is None:
+        _, index = part.find(number)
+        if index is None:
             return TAKEN
-        return self.jobs[place] if place < len(self.jobs) else ENOUGH
+        if index >= len(self.jobs):
+            return ENOUGH
+        return self.jobs[index]
 
     def values(self, record: Record) -> list[float]:
         return [float(record.quality["val_mse"])]
 
     def answers(self, part: Part, chains: list[Chain]) -> list[tuple[Job, Record]]:
-        """The runs that are done. Raises BenchError where a record is not that of the run that stands in its place."""
-        found = []
+        """Return the runs that have ended, with their records.
+
+        Raises BenchError if a record belongs to another run than the one in its place.
+        """
+        answers = []
         for job, chain in zip(self.jobs, chains, strict=False):
-            if chain.ran or chain.failed:
-                record = part.record(chain)
-                if record.run_id != job.config.run_id:
-                    raise BenchError(
-                        f"{part.name}: trial {chain.trial.number} has run {record.run_id} where this worker expects "
-                        f"{job.config.run_id}; give all workers the same data and the same version of ue-bench"
-                    )
-                found.append((job, record))
-        return found
+            if not (chain.ran or chain.failed):
+                continue
+            record = part.record(chain)
+            if record.run_id != job.config.run_id:
+                raise BenchError(
+                    f"{part.name}: trial {chain.trial.number} has run {record.run_id} where this "
+                    f"worker expects {job.config.run_id}; give all workers the same data and the "
+                    "same version of ue-bench"
+                )
+            answers.append((job, record))
+        return answers
 
 
 class Proposals:
-    """The proposals of a search, until `trials` different configurations have an ok record, or as many cannot work.
+    """The proposals of a search, until enough configurations have an ok record.
 
-    The first chains tell Optuna of the records that the study already has. A later one proposes in its turn, waits until all
-    before it have proposed, and runs what it proposes only when none before it does and fewer than the trials wanted are before
-    it: what counts is the order of the trials, and no race gives a search more of them than its rivals have.
+    The first chains report to Optuna the records that answer the search already. Each later chain
+    proposes, waits until all chains before it have proposed, and runs its proposal if no chain
+    before it has the same and if fewer chains than the wanted trials are before it. The order of
+    the trials decides alone: however workers race, no search gets more trials than its rivals.
 
-    known: the records that answer the search. done: all ok records of the study, and those that cannot work. job: makes the
-    run of a configuration, given the number of the trial.
+    answers: the records of the study by run id. make_job: makes the run of a configuration, given
+    the number of its trial.
     """
 
     def __init__(
         self,
-        search: Search,
-        base: RunConfig,
-        known: Iterable[Record],
-        done: Mapping[str, Record],
+        stage: SearchStage,
+        answers: Mapping[str, Record],
         seed: int,
-        job: Callable[[RunConfig, int], Job],
+        make_job: Callable[[RunConfig, int], Job],
     ) -> None:
-        self.search, self.base, self.done, self.seed, self._job = (
-            search,
-            base,
-            dict(done),
-            seed,
-            job,
-        )
-        self.known = sorted(
-            known, key=lambda record: record.run_id
-        )  # in an order that all workers share
-        self.space = distributions(search)
-        self.limit = PROPOSALS * search.trials
+        self.search = stage.search
+        self.base = stage.base
+        self.answers = dict(answers)
+        self.seed = seed
+        # All workers have to agree on the order.
+        self.known = sorted(stage.known.values(), key=lambda record: record.run_id)
+        self.space = distributions(stage.search)
+        self._make_job = make_job
         self._configs: dict[int, RunConfig] = {}
 
     def over(self, chains: list[Chain]) -> bool:
-        if len(self.known) + sum(chain.ran for chain in chains) >= self.search.trials:
-            return True
-        stopped = self._spent(chains) >= self.limit or len(self.lost(chains)) >= self.search.trials
-        return stopped and not any(self._pending(chain) for chain in chains[len(self.known) :])
+        return self._tally(chains).over
 
     def wants(self, chains: list[Chain]) -> bool:
-        return len(chains) < len(self.known) or not self._enough(chains)
-
-    def lost(self, chains: list[Chain]) -> set[str]:
-        """Ids of the runs proposed that failed or cannot work."""
-        ids = [
-            (self._config(chain).run_id, chain.failed) for chain in chains if self._proposed(chain)
-        ]
-        return {
-            run_id
-            for run_id, failed in ids
-            if failed or (run_id in self.done and self.done[run_id].status != "ok")
-        }
+        return len(chains) < len(self.known) or not self._tally(chains).enough
 
     def decide(self, part: Part, number: int) -> Job | Answer:
-        chains, place = part.own(number)
-        if place is None:
+        chains, index = part.find(number)
+        if index is None:
             return TAKEN
-        trial = chains[place].trial
-        if place < len(self.known):
-            part.set_parameters(
-                trial,
-                parameters(self.known[place].config, self.search),
-                self.space,
-            )
-            return Answer(self.known[place])
-        if self._blank(chains[place]):
+        chain = chains[index]
+        if index < len(self.known):
+            record = self.known[index]
+            values = parameters(record.config, self.search)
+            part.set_parameters(chain.trial, values, self.space)
+            return Answer(record)
+        if self._is_blank(chain):
             return BLANK
-        if not self._proposed(chains[place]):
-            part.set_parameters(trial, self._propose(part, trial, chains[:place]), self.space)
-        chains, place = part.own(number)
-        while place is not None and any(
-            self._undecided(chain) for chain in chains[len(self.known) : place]
-        ):
-            time.sleep(random.uniform(0.05, 0.15))  # the others are about to propose, or are lost
-            chains, place = part.own(number)
-        return TAKEN if place is None else self._answer(part, chains, place)
-
-    def _answer(self, part: Part, chains: list[Chain], place: int) -> Job | Answer:
-        """What becomes of a proposal when all before it are known."""
-        config = self._config(chains[place])
-        if config.run_id in self.done:
-            return _told(self.done[config.run_id])
-        before = chains[len(self.known) : place]
-        for chain in before:
-            if self._proposed(chain) and self._config(chain).run_id == config.run_id:
-                if self._pending(chain):
-                    return TAKEN
-                if chain.ran or chain.failed:
-                    return _told(part.record(chain))
-        return (
-            ENOUGH
-            if self._enough(chains[:place])
-            else self._job(config, chains[place].trial.number)
-        )
+        if not self._has_proposed(chain):
+            proposal = self._propose(part, chain.trial, chains[:index])
+            part.set_parameters(chain.trial, proposal, self.space)
+        return self._wait_and_answer(part, number)
 
     def values(self, record: Record) -> list[float]:
         return objectives(record, self.search)
 
-    def _enough(self, before: list[Chain]) -> bool:
-        """Whether one more chain is one too many."""
-        own = before[len(self.known) :]
-        under_way = sum(self._pending(chain) or chain.ran for chain in own)
-        wanted = self.search.trials
-        return (
-            self._spent(before) >= self.limit
-            or len(self.known) + under_way >= wanted
-            or len(self.lost(own)) >= wanted
+    def _wait_and_answer(self, part: Part, number: int) -> Job | Answer:
+        """Wait until all chains before a proposal have proposed, and decide what becomes of it."""
+        chains, index = part.find(number)
+        while index is not None:
+            before = chains[len(self.known) : index]
+            if not any(self._will_propose(chain) for chain in before):
+                return self._answer(part, chains[index], chains[:index])
+            # The others are about to propose, or are lost.
+            time.sleep(random.uniform(0.05, 0.15))
+            chains, index = part.find(number)
+        return TAKEN
+
+    def _answer(self, part: Part, chain: Chain, before: list[Chain]) -> Job | Answer:
+        config = self._config(chain)
+        if config.run_id in self.answers:
+            return _known_answer(self.answers[config.run_id])
+        for earlier in before[len(self.known) :]:
+            if not self._has_proposed(earlier) or self._config(earlier).run_id != config.run_id:
+                continue
+            if self._is_pending(earlier):
+                return TAKEN
+            if earlier.ran or earlier.failed:
+                return _known_answer(part.record(earlier))
+        if self._tally(before).enough:
+            return ENOUGH
+        return self._make_job(config, chain.trial.number)
+
+    def _tally(self, chains: list[Chain]) -> Tally:
+        """Return how far the search is with these chains."""
+        ran = 0
+        pending = 0
+        proposals = 0
+        for index, chain in enumerate(chains):
+            # Many workers that are free at once ask for more trials than are wanted.
+            if chain.attributes.get(VOID) not in (ENOUGH.why, BLANK.why):
+                proposals += 1
+            if index < len(self.known):
+                continue
+            if chain.ran:
+                ran += 1
+            elif self._is_pending(chain):
+                pending += 1
+        return Tally(
+            wanted=self.search.trials,
+            answered=len(self.known) + ran,
+            pending=pending,
+            lost=len(self._lost(chains)),
+            proposals=proposals,
         )
 
-    def _spent(self, chains: list[Chain]) -> int:
-        """How many proposals were made in earnest: many workers that are free at once ask for more than is wanted."""
-        return sum(chain.attributes.get(VOID) not in (ENOUGH.why, BLANK.why) for chain in chains)
+    def _lost(self, chains: list[Chain]) -> set[str]:
+        """Return the ids of the proposed runs that failed or cannot work."""
+        lost = set()
+        for chain in chains:
+            if not self._has_proposed(chain):
+                continue
+            run_id = self._config(chain).run_id
+            answer = self.answers.get(run_id)
+            if chain.failed or (answer is not None and answer.status != "ok"):
+                lost.add(run_id)
+        return lost
 
-    def _proposed(self, chain: Chain) -> bool:
+    def _has_proposed(self, chain: Chain) -> bool:
         return self.space.keys() <= chain.trial.params.keys()
 
-    def _undecided(self, chain: Chain) -> bool:
-        """It is about to propose."""
-        return chain.live and not self._proposed(chain) and not self._blank(chain)
+    def _will_propose(self, chain: Chain) -> bool:
+        return chain.live and not self._has_proposed(chain) and not self._is_blank(chain)
 
-    def _blank(self, chain: Chain) -> bool:
-        """Its worker was lost before it had proposed: nothing needs to be done again, and what is proposed now comes later."""
-        return not self._proposed(chain) and (
-            chain.lost > 0 or chain.trial.state != TrialState.RUNNING
-        )
+    def _is_blank(self, chain: Chain) -> bool:
+        """Return whether the worker of a chain was lost before it had proposed.
 
-    def _pending(self, chain: Chain) -> bool:
-        return chain.live and not self._blank(chain)
+        Nothing has to be run again then: what is proposed now comes in a later chain.
+        """
+        if self._has_proposed(chain):
+            return False
+        return chain.lost > 0 or chain.trial.state != TrialState.RUNNING
+
+    def _is_pending(self, chain: Chain) -> bool:
+        return chain.live and not self._is_blank(chain)
 
     def _config(self, chain: Chain) -> RunConfig:
-        """The configuration that a chain proposes."""
+        """Return the configuration that a chain proposes."""
         number = chain.trial.number
         if number not in self._configs:
             self._configs[number] = configure(self.base, chain.trial.params, self.search.total)
         return self._configs[number]
 
     def _propose(self, part: Part, trial: FrozenTrial, before: Iterable[Chain]) -> dict[str, Any]:
-        """Values from a sampler of the trial's own seed: workers that start together must not propose the same.
+        """Return proposed values from a sampler with a seed of the trial's own.
 
-        They are drawn at random where that sampler repeats a proposal.
+        Workers that start together would otherwise propose the same. Where the sampler repeats an
+        earlier proposal, the values are drawn at random.
         """
-        seed, made = (
-            self.seed + trial.number,
-            {self._config(chain).run_id for chain in before if self._proposed(chain)},
-        )
-        config = self._sampled(part, trial, make_sampler(self.search, seed))
-        if config.run_id in made:
-            config = self._sampled(part, trial, random_sampler(seed))
-        return parameters(
-            config, self.search
-        )  # many shares make one allocation: what is run is written down
+        seed = self.seed + trial.number
+        earlier = {self._config(chain).run_id for chain in before if self._has_proposed(chain)}
+        config = self._sample(part, trial, make_sampler(self.search, seed))
+        if config.run_id in earlier:
+            config = self._sample(part, trial, random_sampler(seed))
+        # Many shares make one allocation; the trial gets the allocation that runs.
+        return parameters(config, self.search)
 
-    def _sampled(self, part: Part, trial: FrozenTrial, sampler: BaseSampler) -> RunConfig:
+    def _sample(self, part: Part, trial: FrozenTrial, sampler: BaseSampler) -> RunConfig:
         propose = partial(sampler.sample_independent, part.study, trial)
-        chosen = part.storage.steadily(
-            lambda: {name: propose(name, allowed) for name, allowed in self.space.items()}
-        )
-        return configure(self.base, chosen, self.search.total)
+
+        def sample() -> dict[str, Any]:
+            return {name: propose(name, allowed) for name, allowed in self.space.items()}
+
+        return configure(self.base, part.storage.steadily(sample), self.search.total)
 
 
-def _told(record: Record) -> Answer:
-    return Answer(record) if record.status == "ok" else Answer(why=str(record.error))
+def _known_answer(record: Record) -> Answer:
+    if record.status == "ok":
+        return Answer(record)
+    return Answer(why=str(record.error))

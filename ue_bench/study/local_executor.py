@@ -1,0 +1,122 @@
+"""Runs a study on this machine: what is wanted, less the records that are in the results folder.
+
+Records are the truth. An interrupted study goes on where it stopped, and Optuna's file can be
+rebuilt from the records.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ue_bench import record as records_room
+from ue_bench.config import RunConfig
+from ue_bench.progress import note, progress
+from ue_bench.record import Record
+from ue_bench.record.lock import alone
+from ue_bench.study.ledger import Ledger
+from ue_bench.study.list_run import ListRun
+from ue_bench.study.plan import ListStage, Plan, Trial, title
+from ue_bench.study.processes import Job, Workers
+from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_run import SearchRun
+
+
+class LocalExecutor:
+    """Runs what a plan asks for and a results folder does not have.
+
+    workers: how many runs at a time. plugins: files with strategies that the runs may name.
+    time_limit: seconds that a run may take. Raises BenchError if the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        results: Path,
+        *,
+        workers: int = 1,
+        plugins: Sequence[Path] = (),
+        time_limit: float | None = None,
+    ) -> None:
+        self.plan = plan
+        self.results = results
+        self.folder = results / plan.name
+        self.workers = workers
+        self.plugins = tuple(plugins)
+        self.time_limit = time_limit
+        self.ledger = Ledger()
+        self.skipped: list[str] = []  # a line for each file that is no valid record
+        records_room.require_writable(self.folder)
+
+    def run(self) -> list[Record]:
+        """Run what is missing; return the records of all that is wanted, in order.
+
+        Raises BenchError if another command works in the study's folder, or if a record or
+        Optuna's file cannot be written.
+        """
+        with alone(self.folder):
+            for questions in self._questions():
+                count = 1 if questions.alone else self.workers
+                label = f"{self.plan.name}: {questions.label}"
+                with (
+                    Workers(count, self.time_limit) as workers,
+                    progress(label, questions.total, questions.unit) as update,
+                ):
+                    update(questions.finished, title(questions.first))
+                    while not questions.over:
+                        while workers.free and (trial := questions.next()):
+                            workers.start(self._job(trial))
+                        if questions.over:  # known records answered the last trials
+                            break
+                        job, record = workers.next()
+                        if questions.answer(record):
+                            self.ledger.keep(record)
+                            update(questions.finished, title(job.config))
+        return self.ledger.records()
+
+    def runs_of(self, arm: RunConfig) -> list[Record]:
+        """Return the ok records of a grid's arm, at any seeds, once the study has run."""
+        adapted = self.plan.adapt(arm, 0)
+        records = []
+        for run_id, config in self.ledger.wanted.items():
+            record = self.ledger.answers.get(run_id)
+            if record and record.status == "ok" and config.with_seed(0) == adapted:
+                records.append(record)
+        return records
+
+    def _questions(self) -> Iterator[ListRun | SearchRun]:
+        """Yield what has to be run, stage by stage."""
+        records, self.skipped = records_room.load_runs(self.results, self.plan.name)
+        for record in records:
+            self.ledger.load(record)
+        optuna_file = self.folder / "optuna.sqlite3"
+        # SQLite leaves its journal behind when a command ends in the middle of a write.
+        journal = optuna_file.with_name(f"{optuna_file.name}-journal")
+        for stage in self.plan.stages(self.ledger.answers):
+            if isinstance(stage, ListStage):
+                for line in stage.left_out:
+                    note(line)
+                missing = self.ledger.missing(stage)
+                if missing:
+                    yield ListRun(stage, missing)
+            else:
+                self.ledger.ready += len(stage.known)
+                # The file of a complete search is mended too.
+                if not stage.complete or journal.exists():
+                    search_run = self._search_run(stage, optuna_file)
+                    yield search_run
+                    search_run.close(self.plan.name)
+            self.ledger.wanted |= stage.configs
+
+    def _search_run(self, stage, optuna_file: Path) -> SearchRun:
+        sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed, stage.evidence)
+        return SearchRun(stage, sampler, self.ledger.answers)
+
+    def _job(self, trial: Trial) -> Job:
+        return Job(
+            config=trial.config,
+            study=self.plan.name,
+            phase=trial.phase,
+            results=self.results,
+            data_dir=self.plan.data_dir,
+            plugins=self.plugins,
+            trial=trial.facts,
+        )

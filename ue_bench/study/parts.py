@@ -1,0 +1,128 @@
+"""The parts of a study: grids, and searches with the space that they vary."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ue_bench.config import SEEDS, RunConfig
+from ue_bench.errors import BenchError, unknown
+
+SAMPLERS = ("tpe", "random")
+# Field of `RunConfig`, `lookups.FEATURE` or `options.KNOB` -> the values allowed.
+Space = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every arm at every table size with every seed.
+
+    compressions: the bytes of the exact table over the budget, as whole numbers or as fractions,
+    which give the same bytes on every machine; empty: each arm has its own budget.
+    first: the first seed of the grid, above the study's own.
+    vary: the seeds of `RunConfig` that change from run to run, while the others stay at the first
+    one; None: all four change together.
+
+    Raises BenchError if `vary` is empty or has a name that is no seed.
+    """
+
+    arms: tuple[RunConfig, ...]
+    compressions: tuple[int | Fraction, ...] = ()
+    seeds: int = 5
+    first: int = 0
+    vary: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.vary is None:
+            return
+        if not self.vary:
+            raise BenchError(
+                f"vary: no seed was given; name at least one of {', '.join(SEEDS)}, "
+                "or leave it out to vary all"
+            )
+        for name in self.vary:
+            if name not in SEEDS:
+                raise unknown("seed to vary", name, SEEDS)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Optuna over `space` from `base` on validation MSE, then the best few on fresh seeds.
+
+    trials: how many different configurations must run well.
+    against: arms that run on the fresh seeds too.
+    compression: the size at which to search; None: the budget of `base`. If the strategy cannot
+    work at this size at all, the search takes the next milder size of `confirm`.
+    confirm: the sizes of the runs on fresh seeds; empty: the size of the search.
+    best: how many configurations run on fresh seeds. seeds: how many fresh seeds.
+    objectives: keys of the record to minimise, ``quality.val_mse`` first. With several objectives
+    the best few come from the Pareto front.
+    seed: the seed of the trials, above the study's own. Searches of one study whose spaces overlap
+    need different ones; otherwise each would take the trials of the other for its own.
+    total: the lookups of all features together; `shares` makes the space. A proposed number is then
+    a share of the lookups beyond the first one of each feature.
+    sampler: `tpe`, or `random` as the baseline.
+
+    Raises BenchError for an objective that is a test score, an unknown sampler, or a space that
+    does not hold every allocation of `total`.
+    """
+
+    base: RunConfig
+    space: Space
+    trials: int
+    against: tuple[RunConfig, ...] = ()
+    compression: int | None = None
+    confirm: tuple[int, ...] = ()
+    best: int = 3
+    seeds: int = 5
+    objectives: tuple[str, ...] = ("quality.val_mse",)
+    seed: int = 0
+    total: int | None = None
+    sampler: str = "tpe"
+
+    def __post_init__(self) -> None:
+        for key in self.objectives:
+            if "test" in key or not key.startswith(("quality.val_", "cost.")):
+                raise BenchError(
+                    f"a search may not minimise {key!r}; "
+                    "choose quality.val_... or cost...., never a test score"
+                )
+        if self.sampler not in SAMPLERS:
+            raise unknown("sampler", self.sampler, SAMPLERS)
+        if self.total is not None:
+            self._require_all_allocations(self.total)
+
+    def _require_all_allocations(self, total: int) -> None:
+        n_features = len(self.features)
+        if n_features == 0 or total < n_features:
+            raise BenchError(
+                f"a total of {total} lookups for {n_features} features; "
+                "every feature of the space needs at least 1"
+            )
+        for name, allowed in shares(self.features, total).items():
+            if self.space[name] != allowed:
+                raise BenchError(
+                    f"{name}: with a total of {total}, 1 to {allowed[-1]} must be allowed; "
+                    "make the space with shares()"
+                )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features whose lookups are searched."""
+        names = [name for name in self.space if name.startswith("lookups.")]
+        return tuple(name.removeprefix("lookups.") for name in names)
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The compression of the search, then the milder ones that can replace it, in order."""
+        if not self.compression:
+            return (self.compression,)
+        milder = [size for size in self.confirm if size < self.compression]
+        return (self.compression, *sorted(milder, reverse=True))
+
+
+def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:
+    """Return the space of all ways to give `total` lookups to features, at least one to each."""
+    features = tuple(features)
+    most = total - len(features) + 1
+    return {f"lookups.{name}": tuple(range(1, most + 1)) for name in features}

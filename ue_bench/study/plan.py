@@ -1,0 +1,318 @@
+"""The plan of a study: which configurations run, in which order and at which budgets.
+
+A plan reads data sets and the records it is given. It starts no run and writes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ue_bench.config import SEEDS, RunConfig
+from ue_bench.errors import BenchError, one_line
+from ue_bench.record import QUICK, Record
+from ue_bench.study import Grid, Search, Study
+from ue_bench.study.search_records import belongs, best_few, blind
+from ue_bench.training.assembly import has_budget
+from ue_bench.training.resolve import resolve
+from ue_bench.training.run_data import cardinalities, exact_table_bytes, split_fault
+
+CONFIRM_SEEDS_FROM = 100  # the first seed that confirms a search, above the study's own first seed
+# fields on which the bytes of the exact table do not depend
+_BESIDE_EXACT_TABLE = (
+    "strategy",
+    "regions",
+    "region_rule",
+    "budget",
+    "options",
+    "hash_seeds",
+    "split",
+)
+
+
+@dataclass(frozen=True)
+class ListStage:
+    """A list of configurations to run in order.
+
+    where: the part of the study, in words. configs: by run id.
+    left_out: one line for each split that is left out because the data set does not have it.
+    """
+
+    phase: str
+    where: str
+    configs: dict[str, RunConfig]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name of the stage, which is unique in the study."""
+        return f"{self.phase}, {self.where}"
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may run beside a run: a clock does not share its machine."""
+        return self.phase == "latency"
+
+
+@dataclass(frozen=True)
+class SearchStage:
+    """The trials of a search from one base configuration.
+
+    known: the records that answer the search, by run id; an executor adds those of new trials.
+    evidence: the known records that are no trials, in the order in which the sampler learns them.
+    """
+
+    search: Search
+    base: RunConfig
+    where: str
+    known: dict[str, Record]
+    evidence: tuple[Record, ...]
+
+    @property
+    def label(self) -> str:
+        """The stage in words, for a line of progress."""
+        return f"{self.base.strategy}, {self.search.sampler} search, {self.where}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the search has the records of all its trials."""
+        return len(self.known) >= self.search.trials
+
+    @property
+    def configs(self) -> dict[str, RunConfig]:
+        """The configurations of the known records, by run id."""
+        return {run_id: record.config for run_id, record in self.known.items()}
+
+
+Stage = ListStage | SearchStage
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run that a stage asks for.
+
+    facts: what the record of a search's trial says about it. again: it ran before and its process
+    was killed, perhaps through no fault of the run.
+    """
+
+    config: RunConfig
+    phase: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    again: bool = False
+
+
+class Plan:
+    """What a study asks for on its own data sets, or on the data set that `dataset` describes.
+
+    dataset: fields of `RunConfig` that replace those of every configuration. data_dir: the folder
+    of the data set's files. quick: use the study's short form. Raises BenchError where the study
+    has no short form, or has known answers and is asked for on another data set.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        study: Study,
+        *,
+        seed: int = 0,
+        dataset: Mapping[str, Any] | None = None,
+        data_dir: Path | None = None,
+        quick: bool = False,
+    ) -> None:
+        self.name = name
+        if quick:
+            self.name += QUICK
+        self.seed = seed
+        self.dataset = dict(dataset or {})
+        self.data_dir = data_dir
+        if self.dataset and study.of_features:
+            study = study.on(self._cardinalities("base"), self._cardinalities("wide"))
+        self.study = study
+        self.parts = study.asked(quick)
+        if study.scenarios and self.dataset:
+            raise BenchError(
+                f"{name}: its answers are known on its own data sets alone; "
+                f"leave --dataset {self.dataset['dataset']} out"
+            )
+        # The data are read once for each entry of these two caches.
+        self._exact_bytes: dict[str, int] = {}
+        self._split_faults: dict[str, str | None] = {}
+
+    def stages(self, answers: Mapping[str, Record], latency: bool = True) -> Iterator[Stage]:
+        """Yield the stages of the study in order.
+
+        answers: the records that are known, by run id. The caller adds the records of a stage to
+        it, and to `known` of a search, before it asks for the next stage.
+        latency: whether to end with the measurement of latency, if the study has one.
+        """
+        wanted: dict[str, RunConfig] = {}
+        for number, part in enumerate(self.parts, start=1):
+            where = f"part {number} of {len(self.parts)}"
+            stages: Iterable[Stage]
+            if isinstance(part, Grid):
+                stages = [self._grid_stage(part, where)]
+            else:
+                stages = self._search_stages(part, where, answers, wanted)
+            for stage in stages:
+                yield stage
+                wanted |= stage.configs
+        if latency and self.study.latency:
+            timed = self._latency(wanted, answers)
+            yield ListStage("latency", "one at a time", _by_id(timed))
+
+    def adapt(
+        self, config: RunConfig, seed: int, compression: int | Fraction | None = None
+    ) -> RunConfig:
+        """Return a configuration as it runs: on the plan's data set, resolved, without a clock.
+
+        compression: the bytes of the exact table over the budget; None keeps the budget.
+        """
+        changes: dict[str, Any] = {**self.dataset, "measure": "quality"}
+        config = replace(config, **changes)
+        if compression:
+            config = replace(config, budget=self._exact_table_bytes(config) // compression)
+        return resolve(config.with_seed(seed))
+
+    def grid(self, grid: Grid) -> Iterator[RunConfig]:
+        """Yield the runs of a grid.
+
+        They come seed by seed, so that an interrupted study has something of every arm.
+        """
+        arms, _ = self._possible(grid.arms)
+        first = self.seed + grid.first
+        varied = grid.vary or SEEDS
+        for seed in range(first, first + grid.seeds):
+            changes: dict[str, Any] = dict.fromkeys(varied, seed)
+            for arm in arms:
+                for compression in _compressions(grid, arm):
+                    yield replace(self.adapt(arm, first, compression), **changes)
+
+    def _grid_stage(self, grid: Grid, where: str) -> ListStage:
+        _, left_out = self._possible(grid.arms)
+        return ListStage("grid", where, _by_id(self.grid(grid)), left_out)
+
+    def _search_stages(
+        self,
+        search: Search,
+        where: str,
+        answers: Mapping[str, Record],
+        wanted: Mapping[str, RunConfig],
+    ) -> Iterator[Stage]:
+        """Yield the search, at milder sizes while no trial works, and then the fresh seeds."""
+        self._possible([search.base])
+        for compression in search.sizes:
+            base = self.adapt(search.base, self.seed + search.seed, compression)
+            known = {}
+            for run_id, record in answers.items():
+                if belongs(record, base, search):
+                    known[run_id] = blind(record)
+            evidence = _no_trials(known, (*wanted, *known))
+            yield SearchStage(search, base, where, known, evidence)
+            if known:
+                break
+        winners = [record.config for record in best_few(known.values(), search)]
+        confirmations = self._confirmations(search, base, winners or [base])
+        yield ListStage("confirm", where, _by_id(confirmations))
+
+    def _confirmations(
+        self, search: Search, base: RunConfig, winners: list[RunConfig]
+    ) -> Iterator[RunConfig]:
+        """Yield the winners of a search and their rivals on fresh seeds.
+
+        All have equal budgets, which follow from the base alone.
+        """
+        first = self.seed + CONFIRM_SEEDS_FROM
+        for seed in range(first, first + search.seeds):
+            for config in (*winners, *search.against):
+                for budget in self._budgets(search, base, config):
+                    yield self.adapt(replace(config, budget=budget), seed)
+
+    def _budgets(self, search: Search, base: RunConfig, config: RunConfig) -> list[int | None]:
+        """Return the budgets at which a configuration confirms a search from `base`."""
+        if not has_budget(config):
+            return [None]
+        if not search.confirm:
+            return [config.budget or base.budget]
+        return [self._exact_table_bytes(base) // size for size in search.confirm]
+
+    def _latency(
+        self, wanted: Mapping[str, RunConfig], answers: Mapping[str, Record]
+    ) -> Iterator[RunConfig]:
+        """Yield each configuration that ran well, to be timed.
+
+        Latency depends neither on training nor on seeds, so that one seed is enough. The trials of
+        a search are left out because the report does not quote them.
+        """
+        for run_id, config in wanted.items():
+            record = answers.get(run_id)
+            if record is None or record.phase == "search" or record.status != "ok":
+                continue
+            yield replace(config.with_seed(self.seed), measure="latency")
+
+    def _possible(self, arms: Iterable[RunConfig]) -> tuple[list[RunConfig], tuple[str, ...]]:
+        """Return the arms whose split the data set has, and a line for each split met first here
+        that it does not have.
+
+        Raises BenchError where no arm is left.
+        """
+        arms = list(arms)
+        if not self.dataset:
+            return arms, ()
+        left_out = []
+        possible = []
+        for arm in arms:
+            split = arm.split
+            if split not in self._split_faults:
+                self._split_faults[split] = split_fault(self.adapt(arm, self.seed), self.data_dir)
+                if self._split_faults[split]:
+                    left_out.append(
+                        one_line(
+                            f"{self.name}: left out, the {split} split: {self._split_faults[split]}"
+                        )
+                    )
+            if not self._split_faults[split]:
+                possible.append(arm)
+        if not possible:
+            raise BenchError(f"{self.name}: {self._split_faults[arms[0].split]}")
+        return possible, tuple(left_out)
+
+    def _cardinalities(self, features: str) -> dict[str, int]:
+        """Return the number of distinct values of each feature in a named set of the data set."""
+        config = replace(RunConfig(**self.dataset), features=features)
+        return cardinalities(resolve(config), self.data_dir)
+
+    def _exact_table_bytes(self, config: RunConfig) -> int:
+        """Return the bytes of the exact table of the configuration's features."""
+        default = RunConfig()
+        unused: dict[str, Any] = {name: getattr(default, name) for name in _BESIDE_EXACT_TABLE}
+        key = replace(config, **unused).with_seed(0).run_id
+        if key not in self._exact_bytes:
+            self._exact_bytes[key] = exact_table_bytes(config, self.data_dir)
+        return self._exact_bytes[key]
+
+
+def title(config: RunConfig) -> str:
+    """Return a run in a few words, for a line of progress."""
+    return f"{config.strategy}, {config.features}, seed {config.init_seed}"
+
+
+def _compressions(grid: Grid, arm: RunConfig) -> tuple[int | Fraction | None, ...]:
+    """Return the sizes at which an arm runs; None stands for the arm's own budget, if any."""
+    if grid.compressions and has_budget(arm):
+        return grid.compressions
+    return (None,)
+
+
+def _no_trials(known: Mapping[str, Record], run_ids: Iterable[str]) -> tuple[Record, ...]:
+    """Return the known records that are not the trial of a search, in the order of `run_ids`."""
+    records = []
+    for run_id in run_ids:
+        if run_id in known and "trial" not in known[run_id].found:
+            records.append(known[run_id])
+    return tuple(records)
+
+
+def _by_id(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:
+    """Return the configurations by run id; one that occurs twice keeps its first place."""
+    return {config.run_id: config for config in configs}

@@ -1,0 +1,199 @@
+"""Optuna's part of a search: it proposes configurations and learns what their runs gave."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.exceptions import OptunaError, StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.progress import note
+from ue_bench.record import Record
+from ue_bench.study import Search
+from ue_bench.study.search_records import objectives
+from ue_bench.study.space import configure, parameters
+
+# A sampler that has proposed this many times the wanted trials has seen the whole space.
+PROPOSALS_PER_TRIAL = 20
+# SQLite's codes for what is wrong around Optuna's file. Any other error is about the content of the
+# file, which can be rebuilt.
+OUTSIDE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+}
+
+
+class Sampler:
+    """The Optuna study of one search in the SQLite file `storage`, filled with the `known` records.
+
+    Its proposals follow from the search, the seed, and the order in which it learns records. A
+    damaged file is rebuilt. Every method raises BenchError where the file cannot be used.
+    """
+
+    def __init__(
+        self, search: Search, base: RunConfig, storage: Path, seed: int, known: Iterable[Record]
+    ) -> None:
+        self.search = search
+        self.base = base
+        self.storage = storage
+        self.space = distributions(search)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with _file_errors(storage):
+            self.study = self._open()
+        self.proposals = len(self.study.get_trials(deepcopy=False))
+        self._complete: list[dict[str, Any]] = []  # parameters whose values the study has
+        self._sampler = make_sampler(search, seed)
+        self._random = random_sampler(seed)
+        self._seen: set[str] = set()
+        self._repeated = False  # whether the last proposal had been made before
+        self.learn(known)
+
+    def ask(self) -> tuple[optuna.Trial, RunConfig]:
+        """Return a trial and the configuration that it proposes.
+
+        After a proposal that had been made before, the next one is made at random.
+        """
+        self.proposals += 1
+        with _file_errors(self.storage):
+            self.study.sampler = self._random if self._repeated else self._sampler
+            trial = self.study.ask(self.space)
+        config = configure(self.base, trial.params, self.search.total)
+        self._repeated = config.run_id in self._seen
+        self._seen.add(config.run_id)
+        return trial, config
+
+    def tell(self, trial: optuna.Trial, record: Record | None) -> None:
+        """Report the record of a trial; None, or a record that is not ok, has no values."""
+        if record is None or record.status != "ok":
+            with _file_errors(self.storage):
+                self.study.tell(trial, state=TrialState.FAIL)
+        elif self.search.total is None:
+            with _file_errors(self.storage):
+                self.study.tell(trial, objectives(record, self.search))
+            self._complete.append(self._parameters(record))
+        else:
+            # Many proposed shares make one allocation. The study learns the allocation that ran,
+            # and each only once.
+            with _file_errors(self.storage):
+                self.study.tell(trial, state=TrialState.FAIL)
+            self.learn([record])
+
+    def learn(self, records: Iterable[Record]) -> None:
+        """Report the records that the study does not have yet."""
+        for record in records:
+            params = self._parameters(record)
+            if params in self._complete:
+                continue
+            values = objectives(record, self.search)
+            with _file_errors(self.storage):
+                trial = optuna.trial.create_trial(
+                    params=params, distributions=self.space, values=values
+                )
+                self.study.add_trial(trial)
+            self._complete.append(params)
+
+    def _open(self) -> optuna.Study:
+        """Open the study; rebuild the file if its content is damaged."""
+        try:
+            return self._begin()
+        # Optuna raises a RuntimeError for the tables of another version.
+        except (SQLAlchemyError, OptunaError, RuntimeError) as error:
+            if _sqlite_code(error) in OUTSIDE:
+                raise
+            note(f"{self.storage}: {_root(error)}; it is made anew from the records")
+            for path in self.storage.parent.glob(f"{self.storage.name}*"):  # with its journal
+                path.unlink()
+            return self._begin()
+
+    def _begin(self) -> optuna.Study:
+        """Return an empty study, or the previous one if it has seen the whole space."""
+        storage = optuna.storages.RDBStorage(f"sqlite:///{self.storage.resolve()}")
+        study = self._load_or_create(storage)
+        n_trials = len(study.get_trials(deepcopy=False))
+        if 0 < n_trials < PROPOSALS_PER_TRIAL * self.search.trials:
+            optuna.delete_study(study_name=study.study_name, storage=storage)
+            study = self._load_or_create(storage)
+        return study
+
+    def _load_or_create(self, storage: optuna.storages.RDBStorage) -> optuna.Study:
+        search = self.search
+        name = f"{self.base.run_id} {','.join(search.objectives)} {','.join(sorted(search.space))}"
+        if search.total is not None:
+            name += f" total {search.total}"
+        if search.sampler != "tpe":
+            name += f" {search.sampler}"
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            directions=["minimize"] * len(search.objectives),
+        )
+
+    def _parameters(self, record: Record) -> dict[str, Any]:
+        return parameters(record.config, self.search)
+
+
+def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler that a search declares."""
+    if search.sampler == "random":
+        # The first proposals of TPE are random too, and would be the same with the same seed.
+        return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+
+def random_sampler(seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler that proposes after a repeated proposal.
+
+    TPE learns nothing from a failed run, and could propose it forever.
+    """
+    return optuna.samplers.RandomSampler(seed=seed + 2_000_000)
+
+
+def distributions(search: Search) -> dict[str, BaseDistribution]:
+    """Return the space of a search in Optuna's terms."""
+    return {name: _distribution(allowed) for name, allowed in search.space.items()}
+
+
+def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
+    integers = all(type(value) is int for value in allowed)  # a bool is no number here
+    if integers and allowed == tuple(range(allowed[0], allowed[0] + len(allowed))):
+        return IntDistribution(allowed[0], allowed[-1])
+    return CategoricalDistribution(allowed)
+
+
+@contextmanager
+def _file_errors(storage: Path) -> Iterator[None]:
+    """Raise BenchError for an error of SQLite or of Optuna's storage. No record is lost with it."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+        raise BenchError(
+            f"{storage}: {_root(error)}; end what uses it or free the space, or delete it "
+            "(it is made anew from the records), and run the same command again"
+        ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the error of SQLite that SQLAlchemy and Optuna wrap."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    code = getattr(_root(error), "sqlite_errorcode", None)
+    if code is None:
+        return None
+    return code & 0xFF  # without the detail

@@ -1,0 +1,99 @@
+"""What a search reads of records: its validation scores, whether they answer it, which are best."""
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from ue_bench.config import RunConfig
+from ue_bench.record import Record
+from ue_bench.study import Search
+from ue_bench.study.space import value_of
+
+
+def blind(record: Record) -> Record:
+    """Return the record with no score but those of validation.
+
+    A search only sees such records, so that no choice can rest on a test score.
+    """
+    quality = {}
+    for name in record.quality:
+        if name.startswith("val_"):
+            quality[name] = record.quality[name]
+    return replace(record, quality=quality)
+
+
+def objectives(record: Record, search: Search) -> list[float]:
+    """Return the numbers that a search minimises."""
+    scores = []
+    for key in search.objectives:
+        group, name = key.split(".")
+        scores.append(float(getattr(record, group)[name]))
+    return scores
+
+
+def trial_facts(search: Search, number: int) -> dict[str, Any]:
+    """Return what the record of a trial says about it.
+
+    number: its place in the order of the search's trials.
+    """
+    return {
+        "number": number,
+        "sampler": search.sampler,
+        "total": search.total,
+        "varies": sorted(search.space),
+        "objectives": list(search.objectives),
+    }
+
+
+def belongs(record: Record, base: RunConfig, search: Search) -> bool:
+    """Return whether an ok record answers the search from `base`, whichever part asked for its run.
+
+    Its configuration is that of `base` outside the space, and allowed inside it. The trial of
+    another sampler does not answer the search.
+    """
+    if record.status != "ok":
+        return False
+    trial = record.found.get("trial", {})
+    sampler = trial.get("sampler", search.sampler)
+    if sampler != search.sampler:
+        return False
+    config = record.config
+    varied = {name.partition(".")[0] for name in search.space}
+    for field in fields(RunConfig):
+        if field.name in varied:
+            continue
+        if getattr(config, field.name) != getattr(base, field.name):
+            return False
+    for name, allowed in search.space.items():
+        if value_of(config, name) not in allowed:
+            return False
+    if search.total is None:
+        return True
+    lookups = [value_of(config, f"lookups.{name}") for name in search.features]
+    return sum(lookups) == search.total
+
+
+def best_few(records: Iterable[Record], search: Search) -> list[Record]:
+    """Return the best few records by the first objective.
+
+    With several objectives only those of the Pareto front are eligible.
+    """
+    scores = {}
+    by_id = {}
+    for record in records:
+        by_id[record.run_id] = record
+        scores[record.run_id] = objectives(record, search)
+    eligible = list(scores)
+    if len(search.objectives) > 1:
+        eligible = [run_id for run_id in scores if not _is_beaten(scores[run_id], scores.values())]
+    eligible.sort(key=lambda run_id: (scores[run_id], run_id))
+    return [by_id[run_id] for run_id in eligible[: search.best]]
+
+
+def _is_beaten(scores: list[float], rivals: Iterable[list[float]]) -> bool:
+    """Return whether a rival is at least as good in every objective, and not equal."""
+    for rival in rivals:
+        pairs = zip(rival, scores, strict=True)
+        if rival != scores and all(theirs <= ours for theirs, ours in pairs):
+            return True
+    return False

@@ -1,0 +1,180 @@
+"""Runs a study as one of many workers: the same plan as on one machine, each part shared."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.progress import note, progress
+from ue_bench.record import Record
+from ue_bench.study.ledger import Ledger
+from ue_bench.study.plan import ListStage, Plan, SearchStage, Trial, title
+from ue_bench.study.processes import Job, Workers
+from ue_bench.study.search_records import blind, trial_facts
+from ue_bench.study.search_run import require_working
+from ue_bench.study.shared.chains import Chain
+from ue_bench.study.shared.part import Part
+from ue_bench.study.shared.part_name import PartName
+from ue_bench.study.shared.storage import Storage
+from ue_bench.study.shared.tasks import Proposals, Runs
+from ue_bench.version import __version__
+
+
+class SharedExecutor:
+    """Takes part in a study with any number of other workers. All records go into the storage.
+
+    Latency is left out, because it needs a machine with nothing else to do.
+
+    n_own: how many runs this worker made. plugins: files with strategies that the runs may name.
+    time_limit: seconds that a run may take.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        storage: Storage,
+        *,
+        plugins: Sequence[Path] = (),
+        time_limit: float | None = None,
+    ) -> None:
+        self.plan = plan
+        self.storage = storage
+        self.plugins = tuple(plugins)
+        self.time_limit = time_limit
+        self.ledger = Ledger()
+        self.n_own = 0
+        declaration = repr((__version__, plan.parts, plan.dataset))
+        self.digest = hashlib.sha256(declaration.encode()).hexdigest()[:8]
+
+    def run(self) -> list[Record]:
+        """Take part until the study is done; return the records of all that is wanted, in order.
+
+        Raises BenchError if the storage has the study from another declaration, or if it holds the
+        records of other data.
+        """
+        with Workers(1, self.time_limit) as workers:
+            for stage in self.plan.stages(self.ledger.answers, latency=False):
+                if isinstance(stage, ListStage):
+                    self._run_list(stage, workers)
+                else:
+                    self._run_search(stage, workers)
+                self.ledger.wanted |= stage.configs
+        return self.ledger.records()
+
+    def _run_list(self, stage: ListStage, workers: Workers) -> None:
+        for line in stage.left_out:
+            note(line)
+        jobs = []
+        for config in self.ledger.missing(stage):
+            jobs.append(self._job(Trial(config, stage.phase)))
+        if not jobs:
+            return
+        part = self._part(stage.label, 1, workers)
+        task = Runs(jobs)
+        kept: set[str] = set()
+        with progress(f"{self.plan.name}: {stage.label}", len(jobs), "runs") as update:
+            update(0, title(jobs[0].config))
+            for chains in part.work(task):
+                for job, record in task.answers(part, chains):
+                    if record.run_id not in kept:
+                        kept.add(record.run_id)
+                        self.ledger.keep(record)
+                        update(len(kept), title(job.config))
+
+    def _run_search(self, stage: SearchStage, workers: Workers) -> None:
+        self.ledger.ready += len(stage.known)
+        if stage.complete:
+            return
+        search = stage.search
+        known_before = sorted(stage.known)
+        first_number = _next_number(stage)
+
+        def make_job(config: RunConfig, number: int) -> Job:
+            facts = trial_facts(search, first_number + number)
+            return self._job(Trial(config, "search", facts))
+
+        task = Proposals(stage, self.ledger.answers, self.plan.seed, make_job)
+        name = f"search, {stage.where}, from {stage.base.run_id}"
+        part = self._part(name, len(search.objectives), workers)
+        lost: dict[str, Record] = {}
+        with progress(f"{self.plan.name}: {stage.label}", search.trials, "trials") as update:
+            for chains in part.work(task):
+                self._take_records(part, chains, stage, lost)
+                update(len(stage.known))
+        # All workers see the trials in the same order.
+        made = [part.record(chain).run_id for chain in chains if chain.ran]
+        ordered = {run_id: stage.known[run_id] for run_id in (*known_before, *made)}
+        stage.known.clear()
+        stage.known.update(ordered)
+        require_working(self.plan.name, search.trials, lost)
+
+    def _take_records(
+        self, part: Part, chains: list[Chain], stage: SearchStage, lost: dict[str, Record]
+    ) -> None:
+        """Add the records of a search that are new to `stage.known` or to `lost`."""
+        for chain in chains:
+            if not (chain.ran or chain.failed):
+                continue
+            record = part.record(chain)
+            if record.run_id in stage.known or record.run_id in lost:
+                continue
+            self.ledger.keep(record)
+            if record.status == "ok":
+                stage.known[record.run_id] = blind(record)
+            else:
+                lost[record.run_id] = blind(record)
+
+    def _part(self, name: str, n_objectives: int, workers: Workers) -> Part:
+        """Join the part of the study that has this name."""
+
+        def run(job: Job) -> Record:
+            workers.start(job)
+            record = workers.next()[1]
+            if record.cause == "killed":  # as likely the fault of the machine as of the run
+                workers.start(job)
+                record = workers.next()[1]
+            self.n_own += 1
+            return record
+
+        part_name = PartName(self.plan.name, self.plan.seed, self.digest, name)
+        part = Part(self.storage, str(part_name), n_objectives, run)
+        self._require_same_declaration()
+        return part
+
+    def _require_same_declaration(self) -> None:
+        """Raise BenchError if the first part in the storage is from another declaration.
+
+        The first part decides, where several workers started at the same time.
+        """
+        for name in self.storage.names():
+            part = PartName.read(name)
+            if part is None or (part.study, part.seed) != (self.plan.name, self.plan.seed):
+                continue
+            if part.digest == self.digest:
+                return
+            raise BenchError(
+                f"{self.storage.name} has study {part.study}, seed {part.seed}, as another "
+                f"declaration, --dataset or version of ue-bench asks for it ({part.digest}, here "
+                f"{self.digest}); give all workers the same, or another database"
+            )
+
+    def _job(self, trial: Trial) -> Job:
+        return Job(
+            config=trial.config,
+            study=self.plan.name,
+            phase=trial.phase,
+            results=None,
+            data_dir=self.plan.data_dir,
+            plugins=self.plugins,
+            trial=trial.facts,
+        )
+
+
+def _next_number(stage: SearchStage) -> int:
+    """Return the number of the first trial after those that are known."""
+    numbers = []
+    for record in stage.known.values():
+        if "trial" in record.found:
+            numbers.append(record.found["trial"]["number"])
+    return max(numbers, default=-1) + 1
