@@ -57,11 +57,11 @@ def test_a_study_reaches_the_inner_loop_in_five_calls(tmp_path, monkeypatch):
 
     def recorded_start(workers, job):
         stack = [(entry.filename, entry.name) for entry in traceback.extract_stack()]
-        stacks.append(functions(stack, "study"))
+        stacks.append(functions(stack, "study_command"))
         start(workers, job)
 
     monkeypatch.setattr(Workers, "start", recorded_start)
-    monkeypatch.setattr("ue_bench.cli.study.load_plugins", lambda plugins: None)  # not here too
+    monkeypatch.setattr("ue_bench.cli.study_command.load_plugins", lambda plugins: None)  # not here too
     (tmp_path / "depth.py").write_text(STUDY)
     (tmp_path / "watch.py").write_text(PLUGIN.format(path=str(tmp_path / "stack.json")))
     options = {
@@ -75,7 +75,7 @@ def test_a_study_reaches_the_inner_loop_in_five_calls(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     (parent,) = stacks
-    assert parent == ["study", "run"]  # which calls `Workers.start`
+    assert parent == ["study_command", "run"]  # which calls `Workers.start`
     child = functions(json.loads((tmp_path / "stack.json").read_text()), "_run")
     assert child[-1] == "fit"
     calls_to_start = len(parent)

@@ -7,7 +7,7 @@ from ue_bench.data.encoding import Encoded
 from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
 from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
-from ue_bench.training.parts import PARTS
+from ue_bench.training.split_parts import PARTS
 from ue_bench.training.scores import auc, log_loss
 
 DAMPING = 5.0  # pseudo-ratings at the mean, the usual choice for the damped bias model

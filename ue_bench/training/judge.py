@@ -8,7 +8,7 @@ import numpy as np
 from ue_bench import data
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import RatingModel
-from ue_bench.training.parts import PARTS
+from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
 
 
