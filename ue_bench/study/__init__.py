@@ -3,7 +3,7 @@
 from ue_bench.study.alike import require_alike
 from ue_bench.study.by_name import DASHED, TAKEN, canonical, find, names
 from ue_bench.study.declarations import Scenario, Study
-from ue_bench.study.parts import SAMPLERS, Grid, Search, Space, shares
+from ue_bench.study.grid_and_search import SAMPLERS, Grid, Search, Space, shares
 
 __all__ = [
     "DASHED",

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.study.parts import Search
+from ue_bench.study.grid_and_search import Search
 
 Terms = dict[str, str]
 _MAY_DIFFER = ("base", "space", "against", "seed")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.study.alike import require_alike
-from ue_bench.study.parts import Grid, Search
+from ue_bench.study.grid_and_search import Grid, Search
 
 Parts = tuple[Grid | Search, ...]
 

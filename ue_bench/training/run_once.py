@@ -1,6 +1,7 @@
 """`run_once`: the only place where data, strategy, model, training, measurement and record meet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,21 @@ from ue_bench.training.run_data import encoded_of, rows_of
 from ue_bench.training.train import Fit, Rows, fit
 
 
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Raise MemoryError for a failed allocation.
+
+    Torch raises a plain RuntimeError for one on the CPU.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise MemoryError(str(error).splitlines()[0]) from error
+        raise
+
+
+@_memory_errors()
 def run_once(
     config: RunConfig,
     *,
@@ -44,36 +60,7 @@ def run_once(
     CPU or the GPU is exhausted. The number of torch's threads stays that of the configuration; the
     state of torch's global generator does not change.
     """
-    try:
-        return _run(resolve(config), data_dir, study, phase, on_evaluation, on_trained)
-    except RuntimeError as error:
-        _raise_if_out_of_memory(error)
-        raise
-
-
-def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingStrategy:
-    """Return the layer of a run as it is before training, for any torch model.
-
-    It has the rows, the bytes and the initial values of the run, whose data set gives the values of
-    the features. ``layer.from_values({"user_id": [...], ...})`` is float32 [B, W].
-
-    Raises BenchError for a bad configuration or bad data.
-    """
     config = resolve(config)
-    _, encoded = encoded_of(config, data_dir)
-    with torch.random.fork_rng(devices=[]):
-        spec = make_spec(config, encoded.features)
-        return make_model(config, spec, mean_rating=0.5).strategy
-
-
-def _run(
-    config: RunConfig,
-    data_dir: Path | None,
-    study: str,
-    phase: str,
-    on_evaluation: Callable[[Fit], None],
-    on_trained: Callable[[RatingModel, data.Dataset], None],
-) -> Record:
     device = require_device(config.device)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
@@ -113,6 +100,21 @@ def _run(
         cost=cost,
         env=environment(gpu_name(device)),
     )
+
+
+def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingStrategy:
+    """Return the layer of a run as it is before training, for any torch model.
+
+    It has the rows, the bytes and the initial values of the run, whose data set gives the values of
+    the features. ``layer.from_values({"user_id": [...], ...})`` is float32 [B, W].
+
+    Raises BenchError for a bad configuration or bad data.
+    """
+    config = resolve(config)
+    _, encoded = encoded_of(config, data_dir)
+    with torch.random.fork_rng(devices=[]):
+        spec = make_spec(config, encoded.features)
+        return make_model(config, spec, mean_rating=0.5).strategy
 
 
 def _train(
@@ -172,12 +174,3 @@ def _found(
         "deterministic": torch.are_deterministic_algorithms_enabled() or on_cpu,
         **dataset.facts,
     }
-
-
-def _raise_if_out_of_memory(error: RuntimeError) -> None:
-    """Raise MemoryError for a failed allocation.
-
-    Torch raises a plain RuntimeError for one on the CPU.
-    """
-    if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-        raise MemoryError(str(error).splitlines()[0]) from error
