@@ -1,4 +1,4 @@
-"""A study for workers whose runs take no time: what a run gives follows from its configuration."""
+"""A study for workers whose runs take no time. A run's record follows from its configuration."""
 
 import random
 import time
@@ -39,14 +39,14 @@ UNFIT = 0.15  # the share of runs that cannot work
 
 
 class Stuck(RandomSampler):
-    """Always proposes the same."""
+    """A sampler that always proposes the same."""
 
     def sample_independent(self, *asked: Any) -> Any:
         return RandomSampler(seed=0).sample_independent(*asked)
 
 
 class FakeWorkers:
-    """In the place of `Workers`."""
+    """Replaces `Workers`, one run at a time."""
 
     def __init__(self, count: int, time_limit: float | None = None) -> None:
         self.job: Job | None = None
@@ -67,7 +67,7 @@ class FakeWorkers:
 
 
 def result(job: Job) -> Record:
-    """The record of a run: its score is a number that follows from its id."""
+    """Return the record of a run, whose score follows from its id."""
     config = job.config
     score = int(config.run_id[:8], 16) / 16**8
     if score < UNFIT:

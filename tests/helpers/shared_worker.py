@@ -1,4 +1,4 @@
-"""``python shared_worker.py ARGUMENTS`` is ``ue-bench ARGUMENTS`` with the studies below, for tests that need processes."""
+"""``python shared_worker.py ARGUMENTS`` is ``ue-bench ARGUMENTS`` with the studies below."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def find(name: str) -> Study:
 
 
 def find_quiet(name: str) -> Study:
-    """The study without its latency, which takes most of its time."""
+    """Return the study without its latency, which takes most of the time."""
     return replace(STUDIES[name], latency=False)
 
 

@@ -1,8 +1,9 @@
-"""Commands that are killed, starved and hindered: real `ue-bench study` processes, started cheaply, hundreds of times.
+"""Real `ue-bench study` processes that tests kill, starve and hinder, cheap enough for hundreds.
 
-`serve` runs in a process that has loaded everything, and forks one process a command; the processes of the runs come from one
-forkserver that all commands share. What is saved is the loading of torch, and nothing else: each command is a process with
-the program's own entry, arguments, signals and exit code.
+`serve` runs in a process that has loaded everything, and forks one process for each command. The
+processes of the runs come from one forkserver that all commands share. This saves the loading of
+torch and nothing else: each command is a process with the program's own entry, arguments, signals
+and exit code.
 """
 
 import ctypes
@@ -63,7 +64,7 @@ PLUGIN = Path(__file__).with_name("odd_strategies.py")
 
 
 def serve() -> None:
-    """Answer requests, one line of JSON each: start a command, or wait for the end of one."""
+    """Answer requests to start a command or to wait for its end, each a line of JSON."""
     from multiprocessing import forkserver
 
     import optuna
@@ -74,15 +75,15 @@ def serve() -> None:
     import ue_bench.study
     import ue_bench.study.local_executor
 
-    optuna.create_study(storage="sqlite:///:memory:")  # loads what it loads late
+    optuna.create_study(storage="sqlite:///:memory:")  # loads the modules that Optuna loads late
     os.environ["POLARS_MAX_THREADS"] = "1"
     forkserver.set_forkserver_preload(["ue_bench.study.preload"])
     forkserver.ensure_running()
     server = forkserver._forkserver
     print(json.dumps({"forkserver": server._forkserver_pid}), flush=True)
-    server.ensure_running = forkserver.ensure_running = lambda: (
-        None
-    )  # it is another's child, which is asked whether it lives
+    # A command must not ask whether the forkserver lives, because it is the child of this process.
+    server.ensure_running = lambda: None
+    forkserver.ensure_running = lambda: None
     ue_bench.study.find = lambda name: STUDIES[name]
     for line in sys.stdin:
         request = json.loads(line)
@@ -98,7 +99,7 @@ def serve() -> None:
 
 
 def _command(request: dict[str, Any]) -> None:
-    """What a forked process does: it becomes the command, and ends."""
+    """Become the command in a forked process, and end."""
     os.setpgid(0, 0)
     for number, path in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
@@ -129,7 +130,10 @@ def _command(request: dict[str, Any]) -> None:
 
 
 def _fill_disk(after: int) -> None:
-    """From then on the disk is full: it says so when data are forced to it, as file systems do that allocate late."""
+    """Make the disk full after some calls of `fsync`.
+
+    The error comes when data are forced to the disk, as on file systems that allocate late.
+    """
     real, calls = os.fsync, iter(range(10**9))
 
     def fsync(fd: int) -> None:
@@ -145,7 +149,7 @@ def _fill_disk(after: int) -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """A command under way, or over."""
+    """A command that runs or has ended."""
 
     pid: int
     owner: "Commands"
@@ -156,16 +160,16 @@ class Command:
         os.kill(self.pid, number)
 
     def wait(self) -> int:
-        """Its exit code, negative for a signal."""
+        """Return the exit code, negative for a signal."""
         return self.owner.ask({"wait": self.pid})["code"]
 
     def told(self) -> list[str]:
-        """The lines that it wrote on standard error."""
+        """Return the lines that the command wrote to standard error."""
         return self.err.read_text().splitlines()
 
     @property
     def seen(self) -> int:
-        """The writes, renames and so on in its folder, once it is over and was armed."""
+        """How many operations on files it made in its folder, if it was armed and has ended."""
         return int(self.err.with_suffix(".seen").read_text())
 
 
@@ -226,12 +230,12 @@ class Commands:
         return Command(pid, self, out, err)
 
     def run(self, study: str, results: Path, *options: object, **how: Any) -> tuple[int, list[str]]:
-        """(exit code, lines on standard error) of a command."""
+        """Return the exit code of a command and its lines on standard error."""
         command = self.start(study, results, *options, **how)
         return command.wait(), command.told()
 
     def runs(self) -> list[int]:
-        """The processes of runs that are there now, of whatever command."""
+        """Return the processes of all runs that are under way, of any command."""
         return children(self.forkserver)
 
     def require_no_strays(self) -> None:
@@ -253,7 +257,10 @@ TIMED = ("train_seconds", "peak_training_bytes", "peak_training_source", "latenc
 
 
 def records(results: Path) -> dict[str, dict[str, Any]]:
-    """What the records say, by path, but for timings, measured memory and where they were made. Every file must be a record."""
+    """Return the content of the records by path, without timings, measured memory and machine.
+
+    Every file must be a record.
+    """
     from ue_bench.record import load
 
     found, skipped = load(results)
@@ -269,7 +276,7 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def litter(results: Path) -> list[str]:
-    """Files that are neither a record nor Optuna's."""
+    """Return the files that are neither a record nor Optuna's."""
     return [
         str(path)
         for path in results.rglob("*")
@@ -279,7 +286,7 @@ def litter(results: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """The study `tiny` when nothing befalls it."""
+    """The study `tiny` when nothing goes wrong."""
 
     results: Path
     records: dict[str, dict[str, Any]]
@@ -297,7 +304,7 @@ class Undisturbed:
         return cls(results, records(results), seconds, command.seen if commands.armed else 0)
 
     def require_same(self, commands: Commands, results: Path) -> None:
-        """Run what is missing in `results`; then all is as if nothing had happened."""
+        """Run what is missing in `results`, and require the same records as without an incident."""
         code, told = commands.run("tiny", results)
         assert code == 0, told
         assert records(results) == self.records

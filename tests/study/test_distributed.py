@@ -1,4 +1,4 @@
-"""Workers that share a storage: what each trial stands for, what becomes of lost ones, and what a bad storage is told."""
+"""Workers that share a storage: what trials stand for, lost workers, and storages that fail."""
 
 import json
 import sys
@@ -25,9 +25,8 @@ from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import RETRIES
 from ue_bench.study.shared.tasks import ENOUGH
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Heartbeat of storage"
-)  # of the trials that are made here
+# The warning comes from the trials that are made here.
+pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 ARMS = tuple(RunConfig(budget=28_032, dim=dim) for dim in (4, 5, 6))
 GRID = Study("?", (Grid(ARMS, seeds=1),), latency=False)
 SEARCH = Study(
@@ -61,12 +60,12 @@ def worker(storage: Storage, study: Study = GRID, seed: int = 0) -> SharedExecut
 def only_part(
     storage: Storage, study: Study = GRID, name: str = "grid, part 1 of 1"
 ) -> optuna.Study:
-    """The Optuna study of a part, made here before any worker."""
+    """Return the Optuna study of a part, which is made here before any worker starts."""
     return storage.study(str(PartName("fake", 0, worker(storage, study).digest, name)), 1)
 
 
 def lose(part: optuna.Study, **kept: object) -> int:
-    """A trial whose worker ended and told so."""
+    """Return the number of a trial whose worker ended and reported it."""
     trial = part.ask()
     for key, value in kept.items():
         trial.set_user_attr(key, value)
@@ -75,22 +74,19 @@ def lose(part: optuna.Study, **kept: object) -> int:
 
 
 def records_in(part: optuna.Study) -> list[str]:
-    return [
-        json.loads(t.user_attrs[RECORD])["run_id"]
-        for t in part.trials
-        if t.state == TrialState.COMPLETE and RECORD in t.user_attrs
-    ]
+    run_ids = []
+    for trial in part.trials:
+        if trial.state == TrialState.COMPLETE and RECORD in trial.user_attrs:
+            run_ids.append(json.loads(trial.user_attrs[RECORD])["run_id"])
+    return run_ids
 
 
 def test_the_first_of_two_that_stand_in_for_one_trial_counts():
     part = optuna.create_study()
     lost = lose(part)
     part.ask()
-    for history in (
-        [lost],
-        [lost],
-        [lost, 3],
-    ):  # 2, then 3 that came too late, then 4 that stands in for 3
+    # Trial 2, then trial 3, which came too late, then trial 4, which stands in for trial 3.
+    for history in ([lost], [lost], [lost, 3]):
         part.add_trial(
             optuna.create_trial(state=TrialState.WAITING, system_attrs={"retry_history": history})
         )
@@ -105,9 +101,11 @@ def test_the_first_of_two_that_stand_in_for_one_trial_counts():
 def test_what_dead_workers_left_is_done_by_the_next(storage):
     part, found, again = only_part(storage), worker(storage), worker(storage)
     third = list(found.plan.grid(GRID.parts[0]))[2]
-    silent = part.ask().number  # ended before its first heartbeat
-    untold = lose(part)  # ended, and whoever saw it ended before queueing it again
-    telling = part.ask()  # ended when its record was there and only the end was not told
+    silent = part.ask().number  # its worker ended before its first heartbeat
+    # Its worker ended, and the worker that noticed it ended before it queued the trial again.
+    untold = lose(part)
+    # Its worker ended when it had written the record and not yet the end of the trial.
+    telling = part.ask()
     telling.set_user_attr(RECORD, fake_workers.result(found._job(Trial(third, "grid"))).to_json())
     done = [record.run_id for record in found.run()]
     assert (found.n_own, found.ledger.made) == (2, 3)
@@ -273,9 +271,8 @@ def test_without_the_driver_a_worker_says_what_to_install(monkeypatch):
 
 
 def test_a_grpc_proxy_has_no_heartbeat():
-    assert not issubclass(
-        optuna.storages.GrpcStorageProxy, BaseHeartbeat
-    )  # the day it has, it can be allowed
+    # If this fails one day, the proxy can be allowed.
+    assert not issubclass(optuna.storages.GrpcStorageProxy, BaseHeartbeat)
 
 
 def test_another_declaration_is_refused_and_other_seeds_are_not(storage):
@@ -287,8 +284,8 @@ def test_another_declaration_is_refused_and_other_seeds_are_not(storage):
     worker(storage).run()
 
 
-def told(part: optuna.Study, text: str) -> None:
-    """A trial that ended well with `text` for its record."""
+def add_record(part: optuna.Study, text: str) -> None:
+    """Add a trial that ended well with `text` as its record."""
     trial = part.ask()
     trial.set_user_attr(RECORD, text)
     part.tell(trial, 0.5)
@@ -300,10 +297,11 @@ def made(config: RunConfig, study: str = "fake") -> Record:
 
 def test_workers_with_other_data_are_refused(storage):
     other = ARMS[0].with_seed(77)
-    told(only_part(storage), made(other).to_json())
+    add_record(only_part(storage), made(other).to_json())
     with pytest.raises(
         BenchError,
-        match=f"trial 0 has run {other.run_id} where this worker expects .*; give all workers the same",
+        match=f"trial 0 has run {other.run_id} where this worker expects .*; "
+        "give all workers the same",
     ):
         worker(storage).run()
 
@@ -317,7 +315,7 @@ def test_pull_names_what_is_damaged_and_leaves_it_out(storage, tmp_path, url):
         made(ARMS[1], "../away").to_json(),
     ]
     for text in [*texts, replace(made(ARMS[1]), run_id="../../away").to_json()]:
-        told(part, text)
+        add_record(part, text)
     part.ask()
     results = tmp_path / "results"
     done = CliRunner().invoke(main, ["pull", "--storage", url, "--results", str(results)])

@@ -1,4 +1,7 @@
-"""A study on many workers, some of them killed, against a real PostgreSQL server: all is run once, and equal to a quiet run."""
+"""A study on many workers with a real PostgreSQL server; some workers are killed.
+
+Each run is made once, and the records are those of a machine on which nothing goes wrong.
+"""
 
 import json
 import os
@@ -56,11 +59,11 @@ def movielens(tmp_path_factory):
     return official.write_folder(tmp_path_factory.mktemp("data"), "ml-100k")
 
 
-storage_of = cache(Storage)  # one, for each has connections of its own
+storage_of = cache(Storage)  # each storage has connections of its own
 
 
 def trials(url: str) -> dict[str, list[FrozenTrial]]:
-    """All trials by part."""
+    """Return all trials by part."""
     storage = storage_of(url)
     names = [name for name in storage.names() if PartName.read(name)]
     return {
@@ -70,30 +73,29 @@ def trials(url: str) -> dict[str, list[FrozenTrial]]:
 
 
 def ran(found: dict[str, list[FrozenTrial]]) -> Counter:
-    """How often each run ended well, by its id."""
-    texts = [
-        trial.user_attrs[RECORD]
-        for part in found.values()
-        for trial in part
-        if trial.state == TrialState.COMPLETE
-        if RECORD in trial.user_attrs
-    ]
-    return Counter(json.loads(text)["run_id"] for text in texts)
+    """Count how often each run ended well, by its id."""
+    counts = Counter()
+    for part in found.values():
+        for trial in part:
+            if trial.state == TrialState.COMPLETE and RECORD in trial.user_attrs:
+                counts[json.loads(trial.user_attrs[RECORD])["run_id"]] += 1
+    return counts
 
 
 # --- many workers without real runs, killed at any moment ---
 
 
 def take_part(url: str, told: Path) -> None:
-    """The life of a worker process: what the study came to goes into the file `told`."""
+    """Run a worker, and write the ids of the study's records to the file `told`."""
     shared_executor.Workers = fake_workers.FakeWorkers
-    os.environ["PGTZ"] = random.choice(["Asia/Tokyo", "America/Lima"])  # machines need not agree
+    # Machines need not have the same time zone.
+    os.environ["PGTZ"] = random.choice(["Asia/Tokyo", "America/Lima"])
     done = SharedExecutor(Plan("fake", fake_workers.STUDY), Storage(url, heartbeat=1)).run()
     told.write_text(json.dumps([record.run_id for record in done]))
 
 
 def test_workers_killed_at_any_moment_lose_and_double_nothing(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the killed cannot tidy up
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # killed workers leave files
     url, chance, fork = server.new_database("chaos"), random.Random(0), get_context("fork")
     workers = []
 
@@ -127,7 +129,7 @@ def test_workers_killed_at_any_moment_lose_and_double_nothing(server, tmp_path, 
 
 
 def invoke(*arguments: object, find: Callable[[str], Study] = shared_worker.find) -> Result:
-    """A command, run here with the studies of `shared_worker`."""
+    """Run a command in this process with the studies of `shared_worker`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ue_bench.study.find", find)
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -140,7 +142,7 @@ def bench(*arguments: object, find: Callable[[str], Study] = shared_worker.find)
 
 
 def start_worker(url: str, movielens: Path) -> subprocess.Popen:
-    """A worker in a process group of its own, with its run's process."""
+    """Start a worker in a process group of its own, to which the process of its run belongs."""
     options = ["--study", "tiny", "--heartbeat", "1", "--data-dir", str(movielens)]
     return subprocess.Popen(
         [sys.executable, shared_worker.__file__, "worker", *options],
@@ -153,7 +155,7 @@ def start_worker(url: str, movielens: Path) -> subprocess.Popen:
 
 
 def stop_in_the_middle(workers: list[subprocess.Popen], url: str) -> None:
-    """Stop all workers at a moment at which each has a run under way."""
+    """Stop all workers at a moment when each has a run under way."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for worker in workers:
@@ -168,7 +170,7 @@ def stop_in_the_middle(workers: list[subprocess.Popen], url: str) -> None:
 
 
 def essence(record: Record) -> dict:
-    """What must be equal wherever and in whatever order it was run."""
+    """Return what does not depend on where and in which order a run was made."""
     found = {name: value for name, value in record.found.items() if name != "trial"}
     trial = {
         name: value for name, value in record.found.get("trial", {}).items() if name != "number"
@@ -279,7 +281,8 @@ def test_a_server_that_goes_is_waited_for_for_a_while(server):
     try:
         with pytest.raises(
             BenchError,
-            match=r"postgresql\+psycopg://ue:\*\*\*@.* no longer answers: .*; start the worker again",
+            match=r"postgresql\+psycopg://ue:\*\*\*@.* no longer answers: .*; "
+            "start the worker again",
         ):
             hasty.names()
     finally:

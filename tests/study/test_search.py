@@ -1,4 +1,4 @@
-"""What Optuna proposes becomes a configuration and comes back from one; a search never sees a test score."""
+"""Searches: from proposals to configurations and back, without ever seeing a test score."""
 
 from dataclasses import replace
 from itertools import product
@@ -99,10 +99,8 @@ def test_the_best_few_are_chosen_on_validation():
     ]
     assert [r.quality["val_mse"] for r in best_few(runs, SEARCH)] == [0.8, 0.85, 0.9]
     both = Search(BASE, SPACE, trials=4, objectives=("quality.val_mse", "cost.total_bytes"))
-    assert [r.quality["val_mse"] for r in best_few(runs, both)] == [
-        0.8,
-        0.9,
-    ]  # the others are beaten in both
+    # The others are beaten in both objectives.
+    assert [r.quality["val_mse"] for r in best_few(runs, both)] == [0.8, 0.9]
 
 
 NAMES = ("user_id", "movie_id", "gender", "age")
@@ -130,7 +128,7 @@ def test_shares_are_apportioned_and_what_sums_to_the_total_stays():
 
 
 def test_equal_shares_favour_no_feature():
-    """All ways of giving an odd lookup to two of four features: no one wins or loses all its ties."""
+    """Over all shares of three lookups among four features, ties favour no feature."""
     won = dict.fromkeys(NAMES, 0)
     for extra in product(range(7), repeat=4):
         given = dict(zip(NAMES, extra, strict=True))
@@ -169,14 +167,13 @@ def test_two_samplers_keep_their_trials_apart_and_in_order(tmp_path):
     for declared in (FIXED, chance):
         sampler = Sampler(declared, START, tmp_path / "optuna.sqlite3", 0, [])
         runs.append([trial(sampler.ask()[1], 0.9, number, declared) for number in range(3)])
-    assert [r.run_id for r in runs[0]] != [
-        r.run_id for r in runs[1]
-    ]  # TPE's first proposals are random too
+    # The first proposals of TPE are random too.
+    assert [r.run_id for r in runs[0]] != [r.run_id for r in runs[1]]
     assert not any(belongs(r, START, chance) for r in runs[0])
     assert all(belongs(r, START, chance) for r in runs[1])
-    assert belongs(
-        record(START, 0.9), START, replace(FIXED, space=shares(NAMES, 4), total=4)
-    )  # no trial: anyone's
+    # A run that is no trial answers any search.
+    smallest = replace(FIXED, space=shares(NAMES, 4), total=4)
+    assert belongs(record(START, 0.9), START, smallest)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +197,10 @@ def executor_of(declared, results):
 
 
 def searched(tmp_path, monkeypatch, declared, known):
-    """The trials of a search that starts with the records in `known`, by their numbers, and the values that Optuna has."""
+    """Run a search that starts with the records in `known`.
+
+    Return its trials by their numbers, and the values that Optuna has.
+    """
     monkeypatch.setattr(
         local_executor, "Workers", lambda count, time_limit: FakeWorkers(count, lambda val: 1 - val)
     )
@@ -219,7 +219,7 @@ def searched(tmp_path, monkeypatch, declared, known):
 
 
 def test_a_search_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
-    """TPE, beyond its random beginning, with any one trial missing, and with all but the first few."""
+    """TPE goes on beyond its random beginning, with one trial missing or with many."""
     declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
     whole, values = searched(tmp_path / "whole", monkeypatch, declared, [])
     assert sorted(whole) == list(range(16))
@@ -239,7 +239,10 @@ def test_a_search_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
 def test_a_search_whose_trials_came_in_another_order_goes_on_with_all_that_is_known(
     tmp_path, monkeypatch
 ):
-    """As several workers leave it: its own way cannot be found again, but nothing is lost, and no number is given twice."""
+    """Several workers leave trials in another order, so that the search cannot be repeated.
+
+    No record is lost, and no number is given twice.
+    """
     declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
     known = [trial(replace(BASE, batch_seed=n), n / 100, n, declared) for n in range(10)]
     found, told = searched(tmp_path, monkeypatch, declared, known)
@@ -249,7 +252,7 @@ def test_a_search_whose_trials_came_in_another_order_goes_on_with_all_that_is_kn
 
 
 class Poisoned(dict):
-    """The quality of a run whose test scores nobody may read."""
+    """The quality of a run. To read a test score from it is an error."""
 
     def __getitem__(self, key):
         if not key.startswith("val_"):
@@ -309,7 +312,10 @@ def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkey
 
 
 class FakeWorkers:
-    """Runs that take no time: the validation MSE follows from the configuration, the test MSE is `spoil` of it, or deadly."""
+    """Runs that take no time. The validation MSE follows from the configuration.
+
+    spoil: the test MSE, given the validation MSE; None: to read a test score is an error.
+    """
 
     def __init__(self, count, spoil):
         self.count, self.spoil, self.jobs = count, spoil, []
@@ -344,8 +350,3 @@ class FakeWorkers:
             found=found,
             quality=quality,
         )
-
-    def run_all(self, jobs):
-        for job in jobs:
-            self.start(job)
-            yield self.next()

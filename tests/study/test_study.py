@@ -1,4 +1,4 @@
-"""The declared studies: no search takes another one's trials for its own, and rivals are searched alike."""
+"""Declared studies: searches keep their trials apart, and rivals are searched alike."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from ue_bench.training.run_data import exact_table_bytes
 
 
 def start(search: Search):
-    """The configuration that a search starts from, as a plan makes it."""
+    """Return the configuration that a search starts from, as a plan makes it."""
     config = replace(search.base, measure="quality")
     if search.compression:
         config = replace(config, budget=exact_table_bytes(config) // search.compression)
@@ -40,7 +40,10 @@ def test_searches_of_a_study_keep_their_trials_apart(name):
 
 
 def _trial(search, base):
-    """The configuration that the search starts from; with a fixed total, all lookups beyond one to the first feature."""
+    """Return a record of the configuration that a search starts from.
+
+    With a fixed total, the first feature gets all lookups beyond the first one of each.
+    """
     if search.total is not None:
         base = resolve(
             replace(base, lookups={search.features[0]: search.total - len(search.features) + 1})
@@ -55,7 +58,7 @@ def _trial(search, base):
 
 
 def seeds(**grid):
-    """The four seeds of each run of a grid of one arm, in a study that starts at 7."""
+    """Return the four seeds of each run of a grid with one arm, in a study that starts at 7."""
     declared = Study("?", (Grid((RunConfig(budget=28_032),), **grid),))
     configs = Plan("any", declared, seed=7).grid(declared.parts[0])
     return [tuple(getattr(config, name) for name in SEEDS) for config in configs]
@@ -96,13 +99,9 @@ def test_the_study_of_variance_varies_each_seed_alone(seed):
 def _value(base, field):
     room, dot, key = field.partition(".")
     value = getattr(base, room)
-    return (
-        value
-        if not dot
-        else value.get(key, 1 if room == "lookups" else None)
-        if isinstance(value, dict)
-        else value
-    )
+    if not dot or not isinstance(value, dict):
+        return value
+    return value.get(key, 1 if room == "lookups" else None)
 
 
 UNIFIED = Search(

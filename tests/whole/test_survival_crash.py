@@ -1,4 +1,7 @@
-"""A study that dies in its n-th write, rename, fsync or removal of a file, or finds the disk full from there on: for every n."""
+"""A study that dies in its n-th operation on a file, or finds the disk full from there on.
+
+The operations are writes, renames, fsyncs and removals.
+"""
 
 import shutil
 import signal
@@ -27,9 +30,9 @@ def fill(commands, undisturbed, results, n):
     assert (
         "No space left" in told[-1] or "disk is full" in told[-1] or "disk I/O error" in told[-1]
     ), told
-    assert [
-        path for path in survival.litter(results) if not path.endswith("-journal")
-    ] == []  # SQLite's way back
+    # SQLite keeps its journal, with which it repairs the file.
+    litter = [path for path in survival.litter(results) if not path.endswith("-journal")]
+    assert litter == []
     survival.records(results)  # what is there is whole
     undisturbed.require_same(commands, results)
 

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, of a study or of its runs: what is resumed is what would have been without it."""
+"""kill -9 of a study or of its runs at any moment: the resumed study has the same records."""
 
 import os
 import random
@@ -38,7 +38,7 @@ def disturb(
     command = commands.start("tiny", results)
     time.sleep(moment)
     if whom == "the study":
-        command.kill(signal.SIGKILL)  # not waited for: until then it is there, if only as a zombie
+        command.kill(signal.SIGKILL)  # it stays, as a zombie, until it is waited for
         assert command.wait() in (0, -signal.SIGKILL)
         commands.require_no_strays()
     else:
@@ -48,18 +48,18 @@ def disturb(
         for pid in runs:
             kill(pid)
         code, told = command.wait(), command.told()
-        assert code in (0, 2), (
-            told
-        )  # 0: it had sent its record, or was a trial, which is run again at once
+        # 0: the run had sent its record, or was a trial, which runs again at once.
+        assert code in (0, 2), told
         assert "Traceback" not in "\n".join(told)
-    assert (
-        record.load(results)[1] == [] if results.is_dir() else whom == "the study"
-    )  # what is there is whole
+    if results.is_dir():
+        assert record.load(results)[1] == []  # every file is whole
+    else:
+        assert whom == "the study"
     return f"{whom} after {moment:.2f} s"
 
 
 def tables(results: Path, out: Path) -> dict[str, pd.DataFrame]:
-    """The tidy frames of all figures and tables of the report, but for what a clock or a memory counter said."""
+    """Return the tidy frames of the report, without what a clock or a memory counter measured."""
     build(results, out)
     frames = {path.name: pd.read_csv(path) for path in sorted((out / "tables").iterdir())}
     return {
@@ -106,7 +106,13 @@ def test_a_study_that_is_killed_again_and_again_arrives(commands, undisturbed, q
 
 # ---- a command with a forkserver of its own, as a user starts it
 
-WHOLE = "import sys, survival; from ue_bench import cli, study; study.find = survival.STUDIES.get; cli.main()"
+WHOLE = """
+import survival
+from ue_bench import cli, study
+
+study.find = survival.STUDIES.get
+cli.main()
+"""
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""A study of a thousand trials: the processes of its runs do not grow, and the study by no more than what it knows of a trial."""
+"""The memory of a study of a thousand trials.
+
+The processes of its runs do not grow, and the study grows by what it knows about a trial.
+"""
 
 import os
 import sys
@@ -13,13 +16,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident(pid: int) -> int:
-    """Bytes that are a process's own: resident and not shared with a file."""
+    """Return the bytes that belong to a process: resident and not shared with a file."""
     size, shared = (int(number) for number in Path(f"/proc/{pid}/statm").read_text().split()[1:3])
     return (size - shared) * PAGE
 
 
 def slope(points: list[tuple[int, int]]) -> float:
-    """Bytes a trial, over all but the first tenth."""
+    """Return the bytes for each trial, over all but the first tenth."""
     trials, sizes = np.array(points[len(points) // 10 :]).T
     return float(np.polyfit(trials, sizes, 1)[0])
 

@@ -1,4 +1,4 @@
-"""What hinders a study costs nothing that was finished: one clear line, an exit code, and the same command goes on."""
+"""A study that is hindered ends with one clear line, loses no run, and can be continued."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc,
 
 
 def require_one_line(code: int, told: list[str], *words: str) -> None:
-    """Exit code 2, and after what the study is about and how far it came, one line that says what is wrong."""
+    """Require exit code 2, and as the last line of standard error the only error."""
     assert code == 2, told
     assert "Traceback" not in "\n".join(told)
     errors = [line for line in told if line.startswith("Error: ")]
@@ -30,13 +30,11 @@ def require_one_line(code: int, told: list[str], *words: str) -> None:
 
 @pytest.fixture
 def partial(undisturbed, quick_results):
-    """The undisturbed study without its last trial and what came of it."""
+    """Return a copy of the undisturbed study without its last trial and the confirmations."""
     shutil.copytree(undisturbed.results, quick_results)
     for one in record.load(quick_results)[0]:
-        if (
-            one.phase == "confirm"
-            or one.found["trial" if "trial" in one.found else "n_rows"].get("number") == 2
-        ):
+        trial = one.found.get("trial", {})
+        if one.phase == "confirm" or trial.get("number") == 2:
             record.path_of(quick_results, one.study, one.run_id).unlink()
     return quick_results
 
@@ -46,7 +44,7 @@ def partial(undisturbed, quick_results):
 
 @pytest.fixture
 def mounted(tmp_path):
-    """Mounts a small file system of its own, and mounts it again with other options."""
+    """Return a function that mounts a small file system, or mounts it again with other options."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -62,9 +60,8 @@ def mounted(tmp_path):
     subprocess.run(["umount", folder], capture_output=True)
 
 
-@pytest.mark.parametrize(
-    "size", ["12k", "100k"]
-)  # for three records; for the grid, and half of Optuna's file
+# The first size has room for three records, the second for the grid and half of Optuna's file.
+@pytest.mark.parametrize("size", ["12k", "100k"])
 def test_a_disk_that_fills_up(commands, undisturbed, mounted, size):
     results = mounted(f"size={size}") / "results"
     code, told = commands.run("tiny", results)
@@ -166,9 +163,8 @@ def test_a_storage_that_cannot_be_one(commands, undisturbed, partial):
 def test_a_storage_that_is_deleted_in_the_middle(commands, undisturbed, quick_results):
     command = commands.start("tiny", quick_results)
     storage = quick_results / "tiny" / "optuna.sqlite3"
-    survival.wait_for(
-        lambda: storage.exists() and len(list(storage.parent.glob("*.json"))) == 5
-    )  # the grid and a trial
+    # The grid and a trial have ended.
+    survival.wait_for(lambda: storage.exists() and len(list(storage.parent.glob("*.json"))) == 5)
     storage.unlink()
     require_one_line(command.wait(), command.told(), "optuna.sqlite3: ", "the same command again")
     undisturbed.require_same(commands, quick_results)
@@ -236,9 +232,8 @@ def test_a_signal_ends_a_study_in_one_line(commands, quick_results, number, code
     survival.wait_for(commands.runs)
     command.kill(number)
     assert command.wait() == code
-    told = [
-        line for line in command.told() if not line.startswith("endless: ")
-    ]  # what it is about, and how far it came
+    # The other lines are the question of the study and its progress.
+    told = [line for line in command.told() if not line.startswith("endless: ")]
     assert told == [
         f"{word}: nothing that was finished is lost; the same command runs what is missing"
     ]
@@ -264,9 +259,8 @@ def test_a_second_study_in_a_folder_is_refused_at_once(commands, quick_results):
     first.kill(signal.SIGKILL)
     first.wait()
     commands.require_no_strays()
-    assert (
-        commands.run("endless", quick_results, "--time-limit", 2)[0] == 2
-    )  # nothing holds the folder any more
+    # Nothing holds the folder any more.
+    assert commands.run("endless", quick_results, "--time-limit", 2)[0] == 2
 
 
 def test_of_two_studies_started_together_one_does_all(commands, undisturbed, quick_results):
