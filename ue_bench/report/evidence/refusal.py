@@ -2,15 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
-
-_DATA = ("checksum", "cardinalities")
-_ROWS = ("n_rows", "n_seen")
 
 
 class Member(NamedTuple):
@@ -87,33 +84,32 @@ def _differences(names: Sequence[str], values: Sequence[str], usual: Sequence[st
 
 def _data(arms: Sequence[Member]) -> list[str | None]:
     """Compare the file and each feature's cardinality: this finds an arm that lost a feature."""
-    every: list[tuple[str, ...]] = []
-    for arm in arms:
-        every += [_texts(run.found, _DATA) for run in arm.runs]
-    usual = _usual(every)
-    reasons: list[str | None] = []
-    for arm in arms:
-        reason = None
-        for run in arm.runs:
-            reason = reason or _differences(_DATA, _texts(run.found, _DATA), usual)
-        reasons.append(reason)
-    return reasons
+    return _found(arms, ("checksum", "cardinalities"), lambda run: "")
 
 
 def _rows(arms: Sequence[Member]) -> list[str | None]:
     """Compare the rows of each part and the values seen in training, by split seed."""
-    facts = defaultdict(list)
+    return _found(
+        arms, ("n_rows", "n_seen"), lambda run: f" with split seed {run.config.split_seed}"
+    )
+
+
+def _found(
+    arms: Sequence[Member], names: Sequence[str], where: Callable[[Record], str]
+) -> list[str | None]:
+    """Compare what the runs of each arm found with what most runs found that agree in `where`."""
+    found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for arm in arms:
         for run in arm.runs:
-            facts[run.config.split_seed].append(_texts(run.found, _ROWS))
-    usual = {seed: _usual(values) for seed, values in facts.items()}
+            found[where(run)].append(_texts(run.found, names))
+    usual = {place: _usual(values) for place, values in found.items()}
     reasons: list[str | None] = []
     for arm in arms:
         reason = None
         for run in arm.runs:
-            seed = run.config.split_seed
-            names = [f"{name} with split seed {seed}" for name in _ROWS]
-            reason = reason or _differences(names, _texts(run.found, _ROWS), usual[seed])
+            place = where(run)
+            labels = [f"{name}{place}" for name in names]
+            reason = reason or _differences(labels, _texts(run.found, names), usual[place])
         reasons.append(reason)
     return reasons
 

@@ -58,8 +58,7 @@ def uneven(
         recipe = _recipe(config, names)
         if counts[form(config)] == 0 or (form(config), recipe) in tried:
             continue
-        values = zip(names, recipe, strict=True)
-        text = ", ".join(f"{name} {value}" for name, value in values)
+        text = ", ".join(map(" ".join, zip(names, recipe, strict=True)))
         line = f"{label}: no trial of its search had its recipe ({text})"
         if line not in lines:
             lines.append(line)

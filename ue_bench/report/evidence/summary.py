@@ -280,13 +280,19 @@ def _quoted(anchors: Sequence[Mapping[str, Any]], measure: str) -> float | None:
 
 def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
     """Return the measurements of latency in these records, one a source and batch size."""
-    return [row for record in timings for row in record.cost["latency"]]
+    measured = []
+    for record in timings:
+        measured += record.cost["latency"]
+    return measured
 
 
 def latency_of(timings: Sequence[Record], source: str, batch: int) -> list[dict[str, Any]]:
     """Return the measurements of one source (`codes`, `values`) and batch size."""
-    measured = latency_rows(timings)
-    return [row for row in measured if row["source"] == source and row["batch"] == batch]
+    measured = []
+    for row in latency_rows(timings):
+        if row["source"] == source and row["batch"] == batch:
+            measured.append(row)
+    return measured
 
 
 def latency_at(
