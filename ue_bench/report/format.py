@@ -125,3 +125,8 @@ def ratio_text(size: Any, unit: Any) -> str:
     if abs(ratio - round(ratio)) < 0.04 * ratio:
         return f"1/{round(ratio)}"
     return f"1/{ratio:.1f}"
+
+
+def size_text(size: Any, exact_table_bytes: Any) -> str:
+    """A size beside its fraction of the exact table: 6.9 kB (1/32)."""
+    return f"{bytes_text(size)} ({ratio_text(size, exact_table_bytes)})"

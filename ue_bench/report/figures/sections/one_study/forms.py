@@ -1,5 +1,6 @@
-"""Does feature multiplexing help? Each method's separate tables against its multiplexed one, at equal budget, seed by seed."""
+"""Does feature multiplexing help? The two forms of each method, compared seed by seed."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -7,21 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text, missing, mse_text, p_cell, ratio_text
+from ue_bench.report.format import missing, mse_text, p_cell, size_text
 
 NAME = "forms"
 EMPTY = "no strategy has both a separate and a multiplexed form at one budget"
 CAPTION = (
-    "Each line leads from the MSE of a method with separate tables to its MSE with one multiplexed table, at the same budget; "
-    "of several region rules (or other variants) the one that is best on validation stands. Blue and solid: multiplexing is "
-    "better; orange and dashed: worse; grey and dotted: not told apart (paired t-test over common seeds, Holm-corrected over "
-    "the figure, 5 %). Each panel has its own scale."
+    "Each line leads from the MSE of a method with separate tables to its MSE with one "
+    "multiplexed table, at the same budget. Of several region rules (or other variants) the "
+    "figure shows the one that is best on validation. Blue and solid: multiplexing is better; "
+    "orange and dashed: worse; grey and dotted: not told apart (paired t-test over common seeds, "
+    "Holm-corrected over the figure, 5 %). Each panel has its own scale."
 )
 COLUMNS = [
     "panel",
@@ -53,108 +56,140 @@ _LEGEND = {
     "worse": "multiplexing is worse",
     "not told apart": "the two are not told apart",
 }
-_TEXT = 7  # font size of the labels
+_FONT_SIZE = 7  # of the names of the strategies
+
+Row = Mapping[Any, Any]
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row a method and budget: `difference` is multiplexed - separate; `multiplexing` is what it does (better, ...)."""
+    """Return one row for each method and budget.
+
+    difference: the multiplexed MSE minus the separate one.
+    multiplexing: what multiplexing does to the MSE: better, worse or not told apart.
+    """
     scored = score(study.summary)
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
-    runs = {arm.key: arm for arm in study.arms}
-    found = []
-    for cell, part in groups(scored, [*SCOPE, "budget", "method"]):
-        ordered = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
-        best = {
-            row["regions"]: row for row in ordered.drop_duplicates("regions").to_dict("records")
-        }
-        if len(best) < len(_FORMS):
-            continue
-        test = paired(*(by_seed(runs[key(best[form])], best[form]["part"]) for form in _FORMS))
-        one = best["multiplexed"]
-        size = (
-            f"{bytes_text(one['budget'])} ({ratio_text(one['budget'], one['exact_table_bytes'])})"
-        )
-        row = {
-            "panel": panel(part).iloc[0],
-            "part": one["part"],
-            "features": one["features"],
-            "budget": cell[-2],
-            "title": size,
-        }
-        row["strategy"] = " / ".join(dict.fromkeys(best[form]["strategy"] for form in _FORMS))
-        for form in _FORMS:
-            row |= {f"{form}_label": best[form]["label"], form: best[form]["mse"]}
-            row |= {f"{form}_{end}": best[form][end] for end in ("low", "high")}
-        found.append(
-            row
-            | {"n": test.n, "p": test.p}
-            | {name: getattr(test, name[11:] or name) for name in _DIFFERENCE}
-        )
-    frame = pd.DataFrame(found, columns=COLUMNS)
+    arm_of = {arm.key: arm for arm in study.arms}
+    pairs = []
+    for _, variants in groups(scored, [*SCOPE, "budget", "method"]):
+        variants = variants.assign(panel=panel(variants))
+        best = _best_of_each_form(variants)
+        if len(best) == len(_FORMS):
+            pairs.append(_pair(best["separate"], best["multiplexed"], arm_of))
+    frame = pd.DataFrame(pairs, columns=COLUMNS)
     frame["p_holm"] = holm(list(frame["p"]))
-    frame["multiplexing"] = [_change(row) for row in rows(frame)]
-    several = (
-        frame.groupby("features")["panel"].transform("nunique") > 1
-    )  # splits or heads: the features alone do not tell
-    frame["where"] = frame["panel"].where(several, frame["features"])
+    frame["multiplexing"] = [_effect(row) for row in rows(frame)]
+    # With several splits or heads, the features alone do not identify the panel.
+    ambiguous = frame.groupby("features")["panel"].transform("nunique") > 1
+    frame["where"] = frame["panel"].where(ambiguous, frame["features"])
     return frame.sort_values(["panel", "budget", "strategy"], kind="stable", ignore_index=True)
 
 
-_DIFFERENCE = ("difference", "difference_low", "difference_high")
+def _best_of_each_form(variants: pd.DataFrame) -> dict[str, Row]:
+    """Return the row with the lowest validation MSE, by form."""
+    ordered = variants.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
+    best = ordered.drop_duplicates("regions").to_dict("records")
+    return {row["regions"]: row for row in best}
 
 
-def _change(row: Any) -> str:
-    if not row.p_holm < 1 - LEVEL:  # NaN, too few seeds: not told apart
+def _pair(separate: Row, multiplexed: Row, arm_of: Mapping[Any, Arm]) -> dict[str, Any]:
+    scores = [by_seed(arm_of[key(row)], row["part"]) for row in (separate, multiplexed)]
+    test = paired(*scores)
+    strategies = [separate["strategy"]]
+    if multiplexed["strategy"] not in strategies:
+        strategies.append(multiplexed["strategy"])
+    pair = {
+        "panel": multiplexed["panel"],
+        "part": multiplexed["part"],
+        "strategy": " / ".join(strategies),
+        "features": multiplexed["features"],
+        "budget": multiplexed["budget"],
+        "title": size_text(multiplexed["budget"], multiplexed["exact_table_bytes"]),
+        "n": test.n,
+        "difference": test.difference,
+        "difference_low": test.low,
+        "difference_high": test.high,
+        "p": test.p,
+    }
+    for form, row in zip(_FORMS, (separate, multiplexed), strict=True):
+        pair[f"{form}_label"] = row["label"]
+        pair[form] = row["mse"]
+        pair[f"{form}_low"] = row["low"]
+        pair[f"{form}_high"] = row["high"]
+    return pair
+
+
+def _effect(row: Any) -> str:
+    told_apart = row.p_holm < 1 - LEVEL  # False for NaN, which means too few seeds
+    if not told_apart:
         return "not told apart"
-    return "better" if row.difference < 0 else "worse"
+    if row.difference < 0:
+        return "better"
+    return "worse"
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Markdown lines: every pair of the figure."""
+    """Return the Markdown table of every pair in the figure."""
     lines = [
-        "| strategy | features | budget | separate | multiplexed | difference | Holm p | multiplexing |",
+        "| strategy | features | budget | separate | multiplexed "
+        "| difference | Holm p | multiplexing |",
         "|---|---|--:|--:|--:|---|--:|---|",
     ]
     for row in rows(frame):
         difference = f"{row.difference:+.4f}"
         if not missing(row.difference_low):
             difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-        p = p_cell(row.p_holm)
-        mse = f"{mse_text(row.separate)} | {mse_text(row.multiplexed)}"
-        lines.append(
-            f"| {row.strategy} | {row.where} | {row.title} | {mse} | {difference} | {p} | {row.multiplexing} |"
-        )
+        cells = [
+            row.strategy,
+            row.where,
+            row.title,
+            mse_text(row.separate),
+            mse_text(row.multiplexed),
+            difference,
+            p_cell(row.p_holm),
+            row.multiplexing,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """A row a feature set, a column a budget."""
-    titles = list(dict.fromkeys(frame["panel"]))
+    """Draw one row of panels for each feature set, one column for each budget."""
+    titles = list(frame["panel"].unique())
     across = int(frame.groupby("panel")["budget"].nunique().max())
-    most = int(frame.groupby(["panel", "budget"]).size().max())
-    figure, grid = style.canvas(len(titles), across, 3.3, max(2.6, 0.9 + 0.17 * most))
+    most_names = int(frame.groupby(["panel", "budget"]).size().max())
+    height = max(2.6, 0.9 + 0.17 * most_names)
+    figure, grid = style.canvas(len(titles), across, 3.3, height)
     drawn = []
     for axes_row, title in zip(grid, titles, strict=True):
         cells = list(groups(frame[frame["panel"] == title], "budget"))
         for axes, (_, part) in zip(axes_row, cells, strict=False):
-            _slopes(axes, part)
+            _draw_slopes(axes, part)
             drawn.append((axes, part))
         for axes in axes_row[len(cells) :]:
             axes.set_visible(False)
         axes_row[0].set_ylabel(f"{frame['part'].iloc[0]} MSE (mean)")
-    entries = [
-        Line2D([], [], color=color, linestyle=dash, marker="o", markersize=4, label=_LEGEND[name])
-        for name, (color, dash) in style.CHANGE.items()
-        if frame["multiplexing"].eq(name).any()
-    ]
-    style.legend(figure, entries)
-    style.settle(figure)  # where the names go depends on the layout
+    style.legend(figure, _legend_entries(frame))
+    style.settle(figure)  # the places of the names depend on the layout
     for axes, part in drawn:
-        _names(axes, part)
+        _write_names(axes, part)
     return figure
 
 
-def _slopes(axes: Axes, part: pd.DataFrame) -> None:
+def _legend_entries(frame: pd.DataFrame) -> list[Line2D]:
+    effects = set(frame["multiplexing"])
+    entries = []
+    for effect, (color, dash) in style.CHANGE.items():
+        if effect in effects:
+            label = _LEGEND[effect]
+            line = Line2D(
+                [], [], color=color, linestyle=dash, marker="o", markersize=4, label=label
+            )
+            entries.append(line)
+    return entries
+
+
+def _draw_slopes(axes: Axes, part: pd.DataFrame) -> None:
     for row in rows(part):
         color, dash = style.CHANGE[row.multiplexing]
         axes.plot(
@@ -167,33 +202,35 @@ def _slopes(axes: Axes, part: pd.DataFrame) -> None:
             markersize=4,
         )
     axes.set_xticks([0, 1], _FORMS)
-    axes.set_xlim(
-        -0.12, max(2.05, 1.25 + 0.05 * part["strategy"].str.len().max())
-    )  # room for the names
+    longest_name = part["strategy"].str.len().max()
+    axes.set_xlim(-0.12, max(2.05, 1.25 + 0.05 * longest_name))
     axes.margins(y=0.12)
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", visible=False)
     axes.set_title(style.heading(f"{part['where'].iloc[0]}, {part['title'].iloc[0]}"), fontsize=9)
 
 
-def _names(axes: Axes, part: pd.DataFrame) -> None:
-    """Names at the right ends, set apart where they would overlap, each with a thin line to its end."""
+def _write_names(axes: Axes, part: pd.DataFrame) -> None:
+    """Write the names at the right ends of the lines, moved apart where they would overlap.
+
+    A thin line joins each name to the end of its line.
+    """
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    line = (
-        _TEXT * LINE / 72 * axes.figure.dpi / axes.bbox.height * (high - low)
-    )  # the height of a line of text, in MSE
-    places = spread(list(part["multiplexed"]), line, low + line / 2, high - line / 2)
+    line_in_pixels = _FONT_SIZE * LINE / 72 * axes.figure.dpi
+    line_in_mse = line_in_pixels / axes.bbox.height * (high - low)
+    places = spread(
+        list(part["multiplexed"]), line_in_mse, low + line_in_mse / 2, high - line_in_mse / 2
+    )
     for row, place in zip(rows(part), places, strict=True):
         color, _ = style.CHANGE[row.multiplexing]
         axes.plot([1.03, 1.16], [row.multiplexed, place], color=style.PALE, linewidth=0.7)
-        axes.text(
-            1.19, place, row.strategy, fontsize=_TEXT, color=color, va="center"
-        ).set_in_layout(False)
+        name = axes.text(1.19, place, row.strategy, fontsize=_FONT_SIZE, color=color, va="center")
+        name.set_in_layout(False)
 
 
 SECTION = Section(
-    name=NAME,
+    name="forms",
     title="Separate against multiplexed",
     tidy=tidy,
     empty=EMPTY,
