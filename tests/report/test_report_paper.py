@@ -164,6 +164,24 @@ def test_another_protocol_is_not_in_it(changes):
     assert len(paper.tidy(study_of(both))) == 14 + 7
 
 
+def test_another_method_of_two_forms_is_not_in_it():
+    others = [
+        fake.make(
+            fake.config("robe", seed=seed, budget=EXACT // size, regions=regions, **ASKED),
+            "paper",
+            mse=0.1,
+            method="Robe",
+        )
+        for size in COMPRESSIONS
+        for regions in ("separate", "multiplexed")
+        for seed in range(4)
+    ]
+    kept = collect(chain(runs(), others)).kept
+    ours = paper.tidy(kept, summarise(kept)).query("source == 'here'")
+    assert len(ours) == 7
+    assert not ours["label"].str.contains("robe").any()
+
+
 def test_ratings_have_no_such_table():
     kept = collect(fake.study_grid(seeds=2)).kept
     assert paper.tidy(study_of(kept)).empty

@@ -1,12 +1,14 @@
-"""The paper's own table beside ours: AUC of one shared table, of separate ones and of exact rows at three budgets, on likes.
+"""The paper's own table beside ours: AUC of shared, separate and exact tables at three budgets.
 
-The published numbers are for ML-1M, each the mean of five runs: Coleman et al., NeurIPS 2023 (arXiv 2305.12102), and its public
-reproduction (github lilyungg/unified-embeddings), from which both were read. Budgets are rows of 120 bytes in tables of all
-features together; the exact table has 13,215. What is compared across data sets is therefore the share of the exact table, and
-the difference between two forms; the AUC of one data set says nothing about that of another.
+The published numbers are for ML-1M, each the mean of five runs. They come from Coleman et al.,
+NeurIPS 2023 (arXiv 2305.12102), and from its public reproduction (github
+lilyungg/unified-embeddings). Budgets are rows of 120 bytes in the tables of all features
+together; the exact table has 13,215 rows. The AUC of one data set says nothing about that of
+another. What is compared across data sets is therefore the difference between two forms at the
+same share of the exact table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,9 +18,8 @@ from matplotlib.ticker import NullLocator
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.statistics import LEVEL, Paired, holm, paired
+from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, score
-from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import (
@@ -32,14 +33,17 @@ from ue_bench.report.format import (
 )
 
 NAME = "paper"
-EMPTY = "no study trained hashed tables on likes with the paper's model"
+EMPTY = "no study trained both forms of hashed tables on likes with the paper's model"
 CAPTION = (
-    "AUC against the byte budget of all tables, with the paper's labels, features, split and model; a panel for each data set. "
-    "On ML-1M: the paper's numbers and its reproduction's. Ours: mean over seeds and 95 % t-interval, separate tables with the "
-    "way of sizing them that has the lowest validation MSE at that budget. Dotted: the exact table, which has no budget."
+    "AUC against the byte budget of all tables, with the paper's labels, features, split and "
+    "model; one panel for each data set. On ML-1M: the paper's numbers and its reproduction's. "
+    "Ours: mean over seeds and 95 % t-interval; separate tables are sized in the way that has the "
+    "lowest validation MSE at that budget. Dotted: the exact table, which has no budget."
 )
-PUBLISHED_ON, ROW_BYTES, EXACT_ROWS = "ml-1m", 120, 13_215
-BUDGETS = {13_653: "1.6 MB", 6_826: "791 kB", 1_365: "158 kB"}  # rows, and how the paper names them
+PUBLISHED_ON = "ml-1m"
+ROW_BYTES = 120
+EXACT_ROWS = 13_215
+BUDGETS = {13_653: "1.6 MB", 6_826: "791 kB", 1_365: "158 kB"}  # the paper's name of each, by rows
 PAPER = {
     (13_653, "separate"): 0.8537,
     (13_653, "multiplexed"): 0.8774,
@@ -58,27 +62,25 @@ REPRODUCTION = {
     (1_365, "multiplexed"): 0.8263,
     (None, "exact"): 0.8985,
 }
-_SOURCES = {"paper": PAPER, "reproduction": REPRODUCTION}
 OURS = "here"
-_LIKE = {
+_PUBLISHED = {"paper": PAPER, "reproduction": REPRODUCTION}
+_SOURCES = [*_PUBLISHED, OURS]
+_PROTOCOL = {
     "task": "binary: 0 up to 2, 1 from 4",
     "features": "base",
     "split": "random",
     "head": "dcn",
 }
-_METHODS = {"HashingTrick": ("separate", "multiplexed"), "Collisionless": ("exact",)}
-_NEAR = 0.1  # by how much of itself a budget's share of the exact table may be off: that is counted over the labelled rows alone
-_NAMES = {
+# The paper counts its exact table with all rows; we count ours over the labelled ones alone. The
+# two shares of the exact table may therefore differ by this fraction.
+_TOLERANCE = 0.1
+_FORM_NAMES = {
     "separate": "a table each, hashed",
     "multiplexed": "one shared table",
     "exact": "exact rows",
 }
-_TOLD = {"paper": "the paper", "reproduction": "its reproduction", OURS: OURS}
-_LIGHT = {
-    "separate": "#EFB48A",
-    "multiplexed": "#8ABBDD",
-    "exact": "#9A9A9A",
-}  # of what is published
+_SOURCE_NAMES = {"paper": "the paper", "reproduction": "its reproduction", OURS: OURS}
+_PUBLISHED_COLORS = {"separate": "#EFB48A", "multiplexed": "#8ABBDD", "exact": "#9A9A9A"}
 COLUMNS = [
     "panel",
     "source",
@@ -109,245 +111,315 @@ COLUMNS = [
     "hollow",
 ]
 
+Row = Mapping[Any, Any]
+
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row a source (paper, reproduction, here), form and budget. rows: the budget in rows of the paper's table, none for the
-    exact one. difference: AUC of the shared table less that of separate ones, in the rows of the shared one; ours is paired over
-    seeds, with Holm's p over a data set's budgets."""
-    scored = score(study.summary)
-    same = pd.concat([scored[name] == value for name, value in _LIKE.items()], axis=1).all(axis=1)
-    allowed = [
-        regions in _METHODS.get(method, ())
-        for method, regions in zip(scored["method"], scored["regions"], strict=True)
-    ]
-    best = champions(scored[same & pd.Series(allowed, scored.index, dtype=bool)])
-    best = best.assign(
-        rows=pd.Series([_rows(row) for row in records(best)], best.index, dtype="Int64")
-    )
-    best = best[best["rows"].notna() | (best["regions"] == "exact")]
-    if not (best["regions"] != "exact").any():
+    """Return one row for each source (paper, reproduction, here), form and budget.
+
+    rows: the budget in rows of the paper's table; the exact table has none.
+    difference: in the rows of the shared table, its AUC minus that of separate tables. Ours is
+        paired over seeds, with Holm's p over the budgets of a data set.
+    """
+    ours = _our_arms(score(study.summary))
+    if not ours["rows"].notna().any():
         return pd.DataFrame(columns=COLUMNS)
-    runs = {arm.key: arm for arm in study.arms}
-    found = [*_published()]
-    for dataset, own in groups(best, "dataset"):
-        found += [_ours(dataset, row) | _gain(row, records(own), runs) for row in records(own)]
-    frame = pd.DataFrame(found).reindex(columns=COLUMNS)
-    for _, own in frame[frame["source"] == OURS].dropna(subset=["p"]).groupby("panel"):
+    arm_of = {arm.key: arm for arm in study.arms}
+    points = list(_published_points())
+    for _, own in groups(ours, "dataset"):
+        of_dataset = records(own)
+        for row in of_dataset:
+            points.append(_our_point(row) | _our_difference(row, of_dataset, arm_of))
+    frame = pd.DataFrame(points).reindex(columns=COLUMNS)
+    tested = frame[(frame["source"] == OURS) & frame["p"].notna()]
+    for _, own in groups(tested, "panel"):
         frame.loc[own.index, "p"] = holm(list(own["p"]))
     frame["hollow"] = frame["source"] == "reproduction"
-    order = {name: place for place, name in enumerate((*_SOURCES, OURS))}
-    first = frame["panel"] != PUBLISHED_ON  # the published ones stand first
-    frame = frame.assign(first=first, order=frame["source"].map(order))
-    by = ["first", "panel", "order", "rows", "regions"]
-    return frame.sort_values(by, ascending=[True, True, True, False, False], ignore_index=True)[
-        COLUMNS
-    ]
+    return _ordered(frame)
 
 
-def _rows(row: Mapping[Any, Any]) -> int | None:
-    """The paper's budget of which an arm has the same share of the exact table."""
-    if missing(row["budget"]):
-        return None
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort the panel of the published numbers first, and large budgets before small ones."""
+    keys = pd.DataFrame(
+        {
+            "other": frame["panel"] != PUBLISHED_ON,
+            "panel": frame["panel"],
+            "source": frame["source"].map(_SOURCES.index),
+            "rows": frame["rows"],
+            "regions": frame["regions"],
+        }
+    )
+    ascending = [True, True, True, False, False]
+    order = keys.sort_values(list(keys.columns), ascending=ascending).index
+    return frame.loc[order].reset_index(drop=True)
+
+
+def _our_arms(scored: pd.DataFrame) -> pd.DataFrame:
+    """Return the arms under the paper's protocol, with the budget of the paper in `rows`.
+
+    Of each form at each budget, the one that is best on validation stays.
+    """
+    comparable = scored
+    for column, value in _PROTOCOL.items():
+        comparable = comparable[comparable[column] == value]
+    exact = comparable[(comparable["regions"] == "exact") & comparable["budget"].isna()]
+    hashed = _hashed(comparable[comparable["budget"].notna()])
+    paper_rows = [_paper_rows(row) for row in records(hashed)]
+    hashed = hashed.assign(rows=pd.Series(paper_rows, hashed.index, dtype="Int64"))
+    candidates = pd.concat([exact.assign(rows=None), hashed[hashed["rows"].notna()]])
+    candidates = candidates.astype({"rows": "Int64"})
+    ordered = candidates.sort_values(["val_mse_mean", "label"], kind="stable")
+    return ordered.drop_duplicates(["dataset", "regions", "budget"]).sort_index()
+
+
+def _hashed(budgeted: pd.DataFrame) -> pd.DataFrame:
+    """Return the arms of the paper's hashed tables.
+
+    A record does not say what a method does. The paper's method is recognised by its forms: the
+    shared table and the separate ones are two strategies of one method. In every other method
+    one strategy has both forms, or there is only one form.
+    """
+    strategies = budgeted.groupby(["dataset", "method"])["strategy"].transform("nunique")
+    forms = budgeted.groupby(["dataset", "method"])["regions"].transform("nunique")
+    forms_of_strategy = budgeted.groupby(["dataset", "strategy"])["regions"].transform("nunique")
+    return budgeted[(strategies == 2) & (forms == 2) & (forms_of_strategy == 1)]
+
+
+def _paper_rows(row: Row) -> int | None:
+    """Return the paper's budget with the same share of the exact table, if there is one."""
     share = row["budget"] / row["exact_table_bytes"]
-    return next((n for n in BUDGETS if abs(share / (n / EXACT_ROWS) - 1) < _NEAR), None)
+    for n in BUDGETS:
+        if abs(share / (n / EXACT_ROWS) - 1) < _TOLERANCE:
+            return n
+    return None
 
 
-def _published() -> Iterable[dict[str, Any]]:
-    for source, numbers in _SOURCES.items():
+def _published_points() -> Iterator[dict[str, Any]]:
+    for source, numbers in _PUBLISHED.items():
         for (n, regions), auc in numbers.items():
-            size = (n or EXACT_ROWS) * ROW_BYTES
-            row = {
+            point = {
                 "panel": PUBLISHED_ON,
                 "source": source,
                 "regions": regions,
                 "rows": n,
-                "label": _NAMES[regions],
+                "label": _FORM_NAMES[regions],
+                "x": EXACT_ROWS * ROW_BYTES,
+                "exact_table_bytes": EXACT_ROWS * ROW_BYTES,
                 "auc": auc,
             }
-            row |= {
-                "budget": size if n else None,
-                "x": size,
-                "exact_table_bytes": EXACT_ROWS * ROW_BYTES,
-            }
-            yield row | (
-                {"difference": auc - numbers[n, "separate"]} if regions == "multiplexed" else {}
-            )
+            if n is not None:
+                point["budget"] = n * ROW_BYTES
+                point["x"] = n * ROW_BYTES
+            if regions == "multiplexed":
+                point["difference"] = auc - numbers[n, "separate"]
+            yield point
 
 
-def _ours(dataset: str, row: dict[Any, Any]) -> dict[str, Any]:
+def _our_point(row: Row) -> dict[str, Any]:
     part = "test" if row["part"] == "test" else "val"
-    paid = row["table_bytes"] + row["auxiliary_bytes"]
-    found = {"panel": dataset, "source": OURS, "auc": row[f"{part}_auc_mean"]}
-    found |= {
-        name: row[name]
-        for name in ("regions", "rows", "label", "n", "total_bytes", "exact_table_bytes")
+    point = {
+        "panel": row["dataset"],
+        "source": OURS,
+        "x": row["budget"],
+        "auc": row[f"{part}_auc_mean"],
+        "low": row[f"{part}_auc_low"],
+        "high": row[f"{part}_auc_high"],
+        "bias_auc": row["anchor_bias_auc"],
+        "bias_log_loss": row["anchor_bias_log_loss"],
+        "bias_mse": row["anchor_bias"],
     }
-    found |= {"budget": row["budget"], "x": paid if missing(row["budget"]) else row["budget"]}
-    found |= {end: row[f"{part}_auc_{end}"] for end in ("low", "high")}
+    if missing(row["budget"]):
+        point["x"] = row["table_bytes"] + row["auxiliary_bytes"]
+    for column in ("regions", "rows", "label", "budget", "n", "total_bytes", "exact_table_bytes"):
+        point[column] = row[column]
     for measure in ("log_loss", "mse"):
-        found |= {
-            measure + end: row[f"{part}_{measure}{end or '_mean'}"] for end in ("", "_low", "_high")
-        }
-    return found | {
-        f"bias{end}": row[f"anchor_bias{'' if end == '_mse' else end}"]
-        for end in ("_auc", "_log_loss", "_mse")
-    }
+        point[measure] = row[f"{part}_{measure}_mean"]
+        point[f"{measure}_low"] = row[f"{part}_{measure}_low"]
+        point[f"{measure}_high"] = row[f"{part}_{measure}_high"]
+    return point
 
 
-def _gain(
-    row: dict[Any, Any], own: Sequence[dict[Any, Any]], runs: Mapping[Any, Arm]
+def _our_difference(
+    row: Row, of_dataset: Sequence[Row], arm_of: Mapping[Any, Arm]
 ) -> dict[str, Any]:
-    rivals = [one for one in own if one["regions"] == "separate" and one["rows"] == row["rows"]]
-    if row["regions"] != "multiplexed" or not rivals:
+    """Return the AUC of a shared table minus that of separate tables at the same budget."""
+    if row["regions"] != "multiplexed":
         return {}
-    test: Paired = paired(
-        *(by_seed(runs[key(one)], one["part"], "auc") for one in (rivals[0], row))
-    )
-    return {
-        "difference": test.difference,
-        "difference_low": test.low,
-        "difference_high": test.high,
-        "p": test.p,
-    }
+    for rival in of_dataset:
+        if rival["regions"] == "separate" and rival["rows"] == row["rows"]:
+            own = by_seed(arm_of[key(row)], row["part"], "auc")
+            other = by_seed(arm_of[key(rival)], rival["part"], "auc")
+            test = paired(other, own)
+            return {
+                "difference": test.difference,
+                "difference_low": test.low,
+                "difference_high": test.high,
+                "p": test.p,
+            }
+    return {}
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """A panel a data set: the published one first."""
-    panels = list(dict.fromkeys(frame["panel"]))
-    figure, grid = style.canvas(1, len(panels), 4.6, 3.6)
-    for axes, title in zip(grid[0], panels, strict=True):
-        own = frame[frame["panel"] == title]
-        for (source, regions), line in groups(own, ["source", "regions"]):
-            _line(axes, line.sort_values("x"), source, regions)
-        ticks = own.dropna(subset=["rows"]).drop_duplicates("rows")
-        unit = own["exact_table_bytes"].max()
-        axes.set_xscale("log")
-        axes.set_xticks(
-            ticks["x"].astype(float),
-            [f"{bytes_text(x)}\n{ratio_text(x, unit)}" for x in ticks["x"]],
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-        for bias in own["bias_auc"].dropna()[:1]:
-            axes.axhline(bias, color=style.GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-            axes.annotate(
-                f"bias model {bias:.3f}",
-                (0.01, bias),
-                (0, -2),
-                xycoords=("axes fraction", "data"),
-                va="top",
-                textcoords="offset points",
-                fontsize=7,
-                color="#404040",
-            )
-        sources = [_TOLD[source] for source in dict.fromkeys(own["source"])]
-        axes.margins(y=0.1)  # room for a text on the highest line
-        axes.set_title(f"{title}: {', '.join(sources)}")
-        axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
+    """Draw one panel for each data set, the published one first."""
+    titles = list(frame["panel"].unique())
+    figure, grid = style.canvas(1, len(titles), 4.6, 3.6)
+    for axes, title in zip(grid[0], titles, strict=True):
+        _draw_panel(axes, frame[frame["panel"] == title], title)
     grid[0, 0].set_ylabel("test AUC (higher is better)")
+    light = style.Look(style.GREY, "o", "none", 5)
     entries = [
-        style.handle(style.form_look(form), name)
-        for form, name in _NAMES.items()
-        if form != "exact"
-    ]
-    entries.append(style.handle(style.OTHER_FORM._replace(marker=""), _NAMES["exact"]))
-    published = style.Look(style.GREY, "o", "none", 5)
-    entries += [
-        style.handle(published, "light: the paper", joined=False),
+        style.handle(style.form_look("separate"), _FORM_NAMES["separate"]),
+        style.handle(style.form_look("multiplexed"), _FORM_NAMES["multiplexed"]),
+        style.handle(style.OTHER_FORM._replace(marker=""), _FORM_NAMES["exact"]),
+        style.handle(light, "light: the paper", joined=False),
         style.mark("light and hollow: its reproduction"),
     ]
     style.legend(figure, entries)
     return figure
 
 
-def _line(axes: Axes, line: pd.DataFrame, source: str, regions: str) -> None:
-    look = style.form_look(regions)
-    look = look if source == OURS else look._replace(color=_LIGHT[regions])
-    if regions == "exact":
-        for row in rows(line):
-            axes.axhline(row.auc, color=look.color, linestyle=look.dash, linewidth=1.3, zorder=2)
-            text, place = f"{_TOLD[source]}: exact rows {row.auc:.3f}", ("axes fraction", "data")
-            axes.annotate(
-                text,
-                (0.01, row.auc),
-                (0, 2),
-                xycoords=place,
-                textcoords="offset points",
-                fontsize=7,
-            )
-        return
+def _draw_panel(axes: Axes, part: pd.DataFrame, title: str) -> None:
+    for (source, regions), line in groups(part, ["source", "regions"]):
+        look = style.form_look(regions)
+        if source != OURS:
+            look = look._replace(color=_PUBLISHED_COLORS[regions])
+        if regions == "exact":
+            _draw_exact(axes, line, look)
+        else:
+            _draw_line(axes, line.sort_values("x"), look)
+    budgets = part.dropna(subset=["rows"]).drop_duplicates("rows")["x"]
+    exact = part["exact_table_bytes"].max()
+    labels = [f"{bytes_text(size)}\n{ratio_text(size, exact)}" for size in budgets]
+    axes.set_xscale("log")
+    axes.set_xticks(budgets.astype(float), labels)
+    axes.xaxis.set_minor_locator(NullLocator())
+    biases = part["bias_auc"].dropna()
+    if len(biases):
+        _draw_bias(axes, biases.iloc[0])
+    sources = [_SOURCE_NAMES[source] for source in part["source"].unique()]
+    axes.margins(y=0.1)  # room for a text on the highest line
+    axes.set_title(f"{title}: {', '.join(sources)}")
+    axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
+
+
+def _draw_exact(axes: Axes, line: pd.DataFrame, look: style.Look) -> None:
+    for row in rows(line):
+        axes.axhline(row.auc, color=look.color, linestyle=look.dash, linewidth=1.3, zorder=2)
+        axes.annotate(
+            f"{_SOURCE_NAMES[row.source]}: exact rows {row.auc:.3f}",
+            (0.01, row.auc),
+            (0, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=7,
+        )
+
+
+def _draw_line(axes: Axes, line: pd.DataFrame, look: style.Look) -> None:
     axes.vlines(line["x"], line["low"], line["high"], color=look.color, linewidth=1, zorder=2)
     style.points(axes, line, "x", "auc", look)
 
 
+def _draw_bias(axes: Axes, auc: float) -> None:
+    axes.axhline(auc, color=style.GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axes.annotate(
+        f"bias model {auc:.3f}",
+        (0.01, auc),
+        (0, -2),
+        xycoords=("axes fraction", "data"),
+        va="top",
+        textcoords="offset points",
+        fontsize=7,
+        color="#404040",
+    )
+
+
 def table(frame: pd.DataFrame) -> list[str]:
-    """A sentence for each budget of ours, then the paper's numbers, the reproduction's and ours side by side."""
+    """Return a sentence for each of our budgets, and a table of all numbers for each data set."""
+    ours = frame[frame["source"] == OURS]
     lines = []
-    published = {
-        source: frame[frame["source"] == source].set_index("rows")["difference"].dropna()
-        for source in _SOURCES
-    }
-    for title, own in groups(frame[frame["source"] == OURS], "panel"):
+    for title, own in groups(ours, "panel"):
         for row in rows(own[own["difference"].notna()]):
-            theirs = ", ".join(f"{name} {published[name][row.rows]:+.4f}" for name in _SOURCES)
-            inside = (
-                ""
-                if missing(row.difference_low)
-                else f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-            )
-            told = (
-                ""
-                if missing(row.p)
-                else f" ({'told apart' if row.p < 1 - LEVEL else 'not told apart'}, p {p_text(row.p)})"
-            )
-            lines.append(
-                f"- {_size(row.rows)}: one shared table against separate ones on {title}: {row.difference:+.4f}{inside} AUC over "
-                f"{row.n:g} seeds{told}; on {PUBLISHED_ON}: {theirs}."
-            )
-    for title, own in groups(frame[frame["source"] == OURS], "panel"):
-        mine = (
-            title
-            if title == PUBLISHED_ON
-            else f"{title}, not comparable with the numbers beside it"
-        )
-        lines += [
-            "",
-            f"| budget in the paper | form | paper AUC, {PUBLISHED_ON} | reproduction AUC, {PUBLISHED_ON} | our AUC ({mine}) | "
-            f"our log loss ({title}) | our MSE ({title}) | our tables | n |",
-            "|---|---|--:|--:|---|---|---|--:|--:|",
-        ]
-        cells = {
-            (None if missing(row["rows"]) else int(row["rows"]), row["regions"]): row
-            for row in records(own)
-        }
-        for place in PAPER:
-            lines.append(_row(place, cells.get(place)))
-        bias = own.iloc[0]
-        lines.append(
-            f"| *none* | *user and item bias model* | | | *{mse_text(bias['bias_auc'])}* | *{mse_text(bias['bias_log_loss'])}* | "
-            f"*{mse_text(bias['bias_mse'])}* | | |"
-        )
+            lines.append(f"- {_sentence(row, title)}")
+    for title, own in groups(ours, "panel"):
+        lines += ["", *_numbers(own, title)]
     return lines
 
 
-def _row(place: tuple[int | None, str], own: Mapping[Any, Any] | None) -> str:
-    head = f"| {_size(place[0])} | {_NAMES[place[1]]} | {PAPER[place]:.4f} | {REPRODUCTION[place]:.4f} | "
-    if own is None:
-        return head + " | ".join([NOTHING] * 5) + " |"
-    ends = ("", "_low", "_high")
-    text = interval_text(own["auc"], own["low"], own["high"])
-    text += f", {own['label']}" if place[1] == "separate" else ""
-    more = [interval_text(*(own[measure + end] for end in ends)) for measure in ("log_loss", "mse")]
-    return head + " | ".join([text, *more, bytes_text(own["x"]), f"{own['n']:g}"]) + " |"
+def _sentence(row: Any, title: str) -> str:
+    difference = f"{row.difference:+.4f}"
+    if not missing(row.difference_low):
+        difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
+    verdict = ""
+    if not missing(row.p):
+        told_apart = "told apart" if row.p < 1 - LEVEL else "not told apart"
+        verdict = f" ({told_apart}, p {p_text(row.p)})"
+    published = []
+    for source, numbers in _PUBLISHED.items():
+        theirs = numbers[row.rows, "multiplexed"] - numbers[row.rows, "separate"]
+        published.append(f"{source} {theirs:+.4f}")
+    return (
+        f"{_budget_name(row.rows)}: one shared table against separate ones on {title}: "
+        f"{difference} AUC over {row.n:g} seeds{verdict}; "
+        f"on {PUBLISHED_ON}: {', '.join(published)}."
+    )
 
 
-def _size(n: Any) -> str:
+def _numbers(own: pd.DataFrame, title: str) -> list[str]:
+    """Return the table of one data set: the published AUC beside ours."""
+    heading = title
+    if title != PUBLISHED_ON:
+        heading += ", not comparable with the numbers beside it"
+    lines = [
+        f"| budget in the paper | form | paper AUC, {PUBLISHED_ON} "
+        f"| reproduction AUC, {PUBLISHED_ON} | our AUC ({heading}) | our log loss ({title}) "
+        f"| our MSE ({title}) | our tables | n |",
+        "|---|---|--:|--:|---|---|---|--:|--:|",
+    ]
+    ours = {}
+    for row in records(own):
+        n = None if missing(row["rows"]) else row["rows"]
+        ours[n, row["regions"]] = row
+    for n, regions in PAPER:
+        cells = [
+            _budget_name(n),
+            _FORM_NAMES[regions],
+            f"{PAPER[n, regions]:.4f}",
+            f"{REPRODUCTION[n, regions]:.4f}",
+            *_our_cells(ours.get((n, regions))),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    bias = own.iloc[0]
+    lines.append(
+        f"| *none* | *user and item bias model* | | | *{mse_text(bias['bias_auc'])}* "
+        f"| *{mse_text(bias['bias_log_loss'])}* | *{mse_text(bias['bias_mse'])}* | | |"
+    )
+    return lines
+
+
+def _our_cells(row: Row | None) -> list[str]:
+    if row is None:
+        return [NOTHING] * 5
+    auc = interval_text(row["auc"], row["low"], row["high"])
+    if row["regions"] == "separate":
+        auc += f", {row['label']}"
+    return [
+        auc,
+        interval_text(row["log_loss"], row["log_loss_low"], row["log_loss_high"]),
+        interval_text(row["mse"], row["mse_low"], row["mse_high"]),
+        bytes_text(row["x"]),
+        f"{row['n']:g}",
+    ]
+
+
+def _budget_name(n: Any) -> str:
     if missing(n):
         return "none"
-    return f"{BUDGETS[int(n)]} ({n / EXACT_ROWS:.2f} of the exact table)"
+    return f"{BUDGETS[n]} ({n / EXACT_ROWS:.2f} of the exact table)"
 
 
 SECTION = Section(
-    name=NAME,
+    name="paper",
     title="The paper's own table",
     tidy=tidy,
     empty=EMPTY,
