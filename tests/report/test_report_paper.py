@@ -177,7 +177,7 @@ def test_another_method_of_two_forms_is_not_in_it():
         for seed in range(4)
     ]
     kept = collect(chain(runs(), others)).kept
-    ours = paper.tidy(kept, summarise(kept)).query("source == 'here'")
+    ours = paper.tidy(study_of(kept)).query("source == 'here'")
     assert len(ours) == 7
     assert not ours["label"].str.contains("robe").any()
 

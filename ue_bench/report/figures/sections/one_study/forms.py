@@ -1,6 +1,6 @@
 """Does feature multiplexing help? The two forms of each method, compared seed by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,6 @@ from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import missing, mse_text, p_cell, size_text
 
-NAME = "forms"
 EMPTY = "no strategy has both a separate and a multiplexed form at one budget"
 CAPTION = (
     "Each line leads from the MSE of a method with separate tables to its MSE with one "

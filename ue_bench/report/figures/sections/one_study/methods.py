@@ -16,7 +16,6 @@ from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, missing, mse_text
 
-NAME = "methods"
 FEW = 3  # strategies that one panel shows well enough
 EMPTY = f"the study has at most {FEW} strategies with a byte budget"
 CAPTION = (

@@ -8,7 +8,7 @@ another. What is compared across data sets is therefore the difference between t
 same share of the exact table.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,7 +32,6 @@ from ue_bench.report.format import (
     ratio_text,
 )
 
-NAME = "paper"
 EMPTY = "no study trained both forms of hashed tables on likes with the paper's model"
 CAPTION = (
     "AUC against the byte budget of all tables, with the paper's labels, features, split and "
