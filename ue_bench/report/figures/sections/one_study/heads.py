@@ -1,8 +1,8 @@
-"""Is the ranking of strategies the same under another head? Rank correlation of the arms' mean MSE, head against head."""
+"""Is the ranking of strategies the same under another head? Rank correlations of the mean MSE."""
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -13,22 +13,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.comparison import USUAL_HEAD
-from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.arms import USUAL_HEAD, Arm, Comparison
+from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, panel, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, interval_text, missing
 
-NAME = "heads"
-EMPTY = "no arms were run under more than one head"
 CAPTION = (
-    "Every point is an arm: its mean MSE under one head against that under another, bars 95 % t-intervals over seeds. τ is "
-    "Kendall's rank correlation of the means (1: the same order), with a 95 % percentile interval of the bootstrap over seeds, "
-    "drawn anew for all arms and both heads together. Reversed: pairs of arms that both heads tell apart (paired t-test over "
-    "seeds, Holm-corrected within a head, 5 %), in opposite order. All heads have one recipe, tuned for none of them."
+    "Every point is an arm: its mean MSE under one head against that under another, with 95 % "
+    "t-intervals over seeds. τ is Kendall's rank correlation of the means (1: the same order), "
+    "with a 95 % percentile interval of the bootstrap over seeds, which are drawn for all arms and "
+    "both heads together. Reversed: pairs of arms that both heads tell apart (paired t-test over "
+    "seeds, Holm-corrected within a head, 5 %), in opposite order. All heads have one recipe, "
+    "which was tuned for none of them."
 )
 COLUMNS = [
     "panel",
@@ -55,254 +54,292 @@ COLUMNS = [
 ]
 FEWEST = 3  # arms: two have no ranking worth a correlation
 RESAMPLES = 999
-_HEAD = ("head", "hidden")  # what a head is, in a configuration
+_HEAD_FIELDS = ("head", "hidden")
+_PAIR = ["panel", "head_x", "head_y"]
 
-Scores = dict[Hashable, float]  # MSE by seeds
+Row = Mapping[Any, Any]
+Scores = Mapping[Hashable, float]  # MSE by seeds
+Group = tuple[Comparison, int]  # arms that are ranked together: a comparison without head, a budget
+ArmsOfHead = dict[str, Arm]  # by the rest of the configuration
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row an arm and pair of heads; what describes the pair of heads is the same in all its rows."""
-    scored = score(study.summary)
-    known: dict[tuple[Any, ...], Any] = {
-        key(row): row for row in scored.assign(panel=panel(scored)).to_dict("records")
-    }
-    budgets: dict[Any, set[int]] = defaultdict(set)
-    cells: dict[Any, dict[str, dict[str, Arm]]] = defaultdict(lambda: defaultdict(dict))
-    for arm in study.arms:
-        if arm.config["budget"]:
-            budgets[arm.comparison._replace(head="")].add(arm.config["budget"])
-    for arm in study.arms:
-        scope = arm.comparison._replace(head="")
-        rest = json.dumps(
-            {name: value for name, value in arm.config.items() if name not in _HEAD}, sort_keys=True
-        )
-        own = arm.config["budget"]
-        for budget in (
-            [own] if own else sorted(budgets[scope])
-        ):  # an exact table stands at every size
-            if arm.key in known:
-                cells[scope, budget][arm.comparison.head][rest] = arm
-    found: list[dict[str, Any]] = []
-    for (scope, budget), heads in sorted(cells.items()):
-        title = f"{panel(pd.DataFrame([scope._replace(head=USUAL_HEAD, phase='')._asdict()]))[0]}, {bytes_text(budget)}"
-        for one, other in combinations(
-            sorted(heads, key=lambda head: (head != USUAL_HEAD, head)), 2
-        ):
-            common = [rest for rest in heads[one] if rest in heads[other]]
-            if len(common) < FEWEST:
+    """Return one row for each arm and pair of heads.
+
+    What describes the pair of heads is the same in all of its rows.
+    """
+    row_of = {key(row): row for row in records(score(study.summary))}
+    arms = [arm for arm in study.arms if arm.key in row_of]
+    lines = []
+    for (comparison, budget), arms_of in sorted(_groups(arms).items()):
+        scope = comparison._replace(head=USUAL_HEAD, phase="")._asdict()
+        title = f"{panel(pd.DataFrame([scope]))[0]}, {bytes_text(budget)}"
+        for head_x, head_y in combinations(sorted(arms_of, key=_usual_first), 2):
+            twins = _twins(arms_of[head_x], arms_of[head_y])
+            if len(twins) < FEWEST:
                 continue
-            sides = [[heads[head][rest] for rest in common] for head in (one, other)]
-            scores = [[by_seed(arm, known[arm.key]["part"]) for arm in side] for side in sides]
+            scores_x = []
+            scores_y = []
+            for arm_x, arm_y in twins:
+                part = row_of[arm_x.key]["part"]
+                scores_x.append(by_seed(arm_x, part))
+                scores_y.append(by_seed(arm_y, part))
             pair = {
-                "head_x": one,
-                "head_y": other,
-                "arms": len(common),
-                **_correlation(scores),
-                **_order(scores),
+                "panel": title,
+                "head_x": head_x,
+                "head_y": head_y,
+                "arms": len(twins),
+                **_correlation(scores_x, scores_y),
+                **_agreement(scores_x, scores_y),
             }
-            for arm, twin in zip(*sides, strict=True):
-                row = {"panel": title, **pair}
-                row |= {
-                    "part": known[arm.key]["part"],
-                    "label": arm.label,
-                    "group": arm.group,
-                    "budget": arm.config["budget"],
-                }
-                for end, its in (("x", arm), ("y", twin)):
-                    row |= {
-                        f"{name}_{end}": known[its.key][name] for name in ("mse", "low", "high")
-                    }
-                found.append(row)
-    return pd.DataFrame(found, columns=COLUMNS)
+            for arm_x, arm_y in twins:
+                point = _point(arm_x, row_of[arm_x.key], row_of[arm_y.key])
+                lines.append(pair | point)
+    return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _correlation(scores: Sequence[Sequence[Scores]]) -> dict[str, Any]:
-    """Kendall's tau and Spearman's rho of the means over common seeds; with one seed tau has no interval."""
-    seeds = sorted(set.intersection(*(set(arm) for side in scores for arm in side)), key=str)
-    x, y = (
-        np.array([[arm[seed] for seed in seeds] for arm in side]) for side in scores
-    )  # [arms, seeds]
+def _groups(arms: Sequence[Arm]) -> dict[Group, dict[str, ArmsOfHead]]:
+    """Return the arms of each head in each group. Exact tables are in the group of every budget."""
+    budgets = defaultdict(set)
+    for arm in arms:
+        if arm.config["budget"]:
+            budgets[_without_head(arm)].add(arm.config["budget"])
+    arms_in: dict[Group, dict[str, ArmsOfHead]] = defaultdict(lambda: defaultdict(dict))
+    for arm in arms:
+        comparison = _without_head(arm)
+        rest = dict(arm.config)
+        for field in _HEAD_FIELDS:
+            rest.pop(field, None)
+        rest_text = json.dumps(rest, sort_keys=True)
+        own = arm.config["budget"]
+        for budget in [own] if own else budgets[comparison]:
+            arms_in[comparison, budget][arm.comparison.head][rest_text] = arm
+    return arms_in
 
-    @cache  # few seeds are drawn in few ways
-    def tau_of(places: tuple[int, ...]) -> float:
-        return float(stats.kendalltau(x[:, places].mean(1), y[:, places].mean(1)).statistic)
 
-    def tau(places: np.ndarray) -> float:
-        return tau_of(tuple(sorted(places.tolist())))
+def _twins(arms_x: ArmsOfHead, arms_y: ArmsOfHead) -> list[tuple[Arm, Arm]]:
+    """Return the arms that both heads have, which differ in nothing but the head."""
+    return [(arm, arms_y[rest]) for rest, arm in arms_x.items() if rest in arms_y]
 
-    every = np.arange(len(seeds))
-    row = {"seeds": len(seeds), "tau": np.nan, "rho": np.nan, "tau_low": np.nan, "tau_high": np.nan}
+
+def _without_head(arm: Arm) -> Comparison:
+    return arm.comparison._replace(head="")
+
+
+def _usual_first(head: str) -> tuple[bool, str]:
+    return head != USUAL_HEAD, head
+
+
+def _point(arm: Arm, row_x: Row, row_y: Row) -> dict[str, Any]:
+    point = {
+        "part": row_x["part"],
+        "label": arm.label,
+        "group": arm.group,
+        "budget": arm.config["budget"],
+    }
+    for name in ("mse", "low", "high"):
+        point[f"{name}_x"] = row_x[name]
+        point[f"{name}_y"] = row_y[name]
+    return point
+
+
+def _correlation(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, Any]:
+    """Return Kendall's tau and Spearman's rho of the mean MSE over the seeds of all arms.
+
+    With one seed, tau has no interval.
+    """
+    seeds = set(scores_x[0])
+    for arm in (*scores_x, *scores_y):
+        seeds &= set(arm)
+    ordered_seeds = sorted(seeds, key=str)
+    x = _matrix(scores_x, ordered_seeds)
+    y = _matrix(scores_y, ordered_seeds)
+
+    @cache  # few seeds can be drawn in few ways
+    def tau_of(sample: tuple[int, ...]) -> float:
+        mean_x = x[:, sample].mean(1)
+        mean_y = y[:, sample].mean(1)
+        return float(stats.kendalltau(mean_x, mean_y).statistic)
+
+    def tau(sample: np.ndarray) -> float:
+        return tau_of(tuple(sorted(sample.tolist())))
+
+    every_seed = np.arange(len(seeds))
+    row = {
+        "seeds": len(seeds),
+        "tau": np.nan,
+        "tau_low": np.nan,
+        "tau_high": np.nan,
+        "rho": np.nan,
+    }
     if len(seeds):
-        row |= {"tau": tau(every), "rho": float(stats.spearmanr(x.mean(1), y.mean(1)).statistic)}
+        row["tau"] = tau(every_seed)
+        rho = stats.spearmanr(x.mean(1), y.mean(1))
+        row["rho"] = float(rho.statistic)
     if len(seeds) > 1:
-        ends = stats.bootstrap(
-            (every,),
+        bootstrap = stats.bootstrap(
+            (every_seed,),
             tau,
             n_resamples=RESAMPLES,
             method="percentile",
             confidence_level=LEVEL,
             vectorized=False,
             rng=0,
-        ).confidence_interval
-        row |= {"tau_low": float(ends.low), "tau_high": float(ends.high)}
+        )
+        interval = bootstrap.confidence_interval
+        row["tau_low"] = float(interval.low)
+        row["tau_high"] = float(interval.high)
     return row
 
 
-def _order(scores: Sequence[Sequence[Scores]]) -> dict[str, int]:
-    """How many pairs of arms both heads tell apart, and how many of these are in opposite order."""
-    pairs = list(combinations(range(len(scores[0])), 2))
-    signs = []
-    for side in scores:
-        tests = [paired(side[a], side[b]) for a, b in pairs]
-        adjusted = holm([test.p for test in tests])
-        signs.append(
-            [
-                np.sign(test.difference) if p < 1 - LEVEL else 0
-                for test, p in zip(tests, adjusted, strict=True)
-            ]
-        )
-    products = [a * b for a, b in zip(*signs, strict=True)]
+def _matrix(scores: Sequence[Scores], seeds: Sequence[Hashable]) -> np.ndarray:
+    """Return the MSE as an array of shape [arms, seeds]."""
+    return np.array([[arm[seed] for seed in seeds] for arm in scores])
+
+
+def _agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, int]:
+    """Count the pairs of arms that both heads tell apart, and those of them in opposite order."""
+    # 1: the same order under both heads, -1: the opposite one, 0: not told apart under both
+    products = _orders(scores_x) * _orders(scores_y)
     return {
-        "told_apart": sum(product != 0 for product in products),
-        "reversed": sum(product < 0 for product in products),
+        "told_apart": int(np.count_nonzero(products)),
+        "reversed": int(np.count_nonzero(products < 0)),
     }
 
 
-def _pairs(frame: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
-    """((panel, head, head), rows), in the order of the frame."""
-    return list(frame.groupby(["panel", "head_x", "head_y"], sort=False))
+def _orders(scores: Sequence[Scores]) -> np.ndarray:
+    """Return the order of each pair of arms, -1 or 1; 0 where the pair is not told apart."""
+    tests = [paired(own, other) for own, other in combinations(scores, 2)]
+    differences = np.array([test.difference for test in tests])
+    adjusted = np.array(holm([test.p for test in tests]))
+    return np.where(adjusted < 1 - LEVEL, np.sign(differences), 0)
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Markdown lines: a sentence a panel, the correlations, and every arm's MSE under each head."""
+    """Return a sentence for each panel, the correlations, and all arms under each head."""
     lines = [f"- {_sentence(title, part)}" for title, part in groups(frame, "panel")]
     lines += [
         "",
-        "| data | heads | arms | seeds | Kendall τ | Spearman ρ | pairs told apart under both | reversed |",
+        "| data | heads | arms | seeds | Kendall τ | Spearman ρ "
+        "| pairs told apart under both | reversed |",
         "|---|---|--:|--:|---|--:|--:|--:|",
     ]
-    for (title, one, other), part in _pairs(frame):
-        row = part.iloc[0]
+    for row in rows(frame.drop_duplicates(_PAIR)):
         cells = [
-            title,
-            f"{one}, {other}",
-            row["arms"],
-            row["seeds"],
-            _tau(row),
-            f"{row['rho']:.2f}",
-            row["told_apart"],
+            row.panel,
+            f"{row.head_x}, {row.head_y}",
+            str(row.arms),
+            str(row.seeds),
+            _tau_text(row),
+            f"{row.rho:.2f}",
+            str(row.told_apart),
+            str(row.reversed),
         ]
-        lines.append(f"| {' | '.join(map(str, cells))} | {row['reversed']} |")
+        lines.append(f"| {' | '.join(cells)} |")
     for title, part in groups(frame, "panel"):
-        lines += ["", *_arms(title, part)]
+        lines += ["", *_ranking(title, part)]
     return lines
 
 
-def _tau(row: Any) -> str:
-    brackets = "" if missing(row["tau_low"]) else f" [{row['tau_low']:.2f}, {row['tau_high']:.2f}]"
-    return f"{row['tau']:.2f}{brackets}"
+def _tau_text(row: Any) -> str:
+    if missing(row.tau_low):
+        return f"{row.tau:.2f}"
+    return f"{row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
 
 
 def _sentence(title: str, part: pd.DataFrame) -> str:
-    pairs = [own.iloc[0] for _, own in _pairs(part)]
-    told = ", ".join(f"{row['head_x']} and {row['head_y']} {_tau(row)}" for row in pairs)
-    n, reverse = sum(row["told_apart"] for row in pairs), sum(row["reversed"] for row in pairs)
-    text = f"{title}: rank correlation τ of {told}. "
+    pairs = part.drop_duplicates(_PAIR)
+    taus = ", ".join(f"{row.head_x} and {row.head_y} {_tau_text(row)}" for row in rows(pairs))
+    n = pairs["told_apart"].sum()
+    n_reversed = pairs["reversed"].sum()
     if not n:
-        return text + "No pair of arms is told apart under two heads."
-    if not reverse:
-        return (
-            text
-            + f"No head reverses another: all {n} pairs of arms told apart under two heads have one order in both."
+        verdict = "No pair of arms is told apart under two heads."
+    elif not n_reversed:
+        verdict = (
+            f"No head reverses another: all {n} pairs of arms told apart under two heads have one "
+            "order in both."
         )
-    return (
-        text + f"Of {n} pairs of arms told apart under two heads, {reverse} are in opposite order."
-    )
+    else:
+        verdict = (
+            f"Of {n} pairs of arms told apart under two heads, {n_reversed} are in opposite order."
+        )
+    return f"{title}: rank correlation τ of {taus}. {verdict}"
 
 
-def _arms(title: str, part: pd.DataFrame) -> list[str]:
-    """One row an arm, a column a head: its MSE and its rank among the arms under this head."""
-    ends = [
-        part.rename(columns={f"{name}_{end}": name for name in ("head", "mse", "low", "high")})[
-            ["label", "budget", "head", "mse", "low", "high"]
-        ]
-        for end in ("x", "y")
-    ]
-    long = pd.concat(ends).drop_duplicates(["label", "budget", "head"])
-    long["rank"] = long.groupby("head")["mse"].rank(method="min").astype(int)
-    heads = list(dict.fromkeys(long["head"]))
+def _ranking(title: str, part: pd.DataFrame) -> list[str]:
+    """Return a table with a row for each arm: its rank and MSE under each head."""
+    sides = []
+    for side in ("x", "y"):
+        columns = {f"{name}_{side}": name for name in ("head", "mse", "low", "high")}
+        of_side = part[["label", "budget", *columns]]
+        sides.append(of_side.rename(columns=columns))
+    scores = pd.concat(sides).drop_duplicates(["label", "budget", "head"])
+    scores["rank"] = scores.groupby("head")["mse"].rank(method="min").astype(int)
+    heads = list(scores["head"].unique())
+    scores["place"] = scores["head"].map(heads.index)
+    titles = [f"{head}: rank | MSE" for head in heads]
     lines = [
-        f"| {title} | {' | '.join(f'{head}: rank | MSE' for head in heads)} |",
+        f"| {title} | {' | '.join(titles)} |",
         "|---|" + "--:|---|" * len(heads),
     ]
-    by_rank = long.sort_values(
-        ["head", "rank"],
-        key=lambda column: column if column.name == "rank" else column.map(heads.index),
-    )
+    by_rank = scores.sort_values(["place", "rank"])
     for (label, _), own in by_rank.groupby(["label", "budget"], sort=False, dropna=False):
-        cells = {
-            row.head: f"{row.rank} | {interval_text(row.mse, row.low, row.high)}"
-            for row in rows(own)
-        }
-        lines.append(f"| {label} | {' | '.join(cells.get(head, ' | ') for head in heads)} |")
+        cells = dict.fromkeys(heads, " | ")
+        for row in rows(own):
+            cells[row.head] = f"{row.rank} | {interval_text(row.mse, row.low, row.high)}"
+        lines.append(f"| {label} | {' | '.join(cells.values())} |")
     return lines
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """A row a panel, a column a pair of heads."""
-    titles = list(dict.fromkeys(frame["panel"]))
-    pairs = list(dict.fromkeys(zip(frame["head_x"], frame["head_y"], strict=True)))
+    """Draw one row of panels for each title, one column for each pair of heads."""
+    titles = list(frame["panel"].unique())
+    pairs = list(rows(frame[["head_x", "head_y"]].drop_duplicates()))
     figure, grid = style.canvas(len(titles), len(pairs), 3.1, 2.9)
-    cells = dict(_pairs(frame))
+    parts = dict(list(frame.groupby(_PAIR)))
     for axes_row, title in zip(grid, titles, strict=True):
         for axes, pair in zip(axes_row, pairs, strict=True):
-            if (title, *pair) in cells:
-                _scatter(axes, cells[(title, *pair)], study.looks)
-            else:
+            part = parts.get((title, *pair))
+            if part is None:
                 axes.set_visible(False)
-        axes_row[0].set_title(
-            f"{style.heading(title)}\n{axes_row[0].get_title(loc='left')}", fontsize=9
-        )
-    labels = dict.fromkeys(frame["label"])
-    style.legend(
-        figure, [style.handle(study.looks[label], label, joined=False) for label in labels]
-    )
+            else:
+                _draw_scatter(axes, part, study.looks)
+        first_title = axes_row[0].get_title(loc="left")
+        axes_row[0].set_title(f"{style.heading(title)}\n{first_title}", fontsize=9)
+    entries = []
+    for label in frame["label"].unique():
+        look = study.looks[label]
+        entries.append(style.handle(look, label, joined=False))
+    style.legend(figure, entries)
     return figure
 
 
-def _scatter(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
-    first = part.iloc[0]
+def _draw_scatter(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     for row in rows(part):
         look = looks[row.label]
+        interval: dict[str, Any] = {"color": look.color, "linewidth": 0.7, "alpha": 0.6}
+        axes.plot([row.low_x, row.high_x], [row.mse_y, row.mse_y], **interval)
+        axes.plot([row.mse_x, row.mse_x], [row.low_y, row.high_y], **interval)
         axes.plot(
-            [row.low_x, row.high_x],
-            [row.mse_y, row.mse_y],
+            [row.mse_x],
+            [row.mse_y],
             color=look.color,
-            linewidth=0.7,
-            alpha=0.6,
+            marker=look.marker,
+            markersize=look.size,
         )
-        axes.plot(
-            [row.mse_x, row.mse_x],
-            [row.low_y, row.high_y],
-            color=look.color,
-            linewidth=0.7,
-            alpha=0.6,
-        )
-        axes.plot(
-            [row.mse_x], [row.mse_y], color=look.color, marker=look.marker, markersize=look.size
-        )
-    axes.set_xlabel(f"{first['part']} MSE, {first['head_x']} head")
-    axes.set_ylabel(f"{first['part']} MSE, {first['head_y']} head")
-    axes.set_title(f"τ = {_tau(first)}", fontsize=9)
+    first = next(rows(part))
+    axes.set_xlabel(f"{first.part} MSE, {first.head_x} head")
+    axes.set_ylabel(f"{first.part} MSE, {first.head_y} head")
+    axes.set_title(f"τ = {_tau_text(first)}", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=5)
 
 
 SECTION = Section(
-    name=NAME,
+    name="heads",
     title="Heads",
     tidy=tidy,
-    empty=EMPTY,
+    empty="no arms were run under more than one head",
     caption=CAPTION,
     draw=draw,
     table=table,
