@@ -1,10 +1,11 @@
-"""Which splits can tell strategies apart? Each split's errors on users and items seen in training and not, beside the anchors.
+"""Which splits can tell strategies apart? The errors on each split, and how many pairs they part.
 
-A split cannot rank strategies where no pair of them is told apart, or where most judged rows have users never seen in training
-and no arm beats the best of the predictors without an embedding: it then ranks what is noise to all of them.
+A split cannot rank strategies where no pair of them is told apart. It cannot rank them either
+where most judged rows have users never seen in training and no arm beats the best of the
+predictors without an embedding: it then ranks what is noise to all of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -24,23 +25,21 @@ from ue_bench.report.evidence.summary import (
     panel,
     score,
 )
-from ue_bench.report.figures import anchor_lines as anchor
-from ue_bench.report.figures import style
+from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.style import ANCHOR_NAMES
-from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
+from ue_bench.report.format import NOTHING, interval_text, missing, mse_text, size_text
 
-NAME = "splits"
-EMPTY = "all arms were run on one split"
 CAPTION = (
-    "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own scale. Dotted: the predictors "
-    "without an embedding, where they are near; the table has all. Warm: users or items with rows in the training part; cold: "
-    "those without. Only the random split is drawn anew with each seed: on the others an interval has no part for the choice of "
-    "rows."
+    "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own "
+    "scale. Dotted: the predictors without an embedding, where they are near; the table has all "
+    "of them. Warm: users or items with rows in the training part; cold: those without. Only the "
+    "random split is drawn anew with each seed: on the others, an interval does not include the "
+    "choice of rows."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
 TRIVIAL = ("mean", "item_mean", "bias")  # matrix factorisation has embeddings of its own
-PRIMARY = "random"  # stands first
+PRIMARY = "random"  # the split that is shown first
 COLUMNS = [
     "panel",
     "features",
@@ -65,167 +64,220 @@ COLUMNS = [
     "ranks",
 ]
 
+Row = dict[Any, Any]
+Scores = Mapping[Hashable, float]
+
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row an arm; what describes a split is the same in all its rows. Empty where there is one split only."""
+    """Return one row for each arm. What describes a split is the same in all of its rows.
+
+    The frame is empty where there is one split only.
+    """
     scored = score(study.summary)
     if scored["split"].nunique() < 2:
         return pd.DataFrame(columns=COLUMNS)
-    by_key = {arm.key: arm for arm in study.arms}
-    found: list[dict[str, Any]] = []
-    scopes = groups(scored.assign(panel=panel(scored)), SCOPE)
-    for _, part in sorted(
-        scopes,
-        key=lambda scope: (scope[1]["features"].iloc[0], scope[1]["split"].iloc[0] != PRIMARY),
-    ):
-        own = [(row, by_key[key(row)]) for row in records(part)]
-        cells = [{**row, **_slices(arm)} for row, arm in own]
-        facts = _facts(cells, [by_seed(arm, row["part"]) for row, arm in own])
-        for cell in cells:
-            size = f"{bytes_text(cell['budget'])} ({ratio_text(cell['budget'], cell['exact_table_bytes'])})"
-            found.append({**cell, **facts, "size": NOTHING if missing(cell["budget"]) else size})
-    return pd.DataFrame(found).reindex(columns=COLUMNS)
+    scored = scored.assign(panel=panel(scored))
+    arm_of = {arm.key: arm for arm in study.arms}
+    lines = []
+    for _, part in groups(scored, SCOPE):
+        cells = []
+        scores = []
+        for row in records(part):
+            arm = arm_of[key(row)]
+            cells.append({**row, "size": _size(row), **_slices(arm)})
+            scores.append(by_seed(arm, row["part"]))
+        facts = _facts(cells, scores)
+        lines += [cell | facts for cell in cells]
+    frame = pd.DataFrame(lines).reindex(columns=COLUMNS)
+    other_split = frame["split"] != PRIMARY
+    keyed = frame.assign(other_split=other_split)
+    ordered = keyed.sort_values(["features", "other_split"], kind="stable", ignore_index=True)
+    return ordered[COLUMNS]
+
+
+def _size(row: Row) -> str:
+    if missing(row["budget"]):
+        return NOTHING
+    return size_text(row["budget"], row["exact_table_bytes"])
 
 
 def _slices(arm: Arm) -> dict[str, float | None]:
-    """Rows and MSE of each slice, means over the arm's runs."""
-    row: dict[str, float | None] = {}
+    """Return the rows and the MSE of each slice, as means over the runs of the arm."""
+    means: dict[str, float | None] = {}
     for name in SLICES:
-        given = [run.quality.get("slices", {}).get(name, {}) for run in arm.runs]
-        for what in ("n", "mse"):
-            values = [own[what] for own in given if own.get(what) is not None]
-            row[f"{name}_{what}"] = sum(values) / len(values) if values else None
-    return row
+        counts = []
+        errors = []
+        for run in arm.runs:
+            of_slice = run.quality.get("slices", {}).get(name, {})
+            counts.append(of_slice.get("n"))
+            errors.append(of_slice.get("mse"))
+        means[f"{name}_n"] = _mean(counts)
+        means[f"{name}_mse"] = _mean(errors)
+    return means
 
 
-def _facts(cells: Sequence[Mapping[str, Any]], scores: Sequence[dict]) -> dict[str, Any]:
-    """What a split can tell: pairs of arms of one size told apart, and how many beat the best trivial predictor."""
-    pairs = [
-        (a, b)
-        for a, b in combinations(range(len(cells)), 2)
-        if missing(cells[a]["budget"])
-        or missing(cells[b]["budget"])
-        or cells[a]["budget"] == cells[b]["budget"]
-    ]
-    adjusted = holm([paired(scores[a], scores[b]).p for a, b in pairs])
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return sum(known) / len(known)
+
+
+def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
+    """Return what a split can tell.
+
+    pairs, told_apart: pairs of arms of one size, and how many of them are told apart.
+    best_anchor, beat_it: the best trivial predictor, and how many arms beat it.
+    """
+    tests = []
+    for (cell, own), (other_cell, other) in combinations(zip(cells, scores, strict=True), 2):
+        if _comparable(cell["budget"], other_cell["budget"]):
+            tests.append(paired(own, other).p)
+    told_apart = sum(p < 1 - LEVEL for p in holm(tests))
     first = cells[0]
-    judged = sum(first[f"{heat}_user_n"] or 0 for heat in ("warm", "cold"))
-    cold = (first["cold_user_n"] or 0) / judged if judged else None
-    anchors = {
-        name: first[f"anchor_{name}"] for name in TRIVIAL if not missing(first[f"anchor_{name}"])
-    }
-    best = min(anchors, key=lambda name: anchors[name], default=None)
-    beat = sum(cell["mse"] < anchors[best] for cell in cells) if best else len(cells)
-    told = sum(p < 1 - LEVEL for p in adjusted)
-    hopeless = cold is not None and cold > MOSTLY_UNSEEN and beat == 0
+    warm = first["warm_user_n"] or 0
+    cold = first["cold_user_n"] or 0
+    judged = warm + cold
+    cold_share = None
+    mostly_unseen = False
+    if judged:
+        cold_share = cold / judged
+        mostly_unseen = cold_share > MOSTLY_UNSEEN
+    anchor = _best_anchor(first)
+    beat_it = len(cells)
+    if anchor is not None:
+        limit = first[f"anchor_{anchor}"]
+        beat_it = sum(cell["mse"] < limit for cell in cells)
     return {
         "rows": judged,
-        "cold_share": cold,
-        "pairs": len(pairs),
-        "told_apart": told,
-        "best_anchor": best,
-        "beat_it": beat,
-        "ranks": told > 0 and not hopeless,
+        "cold_share": cold_share,
+        "pairs": len(tests),
+        "told_apart": told_apart,
+        "best_anchor": anchor,
+        "beat_it": beat_it,
+        "ranks": told_apart > 0 and not (mostly_unseen and beat_it == 0),
     }
+
+
+def _comparable(budget: Any, other: Any) -> bool:
+    """Return whether two arms have one size; a table without a budget is compared with all."""
+    return missing(budget) or missing(other) or budget == other
+
+
+def _best_anchor(row: Row) -> str | None:
+    known = [name for name in TRIVIAL if not missing(row[f"anchor_{name}"])]
+    return min(known, key=lambda name: row[f"anchor_{name}"], default=None)
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Markdown lines: a sentence a split, then a table with the anchors at its head."""
+    """Return a sentence for each split, then a table of its arms with the anchors first."""
     panels = list(frame.groupby("panel", sort=False))
     lines = [f"- {_sentence(part)}" for _, part in panels]
     for title, part in panels:
-        first = part.iloc[0]
-        heads = [f"{name.replace('_', ' ')}s ({_count(first[f'{name}_n'])})" for name in SLICES]
-        lines += [
-            "",
-            f"| {title} | size | {first['part']} MSE | {' | '.join(heads)} |",
-            "|---|--:|---|" + "--:|" * len(SLICES),
-        ]
-        for name in ANCHORS:
-            if not missing(first[f"anchor_{name}"]):
-                lines.append(
-                    f"| *{ANCHOR_NAMES[name]}* | | *{mse_text(first[f'anchor_{name}'])}* |"
-                    + " |" * len(SLICES)
-                )
-        for row in records(part.sort_values(["budget", "mse"], kind="stable")):
-            slices = " | ".join(mse_text(row[f"{name}_mse"]) for name in SLICES)
-            lines.append(
-                f"| {row['label']} | {row['size']} | {interval_text(row['mse'], row['low'], row['high'])} | {slices} |"
-            )
+        lines += ["", *_arms(title, part)]
     return lines
 
 
-def _count(n: Any) -> str:
-    return NOTHING if missing(n) else f"{n:,.0f} rows"
+def _arms(title: str, part: pd.DataFrame) -> list[str]:
+    first = part.iloc[0]
+    heads = []
+    for name in SLICES:
+        n = first[f"{name}_n"]
+        count = NOTHING
+        if not missing(n):
+            count = f"{n:,.0f} rows"
+        heads.append(f"{name.replace('_', ' ')}s ({count})")
+    lines = [
+        f"| {title} | size | {first['part']} MSE | {' | '.join(heads)} |",
+        "|---|--:|---|" + "--:|" * len(SLICES),
+    ]
+    for name in ANCHORS:
+        mse = first[f"anchor_{name}"]
+        if not missing(mse):
+            empty = " |" * len(SLICES)
+            lines.append(f"| *{ANCHOR_NAMES[name]}* | | *{mse_text(mse)}* |{empty}")
+    for row in records(part.sort_values(["budget", "mse"], kind="stable")):
+        cells = [
+            row["label"],
+            row["size"],
+            interval_text(row["mse"], row["low"], row["high"]),
+        ]
+        for name in SLICES:
+            cells.append(mse_text(row[f"{name}_mse"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _sentence(part: pd.DataFrame) -> str:
-    """Plain words about one split, from its facts."""
+    """Return the facts of one split in a sentence."""
     first = part.iloc[0]
-    beat = (
-        f"no arm beats the {ANCHOR_NAMES[first['best_anchor']]} ({mse_text(first['anchor_' + first['best_anchor']])})"
-        if first["best_anchor"] and not first["beat_it"]
-        else f"{first['beat_it']} of {len(part)} arms beat the best predictor without an embedding"
-    )
-    cold = (
-        ""
-        if missing(first["cold_share"])
-        else f"{100 * first['cold_share']:.0f} % of its judged rows have users never seen in training"
-    )
-    told = f"{first['told_apart']} of {first['pairs']} pairs of arms are told apart (paired over seeds, Holm-corrected, 5 %)"
-    told = (
-        told
-        if first["told_apart"]
-        else "no pair of arms is told apart (paired over seeds, Holm-corrected, 5 %)"
-    )
     verdict = "can tell strategies apart" if first["ranks"] else "cannot rank strategies"
-    aside = (
-        " What is told apart there is how the arms fail."
-        if first["told_apart"] and not first["ranks"]
-        else ""
-    )
-    facts = ", ".join(text for text in (cold, beat) if text)
-    return f"{first['panel']} {verdict}: {facts}, and {told}.{aside}"
+    facts = []
+    if not missing(first["cold_share"]):
+        percent = f"{100 * first['cold_share']:.0f} %"
+        facts.append(f"{percent} of its judged rows have users never seen in training")
+    anchor = first["best_anchor"]
+    if anchor and not first["beat_it"]:
+        mse = mse_text(first[f"anchor_{anchor}"])
+        facts.append(f"no arm beats the {ANCHOR_NAMES[anchor]} ({mse})")
+    else:
+        beat_it = f"{first['beat_it']} of {len(part)} arms"
+        facts.append(f"{beat_it} beat the best predictor without an embedding")
+    pairs = "no pair of arms is told apart"
+    if first["told_apart"]:
+        pairs = f"{first['told_apart']} of {first['pairs']} pairs of arms are told apart"
+    text = f"{first['panel']} {verdict}: {', '.join(facts)}, and {pairs} "
+    text += "(paired over seeds, Holm-corrected, 5 %)."
+    if first["told_apart"] and not first["ranks"]:
+        text += " What is told apart there is how the arms fail."
+    return text
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """A row a feature set, a column a split: sizes from left to right, at each the arms side by side."""
-    features = list(dict.fromkeys(frame["features"]))
-    titles = {
-        name: list(dict.fromkeys(frame.loc[frame["features"] == name, "panel"]))
-        for name in features
-    }
-    across = max(map(len, titles.values()))
+    """Draw one row of panels for each feature set, one column for each split."""
+    features = list(frame["features"].unique())
+    across = int(frame.groupby("features")["panel"].nunique().max())
     figure, grid = style.canvas(len(features), across, 3.2, 3.1)
+    near = study.anchors["inside"] & study.anchors["anchor"].isin(TRIVIAL)
+    anchors = study.anchors[near]
     for axes_row, name in zip(grid, features, strict=True):
-        for axes, title in zip(axes_row, titles[name], strict=False):
-            _panel(axes, frame[frame["panel"] == title], title, study.looks)
-            near = study.anchors["inside"] & study.anchors["anchor"].isin(TRIVIAL)
-            anchor.draw(axes, study.anchors[(study.anchors["panel"] == title) & near])
-        for axes in axes_row[len(titles[name]) :]:
+        panels = list(frame[frame["features"] == name].groupby("panel", sort=False))
+        for axes, (title, part) in zip(axes_row, panels, strict=False):
+            _draw_panel(axes, part, title, study.looks)
+            anchor_lines.draw(axes, anchors[anchors["panel"] == title])
+        for axes in axes_row[len(panels) :]:
             axes.set_visible(False)
-    style.legend(
-        figure,
-        [
-            style.handle(study.looks[label], label, joined=False)
-            for label in dict.fromkeys(frame["label"])
-        ],
-    )
+    entries = []
+    for label in frame["label"].unique():
+        look = study.looks[label]
+        entries.append(style.handle(look, label, joined=False))
+    style.legend(figure, entries)
     return figure
 
 
-def _panel(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> None:
-    sizes = list(dict.fromkeys(part.sort_values("budget", kind="stable")["size"]))
-    labels = list(dict.fromkeys(part["label"]))
+def _draw_panel(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> None:
+    """Draw the sizes from left to right, and the arms of one size side by side."""
+    sizes = list(part.sort_values("budget", kind="stable")["size"].unique())
+    labels = list(part["label"].unique())
     for row in rows(part):
         look = looks[row.label]
-        x = sizes.index(row.size) + 0.6 * (labels.index(row.label) / max(1, len(labels) - 1) - 0.5)
+        aside = labels.index(row.label) / max(1, len(labels) - 1) - 0.5
+        x = sizes.index(row.size) + 0.6 * aside
         axes.plot([x, x], [row.low, row.high], color=look.color, linewidth=1.2)
-        axes.plot([x], [row.mse], color=look.color, marker=look.marker, markersize=look.size)
-    axes.set_xticks(
-        range(len(sizes)),
-        [size.replace(" (", "\n(") if size != NOTHING else "no\nbudget" for size in sizes],
-    )
+        axes.plot(
+            [x],
+            [row.mse],
+            color=look.color,
+            marker=look.marker,
+            markersize=look.size,
+        )
+    names = []
+    for size in sizes:
+        if size == NOTHING:
+            names.append("no\nbudget")
+        else:
+            names.append(size.replace(" (", "\n("))
+    axes.set_xticks(range(len(sizes)), names)
     axes.tick_params(labelsize=8)
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("budget")
@@ -234,10 +286,10 @@ def _panel(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> No
 
 
 SECTION = Section(
-    name=NAME,
+    name="splits",
     title="Splits",
     tidy=tidy,
-    empty=EMPTY,
+    empty="all arms were run on one split",
     caption=CAPTION,
     draw=draw,
     table=table,
