@@ -13,6 +13,7 @@ from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import missing, mse_text, p_cell, size_text
@@ -154,20 +155,21 @@ def table(frame: pd.DataFrame) -> list[str]:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row of panels for each feature set, one column for each budget."""
-    titles = list(frame["panel"].unique())
     across = int(frame.groupby("panel")["budget"].nunique().max())
     most_names = int(frame.groupby(["panel", "budget"]).size().max())
     height = max(2.6, 0.9 + 0.17 * most_names)
-    figure, grid = style.canvas(len(titles), across, 3.3, height)
     drawn = []
-    for axes_row, title in zip(grid, titles, strict=True):
-        cells = list(groups(frame[frame["panel"] == title], "budget"))
+
+    def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
+        cells = list(groups(of_panel, "budget"))
         for axes, (_, part) in zip(axes_row, cells, strict=False):
             _draw_slopes(axes, part)
             drawn.append((axes, part))
         for axes in axes_row[len(cells) :]:
             axes.set_visible(False)
         axes_row[0].set_ylabel(f"{frame['part'].iloc[0]} MSE (mean)")
+
+    figure, _ = panel_rows(frame, across, draw_row, width=3.3, height=height)
     style.legend(figure, _legend_entries(frame))
     style.settle(figure)  # the places of the names depend on the layout
     for axes, part in drawn:

@@ -18,6 +18,7 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, interval_text, missing
 
@@ -293,19 +294,20 @@ def _ranking(title: str, part: pd.DataFrame) -> list[str]:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row of panels for each title, one column for each pair of heads."""
-    titles = list(frame["panel"].unique())
-    pairs = list(rows(frame[["head_x", "head_y"]].drop_duplicates()))
-    figure, grid = style.canvas(len(titles), len(pairs), 3.1, 2.9)
-    parts = dict(list(frame.groupby(_PAIR)))
-    for axes_row, title in zip(grid, titles, strict=True):
-        for axes, pair in zip(axes_row, pairs, strict=True):
-            part = parts.get((title, *pair))
-            if part is None:
-                axes.set_visible(False)
+    pairs = frame[["head_x", "head_y"]].drop_duplicates()
+
+    def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
+        for axes, pair in zip(axes_row, rows(pairs), strict=True):
+            both = (of_panel["head_x"] == pair.head_x) & (of_panel["head_y"] == pair.head_y)
+            if both.any():
+                _draw_scatter(axes, of_panel[both], study.looks)
             else:
-                _draw_scatter(axes, part, study.looks)
+                axes.set_visible(False)
+        title = style.heading(of_panel["panel"].iloc[0])
         first_title = axes_row[0].get_title(loc="left")
-        axes_row[0].set_title(f"{style.heading(title)}\n{first_title}", fontsize=9)
+        axes_row[0].set_title(f"{title}\n{first_title}", fontsize=9)
+
+    figure, _ = panel_rows(frame, len(pairs), draw_row, width=3.1, height=2.9)
     entries = []
     for label in frame["label"].unique():
         look = study.looks[label]

@@ -21,6 +21,7 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.statistics import LEVEL, holm, paired
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import (
     NOTHING,
@@ -260,11 +261,9 @@ def _our_difference(
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one panel for each data set, the published one first."""
-    titles = list(frame["panel"].unique())
-    figure, grid = style.canvas(1, len(titles), 4.6, 3.6)
-    for axes, title in zip(grid[0], titles, strict=True):
-        _draw_panel(axes, frame[frame["panel"] == title], title)
-    grid[0, 0].set_ylabel("test AUC (higher is better)")
+    across = frame["panel"].nunique()
+    figure, drawn = panels(frame, across, _draw_panel, width=4.6, height=3.6)
+    drawn[0].axes.set_ylabel("test AUC (higher is better)")
     light = style.Look(style.GREY, "o", "none", 5)
     entries = [
         style.handle(style.form_look("separate"), _FORM_NAMES["separate"]),
@@ -277,7 +276,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, part: pd.DataFrame, title: str) -> None:
+def _draw_panel(axes: Axes, part: pd.DataFrame) -> None:
     for (source, regions), line in groups(part, ["source", "regions"]):
         look = style.form_look(regions)
         if source != OURS:
@@ -297,7 +296,7 @@ def _draw_panel(axes: Axes, part: pd.DataFrame, title: str) -> None:
         _draw_bias(axes, biases.iloc[0])
     sources = [_SOURCE_NAMES[source] for source in part["source"].unique()]
     axes.margins(y=0.1)  # room for a text on the highest line
-    axes.set_title(f"{title}: {', '.join(sources)}")
+    axes.set_title(f"{part['panel'].iloc[0]}: {', '.join(sources)}")
     axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
 
 

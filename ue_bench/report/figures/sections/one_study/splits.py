@@ -26,6 +26,7 @@ from ue_bench.report.evidence.summary import (
     score,
 )
 from ue_bench.report.figures import anchor_lines, style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.style import ANCHOR_NAMES
 from ue_bench.report.format import NOTHING, interval_text, missing, mse_text, size_text
@@ -235,18 +236,19 @@ def _sentence(part: pd.DataFrame) -> str:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row of panels for each feature set, one column for each split."""
-    features = list(frame["features"].unique())
     across = int(frame.groupby("features")["panel"].nunique().max())
-    figure, grid = style.canvas(len(features), across, 3.2, 3.1)
     near = study.anchors["inside"] & study.anchors["anchor"].isin(TRIVIAL)
     anchors = study.anchors[near]
-    for axes_row, name in zip(grid, features, strict=True):
-        panels = list(frame[frame["features"] == name].groupby("panel", sort=False))
-        for axes, (title, part) in zip(axes_row, panels, strict=False):
-            _draw_panel(axes, part, title, study.looks)
+
+    def draw_row(axes_row: Any, of_features: pd.DataFrame) -> None:
+        splits = list(of_features.groupby("panel", sort=False))
+        for axes, (title, part) in zip(axes_row, splits, strict=False):
+            _draw_split(axes, part, title, study.looks)
             anchor_lines.draw(axes, anchors[anchors["panel"] == title])
-        for axes in axes_row[len(panels) :]:
+        for axes in axes_row[len(splits) :]:
             axes.set_visible(False)
+
+    figure, _ = panel_rows(frame, across, draw_row, width=3.2, height=3.1, by="features")
     entries = []
     for label in frame["label"].unique():
         look = study.looks[label]
@@ -255,7 +257,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> None:
+def _draw_split(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> None:
     """Draw the sizes from left to right, and the arms of one size side by side."""
     sizes = list(part.sort_values("budget", kind="stable")["size"].unique())
     labels = list(part["label"].unique())

@@ -30,6 +30,7 @@ from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.statistics import LEVEL
 from ue_bench.report.evidence.summary import panel, part_mse
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, missing, size_text
 
@@ -124,14 +125,14 @@ def _variances(comparison: Comparison, runs: Sequence[Record]) -> list[dict[str,
 
 def _head(comparison: Comparison, run: Record, part: str) -> dict[str, Any]:
     """Return what the rows of one configuration have in common."""
-    arm = plain_label(run.config, run.found)
-    budget = run.config["budget"]
+    arm = plain_label(run.config.to_dict(), run.found)
+    budget = run.config.budget
     if budget:
         arm += f", {size_text(budget, run.found['exact_table_bytes'])}"
     return {
         **comparison._asdict(),
         "part": "test" if part == "test" else "validation",
-        "group": run.config["strategy"],
+        "group": run.config.strategy,
         "arm": arm,
     }
 
@@ -279,20 +280,21 @@ def _largest_first(alone: pd.DataFrame, column: str) -> str:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row for each panel: standard deviations on the left, shares on the right."""
-    titles = list(frame["panel"].unique())
     pairs = zip(frame["arm"], frame["group"], strict=True)
     looks = style.looks(pairs)
-    figure, grid = style.canvas(len(titles), 2, 4.2, 2.7)
     seeds = list(NAMES.values())
-    for (left, right), title in zip(grid, titles, strict=True):
-        part = frame[frame["panel"] == title]
+
+    def draw_row(axes_row: Any, part: pd.DataFrame) -> None:
+        left, right = axes_row
         _draw_intervals(left, part, "sd", [*seeds, TOGETHER], looks)
         _draw_intervals(right, part, "share", seeds, looks)
-        left.set_title(style.heading(title), fontsize=9)
+        left.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
         left.set_ylabel("seed that varies")
         left.set_xlabel(f"standard deviation of the {part['part'].iloc[0]} MSE")
         right.set_xlabel("share of the four variances")
         right.xaxis.set_major_formatter("{x:.0%}")
+
+    figure, _ = panel_rows(frame, 2, draw_row, width=4.2, height=2.7)
     entries = []
     for arm in frame["arm"].unique():
         entries.append(style.handle(looks[arm], arm, joined=False))

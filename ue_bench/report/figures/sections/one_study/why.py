@@ -15,6 +15,7 @@ from ue_bench.report.evidence.arms import USUAL_HEAD
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.summary import key, panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, interval_text, missing, size_text
@@ -283,18 +284,19 @@ def _sentence(part: pd.DataFrame) -> str:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row for each feature set: collisions, MSE and angles side by side."""
-    titles = list(frame["panel"].unique())
-    figure, grid = style.canvas(len(titles), 3, 3.7, 3.5)
     heads = sorted(frame.loc[frame["view"] == "mse", "head"].unique())
     with_sizes = []
-    for (left, middle, right), title in zip(grid, titles, strict=True):
-        part = frame[frame["panel"] == title]
+
+    def draw_row(axes_row: Any, part: pd.DataFrame) -> None:
+        left, middle, right = axes_row
         angles = part[(part["view"] == "angle") & part["shown"]]
         _draw_collisions(left, part[part["view"] == "free"])
         _draw_errors(middle, part[part["view"] == "mse"], heads)
         _draw_angles(right, angles)
-        left.set_title(style.heading(title))
+        left.set_title(style.heading(part["panel"].iloc[0]))
         with_sizes.append((right, angles))
+
+    figure, _ = panel_rows(frame, 3, draw_row, width=3.7, height=3.5)
     style.legend(figure, _legend_entries(frame, heads))
     style.settle(figure)  # the places of the sizes depend on the layout
     for axes, angles in with_sizes:
