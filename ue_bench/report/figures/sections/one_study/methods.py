@@ -143,7 +143,7 @@ def _draw_others(axes: Axes, others: pd.DataFrame) -> None:
     They are one line with gaps, because a line for each method in each panel would take most of
     the time of the report.
     """
-    points = []
+    points: list[tuple[float, float]] = []
     for _, line in groups(others, "line"):
         points += zip(line["total_bytes"], line["y"], strict=True)
         points.append((math.nan, math.nan))

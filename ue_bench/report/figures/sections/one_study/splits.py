@@ -174,12 +174,12 @@ def table(frame: pd.DataFrame) -> list[str]:
     """Return a sentence for each split, then a table of its arms with the anchors first."""
     panels = list(frame.groupby("panel", sort=False))
     lines = [f"- {_sentence(part)}" for _, part in panels]
-    for title, part in panels:
-        lines += ["", *_arms(title, part)]
+    for _, part in panels:
+        lines += ["", *_arms(part)]
     return lines
 
 
-def _arms(title: str, part: pd.DataFrame) -> list[str]:
+def _arms(part: pd.DataFrame) -> list[str]:
     first = part.iloc[0]
     heads = []
     for name in SLICES:
@@ -189,7 +189,7 @@ def _arms(title: str, part: pd.DataFrame) -> list[str]:
             count = f"{n:,.0f} rows"
         heads.append(f"{name.replace('_', ' ')}s ({count})")
     lines = [
-        f"| {title} | size | {first['part']} MSE | {' | '.join(heads)} |",
+        f"| {first['panel']} | size | {first['part']} MSE | {' | '.join(heads)} |",
         "|---|--:|---|" + "--:|" * len(SLICES),
     ]
     for name in ANCHORS:
@@ -243,7 +243,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     def draw_row(axes_row: Any, of_features: pd.DataFrame) -> None:
         splits = list(of_features.groupby("panel", sort=False))
         for axes, (title, part) in zip(axes_row, splits, strict=False):
-            _draw_split(axes, part, title, study.looks)
+            _draw_split(axes, part, study.looks)
             anchor_lines.draw(axes, anchors[anchors["panel"] == title])
         for axes in axes_row[len(splits) :]:
             axes.set_visible(False)
@@ -257,7 +257,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     return figure
 
 
-def _draw_split(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) -> None:
+def _draw_split(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     """Draw the sizes from left to right, and the arms of one size side by side."""
     sizes = list(part.sort_values("budget", kind="stable")["size"].unique())
     labels = list(part["label"].unique())
@@ -284,7 +284,8 @@ def _draw_split(axes: Axes, part: pd.DataFrame, title: str, looks: style.Looks) 
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("budget")
     axes.set_ylabel(f"{part['part'].iloc[0]} MSE")
-    axes.set_title(style.heading(title).replace(", ", ",\n", 1), fontsize=9)
+    title = style.heading(part["panel"].iloc[0])
+    axes.set_title(title.replace(", ", ",\n", 1), fontsize=9)
 
 
 SECTION = Section(
