@@ -22,7 +22,7 @@ from fake_advice import Killed, World
 from ue_bench import advise as room
 from ue_bench import data, record
 from ue_bench.advise import ask, rounds
-from ue_bench.advise.candidates import FORMS, candidates, config_of, one_more, smaller
+from ue_bench.advise.candidates import FORMS, config_of, find_candidates, one_more, smaller
 from ue_bench.advise.lines import python
 from ue_bench.advise.sizes import LARGEST, Sized, Sizes
 from ue_bench.advise.text import WIDTH
@@ -85,7 +85,7 @@ def records_of(results: Path, asked: room.Question) -> dict[str, record.Record]:
 @pytest.mark.parametrize("memory", [800, 5_000, 12_000, 20_000, 60_000, 10**6])
 def test_every_candidate_keeps_the_memory_on_every_split(memory):
     asked = question(memory)
-    found = candidates(Sizes(asked), asked.base)
+    found = find_candidates(Sizes(asked), asked.base)
     assert len(found.fits) + len(found.small) == len(FORMS)
     for seed in (0, 100):
         base = asked.base.with_seed(seed)
@@ -100,7 +100,7 @@ def test_every_candidate_keeps_the_memory_on_every_split(memory):
 @pytest.mark.parametrize("memory", [800, 12_000])
 def test_what_is_too_large_works_from_the_memory_that_is_named(memory):
     asked = question(memory)
-    found = candidates(Sizes(asked), asked.base)
+    found = find_candidates(Sizes(asked), asked.base)
     assert found.small
     for one in found.small:
         enough = Sizes(question(int(1.05 * one.works) + 64))
@@ -109,7 +109,7 @@ def test_what_is_too_large_works_from_the_memory_that_is_named(memory):
 
 def test_hashed_tables_stop_at_a_multiple_of_the_exact_table():
     asked = question(10**8)
-    for one in candidates(Sizes(asked), asked.base).fits:
+    for one in find_candidates(Sizes(asked), asked.base).fits:
         if one.config.strategy in HASHED:
             assert (
                 one.config.budget
@@ -133,10 +133,10 @@ def test_a_memory_for_nothing_names_one_that_works():
         BenchError,
         match="memory: 3 bytes hold none of the 27 candidates; the smallest that works is ",
     ) as caught:
-        candidates(Sizes(question(3)), BASE)
+        find_candidates(Sizes(question(3)), BASE)
     works = int(re.search(r"works is ([\d,]+)", str(caught.value))[1].replace(",", ""))
     asked = question(works)
-    assert candidates(Sizes(asked), asked.base).fits
+    assert find_candidates(Sizes(asked), asked.base).fits
 
 
 # ---- what it finds
@@ -188,7 +188,7 @@ def test_the_shared_table_gets_lookups_where_they_help(answer):
     counts = found["best"]["lookups"]
     assert counts["movie_id"] == max(counts.values())
     assert len(set(counts.values())) > 1
-    assert "movie_id" in room.told(found, "results")
+    assert "movie_id" in room.as_text(found, "results")
 
 
 def test_lookups_that_do_not_help_are_not_added(answer):
@@ -210,7 +210,7 @@ def test_equals_are_told_to_be_equals(answer):
     found = answer(World(lambda config: 1.2), question())
     assert not found["learned"]
     assert not any(one["beaten"] for one in found["anchors"] if one["name"] == "mean")
-    text = room.told(found, "results")
+    text = room.as_text(found, "results")
     assert text.startswith("NOTHING WAS LEARNED")
     apart = [one for one in found["rivals"] if one["against_best"]["told_apart"]]
     assert len(apart) <= 1  # of many, at 5 % in all
@@ -221,7 +221,7 @@ def test_what_fits_exactly_is_said_and_is_no_winner_by_decree(answer):
     assert [one["fits"] for one in found["exact"]["dims"]] == [True, True, True]
     assert found["exact"]["measured"]["strategy"] == "collisionless"
     assert found["best"]["strategy"] == "unified"
-    assert "are enough for an exact table" in " ".join(room.told(found, "results").split())
+    assert "are enough for an exact table" in " ".join(room.as_text(found, "results").split())
 
 
 def test_the_arithmetic_of_the_exact_table_is_that_of_the_table():
@@ -240,7 +240,7 @@ def test_one_seed_tells_nothing(answer):
     assert found["best"]["n"] == 1
     assert found["learned"] is None
     assert not any(one["against_best"]["told_apart"] for one in found["rivals"])
-    text = " ".join(room.told(found, "results").split())
+    text = " ".join(room.as_text(found, "results").split())
     assert "One seed cannot tell" in text
     assert "NOTHING WAS LEARNED" not in text
 
@@ -256,7 +256,7 @@ def test_what_is_too_slow_is_not_chosen_and_its_price_is_told(answer):
     assert found["best"]["strategy"] != "int8"
     assert found["rivals"][0]["strategy"] == "int8"
     assert not found["rivals"][0]["meets_latency"]
-    text = room.told(found, "results")
+    text = room.as_text(found, "results")
     assert "Without that limit: int8" in " ".join(text.split())
     assert "slower than the limit" in text
 
@@ -268,7 +268,7 @@ def test_where_nothing_is_fast_enough_the_fastest_is_told(answer):
     assert found["latency_met"] is False
     fastest = min([found["best"], *found["rivals"]], key=lambda one: one["latency"]["p50_us"])
     assert found["best"]["label"] == fastest["label"]
-    assert room.told(found, "results").startswith("NOTHING HERE MEETS 1.00 us")
+    assert room.as_text(found, "results").startswith("NOTHING HERE MEETS 1.00 us")
 
 
 def test_clocks_come_last_and_alone(answer):
@@ -371,7 +371,7 @@ def test_what_fails_is_told_and_left_behind(answer, fresh):
     assert found["best"]["strategy"] != "int8"
     assert found["best"]["n"] >= 5
     assert found["left_out"]["failed"] == ["out of memory: a table is too large"]
-    assert "failed: out of memory" in room.told(found, "results")
+    assert "failed: out of memory" in room.as_text(found, "results")
     assert max(world.runs.values()) == 1  # in one command it is tried once
 
 
@@ -412,7 +412,7 @@ def test_the_answer_follows_from_the_records(answer, quick_results):
 
 def test_the_text_has_80_columns_and_every_part(usual, answer):
     for found in (usual[0], answer(World(by_size("int8")), question(10**6))):
-        text = room.told(found, "results/local")
+        text = room.as_text(found, "results/local")
         told, _, code = text.partition("Python:\n")
         assert max(map(len, text.splitlines())) <= WIDTH
         assert not [line for line in told.splitlines() if line != line.rstrip()]
@@ -667,7 +667,7 @@ def test_real_runs_say_what_theory_says(world, learned, tmp_path):
         assert {one["name"]: one["beaten"] for one in found["anchors"]}["bias"]
     else:
         assert found["best"]["mse"] > 0.95
-        assert "NOTHING WAS LEARNED" in room.told(found, "results")
+        assert "NOTHING WAS LEARNED" in room.as_text(found, "results")
 
 
 def test_the_page_is_what_the_program_says():

@@ -1,8 +1,8 @@
-"""Which strategy, table size, dim and lookups for this data and this memory.
+"""Which strategy, table size, dim and lookups suit this data and this memory.
 
-`question` is what is asked, `sizes` what fits, `candidates` what is tried, `rounds` what is run
-(`runs`, within the time of `clock`), `answer` what the records say of it, `lines` the Python that
-builds the layer, and `text` the answer in plain text.
+`question` is what a user asks, `sizes` what fits the memory, `candidates` what is tried,
+`rounds` which runs are made (by `runs`, within the time of `clock`), `answer` what the records
+say, `lines` the Python that builds the layer, and `text` the answer in plain text.
 """
 
 import lazy_loader

@@ -1,5 +1,5 @@
 from .ask import advise
 from .question import Question
-from .text import told
+from .text import as_text
 
-__all__ = ["Question", "advise", "told"]
+__all__ = ["Question", "advise", "as_text"]

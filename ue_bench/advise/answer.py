@@ -1,6 +1,7 @@
-"""What the records say: a function of them and of the question, so that the same records give the same answer.
+"""The answer: what the records say, so that the same records give the same answer.
 
-Chosen on validation over fresh seeds, quoted on test. Intervals, tests and the front are the report's.
+It is chosen on validation over fresh seeds and quoted on test. Intervals, tests and the front are
+those of the report.
 """
 
 import math
@@ -17,9 +18,10 @@ from ue_bench.advise.lines import python
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
 from ue_bench.advise.runs import Runs
-from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sizes
+from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sized, Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
+from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm, collect, seeds_of
 from ue_bench.report.evidence.frames import records as rows_of
 from ue_bench.report.evidence.labels import plain_label
@@ -30,262 +32,337 @@ from ue_bench.report.evidence.summary import (
     BATCH,
     by_seed,
     key,
-    latency_rows,
     score,
     summarise,
 )
 from ue_bench.report.evidence.verdict import front
 
-ONE_TABLE = ("unified", "per_feature", "collisionless")  # whose table is rows of D numbers
+ONE_TABLE = ("unified", "per_feature", "collisionless")  # the table is rows of D numbers
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A configuration that ran on fresh seeds. val, test: by seeds; the validation rows again where a split has no test rows."""
+    """A configuration that ran on fresh seeds.
+
+    row: its row of the summary.
+    val, test: validation and test MSE by seeds. Where a split has no test rows, test is validation.
+    latency: of the median lookup of a batch from codes, None where it was not measured.
+    """
 
     arm: Arm
-    row: dict[Any, Any]  # of the summary
+    row: dict[Any, Any]
     val: Scores
     test: Scores
     latency: dict[str, Any] | None
 
     @property
-    def micros(self) -> float:
-        return self.latency["p50_us"] if self.latency else math.inf
+    def label(self) -> str:
+        return self.row["label"]
 
-    def told(self) -> dict[str, Any]:
-        """As JSON can hold it. Bytes are those of the first run, whose layer the printed lines build."""
-        row, cost, found = self.row, self.arm.sample.cost, self.arm.sample.found
-        table = {
-            name: cost[f"{name}_bytes"]
-            for name in ("table", "auxiliary", "vocabulary", "total", "head")
-        }
-        rows = (
-            cost["table_bytes"] // (4 * found["dim"])
-            if self.arm.config["strategy"] in ONE_TABLE
-            else None
-        )
-        told = {
-            "label": row["label"],
-            "strategy": row["strategy"],
-            "regions": row["regions"],
-            "region_rule": row["region_rule"],
-        }
-        told |= {
+    @property
+    def total_bytes(self) -> int:
+        return self.row["total_bytes"]
+
+    @property
+    def n(self) -> int:
+        """The number of fresh seeds."""
+        return self.row["n"]
+
+    @property
+    def micros(self) -> float:
+        """The median latency; infinite where it was not measured."""
+        if self.latency is None:
+            return math.inf
+        return self.latency["p50_us"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold.
+
+        Bytes are those of the first run, whose layer the printed lines build.
+        """
+        cost = self.arm.sample.cost
+        found = self.arm.sample.found
+        rows = None
+        if self.arm.config["strategy"] in ONE_TABLE:
+            rows = cost["table_bytes"] // (4 * found["dim"])
+        facts = {
+            "label": self.label,
+            "strategy": self.row["strategy"],
+            "regions": self.row["regions"],
+            "region_rule": self.row["region_rule"],
             "dim": found["dim"],
             "rows": rows,
             "lookups": found["lookups"],
-            "budget": row["budget"],
-        }
-        told |= {f"{name}_bytes": value for name, value in table.items()} | {
-            "n": row["n"],
-            "part": row["part"],
-        }
-        told |= {
-            "mse": row["mse"],
-            "low": row["low"],
-            "high": row["high"],
-            "val_mse": row["val_mse_mean"],
-        }
-        told |= {
+            "budget": self.row["budget"],
+            "table_bytes": cost["table_bytes"],
+            "auxiliary_bytes": cost["auxiliary_bytes"],
+            "vocabulary_bytes": cost["vocabulary_bytes"],
+            "total_bytes": cost["total_bytes"],
+            "head_bytes": cost["head_bytes"],
+            "n": self.n,
+            "part": self.row["part"],
+            "mse": self.row["mse"],
+            "low": self.row["low"],
+            "high": self.row["high"],
+            "val_mse": self.row["val_mse_mean"],
             "latency": self.latency,
-            "run_ids": row["run_ids"].split(),
+            "run_ids": self.row["run_ids"].split(),
             "config": self.arm.config,
         }
-        return plain(told)
+        return plain(facts)
 
 
-def answer(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> dict[str, Any]:
-    """All that is told, as JSON can hold it. Raises BenchError where no run on fresh seeds went well."""
+def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs) -> dict[str, Any]:
+    """Return the answer with its evidence, as JSON can hold it.
+
+    Raises BenchError where no run on fresh seeds ended well.
+    """
     arms = collect(runs.records.values())
-    everyone = contestants([arm for arm in arms.kept if arm.comparison.phase == "confirm"])
-    within = [one for one in everyone if one.row["total_bytes"] <= question.memory]
-    if not within:
-        needed = math.ceil(FEWEST * (SEEDS + 1) * runs.expected(question.base) / 60)
+    confirmed = contestants([arm for arm in arms.kept if arm.comparison.phase == "confirm"])
+    fitting = [contestant for contestant in confirmed if contestant.total_bytes <= question.memory]
+    if not fitting:
+        seconds = FEWEST * (SEEDS + 1) * runs.expected(question.base)
         raise BenchError(
-            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; give about {needed}, "
-            "and what was run is used"
+            f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; "
+            f"give about {math.ceil(seconds / 60)}, and what was run is used"
         )
-    ranked, limit = rank(within), question.latency
-    quick = [one for one in ranked if limit is None or one.micros <= limit]
-    best = quick[0] if quick else min(ranked, key=lambda one: one.micros)
-    rivals, known = [one for one in ranked if one is not best], anchors(best)
+    ranked = rank(fitting)
+    quick = ranked
+    latency_met = None
+    if question.latency is not None:
+        quick = [contestant for contestant in ranked if contestant.micros <= question.latency]
+        latency_met = bool(quick)
+    if quick:
+        best = quick[0]
+    else:
+        best = min(ranked, key=lambda contestant: contestant.micros)
+    rivals = [contestant for contestant in ranked if contestant is not best]
+    anchors = against_anchors(best)
+    learned = None
+    for anchor in anchors:
+        if anchor["name"] == "mean":
+            learned = anchor["beaten"]
     return {
         "dataset": question.base.dataset,
         "features": question.base.features,
         "split": question.base.split,
         "memory": question.memory,
-        "latency_limit_us": limit,
+        "latency_limit_us": question.latency,
         "minutes": question.minutes,
         "study": question.name,
         "measure": "Brier score" if question.base.task == "binary" else "MSE",
         "n_values": sizes.n_values,
-        "exact": exact(sizes, question, everyone),
-        "latency_met": None if limit is None else bool(quick),
-        "best": best.told(),
-        "rivals": against(best, rivals, quick),
-        "front": [one.told() for one in on_front(quick or ranked, best)],
-        "anchors": known,
-        "learned": next((one["beaten"] for one in known if one["name"] == "mean"), None),
-        "left_out": left_out(question, sizes, found, runs),
-        "refused": [*arms.refused],
+        "exact": exact(sizes, question, confirmed),
+        "latency_met": latency_met,
+        "best": best.as_json(),
+        "rivals": against_rivals(best, rivals, quick),
+        "front": [contestant.as_json() for contestant in on_front(quick or ranked, best)],
+        "anchors": anchors,
+        "learned": learned,
+        "left_out": left_out(question, sizes, candidates, runs),
+        "refused": list(arms.refused),
         "skipped": runs.skipped,
-        "python": python(question, _config(best.arm), sizes.seen),
+        "python": python(question, best.arm.runs[0].config, sizes.seen),
     }
 
 
 def contestants(arms: Sequence[Arm]) -> list[Contestant]:
-    by_key = {arm.key: arm for arm in arms}
+    """Return what ran on fresh seeds, in the order of the summary."""
+    arm_of = {arm.key: arm for arm in arms}
     found = []
     for row in rows_of(score(summarise(arms))):
-        arm = by_key[key(row)]
-        timed = [
-            one
-            for one in latency_rows(arm.timings)
-            if (one["source"], one["batch"]) == ("codes", BATCH)
-        ]
-        facts = arm.timings[0] if timed else None
-        latency = None
-        if facts is not None:
-            shown = {
-                name: timed[0][name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")
-            }
-            latency = shown | {"device": facts.config.device, "threads": facts.found["threads"]}
-        found.append(
-            Contestant(arm, row, by_seed(arm, "validation"), by_seed(arm, row["part"]), latency)
+        arm = arm_of[key(row)]
+        contestant = Contestant(
+            arm=arm,
+            row=row,
+            val=by_seed(arm, "validation"),
+            test=by_seed(arm, row["part"]),
+            latency=_latency(arm.timings),
         )
+        found.append(contestant)
     return found
 
 
-def rank(within: Sequence[Contestant]) -> list[Contestant]:
-    """Those with all seeds, by mean validation MSE: first those that stayed in contention and got more seeds than the others."""
-    most = max(one.row["n"] for one in within)
-    full = [one for one in within if one.row["n"] >= min(SEEDS, max(1, most - 1))]
-    ahead = [
-        one for one in full if one.row["n"] >= most - 1
-    ]  # the last seed may have been interrupted
-    behind = [one for one in full if one not in ahead]
-    return [
-        one
-        for group in (ahead, behind)
-        for one, _ in sorted(_means(group), key=lambda pair: (pair[1], pair[0].row["label"]))
-    ]
+def _latency(timings: Sequence[Record]) -> dict[str, Any] | None:
+    """Return the latency of a batch from codes, with the machine that it was measured on."""
+    for record in timings:
+        for timing in record.cost["latency"]:
+            if timing["source"] == "codes" and timing["batch"] == BATCH:
+                latency = {
+                    name: timing[name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")
+                }
+                latency["device"] = record.config.device
+                latency["threads"] = record.found["threads"]
+                return latency
+    return None
 
 
-def _means(group: Sequence[Contestant]) -> list[tuple[Contestant, float]]:
-    """Each with its mean validation MSE over the seeds that all of them have."""
-    common = set.intersection(*(set(one.val) for one in group)) if group else set()
-    return [(one, fmean(one.val[seed] for seed in common)) for one in group]
+def rank(fitting: Sequence[Contestant]) -> list[Contestant]:
+    """Order those with all seeds by mean validation MSE.
+
+    First come those that stayed in contention and got more seeds than the others.
+    """
+    most = max(contestant.n for contestant in fitting)
+    ahead = []
+    behind = []
+    for contestant in fitting:
+        if contestant.n < min(SEEDS, max(1, most - 1)):
+            continue
+        if contestant.n >= most - 1:  # the last seed may have been interrupted
+            ahead.append(contestant)
+        else:
+            behind.append(contestant)
+    return [*_by_validation(ahead), *_by_validation(behind)]
 
 
-def against(
+def _by_validation(group: Sequence[Contestant]) -> list[Contestant]:
+    means = _val_means(group)
+    order = sorted(range(len(group)), key=lambda number: (means[number], group[number].label))
+    return [group[number] for number in order]
+
+
+def _val_means(group: Sequence[Contestant]) -> list[float]:
+    """Return the mean validation MSE of each over the seeds that all of them have."""
+    if not group:
+        return []
+    common = set.intersection(*(set(contestant.val) for contestant in group))
+    return [fmean(contestant.val[seed] for seed in common) for contestant in group]
+
+
+def against_rivals(
     best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Contestant]
 ) -> list[dict[str, Any]]:
-    """Of each rival, in their order: its MSE less that of the best, paired over seeds, Holm-corrected over all of them.
+    """Compare each rival with the best: paired over seeds, Holm-corrected over all rivals.
+
+    A difference is the MSE of the rival minus that of the best.
 
     quick: those that meet the limit of latency.
     """
-    tests = compare_all(best.test, [one.test for one in rivals])
-    told = []
-    for one, test in zip(rivals, rows_of(tests), strict=True):
-        told.append(plain(one.told() | {"against_best": test, "meets_latency": one in quick}))
-    return told
+    tests = compare_all(best.test, [rival.test for rival in rivals])
+    compared = []
+    for rival, test in zip(rivals, rows_of(tests), strict=True):
+        facts = rival.as_json()
+        facts["against_best"] = plain(test)
+        facts["meets_latency"] = rival in quick
+        compared.append(facts)
+    return compared
 
 
 def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[Contestant]:
-    """Those of which none has as few bytes in all and a lower validation MSE, and the best; the smallest first."""
-    frame = pd.DataFrame([one.row for one in ranked]).assign(
-        mse=[mean for _, mean in _means(ranked)]
-    )
-    chosen = [one for one, on in zip(ranked, front(frame), strict=True) if on or one is best]
-    return sorted(chosen, key=lambda one: one.row["total_bytes"])
+    """Return those that none beats in both bytes and validation MSE, and the best.
+
+    The smallest comes first.
+    """
+    frame = pd.DataFrame([contestant.row for contestant in ranked])
+    frame = frame.assign(mse=_val_means(ranked))
+    chosen = []
+    for contestant, is_on_front in zip(ranked, front(frame), strict=True):
+        if is_on_front or contestant is best:
+            chosen.append(contestant)
+    return sorted(chosen, key=lambda contestant: contestant.total_bytes)
 
 
-def anchors(best: Contestant) -> list[dict[str, Any]]:
-    """Of each trivial predictor: its MSE on the same rows, and what the best has less, paired over seeds."""
-    short = "test" if best.row["part"] == "test" else "val"
-    told = []
+def against_anchors(best: Contestant) -> list[dict[str, Any]]:
+    """Compare the best with each trivial predictor on the same rows, paired over seeds.
+
+    A difference is the MSE of the predictor minus that of the best.
+    """
+    measure = "test_mse" if best.row["part"] == "test" else "val_mse"
+    compared = []
     for name in ANCHORS:
-        own = {
-            seeds_of(run): run.quality["anchors"].get(name, {}).get(f"{short}_mse")
-            for run in best.arm.runs
-        }
-        scores: Scores = {seeds: value for seeds, value in own.items() if value is not None}
+        scores = {}
+        for run in best.arm.runs:
+            mse = run.quality["anchors"].get(name, {}).get(measure)
+            if mse is not None:
+                scores[seeds_of(run)] = mse
         if scores:
             test = paired(best.test, scores)
-            told.append(
-                plain(
-                    {
-                        "name": name,
-                        "mse": fmean(scores.values()),
-                        **test._asdict(),
-                        "beaten": _beaten(test),
-                    }
-                )
-            )
-    return told
+            facts = {
+                "name": name,
+                "mse": fmean(scores.values()),
+                **test._asdict(),
+                "beaten": _beaten(test),
+            }
+            compared.append(plain(facts))
+    return compared
 
 
 def _beaten(test: Paired) -> bool | None:
-    """None: one seed cannot tell."""
-    return None if test.n < 2 else bool(test.difference > 0 and test.p < ALPHA)
+    """Return whether the best is better; None where there is only one seed."""
+    if test.n < 2:
+        return None
+    return bool(test.difference > 0 and test.p < ALPHA)
 
 
-def exact(sizes: Sizes, question: Question, everyone: Sequence[Contestant]) -> dict[str, Any]:
-    """The arithmetic of the exact table, and its runs on fresh seeds where there are any."""
-    dims = [
-        {
-            "dim": dim,
-            "table_bytes": sizes.exact_bytes(dim),
-            "total_bytes": sizes.exact_bytes(dim) + sizes.vocabulary_bytes,
-            "fits": sizes.exact_bytes(dim) + sizes.vocabulary_bytes <= question.memory,
-        }
-        for dim in EXACT_DIMS
-    ]
-    own = [
-        one
-        for one in everyone
-        if one.arm.config["strategy"] == EXACT.strategy and one.arm.config["dim"] == EXACT.dim
-    ]
+def exact(sizes: Sizes, question: Question, confirmed: Sequence[Contestant]) -> dict[str, Any]:
+    """Return the bytes of the exact table, and its runs on fresh seeds where there are any."""
+    dims = []
+    for dim in EXACT_DIMS:
+        table_bytes = sizes.exact_bytes(dim)
+        total_bytes = table_bytes + sizes.vocabulary_bytes
+        dims.append(
+            {
+                "dim": dim,
+                "table_bytes": table_bytes,
+                "total_bytes": total_bytes,
+                "fits": total_bytes <= question.memory,
+            }
+        )
+    measured = None
+    for contestant in confirmed:
+        config = contestant.arm.config
+        if (config["strategy"], config["dim"]) == (EXACT.strategy, EXACT.dim):
+            measured = contestant.as_json()
+            break
     return {
         "vocabulary_bytes": sizes.vocabulary_bytes,
         "dims": dims,
-        "measured": own[0].told() if own else None,
+        "measured": measured,
     }
 
 
-def left_out(question: Question, sizes: Sizes, found: Candidates, runs: Runs) -> dict[str, Any]:
-    """What is not among the confirmed, and why."""
+def left_out(
+    question: Question, sizes: Sizes, candidates: Candidates, runs: Runs
+) -> dict[str, Any]:
+    """Return what is not among the confirmed, and why.
+
+    memory: what the memory is too small for.
+    race: what fell out of the race, the last ones first.
+    time: what was never run.
+    failed: the errors of runs.
+    largest_hashed_bytes: the size from which hashed tables were not tried, where it matters.
+    """
     seed = question.seed
-    seeds, fresh = range(seed, seed + FRESH), range(seed + FRESH, seed + FRESH + MOST_SEEDS)
-    raced = [(one, runs.scores(one.config, seeds)) for one in found.fits]
-    gone = [(one, own) for one, own in raced if own and not runs.scores(one.config, fresh)]
-    gone.sort(key=lambda pair: (-len(pair[1]), fmean(pair[1].values())))
-    most = LARGEST * sizes.exact_bytes(EXACT.dim)
+    fresh = range(seed + FRESH, seed + FRESH + MOST_SEEDS)
+    behind: list[dict[str, Any]] = []
+    never_run = []
+    for candidate in candidates.fits:
+        scores = runs.scores(candidate.config, range(seed, seed + FRESH))
+        if scores and not runs.scores(candidate.config, fresh):
+            behind.append(_loser(candidate, scores))
+        if not scores and runs.run_of(candidate.config, seed) is None:
+            never_run.append(_label(candidate.config))
+    behind.sort(key=lambda loser: (-loser["n"], loser["val_mse"]))
+    too_large = []
+    for small in candidates.small:
+        too_large.append({"label": _label(small.config), "works": small.works})
+    largest = LARGEST * sizes.exact_bytes(EXACT.dim)
     return {
-        "memory": [{"label": _label(one.config), "works": one.works} for one in found.small],
-        "race": [
-            {
-                "label": _label(one.config),
-                "total_bytes": one.total_bytes,
-                "val_mse": fmean(own.values()),
-                "n": len(own),
-            }
-            for one, own in gone
-        ],
-        "time": [
-            _label(one.config)
-            for one, own in raced
-            if not own and runs.run_of(one.config, seed) is None
-        ],
+        "memory": too_large,
+        "race": behind,
+        "time": never_run,
         "failed": sorted({str(record.error) for record in runs.failures()}),
-        "largest_hashed_bytes": most if most < question.memory else None,
+        "largest_hashed_bytes": largest if largest < question.memory else None,
     }
 
 
-def _config(arm: Arm) -> RunConfig:
-    """The first confirmed run of an arm: the one that the printed lines build."""
-    return arm.runs[0].config
+def _loser(candidate: Sized, scores: Scores) -> dict[str, Any]:
+    return {
+        "label": _label(candidate.config),
+        "total_bytes": candidate.total_bytes,
+        "val_mse": fmean(scores.values()),
+        "n": len(scores),
+    }
 
 
 def _label(config: RunConfig) -> str:
@@ -293,11 +370,15 @@ def _label(config: RunConfig) -> str:
 
 
 def plain(value: Any) -> Any:
-    """What JSON has: numpy's and pandas' numbers as Python's, NaN and NA as null."""
+    """Return what JSON can hold: numbers of Python for those of numpy, null for NaN and NA."""
     if isinstance(value, dict):
-        return {name: plain(own) for name, own in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(own) for own in value]
-    if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return [plain(item) for item in value]
+    if value is pd.NA:
         return None
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

@@ -1,5 +1,6 @@
-"""What is tried: a fixed list of forms, the most promising first, each at the size that the memory pays for."""
+"""The candidates: a fixed list of forms, the most promising first, each sized to the memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,17 +11,21 @@ from ue_bench.training.resolve import resolve
 
 
 class Form(NamedTuple):
-    """A strategy with its lookups of every feature, and the numbers in each (D)."""
+    """A strategy with the lookups of every feature and the numbers in each lookup (D).
+
+    regions: None for the first that the strategy has.
+    """
 
     strategy: str
     lookups: int
     dim: int
-    regions: str | None = None  # None: the strategy's first
+    regions: str | None = None
     rule: str | None = None
 
 
-# In the order in which time is spent on them: what led the published studies (docs/findings.md, docs/methods.md) at equal bytes
-# with 16 numbers a feature, one of each kind first; then other shapes of the same.
+# Time is spent on them in this order: what led the published studies (docs/findings.md,
+# docs/methods.md) at equal bytes with 16 numbers a feature, one of each kind first; then other
+# shapes of the same strategies.
 FORMS = (
     Form("unified", 2, 8),
     Form("collisionless", 1, 16),
@@ -50,67 +55,81 @@ FORMS = (
     Form("per_feature", 1, 16, rule="equal"),
     Form("per_feature", 1, 16, rule="proportional"),
 )
-EXACT = Form("collisionless", 1, 16)  # what an answer is measured against
-SHARED = "unified"  # whose lookups are shared out among features where it leads
-SMALLER = (2, 4)  # the memory over that of the smaller tables
-
-
-def config_of(form: Form, base: RunConfig) -> RunConfig:
-    """The run of a form, without its budget."""
-    return resolve(
-        replace(
-            base,
-            strategy=form.strategy,
-            regions=form.regions,
-            region_rule=form.rule,
-            lookups=form.lookups,
-            dim=form.dim,
-        )
-    )
+EXACT = Form("collisionless", 1, 16)  # the table that an answer is compared with
+SHARED = "unified"  # where this leads, its lookups are shared out among the features
+SMALLER = (2, 4)  # the memory divided by that of the smaller tables
 
 
 class Candidates(NamedTuple):
-    """fits: in the order in which they are tried. small: what the memory is too small for."""
+    """The forms at the full memory.
+
+    fits: those that work with the memory, in the order in which they are tried.
+    small: those that the memory is too small for.
+    """
 
     fits: tuple[Sized, ...]
     small: tuple[Small, ...]
 
 
-def candidates(sizes: Sizes, base: RunConfig) -> Candidates:
-    """All forms at the full memory. Raises BenchError, with the smallest memory that works, where none fits."""
-    found = [sizes.fit(config_of(form, base)) for form in FORMS]
-    fits = tuple(one for one in found if isinstance(one, Sized))
-    small = tuple(one for one in found if isinstance(one, Small))
+def config_of(form: Form, base: RunConfig) -> RunConfig:
+    """Return the run of a form, without its budget."""
+    config = replace(
+        base,
+        strategy=form.strategy,
+        regions=form.regions,
+        region_rule=form.rule,
+        lookups=form.lookups,
+        dim=form.dim,
+    )
+    return resolve(config)
+
+
+def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
+    """Size all forms to the full memory.
+
+    Raises BenchError, with the smallest memory that works, where none fits.
+    """
+    fits = []
+    small = []
+    for form in FORMS:
+        sized = sizes.fit(config_of(form, base))
+        if isinstance(sized, Sized):
+            fits.append(sized)
+        else:
+            small.append(sized)
     if not fits:
-        best = min(small, key=lambda one: one.works)
+        smallest = min(small, key=lambda candidate: candidate.works)
+        config = smallest.config
         raise BenchError(
-            f"memory: {sizes.memory:,} bytes hold none of the {len(FORMS)} candidates; the smallest that works is "
-            f"{best.works:,} ({best.config.strategy}, {best.config.lookups} lookup(s) of {best.config.dim})"
+            f"memory: {sizes.memory:,} bytes hold none of the {len(FORMS)} candidates; "
+            f"the smallest that works is {smallest.works:,} "
+            f"({config.strategy}, {config.lookups} lookup(s) of {config.dim})"
         )
-    return Candidates(fits, small)
+    return Candidates(tuple(fits), tuple(small))
 
 
 def smaller(sizes: Sizes, config: RunConfig) -> list[Sized]:
-    """The same form in parts of its memory, as far as it works there."""
-    taken = config.budget if config.budget is not None else 0
-    asked = replace(config, budget=None)
-    found = (
-        [sizes.fit(asked, (taken + sizes.vocabulary_of(config)) // part) for part in SMALLER]
-        if taken
-        else []
-    )
-    return [one for one in found if isinstance(one, Sized) and one.config.budget != config.budget]
+    """Return the same form in parts of its memory, as far as it works there."""
+    if not config.budget:
+        return []
+    memory = config.budget + sizes.vocabulary_of(config)
+    tables = []
+    for part in SMALLER:
+        sized = sizes.fit(replace(config, budget=None), memory // part)
+        if isinstance(sized, Sized) and sized.config.budget != config.budget:
+            tables.append(sized)
+    return tables
 
 
-def one_more(config: RunConfig, features: tuple[str, ...]) -> dict[str, RunConfig]:
-    """By feature: the same table with one lookup more of this feature."""
-    counts = (
-        config.lookups
-        if isinstance(config.lookups, dict)
-        else dict.fromkeys(features, config.lookups)
-    )
-    every = {name: counts.get(name, 1) for name in features}
-    return {
-        name: resolve(replace(config, lookups={**every, name: every[name] + 1}))
-        for name in features
-    }
+def one_more(config: RunConfig, features: Sequence[str]) -> dict[str, RunConfig]:
+    """Return, by feature, the same table with one more lookup of this feature."""
+    counts = {}
+    for name in features:
+        if isinstance(config.lookups, dict):
+            counts[name] = config.lookups.get(name, 1)
+        else:
+            counts[name] = config.lookups
+    more = {}
+    for name, count in counts.items():
+        more[name] = resolve(replace(config, lookups={**counts, name: count + 1}))
+    return more

@@ -1,4 +1,4 @@
-"""The time of one question: all its commands together have as much as was asked for."""
+"""The time of one question: all of its commands together have as much as the user gave."""
 
 import time
 from collections.abc import Callable
@@ -9,20 +9,34 @@ from ue_bench.record import write_whole
 
 
 class Clock:
-    """Seconds spent on a question. They are kept in a file, so that an interrupted command leaves the next one less.
+    """The seconds spent on a question.
 
-    limit: seconds in all. now: a clock that only goes forward. Raises BenchError where the file holds no number.
+    They are kept in a file, so that an interrupted command leaves less time to the next one.
+
+    path: the file.
+    limit: the seconds of all commands together.
+    now: a clock that only goes forward.
+
+    Raises BenchError where the file holds no number.
     """
 
     def __init__(self, path: Path, limit: float, now: Callable[[], float] = time.monotonic) -> None:
-        self.path, self.limit, self.now = path, limit, now
+        self.path = path
+        self.limit = limit
+        self.now = now
+        self.before = 0.0
+        if path.exists():
+            self.before = self._read()
+        self.started = now()
+
+    def _read(self) -> float:
         try:
-            self.before = float(path.read_text()) if path.exists() else 0.0
+            return float(self.path.read_text())
         except ValueError as error:
             raise BenchError(
-                f"{path}: it must hold the seconds spent so far, and holds something else; remove it"
+                f"{self.path}: it must hold the seconds spent so far, "
+                "and holds something else; remove it"
             ) from error
-        self.started = now()
 
     @property
     def here(self) -> float:
@@ -31,11 +45,14 @@ class Clock:
 
     @property
     def spent(self) -> float:
+        """Seconds of this command and of those before it."""
         return self.before + self.here
 
     @property
     def left(self) -> float:
+        """Seconds until the limit."""
         return self.limit - self.spent
 
     def keep(self) -> None:
+        """Write the seconds spent into the file."""
         write_whole(self.path, f"{self.spent:.2f}\n")

@@ -1,4 +1,4 @@
-"""What is asked: data, and the memory, latency and time there are."""
+"""What a user asks: the data, and the memory, latency and time there are."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import ADVICE
 
-# Large tables peak within the first epoch, so validation is looked at four times an epoch.
+# Large tables peak within the first epoch, so validation is measured four times an epoch.
 RECIPE: dict[str, Any] = {"evals_per_epoch": 4, "patience": 2, "measure": "quality"}
 
 MOST_BYTES = 2**60
@@ -19,9 +19,10 @@ MOST_MINUTES = 1_000_000
 class Question:
     """One question, whose runs share a folder.
 
-    base: data, split, head and recipe of every run; its four seeds are the first of the search. memory: bytes of table, auxiliary
-    data and vocabulary together. latency: most microseconds of the median lookup of 256 rows from codes, or None. minutes: of
-    wall-clock time in all, what earlier commands took for the same question included.
+    base: data, split, head and recipe of every run. Its four seeds are the first of the search.
+    memory: bytes of table, auxiliary data and vocabulary together.
+    latency: the most microseconds that the median lookup of 256 rows from codes may take, or None.
+    minutes: the wall-clock time, including that of earlier commands for the same question.
 
     Raises BenchError for a number out of range.
     """
@@ -39,7 +40,8 @@ class Question:
             )
         if not 0 < self.minutes <= MOST_MINUTES:
             raise BenchError(
-                f"minutes: {self.minutes:g} was given; give a number above 0, up to {MOST_MINUTES:,}"
+                f"minutes: {self.minutes:g} was given; "
+                f"give a number above 0, up to {MOST_MINUTES:,}"
             )
 
     @classmethod
@@ -51,12 +53,24 @@ class Question:
         minutes: float,
         data_dir: Path | None,
     ) -> "Question":
-        """The question of a configuration that names data, split, head and epochs: the recipe is the house's."""
-        return cls(replace(base, **RECIPE), memory, latency, minutes, data_dir)
+        """Return the question of a configuration that names data, split, head and epochs.
+
+        The rest of the recipe is that of all advice.
+        """
+        return cls(
+            base=replace(base, **RECIPE),
+            memory=memory,
+            latency=latency,
+            minutes=minutes,
+            data_dir=data_dir,
+        )
 
     @property
     def name(self) -> str:
-        """Of the folder of its records. Neither latency nor minutes are in it: both may change, and nothing is run twice."""
+        """The name of the folder of its records.
+
+        It depends on neither latency nor minutes: both may change, and no run is repeated.
+        """
         return f"{ADVICE}{replace(self.base, budget=self.memory).run_id[:8]}"
 
     @property

@@ -1,16 +1,18 @@
-"""What is run, in which order, and how the time is shared out.
+"""Which runs are made, in which order, and how they share the time.
 
-Each stage starts from the records that are there, so that an interrupted command goes on, and one whose time
-is spent runs nothing:
+Each stage starts from the records that are there, so that an interrupted command goes on, and one
+whose time is spent runs nothing:
 
-1. the race: every candidate on one seed, as many as the time allows; then always the better half, on more seeds, by validation;
-2. the best few on fresh seeds, which nothing was chosen by;
-3. on the same seeds: the exact table, smaller tables of the best, and where the shared table leads, its lookups shared out anew;
+1. the race: every candidate on one seed, as many as the time allows; then again and again the
+   better half, on more seeds, by validation;
+2. the best few on fresh seeds, by which nothing was chosen;
+3. on the same seeds: the exact table, smaller tables of the best, and, where the shared table
+   leads, its lookups shared out anew;
 4. more fresh seeds for those that validation cannot tell from the best;
-5. the clock of every one of them, alone.
+5. the latency of each of them, measured while nothing else runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import ceil, inf
 from statistics import fmean
@@ -21,41 +23,47 @@ from ue_bench.advise.runs import Runs, shape
 from ue_bench.advise.sizes import Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.evidence.statistics import LEVEL, paired
+from ue_bench.report.evidence.statistics import ALPHA, paired
 from ue_bench.study.processes import Workers
 from ue_bench.training.assembly import has_budget
 
-FRESH, SEEDS = (
-    100,
-    5,
-)  # first of the seeds that confirm, above the question's own, and how many at first
-MOST_SEEDS = 20
-RACE, CONFIRM, EXTRAS = (
-    0.45,
-    0.85,
-    1.0,
-)  # shares of the time, less that of the clocks, at whose end these stages stop
-CLOCKS, MOST_CLOCKS = 6, 0.2  # how many clocks time is kept for, and at most which share of all
-FEWEST, MOST = 2, 4  # candidates that are confirmed
-FAIR = (
-    10**9
-)  # bytes of table: a larger exact table that does not fit the memory is not trained for comparison
+FRESH = 100  # the first of the seeds that confirm, above the question's own
+SEEDS = 5  # fresh seeds of each candidate that is confirmed
+MOST_SEEDS = 20  # fresh seeds of those that validation cannot tell from the best
+FEWEST = 2  # candidates that are confirmed
+MOST = 4
+# The shares of the time, without that of the clocks, at whose end these stages stop.
+RACE = 0.45
+CONFIRM = 0.85
+EXTRAS = 1.0
+CLOCKS = 6  # time is kept for measuring the latency of this many
+MOST_CLOCKS = 0.2  # the largest share of the time that is kept for it
+FAIR = 10**9  # bytes: a larger exact table that does not fit is not trained for comparison
 STEPS = 2  # lookups that are shared out anew at most
-SEARCHED = 2  # seeds by which they are
+SEARCHED = 2  # seeds by which they are shared out
 
 
 class Rounds:
     """The stages for one question."""
 
     def __init__(
-        self, question: Question, sizes: Sizes, found: Candidates, runs: Runs, workers: int
+        self,
+        question: Question,
+        sizes: Sizes,
+        candidates: Candidates,
+        runs: Runs,
+        workers: int,
     ) -> None:
-        self.question, self.sizes, self.runs, self.workers = question, sizes, runs, workers
-        self.forms = [one.config for one in found.fits]
-        self.fresh = [question.seed + FRESH + number for number in range(MOST_SEEDS)]
+        self.question = question
+        self.sizes = sizes
+        self.runs = runs
+        self.workers = workers
+        self.forms = [candidate.config for candidate in candidates.fits]
+        first = question.seed + FRESH
+        self.fresh = range(first, first + MOST_SEEDS)
 
     def run(self) -> None:
-        """Everything that the time allows. Raises BenchError where it is too short for an answer."""
+        """Run all that the time allows. Raises BenchError where it is too short for an answer."""
         with Workers(self.workers) as workers:
             finalists = self.race(workers)
             self.confirm(finalists, workers)
@@ -65,52 +73,52 @@ class Rounds:
             self.time(confirmed, alone)
 
     def until(self, share: float) -> float:
-        """Seconds of the clock."""
+        """Return the seconds of the clock at which this share of the time is spent."""
         limit = self.runs.clock.limit
         clock = self.runs.expected(replace(self.question.base, measure="latency"))
         return share * (limit - min(CLOCKS * clock, MOST_CLOCKS * limit))
 
     def at_once(self, configs: Sequence[RunConfig]) -> float:
-        """Seconds that a run takes on the average, as many at a time as there are workers."""
+        """Return the mean seconds of a run, divided by the runs at a time."""
         return fmean(self.runs.expected(config) for config in configs) / self.workers
 
     def fit_in(self, share: float, configs: Sequence[RunConfig]) -> float:
-        """How many runs of such configurations end before this share of the time."""
-        each = self.at_once(configs)
-        return (self.until(share) - self.runs.clock.spent) / each if each else float(len(configs))
+        """Return how many runs of such configurations end before this share of the time."""
+        seconds = self.at_once(configs)
+        if not seconds:
+            return float(len(configs))
+        return (self.until(share) - self.runs.clock.spent) / seconds
 
     # ---- the race
 
     def race(self, workers: Workers) -> list[RunConfig]:
-        """The best few on validation, best first."""
-        alive, seeds, more = self._first(workers), 1, 1
+        """Return the best few on validation, best first."""
+        alive = self._first_round(workers)
+        seeds = 1
+        more = 1
         while len(alive) > MOST:
-            alive = self._ranked(alive, seeds)[: max(MOST, ceil(len(alive) / 2))]
-            asked = [
-                config.with_seed(self.question.seed + seeds + n)
-                for n in range(more)
-                for config in alive
-            ]
+            half = max(MOST, ceil(len(alive) / 2))
+            alive = self._ranked(alive, seeds)[:half]
+            asked = _on_seeds(alive, self._searched(seeds + more)[seeds:])
             if not self.runs.make(asked, "search", workers, self.until(RACE)):
                 break
-            seeds, more = seeds + more, 2 * more
-            whole = [
-                config
-                for config in alive
-                if len(self.runs.scores(config, self._searched(seeds))) == seeds
-            ]
-            alive = whole or alive  # without what failed on the way
+            seeds += more
+            more *= 2
+            alive = self._without_failures(alive, seeds)
         return self._ranked(alive, seeds)[: self._finalists(alive)]
 
-    def _first(self, workers: Workers) -> list[RunConfig]:
-        """All candidates that were run on the first seed: as many as leave time for the rounds after it."""
+    def _first_round(self, workers: Workers) -> list[RunConfig]:
+        """Run the candidates on the first seed, and return those that ended well.
+
+        These are as many as leave time for the rounds after it.
+        """
         seed = self.question.seed
         for start in range(0, len(self.forms), self.workers):
-            chunk = [config.with_seed(seed) for config in self.forms[start : start + self.workers]]
-            enough = start >= FEWEST
-            missing = [config for config in chunk if not self.runs.settled(config)]
-            if missing and enough and _race_runs(start + 1) - start > self.fit_in(RACE, self.forms):
-                break
+            chunk = _on_seeds(self.forms[start : start + self.workers], [seed])
+            if start >= FEWEST and self.runs.missing(chunk):
+                still_to_run = _race_runs(start + 1) - start
+                if still_to_run > self.fit_in(RACE, self.forms):
+                    break
             self.runs.make(chunk, "search", workers, self.runs.clock.limit)
         alive = [config for config in self.forms if self.runs.ok(config, seed)]
         if not alive:
@@ -118,72 +126,92 @@ class Rounds:
         return alive
 
     def _refuse(self) -> None:
-        """Raise BenchError: not one run went well."""
-        failed = self.runs.failures()
-        minutes = self.runs.clock.limit / 60
-        if not failed or any(record.cause == "late" for record in failed):
-            needed = minutes * (FEWEST * (SEEDS + 1))
+        """Raise BenchError: no run ended well."""
+        failures = self.runs.failures()
+        late = any(record.cause == "late" for record in failures)
+        if failures and not late:
             raise BenchError(
-                f"minutes: {minutes:g} was given, and one run takes longer; an answer takes {FEWEST * (SEEDS + 1)} of them, so "
-                f"give at least --minutes {ceil(needed)}, or fewer --epochs"
+                f"not one run of {self.runs.name} ended well; the last one: {failures[-1].error}"
             )
+        minutes = self.runs.clock.limit / 60
+        runs = FEWEST * (SEEDS + 1)
         raise BenchError(
-            f"not one run of {self.runs.name} went well; the last one: {failed[-1].error}"
+            f"minutes: {minutes:g} was given, and one run takes longer; an answer takes {runs} of "
+            f"them, so give at least --minutes {ceil(minutes * runs)}, or fewer --epochs"
         )
 
+    def _without_failures(self, alive: list[RunConfig], seeds: int) -> list[RunConfig]:
+        """Return those that ended well on all seeds so far; all of them where there are none."""
+        complete = []
+        for config in alive:
+            if len(self.runs.scores(config, self._searched(seeds))) == seeds:
+                complete.append(config)
+        return complete or alive
+
     def _finalists(self, alive: Sequence[RunConfig]) -> int:
-        """How many can be confirmed on all fresh seeds; those that were stay so."""
+        """Return how many can be confirmed on all fresh seeds, at least those that were."""
         confirmed = sum(self.runs.ok(config, self.fresh[0]) is not None for config in alive)
         fit = int(self.fit_in(CONFIRM, alive) // SEEDS)
         return max(FEWEST, min(MOST, fit), min(MOST, confirmed))
 
-    def _ranked(self, configs: Sequence[RunConfig], seeds: int) -> list[RunConfig]:
-        return self._ordered(configs, self._searched(seeds))
-
     def _searched(self, seeds: int) -> range:
-        """The first seeds of the search."""
+        """Return the first seeds of the search."""
         return range(self.question.seed, self.question.seed + seeds)
 
+    def _ranked(self, configs: Sequence[RunConfig], seeds: int) -> list[RunConfig]:
+        """Order configurations by their validation MSE on the first seeds of the search."""
+        return self._ordered(configs, self._searched(seeds))
+
     def _ordered(self, configs: Sequence[RunConfig], seeds: Sequence[int]) -> list[RunConfig]:
-        """By mean validation MSE over those of the seeds that all of them have; those whose runs failed come last."""
+        """Order configurations by mean validation MSE over the seeds that all of them have.
+
+        Those whose runs failed come last.
+        """
         scores = {shape(config): self.runs.scores(config, seeds) for config in configs}
-        common = (
-            set.intersection(*(set(own) for own in scores.values() if own))
-            if any(scores.values())
-            else set()
-        )
+        common = set(seeds)
+        for of_config in scores.values():
+            if of_config:
+                common &= set(of_config)
 
-        def place(config: RunConfig) -> float:
-            own = scores[shape(config)]
-            return fmean(own[seed] for seed in common) if own and common else inf
+        def mean_mse(config: RunConfig) -> float:
+            of_config = scores[shape(config)]
+            if not of_config or not common:
+                return inf
+            return fmean(of_config[seed] for seed in common)
 
-        return sorted(configs, key=place)
+        return sorted(configs, key=mean_mse)
 
     # ---- on fresh seeds
 
     def confirm(self, configs: Sequence[RunConfig], workers: Workers) -> None:
-        """Seed by seed, so that all have the same ones whenever it is interrupted. The first seed has all the time there is."""
+        """Run the configurations on fresh seeds, seed by seed.
+
+        All of them have the same seeds whenever it is interrupted. The first seed has all the time
+        there is.
+        """
         for number, seed in enumerate(self.fresh[:SEEDS]):
-            until = self.until(EXTRAS if number == 0 else CONFIRM)
-            self.runs.make(
-                [config.with_seed(seed) for config in configs], "confirm", workers, until
-            )
+            share = EXTRAS if number == 0 else CONFIRM
+            self.runs.make(_on_seeds(configs, [seed]), "confirm", workers, self.until(share))
 
     def extras(self, finalists: Sequence[RunConfig], workers: Workers) -> list[RunConfig]:
-        """The finalists and what stands beside them on the same seeds, as far as there is time for all seeds of each."""
+        """Run what is compared with the finalists, on the same seeds, and return all of them.
+
+        A configuration is run only if there is time for all of its seeds.
+        """
         best = self._ordered(finalists, self.fresh)[0]
-        beside = [one.config for one in smaller(self.sizes, best)]
-        exact = config_of(EXACT, self.question.base)
+        beside = [table.config for table in smaller(self.sizes, best)]
         if self.sizes.exact_bytes(EXACT.dim) <= FAIR:
-            beside.insert(0, exact)
+            beside.insert(0, config_of(EXACT, self.question.base))
         others = [config for config in finalists if config != best and has_budget(config)]
-        beside += [one.config for config in others[:1] for one in smaller(self.sizes, config)]
+        for config in others[:1]:
+            beside += [table.config for table in smaller(self.sizes, config)]
+        beside += self._shared_out(best, workers)
         confirmed = list(finalists)
-        for config in (*beside, *self._shared_out(best, workers)):
+        for config in beside:
             if config in confirmed:
                 continue
-            asked = [config.with_seed(seed) for seed in self.fresh[:SEEDS]]
-            missing = [run for run in asked if not self.runs.settled(run)]
+            asked = _on_seeds([config], self.fresh[:SEEDS])
+            missing = self.runs.missing(asked)
             if missing and len(missing) > self.fit_in(EXTRAS, [config]):
                 continue
             if self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
@@ -191,68 +219,98 @@ class Rounds:
         return confirmed
 
     def _shared_out(self, best: RunConfig, workers: Workers) -> list[RunConfig]:
-        """The shared table with a lookup more for the features where it helps most, greedily, by validation on seeds of the
-        search: one configuration, or none."""
+        """Return the shared table with a lookup more for the features where it helps most.
+
+        The features are chosen greedily, by validation on seeds of the search. The list has one
+        configuration, or none.
+        """
         if best.strategy != SHARED:
             return []
-        names, seeds, found = tuple(f.name for f in self.sizes.seen), range(SEARCHED), best
+        names = [feature.name for feature in self.sizes.seen]
+        table = best
         for _ in range(STEPS):
-            tried = one_more(found, names)
-            asked = [
-                c.with_seed(self.question.seed + s) for c in (found, *tried.values()) for s in seeds
-            ]
-            missing = [run for run in asked if not self.runs.settled(run)]
+            tables = [table, *one_more(table, names).values()]
+            asked = []
+            for config in tables:
+                asked += _on_seeds([config], self._searched(SEARCHED))
+            missing = self.runs.missing(asked)
             if missing and len(missing) + SEEDS > self.fit_in(EXTRAS, [best]):
                 break
             if not self.runs.make(asked, "search", workers, self.until(EXTRAS)):
                 break
-            better = self._ranked([found, *tried.values()], SEARCHED)[0]
-            if better == found:
+            better = self._ranked(tables, SEARCHED)[0]
+            if better == table:
                 break
-            found = better
-        return [] if found == best else [found]
+            table = better
+        if table == best:
+            return []
+        return [table]
 
     def contend(self, configs: Sequence[RunConfig], workers: Workers) -> None:
-        """More fresh seeds, as long as there is time, for those that validation cannot tell from the best."""
+        """Run more fresh seeds, as long as there is time, of those that may be the best.
+
+        These are the ones that validation cannot tell from the best.
+        """
         fitting = [config for config in configs if self._fits(config)]
         for count in range(SEEDS, MOST_SEEDS + 1):
-            best = self._ordered(fitting, self.fresh)[0]
-            own = self.runs.scores(best, self.fresh)
-            tests = {shape(c): paired(own, self.runs.scores(c, self.fresh)) for c in fitting}
-            if count > SEEDS:  # all get these
-                fitting = [c for c in fitting if c == best or not tests[shape(c)].p < 1 - LEVEL]
+            if count > SEEDS:  # all of them get the first seeds
+                fitting = self._contenders(fitting)
             if len(fitting) < FEWEST:
                 return
-            asked = [config.with_seed(seed) for seed in self.fresh[:count] for config in fitting]
-            missing = [config for config in asked if not self.runs.settled(config)]
+            asked = _on_seeds(fitting, self.fresh[:count])
+            missing = self.runs.missing(asked)
             if count > SEEDS and missing and len(missing) > self.fit_in(EXTRAS, fitting):
                 return
             if not self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
                 return
 
+    def _contenders(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
+        """Return the best on validation and those that cannot be told from it."""
+        best = self._ordered(configs, self.fresh)[0]
+        scores_of_best = self.runs.scores(best, self.fresh)
+        contenders = []
+        for config in configs:
+            test = paired(scores_of_best, self.runs.scores(config, self.fresh))
+            told_apart = test.p < ALPHA  # False for NaN: too few seeds
+            if config == best or not told_apart:
+                contenders.append(config)
+        return contenders
+
     def _fits(self, config: RunConfig) -> bool:
-        runs = [self.runs.ok(config, seed) for seed in self.fresh]
-        return all(
-            run.cost["total_bytes"] <= self.question.memory for run in runs if run is not None
-        )
+        """Return whether all runs on fresh seeds kept within the memory."""
+        for seed in self.fresh:
+            run = self.runs.ok(config, seed)
+            if run is not None and run.cost["total_bytes"] > self.question.memory:
+                return False
+        return True
 
     # ---- the clock
 
     def time(self, configs: Sequence[RunConfig], alone: Workers) -> None:
-        """What keeps the memory first, and of it the best on validation."""
-        order = sorted(
-            self._ordered(configs, self.fresh), key=lambda config: not self._fits(config)
-        )
-        asked = [
-            replace(config.with_seed(self.question.seed), measure="latency") for config in order
-        ]
+        """Measure latency: first of what fits the memory, and of that the best on validation."""
+        ordered = self._ordered(configs, self.fresh)
+        ordered.sort(key=self._fits, reverse=True)
+        asked = []
+        for config in _on_seeds(ordered, [self.question.seed]):
+            asked.append(replace(config, measure="latency"))
         self.runs.make(asked, "latency", alone, self.runs.clock.limit)
 
 
+def _on_seeds(configs: Sequence[RunConfig], seeds: Iterable[int]) -> list[RunConfig]:
+    """Return the configurations on each of the seeds, seed by seed."""
+    runs = []
+    for seed in seeds:
+        runs += [config.with_seed(seed) for config in configs]
+    return runs
+
+
 def _race_runs(candidates: int) -> int:
-    """Runs of a race of so many candidates, all rounds together."""
-    total, alive, more = candidates, candidates, 1
+    """Return the runs of a race of so many candidates, in all rounds together."""
+    total = candidates
+    alive = candidates
+    more = 1
     while alive > MOST:
         alive = max(MOST, ceil(alive / 2))
-        total, more = total + alive * more, 2 * more
+        total += alive * more
+        more *= 2
     return total

@@ -15,10 +15,12 @@ from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.model import sizes
 from ue_bench.training.run_data import encoded_of
 
-LARGEST = 4  # times the exact table's bytes: in a larger hashed table hardly a value shares its row, and nothing is left to gain
-STEP = 0.92  # a budget that fits no form of a table is lowered by so much at a time
-LEAST = 0.5  # of the memory: what can use less than this is no candidate at this memory
-GROWTH = 1.04  # other splits have other values: exact rows get so much more than those of the first split take
+# In a hashed table of more than this times the bytes of the exact one, hardly a value shares its
+# row, and nothing is left to gain.
+LARGEST = 4
+STEP = 0.92  # a budget that fits no form of a table is lowered to this share of it at a time
+LEAST = 0.5  # a form that can use only a smaller share of the memory is no candidate
+GROWTH = 1.04  # exact rows get this much more than on the first split: others have other values
 EXACT_DIMS = (8, 16, 32)
 
 
@@ -32,7 +34,7 @@ class Sized:
 
 @dataclass(frozen=True)
 class Small:
-    """A configuration that the memory is too small for. works: bytes in all that would do."""
+    """A configuration that the memory is too small for. works: bytes in all that are enough."""
 
     config: RunConfig
     works: int
@@ -41,73 +43,97 @@ class Small:
 class Sizes:
     """Footprints of configurations on the data of a question.
 
-    Sizes are checked against all distinct values, as if training had seen each: whatever the split, the memory is kept.
+    Sizes are checked against all distinct values, as if training had seen each of them, so that
+    the memory is kept on every split.
+
+    seen: the features as the training rows of the first split show them.
+    whole: the features as if training had seen all of their values.
     """
 
     def __init__(self, question: Question) -> None:
         self.memory = question.memory
-        self.seen = encoded_of(question.base, question.data_dir)[1].features
+        _, encoded = encoded_of(question.base, question.data_dir)
+        self.seen = encoded.features
         self.whole = tuple(
             replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen
         )
 
     @cached_property
     def vocabulary_bytes(self) -> int:
-        """Of a dictionary of all values."""
-        return sum(Vocabulary(feature).n_bytes for feature in self.whole)
+        """Bytes of a dictionary of all values."""
+        return _vocabulary_bytes(self.whole)
 
     def vocabulary_of(self, config: RunConfig) -> int:
-        """Bytes of the vocabulary, of all values, that a configuration needs."""
-        return self.vocabulary_bytes if entry_of(config.strategy).needs_vocabulary else 0
+        """Return the bytes of the vocabulary, of all values, that a configuration needs."""
+        if not entry_of(config.strategy).needs_vocabulary:
+            return 0
+        return self.vocabulary_bytes
 
     @property
     def n_values(self) -> int:
+        """The number of distinct values of all features."""
         return sum(feature.cardinality for feature in self.whole)
 
     def exact_bytes(self, dim: int) -> int:
-        """Table bytes of the exact table of one lookup: a row for every value, and one a feature for the unseen."""
+        """Return the table bytes of the exact table of one lookup.
+
+        It has a row for every value, and one for the unseen values of each feature.
+        """
         return 4 * dim * (self.n_values + len(self.whole))
 
     def fit(self, config: RunConfig, memory: int | None = None) -> Sized | Small:
-        """The configuration with the largest budget whose table, auxiliary data and vocabulary keep within `memory` bytes."""
-        memory, entry = memory or self.memory, entry_of(config.strategy)
-        if not entry.has_budget:
-            most = self._bytes(config, self.whole)
-            return (
-                Sized(config, self._bytes(config, self.seen))
-                if most <= memory
-                else Small(config, most)
-            )
-        beside = self.vocabulary_of(config)
-        limit = memory - beside
-        if not entry.needs_vocabulary:
-            limit = min(limit, LARGEST * make_spec(config, self.seen).exact_table_bytes)
-        most, least = limit, max(1, int(LEAST * limit))
-        refused: BudgetError | None = None
-        while most >= least:
-            try:
-                used = self._bytes(replace(config, budget=most), self.seen)
-            except BudgetError as error:
-                refused = refused or error
-                small = error.works >= most
-                most = int(STEP * most) if small else error.works
-                least = least if small else min(least, most)
-                continue
-            if not entry.needs_vocabulary:
-                return Sized(replace(config, budget=most), used)
-            table = used - sum(Vocabulary(feature).n_bytes for feature in self.seen)
-            return Sized(replace(config, budget=min(limit, int(GROWTH * table))), used)
-        return Small(config, beside + (refused.works if refused else self._least(config)))
+        """Find the largest budget at which a configuration keeps within the memory.
 
-    def _least(self, config: RunConfig) -> int:
-        """Bytes of the smallest table, where the vocabulary alone is more than the memory."""
+        memory: bytes of table, auxiliary data and vocabulary; None for that of the question.
+        """
+        if memory is None:
+            memory = self.memory
+        entry = entry_of(config.strategy)
+        if not entry.has_budget:
+            needed = self._total_bytes(config, self.whole)
+            if needed > memory:
+                return Small(config, needed)
+            return Sized(config, self._total_bytes(config, self.seen))
+        vocabulary = self.vocabulary_of(config)
+        limit = memory - vocabulary
+        if not entry.needs_vocabulary:
+            exact = make_spec(config, self.seen).exact_table_bytes
+            limit = min(limit, LARGEST * exact)
+        budget = limit
+        least = max(1, int(LEAST * limit))
+        refusal: BudgetError | None = None
+        while budget >= least:
+            try:
+                total = self._total_bytes(replace(config, budget=budget), self.seen)
+            except BudgetError as error:
+                refusal = refusal or error
+                if error.works < budget:
+                    budget = error.works
+                    least = min(least, budget)
+                else:
+                    budget = int(STEP * budget)
+                continue
+            if entry.needs_vocabulary:
+                table = total - _vocabulary_bytes(self.seen)
+                budget = min(limit, int(GROWTH * table))
+            return Sized(replace(config, budget=budget), total)
+        smallest = refusal.works if refusal else self._smallest_table(config)
+        return Small(config, vocabulary + smallest)
+
+    def _smallest_table(self, config: RunConfig) -> int:
+        """Return the bytes of the smallest table, where the vocabulary alone fills the memory."""
         try:
-            return self._bytes(replace(config, budget=1), self.seen)
+            return self._total_bytes(replace(config, budget=1), self.seen)
         except BudgetError as error:
             return error.works
 
     @staticmethod
-    def _bytes(config: RunConfig, features: tuple[Feature, ...]) -> int:
-        """Bytes in all. Raises BudgetError where the budget does not work."""
+    def _total_bytes(config: RunConfig, features: tuple[Feature, ...]) -> int:
+        """Return the bytes in all. Raises BudgetError where the budget does not work."""
         with torch.random.fork_rng(devices=[]):
-            return int(sizes(make_model(config, make_spec(config, features), 0.5))["total_bytes"])
+            model = make_model(config, make_spec(config, features), 0.5)
+            return int(sizes(model)["total_bytes"])
+
+
+def _vocabulary_bytes(features: tuple[Feature, ...]) -> int:
+    return sum(Vocabulary(feature).n_bytes for feature in features)

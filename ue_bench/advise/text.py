@@ -14,229 +14,269 @@ NAMES = {
     "bias": "user and item bias",
     "mf": "matrix factorisation",
 }
-SHOWN = 6  # of what was left out, by each reason
+MOST_LEFT_OUT = 6  # candidates that are named for each reason
+LABEL_WIDTH = 32
+
+Facts = dict[str, Any]  # what JSON holds
 
 
-def told(answer: dict[str, Any], results: str) -> str:
-    """What `advise` prints. results: the folder given to it, for the command that draws the report."""
+def as_text(answer: Facts, results: str) -> str:
+    """Return what `advise` prints.
+
+    results: the folder of the records, for the command that draws the report.
+    """
+    report = f"ue-bench report --results {results} --study {answer['study']}"
     paragraphs = [
-        _wrapped(_answer(answer)),
+        _wrapped(_best(answer)),
         _wrapped(_exact(answer)),
         _front(answer["front"], answer),
         _wrapped(_sure(answer)),
-        _wrapped(_anchors(answer)),
+        _wrapped(_anchors(answer["anchors"])),
         _left_out(answer),
         f"Python:\n\n{answer['python']}".rstrip(),
-        f"Records and figures:\n  ue-bench report --results {results} --study {answer['study']}",
+        f"Records and figures:\n  {report}",
     ]
-    return "\n\n".join(part for part in paragraphs if part)
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
-def _wrapped(text: str, indent: str = "", after: str | None = None) -> str:
-    """Paragraphs are broken between words alone: a label stays whole."""
-    after = indent if after is None else after
+def _wrapped(text: str, indent: str = "", indent_after: str = "") -> str:
+    """Return a paragraph that is broken between words alone, so that a label stays whole."""
     return fill(
         one_line(text),
         WIDTH,
         initial_indent=indent,
-        subsequent_indent=after,
+        subsequent_indent=indent_after,
         break_on_hyphens=False,
     )
 
 
-def lookups_told(arm: dict[str, Any]) -> str:
-    """`2 lookups a feature`, or `1 lookup a feature, but movie_id 3`."""
-    counts = arm["lookups"]
-    usual = min(set(counts.values()), key=lambda n: (-sum(n == own for own in counts.values()), n))
+def _count(n: int, noun: str) -> str:
+    if n > 1:
+        noun += "s"
+    return f"{n} {noun}"
+
+
+def lookups_text(counts: dict[str, int]) -> str:
+    """Return `2 lookups a feature`, or `1 lookup a feature, but movie_id 3`."""
+    numbers = list(counts.values())
+    usual = min(set(numbers), key=lambda n: (-numbers.count(n), n))
     others = [f"{name} {n}" for name, n in counts.items() if n != usual]
-    return f"{usual} lookup{'s' * (usual > 1)} a feature{', but ' + ', '.join(others) if others else ''}"
+    text = f"{_count(usual, 'lookup')} a feature"
+    if others:
+        text += f", but {', '.join(others)}"
+    return text
 
 
-def _answer(answer: dict[str, Any]) -> str:
-    best, limit = answer["best"], answer["latency_limit_us"]
-    table = (
-        f"{best['rows']:,} rows of {best['dim']}"
-        if best["rows"]
-        else f"{best['dim']} numbers a lookup"
-    )
-    rule = f" (separate tables sized by {best['region_rule']})" if best["region_rule"] else ""
-    text = f"{best['strategy']}{rule}: {table}, {lookups_told(best)}, {bytes_text(best['total_bytes'])} in all"
-    parts = [
-        f"{bytes_text(best[f'{part}_bytes'])} {part}"
-        for part in ("auxiliary", "vocabulary")
-        if best[f"{part}_bytes"]
-    ]
-    text += f" (of it {', '.join(parts)})" if parts else ""
-    text += f"; {best['part']} {answer['measure']} {interval_text(best['mse'], best['low'], best['high'])} over {_seeds(best['n'])}"
-    text += f"; {_latency(best)}. The head beside it takes {bytes_text(best['head_bytes'])}."
-    if limit is not None and not answer["latency_met"]:
-        return f"NOTHING HERE MEETS {micros_text(limit)} us. The fastest of what was confirmed is {text}"
+def _best(answer: Facts) -> str:
+    best = answer["best"]
+    text = f"{_layer(best)}; {_score(best, answer['measure'])}; {_latency(best)}. "
+    text += f"The head beside it takes {bytes_text(best['head_bytes'])}."
+    if answer["latency_met"] is False:
+        limit = micros_text(answer["latency_limit_us"])
+        return f"NOTHING HERE MEETS {limit} us. The fastest of what was confirmed is {text}"
     if answer["learned"] is False:
-        return f"NOTHING WAS LEARNED: the best on validation does not beat the mean, so no choice matters. It is {text}"
+        return (
+            "NOTHING WAS LEARNED: the best on validation does not beat the mean, "
+            f"so no choice matters. It is {text}"
+        )
     return f"Use {text}"
 
 
-def _latency(arm: dict[str, Any]) -> str:
+def _layer(arm: Facts) -> str:
+    """Return the strategy with its table, lookups and bytes."""
+    strategy = arm["strategy"]
+    if arm["region_rule"]:
+        strategy += f" (separate tables sized by {arm['region_rule']})"
+    table = f"{arm['dim']} numbers a lookup"
+    if arm["rows"]:
+        table = f"{arm['rows']:,} rows of {arm['dim']}"
+    size = f"{bytes_text(arm['total_bytes'])} in all"
+    parts = []
+    for part in ("auxiliary", "vocabulary"):
+        part_bytes = arm[f"{part}_bytes"]
+        if part_bytes:
+            parts.append(f"{bytes_text(part_bytes)} {part}")
+    if parts:
+        size += f" (of it {', '.join(parts)})"
+    return f"{strategy}: {table}, {lookups_text(arm['lookups'])}, {size}"
+
+
+def _score(arm: Facts, measure: str) -> str:
+    error = interval_text(arm["mse"], arm["low"], arm["high"])
+    return f"{arm['part']} {measure} {error} over {_count(arm['n'], 'fresh seed')}"
+
+
+def _latency(arm: Facts) -> str:
     timing = arm["latency"]
     if timing is None:
         return "its latency was not measured for want of time"
-    busy = ", UNSTABLE: is the machine busy?" if timing["unstable"] else ""
-    where = f"{timing['device']}, {timing['threads']} thread{'s' * (timing['threads'] > 1)}, median of {timing['n']}{busy}"
-    return f"a lookup of {timing['batch']} rows from codes takes {micros_text(timing['p50_us'])} us ({where})"
+    threads = _count(timing["threads"], "thread")
+    where = f"{timing['device']}, {threads}, median of {timing['n']}"
+    if timing["unstable"]:
+        where += ", UNSTABLE: is the machine busy?"
+    micros = micros_text(timing["p50_us"])
+    return f"a lookup of {timing['batch']} rows from codes takes {micros} us ({where})"
 
 
-def _seeds(n: int) -> str:
-    return f"{n} fresh seed{'s' * (n > 1)}"
-
-
-def _exact(answer: dict[str, Any]) -> str:
+def _exact(answer: Facts) -> str:
     exact = answer["exact"]
-    sizes = ", ".join(
-        f"{bytes_text(one['total_bytes'])} with {one['dim']}" for one in exact["dims"]
-    )
-    fits = [one["dim"] for one in exact["dims"] if one["fits"]]
-    enough = f"{bytes_text(answer['memory'])} {{}} enough for an exact table"
-    head = (
-        enough.format("are") + f" of {fits[-1]} numbers a value"
-        if fits
-        else enough.format("are not")
-    )
-    text = f"{head}: {answer['n_values']:,} values take {sizes} numbers each ({bytes_text(exact['vocabulary_bytes'])} of it "
-    text += "vocabulary)."
-    own = exact["measured"]
-    if own is not None:
-        text += f" The exact table of {own['dim']} reaches {interval_text(own['mse'], own['low'], own['high'])} over "
-        text += f"{_seeds(own['n'])}."
+    memory = bytes_text(answer["memory"])
+    sizes = []
+    verdict = f"{memory} are not enough for an exact table"
+    for table in exact["dims"]:
+        sizes.append(f"{bytes_text(table['total_bytes'])} with {table['dim']}")
+        if table["fits"]:
+            verdict = f"{memory} are enough for an exact table of {table['dim']} numbers a value"
+    text = f"{verdict}: {answer['n_values']:,} values take {', '.join(sizes)} numbers each "
+    text += f"({bytes_text(exact['vocabulary_bytes'])} of it vocabulary)."
+    measured = exact["measured"]
+    if measured is not None:
+        error = interval_text(measured["mse"], measured["low"], measured["high"])
+        seeds = _count(measured["n"], "fresh seed")
+        text += f" The exact table of {measured['dim']} reaches {error} over {seeds}."
     return text
 
 
-def _front(front: Sequence[dict[str, Any]], answer: dict[str, Any]) -> str:
-    """Those that none beats in both bytes and validation MSE."""
-    best, error = answer["best"], f"{front[0]['part']} {answer['measure']}"
+def _front(front: Sequence[Facts], answer: Facts) -> str:
+    """Return the table of those that none beats in both bytes and validation MSE."""
+    error = f"{front[0]['part']} {answer['measure']}"
     lines = [
         "Nothing smaller is better on validation than these:",
-        f"  {'':<32}{'bytes':>11}  {error:<25}{'us':>6}",
+        f"  {'':<{LABEL_WIDTH}}{'bytes':>11}  {error:<25}{'us':>6}",
     ]
     for arm in front:
-        mark = "*" if arm["run_ids"] == best["run_ids"] else " "
-        micros = micros_text(arm["latency"]["p50_us"]) if arm["latency"] else "–"
+        mark = " "
+        if arm["run_ids"] == answer["best"]["run_ids"]:
+            mark = "*"
+        micros = "–"
+        if arm["latency"]:
+            micros = micros_text(arm["latency"]["p50_us"])
+        error = interval_text(arm["mse"], arm["low"], arm["high"])
+        numbers = f"{arm['total_bytes']:>11,}  {error:<25}{micros:>6}"
         label = one_line(arm["label"])
-        numbers = f"{arm['total_bytes']:>11,}  {interval_text(arm['mse'], arm['low'], arm['high']):<25}{micros:>6}"
-        if len(label) > 32:
-            lines += [
-                fill(
-                    label.replace(",", ", "),
-                    WIDTH,
-                    initial_indent=f"{mark} ",
-                    subsequent_indent="    ",
-                ),
-                f"{'':<34}{numbers}",
-            ]
-        else:
-            lines.append(f"{mark} {label:<32}{numbers}")
+        if len(label) <= LABEL_WIDTH:
+            lines.append(f"{mark} {label:<{LABEL_WIDTH}}{numbers}")
+            continue
+        long_label = fill(
+            label.replace(",", ", "),
+            WIDTH,
+            initial_indent=f"{mark} ",
+            subsequent_indent="    ",
+        )
+        lines += [long_label, f"  {'':<{LABEL_WIDTH}}{numbers}"]
     return "\n".join(lines)
 
 
-def _sure(answer: dict[str, Any]) -> str:
-    best, rivals = answer["best"], answer["rivals"]
+def _sure(answer: Facts) -> str:
+    best = answer["best"]
+    rivals = answer["rivals"]
     if not rivals:
         return "How sure: there is nothing to compare it with; give more --minutes."
-    quick = [one for one in rivals if one["meets_latency"]] if answer["latency_met"] else rivals
-    text = "How sure: "
-    text += (
-        f"the runner-up is {_against(quick[0])}."
-        if quick
-        else "no other meets the limit of latency."
-    )
-    if (
-        answer["latency_met"]
-        and not rivals[0]["meets_latency"]
-        and rivals[0]["val_mse"] < best["val_mse"]
-    ):
-        text += f" Without that limit: {_against(rivals[0])}."
-    told = sum(rival["told_apart"] for rival in (one["against_best"] for one in rivals))
+    first = rivals[0]
+    quick = rivals
+    if answer["latency_met"]:
+        quick = [rival for rival in rivals if rival["meets_latency"]]
+    text = "How sure: no other meets the limit of latency."
+    if quick:
+        text = f"How sure: the runner-up is {_against(quick[0])}."
+    too_slow = answer["latency_met"] and not first["meets_latency"]
+    if too_slow and first["val_mse"] < best["val_mse"]:
+        text += f" Without that limit: {_against(first)}."
     if len(rivals) > 1:
-        text += f" It is told apart from {told} of {len(rivals)} rivals (paired over seeds, Holm-corrected, 5 %)."
-    small = [
-        one
-        for one in quick
-        if one["total_bytes"] <= 0.8 * best["total_bytes"] and not one["against_best"]["told_apart"]
-    ]
-    if small:
-        least = min(small, key=lambda one: one["total_bytes"])
-        text += f" The smallest that cannot be told apart from it is {_against(least)}."
+        told_apart = sum(rival["against_best"]["told_apart"] for rival in rivals)
+        text += (
+            f" It is told apart from {told_apart} of {len(rivals)} rivals "
+            "(paired over seeds, Holm-corrected, 5 %)."
+        )
+    smaller_rivals = []
+    for rival in quick:
+        is_smaller = rival["total_bytes"] <= 0.8 * best["total_bytes"]
+        if is_smaller and not rival["against_best"]["told_apart"]:
+            smaller_rivals.append(rival)
+    if smaller_rivals:
+        smallest = min(smaller_rivals, key=lambda rival: rival["total_bytes"])
+        text += f" The smallest that cannot be told apart from it is {_against(smallest)}."
     return text
 
 
-def _against(rival: dict[str, Any]) -> str:
+def _against(rival: Facts) -> str:
+    """Return a rival with its size and its difference from the best."""
     test = rival["against_best"]
     text = f"{rival['label']} in {bytes_text(rival['total_bytes'])}, "
     if test["difference"] is None:
-        return text + "without a common seed"
+        return f"{text}without a common seed"
     text += f"{test['difference']:+.4f}"
     if test["low"] is None:
-        return text + " on one seed, which tells nothing"
+        return f"{text} on one seed, which tells nothing"
     text += f" [{test['low']:+.4f}, {test['high']:+.4f}]"
     if test["told_apart"]:
-        return text + f" (p {p_text(test['p_holm'])})"
+        return f"{text} (p {p_text(test['p_holm'])})"
     if test["needed"] is None or test["needed"] <= test["n"]:
-        return text + f", not told apart with {test['n']} seeds"
-    return (
-        text
-        + f", not told apart: {test['n']} seeds, about {test['needed']} to see {test['needed_for']:.4f}"
-    )
+        return f"{text}, not told apart with {test['n']} seeds"
+    needed = f"about {test['needed']} to see {test['needed_for']:.4f}"
+    return f"{text}, not told apart: {test['n']} seeds, {needed}"
 
 
-def _anchors(answer: dict[str, Any]) -> str:
-    known = {one["name"]: one for one in answer["anchors"]}
-    text = (
-        "Without any embedding: "
-        + ", ".join(f"{NAMES[name]} {mse_text(one['mse'])}" for name, one in known.items())
-        + "."
-    )
-    lost = [NAMES[name] for name, one in known.items() if one["beaten"] is False]
-    if any(one["beaten"] is None for one in known.values()):
-        return text + " One seed cannot tell whether it beats them."
-    return text + (f" It does not beat {' nor '.join(lost)}." if lost else " It beats all of them.")
+def _anchors(anchors: Sequence[Facts]) -> str:
+    scores = []
+    not_beaten = []
+    unknown = False
+    for anchor in anchors:
+        name = NAMES[anchor["name"]]
+        scores.append(f"{name} {mse_text(anchor['mse'])}")
+        if anchor["beaten"] is None:
+            unknown = True
+        elif not anchor["beaten"]:
+            not_beaten.append(name)
+    text = f"Without any embedding: {', '.join(scores)}. "
+    if unknown:
+        return text + "One seed cannot tell whether it beats them."
+    if not_beaten:
+        return text + f"It does not beat {' nor '.join(not_beaten)}."
+    return text + "It beats all of them."
 
 
-def _left_out(answer: dict[str, Any]) -> str:
-    left = answer["left_out"]
-    small = [f"{one['label']} (works from {bytes_text(one['works'])})" for one in left["memory"]]
-    behind = [f"{one['label']} {mse_text(one['val_mse'])} (n={one['n']})" for one in left["race"]]
-    slow = (
-        [_timed(one) for one in answer["rivals"] if not one["meets_latency"]]
-        if answer["latency_met"]
-        else []
-    )
-    parts = [
-        ("too large for the memory", small),
-        ("behind in the race, by validation " + answer["measure"], behind),
-        ("no time (give more --minutes)", left["time"]),
-        ("slower than the limit, or not timed", slow),
-        ("failed", left["failed"]),
-        ("not comparable", answer["refused"]),
-        ("no valid record, run again", answer["skipped"]),
-    ]
-    if left["largest_hashed_bytes"]:
-        parts.append(
-            (
-                "hashed tables above four times the exact one",
-                [f"{bytes_text(left['largest_hashed_bytes'])} or more"],
-            )
-        )
-    lines = [_wrapped(f"{why}: {_few(what)}", "  ", "    ") for why, what in parts if what]
-    return "\n".join(["Left out:", *lines]) if lines else ""
+def _left_out(answer: Facts) -> str:
+    left_out = answer["left_out"]
+    too_large = []
+    for small in left_out["memory"]:
+        too_large.append(f"{small['label']} (works from {bytes_text(small['works'])})")
+    behind = []
+    for loser in left_out["race"]:
+        behind.append(f"{loser['label']} {mse_text(loser['val_mse'])} (n={loser['n']})")
+    slow = []
+    if answer["latency_met"]:
+        slow = [_timed(rival) for rival in answer["rivals"] if not rival["meets_latency"]]
+    reasons = {
+        "too large for the memory": too_large,
+        f"behind in the race, by validation {answer['measure']}": behind,
+        "no time (give more --minutes)": left_out["time"],
+        "slower than the limit, or not timed": slow,
+        "failed": left_out["failed"],
+        "not comparable": answer["refused"],
+        "no valid record, run again": answer["skipped"],
+    }
+    largest = left_out["largest_hashed_bytes"]
+    if largest:
+        reasons["hashed tables above four times the exact one"] = [f"{bytes_text(largest)} or more"]
+    lines = []
+    for reason, names in reasons.items():
+        if names:
+            lines.append(_wrapped(f"{reason}: {_few(names)}", "  ", "    "))
+    if not lines:
+        return ""
+    return "\n".join(["Left out:", *lines])
 
 
-def _timed(arm: dict[str, Any]) -> str:
-    return (
-        f"{arm['label']} {micros_text(arm['latency']['p50_us'])} us"
-        if arm["latency"]
-        else arm["label"]
-    )
+def _timed(arm: Facts) -> str:
+    if not arm["latency"]:
+        return arm["label"]
+    return f"{arm['label']} {micros_text(arm['latency']['p50_us'])} us"
 
 
-def _few(texts: Sequence[str]) -> str:
-    more = f", and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return ", ".join(texts[:SHOWN]) + more
+def _few(names: Sequence[str]) -> str:
+    text = ", ".join(names[:MOST_LEFT_OUT])
+    more = len(names) - MOST_LEFT_OUT
+    if more > 0:
+        text += f", and {more} more"
+    return text

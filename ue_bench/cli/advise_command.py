@@ -82,13 +82,13 @@ def advise_command(
 
     fields, data_dir = fields_of({"dataset": dataset, **options}, data_dir)
     config = make_config(seed, (), fields)
-    from ue_bench.advise import Question, advise, told  # after the checks, because it loads torch
+    from ue_bench.advise import Question, advise, as_text  # after the checks: it loads torch
 
     question = Question.of(config, memory_limit, latency_limit, minutes, data_dir)
     answer = advise(question, results, workers)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
     else:
-        click.echo(told(answer, str(results)))
+        click.echo(as_text(answer, str(results)))
     if answer["latency_met"] is False:
         sys.exit(1)
