@@ -2,9 +2,10 @@
 
 Command: ue-bench study article --results results/local
 Cost: a second on one core.
-Expect: on ML-100K with seed 0, losses 14.642431 (train) and 14.733799 (validation) at step 1, 1.489697 and 3.806754 at step 100.
-A model that predicts the training mean has 1.286 there: most validation rows have users never seen in training, so that this
-split ranks noise. ML-1M: --dataset ml-1m --data-dir PATH.
+Expect: on ML-100K with seed 0, losses 14.642431 (train) and 14.733799 (validation) at step 1,
+1.489697 and 3.806754 at step 100. A model that predicts the training mean has 1.286 there: most
+validation rows have users never seen in training, so that this split ranks noise.
+ML-1M: --dataset ml-1m --data-dir PATH.
 """
 
 from ue_bench.config import RunConfig

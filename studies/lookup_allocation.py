@@ -2,14 +2,18 @@
 
 Command: ue-bench study lookup_allocation --workers 2
 Cost: 810 runs (440 trials, 370 on fresh seeds), 36 minutes on 2 cores that other programs used too.
-Expect: on `base` most of what is shared out goes to movie_id, the more so the smaller the table, whatever cardinality says: the
-best allocations beat the even one at 3.5 kB and hardly at 56 kB.
-Every search shares out a fixed total at one table size. On `base` 12 lookups of 8 numbers become 18 in two ways: the dim is held
-(18 of 8, from 12 of 8: the trunk grows from 96 numbers to 144), or the width is held (18 of 8, from 12 of 12: 144 both times, the
-lookups get narrower). Where both policies meet, at 18 of 8, one search answers for both; so does that of 20 of 8 on `wide`.
-One lookup more than one a feature asks which feature earns the second: all answers are tried, and all are run on fresh seeds.
-The last two parts search table size, dim and lookups together for the front of MSE and bytes, by TPE and at random, on the
-same seeds. All sizes are in bytes of table, alike for all parts of a feature set.
+Expect: on `base` most of what is shared out goes to movie_id, the more so the smaller the table,
+whatever the cardinalities are. The best allocations beat the even one at 3.5 kB and hardly at
+56 kB.
+
+Every search shares out a fixed total at one table size. On `base`, 12 lookups of 8 numbers become
+18 in two ways. The dim is held: 18 of 8, from 12 of 8, so that the trunk grows from 96 numbers to
+144. Or the width is held: 18 of 8, from 12 of 12, which are 144 both times, so that the lookups get
+narrower. Both policies meet at 18 of 8, where one search answers for both; so does the search of 20
+of 8 on `wide`. One lookup more than one for each feature asks which feature earns the second: all
+answers are tried, and all are run on fresh seeds. The last two parts search table size, dim and
+lookups together for the front of MSE and bytes, by TPE and at random, on the same seeds. All sizes
+are in bytes of table, and the same for all parts of a feature set.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +24,7 @@ from ue_bench.study import Grid, Search, Study, shares
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = RunConfig(features="wide", dim=None, width=160, evals_per_epoch=4, patience=2)
-# features of ML-100K and their distinct values
+# The features of ML-100K with their numbers of distinct values.
 NAMES = {
     "user_id": 943,
     "movie_id": 1682,
@@ -57,44 +61,47 @@ def as_wide(names: Iterable[str]) -> RunConfig:
 
 def shared_out(
     base: RunConfig, names: Iterable[str], each: int, sizes: Iterable[int], trials: int, seed: int
-) -> tuple[Search, ...]:
-    """A search for the best allocation of `each` lookups a feature at each size, confirmed beside the even one."""
+) -> list[Search]:
+    """A search at each size for the best allocation of `each` lookups a feature.
+
+    The best are confirmed beside the even allocation.
+    """
     names = tuple(names)
-    even, total = replace(base, lookups=each), each * len(names)
-    return tuple(
-        Search(
-            base,
-            shares(names, total),
-            trials,
-            (even,),
+    total = each * len(names)
+    searches = []
+    for place, size in enumerate(sizes):
+        search = Search(
+            base=base,
+            space=shares(names, total),
+            trials=trials,
+            against=(replace(base, lookups=each),),
             compression=size,
             best=2,
             seed=seed + place,
             total=total,
         )
-        for place, size in enumerate(sizes)
-    )
+        searches.append(search)
+    return searches
 
 
-def second(
-    base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int
-) -> tuple[Search, ...]:
-    """One lookup more than one a feature, to each feature in turn, beside one lookup everywhere."""
+def second(base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int) -> list[Search]:
+    """A second lookup for each feature in turn, beside one lookup for all features."""
     names = tuple(names)
-    total, alone = len(names) + 1, replace(base, lookups=1)
-    return tuple(
-        Search(
-            base,
-            shares(names, total),
-            len(names),
-            (alone,),
-            size,
+    total = len(names) + 1
+    searches = []
+    for place, size in enumerate(sizes):
+        search = Search(
+            base=base,
+            space=shares(names, total),
+            trials=len(names),
+            against=(replace(base, lookups=1),),
+            compression=size,
             best=len(names),
             seed=seed + place,
             total=total,
         )
-        for place, size in enumerate(sizes)
-    )
+        searches.append(search)
+    return searches
 
 
 def both(names: Mapping[str, int], sampler: str) -> Search:
@@ -102,8 +109,8 @@ def both(names: Mapping[str, int], sampler: str) -> Search:
     exact = sum(names.values()) * 16 * 4
     budgets = tuple(max(1, exact // share) for share in SHARES)
     return Search(
-        replace(BASE, budget=budgets[0]),
-        {**up_to_four(names), "dim": (4, 8, 16), "budget": budgets},
+        base=replace(BASE, budget=budgets[0]),
+        space={**up_to_four(names), "dim": (4, 8, 16), "budget": budgets},
         trials=32,
         objectives=("quality.val_mse", "cost.total_bytes"),
         seed=50,
@@ -113,20 +120,17 @@ def both(names: Mapping[str, int], sampler: str) -> Search:
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
     """The searches, for features of `base` and of `wide` with their distinct values."""
+    held_width = replace(BASE, dim=None, width=24 * len(names))
+    held_width_sizes = [size * 3 // 2 for size in SIZES]
+    even_wide = replace(as_wide(wide), lookups=2)
+    wide_of_8 = replace(WIDE, dim=8, width=None, lookups=2)
     return (
-        *shared_out(BASE, names, 2, SIZES, trials=30, seed=0),
-        *shared_out(BASE, names, 3, SIZES, trials=30, seed=10),
-        *shared_out(
-            replace(BASE, dim=None, width=24 * len(names)),
-            names,
-            2,
-            [s * 3 // 2 for s in SIZES],
-            trials=30,
-            seed=20,
-        ),
-        *shared_out(replace(as_wide(wide), lookups=2), wide, 2, WIDE_SIZES, trials=26, seed=30),
-        *second(BASE, names, SIZES, seed=40),
-        *second(replace(WIDE, dim=8, width=None, lookups=2), wide, WIDE_SIZES[1:2], seed=45),
+        *shared_out(BASE, names, each=2, sizes=SIZES, trials=30, seed=0),
+        *shared_out(BASE, names, each=3, sizes=SIZES, trials=30, seed=10),
+        *shared_out(held_width, names, each=2, sizes=held_width_sizes, trials=30, seed=20),
+        *shared_out(even_wide, wide, each=2, sizes=WIDE_SIZES, trials=26, seed=30),
+        *second(BASE, names, sizes=SIZES, seed=40),
+        *second(wide_of_8, wide, sizes=WIDE_SIZES[1:2], seed=45),
         both(names, "tpe"),
         both(names, "random"),
     )

@@ -1,10 +1,13 @@
-"""What share of a result's variance is the hash seed's, the init seed's, the batch order's and the split's?
+"""What share of a result's variance is each seed's: hash, init, batch order and split?
 
 Command: ue-bench study variance --workers 2
 Cost: 312 runs, 12 minutes on 2 cores that other programs used too.
-Expect: the split's share above all others together; it is common to all strategies, and pairing by seed takes it out.
-One seed varies and the other three are held, at three points, for what a seed moves may depend on where the others are held. The
-last parts vary all four together: what the seeds of every other study do.
+Expect: the split's share above all others together. It is common to all strategies, and pairing by
+seed removes it.
+
+One seed varies and the other three are held, at three points, because the effect of a seed may
+depend on where the others are held. The last parts vary all four together, as the seeds of every
+other study do.
 """
 
 from dataclasses import replace
@@ -20,22 +23,26 @@ VALUES = 6  # at each point: 15 degrees of freedom for each seed
 
 def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
     """Two lookups of 8 numbers, in one table and in separate ones of equal size."""
-    unified = replace(exact, strategy="unified", lookups=2, dim=8)
-    return unified, replace(unified, strategy="per_feature", region_rule="equal")
+    shared = replace(exact, strategy="unified", lookups=2, dim=8)
+    separate = replace(shared, strategy="per_feature", region_rule="equal")
+    return shared, separate
 
 
 def parts(exact: RunConfig, compression: int) -> tuple[Grid, ...]:
     """Each seed alone from every point, then all together."""
-    alone = [
-        Grid(arms(exact), (compression,), VALUES, first=point, vary=(seed,))
-        for point in POINTS
-        for seed in SEEDS
-    ]
-    return *alone, Grid(arms(exact), (compression,), 16)
+    configs = arms(exact)
+    grids = []
+    for point in POINTS:
+        for seed in SEEDS:
+            alone = Grid(configs, (compression,), seeds=VALUES, first=point, vary=(seed,))
+            grids.append(alone)
+    together = Grid(configs, (compression,), seeds=16)
+    return *grids, together
 
 
 STUDY = Study(
-    question="what share of a result's variance is the hash seed's, the init seed's, the batch order's and the split's?",
+    question="what share of a result's variance is the hash seed's, the init seed's, "
+    "the batch order's and the split's?",
     parts=(*parts(BASE, 16), *parts(WIDE, 128)),
     latency=False,
 )
