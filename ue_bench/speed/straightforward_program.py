@@ -20,8 +20,8 @@ from ue_bench.config import RunConfig
 from ue_bench.features import Feature
 from ue_bench.strategies.allocator import keep_freed_memory
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
-from ue_bench.training.split_parts import PARTS
 from ue_bench.training.resolve import resolve
+from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Rows, fit
 
 

@@ -7,8 +7,8 @@ from ue_bench.data.encoding import Encoded
 from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
 from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
-from ue_bench.training.split_parts import PARTS
 from ue_bench.training.scores import auc, log_loss
+from ue_bench.training.split_parts import PARTS
 
 DAMPING = 5.0  # pseudo-ratings at the mean, the usual choice for the damped bias model
 # A prediction that is read as a probability is clipped to this distance from 0 and 1.

@@ -19,10 +19,10 @@ from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
 from ue_bench.training.judge import judge
 from ue_bench.training.model import RatingModel, sizes
-from ue_bench.training.split_parts import PARTS
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import encoded_of, rows_of
+from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
 
