@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import USUAL_HEAD
+from ue_bench.report.evidence.comparison import USUAL_HEAD
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.summary import key, panel, score
 from ue_bench.report.figures import style
