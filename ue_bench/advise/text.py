@@ -5,7 +5,14 @@ from textwrap import fill
 from typing import Any
 
 from ue_bench.errors import one_line
-from ue_bench.report.format import bytes_text, interval_text, micros_text, mse_text, p_text
+from ue_bench.report.format import (
+    bytes_text,
+    delta_text,
+    interval_text,
+    micros_text,
+    mse_text,
+    p_text,
+)
 
 WIDTH = 80
 NAMES = {
@@ -205,10 +212,9 @@ def _against(rival: Facts) -> str:
     text = f"{rival['label']} in {bytes_text(rival['total_bytes'])}, "
     if test["difference"] is None:
         return f"{text}without a common seed"
-    text += f"{test['difference']:+.4f}"
+    text += delta_text(test["difference"], test["low"], test["high"])
     if test["low"] is None:
         return f"{text} on one seed, which tells nothing"
-    text += f" [{test['low']:+.4f}, {test['high']:+.4f}]"
     if test["told_apart"]:
         return f"{text} (p {p_text(test['p_holm'])})"
     if test["needed"] is None or test["needed"] <= test["n"]:

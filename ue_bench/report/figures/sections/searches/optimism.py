@@ -18,7 +18,7 @@ from ue_bench.report.evidence.frames import rows
 from ue_bench.report.evidence.labels import group_name
 from ue_bench.report.evidence.statistics import interval
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text, missing, mse_text
+from ue_bench.report.format import bytes_text, delta_text, mse_text
 
 COLUMNS = [
     "features",
@@ -181,18 +181,11 @@ def table(frame: pd.DataFrame) -> list[str]:
             str(row.best),
             mse_text(row.searched),
             f"{mse_text(row.confirmed)} ({row.n})",
-            _signed(row.optimism, row.low, row.high),
-            _signed(row.above_bias, row.above_bias_low, row.above_bias_high),
+            delta_text(row.optimism, row.low, row.high),
+            delta_text(row.above_bias, row.above_bias_low, row.above_bias_high),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
-
-
-def _signed(mean: float, low: float, high: float) -> str:
-    """-0.0031 [-0.0052, -0.0010], without the brackets where one seed gives no interval."""
-    if missing(low):
-        return f"{mean:+.4f}"
-    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 SECTION = Section(

@@ -15,11 +15,12 @@ from ue_bench.record import Record
 from ue_bench.report.evidence import statistics, trials
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.summary import by_seed, panel
+from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import NOTHING, bytes_text, p_cell
+from ue_bench.report.format import NOTHING, bytes_text, delta_text, p_cell
 
 FRESH = "on fresh seeds"
 TRIALS = "in the trials"
@@ -52,8 +53,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     if not effects:
         return pd.DataFrame(columns=COLUMNS)
     frame = pd.DataFrame(effects).reindex(columns=COLUMNS)
-    for _, part in frame[frame["source"] == FRESH].groupby("panel"):
-        frame.loc[part.index, "p"] = statistics.holm(list(part["p"]))
+    frame["p"] = holm_within(frame[frame["source"] == FRESH], "panel")
     frame["size"] = frame["budget"].map(bytes_text)
     places = {name: place for place, name in enumerate(frame["feature"].unique())}
     frame["y"] = frame["feature"].map(places) + frame["source"].map(_SET_APART)
@@ -95,13 +95,12 @@ def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
         return
     part = "test" if by_seed(one_each, "test") else "val"
     scope = one_each.comparison._replace(phase="")
-    title = panel(pd.DataFrame([scope._asdict()]))[0]
     for name in one_each.sample.found["lookups"]:
         if name not in by_feature:
             continue
         test = statistics.paired(by_seed(one_each, part), by_seed(by_feature[name], part))
         yield {
-            "panel": title,
+            "panel": scope.title,
             "budget": one_each.config["budget"],
             "feature": name,
             "source": FRESH,
@@ -233,7 +232,7 @@ def _sentence(by_difference: pd.DataFrame) -> str:
     best = by_difference.iloc[0]
     certain = []
     for row in rows(by_difference):
-        if row.p < 1 - statistics.LEVEL and row.difference < 0:
+        if row.p < statistics.ALPHA and row.difference < 0:
             certain.append(row.feature)
     conclusion = "for no feature is the gain certain"
     if certain:
@@ -246,10 +245,7 @@ def _sentence(by_difference: pd.DataFrame) -> str:
 
 
 def _change(row: pd.Series) -> str:
-    change = f"{row['difference']:+.4f}"
-    if pd.isna(row["low"]):
-        return change
-    return f"{change} [{row['low']:+.4f}, {row['high']:+.4f}]"
+    return delta_text(row["difference"], row["low"], row["high"])
 
 
 SECTION = Section(

@@ -14,11 +14,12 @@ from ue_bench.report.evidence import statistics, trials
 from ue_bench.report.evidence.arms import Arm, arm_config
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.summary import by_seed, panel
+from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import NOTHING, bytes_text, interval_text, mse_text, p_cell
+from ue_bench.report.format import NOTHING, bytes_text, delta_text, interval_text, mse_text, p_cell
 
 COLUMNS = [
     "panel",
@@ -68,9 +69,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         searches = of_panel.groupby(["budget", "cell"], sort=False, dropna=False)
         for place, (_, search) in enumerate(searches):
             frame.loc[search.index, "y"] = place
-        first = of_panel.index[of_panel["first"]]
-        frame.loc[first, "p"] = statistics.holm(list(frame.loc[first, "p"]))
-    frame.loc[~frame["first"], "p"] = None
+    frame["p"] = holm_within(frame[frame["first"]], "panel")
     return frame.reindex(columns=COLUMNS)
 
 
@@ -103,7 +102,7 @@ def _line(arm: Arm, even: Arm, best: Record) -> dict[str, Any]:
     found = arm.sample.found
     lookups = found["lookups"]
     line = {
-        "panel": panel(pd.DataFrame([scope._asdict()]))[0],
+        "panel": scope.title,
         "cell": trials.place(found),
         "budget": arm.config["budget"],
         "size": bytes_text(arm.config["budget"]),
@@ -173,8 +172,7 @@ def table(frame: pd.DataFrame) -> list[str]:
         if row.even:
             allocation = "even"
         else:
-            interval = f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-            difference = f"{row.difference:+.4f} {interval}"
+            difference = delta_text(row.difference, row.difference_low, row.difference_high)
         if row.first:
             allocation = f"**{row.lookups}**"
             p = p_cell(row.p)
