@@ -128,5 +128,5 @@ def ratio_text(size: Any, unit: Any) -> str:
 
 
 def size_text(size: Any, exact_table_bytes: Any) -> str:
-    """A size beside its fraction of the exact table: 6.9 kB (1/32)."""
+    """Return 6.9 kB (1/32), a size with its part of the exact table."""
     return f"{bytes_text(size)} ({ratio_text(size, exact_table_bytes)})"

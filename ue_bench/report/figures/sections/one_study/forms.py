@@ -10,13 +10,13 @@ from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.statistics import LEVEL, holm, paired
-from ue_bench.report.evidence.summary import SCOPE, by_seed, key, panel, score
+from ue_bench.report.evidence.statistics import ALPHA, holm, paired
+from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import missing, mse_text, p_cell, size_text
+from ue_bench.report.format import delta_text, mse_text, p_cell, size_text
 
 EMPTY = "no strategy has both a separate and a multiplexed form at one budget"
 CAPTION = (
@@ -69,13 +69,13 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     scored = score(study.summary)
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
-    arm_of = {arm.key: arm for arm in study.arms}
+    arms = by_key(study.arms)
     pairs = []
     for _, variants in groups(scored, [*SCOPE, "budget", "method"]):
         variants = variants.assign(panel=panel(variants))
         best = _best_of_each_form(variants)
         if len(best) == len(_FORMS):
-            pairs.append(_pair(best["separate"], best["multiplexed"], arm_of))
+            pairs.append(_pair(best["separate"], best["multiplexed"], arms))
     frame = pd.DataFrame(pairs, columns=COLUMNS)
     frame["p_holm"] = holm(list(frame["p"]))
     frame["multiplexing"] = [_effect(row) for row in rows(frame)]
@@ -92,9 +92,8 @@ def _best_of_each_form(variants: pd.DataFrame) -> dict[str, Row]:
     return {row["regions"]: row for row in best}
 
 
-def _pair(separate: Row, multiplexed: Row, arm_of: Mapping[Any, Arm]) -> dict[str, Any]:
-    scores = [by_seed(arm_of[key(row)], row["part"]) for row in (separate, multiplexed)]
-    test = paired(*scores)
+def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str, Any]:
+    test = paired(row_scores(arms, separate), row_scores(arms, multiplexed))
     strategies = [separate["strategy"]]
     if multiplexed["strategy"] not in strategies:
         strategies.append(multiplexed["strategy"])
@@ -120,7 +119,7 @@ def _pair(separate: Row, multiplexed: Row, arm_of: Mapping[Any, Arm]) -> dict[st
 
 
 def _effect(row: Any) -> str:
-    told_apart = row.p_holm < 1 - LEVEL  # False for NaN, which means too few seeds
+    told_apart = row.p_holm < ALPHA  # False for NaN, which means too few seeds
     if not told_apart:
         return "not told apart"
     if row.difference < 0:
@@ -136,16 +135,13 @@ def table(frame: pd.DataFrame) -> list[str]:
         "|---|---|--:|--:|--:|---|--:|---|",
     ]
     for row in rows(frame):
-        difference = f"{row.difference:+.4f}"
-        if not missing(row.difference_low):
-            difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
         cells = [
             row.strategy,
             row.where,
             row.title,
             mse_text(row.separate),
             mse_text(row.multiplexed),
-            difference,
+            delta_text(row.difference, row.difference_low, row.difference_high),
             p_cell(row.p_holm),
             row.multiplexing,
         ]

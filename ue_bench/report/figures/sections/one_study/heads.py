@@ -16,8 +16,9 @@ from scipy import stats
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_HEAD, Comparison
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.statistics import LEVEL, holm, paired
-from ue_bench.report.evidence.summary import by_seed, key, panel, score
+from ue_bench.report.evidence.pairs import paired_tests
+from ue_bench.report.evidence.statistics import ALPHA, LEVEL, Scores, holm
+from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
@@ -60,8 +61,7 @@ _HEAD_FIELDS = ("head", "hidden")
 _PAIR = ["panel", "head_x", "head_y"]
 
 Row = Mapping[Any, Any]
-Scores = Mapping[Hashable, float]  # MSE by seeds
-Group = tuple[Comparison, int]  # arms that are ranked together: a comparison without head, a budget
+Group = tuple[Comparison, int]  # arms that are ranked together: a comparison of any head, a budget
 ArmsOfHead = dict[str, Arm]  # by the rest of the configuration
 
 
@@ -74,8 +74,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     arms = [arm for arm in study.arms if arm.key in row_of]
     lines = []
     for (comparison, budget), arms_of in sorted(_groups(arms).items()):
-        scope = comparison._replace(head=USUAL_HEAD, phase="")._asdict()
-        title = f"{panel(pd.DataFrame([scope]))[0]}, {bytes_text(budget)}"
+        title = f"{comparison._replace(phase='').title}, {bytes_text(budget)}"
         for head_x, head_y in combinations(sorted(arms_of, key=_usual_first), 2):
             twins = _twins(arms_of[head_x], arms_of[head_y])
             if len(twins) < FEWEST:
@@ -105,10 +104,10 @@ def _groups(arms: Sequence[Arm]) -> dict[Group, dict[str, ArmsOfHead]]:
     budgets = defaultdict(set)
     for arm in arms:
         if arm.config["budget"]:
-            budgets[_without_head(arm)].add(arm.config["budget"])
+            budgets[_of_any_head(arm)].add(arm.config["budget"])
     arms_in: dict[Group, dict[str, ArmsOfHead]] = defaultdict(lambda: defaultdict(dict))
     for arm in arms:
-        comparison = _without_head(arm)
+        comparison = _of_any_head(arm)
         rest = dict(arm.config)
         for field in _HEAD_FIELDS:
             rest.pop(field, None)
@@ -124,8 +123,9 @@ def _twins(arms_x: ArmsOfHead, arms_y: ArmsOfHead) -> list[tuple[Arm, Arm]]:
     return [(arm, arms_y[rest]) for rest, arm in arms_x.items() if rest in arms_y]
 
 
-def _without_head(arm: Arm) -> Comparison:
-    return arm.comparison._replace(head="")
+def _of_any_head(arm: Arm) -> Comparison:
+    """Return the comparison of an arm as if it had the usual head, which no title names."""
+    return arm.comparison._replace(head=USUAL_HEAD)
 
 
 def _usual_first(head: str) -> tuple[bool, str]:
@@ -211,10 +211,9 @@ def _agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[s
 
 def _orders(scores: Sequence[Scores]) -> np.ndarray:
     """Return the order of each pair of arms, -1 or 1; 0 where the pair is not told apart."""
-    tests = [paired(own, other) for own, other in combinations(scores, 2)]
-    differences = np.array([test.difference for test in tests])
-    adjusted = np.array(holm([test.p for test in tests]))
-    return np.where(adjusted < 1 - LEVEL, np.sign(differences), 0)
+    tests = paired_tests(list(combinations(scores, 2)))
+    told_apart = np.array(holm(tests["p"].tolist())) < ALPHA
+    return np.where(told_apart, np.sign(tests["difference"]), 0)
 
 
 def table(frame: pd.DataFrame) -> list[str]:

@@ -18,14 +18,16 @@ from matplotlib.ticker import NullLocator
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.statistics import LEVEL, holm, paired
-from ue_bench.report.evidence.summary import by_seed, key, score
+from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.statistics import ALPHA, paired
+from ue_bench.report.evidence.summary import by_key, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import (
     NOTHING,
     bytes_text,
+    delta_text,
     interval_text,
     missing,
     mse_text,
@@ -124,16 +126,14 @@ def tidy(study: StudyData) -> pd.DataFrame:
     ours = _our_arms(score(study.summary))
     if not ours["rows"].notna().any():
         return pd.DataFrame(columns=COLUMNS)
-    arm_of = {arm.key: arm for arm in study.arms}
+    arms = by_key(study.arms)
     points = list(_published_points())
     for _, own in groups(ours, "dataset"):
         of_dataset = records(own)
         for row in of_dataset:
-            points.append(_our_point(row) | _our_difference(row, of_dataset, arm_of))
+            points.append(_our_point(row) | _our_difference(row, of_dataset, arms))
     frame = pd.DataFrame(points).reindex(columns=COLUMNS)
-    tested = frame[(frame["source"] == OURS) & frame["p"].notna()]
-    for _, own in groups(tested, "panel"):
-        frame.loc[own.index, "p"] = holm(list(own["p"]))
+    frame["p"] = holm_within(frame[frame["source"] == OURS], "panel")
     frame["hollow"] = frame["source"] == "reproduction"
     return _ordered(frame)
 
@@ -239,17 +239,13 @@ def _our_point(row: Row) -> dict[str, Any]:
     return point
 
 
-def _our_difference(
-    row: Row, of_dataset: Sequence[Row], arm_of: Mapping[Any, Arm]
-) -> dict[str, Any]:
+def _our_difference(row: Row, of_dataset: Sequence[Row], arms: Mapping[Any, Arm]) -> dict[str, Any]:
     """Return the AUC of a shared table minus that of separate tables at the same budget."""
     if row["regions"] != "multiplexed":
         return {}
     for rival in of_dataset:
         if rival["regions"] == "separate" and rival["rows"] == row["rows"]:
-            own = by_seed(arm_of[key(row)], row["part"], "auc")
-            other = by_seed(arm_of[key(rival)], rival["part"], "auc")
-            test = paired(other, own)
+            test = paired(row_scores(arms, rival, "auc"), row_scores(arms, row, "auc"))
             return {
                 "difference": test.difference,
                 "difference_low": test.low,
@@ -345,12 +341,10 @@ def table(frame: pd.DataFrame) -> list[str]:
 
 
 def _sentence(row: Any, title: str) -> str:
-    difference = f"{row.difference:+.4f}"
-    if not missing(row.difference_low):
-        difference += f" [{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
+    difference = delta_text(row.difference, row.difference_low, row.difference_high)
     verdict = ""
     if not missing(row.p):
-        told_apart = "told apart" if row.p < 1 - LEVEL else "not told apart"
+        told_apart = "told apart" if row.p < ALPHA else "not told apart"
         verdict = f" ({told_apart}, p {p_text(row.p)})"
     published = []
     for source, numbers in _PUBLISHED.items():

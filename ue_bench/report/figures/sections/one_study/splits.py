@@ -5,7 +5,7 @@ where most judged rows have users never seen in training and no arm beats the be
 predictors without an embedding: it then ranks what is noise to all of them.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -15,14 +15,16 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.statistics import LEVEL, holm, paired
+from ue_bench.report.evidence.pairs import paired_tests
+from ue_bench.report.evidence.statistics import ALPHA, Scores, holm
 from ue_bench.report.evidence.summary import (
     ANCHORS,
     MOSTLY_UNSEEN,
     SCOPE,
-    by_seed,
+    by_key,
     key,
     panel,
+    row_scores,
     score,
 )
 from ue_bench.report.figures import anchor_lines, style
@@ -66,7 +68,6 @@ COLUMNS = [
 ]
 
 Row = dict[Any, Any]
-Scores = Mapping[Hashable, float]
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
@@ -78,15 +79,15 @@ def tidy(study: StudyData) -> pd.DataFrame:
     if scored["split"].nunique() < 2:
         return pd.DataFrame(columns=COLUMNS)
     scored = scored.assign(panel=panel(scored))
-    arm_of = {arm.key: arm for arm in study.arms}
+    arms = by_key(study.arms)
     lines = []
     for _, part in groups(scored, SCOPE):
         cells = []
         scores = []
         for row in records(part):
-            arm = arm_of[key(row)]
-            cells.append({**row, "size": _size(row), **_slices(arm)})
-            scores.append(by_seed(arm, row["part"]))
+            slices = _slices(arms[key(row)])
+            cells.append({**row, "size": _size(row), **slices})
+            scores.append(row_scores(arms, row))
         facts = _facts(cells, scores)
         lines += [cell | facts for cell in cells]
     frame = pd.DataFrame(lines).reindex(columns=COLUMNS)
@@ -130,11 +131,12 @@ def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
     pairs, told_apart: pairs of arms of one size, and how many of them are told apart.
     best_anchor, beat_it: the best trivial predictor, and how many arms beat it.
     """
-    tests = []
+    pairs = []
     for (cell, own), (other_cell, other) in combinations(zip(cells, scores, strict=True), 2):
         if _comparable(cell["budget"], other_cell["budget"]):
-            tests.append(paired(own, other).p)
-    told_apart = sum(p < 1 - LEVEL for p in holm(tests))
+            pairs.append((own, other))
+    tests = paired_tests(pairs)
+    told_apart = sum(p < ALPHA for p in holm(tests["p"].tolist()))
     first = cells[0]
     warm = first["warm_user_n"] or 0
     cold = first["cold_user_n"] or 0
@@ -152,7 +154,7 @@ def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
     return {
         "rows": judged,
         "cold_share": cold_share,
-        "pairs": len(tests),
+        "pairs": len(pairs),
         "told_apart": told_apart,
         "best_anchor": anchor,
         "beat_it": beat_it,

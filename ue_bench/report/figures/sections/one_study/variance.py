@@ -16,15 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ue_bench.config import SEEDS
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import (
-    NOT_QUOTED,
-    SEEDS,
-    Comparison,
-    arm_config,
-    comparison_of,
-    seeds_of,
-)
+from ue_bench.report.evidence.arms import NOT_QUOTED, arm_config, seeds_of
+from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.statistics import LEVEL
