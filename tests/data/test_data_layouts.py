@@ -1,4 +1,4 @@
-"""Every generation of MovieLens, as a folder and as a zip, and every way in which its files can be bad."""
+"""Every generation of MovieLens as a folder and as a zip, and all faults of its files."""
 
 import shutil
 import zipfile

