@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, Definition, define
-from ue_bench.data.table.definition import FORMS, form_of
+from ue_bench.data.table.definition import FORMS, LISTS, form_of
 from ue_bench.errors import BenchError, unknown
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
@@ -121,7 +121,9 @@ def _from_options(
     if crosses:
         table["wide"] = crosses
     for name, value in options.items():
-        table[name] = _split(value) if name in ("numeric", "entities") else value
+        table[name] = value
+        if name in LISTS:
+            table[name] = _split(value)
     return _define(path.name, table, path.parent)
 
 
@@ -133,7 +135,9 @@ def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
             f"{path}: files is {files!r}; it must be the path of a CSV or Parquet file, "
             "or a pattern of several"
         )
-    place = _expanded(files, path.parent if data_dir is None else data_dir)
+    if data_dir is None:
+        data_dir = path.parent
+    place = _expanded(files, data_dir)
     name = content.pop("name", place.name)
     if not isinstance(name, str) or not name.strip() or "/" in name or name in DATASETS:
         raise BenchError(
@@ -170,7 +174,9 @@ def _define(name: str, table: Mapping[str, Any], folder: Path) -> DatasetChoice:
 
 
 def _expanded(files: str, folder: Path | None) -> Path:
-    path = Path(files) if folder is None else folder / files
+    path = Path(files)
+    if folder is not None:
+        path = folder / path
     try:
         return path.expanduser()
     except RuntimeError as error:
