@@ -1,4 +1,7 @@
-"""docs/hashing.md fixes the hashing to the bit: its blocks make the test vectors, and the program gives the same everywhere."""
+"""docs/hashing.md fixes the hashing to the bit.
+
+Its blocks make the test vectors, and the program hashes as they say everywhere.
+"""
 
 import json
 import math
@@ -33,33 +36,25 @@ def test_the_page_gives_the_vectors():
 def test_the_vectors_by_xxhash_alone():
     for entry in FILE["rows"]:
         assert entry["text"].encode() == bytes_of(entry)
-        digest = xxhash.xxh32(
-            bytes_of(entry), seed=entry["seed"]
-        ).digest()  # four bytes, the most significant first
+        # four bytes, the most significant first
+        digest = xxhash.xxh32(bytes_of(entry), seed=entry["seed"]).digest()
         assert int.from_bytes(digest, "big") == entry["xxh32"]
-        assert entry["rows"] == {
-            size: entry["xxh32"] % int(size) for size in ("1", "2", "1000", "2147483647")
-        }
+        assert list(entry["rows"]) == ["1", "2", "1000", "2147483647"]
+        for size, row in entry["rows"].items():
+            assert row == entry["xxh32"] % int(size)
     for entry in FILE["lookup_seeds"]:
-        parts = [
-            entry["feature"],
-            str(entry["lookup"]),
-            *([str(entry["number"])] if entry["number"] else []),
-        ]
-        assert (
-            xxhash.xxh32("\x1f".join(parts).encode(), seed=entry["hash_seed"]).intdigest()
-            == entry["seed"]
-        )
+        name = f"{entry['feature']}\x1f{entry['lookup']}"
+        if entry["number"]:
+            name += f"\x1f{entry['number']}"
+        assert xxhash.xxh32_intdigest(name.encode(), entry["hash_seed"]) == entry["seed"]
     for entry in FILE["crosses"]:
         assert bytes_of(entry) == "\x1f".join(map(str, entry["parts"])).encode()
 
 
 def test_known_digests_of_the_specification():
     """XXH32 of nothing, with seeds 0 and 0x9E3779B1, from the specification's own sanity checks."""
-    assert (xxhash.xxh32_intdigest(b"", 0), xxhash.xxh32_intdigest(b"", 0x9E3779B1)) == (
-        0x02CC5D05,
-        0x36B78AE7,
-    )
+    assert xxhash.xxh32_intdigest(b"", 0) == 0x02CC5D05
+    assert xxhash.xxh32_intdigest(b"", 0x9E3779B1) == 0x36B78AE7
 
 
 @pytest.mark.parametrize("kind", ["one by one", "in bulk", "bytes", "layer"])
@@ -100,10 +95,8 @@ def test_whole_numbers_and_crosses():
 
 def test_seeds_and_regions():
     for entry in FILE["lookup_seeds"]:
-        assert (
-            lookup_seed(entry["feature"], entry["lookup"], entry["hash_seed"], entry["number"])
-            == entry["seed"]
-        )
+        seed = lookup_seed(entry["feature"], entry["lookup"], entry["hash_seed"], entry["number"])
+        assert seed == entry["seed"]
     for entry in FILE["regions"]:
         found = separate(entry["rows"], entry["cardinalities"], entry["rule"])
         assert [[r.start, r.size] for r in found] == entry["regions"]
@@ -143,61 +136,60 @@ def test_the_strategies_locate_as_the_vectors_say(case):
 
 
 SEPARATE = next(case for case in FILE["tables"] if case["region_rule"] == "sqrt")
-NAMES, WORDS = [f["name"] for f in SEPARATE["features"]], list(TEXTS)
-BUDGET, D, HASH_SEED = SEPARATE["budget"], SEPARATE["dim"], SEPARATE["hash_seed"]
+FEATURES = SEPARATE["features"]
+WORDS = list(TEXTS)
+BUDGET = SEPARATE["budget"]
+D = SEPARATE["dim"]
+HASH_SEED = SEPARATE["hash_seed"]
 
 
-def of(index, rows, hashes, word):
-    """As the page: (places in the region, its start, its size) of a value's hashes, lookup by lookup."""
-    (start, size), feature = cut(rows)[index], SEPARATE["features"][index]
-    return (
-        [
-            SAYS.row(word, s, size)
-            for s in SAYS.seeds(feature["name"], feature["lookups"], HASH_SEED, hashes)
-        ],
-        start,
-        size,
-    )
+def seeds_of(index, hashes):
+    feature = FEATURES[index]
+    return SAYS.seeds(feature["name"], feature["lookups"], HASH_SEED, hashes)
 
 
 def cut(rows):
-    return SAYS.separate(rows, [f["cardinality"] for f in SEPARATE["features"]], "sqrt")
+    """The regions of all features, (start, size) each."""
+    return SAYS.separate(rows, [feature["cardinality"] for feature in FEATURES], "sqrt")
+
+
+def of(index, rows, hashes, word):
+    """The places in the region of a value's hashes, lookup by lookup, and the region's start."""
+    start, size = cut(rows)[index]
+    return [SAYS.row(word, seed, size) for seed in seeds_of(index, hashes)], start
 
 
 def several(index, word):
-    places, start, _ = of(index, BUDGET // (4 * D), 3, word)
+    places, start = of(index, BUDGET // (4 * D), 3, word)
     return [start + place for place in places]
 
 
 def parts(index, word):
     rows = BUDGET // (4 * D)
-    places, start, _ = of(index, rows, 2, word)
+    places, start = of(index, rows, 2, word)
     return [start + place + rows * (i % 2) for i, place in enumerate(places)]
 
 
 def signed(index, word):
-    (start, size), feature = cut(BUDGET // 4)[index], SEPARATE["features"][index]
-    seeds = SAYS.seeds(feature["name"], feature["lookups"], HASH_SEED, D)
-    return [2 * start + SAYS.row(word, seed, 2 * size) for seed in seeds]
+    start, size = cut(BUDGET // 4)[index]
+    return [2 * start + SAYS.row(word, seed, 2 * size) for seed in seeds_of(index, D)]
 
 
 def blocks(index, word):
-    places, start, size = of(index, BUDGET // 4, math.ceil(D / 6), word)
-    found, count = [], math.ceil(D / 6)
-    for first in range(0, len(places), count):  # a lookup
-        numbers = [
-            start + (place + i) % size for place in places[first : first + count] for i in range(6)
-        ]
-        found += numbers[:D]
-    return found
+    count = math.ceil(D / 6)  # blocks of a lookup
+    places, start = of(index, BUDGET // 4, count, word)
+    size = cut(BUDGET // 4)[index][1]
+    slots = []
+    for first in range(0, len(places), count):
+        numbers = []
+        for place in places[first : first + count]:
+            numbers += [start + (place + i) % size for i in range(6)]
+        slots += numbers[:D]
+    return slots
 
 
 def network(index, word):
-    feature = SEPARATE["features"][index]
-    return [
-        SAYS.row(word, seed, 1_000_000)
-        for seed in SAYS.seeds(feature["name"], feature["lookups"], HASH_SEED, 32)
-    ]
+    return [SAYS.row(word, seed, 1_000_000) for seed in seeds_of(index, 32)]
 
 
 @pytest.mark.parametrize(
@@ -212,57 +204,66 @@ def network(index, word):
 )
 def test_the_other_methods_hash_as_the_page_says(name, options, expected):
     built = strategy(name, SEPARATE, regions="separate", options=options)
-    for index in range(len(NAMES)):
+    for index in range(len(FEATURES)):
         assert built.locate(index, WORDS).tolist() == [expected(index, word) for word in WORDS]
 
 
 def test_hash_embedding_has_the_bucket_last():
     built = strategy("hash_embedding", SEPARATE, regions="separate")
-    rows, buckets = built.pool.weight.shape[0], built.importance.shape[0]
-    for index in range(len(NAMES)):
-        for word, found in zip(WORDS, built.locate(index, WORDS).tolist(), strict=True):
-            in_rows, first, _ = of(index, rows, 3, word)
-            in_buckets, bucket, _ = of(index, buckets, 3, word)
-            expected = [
-                bucket + b if i % 3 == 2 else first + r
-                for i, (r, b) in enumerate(zip(in_rows, in_buckets, strict=True))
-            ]
-            assert found == expected
+    n_rows = built.pool.weight.shape[0]
+    n_buckets = built.importance.shape[0]
+    for index in range(len(FEATURES)):
+        for word, slots in zip(WORDS, built.locate(index, WORDS).tolist(), strict=True):
+            rows, first_row = of(index, n_rows, 3, word)
+            buckets, first_bucket = of(index, n_buckets, 3, word)
+            expected = [first_row + row for row in rows]
+            expected[2::3] = [first_bucket + bucket for bucket in buckets[2::3]]
+            assert slots == expected
 
 
-def test_unseen_values_of_methods_that_hold_a_vocabulary():
-    """memcom's row; both rows of frequency_double_hash behind what frequent values own; cce's T1 in its second round."""
-    features = tuple(
-        Feature(name, [f"{i}" for i in range(9)], 9, list(range(9, 0, -1))) for name in ("a", "b")
-    )
-    spec = Spec(name="memcom", features=features, lookups=(2, 1), dim=8, budget=2_000, hash_seed=5)
-    memcom = build(spec)
-    size = memcom.pool.weight.shape[0]
-    assert memcom.locate(0, WORDS)[:, ::2].tolist() == [
-        SAYS.slots(w, "a", 2, 5, (0, size)) for w in WORDS
-    ]
-    double = build(replace(spec, name="frequency_double_hash"))
-    region = (double.rest[0].start, double.rest[0].size)
-    assert region[0] > 0
-    words = [word for word in WORDS if word not in features[0].values]
+@pytest.fixture
+def vocabulary_spec():
+    counts = list(range(9, 0, -1))
+    values = [f"{i}" for i in range(9)]
+    features = tuple(Feature(name, values, 9, counts) for name in ("a", "b"))
+    return Spec(name="memcom", features=features, lookups=(2, 1), dim=8, budget=2_000, hash_seed=5)
+
+
+def test_unseen_values_of_memcom(vocabulary_spec):
+    built = build(vocabulary_spec)
+    region = (0, built.pool.weight.shape[0])
+    rows = built.locate(0, WORDS)[:, ::2]
+    assert rows.tolist() == [SAYS.slots(word, "a", 2, 5, region) for word in WORDS]
+
+
+def test_unseen_values_of_frequency_double_hash(vocabulary_spec):
+    """Both rows are behind those that frequent values own."""
+    built = build(replace(vocabulary_spec, name="frequency_double_hash"))
+    region = built.rest[0]
+    assert region.start > 0
     seeds = SAYS.seeds("a", 2, 5, 2)
-    assert double.locate(0, words).tolist() == [
-        [region[0] + SAYS.row(word, s, region[1]) for s in seeds] for word in words
-    ]
-    cce = build(replace(spec, name="cce", options={"columns": 2}))
-    for now in (0, 1):
-        clusters, hashed = cce.split[0]
-        seeds = SAYS.seeds("a", 2, 5, 4)
-        for word, found in zip(words, cce.locate(0, words).tolist(), strict=True):
+    words = [word for word in WORDS if word not in vocabulary_spec.features[0].values]
+    for word, slots in zip(words, built.locate(0, words).tolist(), strict=True):
+        assert slots == [region.start + SAYS.row(word, seed, region.size) for seed in seeds]
+
+
+def test_unseen_values_of_cce(vocabulary_spec):
+    """T1 has other hashes in the second round."""
+    built = build(replace(vocabulary_spec, name="cce", options={"columns": 2}))
+    clusters, hashed = built.split[0]
+    seeds = SAYS.seeds("a", 2, 5, 4)
+    words = [word for word in WORDS if word not in vocabulary_spec.features[0].values]
+    for round_number in (0, 1):
+        for word, slots in zip(words, built.locate(0, words).tolist(), strict=True):
             expected = []
             for lookup in (0, 1):
                 for column in (0, 1):
-                    into_0, into_1 = seeds[4 * lookup + column], seeds[4 * lookup + 2 + column]
-                    again = SAYS.lookup_seed("round", now, into_1) if now else into_1
-                    table = 2 * cce.pairs * column
-                    expected += [
-                        table + SAYS.row(word, into_0, clusters),
-                        table + clusters + SAYS.row(word, again, hashed),
-                    ]
-            assert found == expected
-        assert cce.end_epoch(0)
+                    first_seed = seeds[4 * lookup + column]
+                    second_seed = seeds[4 * lookup + 2 + column]
+                    if round_number:
+                        second_seed = SAYS.lookup_seed("round", round_number, second_seed)
+                    table = 2 * built.pairs * column
+                    expected.append(table + SAYS.row(word, first_seed, clusters))
+                    expected.append(table + clusters + SAYS.row(word, second_seed, hashed))
+            assert slots == expected
+        assert built.end_epoch(0)

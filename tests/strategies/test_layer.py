@@ -1,4 +1,4 @@
-"""UnifiedEmbedding is the article's layer to the last bit, for every kind of values, and much faster."""
+"""UnifiedEmbedding is the article's layer to the last bit, for all kinds of values, and faster."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Strategies from elsewhere: a file, an installed package; and a check that says what is wrong with one."""
+"""Strategies of a file and of an installed package, and the check of a strategy."""
 
 import json
 import re

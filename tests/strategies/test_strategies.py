@@ -1,4 +1,5 @@
-"""Index maps: rows are where the formula says, regions are sized by their rule, exact rows are exact, all bytes are counted."""
+"""Index maps: rows are where the formula says, regions are sized by their rule, exact rows are
+exact, all bytes are counted."""
 
 from itertools import pairwise
 
@@ -97,11 +98,8 @@ def test_rules_by_hand():
     sizes = {rule: [r.size for r in separate(103, [81, 16, 3], rule)] for rule in RULES}
     assert sizes["proportional"] == [82, 17, 4]
     assert sizes["equal"] == [35, 34, 34]
-    assert sizes["sqrt"] == [
-        61 + 1,
-        27 + 1,
-        12 + 1,
-    ]  # 100 * (9, 4, 1.732) / 14.732 = 61.1, 27.2, 11.8
+    # 100 * (9, 4, 1.732) / 14.732 = 61.1, 27.2, 11.8
+    assert sizes["sqrt"] == [61 + 1, 27 + 1, 12 + 1]
 
 
 def test_exact_rows_are_shared_by_nobody_but_the_unseen():
@@ -138,7 +136,8 @@ def test_low_cardinality_features_get_exact_rows_in_every_strategy():
         (
             "per_feature",
             128,
-            "pays for 2 of the 3 rows of 16 numbers needed (one a feature); raise it to at least 192",
+            "pays for 2 of the 3 rows of 16 numbers needed (one a feature); "
+            "raise it to at least 192",
             192,
         ),
         (
@@ -179,7 +178,7 @@ def test_state_of_another_index_map_is_not_mixed_with_cached_slots():
 @pytest.mark.parametrize("lookups", [(1, 1, 1), (2, 2, 2), (2, 1, 1), (2, 4, 6), (1, 3, 2)])
 @pytest.mark.parametrize("name", ["unified", "hashed_net"])
 def test_a_batch_gets_the_slots_that_its_values_are_located_at(name, lookups):
-    """Whatever the numbers of slots and rows are, one batch after another, and however the codes lie in memory."""
+    """For any numbers of slots and rows, batch after batch, and for any strides of codes."""
     built = build(spec(name, lookups=lookups, dim=6, regions="multiplexed"))
     for rows in (3, 3, 0, 700, 1, 3):
         columns = torch.stack([torch.randint(f.cardinality, (rows,)) for f in FEATURES])

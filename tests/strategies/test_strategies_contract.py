@@ -1,4 +1,4 @@
-"""Every strategy of the registry keeps the contract, in every form it has; and the contract's tests can fail."""
+"""Every strategy of the registry keeps the contract in every form, and its tests can fail."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ for _name, _entry in STRATEGIES.items():
 
 
 class Broken(EmbeddingStrategy):
-    """Python's hash, a row for the batch as a whole, a parameter without use, and no care for the budget."""
+    """Python's hash, rows that depend on the batch, an unused parameter, and no budget kept."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)

@@ -1,4 +1,4 @@
-"""The page about strategies is made from the code, and each method's docstring holds what the page needs."""
+"""The page about strategies is made from the code, and docstrings contain what the page needs."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The list of strategies is light, its import paths lead to the methods, and its remarks are true."""
+"""The list of strategies is light, its import paths lead to methods, and its remarks are true."""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""Hashed and composed methods against their formulas, written out value by value with numpy and xxhash alone."""
+"""Hashed and composed methods against their formulas, written out value by value.
+
+The formulas use numpy and xxhash alone.
+"""
 
 import math
 from dataclasses import replace
@@ -36,15 +39,16 @@ def numpy_of(parameter):
 # ---- the formulas: the vector of one lookup of one value
 
 
+def places(built, feature, value, lookup, count, size):
+    """Where the first hashes of a value are in a region of `size` slots."""
+    return [xxh(built, feature, value, lookup, k, size) for k in range(count)]
+
+
 def hashed_rows(built, feature, value, lookup, hashes):
     region = built.regions[feature]
     weight = numpy_of(built.pool.weight)
-    return np.stack(
-        [
-            weight[region.start + xxh(built, feature, value, lookup, k, region.size)]
-            for k in range(hashes)
-        ]
-    )
+    numbers = places(built, feature, value, lookup, hashes, region.size)
+    return np.stack([weight[region.start + number] for number in numbers])
 
 
 def multi_hash_sum(built, feature, value, lookup):
@@ -58,37 +62,48 @@ def multi_hash_mean(built, feature, value, lookup):
 def compositional(built, feature, value, lookup):
     region = built.regions[feature]
     tables = np.split(numpy_of(built.pool.weight), built.parts)
-    return np.concatenate(
-        [
-            table[region.start + xxh(built, feature, value, lookup, k, region.size)]
-            for k, table in enumerate(tables)
-        ]
-    )
+    numbers = places(built, feature, value, lookup, built.parts, region.size)
+    rows = [table[region.start + k] for table, k in zip(tables, numbers, strict=True)]
+    return np.concatenate(rows)
+
+
+def id_counts(spec):
+    """The number of ids of each feature."""
+    pairs = zip(spec.features, spec.lookups, strict=True)
+    return [(feature.n_seen + 1) * lookups for feature, lookups in pairs]
 
 
 def dense_id(spec, feature, value, lookup):
-    """The id within the feature, and the number of its ids."""
-    seen = list(spec.features[feature].values[: spec.features[feature].n_seen])
+    """The id within the feature."""
+    whole = spec.features[feature]
+    seen = list(whole.values[: whole.n_seen])
     position = seen.index(value) if value in seen else len(seen)
-    return position * spec.lookups[feature] + lookup, (len(seen) + 1) * spec.lookups[feature]
+    return position * spec.lookups[feature] + lookup
 
 
 def ids_before(spec, feature):
     """Ids of the features whose names come before this one's."""
-    names = [f.name for f in spec.features]
-    return sum(dense_id(spec, f, "", 0)[1] for f, name in enumerate(names) if name < names[feature])
+    before = 0
+    for other, count in zip(spec.features, id_counts(spec), strict=True):
+        if other.name < spec.features[feature].name:
+            before += count
+    return before
 
 
 def quotient_remainder(built, feature, value, lookup):
-    spec, index = built.spec, dense_id(built.spec, feature, value, lookup)[0]
-    table = feature if spec.regions == "separate" else 0
+    spec = built.spec
+    index = dense_id(spec, feature, value, lookup)
+    counts = id_counts(spec)
+    table = feature
+    if spec.regions != "separate":
+        index += ids_before(spec, feature)
+        counts = [sum(counts)]
+        table = 0
+    quotients = [math.ceil(n / c) for n, c in zip(counts, built.divisors, strict=True)]
+    start = sum(quotients[:table]) + sum(built.divisors[:table])
     c = built.divisors[table]
-    n = [dense_id(spec, f, "", 0)[1] for f in range(len(spec.features))]
-    n = n if spec.regions == "separate" else [sum(n)]
-    index += 0 if spec.regions == "separate" else ids_before(spec, feature)
-    start = sum(math.ceil(n[t] / built.divisors[t]) + built.divisors[t] for t in range(table))
     weight = numpy_of(built.pool.weight)
-    return weight[start + index // c], weight[start + math.ceil(n[table] / c) + index % c]
+    return weight[start + index // c], weight[start + quotients[table] + index % c]
 
 
 def qr_multiply(*key):
@@ -112,67 +127,63 @@ def hash_embedding(built, feature, value, lookup):
 
 
 def hashed_net(built, feature, value, lookup):
-    region, pool = built.regions[feature], numpy_of(built.pool.weight)[:, 0]
-    u = np.array(
-        [xxh(built, feature, value, lookup, j, 2 * region.size) for j in range(built.spec.dim)]
-    )
+    region = built.regions[feature]
+    pool = numpy_of(built.pool.weight)[:, 0]
+    u = np.array(places(built, feature, value, lookup, built.spec.dim, 2 * region.size))
     return (-1.0) ** (u % 2) * pool[region.start + u // 2]
 
 
 def robe(built, feature, value, lookup):
-    region, pool, dim = built.regions[feature], numpy_of(built.pool.weight)[:, 0], built.spec.dim
+    region = built.regions[feature]
+    dim = built.spec.dim
     z = min(built.options["block"], dim)
-    mine = pool[region.start : region.start + region.size]
-    starts = [xxh(built, feature, value, lookup, j, region.size) for j in range(math.ceil(dim / z))]
-    return np.concatenate(
-        [[mine[(start + i) % region.size] for i in range(z)] for start in starts]
-    )[:dim]
+    array = numpy_of(built.pool.weight)[region.start : region.end, 0]
+    numbers = []
+    for start in places(built, feature, value, lookup, math.ceil(dim / z), region.size):
+        numbers += [array[(start + i) % region.size] for i in range(z)]
+    return np.array(numbers[:dim])
 
 
 def dhe(built, feature, value, lookup):
-    k, table = built.hashes, feature if built.spec.regions == "separate" else 0
-    z = np.array(
-        [2 * xxh(built, feature, value, lookup, j, 10**6) / (10**6 - 1) - 1 for j in range(k)]
-    )
+    table = feature if built.spec.regions == "separate" else 0
+    hashes = places(built, feature, value, lookup, built.hashes, 10**6)
+    z = 2 * np.array(hashes) / (10**6 - 1) - 1
     w1, b1, w2, b2 = (numpy_of(p) for p in built.networks[table].parameters())
     hidden = w1 @ z + b1
     return w2 @ (hidden / (1 + np.exp(-hidden))) + b2
 
 
 def frequency_double_hash(built, feature, value, lookup):
-    spec, weight = built.spec, numpy_of(built.pool.weight)
-    total = len(weight)
-    members = [feature] if spec.regions == "separate" else range(len(spec.features))
-    sizes = (
-        [total]
-        if spec.regions == "multiplexed"
-        else [
-            r.size
-            for r in separate(total, [f.cardinality for f in spec.features], spec.region_rule)
-        ]
-    )
-    size = sizes[feature if spec.regions == "separate" else 0]
-    start = sum(sizes[:feature]) if spec.regions == "separate" else 0
-    free, owners = min(int(built.options["frequent_share"] * size), size - 1), []
-    ranked = sorted(
-        (-n, spec.features[f].name, i, f)
-        for f in members
-        for i, n in enumerate(spec.features[f].counts)
-    )
-    for _, _, i, f in ranked:
+    spec = built.spec
+    weight = numpy_of(built.pool.weight)
+    members = range(len(spec.features))
+    start = 0
+    size = len(weight)
+    if spec.regions == "separate":
+        members = [feature]
+        cardinalities = [f.cardinality for f in spec.features]
+        region = separate(len(weight), cardinalities, spec.region_rule)[feature]
+        start = region.start
+        size = region.size
+    free = min(int(built.options["frequent_share"] * size), size - 1)
+    ranked = []
+    for f in members:
+        for position, count in enumerate(spec.features[f].counts):
+            ranked.append((-count, spec.features[f].name, position, f))
+    owners = []
+    for _, _, position, f in sorted(ranked):
         if len(owners) + spec.lookups[f] <= free:
-            owners += [(f, spec.features[f].values[i], number) for number in range(spec.lookups[f])]
+            owner = spec.features[f].values[position]
+            owners += [(f, owner, number) for number in range(spec.lookups[f])]
     if (feature, value, lookup) in owners:
         return weight[start + owners.index((feature, value, lookup))]
     taken = len(owners)
-    return sum(
-        weight[start + taken + xxh(built, feature, value, lookup, k, size - taken)]
-        for k in range(2)
-    )
+    first, second = places(built, feature, value, lookup, 2, size - taken)
+    return weight[start + taken + first] + weight[start + taken + second]
 
 
 def memcom(built, feature, value, lookup):
-    index = ids_before(built.spec, feature) + dense_id(built.spec, feature, value, lookup)[0]
+    index = ids_before(built.spec, feature) + dense_id(built.spec, feature, value, lookup)
     vector = numpy_of(built.multiplier)[index] * hashed_rows(built, feature, value, lookup, 1)[0]
     return vector if built.bias is None else vector + numpy_of(built.bias)[index]
 
@@ -213,17 +224,16 @@ def specs(draw, name, regions):
         counts = draw(st.lists(st.integers(1, 9), min_size=n_seen, max_size=n_seen))
         features.append(Feature(label, values, n_seen, counts))
     lookups = tuple(draw(st.integers(1, 3)) for _ in features)
-    rule = (
-        draw(st.sampled_from(("proportional", "sqrt", "equal"))) if regions == "separate" else None
-    )
+    rule = None
+    if regions == "separate":
+        rule = draw(st.sampled_from(("proportional", "sqrt", "equal")))
     options = {knob: draw(values) for knob, values in KNOBS.get(name, {}).items()}
-    dim, budget = 4 * draw(st.integers(1, 4)), draw(st.integers(1, 6_000))
     return Spec(
         name=name,
         features=tuple(features),
         lookups=lookups,
-        dim=dim,
-        budget=budget,
+        dim=4 * draw(st.integers(1, 4)),
+        budget=draw(st.integers(1, 6_000)),
         regions=regions,
         region_rule=rule,
         hash_seed=draw(st.integers(0, 2**32 - 1)),
@@ -253,19 +263,15 @@ def test_vectors_follow_the_formula_and_gradients_arrive(formula, regions, data)
     columns = [[*feature.values, "a value of no data set"] for feature in spec.features]
     rows = max(map(len, columns))
     columns = [[column[i % len(column)] for i in range(rows)] for column in columns]
-    out = built.embed(
-        torch.cat([built.locate(f, column) for f, column in enumerate(columns)], dim=1)
-    )
-    expected = [
-        np.concatenate(
-            [
-                formula(built, f, value, k)
-                for f, value in enumerate(row)
-                for k in range(spec.lookups[f])
-            ]
-        )
-        for row in zip(*columns, strict=True)
-    ]
+    located = [built.locate(index, column) for index, column in enumerate(columns)]
+    out = built.embed(torch.cat(located, dim=1))
+    expected = []
+    for row in zip(*columns, strict=True):
+        vectors = []
+        for index, value in enumerate(row):
+            for lookup in range(spec.lookups[index]):
+                vectors.append(formula(built, index, value, lookup))
+        expected.append(np.concatenate(vectors))
     np.testing.assert_allclose(out.detach().numpy(), np.array(expected), rtol=1e-4, atol=1e-5)
     (out * torch.randn(out.shape)).sum().backward()
     for name, parameter in built.named_parameters():
@@ -350,9 +356,11 @@ def test_a_budget_that_quotient_and_remainder_cannot_use_is_told():
 def test_the_smaller_table_of_a_product_starts_around_one():
     for rows in (14, 40):
         built = build(spec_of("qr_multiply", 32 * rows))
-        q, c = built.quotients[0], built.divisors[0]
-        near_one = (built.pool.weight.detach().mean(1) > 0.5).tolist()
-        assert near_one == ([False] * q + [True] * c if c <= q else [True] * q + [False] * c)
+        quotients = built.quotients[0]
+        is_near_one = (built.pool.weight.detach().mean(1) > 0.5).tolist()
+        smaller_last = built.divisors[0] <= quotients
+        assert is_near_one[:quotients] == [not smaller_last] * quotients
+        assert is_near_one[quotients:] == [smaller_last] * built.divisors[0]
 
 
 def test_more_frequent_rows_than_values_leave_the_rest_to_hashing():
@@ -363,12 +371,11 @@ def test_more_frequent_rows_than_values_leave_the_rest_to_hashing():
     shared = build(spec_of("frequency_double_hash", 32 * 9, lookups=(2, 1), frequent_share=0.6))
     assert list(shared.owned[0]) == [0, 1]
     assert list(shared.owned[1]) == [0]  # the third user needs two rows and one is left
+    uncounted = replace(
+        spec_of("frequency_double_hash", 3200), features=(replace(USER, counts=()), FLAG)
+    )
     with pytest.raises(BenchError, match="feature user has 0 counts for 40 training values"):
-        build(
-            replace(
-                spec_of("frequency_double_hash", 3200), features=(replace(USER, counts=()), FLAG)
-            )
-        )
+        build(uncounted)
 
 
 @pytest.mark.parametrize("regions", REGIONS)
