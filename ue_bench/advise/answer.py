@@ -5,7 +5,7 @@ those of the report.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -271,7 +271,7 @@ def against_anchors(best: Contestant) -> list[dict[str, Any]]:
     compared = []
     for name in ANCHORS:
         scores = {}
-        for run in best.arm.runs:
+        scores: dict[Hashable, float] = {}
             mse = run.quality["anchors"].get(name, {}).get(measure)
             if mse is not None:
                 scores[seeds_of(run)] = mse
