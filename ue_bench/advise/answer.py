@@ -270,8 +270,8 @@ def against_anchors(best: Contestant) -> list[dict[str, Any]]:
     measure = "test_mse" if best.row["part"] == "test" else "val_mse"
     compared = []
     for name in ANCHORS:
-        scores = {}
         scores: dict[Hashable, float] = {}
+        for run in best.arm.runs:
             mse = run.quality["anchors"].get(name, {}).get(measure)
             if mse is not None:
                 scores[seeds_of(run)] = mse
