@@ -61,9 +61,8 @@ def test_a_study_reaches_the_inner_loop_in_five_calls(tmp_path, monkeypatch):
         start(workers, job)
 
     monkeypatch.setattr(Workers, "start", recorded_start)
-    monkeypatch.setattr(
-        "ue_bench.cli.study_command.load_plugins", lambda plugins: None
-    )  # not here too
+    # Only the process of the run loads the plug-in.
+    monkeypatch.setattr("ue_bench.cli.study_command.load_plugins", lambda plugins: None)
     (tmp_path / "depth.py").write_text(STUDY)
     (tmp_path / "watch.py").write_text(PLUGIN.format(path=str(tmp_path / "stack.json")))
     options = {
