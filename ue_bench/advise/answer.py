@@ -30,6 +30,7 @@ from ue_bench.report.evidence.statistics import ALPHA, Paired, Scores, paired
 from ue_bench.report.evidence.summary import (
     ANCHORS,
     BATCH,
+    by_key,
     by_seed,
     key,
     score,
@@ -168,7 +169,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
 
 def contestants(arms: Sequence[Arm]) -> list[Contestant]:
     """Return what ran on fresh seeds, in the order of the summary."""
-    arm_of = {arm.key: arm for arm in arms}
+    arm_of = by_key(arms)
     found = []
     for row in rows_of(score(summarise(arms))):
         arm = arm_of[key(row)]
