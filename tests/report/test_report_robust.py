@@ -91,7 +91,7 @@ def test_the_variance_of_all_together_stands_beside_them_and_is_compared_with_th
             )
         )
     )
-    assert "they do not simply add up" in variance.table(apart)[0]
+    assert "the sum lies outside this interval" in variance.table(apart)[0]
 
 
 def test_where_one_seed_is_varied_there_are_no_shares():
@@ -142,7 +142,7 @@ def test_the_same_order_under_two_heads():
     assert (row.tau, row.tau_low, row.tau_high, row.rho) == (1, 1, 1, 1)
     assert (row.told_apart, row.reversed) == (6, 0)
     assert (
-        "all 6 pairs of arms told apart under two heads have one order in both"
+        "in each of the 6 cases in which both heads tell the arms apart, the order is the same"
         in heads.table(frame)[0]
     )
     figure = heads.draw(frame, study_of(arms))
@@ -156,7 +156,7 @@ def test_the_opposite_order_under_another_head():
     row = frame.iloc[0]
     assert (row.tau, row.rho, row.told_apart, row.reversed) == (-1, -1, 6, 6)
     assert (
-        "Of 6 pairs of arms told apart under two heads, 6 are in opposite order"
+        "of the 6 cases in which both heads tell the arms apart, 6 have opposite orders"
         in heads.table(frame)[0]
     )
 

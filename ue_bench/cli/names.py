@@ -1,4 +1,4 @@
-"""Texts of which the shell knows the usual values: names of strategies, data sets, studies and cases."""
+"""Texts that the shell completes: names of strategies, data sets, studies and cases of speed."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def judge_scenarios(
     scenarios: Iterable[Scenario], runs_of: Callable[[RunConfig], Sequence[Record]]
 ) -> list[Verdict]:
-    """Return one verdict a scenario. runs_of: returns the successful runs of an arm, at any seeds."""
+    """Return one verdict a scenario. runs_of: the successful runs of an arm, at any seeds."""
     from ue_bench.report.evidence.known_answer import Verdict, judge
 
     verdicts = []

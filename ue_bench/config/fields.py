@@ -25,7 +25,7 @@ _KEY = "setting"
 class Setting:
     """A field of a run.
 
-    group: what the field is part of. The arms of a comparison may differ in `strategy` and `machine`.
+    group: what the field is part of. Arms of a comparison may differ in `strategy` and `machine`.
     help: a sentence for the command line; None: the field has no option of its own.
     choices: the texts that are allowed; empty: any.
     at_least, above, below: bounds of a number.

@@ -1,4 +1,4 @@
-"""What a run is: a frozen dataclass with a strict dictionary form and an id of what was asked for."""
+"""What a run is: a frozen dataclass, its strict dictionary form, and the id of a request."""
 
 import hashlib
 import json
@@ -284,7 +284,8 @@ class RunConfig:
         for feature, seeds in (self.hash_seeds or {}).items():
             if any(not 0 <= seed < _SEEDS_BELOW for seed in seeds):
                 raise BenchError(
-                    f"hash_seeds: {seeds} were given for {feature}; each must be from 0 to 2**32 - 1"
+                    f"hash_seeds: {seeds} were given for {feature}; "
+                    "each must be from 0 to 2**32 - 1"
                 )
         counts = self.lookups.values() if isinstance(self.lookups, dict) else [self.lookups]
         if any(count < 1 for count in counts):

@@ -1,4 +1,4 @@
-"""The record of one run: its content and schema, its file, and the lock of the folder it lies in."""
+"""The record of a run: its content and schema, its file, and the lock of its folder."""
 
 from ue_bench.record.record import (
     ADVICE,

@@ -53,7 +53,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Raise BenchError now, rather than after hours of training, for a folder that takes no record."""
+    """Raise BenchError for a folder that takes no record, before hours of training."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()  # nameless: two commands may try at once

@@ -108,8 +108,8 @@ def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
     if n_below_bias:
         yield (
             f"{n_below_bias} of {len(scored)} arms do not beat the user and item bias model "
-            "(marked ▽): among them the order says which does the least harm, and a recipe that helps "
-            "them may change it."
+            "(marked ▽): among them the order says which does the least harm, and a recipe that "
+            "helps them may change it."
         )
     n_below_mf = int((scored["mse"] >= scored["anchor_mf"]).sum())
     if n_below_mf:

@@ -11,7 +11,7 @@ MOST = 5  # values of one fact
 
 
 def lines(records: Sequence[Record]) -> list[str]:
-    """Markdown bullets: each fact with its values, the most common first, and counts if they differ."""
+    """Return Markdown bullets: each fact, its values from the most common, and their counts."""
     with_environment = [record for record in records if record.env]
     n_ok = sum(record.status == "ok" for record in records)
     bullets = [f"- records: {len(records)} ({n_ok} ok)"]

@@ -13,8 +13,8 @@ from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title, laten
 SCORE_TITLES = {"auc": "AUC", "log_loss": "log loss"}
 NOTE = (
     "MSE: mean and 95 % t-interval over n seeds. Table: bytes with auxiliary data, also as a "
-    "fraction of the exact table. Total: bytes with the vocabulary. Latency: median microseconds of "
-    f"a lookup of {BATCH} rows from codes (~: unstable). ▽: not better than the bias model."
+    "fraction of the exact table. Total: bytes with the vocabulary. Latency: median microseconds "
+    f"of a lookup of {BATCH} rows from codes (~: unstable). ▽: not better than the bias model."
 )
 BINARY_NOTE = (
     " The MSE of a binary task is that of the probabilities, the Brier score; AUC (higher is "

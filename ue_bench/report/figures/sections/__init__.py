@@ -1,1 +1,1 @@
-"""The sections of a report, one file each: records to a tidy frame, frame to figure, frame to Markdown."""
+"""The sections of a report, one file each: records to a frame, frame to figure and Markdown."""

@@ -254,15 +254,16 @@ def _sentence(title: str, part: pd.DataFrame) -> str:
     n = pairs["told_apart"].sum()
     n_reversed = pairs["reversed"].sum()
     if not n:
-        verdict = "No pair of arms is told apart under two heads."
+        verdict = "No two arms are told apart under two heads."
     elif not n_reversed:
         verdict = (
-            f"No head reverses another: all {n} pairs of arms told apart under two heads have one "
-            "order in both."
+            "No head reverses another: two arms under two heads were compared, and in each of the "
+            f"{n} cases in which both heads tell the arms apart, the order is the same."
         )
     else:
         verdict = (
-            f"Of {n} pairs of arms told apart under two heads, {n_reversed} are in opposite order."
+            f"Two arms under two heads were compared: of the {n} cases in which both heads tell "
+            f"the arms apart, {n_reversed} have opposite orders."
         )
     return f"{title}: rank correlation τ of {taus}. {verdict}"
 

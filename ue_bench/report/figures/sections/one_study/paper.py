@@ -110,6 +110,9 @@ COLUMNS = [
     "bias_auc",
     "bias_log_loss",
     "bias_mse",
+    "mf_auc",
+    "mf_log_loss",
+    "mf_mse",
     "hollow",
 ]
 
@@ -227,6 +230,9 @@ def _our_point(row: Row) -> dict[str, Any]:
         "bias_auc": row["anchor_bias_auc"],
         "bias_log_loss": row["anchor_bias_log_loss"],
         "bias_mse": row["anchor_bias"],
+        "mf_auc": row["anchor_mf_auc"],
+        "mf_log_loss": row["anchor_mf_log_loss"],
+        "mf_mse": row["anchor_mf"],
     }
     if missing(row["budget"]):
         point["x"] = row["table_bytes"] + row["auxiliary_bytes"]
@@ -381,11 +387,13 @@ def _numbers(own: pd.DataFrame, title: str) -> list[str]:
             *_our_cells(ours.get((n, regions))),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    bias = own.iloc[0]
-    lines.append(
-        f"| *none* | *user and item bias model* | | | *{mse_text(bias['bias_auc'])}* "
-        f"| *{mse_text(bias['bias_log_loss'])}* | *{mse_text(bias['bias_mse'])}* | | |"
-    )
+    anchors = own.iloc[0]
+    for name, title in (("bias", "user and item bias model"), ("mf", "matrix factorisation")):
+        scores = [anchors[f"{name}_{measure}"] for measure in ("auc", "log_loss", "mse")]
+        if missing(scores[-1]):
+            continue
+        cells = " | ".join(f"*{mse_text(score)}*" for score in scores)
+        lines.append(f"| *none* | *{title}* | | | {cells} | | |")
     return lines
 
 

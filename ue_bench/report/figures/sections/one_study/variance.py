@@ -255,7 +255,10 @@ def _sentence(own: pd.DataFrame) -> str:
     )
     total = alone["variance"].sum()
     for row in rows(own[own["seed"] == TOGETHER]):
-        verdict = "they do not simply add up."
+        verdict = (
+            "the sum lies outside this interval. All arms share one draw of splits, so that this "
+            "alone is no sign that seeds interact."
+        )
         if row.variance_low <= total <= row.variance_high:
             verdict = "no sign that they interact."
         text += (
