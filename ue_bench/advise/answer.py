@@ -130,8 +130,9 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
     ranked = rank(fitting)
     quick = ranked
     latency_met = None
-    if question.latency is not None:
-        quick = [contestant for contestant in ranked if contestant.micros <= question.latency]
+    limit = question.latency
+    if limit is not None:
+        quick = [contestant for contestant in ranked if contestant.micros <= limit]
         latency_met = bool(quick)
     if quick:
         best = quick[0]
@@ -148,7 +149,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "features": question.base.features,
         "split": question.base.split,
         "memory": question.memory,
-        "latency_limit_us": question.latency,
+        "latency_limit_us": limit,
         "minutes": question.minutes,
         "study": question.name,
         "measure": "Brier score" if question.base.task == "binary" else "MSE",
@@ -157,7 +158,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "latency_met": latency_met,
         "best": best.as_json(),
         "rivals": against_rivals(best, rivals, quick),
-        "front": [contestant.as_json() for contestant in on_front(quick or ranked, best)],
+        "front": on_front(quick or ranked, best),
         "anchors": anchors,
         "learned": learned,
         "left_out": left_out(question, sizes, candidates, runs),
@@ -189,12 +190,15 @@ def _latency(timings: Sequence[Record]) -> dict[str, Any] | None:
     for record in timings:
         for timing in record.cost["latency"]:
             if timing["source"] == "codes" and timing["batch"] == BATCH:
-                latency = {
-                    name: timing[name] for name in ("p50_us", "p90_us", "n", "batch", "unstable")
+                return {
+                    "p50_us": timing["p50_us"],
+                    "p90_us": timing["p90_us"],
+                    "n": timing["n"],
+                    "batch": timing["batch"],
+                    "unstable": timing["unstable"],
+                    "device": record.config.device,
+                    "threads": record.found["threads"],
                 }
-                latency["device"] = record.config.device
-                latency["threads"] = record.found["threads"]
-                return latency
     return None
 
 
@@ -249,7 +253,7 @@ def against_rivals(
     return compared
 
 
-def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[Contestant]:
+def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[dict[str, Any]]:
     """Return those that none beats in both bytes and validation MSE, and the best.
 
     The smallest comes first.
@@ -260,7 +264,8 @@ def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[Contestant]
     for contestant, is_on_front in zip(ranked, front(frame), strict=True):
         if is_on_front or contestant is best:
             chosen.append(contestant)
-    return sorted(chosen, key=lambda contestant: contestant.total_bytes)
+    chosen.sort(key=lambda contestant: contestant.total_bytes)
+    return [contestant.as_json() for contestant in chosen]
 
 
 def against_anchors(best: Contestant) -> list[dict[str, Any]]:

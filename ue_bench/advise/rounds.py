@@ -42,6 +42,8 @@ FAIR = 10**9  # bytes: a larger exact table that does not fit is not trained for
 STEPS = 2  # lookups that are shared out anew at most
 SEARCHED = 2  # seeds by which they are shared out
 
+Configs = Sequence[RunConfig]
+
 
 class Rounds:
     """The stages for one question."""
@@ -78,16 +80,27 @@ class Rounds:
         clock = self.runs.expected(replace(self.question.base, measure="latency"))
         return share * (limit - min(CLOCKS * clock, MOST_CLOCKS * limit))
 
-    def at_once(self, configs: Sequence[RunConfig]) -> float:
+    def at_once(self, configs: Configs) -> float:
         """Return the mean seconds of a run, divided by the runs at a time."""
         return fmean(self.runs.expected(config) for config in configs) / self.workers
 
-    def fit_in(self, share: float, configs: Sequence[RunConfig]) -> float:
+    def fit_in(self, share: float, configs: Configs) -> float:
         """Return how many runs of such configurations end before this share of the time."""
         seconds = self.at_once(configs)
         if not seconds:
             return float(len(configs))
         return (self.until(share) - self.runs.clock.spent) / seconds
+
+    def _has_time(self, asked: Configs, like: Configs, beside: int = 0) -> bool:
+        """Return whether there is time for the extras that are missing of these runs.
+
+        like: the configurations that say how long a run takes.
+        beside: runs that the time must be enough for as well.
+        """
+        missing = self.runs.missing(asked)
+        if not missing:
+            return True
+        return len(missing) + beside <= self.fit_in(EXTRAS, like)
 
     # ---- the race
 
@@ -148,21 +161,23 @@ class Rounds:
                 complete.append(config)
         return complete or alive
 
-    def _finalists(self, alive: Sequence[RunConfig]) -> int:
+    def _finalists(self, alive: Configs) -> int:
         """Return how many can be confirmed on all fresh seeds, at least those that were."""
-        confirmed = sum(self.runs.ok(config, self.fresh[0]) is not None for config in alive)
+        seed = self.fresh[0]
+        confirmed = [config for config in alive if self.runs.ok(config, seed)]
         fit = int(self.fit_in(CONFIRM, alive) // SEEDS)
-        return max(FEWEST, min(MOST, fit), min(MOST, confirmed))
+        most = max(fit, len(confirmed))
+        return max(FEWEST, min(MOST, most))
 
     def _searched(self, seeds: int) -> range:
         """Return the first seeds of the search."""
         return range(self.question.seed, self.question.seed + seeds)
 
-    def _ranked(self, configs: Sequence[RunConfig], seeds: int) -> list[RunConfig]:
+    def _ranked(self, configs: Configs, seeds: int) -> list[RunConfig]:
         """Order configurations by their validation MSE on the first seeds of the search."""
         return self._ordered(configs, self._searched(seeds))
 
-    def _ordered(self, configs: Sequence[RunConfig], seeds: Sequence[int]) -> list[RunConfig]:
+    def _ordered(self, configs: Configs, seeds: Sequence[int]) -> list[RunConfig]:
         """Order configurations by mean validation MSE over the seeds that all of them have.
 
         Those whose runs failed come last.
@@ -183,17 +198,18 @@ class Rounds:
 
     # ---- on fresh seeds
 
-    def confirm(self, configs: Sequence[RunConfig], workers: Workers) -> None:
+    def confirm(self, configs: Configs, workers: Workers) -> None:
         """Run the configurations on fresh seeds, seed by seed.
 
         All of them have the same seeds whenever it is interrupted. The first seed has all the time
         there is.
         """
         for number, seed in enumerate(self.fresh[:SEEDS]):
+            asked = _on_seeds(configs, [seed])
             share = EXTRAS if number == 0 else CONFIRM
-            self.runs.make(_on_seeds(configs, [seed]), "confirm", workers, self.until(share))
+            self.runs.make(asked, "confirm", workers, self.until(share))
 
-    def extras(self, finalists: Sequence[RunConfig], workers: Workers) -> list[RunConfig]:
+    def extras(self, finalists: Configs, workers: Workers) -> list[RunConfig]:
         """Run what is compared with the finalists, on the same seeds, and return all of them.
 
         A configuration is run only if there is time for all of its seeds.
@@ -211,8 +227,7 @@ class Rounds:
             if config in confirmed:
                 continue
             asked = _on_seeds([config], self.fresh[:SEEDS])
-            missing = self.runs.missing(asked)
-            if missing and len(missing) > self.fit_in(EXTRAS, [config]):
+            if not self._has_time(asked, like=[config]):
                 continue
             if self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
                 confirmed.append(config)
@@ -233,8 +248,7 @@ class Rounds:
             asked = []
             for config in tables:
                 asked += _on_seeds([config], self._searched(SEARCHED))
-            missing = self.runs.missing(asked)
-            if missing and len(missing) + SEEDS > self.fit_in(EXTRAS, [best]):
+            if not self._has_time(asked, like=[best], beside=SEEDS):
                 break
             if not self.runs.make(asked, "search", workers, self.until(EXTRAS)):
                 break
@@ -246,7 +260,7 @@ class Rounds:
             return []
         return [table]
 
-    def contend(self, configs: Sequence[RunConfig], workers: Workers) -> None:
+    def contend(self, configs: Configs, workers: Workers) -> None:
         """Run more fresh seeds, as long as there is time, of those that may be the best.
 
         These are the ones that validation cannot tell from the best.
@@ -258,13 +272,12 @@ class Rounds:
             if len(fitting) < FEWEST:
                 return
             asked = _on_seeds(fitting, self.fresh[:count])
-            missing = self.runs.missing(asked)
-            if count > SEEDS and missing and len(missing) > self.fit_in(EXTRAS, fitting):
+            if count > SEEDS and not self._has_time(asked, like=fitting):
                 return
             if not self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
                 return
 
-    def _contenders(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
+    def _contenders(self, configs: Configs) -> list[RunConfig]:
         """Return the best on validation and those that cannot be told from it."""
         best = self._ordered(configs, self.fresh)[0]
         scores_of_best = self.runs.scores(best, self.fresh)
@@ -286,7 +299,7 @@ class Rounds:
 
     # ---- the clock
 
-    def time(self, configs: Sequence[RunConfig], alone: Workers) -> None:
+    def time(self, configs: Configs, alone: Workers) -> None:
         """Measure latency: first of what fits the memory, and of that the best on validation."""
         ordered = self._ordered(configs, self.fresh)
         ordered.sort(key=self._fits, reverse=True)
@@ -296,7 +309,7 @@ class Rounds:
         self.runs.make(asked, "latency", alone, self.runs.clock.limit)
 
 
-def _on_seeds(configs: Sequence[RunConfig], seeds: Iterable[int]) -> list[RunConfig]:
+def _on_seeds(configs: Configs, seeds: Iterable[int]) -> list[RunConfig]:
     """Return the configurations on each of the seeds, seed by seed."""
     runs = []
     for seed in seeds:

@@ -143,17 +143,25 @@ def _draw_others(axes: Axes, others: pd.DataFrame) -> None:
     They are one line with gaps, because a line for each method in each panel would take most of
     the time of the report.
     """
-    points: list[tuple[float, float]] = []
+    x: list[float] = []
+    y: list[float] = []
     for _, line in groups(others, "line"):
-        points += zip(line["total_bytes"], line["y"], strict=True)
-        points.append((math.nan, math.nan))
-    axes.plot(*zip(*points, strict=True), color=style.PALE, linewidth=0.8, zorder=1)
+        x += [*line["total_bytes"], math.nan]
+        y += [*line["y"], math.nan]
+    axes.plot(x, y, color=style.PALE, linewidth=0.8, zorder=1)
 
 
 def _draw_references(axes: Axes, free: pd.DataFrame, anchors: pd.DataFrame) -> None:
     for row in rows(free):
         axes.axhline(row.y, zorder=2, **_FREE_LINE)
-        axes.plot([row.total_bytes], [row.y], "*", color="#000000", markersize=6, zorder=2)
+        axes.plot(
+            [row.total_bytes],
+            [row.y],
+            "*",
+            color="#000000",
+            markersize=6,
+            zorder=2,
+        )
     hover(axes, free, "total_bytes", "y")
     for row in rows(anchors):
         axes.axhline(row.mse, zorder=1, **_ANCHOR_LINE)
@@ -163,7 +171,12 @@ def _draw_forms(axes: Axes, forms: pd.DataFrame) -> None:
     for number, (_, line) in enumerate(groups(forms, "line")):
         look = style.form_look(line["regions"].iloc[0])
         axes.vlines(
-            line["total_bytes"], line["low"], line["high"], color=look.color, linewidth=1, zorder=3
+            line["total_bytes"],
+            line["low"],
+            line["high"],
+            color=look.color,
+            linewidth=1,
+            zorder=3,
         )
         style.points(axes, line, "total_bytes", "y", look)
         for row in rows(line[line["note"] != ""]):
