@@ -22,7 +22,15 @@ from fake_advice import Killed, World
 from ue_bench import advise as room
 from ue_bench import data, record
 from ue_bench.advise import ask, rounds
-from ue_bench.advise.candidates import FORMS, config_of, find_candidates, one_more, smaller
+from ue_bench.advise.candidates import (
+    FIRST,
+    FORMS,
+    all_forms,
+    config_of,
+    find_candidates,
+    one_more,
+    smaller,
+)
 from ue_bench.advise.lines import python
 from ue_bench.advise.sizes import LARGEST, Sized, Sizes
 from ue_bench.advise.text import WIDTH
@@ -30,6 +38,7 @@ from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.arms import collect
+from ue_bench.strategies import STRATEGIES, load_plugin
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.model import sizes
 
@@ -115,6 +124,53 @@ def test_hashed_tables_stop_at_a_multiple_of_the_exact_table():
                 one.config.budget
                 == LARGEST * make_spec(one.config, Sizes(asked).seen).exact_table_bytes
             )
+
+
+PLUGIN = """
+from ue_bench.strategies import BOTH, Entry
+
+STRATEGIES = {
+    "mine": Entry(
+        "ue_bench.strategies.methods.hashing_trick:HashingTrick",
+        regions=BOTH,
+        summary="a hashed table",
+        source="a test",
+        shapes=((2, 4), (1, 8)),
+    )
+}
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """A file with the strategy `mine`, which is in the list for the time of a test."""
+    path = tmp_path / "mine.py"
+    path.write_text(PLUGIN)
+    load_plugin(path)
+    yield path
+    del STRATEGIES["mine"]
+
+
+def test_the_strategies_of_a_plugin_are_candidates_after_the_first_of_each_kind(plugin):
+    mine = [form for form in all_forms() if form.strategy == "mine"]
+    assert [(form.lookups, form.dim, form.regions) for form in mine] == [
+        (2, 4, "multiplexed"),
+        (2, 4, "separate"),
+        (1, 8, "multiplexed"),
+        (1, 8, "separate"),
+    ]
+    assert all_forms()[:FIRST] == FORMS[:FIRST]
+    assert len(all_forms()) == len(FORMS) + len(mine)
+
+
+def test_a_plugin_may_lead(answer, plugin):
+    asked = replace(question(), plugins=(plugin,))
+    found = answer(World(by_size("mine")), asked)
+    assert found["best"]["strategy"] == "mine"
+    assert f"load_plugin(Path({str(plugin)!r}))" in found["python"]
+    scope: dict = {}
+    exec(compile(found["python"], "printed", "exec"), scope)
+    assert scope["layer"].footprint().total <= MEMORY
 
 
 def test_smaller_tables_are_of_the_same_form_in_parts_of_its_memory():

@@ -37,8 +37,7 @@ from ue_bench.report.evidence.summary import (
     summarise,
 )
 from ue_bench.report.evidence.verdict import front
-
-ONE_TABLE = ("unified", "per_feature", "collisionless")  # the table is rows of D numbers
+from ue_bench.strategies import entry_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Contestant:
         cost = self.arm.sample.cost
         found = self.arm.sample.found
         rows = None
-        if self.arm.config["strategy"] in ONE_TABLE:
+        if entry_of(self.arm.config["strategy"]).plain_rows:
             rows = cost["table_bytes"] // (4 * found["dim"])
         facts = {
             "label": self.label,

@@ -49,6 +49,7 @@ def advise(
                     name=question.name,
                     results=results,
                     data_dir=question.data_dir,
+                    plugins=question.plugins,
                     clock=clock,
                     report=report,
                 )

@@ -1,4 +1,4 @@
-"""The candidates: a fixed list of forms, the most promising first, each sized to the memory."""
+"""The candidates: forms of strategies, the most promising first, each sized to the memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ue_bench.advise.sizes import Sized, Sizes, Small
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
+from ue_bench.strategies.registry import added_strategies
 from ue_bench.training.resolve import resolve
 
 
@@ -24,8 +25,8 @@ class Form(NamedTuple):
 
 
 # Time is spent on them in this order: what led the published studies (docs/findings.md,
-# docs/methods.md) at equal bytes with 16 numbers a feature, one of each kind first; then other
-# shapes of the same strategies.
+# docs/methods.md) at equal bytes with 16 numbers a feature, one of each kind first; then the
+# strategies that a user has added; then other shapes of the package's own.
 FORMS = (
     Form("unified", 2, 8),
     Form("collisionless", 1, 16),
@@ -55,6 +56,7 @@ FORMS = (
     Form("per_feature", 1, 16, rule="equal"),
     Form("per_feature", 1, 16, rule="proportional"),
 )
+FIRST = 7  # forms, one of each kind
 EXACT = Form("collisionless", 1, 16)  # the table that an answer is compared with
 SHARED = "unified"  # where this leads, its lookups are shared out among the features
 SMALLER = (2, 4)  # the memory divided by that of the smaller tables
@@ -84,6 +86,22 @@ def config_of(form: Form, base: RunConfig) -> RunConfig:
     return resolve(config)
 
 
+def all_forms() -> tuple[Form, ...]:
+    """Return the list with the strategies of plug-ins and installed packages."""
+    return (*FORMS[:FIRST], *_added_forms(), *FORMS[FIRST:])
+
+
+def _added_forms() -> list[Form]:
+    forms = []
+    for name, entry in sorted(added_strategies().items()):
+        for lookups, dim in entry.shapes:
+            for regions in entry.regions:
+                if regions == "exact" and lookups > 1:
+                    continue  # more lookups of an exact row are the same row again
+                forms.append(Form(name, lookups, dim, regions=regions))
+    return forms
+
+
 def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
     """Size all forms to the full memory.
 
@@ -91,7 +109,8 @@ def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
     """
     fits = []
     small = []
-    for form in FORMS:
+    forms = all_forms()
+    for form in forms:
         sized = sizes.fit(config_of(form, base))
         if isinstance(sized, Sized):
             fits.append(sized)
@@ -101,7 +120,7 @@ def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
         smallest = min(small, key=lambda candidate: candidate.works)
         config = smallest.config
         raise BenchError(
-            f"memory: {sizes.memory:,} bytes hold none of the {len(FORMS)} candidates; "
+            f"memory: {sizes.memory:,} bytes hold none of the {len(forms)} candidates; "
             f"the smallest that works is {smallest.works:,} "
             f"({config.strategy}, {config.lookups} lookup(s) of {config.dim})"
         )

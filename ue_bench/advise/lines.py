@@ -9,6 +9,7 @@ from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.features import Feature
 from ue_bench.strategies import Spec
+from ue_bench.strategies.registry import added_strategies
 from ue_bench.training.assembly import make_spec
 
 MOST_LETTERS = 40  # of the seeds of a feature that are written in one line
@@ -98,13 +99,19 @@ def _lines(question: Question, config: RunConfig) -> str:
             arguments.append(f"    {name}={_value(value)},")
     path = ""
     folder = ""
+    plugins = ""
     if question.data_dir:
         path = "from pathlib import Path\n\n"
         folder = f", Path({str(question.data_dir)!r})"
+    if question.plugins and config.strategy in added_strategies():
+        path = "from pathlib import Path\n\n"
+        plugins = "from ue_bench.strategies import load_plugin\n\n"
+        for file in question.plugins:
+            plugins += f"load_plugin(Path({str(file)!r}))\n"
     all_arguments = "\n".join(arguments)
     return f"""\
 {path}from ue_bench import RunConfig, embedding_of
-
+{plugins}
 config = RunConfig(
 {all_arguments}
 )

@@ -23,6 +23,7 @@ class Question:
     memory: bytes of table, auxiliary data and vocabulary together.
     latency: the most microseconds that the median lookup of 256 rows from codes may take, or None.
     minutes: the wall-clock time, including that of earlier commands for the same question.
+    plugins: loaded Python files whose strategies are candidates too.
 
     Raises BenchError for a number out of range.
     """
@@ -32,6 +33,7 @@ class Question:
     latency: float | None = None
     minutes: float = 10.0
     data_dir: Path | None = None
+    plugins: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.memory <= MOST_BYTES:
@@ -52,6 +54,7 @@ class Question:
         latency: float | None,
         minutes: float,
         data_dir: Path | None,
+        plugins: tuple[Path, ...] = (),
     ) -> "Question":
         """Return the question of a configuration that names data, split, head and epochs.
 
@@ -63,6 +66,7 @@ class Question:
             latency=latency,
             minutes=minutes,
             data_dir=data_dir,
+            plugins=plugins,
         )
 
     @property

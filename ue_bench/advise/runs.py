@@ -44,6 +44,7 @@ class Runs:
     """The records of one folder, and new ones as long as there is time.
 
     name: the name of the folder in `results`.
+    plugins: files with strategies that the runs may name.
     report: called with the name of each run that starts or ends.
     """
 
@@ -52,12 +53,14 @@ class Runs:
         name: str,
         results: Path,
         data_dir: Path | None,
+        plugins: tuple[Path, ...],
         clock: Clock,
         report: Callable[[str], None],
     ) -> None:
         self.name = name
         self.results = results
         self.data_dir = data_dir
+        self.plugins = plugins
         self.clock = clock
         self.report = report
         self.records: dict[Key, Record] = {}
@@ -158,6 +161,7 @@ class Runs:
                     phase=phase,
                     results=self.results,
                     data_dir=self.data_dir,
+                    plugins=self.plugins,
                 )
             )
         while workers.free < workers.count:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ue_bench.cli.group import main, shared
+from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.options import make_config, some_options
 from ue_bench.cli.units import parse_bytes, parse_micros
 
@@ -57,7 +57,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     show_default=True,
     help="Runs at a time, one thread each.",
 )
-@shared("target", "time", "numeric", "entities", "data_dir", "results", "json")
+@shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
 def advise_command(
     dataset: str,
     memory: str,
@@ -65,6 +65,7 @@ def advise_command(
     minutes: float,
     seed: int,
     workers: int,
+    plugins: tuple[Path, ...],
     data_dir: Path | None,
     results: Path,
     as_json: bool,
@@ -82,9 +83,10 @@ def advise_command(
 
     fields, data_dir = fields_of({"dataset": dataset, **options}, data_dir)
     config = make_config(seed, (), fields)
+    load_plugins(plugins)
     from ue_bench.advise import Question, advise, as_text  # after the checks: it loads torch
 
-    question = Question.of(config, memory_limit, latency_limit, minutes, data_dir)
+    question = Question.of(config, memory_limit, latency_limit, minutes, data_dir, plugins)
     answer = advise(question, results, workers)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))

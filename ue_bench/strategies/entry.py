@@ -25,6 +25,8 @@ class Entry:
     search: values of its own knobs that a fair search tries.
     plain_rows: whether a lookup is one row of D float32 numbers of one table, as it is in the
     table, so that the bytes of the table are 4 D for each row.
+    shapes: the lookups of a feature and the numbers of each that `ue-bench advise` tries, if a
+    plug-in or an installed package has added the strategy.
     """
 
     implementation: "type[EmbeddingStrategy] | str"
@@ -36,6 +38,7 @@ class Entry:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     plain_rows: bool = False
+    shapes: tuple[tuple[int, int], ...] = ((2, 8), (1, 16))
 
     @property
     def method(self) -> "type[EmbeddingStrategy]":

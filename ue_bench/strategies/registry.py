@@ -207,6 +207,8 @@ STRATEGIES: dict[str, Entry] = {
     ),
 }
 
+_BUILT_IN = frozenset(STRATEGIES)
+
 
 def entry_of(name: str) -> Entry:
     """The entry of a name, also of a plug-in that was loaded or of an installed package."""
@@ -221,6 +223,11 @@ def all_strategies() -> dict[str, Entry]:
     """The list with what plug-ins and installed packages have added. Loads these packages."""
     _load_installed()
     return STRATEGIES
+
+
+def added_strategies() -> dict[str, Entry]:
+    """The strategies of plug-ins and installed packages. Loads these packages."""
+    return {name: entry for name, entry in all_strategies().items() if name not in _BUILT_IN}
 
 
 def strategy_names() -> list[str]:
