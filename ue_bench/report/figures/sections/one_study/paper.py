@@ -392,8 +392,8 @@ def _numbers(own: pd.DataFrame, title: str) -> list[str]:
         scores = [anchors[f"{name}_{measure}"] for measure in ("auc", "log_loss", "mse")]
         if missing(scores[-1]):
             continue
-        cells = " | ".join(f"*{mse_text(score)}*" for score in scores)
-        lines.append(f"| *none* | *{title}* | | | {cells} | | |")
+        row_cells = " | ".join(f"*{mse_text(score)}*" for score in scores)
+        lines.append(f"| *none* | *{title}* | | | {row_cells} | | |")
     return lines
 
 
