@@ -203,7 +203,7 @@ def test_a_run_prints_its_record_alone_and_writes_it(movielens, tmp_path):
     assert record.read(written).status == "ok"
 
     assert (printed["schema"], printed["study"], printed["status"], printed["error"]) == (
-        1,
+        2,
         "run",
         "ok",
         None,

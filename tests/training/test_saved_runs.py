@@ -75,7 +75,7 @@ def test_the_saved_model_has_the_error_of_the_record(words):
         ),
         (
             ("--measure", "latency", "--save", "model"),
-            "Error: measure: 'latency' was given with --save, and trains nothing",
+            "Error: measure: 'latency' was given with --save, but trains no model",
         ),
     ],
 )

@@ -92,9 +92,9 @@ def run_command(
     else:
         for line in _describe(record):
             click.echo(one_line(line))
+        click.echo(one_line(f"  record: {path}"))
         if save_to is not None:
             click.echo(one_line(f"  model: {save_to}"))
-        click.echo(one_line(f"  record: {path}"))
 
 
 def _validation_loss(entry: Mapping[str, float]) -> str:
