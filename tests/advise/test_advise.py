@@ -1,4 +1,4 @@
-"""`ue-bench advise`: what it finds in worlds whose answer is known, within its time, however it is interrupted.
+"""`ue-bench advise` in worlds whose answer is known, within its time, and interrupted.
 
 Runs are those of `fake_advice`, on its clock; the data and the sizes are real.
 """
@@ -76,7 +76,7 @@ def answer(quick_results, monkeypatch):
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
-    """The answer to the usual question where the shared table leads, and the folder of its records."""
+    """The answer where the shared table leads, and the folder of its records."""
     results = tmp_path_factory.mktemp("usual")
     world = World(by_size("unified"))
     with pytest.MonkeyPatch.context() as patch:
@@ -225,7 +225,10 @@ def test_the_smaller_tables_make_a_front(usual):
 
 
 def test_a_smaller_table_that_is_better_wins(answer):
-    """On data of many rare values a table with more collisions may generalise better: memory is a limit and no aim."""
+    """Memory is a limit and no aim.
+
+    On data of many rare values, a table with more collisions may generalise better.
+    """
     found = answer(World(lambda config: 0.8 + (config.budget or 60_000) / 10**6), question())
     assert found["best"]["total_bytes"] < 0.6 * MEMORY
 
@@ -560,7 +563,7 @@ def test_the_report_reads_the_records(usual):
 @pytest.mark.parametrize("features", ["base", "wide"])
 @pytest.mark.parametrize("form", [*dict.fromkeys(form[:1] for form in FORMS)], ids=" ".join)
 def test_the_printed_lines_build_the_layer_that_was_measured(form, features):
-    """Executed in a namespace of their own: as many bytes, and for the same numbers in the table the same vectors."""
+    """They give as many bytes, and equal vectors for equal numbers in the table."""
     asked = question(10**7, base=replace(BASE, features=features))
     found = Sizes(asked)
     sized = found.fit(config_of(next(f for f in FORMS if f[:1] == form), asked.base))
@@ -727,7 +730,7 @@ def test_real_runs_say_what_theory_says(world, learned, tmp_path):
 
 
 def test_the_page_is_what_the_program_says():
-    """Each command of docs/advise.md parses, its Python runs, and its answer has the parts that an answer has."""
+    """Each command of docs/advise.md parses, its Python runs, and its answer is complete."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "advise.md").read_text()
     typed = re.findall(r"^(ue-bench advise .*)$", page, re.MULTILINE)
     names = [

@@ -1,4 +1,4 @@
-"""Workers for `ue-bench advise` whose runs take no time but that of a clock of their own, and what such a run gives."""
+"""Workers for `ue-bench advise` whose runs take the time of a clock of their own alone."""
 
 import random
 from collections import Counter
@@ -21,8 +21,13 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """What runs give: `mse` and microseconds of a lookup by configuration. seconds: of a run. most: runs until it is
-    killed. fails: whether a run runs out of memory."""
+    """What runs return.
+
+    mse, micros: MSE and microseconds of a lookup, by configuration.
+    seconds: of a run.
+    most: runs until the command is killed.
+    fails: whether a run runs out of memory.
+    """
 
     mse: Callable[[RunConfig], float]
     micros: Callable[[RunConfig], float] = lambda config: 20.0
@@ -87,7 +92,10 @@ class World:
 
 
 class FakeWorkers:
-    """In the place of `Workers`: the clock goes on by the seconds of a run, shared by as many as run at a time."""
+    """A substitute for `Workers`.
+
+    The clock goes on by the seconds of a run, divided by the runs at a time.
+    """
 
     def __init__(self, world: World, count: int) -> None:
         self.world, self.count, self.time_limit = world, count, None

@@ -1,4 +1,4 @@
-"""The paper's own table: which arms stand in it, beside which published number, and what is said of them."""
+"""The paper's own table: the arms in it, the published numbers beside them, and its sentences."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""The section on collisions and angles: what its frame holds, what its table says, and that it is empty without diagnostics."""
+"""The section on collisions and angles: its frame, its table, and no section without diagnostics."""
 
 import fake_records as fake
 import pytest
