@@ -24,7 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MADE = (
     ".git",
     ".venv*",
-    "*cache*",
+    "__pycache__",
+    ".*cache",
     ".hypothesis",
     "build",
     "dist",
