@@ -16,6 +16,12 @@ from ue_bench.errors import BenchError, unknown
 _SEEDS_BELOW = 2**32
 
 
+def _seed_setting(name: str) -> Any:
+    """Declare one of the four seeds."""
+    text = f"One of the four seeds, instead of --seed: {name}."
+    return setting(0, group="seeds", at_least=0, below=_SEEDS_BELOW, help=text)
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that decides the outcome of one run.
@@ -194,34 +200,10 @@ class RunConfig:
         1, group="recipe", at_least=1, help="Evaluations on the validation rows in each epoch."
     )
 
-    hash_seed: int = setting(
-        0,
-        group="seeds",
-        at_least=0,
-        below=_SEEDS_BELOW,
-        help="One of the four seeds, instead of --seed: hash seed.",
-    )
-    init_seed: int = setting(
-        0,
-        group="seeds",
-        at_least=0,
-        below=_SEEDS_BELOW,
-        help="One of the four seeds, instead of --seed: init seed.",
-    )
-    batch_seed: int = setting(
-        0,
-        group="seeds",
-        at_least=0,
-        below=_SEEDS_BELOW,
-        help="One of the four seeds, instead of --seed: batch seed.",
-    )
-    split_seed: int = setting(
-        0,
-        group="seeds",
-        at_least=0,
-        below=_SEEDS_BELOW,
-        help="One of the four seeds, instead of --seed: split seed.",
-    )
+    hash_seed: int = _seed_setting("hash seed")
+    init_seed: int = _seed_setting("init seed")
+    batch_seed: int = _seed_setting("batch seed")
+    split_seed: int = _seed_setting("split seed")
 
     device: str = setting("cpu", group="machine", help="cpu or cuda.")
     threads: int = setting(
