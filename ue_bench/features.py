@@ -1,22 +1,25 @@
 """Categorical features: what they are, how raw values are read, and crosses (`a*b`)."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import islice, product
 from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 
+from ue_bench.categories import Rule, is_missing, plain_column, short_texts_of, texts_of
 from ue_bench.errors import BenchError, unknown
 from ue_bench.hashing import FEW, to_bytes, to_column
 
 # Joins the values of a crossed feature. The ASCII unit separator occurs in no data set.
 CROSS = "\x1f"
+MOST_NAMED = 20  # names of columns in an error
 
 Item = TypeVar("Item", bound=Hashable)
-Column = pl.Series | list[list[Any]]  # categories, or a list of them for each row
-Texts = Callable[[str, Any], pl.Series]
+# The categories of a column, as a list where they are few; or a list of them for each row.
+Column = pl.Series | list[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,45 +156,149 @@ def needed(features: Sequence[str]) -> list[str]:
     return distinct(raw)
 
 
-def read_columns(
-    features: Sequence[str],
-    given: Any,
-    texts: Texts | None = None,
-    separators: Mapping[str, str] | None = None,
-) -> list[Any]:
-    """Return one column of N categories for each feature, as `hash_rows` and a vocabulary take
-    them; N lists where rows hold lists.
+@dataclass(frozen=True)
+class ColumnReader:
+    """Turns raw rows into one column of categories for each feature.
 
-    given: a mapping from name to N values, or a DataFrame of pandas or polars. A value is a
-    category, or a list of categories. A cross is made from its parts' values, joined by `CROSS`,
-    unless a column has the name of the cross; lists are crossed each with each.
-    texts: makes categories of the values of a named column; `column` by default.
-    separators: of columns whose lists may also be given as one text, the character between their
-    members.
-    Raises BenchError for a column that is missing, unknown or of another length than the others,
-    and for a value that is no category.
+    A row is read by itself: it has the same categories alone and among other rows.
+
+    features: names of features; a cross (`a*b`) is made from the columns of its parts.
+    rules: how raw values become categories, by raw column. The values of a column without a rule
+    are categories as they are: text, bytes or whole numbers.
+    separators: of raw columns with several values a row, the character between the values where
+    they are given as one text.
     """
-    names = _names(features, given)
-    if texts is None:
-        texts = column
-    if separators is None:
-        separators = {}
-    read: dict[str, Column] = {}
-    for name in names:
-        read[name] = _read(name, given[name], texts, separators.get(name))
-        if len(read[name]) != len(read[names[0]]):
+
+    features: tuple[str, ...]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    separators: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, given: Any) -> list[Any]:
+        """Return one column of N categories for each feature, as `hash_rows` and a vocabulary take
+        them; N lists where rows hold lists.
+
+        given: a mapping from name to N values; a mapping from name to one value, which is one row;
+        a list of such rows; a DataFrame or LazyFrame of polars, a DataFrame of pandas, or a Table
+        or RecordBatch of pyarrow. Columns that no feature needs are ignored. A value is a category,
+        or a list of categories. A cross is made from its parts' values, joined by `CROSS`, unless a
+        column has the name of the cross; lists are crossed each with each.
+
+        Raises BenchError for a column that is missing or of another length than the others, and for
+        a value that is no category.
+        """
+        names, columns = self._named(given)
+        read: dict[str, Column] = {}
+        for feature in self.features:
+            for name in self._made_from(feature, names):
+                if name not in read:
+                    read[name] = self._read(name, columns[name])
+        _require_equal_lengths(read)
+        return [read[name] if name in read else _crossed(name, read) for name in self.features]
+
+    def _named(self, given: Any) -> tuple[Sequence[str], Mapping[str, Any]]:
+        """Return the names of all columns, and the columns that can be of use by name."""
+        allowed = distinct([*needed(self.features), *self.features])
+        if isinstance(given, (list, tuple)):
+            return _rows_as_columns(given, allowed)
+        if isinstance(given, Mapping):
+            return list(given), _mapping_as_columns(given, allowed)
+        try:
+            return self._named_in_frame(given)
+        except pl.exceptions.PolarsError as error:
+            raise BenchError(f"columns: the frame cannot be read: {error}") from error
+
+    def _named_in_frame(self, given: Any) -> tuple[Sequence[str], Mapping[str, Any]]:
+        names = _names_of_frame(given)
+        if names is None:
+            example = ", ".join(f"{name!r}: [...]" for name in needed(self.features)[:2])
             raise BenchError(
-                f"column {name!r} has {len(read[name])} values and column {names[0]!r} has "
-                f"{len(read[names[0]])}; give one for each row"
+                f"columns: one {type(given).__name__} was given; give the values by name, as in "
+                f"{{{example}}}, or a frame, or a list of rows"
             )
-    columns: list[Any] = []
-    for feature in features:
-        values = read[feature] if feature in read else _crossed(feature, read)
-        if isinstance(values, pl.Series) and len(values) <= FEW:
-            columns.append(values.to_list())  # hash_rows is faster with a short list
-        else:
-            columns.append(values)
-    return columns
+        allowed = distinct([*needed(self.features), *self.features])
+        used = [name for name in allowed if name in names]
+        for name in used:
+            if names.count(name) > 1:
+                raise BenchError(f"columns: two are named {name!r}; rename one")
+        return names, _frame_as_columns(given, used)
+
+    def _made_from(self, feature: str, names: Sequence[str]) -> list[str]:
+        """Return the columns that a feature is made from. Raises BenchError if one is missing."""
+        if feature in names:
+            return [feature]
+        for name in parts(feature):
+            if name not in names:
+                raise self._missing(name, feature, names)
+        return parts(feature)
+
+    def _missing(self, name: str, feature: str, names: Sequence[str]) -> BenchError:
+        purpose = f" (for {feature!r})" if name != feature else ""
+        given = ", ".join(map(repr, names[:MOST_NAMED])) or "none"
+        if len(names) > MOST_NAMED:
+            given += f" and {len(names) - MOST_NAMED:,} others"
+        message = f"column {name!r} is missing{purpose}; {given} was given"
+        others = [str(other) for other in names if other not in needed(self.features)]
+        for misspelt in get_close_matches(name, others, n=1, cutoff=0.5):
+            message += f"; {unknown('column', misspelt, needed(self.features))}"
+        return BenchError(message)
+
+    def _read(self, name: str, values: Any) -> Column:
+        """Return the categories of a column, or lists of them.
+
+        They are lists if the first row that is not missing holds one, or if the column has a
+        separator.
+        """
+        try:
+            if name in self.separators or _holds_lists(values):
+                return self._read_lists(name, values)
+            return self._categories(name, values)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BenchError(f"column {name!r}: {error}") from error
+
+    def _categories(self, name: str, values: Any) -> Column:
+        if name in self.rules:
+            return short_texts_of(values, self.rules[name])
+        return _as_they_are(values)
+
+    def _read_lists(self, name: str, values: Any) -> list[list[Any]]:
+        """Return the categories of each row: of a list, or of a text with a separator.
+
+        Missing members of a list are left out. A text is read as a whole, and then split.
+        """
+        rows = _rows_of(values)
+        lists = iter(self._of_lists(name, [row for row in rows if _is_list(row)]))
+        others = iter(self._of_texts(name, [row for row in rows if not _is_list(row)]))
+        return [next(lists) if _is_list(row) else next(others) for row in rows]
+
+    def _of_lists(self, name: str, rows: Sequence[Any]) -> list[list[Any]]:
+        members = []
+        sizes = []
+        for row in rows:
+            held = [member for member in row if not is_missing(member)]
+            members += held
+            sizes.append(len(held))
+        rule = self.rules.get(name)
+        if rule is None:
+            categories = iter(_as_they_are(members))
+        else:  # an absent text is that of a whole row
+            categories = iter(texts_of(members, replace(rule, absent=())))
+        read = [list(islice(categories, size)) for size in sizes]
+        if rule is None or not rule.absent:
+            return read
+        separator = self.separators.get(name, CROSS)
+        return [[] if separator.join(texts) in rule.absent else texts for texts in read]
+
+    def _of_texts(self, name: str, rows: Sequence[Any]) -> list[list[Any]]:
+        if name not in self.rules:
+            rows = ["" if is_missing(row) else row for row in rows]
+        separator = self.separators.get(name)
+        read: list[list[Any]] = []
+        for text in self._categories(name, rows):
+            if separator is not None and isinstance(text, str):
+                read.append(text.split(separator))
+            else:
+                read.append([text])
+        return read
 
 
 def column(name: str, values: Any) -> pl.Series:
@@ -205,59 +312,126 @@ def column(name: str, values: Any) -> pl.Series:
         raise BenchError(f"column {name!r}: {error}") from error
 
 
-def _names(features: Sequence[str], given: Any) -> list[str]:
-    """The names of the given columns. Raises BenchError unless the features are made from them."""
-    if not isinstance(given, Mapping) and not hasattr(given, "columns"):
-        example = ", ".join(f"{name!r}: [...]" for name in needed(features)[:2])
-        raise BenchError(
-            f"columns: one {type(given).__name__} was given; give the values by name, as in "
-            f"{{{example}}}"
-        )
-    names = list(getattr(given, "columns", given))
-    allowed = {*features, *needed(features)}
-    for name in names:
-        if name not in allowed:
-            raise unknown("column", name, allowed)
-    return names
+# How rows are given
 
 
-def _read(name: str, values: Any, texts: Texts, separator: str | None) -> Column:
-    """Read the categories of a column.
+def _rows_as_columns(
+    rows: Sequence[Any], allowed: Sequence[str]
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """Return the names in a list of rows, and its columns. Raises BenchError for a torn row."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise BenchError(
+                f"row {number} is one {type(row).__name__}; give each row's values by name, as in "
+                f"{{{allowed[0]!r}: ...}}"
+            )
+    if not rows:
+        return list(allowed), {name: [] for name in allowed}
+    columns = {}
+    for name in allowed:
+        if name not in rows[0]:
+            continue
+        for number, row in enumerate(rows, 1):
+            if name not in row:
+                raise BenchError(
+                    f"row {number}: column {name!r} is missing, which row 1 has; "
+                    "give None for a missing value"
+                )
+        columns[name] = [row[name] for row in rows]
+    return list(rows[0]), columns
 
-    Returns lists if the first row that is not missing holds one, or if the texts have a separator.
-    A missing row, or a missing member of a row, is left out.
-    """
-    if separator is None and not _is_list(_first(values)):
-        return texts(name, values)
-    rows = values.to_list() if isinstance(values, pl.Series) else values
-    members: list[Any] = []
-    sizes = []
-    for row in rows:
-        before = len(members)
-        for member in _members(row, separator):
-            if member is not None and member == member:  # NaN differs from itself
-                members.append(member)
-        sizes.append(len(members) - before)
-    categories = iter(texts(name, members).to_list())
-    return [[next(categories) for _ in range(size)] for size in sizes]
+
+def _mapping_as_columns(given: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of a mapping, whose values are one row if one of them is no column."""
+    columns = {name: given[name] for name in allowed if name in given}
+    if any(map(_is_one_value, columns.values())):
+        return {name: [value] for name, value in columns.items()}
+    return columns
 
 
-def _first(values: Any) -> Any:
-    """The first value that is not missing, None if there is none."""
-    if isinstance(values, Iterable):
-        for value in values:
-            if value is not None:
-                return value
+def _is_one_value(value: Any) -> bool:
+    if isinstance(value, (str, bytes)) or getattr(value, "ndim", 1) == 0:
+        return True
+    return not hasattr(value, "__len__") and not hasattr(value, "__arrow_c_array__")
+
+
+def _names_of_frame(given: Any) -> list[str] | None:
+    """Return the names of a frame's columns; None for what is no frame."""
+    if isinstance(given, pl.LazyFrame):
+        return given.collect_schema().names()
+    if _is_of_arrow(given) and hasattr(given, "schema"):
+        return list(given.schema.names)
+    if hasattr(given, "columns"):
+        return list(given.columns)
     return None
 
 
-def _members(row: Any, separator: str | None) -> Any:
-    """The members of one row: of a list, of a text with separators, or the value itself."""
-    if separator and isinstance(row, str):
-        return row.split(separator)
-    if _is_list(row):
-        return row
-    return [row]
+def _frame_as_columns(frame: Any, names: Sequence[str]) -> dict[str, Any]:
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.select(names).collect()
+    elif _is_of_arrow(frame):
+        frame = pl.DataFrame(frame.select(names))
+    return {name: frame[name] for name in names}
+
+
+def _is_of_arrow(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "pyarrow"  # which is not imported for this
+
+
+def _require_equal_lengths(read: Mapping[str, Column]) -> None:
+    first = next(iter(read))
+    for name, values in read.items():
+        if len(values) != len(read[first]):
+            raise BenchError(
+                f"column {name!r} has {len(values)} values and column {first!r} has "
+                f"{len(read[first])}; give one for each row"
+            )
+
+
+# What a column holds
+
+
+def _as_they_are(values: Any) -> Column:
+    """Return text, bytes and whole numbers as categories. Raises TypeError for anything else."""
+    if isinstance(values, (list, tuple)) and len(values) <= FEW:
+        return [value if type(value) is str else to_bytes(value) for value in values]
+    if _is_of_arrow(values):
+        values = pl.Series(values)
+    categories = to_column(values)
+    return categories.to_list() if len(categories) <= FEW else categories
+
+
+def _rows_of(values: Any) -> Sequence[Any]:
+    """Return the rows of a column with lists as Python's values."""
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        return list(values)
+    rows = plain_column(values)
+    if not isinstance(rows, pl.Series):
+        return rows
+    if isinstance(rows.dtype, pl.Array):
+        rows = rows.arr.to_list()
+    if not isinstance(rows.dtype, pl.List):
+        return rows.to_list()
+    sizes = rows.list.len().fill_null(0)
+    members = rows.filter(sizes > 0).explode()
+    if members.dtype.is_temporal():  # which Python does not hold down to nanoseconds
+        members = texts_of(members, Rule()).set(members.is_null(), None)
+    remaining = iter(members.to_list())
+    return [list(islice(remaining, size)) for size in sizes]
+
+
+def _holds_lists(values: Any) -> bool:
+    """Return whether the first value that is not missing is a list."""
+    if isinstance(values, pl.Series) and values.dtype != pl.Object:
+        return isinstance(values.dtype, (pl.List, pl.Array))
+    if not isinstance(values, Iterable):
+        return False
+    for value in values:
+        if _is_list(value):
+            return True
+        if not is_missing(value):
+            return False
+    return False
 
 
 def _is_list(value: Any) -> bool:
@@ -266,29 +440,27 @@ def _is_list(value: Any) -> bool:
 
 def _crossed(feature: str, read: Mapping[str, Column]) -> Column:
     """Make the column of a cross from the columns of its parts."""
-    for part in parts(feature):
-        if part not in read:
-            purpose = f" (for {feature!r})" if part != feature else ""
-            names = ", ".join(map(repr, read)) or "none"
-            raise BenchError(f"column {part!r} is missing{purpose}; {names} was given")
     columns = [read[part] for part in parts(feature)]
-    series = [values for values in columns if isinstance(values, pl.Series)]
-    if len(series) < len(columns):
+    if any(map(_is_of_lists, columns)):
         return _crossed_lists(columns)
-    if all(values.dtype == pl.String for values in series):
-        return pl.select(pl.concat_str(*series, separator=CROSS)).to_series()
-    rows = zip(*(values.to_list() for values in series), strict=True)
-    return pl.Series([_joined(row) for row in rows], dtype=pl.Binary)
+    if all(isinstance(values, pl.Series) and values.dtype == pl.String for values in columns):
+        return pl.select(pl.concat_str(*columns, separator=CROSS)).to_series()
+    joined = [_joined(row) for row in zip(*columns, strict=True)]
+    return joined if len(joined) <= FEW else pl.Series(joined, dtype=pl.Binary)
+
+
+def _is_of_lists(column: Column) -> bool:
+    return isinstance(column, list) and bool(column) and isinstance(column[0], list)
 
 
 def _crossed_lists(columns: Sequence[Column]) -> list[list[Any]]:
     """Cross the members of each row, each with each. An empty row has the member ""."""
     lists = []
     for values in columns:
-        if isinstance(values, pl.Series):
-            lists.append([[value] for value in values.to_list()])
-        else:
+        if _is_of_lists(values):
             lists.append([row or [""] for row in values])
+        else:
+            lists.append([[value] for value in values])
     crossed = []
     for rows in zip(*lists, strict=True):
         crossed.append([_joined(members) for members in product(*rows)])

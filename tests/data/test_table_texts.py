@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from table_files import table, texts
 
 from ue_bench import data
+from ue_bench.categories import bucket, buckets
 from ue_bench.data import Definition
-from ue_bench.data.table.texts import bucket, buckets
 from ue_bench.errors import BenchError
 
 

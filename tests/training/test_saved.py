@@ -191,14 +191,15 @@ def test_no_rows(loaded):
     [
         ({"item": None}, "column 'item' is missing; 'user', 'flag' was given"),
         ({"flag": None}, "column 'flag' is missing"),
-        ({"usr": ["a"]}, "unknown column 'usr' (did you mean 'user'?)"),
+        ({"usr": ["a"], "user": None}, "column 'user' is missing; 'item', 'flag', 'usr' was given"),
+        ({"usr": ["a"], "user": None}, "unknown column 'usr' (did you mean 'user'?)"),
         ({"item": ["a", "b"]}, "column 'item' has 2 values and column 'user' has 1"),
         (
             {"item": [None]},
             "column 'item': None is a NoneType; categories must be str, bytes or int",
         ),
         ({"item": [1.5]}, "column 'item': 1.5 is a float"),
-        ({"item": "i1"}, "column 'item': values are one str"),
+        ({"item": "i1"}, "column 'user' holds lists, and the feature has one value a row"),
     ],
     ids=str,
 )
@@ -211,11 +212,20 @@ def test_columns_that_do_not_fit_are_an_error(loaded, change, message):
     assert "\n" not in str(error.value)
 
 
-def test_rows_instead_of_columns_are_an_error(loaded):
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([["u1", "i1é", "no"]], "row 1 is one list; give each row's values by name"),
+        ([{"user": 1, "item": 2, "flag": 3}, {"user": 1}], "row 2: column 'item' is missing"),
+        (7, "columns: one int was given; give the values by name, as in {'user': [...], 'item'"),
+        (pd.DataFrame([["u1", "u2"]], columns=["user", "user"]), "two are named 'user'"),
+    ],
+    ids=str,
+)
+def test_rows_that_do_not_name_their_values_are_an_error(loaded, given, message):
     with pytest.raises(BenchError) as error:
-        loaded.predict([["u1", "i1é", "no"]])
-    assert str(error.value).startswith("columns: one list was given; give the values by name")
-    assert str(error.value).endswith("as in {'user': [...], 'item': [...]}")
+        loaded.predict(given)
+    assert str(error.value).startswith(message) or message in str(error.value)
 
 
 def rewrite(folder, **changes):
@@ -264,8 +274,8 @@ DAMAGES = {
         "config.json is damaged",
     ),
     "a newer format": (
-        lambda f: rewrite(f, format_version=2),
-        "format 2 is newer than 1; upgrade ue_bench",
+        lambda f: rewrite(f, format_version=3),
+        "format 3 is newer than 2; upgrade ue_bench",
     ),
     "a field unknown": (
         lambda f: rewrite(f, config={"sport": "fly"}),

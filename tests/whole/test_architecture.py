@@ -15,13 +15,21 @@ import ue_bench
 
 ROOT = Path(ue_bench.__file__).parent
 PROJECT = tomllib.loads(Path(__file__).resolve().parents[2].joinpath("pyproject.toml").read_text())
-MOST_ROOMS = 18
-OPEN = {"config", "errors", "features", "hashing", "version"}  # importable from everywhere
+MOST_ROOMS = 19
+OPEN = {
+    "categories",
+    "config",
+    "errors",
+    "features",
+    "hashing",
+    "version",
+}  # importable from everywhere
 LAW = {
     "errors": set(),
     "version": set(),
     "config": set(),
     "hashing": set(),
+    "categories": set(),
     "features": set(),
     "progress": set(),
     "plugins": set(),

@@ -81,12 +81,11 @@ def run_command(
             config,
             data_dir=data_dir,
             on_evaluation=show_evaluation,
-            on_trained=lambda model, dataset: trained.extend((model, dataset)),
+            on_trained=lambda model, dataset: trained.append(model),
         )
     path = records.write(record, results)
     if save_to is not None:
-        model, dataset = trained
-        saved.save(save_to, model, config, dataset)
+        saved.save(save_to, trained[0], config)
     if as_json:
         click.echo(record.to_json(), nl=False)
     else:

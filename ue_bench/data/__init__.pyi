@@ -6,7 +6,6 @@ from .loading import define, load
 from .multi_valued_features import multi_valued, with_bags
 from .splitting import split
 from .table.definition import Definition
-from .table.texts import text_as
 
 __all__ = [
     "DATASETS",
@@ -19,6 +18,5 @@ __all__ = [
     "load",
     "multi_valued",
     "split",
-    "text_as",
     "with_bags",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ue_bench.categories import Rule
 from ue_bench.data.coded import ABSENT, Coded, number_pairs
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import CROSS, parts
@@ -54,17 +55,12 @@ class Dataset(ABC):
         return {}
 
     @property
-    def kinds(self) -> Mapping[str, str]:
-        """How the raw values of a feature become text, for features of tables (see `texts`).
+    def rules(self) -> Mapping[str, Rule]:
+        """How the raw values of a feature become categories, for features of tables.
 
         The values of other features are categories as they are.
         """
         return {}
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """Texts that stand for a missing value in columns of `kinds` that were read as text."""
-        return ()
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError
-from ue_bench.features import Feature, read_columns
+from ue_bench.features import ColumnReader, Feature
 from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.knobs import check_knobs
 from ue_bench.strategies.pool import Pool
@@ -68,6 +68,8 @@ class EmbeddingStrategy(SlotCache):
         # of each feature; W is their sum
         self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)
         self.vocabularies: list[Vocabulary] = []
+        # How `from_values` reads values by name. The data set of a run or a saved model sets it.
+        self.reader = ColumnReader(tuple(feature.name for feature in spec.features))
         self._bags = bag_index(spec.features)
 
     @abstractmethod
@@ -129,16 +131,19 @@ class EmbeddingStrategy(SlotCache):
     def from_values(self, columns: Any) -> Tensor:
         """Return the vectors float32 [B, W] of raw values, as a request in production needs them.
 
-        columns: a list with B values for each feature, in the order of the features, or the values
-        by name, as `ue_bench.features.read_columns` takes them and with its errors. Any value may
-        be unseen. A value of a multi-valued feature is a list, as in `bags.flat`.
+        columns: a list with B categories for each feature, in the order of the features, or rows
+        by name, as `self.reader.read` takes them and with its errors. Any value may be unseen. A
+        value of a multi-valued feature is a list, as in `bags.flat`.
 
         Raises BenchError for a wrong number of columns, and for lists in a column whose feature
         has one value per row.
         """
         features = self.spec.features
-        if not isinstance(columns, (list, tuple)):
-            columns = read_columns([feature.name for feature in features], columns)
+        in_order = isinstance(columns, (list, tuple)) and not any(
+            isinstance(column, Mapping) for column in columns[:1]
+        )
+        if not in_order:
+            columns = self.reader.read(columns)
         if len(columns) != len(features):
             raise BenchError(
                 f"{len(columns)} columns were given; {len(features)} features need one each"

@@ -8,10 +8,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -21,9 +21,11 @@ from ue_bench.errors import BenchError
 from ue_bench.record import schema
 
 FORMAT = "ue-bench model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONFIG = "config.json"
 NUMBERS = "model.safetensors"
+# How format 1 named the kind of a rule. Its texts for a missing value were those of all columns.
+_KINDS_1 = {"text": "text", "csv": "text", "whole": "whole", "bucket": "number"}
 _TEMPORARY = ".saving-"  # how the folder of a model begins that is being written
 
 
@@ -38,6 +40,11 @@ class _Versions(TypedDict):
     ue_bench: str
 
 
+class _Rule(TypedDict):
+    kind: Literal["text", "whole", "number"]
+    absent: list[str]
+
+
 class _Content(TypedDict):
     """The fields of `config.json` that are read. It has others, which are only kept."""
 
@@ -45,9 +52,15 @@ class _Content(TypedDict):
     versions: _Versions
     features: list[_FeatureAbout]
     config: schema.Anything
-    kinds: dict[str, str]
-    absent: list[str]
+    rules: dict[str, _Rule]
     separators: dict[str, str]
+
+
+class _Columns1(TypedDict):
+    """What `config.json` of format 1 has in place of `rules`."""
+
+    kinds: dict[str, Literal["text", "csv", "whole", "bucket"]]
+    absent: list[str]
 
 
 def require_free(folder: Path) -> None:
@@ -154,10 +167,23 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     if content.pop("checksum", None) != _checksum(content):
         raise BenchError(f"{path} is damaged: it does not match its checksum; save the model again")
-    fault = schema.fault(content, _Content)
+    fault = None
+    if content["format_version"] < 2:
+        fault = schema.fault(content, _Columns1)
+        if not fault:
+            content["rules"] = _rules_of_1(content.pop("kinds"), content.pop("absent"))
+    fault = fault or schema.fault(content, _Content)
     if fault:
         raise BenchError(f"{path} is no saved model ({fault})")
     return content
+
+
+def _rules_of_1(kinds: Mapping[str, str], absent: Sequence[str]) -> dict[str, Any]:
+    """Return the rules of format 1, as format 2 writes them."""
+    rules = {}
+    for name, kind in kinds.items():
+        rules[name] = {"kind": _KINDS_1[kind], "absent": [] if kind == "text" else list(absent)}
+    return rules
 
 
 def _has_a_model(folder: Path) -> bool:

@@ -2,16 +2,11 @@
 
 from typing import Any
 
-import pandas as pd
-import polars as pl
 import torch
-from pandas.api.extensions import ExtensionArray
 from torch import Tensor
 
-from ue_bench import data
-from ue_bench import features as raw_features
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError
+from ue_bench.features import needed
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import EVALUATION_ROWS
 
@@ -37,7 +32,7 @@ class Predictor:
     @property
     def columns(self) -> list[str]:
         """Names of the raw columns that `predict` and `embed` take."""
-        return raw_features.needed(self.features)
+        return needed(self.features)
 
     @torch.no_grad()
     def predict(self, columns: Any) -> Tensor:
@@ -45,13 +40,15 @@ class Predictor:
 
         They equal those of the run to the bit, on one machine with as many threads.
 
-        columns: a mapping from name to N values, or a DataFrame of pandas or polars. Values are
-            text, bytes or whole numbers, and may be unseen. Those of a model of a table are
-            whatever the table may contain; those of a multi-valued feature are lists, or texts with
-            its separator. A cross is made from the columns of its parts.
+        columns: a mapping from name to N values; a mapping from name to one value, which is one
+            row; a list of such rows; a DataFrame or LazyFrame of polars, a DataFrame of pandas, or
+            a Table or RecordBatch of pyarrow. Other columns are ignored. Values are text, bytes or
+            whole numbers, and may be unseen. Those of a model of a table are whatever the table may
+            contain; those of a multi-valued feature are lists, or texts with its separator. A cross
+            is made from the columns of its parts.
 
-        Raises BenchError for a missing or unknown column, for columns of different lengths, and for
-        a value that is no category.
+        Raises BenchError for a missing column, for columns of different lengths, and for a value
+        that is no category.
         """
         parts = [self._output(vectors) for vectors in self._vectors(columns)]
         if not parts:
@@ -74,28 +71,13 @@ class Predictor:
 
         The sums are then the same, in the same order.
         """
-        values = raw_features.read_columns(
-            self.features, columns, self._texts, self.record["separators"]
-        )
+        values = self.model.strategy.reader.read(columns)
         parts = []
         for start in range(0, len(values[0]), EVALUATION_ROWS):
             end = start + EVALUATION_ROWS
             rows = [column[start:end] for column in values]
             parts.append(self.model.strategy.from_values(rows))
         return parts
-
-    def _texts(self, name: str, values: Any) -> pl.Series:
-        """Return the categories of a raw column, made as the run made them."""
-        kinds = self.record["kinds"]
-        if name not in kinds:
-            return raw_features.column(name, values)
-        try:
-            if isinstance(values, (pd.Series, pd.Index, ExtensionArray)):
-                values = pl.from_pandas(pd.Series(values))
-            series = pl.Series(name, values, strict=False)
-            return data.text_as(series, kinds[name], self.record["absent"])
-        except (TypeError, ValueError) as error:
-            raise BenchError(f"column {name!r}: {error}") from error
 
     def _output(self, vectors: Tensor) -> Tensor:
         """Return the predictions for vectors [N, W]."""

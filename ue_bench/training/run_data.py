@@ -8,7 +8,7 @@ import torch
 from ue_bench import data
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.features import Feature
+from ue_bench.features import ColumnReader, Feature
 from ue_bench.training.assembly import make_spec
 from ue_bench.training.train import Rows
 
@@ -29,6 +29,16 @@ def encoded_of(
         target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
     separators = data.multi_valued(dataset, names, config.multi_valued)
     return dataset, data.encode(dataset, names, parts, target, separators)
+
+
+def reader_of(config: RunConfig, dataset: data.Dataset) -> ColumnReader:
+    """Return what reads raw rows as the data set of a configuration was read."""
+    names = dataset.feature_names(config.features)
+    return ColumnReader(
+        features=names,
+        rules=dataset.rules,
+        separators=data.multi_valued(dataset, names, config.multi_valued),
+    )
 
 
 def rows_of(encoded: data.Encoded, part: int, device: torch.device) -> Rows:

@@ -21,7 +21,7 @@ from ue_bench.training.judge import judge
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
-from ue_bench.training.run_data import encoded_of, rows_of
+from ue_bench.training.run_data import encoded_of, reader_of, rows_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
@@ -72,6 +72,7 @@ def run_once(
     cuda_devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda_devices):
         model = make_model(config, spec, mean).to(device)
+        model.strategy.reader = reader_of(config, dataset)
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
         if config.measure == "latency":
@@ -106,15 +107,18 @@ def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingSt
     """Return the layer of a run as it is before training, for any torch model.
 
     It has the rows, the bytes and the initial values of the run, whose data set gives the values of
-    the features. ``layer.from_values({"user_id": [...], ...})`` is float32 [B, W].
+    the features, and the rules by which ``layer.from_values({"user_id": [...], ...})``, float32
+    [B, W], reads raw values.
 
     Raises BenchError for a bad configuration or bad data.
     """
     config = resolve(config)
-    _, encoded = encoded_of(config, data_dir)
+    dataset, encoded = encoded_of(config, data_dir)
     with torch.random.fork_rng(devices=[]):
         spec = make_spec(config, encoded.features)
-        return make_model(config, spec, mean_rating=0.5).strategy
+        strategy = make_model(config, spec, mean_rating=0.5).strategy
+    strategy.reader = reader_of(config, dataset)
+    return strategy
 
 
 def _train(

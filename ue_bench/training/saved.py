@@ -7,6 +7,7 @@ the folder.
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ue_bench import data
+from ue_bench.categories import Rule
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.features import CROSS, Feature
+from ue_bench.features import CROSS, ColumnReader, Feature, needed
 from ue_bench.training import feature_values, model_folder
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.environment import LIBRARIES
@@ -29,16 +30,14 @@ from ue_bench.version import __version__
 COMPARED = 128  # training values of each feature whose vectors a saved model has to reproduce
 
 
-def save(
-    folder: Path, model: RatingModel, config: RunConfig, dataset: data.Dataset | None = None
-) -> None:
+def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
     """Write a trained model, as it is served, into a folder.
 
     The folder then has the whole new model, or what it had before: both files are written and read
     back in a temporary folder before they replace those of an older model.
 
+    model: takes the raw values that the reader of its strategy takes.
     config: the configuration that the model was trained with.
-    dataset: the data set whose raw values the model takes; None: the model takes categories.
 
     Raises BenchError for a folder that cannot be written or holds something else, and for a
     strategy that cannot be built from what is saved of it.
@@ -54,7 +53,7 @@ def save(
         "run_id": config.run_id,
         "config": config.to_dict(),
         "dim": strategy.spec.dim,
-        **_about_columns(features, config, dataset),
+        **_about_columns(strategy.reader),
         "features": [
             _about_feature(model, index, feature) for index, feature in enumerate(features)
         ],
@@ -82,6 +81,7 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     with torch.random.fork_rng(devices=[]):
         # Any mean that both tasks allow: the trained bias is among the tensors.
         model = make_model(config, make_spec(config, tuple(features)), mean_rating=0.5)
+    model.strategy.reader = _reader(features, content)
     model.strategy.drop_training_only()
     if _shapes(model.state_dict()) != _shapes(tensors):
         path = Path(folder) / model_folder.NUMBERS
@@ -93,18 +93,27 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     return Predictor(model.to(device), config, content)
 
 
-def _about_columns(
-    features: list[Feature], config: RunConfig, dataset: data.Dataset | None
-) -> dict[str, Any]:
-    """Return what turns the raw values of the data set's columns into categories."""
-    if dataset is None:
-        return {"kinds": {}, "absent": [], "separators": {}}
-    names = [feature.name for feature in features]
-    return {
-        "kinds": dict(dataset.kinds),
-        "absent": list(dataset.absent),
-        "separators": data.multi_valued(dataset, names, config.multi_valued),
-    }
+def _about_columns(reader: ColumnReader) -> dict[str, Any]:
+    """Return how raw values of the columns become categories."""
+    columns = needed(reader.features)
+    rules = {}
+    for name in columns:
+        if name in reader.rules:
+            rule = reader.rules[name]
+            rules[name] = {"kind": rule.kind, "absent": list(rule.absent)}
+    separators = {name: text for name, text in reader.separators.items() if name in columns}
+    return {"rules": rules, "separators": separators}
+
+
+def _reader(features: Sequence[Feature], content: Mapping[str, Any]) -> ColumnReader:
+    rules = {}
+    for name, about in content["rules"].items():
+        rules[name] = Rule(about["kind"], tuple(about["absent"]))
+    return ColumnReader(
+        features=tuple(feature.name for feature in features),
+        rules=rules,
+        separators=content["separators"],
+    )
 
 
 def _about_feature(model: RatingModel, index: int, feature: Feature) -> dict[str, Any]:

@@ -1,18 +1,25 @@
 """A column of a table that arrives in batches and is numbered as it grows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
+from ue_bench.categories import Rule, texts_of
 from ue_bench.data.coded import ABSENT, Coded, look_up, number_text
-from ue_bench.data.table.texts import texts_of
+from ue_bench.data.table.texts import rule_of
 
 _MISSING_CODE = 0  # the codes of keys begin at 1
 
 
 class GrowingColumn:
-    """The keys of a feature. missing: number of rows without a value."""
+    """The keys of a feature.
 
-    def __init__(self) -> None:
+    name: the feature's. missing: number of rows without a value.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.missing = 0
         self._numbered: pl.DataFrame | None = None  # distinct keys and their codes
         self._codes: list[np.ndarray] = []
@@ -34,21 +41,22 @@ class GrowingColumn:
         self._codes.append(row_codes.to_numpy())
         self._numbered = numbered
 
-    def coded(self, numeric: bool, is_csv: bool) -> tuple[Coded, str]:
-        """Return the column with its texts, and how its values became text (see `texts_of`).
+    def coded(self, numeric: bool, is_csv: bool, absent: Sequence[str]) -> tuple[Coded, Rule]:
+        """Return the column with its texts, and the rule by which they are made (see `rule_of`).
 
         Call it once, after at least one `add`: it frees the keys and the codes of the batches.
         """
         assert self._numbered is not None  # nosec B101 # for the type checker
         owners = np.concatenate(self._codes)
-        distinct = self._numbered["key"]
+        distinct = self._numbered["key"].alias(self.name)
         self._codes = []
         self._numbered = None
-        texts, kind = texts_of(distinct, numeric, is_csv)
+        rule = rule_of(distinct, numeric, is_csv, absent)
+        texts = texts_of(distinct, rule)
         if self.missing:
             missing = pl.Series([""], dtype=pl.String)
             owner_codes, values = number_text(pl.concat([missing, texts.alias("")]))
         else:
             codes, values = number_text(texts)
             owner_codes = np.append(np.int32(ABSENT), codes)  # no row has the missing value
-        return Coded(owners, owner_codes, values), kind
+        return Coded(owners, owner_codes, values), rule

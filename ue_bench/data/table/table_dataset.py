@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ue_bench.categories import Rule
 from ue_bench.data.checksums import checksum_beside
 from ue_bench.data.coded import Coded
 from ue_bench.data.dataset import Dataset
@@ -13,7 +14,7 @@ from ue_bench.data.table.definition import Definition, crosses_of, entities_of
 from ue_bench.data.table.growing_column import GrowingColumn
 from ue_bench.data.table.table_files import TableFiles
 from ue_bench.data.table.targets import MISSING, naming_place, targets_of, times_of
-from ue_bench.data.table.texts import BUCKET, MEMBERS, keys
+from ue_bench.data.table.texts import MEMBERS, keys
 from ue_bench.errors import BenchError
 
 
@@ -69,12 +70,8 @@ class TableDataset(Dataset):
         return self._separators
 
     @property
-    def kinds(self) -> Mapping[str, str]:
-        return self._kinds
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        return (*MISSING, *self.definition.missing)
+    def rules(self) -> Mapping[str, Rule]:
+        return self._rules
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -152,38 +149,39 @@ class TableDataset(Dataset):
     def _read(self, files: TableFiles) -> None:
         """Read all rows, some at a time, and number every column as it comes."""
         is_csv = not files.form.parquet
+        absent = (*MISSING, *self.definition.missing)
         time = self.definition.time
-        columns = {name: GrowingColumn() for name in self.features}
+        columns = {name: GrowingColumn(name) for name in self.features}
         targets = [np.empty(0, np.float32)]
         times: list[pl.Series] = []
         self.left_out = 0
         self._separators: dict[str, str] = {}
         for path, before, frame in files.batches(self.definition.columns):
             with naming_place(path, before):
-                target = targets_of(frame[self.definition.target], self.absent)
+                target = targets_of(frame[self.definition.target], absent)
                 kept = target.is_not_null()
                 targets.append(target.filter(kept).to_numpy())
                 self.left_out += target.null_count()
                 if time is not None:
-                    times.append(times_of(frame[time], self.absent).filter(kept))
+                    times.append(times_of(frame[time], absent).filter(kept))
                 for name, column in columns.items():
                     values = frame[name].filter(kept)
                     if isinstance(values.dtype, (pl.List, pl.Array)):
                         self._separators[name] = MEMBERS
-                    column.add(keys(values, is_csv, self.absent))
+                    column.add(keys(values, is_csv, absent))
         self._target = np.concatenate(targets)
         self._target.flags.writeable = False
         self._require_rows()
         self._times = pl.concat(times) if times else None
         self.missing = {name: column.missing for name, column in columns.items()}
         self._coded: dict[str, Coded] = {}
-        self._kinds: dict[str, str] = {}
+        self._rules: dict[str, Rule] = {}
         with naming_place(files.paths[0], 0):
             for name in self.features:
                 is_numeric = name in self.definition.numeric
                 column = columns.pop(name)  # so that its keys are freed
-                self._coded[name], self._kinds[name] = column.coded(is_numeric, is_csv)
-        self.bucketised = tuple(name for name, kind in self._kinds.items() if kind == BUCKET)
+                self._coded[name], self._rules[name] = column.coded(is_numeric, is_csv, absent)
+        self.bucketised = tuple(name for name, rule in self._rules.items() if rule.kind == "number")
 
     def _require_rows(self) -> None:
         if len(self._target):

@@ -1,0 +1,443 @@
+"""Categories: the text that stands for one raw value of a column.
+
+A column has one rule, which is fixed once for the whole column. The rule is then applied to every
+value by itself, so that a value has the same text whatever stands in the other rows. Training and
+serving call the functions of this file, and a service in any language can follow the rules
+(docs/data.md).
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import cached_property, singledispatch
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from ue_bench.hashing import FEW
+
+NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$"  # a text that is a number
+_IS_NUMBER = re.compile(NUMBER.removesuffix("$") + r"\Z").match
+_INFINITIES = (float("inf"), float("-inf"))
+_EXACT = 2**53  # up to here a float holds every whole number
+_TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+# The types of a Python list that polars reads without changing a value.
+_LISTED: dict[type, Any] = {str: pl.String, bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
+
+ALLOWED = "a value is text, a number, a truth value, a date or a time"
+
+Number = int | float | np.floating[Any] | Decimal
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the raw values of one column become texts.
+
+    kind: `text`: text stays as it is, and a number is written in decimal. `whole`: the same, but a
+    text that is a number is read as one, so that "1.0" is "1". `number`: numbers, also those in
+    texts, are rounded to two significant digits.
+    absent: texts that stand for a missing value; a number that one of them names is missing, too.
+    """
+
+    kind: Literal["text", "whole", "number"] = "text"
+    absent: tuple[str, ...] = ()
+
+    @cached_property
+    def absent_numbers(self) -> frozenset[float]:
+        """The numbers that stand for a missing value."""
+        return frozenset(float(text) for text in self.absent if _IS_NUMBER(text))
+
+
+TEXT = Rule()
+
+
+def text_of(value: Any, rule: Rule) -> str:
+    """Return the text of one value; "" where it is missing (None, NaN, NaT, pd.NA, `rule.absent`).
+
+    Raises TypeError for a value that has no text, and ValueError for half a character.
+    """
+    plain = _plain(value)
+    if isinstance(plain, str):
+        if not plain.isascii():
+            plain.encode()  # raises for half a character
+        if plain in rule.absent:
+            return ""
+        if rule.kind == "text" or not _IS_NUMBER(plain):
+            return plain
+        return _number_text(float(plain), rule)
+    if rule.absent_numbers and _as_float(plain) in rule.absent_numbers:
+        return ""
+    return _number_text(plain, rule)
+
+
+def texts_of(values: Any, rule: Rule) -> pl.Series:
+    """Return the text of each value of a column (String, without nulls), as `text_of` makes them.
+
+    values: a list, tuple, numpy array, Series of polars or pandas, or array of pyarrow.
+    Raises TypeError and ValueError as `text_of` does, and TypeError for what is no column.
+    """
+    texts = short_texts_of(values, rule)
+    if isinstance(texts, pl.Series):
+        return texts
+    return pl.Series(texts, dtype=pl.String)
+
+
+def short_texts_of(values: Any, rule: Rule) -> pl.Series | list[str]:
+    """Return what `texts_of` returns, as a list where there are at most `FEW` values.
+
+    For a few values that takes a few microseconds, where a Series would take hundreds.
+    """
+    column = plain_column(values)
+    if isinstance(column, pl.Series):
+        return _series_texts(column, rule)
+    texts = [text_of(value, rule) for value in column]
+    if len(texts) > FEW:
+        return pl.Series(texts, dtype=pl.String)
+    return texts
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pd.NA."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # an array compares its members
+        return False
+
+
+def bucket(value: float) -> str:
+    """Return a number rounded to two significant decimal digits, in plain decimal notation.
+
+    1234 -> 1200, 0.01267 -> 0.013, -7 -> -7, 99.6 -> 100, 0 and -0 -> 0. A value exactly between
+    two goes to the even digit: 125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are
+    `inf` and `-inf`.
+    """
+    if value in _INFINITIES:
+        return str(value)
+    text = format(Decimal(f"{value:.1e}").normalize(), "f")
+    return "0" if text == "-0" else text
+
+
+def buckets(values: pl.Series) -> pl.Series:
+    """Return the `bucket` of each value: String.
+
+    values: Float64, none missing. `bucket` is monotone, so that it is called only a few times for
+    each distinct result.
+    """
+    order = values.arg_sort()
+    ascending: list[float] = values.gather(order).to_list()
+    texts: list[str] = []
+    while len(texts) < len(ascending):
+        start = len(texts)
+        text = bucket(ascending[start])
+        end = _end_of_bucket(ascending, start, text)
+        texts += [text] * (end - start)
+    sorted_texts = pl.DataFrame({"row": order, "text": pl.Series(texts, dtype=pl.String)})
+    return sorted_texts.sort("row")["text"]
+
+
+def _end_of_bucket(ascending: list[float], start: int, text: str) -> int:
+    """Return the index after the last value with the bucket `text`, which begins at `start`."""
+    return bisect_left(ascending, True, lo=start, key=lambda value: bucket(value) != text)
+
+
+# One value
+
+
+@singledispatch
+def _plain(value: Any) -> str | Number:
+    """Return a value as text or as a number, never NaN; "" where it is missing."""
+    if is_missing(value):
+        return ""
+    if getattr(value, "ndim", None) == 0:
+        return _plain(value.item())
+    if type(value).__module__.split(".")[0] == "pyarrow":
+        return _plain(value.as_py())
+    raise TypeError(f"{value!r:.60} is a {type(value).__name__}; {ALLOWED}")
+
+
+@_plain.register
+def _(value: str) -> str:
+    return str.__str__(value)  # an enumeration of texts prints its own name
+
+
+@_plain.register(type(None))
+def _(value: None) -> str:
+    return ""
+
+
+@_plain.register(bool)
+@_plain.register(np.bool_)
+def _(value: bool | np.bool_) -> str:
+    return "true" if value else "false"
+
+
+@_plain.register(int)
+@_plain.register(np.integer)
+def _(value: int | np.integer[Any]) -> int:
+    return int(value)
+
+
+@_plain.register(float)
+@_plain.register(np.floating)
+def _(value: float | np.floating[Any]) -> str | Number:
+    return "" if value != value else value
+
+
+@_plain.register
+def _(value: Decimal) -> str | Decimal:
+    return "" if value.is_nan() else value
+
+
+@_plain.register
+def _(value: np.timedelta64) -> str:  # which numpy calls a whole number
+    raise TypeError(f"{value!r} is a duration; {ALLOWED}")
+
+
+@_plain.register
+def _(value: date) -> str:
+    return f"{value.year:04d}-{value.month:02d}-{value.day:02d}"
+
+
+@_plain.register
+def _(value: time) -> str:
+    if value.tzinfo is not None:
+        raise TypeError(f"{value!r} is a time of day with a zone; give it without one")
+    return _time_text(value, 1000 * value.microsecond)
+
+
+@_plain.register
+def _(value: datetime) -> str:
+    if value != value:  # NaT is a datetime
+        return ""
+    zone = ""
+    if value.utcoffset() is not None:
+        value = value.astimezone(UTC)
+        zone = "Z"
+    nanoseconds = 1000 * value.microsecond + getattr(value, "nanosecond", 0)  # of pd.Timestamp
+    day = f"{value.year:04d}-{value.month:02d}-{value.day:02d}"
+    return f"{day}T{_time_text(value, nanoseconds)}{zone}"
+
+
+@_plain.register
+def _(value: np.datetime64) -> str:
+    return _series_texts(_numpy_times(np.array([value])), TEXT)[0]
+
+
+def _time_text(value: time | datetime, nanoseconds: int) -> str:
+    """Return hours, minutes and seconds, with 0, 3, 6 or 9 digits after the point."""
+    text = f"{value.hour:02d}:{value.minute:02d}:{value.second:02d}"
+    if not nanoseconds:
+        return text
+    digits = f"{nanoseconds:09d}"
+    while digits.endswith("000"):
+        digits = digits.removesuffix("000")
+    return f"{text}.{digits}"
+
+
+def _number_text(number: Number, rule: Rule) -> str:
+    if rule.kind == "number":
+        return bucket(_as_float(number))
+    if rule.kind == "whole" and not isinstance(number, np.floating):
+        number = _as_float(number)
+    return _digits(number)
+
+
+def _as_float(number: Number) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # of an int or a Decimal
+        return float("inf") if number > 0 else float("-inf")
+
+
+def _digits(number: Number) -> str:
+    """Return a number in plain decimal notation: the shortest that its type reads as this number.
+
+    3.0 -> 3, 0.1 -> 0.1, 1e-7 -> 0.0000001, -0.0 -> 0; infinities are `inf` and `-inf`.
+    """
+    if isinstance(number, int):
+        return str(number)
+    if number in _INFINITIES:
+        return str(float(number))
+    if number == int(number):
+        return str(int(number))
+    if isinstance(number, Decimal):
+        return format(number, "f").rstrip("0")
+    return np.format_float_positional(number, trim="-")
+
+
+# A column
+
+
+def plain_column(values: Any) -> pl.Series | Sequence[Any]:
+    """Return a column as a Series, or as a list of values, none of which is changed.
+
+    It is a list where values of several types are mixed, and where there are at most `FEW` values
+    of a simple type.
+    Raises TypeError for what is no column.
+    """
+    if isinstance(values, (list, tuple)):
+        return values if len(values) <= FEW else _of_one_type(values)
+    if isinstance(values, pl.Series):
+        return _shortened(values)
+    if isinstance(values, np.ndarray):
+        return _numpy_column(values)
+    if hasattr(values, "dtype") and hasattr(values, "to_numpy"):
+        return _pandas_column(values)
+    if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
+        return _shortened(pl.Series(values))
+    if hasattr(values, "numpy"):  # a tensor of torch
+        return _numpy_column(values.numpy(force=True))
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
+        return plain_column(list(values))
+    raise TypeError(
+        f"values are one {type(values).__name__}; give a one-dimensional list, tuple, array or "
+        "Series of them"
+    )
+
+
+def _of_one_type(values: Sequence[Any]) -> pl.Series | Sequence[Any]:
+    """Return a Series if all values have one simple type or are None."""
+    types = set(map(type, values)) - {type(None)}
+    dtype = _LISTED.get(types.pop()) if len(types) == 1 else None
+    if dtype is None:
+        return values
+    try:
+        return pl.Series(values, dtype=dtype)
+    except (OverflowError, TypeError):  # a number of more than 64 bits
+        return values
+
+
+def _shortened(column: pl.Series) -> pl.Series | Sequence[Any]:
+    """Return a list in place of a short Series, where its values are the same in Python."""
+    dtype = column.dtype
+    if dtype == pl.Object:
+        return plain_column(column.to_list())
+    if len(column) > FEW:
+        return column
+    if dtype in _TEXTUAL or dtype.is_integer() or dtype == pl.Float64:
+        return column.to_list()
+    return column
+
+
+def _numpy_column(values: np.ndarray) -> pl.Series | Sequence[Any]:
+    if values.ndim != 1:
+        raise TypeError(f"values have shape {list(values.shape)}; they must be one-dimensional")
+    if isinstance(values, np.ma.MaskedArray):
+        return plain_column(values.tolist())
+    kind = values.dtype.kind
+    size = values.dtype.itemsize
+    if kind == "m":
+        raise TypeError(f"values are durations ({values.dtype}); {ALLOWED}")
+    if kind == "M":
+        return _numpy_times(values)
+    if kind == "f" and size not in (4, 8):
+        return list(values)  # polars has no such type in all its releases
+    if kind in "biuf" and len(values) > FEW:
+        return pl.Series(values)
+    if kind == "f":
+        return list(values)  # numbers of numpy, which know how many digits they have
+    return plain_column(values.tolist())
+
+
+def _numpy_times(values: np.ndarray) -> pl.Series:
+    """Return the dates or times of an array of any unit down to nanoseconds."""
+    unit, _ = np.datetime_data(values.dtype)
+    if unit in ("Y", "M", "W", "D"):
+        return pl.Series(values.astype("datetime64[D]"))
+    if unit in ("h", "m", "s", "ms", "us"):
+        return pl.Series(values.astype("datetime64[us]"))
+    return pl.Series(values.astype("datetime64[ns]"))
+
+
+def _pandas_column(values: Any) -> pl.Series | Sequence[Any]:
+    """Return a Series, Index or extension array of pandas."""
+    import pandas as pd  # not before somebody else has imported it
+
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        return _numpy_column(values.to_numpy())
+    if isinstance(dtype, pd.SparseDtype):
+        return _numpy_column(np.asarray(values))
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = [*dtype.categories, None]  # the code of a missing value is -1
+        return plain_column([categories[code] for code in pd.Series(values).cat.codes])
+    if isinstance(dtype, (pd.PeriodDtype, pd.IntervalDtype)):
+        raise TypeError(f"values are {dtype}; {ALLOWED}")
+    if len(values) <= FEW and isinstance(dtype, pd.StringDtype):
+        return list(values)
+    return _shortened(pl.from_pandas(pd.Series(values)))
+
+
+def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
+    """Return the texts of a Series of one type."""
+    dtype = column.dtype
+    if dtype in _TEXTUAL:
+        return _texts_of_texts(column.cast(pl.String), rule)
+    if isinstance(dtype, pl.Decimal):
+        decimals = column.cast(pl.String)
+        return _by_distinct(decimals, lambda distinct: _each(map(Decimal, distinct), rule))
+    if not dtype.is_numeric():
+        return _times_as_text(column).fill_null("")
+    if rule.absent_numbers:
+        column = column.set(column.cast(pl.Float64).is_in(sorted(rule.absent_numbers)), None)
+    if dtype.is_float():
+        return _texts_of_floats(column.fill_nan(None) + 0.0, rule)  # -0 is 0
+    if rule.kind == "text":
+        return column.cast(pl.String).fill_null("")
+    return _texts_of_floats(column.cast(pl.Float64), rule)
+
+
+def _texts_of_texts(column: pl.Series, rule: Rule) -> pl.Series:
+    if rule.absent:
+        column = column.set(column.is_in(rule.absent), None)
+    if rule.kind == "text":
+        return column.fill_null("")
+    numbers = column.set(~column.str.contains(NUMBER), None)
+    if numbers.null_count() == len(numbers):
+        return column.fill_null("")
+    texts = _texts_of_floats(numbers.cast(pl.Float64) + 0.0, rule)
+    return texts.zip_with(numbers.is_not_null(), column.fill_null(""))
+
+
+def _texts_of_floats(column: pl.Series, rule: Rule) -> pl.Series:
+    """Return the texts of numbers, null where they are missing."""
+    if rule.kind == "number":
+        return _by_distinct(column.cast(pl.Float64), buckets)
+    if ((column == column.floor()) & (column.abs() <= _EXACT)).all():
+        return column.cast(pl.Int64).cast(pl.String).fill_null("")
+    return _by_distinct(column, lambda distinct: _each(distinct.to_numpy(), rule))
+
+
+def _times_as_text(column: pl.Series) -> pl.Series:
+    """Return dates and times in ISO 8601; a time with a zone in UTC, with a Z."""
+    dtype = column.dtype
+    if dtype == pl.Date:
+        return column.dt.to_string("%Y-%m-%d")
+    if dtype == pl.Time:
+        return column.dt.to_string("%H:%M:%S%.f")
+    if not isinstance(dtype, pl.Datetime):
+        raise TypeError(f"values are {dtype}; {ALLOWED}")
+    if dtype.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
+    return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+
+
+def _each(values: Iterable[Any], rule: Rule) -> pl.Series:
+    return pl.Series([text_of(value, rule) for value in values], dtype=pl.String)
+
+
+def _by_distinct(column: pl.Series, texts: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Return the text of each value, made once for each distinct one; "" where it is null."""
+    distinct = column.drop_nulls().unique()
+    table = pl.DataFrame({"value": distinct, "text": texts(distinct)})
+    rows = column.to_frame("value")
+    joined = rows.join(table, on="value", how="left", maintain_order="left")
+    return joined["text"].fill_null("")
