@@ -6,8 +6,8 @@ serving call the functions of this file, and a service in any language can follo
 (docs/data.md).
 """
 
+import math
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -23,6 +23,7 @@ from ue_bench.hashing import FEW
 NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$"  # a text that is a number
 _IS_NUMBER = re.compile(NUMBER.removesuffix("$") + r"\Z").match
 _INFINITIES = (float("inf"), float("-inf"))
+_SMALLEST, _LARGEST = 1e-290, 1e290  # of the numbers whose digits plain arithmetic finds
 _EXACT = 2**53  # up to here a float holds every whole number
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
 # The types of a Python list that polars reads without changing a value.
@@ -60,7 +61,7 @@ def text_of(value: Any, rule: Rule) -> str:
 
     Raises TypeError for a value that has no text, and ValueError for half a character.
     """
-    plain = _plain(value)
+    plain = value if type(value) is str else _plain(value)
     if isinstance(plain, str):
         if not plain.isascii():
             plain.encode()  # raises for half a character
@@ -119,33 +120,42 @@ def bucket(value: float) -> str:
     two goes to the even digit: 125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are
     `inf` and `-inf`.
     """
-    if value in _INFINITIES:
-        return str(value)
-    text = format(Decimal(f"{value:.1e}").normalize(), "f")
+    rounded = f"{value:.1e}"
+    text = repr(float(rounded))  # the shortest text that reads as this number
+    if "e" in text:
+        text = format(Decimal(rounded), "f")
+    if "." in text:
+        text = text.rstrip("0").removesuffix(".")
     return "0" if text == "-0" else text
 
 
 def buckets(values: pl.Series) -> pl.Series:
-    """Return the `bucket` of each value: String.
+    """Return the `bucket` of each value: String, and "" for null.
 
-    values: Float64, none missing. `bucket` is monotone, so that it is called only a few times for
-    each distinct result.
+    values: Float64, none NaN. Two digits and an exponent come from floating-point arithmetic. Its
+    error is far below 1e-6, so that `bucket` itself is asked only for values next to a tie.
     """
-    order = values.arg_sort()
-    ascending: list[float] = values.gather(order).to_list()
-    texts: list[str] = []
-    while len(texts) < len(ascending):
-        start = len(texts)
-        text = bucket(ascending[start])
-        end = _end_of_bucket(ascending, start, text)
-        texts += [text] * (end - start)
-    sorted_texts = pl.DataFrame({"row": order, "text": pl.Series(texts, dtype=pl.String)})
-    return sorted_texts.sort("row")["text"]
+    numbers = values.fill_null(float("nan")).to_numpy()
+    size = np.abs(numbers)
+    is_common = (size > _SMALLEST) & (size < _LARGEST)
+    exponents = np.floor(np.log10(size, where=is_common, out=np.zeros_like(size))) - 1
+    digits = np.divide(numbers, 10.0**exponents, where=is_common, out=np.zeros_like(size))
+    is_certain = is_common & (np.abs(np.abs(digits - np.trunc(digits)) - 0.5) > 1e-6)
+    keys = (1000 * np.rint(digits[is_certain]) + exponents[is_certain]).astype(np.int64)
+    distinct_keys, key_codes = np.unique(keys, return_inverse=True)
+    others, other_codes = np.unique(numbers[~is_certain], return_inverse=True)
+    texts = [_bucket_of_key(key) for key in distinct_keys.tolist()]
+    texts += ["" if math.isnan(number) else bucket(number) for number in others.tolist()]
+    codes = np.empty(len(numbers), np.uint32)
+    codes[is_certain] = key_codes
+    codes[~is_certain] = other_codes + len(distinct_keys)
+    return pl.Series(texts, dtype=pl.String).gather(pl.Series(codes)).alias(values.name)
 
 
-def _end_of_bucket(ascending: list[float], start: int, text: str) -> int:
-    """Return the index after the last value with the bucket `text`, which begins at `start`."""
-    return bisect_left(ascending, True, lo=start, key=lambda value: bucket(value) != text)
+def _bucket_of_key(key: int) -> str:
+    """Return the text of a key of `buckets`: 1000 times the digits, plus the exponent."""
+    digits = round(key / 1000)
+    return bucket(float(f"{digits}e{key - 1000 * digits}"))
 
 
 # One value
@@ -396,21 +406,26 @@ def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
 
 
 def _texts_of_texts(column: pl.Series, rule: Rule) -> pl.Series:
-    if rule.absent:
-        column = column.set(column.is_in(rule.absent), None)
+    if column.null_count():
+        column = column.fill_null("")
+    absent = [text for text in rule.absent if text]
+    if absent:
+        is_absent = column.is_in(absent)
+        if is_absent.any():
+            column = column.set(is_absent, "")
     if rule.kind == "text":
-        return column.fill_null("")
-    numbers = column.set(~column.str.contains(NUMBER), None)
-    if numbers.null_count() == len(numbers):
-        return column.fill_null("")
-    texts = _texts_of_floats(numbers.cast(pl.Float64) + 0.0, rule)
-    return texts.zip_with(numbers.is_not_null(), column.fill_null(""))
+        return column
+    is_number = column.str.contains(NUMBER)
+    if not is_number.any():
+        return column
+    numbers = column.set(~is_number, None).cast(pl.Float64)
+    return _texts_of_floats(numbers + 0.0, rule).zip_with(is_number, column)
 
 
 def _texts_of_floats(column: pl.Series, rule: Rule) -> pl.Series:
     """Return the texts of numbers, null where they are missing."""
     if rule.kind == "number":
-        return _by_distinct(column.cast(pl.Float64), buckets)
+        return buckets(column.cast(pl.Float64))
     if ((column == column.floor()) & (column.abs() <= _EXACT)).all():
         return column.cast(pl.Int64).cast(pl.String).fill_null("")
     return _by_distinct(column, lambda distinct: _each(distinct.to_numpy(), rule))

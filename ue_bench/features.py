@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import islice, product
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from ue_bench.hashing import FEW, to_bytes, to_column
 
 # Joins the values of a crossed feature. The ASCII unit separator occurs in no data set.
 CROSS = "\x1f"
+_SINGLE = (str, bytes, bool, int)  # common types of a value that is neither missing nor a list
 MOST_NAMED = 20  # names of columns in an error
 
 Item = TypeVar("Item", bound=Hashable)
@@ -188,16 +190,28 @@ class ColumnReader:
         """
         names, columns = self._named(given)
         read: dict[str, Column] = {}
-        for feature in self.features:
-            for name in self._made_from(feature, names):
+        for feature, raw in self._raw.items():
+            for name in raw if feature not in columns else (feature,):
+                if name not in columns:
+                    raise self._missing(name, feature, names)
                 if name not in read:
                     read[name] = self._read(name, columns[name])
         _require_equal_lengths(read)
         return [read[name] if name in read else _crossed(name, read) for name in self.features]
 
+    @cached_property
+    def _raw(self) -> dict[str, list[str]]:
+        """The columns that each feature is made from."""
+        return {feature: parts(feature) for feature in self.features}
+
+    @cached_property
+    def _allowed(self) -> list[str]:
+        """The columns that can be of use."""
+        return distinct([*needed(self.features), *self.features])
+
     def _named(self, given: Any) -> tuple[Sequence[str], Mapping[str, Any]]:
         """Return the names of all columns, and the columns that can be of use by name."""
-        allowed = distinct([*needed(self.features), *self.features])
+        allowed = self._allowed
         if isinstance(given, (list, tuple)):
             return _rows_as_columns(given, allowed)
         if isinstance(given, Mapping):
@@ -215,21 +229,11 @@ class ColumnReader:
                 f"columns: one {type(given).__name__} was given; give the values by name, as in "
                 f"{{{example}}}, or a frame, or a list of rows"
             )
-        allowed = distinct([*needed(self.features), *self.features])
-        used = [name for name in allowed if name in names]
+        used = [name for name in self._allowed if name in names]
         for name in used:
             if names.count(name) > 1:
                 raise BenchError(f"columns: two are named {name!r}; rename one")
         return names, _frame_as_columns(given, used)
-
-    def _made_from(self, feature: str, names: Sequence[str]) -> list[str]:
-        """Return the columns that a feature is made from. Raises BenchError if one is missing."""
-        if feature in names:
-            return [feature]
-        for name in parts(feature):
-            if name not in names:
-                raise self._missing(name, feature, names)
-        return parts(feature)
 
     def _missing(self, name: str, feature: str, names: Sequence[str]) -> BenchError:
         purpose = f" (for {feature!r})" if name != feature else ""
@@ -249,23 +253,24 @@ class ColumnReader:
         separator.
         """
         try:
-            if name in self.separators or _holds_lists(values):
-                return self._read_lists(name, values)
-            return self._categories(name, values)
+            column = _plain(values)
+            if name in self.separators or _holds_lists(column):
+                return self._read_lists(name, column)
+            return self._categories(name, column)
         except (TypeError, ValueError, OverflowError) as error:
             raise BenchError(f"column {name!r}: {error}") from error
 
-    def _categories(self, name: str, values: Any) -> Column:
+    def _categories(self, name: str, column: pl.Series | Sequence[Any]) -> Column:
         if name in self.rules:
-            return short_texts_of(values, self.rules[name])
-        return _as_they_are(values)
+            return short_texts_of(column, self.rules[name])
+        return _as_they_are(column)
 
-    def _read_lists(self, name: str, values: Any) -> list[list[Any]]:
+    def _read_lists(self, name: str, column: pl.Series | Sequence[Any]) -> list[list[Any]]:
         """Return the categories of each row: of a list, or of a text with a separator.
 
         Missing members of a list are left out. A text is read as a whole, and then split.
         """
-        rows = _rows_of(values)
+        rows = _rows_of(column)
         lists = iter(self._of_lists(name, [row for row in rows if _is_list(row)]))
         others = iter(self._of_texts(name, [row for row in rows if not _is_list(row)]))
         return [next(lists) if _is_list(row) else next(others) for row in rows]
@@ -391,42 +396,44 @@ def _require_equal_lengths(read: Mapping[str, Column]) -> None:
 # What a column holds
 
 
-def _as_they_are(values: Any) -> Column:
+def _plain(values: Any) -> pl.Series | Sequence[Any]:
+    """Return a column as `plain_column` does; the rows of a matrix are lists."""
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        return list(values)
+    return plain_column(values)
+
+
+def _as_they_are(column: pl.Series | Sequence[Any]) -> Column:
     """Return text, bytes and whole numbers as categories. Raises TypeError for anything else."""
-    if isinstance(values, (list, tuple)) and len(values) <= FEW:
-        return [value if type(value) is str else to_bytes(value) for value in values]
-    if _is_of_arrow(values):
-        values = pl.Series(values)
-    categories = to_column(values)
+    if not isinstance(column, pl.Series) and len(column) <= FEW:
+        return [value if type(value) is str else to_bytes(value) for value in column]
+    categories = to_column(column)
     return categories.to_list() if len(categories) <= FEW else categories
 
 
-def _rows_of(values: Any) -> Sequence[Any]:
+def _rows_of(column: pl.Series | Sequence[Any]) -> Sequence[Any]:
     """Return the rows of a column with lists as Python's values."""
-    if isinstance(values, np.ndarray) and values.ndim > 1:
-        return list(values)
-    rows = plain_column(values)
-    if not isinstance(rows, pl.Series):
-        return rows
-    if isinstance(rows.dtype, pl.Array):
-        rows = rows.arr.to_list()
-    if not isinstance(rows.dtype, pl.List):
-        return rows.to_list()
-    sizes = rows.list.len().fill_null(0)
-    members = rows.filter(sizes > 0).explode()
+    if not isinstance(column, pl.Series):
+        return column
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    if not isinstance(column.dtype, pl.List):
+        return column.to_list()
+    sizes = column.list.len().fill_null(0)
+    members = column.filter(sizes > 0).explode()
     if members.dtype.is_temporal():  # which Python does not hold down to nanoseconds
         members = texts_of(members, Rule()).set(members.is_null(), None)
     remaining = iter(members.to_list())
     return [list(islice(remaining, size)) for size in sizes]
 
 
-def _holds_lists(values: Any) -> bool:
+def _holds_lists(column: pl.Series | Sequence[Any]) -> bool:
     """Return whether the first value that is not missing is a list."""
-    if isinstance(values, pl.Series) and values.dtype != pl.Object:
-        return isinstance(values.dtype, (pl.List, pl.Array))
-    if not isinstance(values, Iterable):
-        return False
-    for value in values:
+    if isinstance(column, pl.Series):
+        return isinstance(column.dtype, (pl.List, pl.Array))
+    for value in column:
+        if type(value) in _SINGLE:
+            return False
         if _is_list(value):
             return True
         if not is_missing(value):
