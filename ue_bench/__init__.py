@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 from ue_bench.version import __version__
 
 if TYPE_CHECKING:
+    from ue_bench.categories import Rule
     from ue_bench.config import RunConfig
+    from ue_bench.data.table.frame_texts import rules_of, texts
     from ue_bench.record import Record
     from ue_bench.strategies.layers import UnifiedEmbedding, embedding
     from ue_bench.training.run_once import embedding_of, run_once
@@ -13,22 +15,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Record",
+    "Rule",
     "RunConfig",
     "UnifiedEmbedding",
     "__version__",
     "embedding",
     "embedding_of",
     "load",
+    "rules_of",
     "run_once",
+    "texts",
 ]
 _HOMES = {
     "Record": "record",
+    "Rule": "categories",
     "RunConfig": "config",
     "UnifiedEmbedding": "strategies.layers",
     "embedding": "strategies.layers",
     "embedding_of": "training.run_once",
     "load": "training.saved",
+    "rules_of": "data.table.frame_texts",
     "run_once": "training.run_once",
+    "texts": "data.table.frame_texts",
 }
 
 

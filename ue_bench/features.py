@@ -188,19 +188,26 @@ class ColumnReader:
         Raises BenchError for a column that is missing or of another length than the others, and for
         a value that is no category.
         """
-        names, columns = self._named(given)
-        read: dict[str, Column] = {}
-        for feature, raw in self._raw.items():
-            for name in raw if feature not in columns else (feature,):
-                if name not in columns:
-                    raise self._missing(name, feature, names)
-                if name not in read:
-                    read[name] = self._read(name, columns[name])
+        read = {name: self._read(name, values) for name, values in self.raw(given).items()}
         _require_equal_lengths(read)
         return [read[name] if name in read else _crossed(name, read) for name in self.features]
 
+    def raw(self, given: Any) -> dict[str, Any]:
+        """Return the raw columns that the features are made from, by name.
+
+        `given` is that of `read`. Raises BenchError for a missing column.
+        """
+        names, columns = self._named(given)
+        raw: dict[str, Any] = {}
+        for feature, made_from in self._made_from.items():
+            for name in made_from if feature not in columns else (feature,):
+                if name not in columns:
+                    raise self._missing(name, feature, names)
+                raw[name] = columns[name]
+        return raw
+
     @cached_property
-    def _raw(self) -> dict[str, list[str]]:
+    def _made_from(self) -> dict[str, list[str]]:
         """The columns that each feature is made from."""
         return {feature: parts(feature) for feature in self.features}
 

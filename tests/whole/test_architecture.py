@@ -56,7 +56,7 @@ LAW = {
     },
     "studies": {"data", "strategies", "study"},
 }
-FACE = {"record", "strategies", "training"}  # what `ue_bench` itself offers
+FACE = {"data", "record", "strategies", "training"}  # what `ue_bench` itself offers
 LIBRARIES = {
     "optuna": {"study", "report.evidence.importance"},
     "sqlalchemy": {"study"},
