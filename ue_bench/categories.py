@@ -302,6 +302,8 @@ def plain_column(values: Any) -> pl.Series | Sequence[Any]:
     if hasattr(values, "dtype") and hasattr(values, "to_numpy"):
         return _pandas_column(values)
     if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
+        if _is_unknown_to_polars(values.type):
+            return values.to_pylist()
         return _shortened(pl.Series(values))
     if hasattr(values, "numpy"):  # a tensor of torch
         return _numpy_column(values.numpy(force=True))
@@ -330,6 +332,8 @@ def _shortened(column: pl.Series) -> pl.Series | Sequence[Any]:
     dtype = column.dtype
     if dtype == pl.Object:
         return plain_column(column.to_list())
+    if str(dtype) == "Float16":
+        return list(column.to_numpy())
     if len(column) > FEW:
         return column
     if dtype in _TEXTUAL or dtype.is_integer() or dtype == pl.Float64:
@@ -381,9 +385,14 @@ def _pandas_column(values: Any) -> pl.Series | Sequence[Any]:
         return plain_column([categories[code] for code in pd.Series(values).cat.codes])
     if isinstance(dtype, (pd.PeriodDtype, pd.IntervalDtype)):
         raise TypeError(f"values are {dtype}; {ALLOWED}")
-    if len(values) <= FEW and isinstance(dtype, pd.StringDtype):
+    if _is_unknown_to_polars(dtype) or (len(values) <= FEW and isinstance(dtype, pd.StringDtype)):
         return list(values)
     return _shortened(pl.from_pandas(pd.Series(values)))
+
+
+def _is_unknown_to_polars(dtype: Any) -> bool:
+    """Return whether polars panics on a type of pyarrow."""
+    return str(dtype).startswith("decimal256")
 
 
 def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:

@@ -264,7 +264,7 @@ class ColumnReader:
             if name in self.separators or _holds_lists(column):
                 return self._read_lists(name, column)
             return self._categories(name, column)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
             raise BenchError(f"column {name!r}: {error}") from error
 
     def _categories(self, name: str, column: pl.Series | Sequence[Any]) -> Column:
@@ -382,7 +382,7 @@ def _frame_as_columns(frame: Any, names: Sequence[str]) -> dict[str, Any]:
     if isinstance(frame, pl.LazyFrame):
         frame = frame.select(names).collect()
     elif _is_of_arrow(frame):
-        frame = pl.DataFrame(frame.select(names))
+        return {name: frame.column(name) for name in names}
     return {name: frame[name] for name in names}
 
 
@@ -449,7 +449,9 @@ def _holds_lists(column: pl.Series | Sequence[Any]) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple, set, frozenset, np.ndarray, pl.Series))
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, (list, tuple, set, frozenset, pl.Series))
 
 
 def _crossed(feature: str, read: Mapping[str, Column]) -> Column:

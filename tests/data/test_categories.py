@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_files import table
 
@@ -195,6 +195,7 @@ def require_alone_as_together(column, rule):
     return alone
 
 
+@settings(deadline=None)
 @given(st.lists(ANY, max_size=12), st.sampled_from(RULES))
 def test_a_list_of_anything(values, rule):
     texts = require_alone_as_together(values, rule)
@@ -223,6 +224,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("dtype", COLUMNS, ids=str)
+@settings(deadline=None)
 @given(data=st.data(), rule=st.sampled_from(RULES))
 def test_a_series_of_each_type_is_its_values(dtype, data, rule):
     values = data.draw(st.lists(st.none() | COLUMNS[dtype], max_size=8))
@@ -236,6 +238,7 @@ def test_a_series_of_each_type_is_its_values(dtype, data, rule):
     assert require_alone_as_together(as_pandas, rule) == texts
 
 
+@settings(deadline=None)
 @given(st.lists(STAMPS, max_size=6), st.sampled_from(["UTC", "Asia/Tokyo", None]))
 def test_times_down_to_the_nanosecond(values, zone):
     column = pl.Series([stamp.value for stamp in values], dtype=pl.Int64)
@@ -309,6 +312,26 @@ def test_numpy_arrays():
         texts_of(np.zeros((2, 2)), Rule())
 
 
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [
+        (pa.array(np.array([0.1, 2.0], np.float16)), ["0.1", "2"]),
+        (pa.array([Decimal("1.50"), None], pa.decimal256(50, 2)), ["1.5", ""]),
+        (pa.chunked_array([["a"], [None]]), ["a", ""]),
+        (pa.array([1, None, 1]).dictionary_encode(), ["1", "", "1"]),
+        (pa.array([1, None], pa.timestamp("s", "+02:00")), ["1970-01-01T00:00:01Z", ""]),
+        (pa.nulls(2), ["", ""]),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_arrays_of_pyarrow(column, wanted):
+    assert texts_of(column, Rule()).to_list() == wanted
+    assert texts_of(pa.chunked_array([column] * 100), Rule()).to_list() == wanted * 100
+    as_pandas = pd.Series(column, dtype=pd.ArrowDtype(column.type))
+    if not pa.types.is_dictionary(column.type):
+        assert require_alone_as_together(as_pandas, Rule()) == wanted
+
+
 def test_a_type_without_a_text_is_refused():
     for column, message in (
         (pl.Series([{"a": 1}]), "Struct"),
@@ -337,6 +360,7 @@ def test_a_few_values_are_read_without_polars(monkeypatch):
     assert reader.read({"a": np.array([1.234]), "b": np.array([3]), "c": ["x"]})[1] == ["3"]
 
 
+@settings(deadline=None)
 @given(st.integers(10, 100), st.booleans(), st.integers(-322, 306), st.integers(-2, 2))
 def test_numbers_next_to_a_tie(digits, half, exponent, steps):
     value = float(f"{digits + half / 2}e{exponent}")
@@ -441,6 +465,7 @@ def test_a_csv_file_is_served_as_it_was_encoded(tmp_path):
     require_served_as_encoded(dataset, numbers.to_pandas())
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         NUMERALS | TEXTS.filter(lambda text: "\r" not in text and "\0" not in text),

@@ -1,5 +1,7 @@
 """Tiny trained models of every kind, and their rows, for tests of what is saved."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import torch
@@ -10,6 +12,7 @@ from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.model import RatingModel
+from ue_bench.training.model_folder import CONFIG
 from ue_bench.training.resolve import resolve
 from ue_bench.training.train import Rows, fit
 
@@ -77,3 +80,13 @@ def trained(**changes) -> tuple[RatingModel, RunConfig]:
         return trained(**changes | {"budget": error.works * 3 // 4})
     fit(model, rows(), rows(32), make_recipe(config))
     return model.eval(), config
+
+
+def rewrite(folder, **changes) -> None:
+    """Change config.json with a checksum that fits, as a newer program might have written it."""
+    path = folder / CONFIG
+    content = json.loads(path.read_text()) | changes
+    content.pop("checksum")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(content))

@@ -1,7 +1,6 @@
 """A saved model predicts what the trained one predicts, to the bit."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -228,16 +227,6 @@ def test_rows_that_do_not_name_their_values_are_an_error(loaded, given, message)
     assert str(error.value).startswith(message) or message in str(error.value)
 
 
-def rewrite(folder, **changes):
-    """Change config.json with a checksum that fits, as a newer program might have written it."""
-    path = folder / CONFIG
-    content = json.loads(path.read_text()) | changes
-    content.pop("checksum")
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
-    path.write_text(json.dumps(content))
-
-
 def flip(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -274,18 +263,21 @@ DAMAGES = {
         "config.json is damaged",
     ),
     "a newer format": (
-        lambda f: rewrite(f, format_version=3),
+        lambda f: made.rewrite(f, format_version=3),
         "format 3 is newer than 2; upgrade ue_bench",
     ),
     "a field unknown": (
-        lambda f: rewrite(f, config={"sport": "fly"}),
+        lambda f: made.rewrite(f, config={"sport": "fly"}),
         "unknown config field 'sport'",
     ),
     "a strategy unknown": (
-        lambda f: rewrite(f, config=UNIFIED | {"strategy": "unifed"}),
+        lambda f: made.rewrite(f, config=UNIFIED | {"strategy": "unifed"}),
         "did you mean 'unified'?",
     ),
-    "another table": (lambda f: rewrite(f, config=UNIFIED | {"budget": 8_000}), "does not fit"),
+    "another table": (
+        lambda f: made.rewrite(f, config=UNIFIED | {"budget": 8_000}),
+        "does not fit",
+    ),
 }
 
 
@@ -314,7 +306,7 @@ def test_a_damaged_model_is_an_error(damage, tmp_path):
 )
 def test_another_writers_mistakes_are_an_error(changes, message, tmp_path):
     save(tmp_path, *made.trained())
-    rewrite(tmp_path, **changes)
+    made.rewrite(tmp_path, **changes)
     with pytest.raises(BenchError) as error:
         ue_bench.load(tmp_path)
     assert message in str(error.value)
@@ -337,7 +329,7 @@ def test_values_that_do_not_fit_are_an_error(change, tmp_path):
     tensors = load_file(numbers)
     OTHER_VALUES[change](tensors)
     save_file(tensors, numbers)
-    rewrite(tmp_path, model_sha256=hashlib.sha256(numbers.read_bytes()).hexdigest())
+    made.rewrite(tmp_path, model_sha256=hashlib.sha256(numbers.read_bytes()).hexdigest())
     with pytest.raises(BenchError, match=r"does not fit|values of feature '(user|item|flag)'"):
         ue_bench.load(tmp_path)
 
