@@ -2,8 +2,10 @@
 form the request comes."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,12 +19,14 @@ from hypothesis import strategies as st
 
 import ue_bench
 from ue_bench import RunConfig, data
+from ue_bench.categories import text_of
 from ue_bench.data import Definition
 from ue_bench.errors import BenchError
 from ue_bench.training.model_folder import CONFIG
 from ue_bench.training.saved import save
 
 N = 240
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
 
 
 def raw_rows():
@@ -46,17 +50,12 @@ def raw_rows():
     )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A saved model of a table with these columns, whose vectors differ wherever a value does."""
-    folder = tmp_path_factory.mktemp("rows")
-    raw = raw_rows()
+def save_model(folder, raw, wide):
+    """Train a model of a table, whose vectors differ wherever a value does, and save it."""
     names = tuple(raw.columns)
     target = pl.Series(np.random.default_rng(1).normal(size=N))
     raw.with_columns(y=target).write_parquet(folder / "t.parquet")
-    definition = Definition(
-        "t.parquet", "y", names, numeric=("rounded",), wide=("town*price", "whole*tags")
-    )
+    definition = Definition("t.parquet", "y", names, numeric=("rounded",), wide=wide)
     config = RunConfig(
         dataset="t.parquet",
         table=data.define(definition, folder),
@@ -73,6 +72,12 @@ def folder(tmp_path_factory):
         config, data_dir=folder, on_trained=lambda model, dataset: trained.append(model)
     )
     save(folder / "model", trained[0], config)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    save_model(folder, raw_rows(), wide=("town*price", "whole*tags"))
     return folder / "model"
 
 
@@ -249,3 +254,42 @@ def test_a_rule_that_no_version_has_is_an_error(folder, tmp_path):
         made.rewrite(tmp_path, rules=rules)
         with pytest.raises(BenchError, match="is no saved model"):
             ue_bench.load(tmp_path)
+
+
+@settings(deadline=None)
+@given(
+    NUMERALS | st.text(max_size=3) | st.integers() | st.floats() | st.booleans() | st.none(),
+    st.sampled_from(["text", "whole", "number"]),
+    st.sampled_from([(), ("", "NaN", "-1")]),
+)
+def test_the_rules_of_the_page(program, value, kind, absent):
+    rule = ue_bench.Rule(kind, absent)
+    assert program["text_of"](value, {"kind": kind, "absent": list(absent)}) == text_of(value, rule)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The last block of the page, for a model of a table without lists."""
+    folder = tmp_path_factory.mktemp("page")
+    save_model(folder, raw_rows().drop("tags"), wide=("town*price",))
+    block = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)[-1]
+    program = {"folder": folder}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(block, program)
+    return program
+
+
+def test_another_program_serves_a_table(program):
+    """From rows of JSON, where dates and decimal numbers are texts."""
+    loaded = ue_bench.load(program["folder"] / "model")
+    rows = raw_rows().drop("tags").with_columns(pl.col("day").cast(pl.String)).rows(named=True)[:40]
+    rows = [
+        row | {"at": row["at"].strftime("%Y-%m-%dT%H:%M:%SZ"), "cost": str(row["cost"])}
+        for row in rows
+    ]
+    rows = json.loads(json.dumps(rows))
+    predictions = [program["predict"](row) for row in rows]
+    np.testing.assert_allclose(predictions, loaded.predict(rows).numpy(), rtol=1e-4)
+    dates = raw_rows().drop("tags")[:40]
+    assert torch.equal(loaded.predict(dates), loaded.predict(rows))
