@@ -15,7 +15,8 @@ from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.data import Definition
 from ue_bench.data.table import table_files
-from ue_bench.data.table.definition import crosses_of, entities_of
+from ue_bench.data.table.definition import crosses_of
+from ue_bench.data.table.entity_names import choose_entities
 from ue_bench.errors import BenchError
 
 # ---- target, time, rows
@@ -278,10 +279,13 @@ def test_a_definition_has_one_form():
 
 def test_entities_and_crosses_follow_the_number_of_values():
     cardinalities = {"a": 5, "b": 90, "c": 7, "d": 90, "e": 400}
-    assert entities_of(cardinalities, {"e"}) == ("b", "d")
-    assert entities_of(cardinalities, ()) == ("b", "e")
-    assert entities_of({"a": 5, "e": 400, "f": 9}, {"a", "e"}) == ("f", "e")
-    assert entities_of({"a": 5}, {"a"}) == ("a", "a")
+    for no_ids, wanted in (({"e"}, ("b", "d")), ((), ("b", "e"))):
+        assert choose_entities(None, cardinalities, no_ids=no_ids).features == wanted
+        assert choose_entities(None, cardinalities, row_ids=no_ids).features == wanted
+    few = choose_entities(None, {"a": 5, "e": 400, "f": 9}, no_ids={"a", "e"})
+    assert few.features == ("f", "e")
+    assert few.chosen == ("cardinality", "cardinality")
+    assert choose_entities(None, {"a": 5}, no_ids={"a"}).features == ("a", "a")
     assert crosses_of(cardinalities, ("b", "d")) == ("b*c", "b*e", "d*c", "d*e")
     assert crosses_of({"a": 5, "b": 6}, ("a", "b")) == ("a*b",)
     assert crosses_of({"a": 5, "b": 6, "c": 1}, ("a", "b")) == ("a*c", "b*c")

@@ -145,6 +145,9 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
             learned = anchor["beaten"]
     return {
         "dataset": question.base.dataset,
+        "entities": sizes.facts["entities"],
+        "entities_chosen": sizes.facts["entities_chosen"],
+        "warnings": sizes.warnings,
         "features": question.base.features,
         "split": question.base.split,
         "memory": question.memory,

@@ -13,7 +13,8 @@ from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import Rounds
 from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import Sizes
-from ue_bench.progress import progress
+from ue_bench.errors import one_line
+from ue_bench.progress import note, progress
 from ue_bench.record.lock import alone
 
 SPENT = "seconds.txt"  # in the folder of the records: the time that the question took so far
@@ -37,6 +38,8 @@ def advise(
     with alone(folder):
         clock = Clock(folder / SPENT, 60 * question.minutes, now)
         sizes = Sizes(question)
+        for warning in sizes.warnings:
+            note(one_line(f"warning: {warning}"))
         candidates = find_candidates(sizes, question.base)
         left = max(clock.left, 0.0)
         try:

@@ -13,7 +13,7 @@ from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.model import sizes
-from ue_bench.training.run_data import encoded_of
+from ue_bench.training.run_data import encoded_of, warnings_of
 
 # In a hashed table of more than this times the bytes of the exact one, hardly a value shares its
 # row, and nothing is left to gain.
@@ -48,11 +48,14 @@ class Sizes:
 
     seen: the features as the training rows of the first split show them.
     whole: the features as if training had seen all of their values.
+    facts: what the data set says of itself in a record. warnings: about its columns.
     """
 
     def __init__(self, question: Question) -> None:
         self.memory = question.memory
-        _, encoded = encoded_of(question.base, question.data_dir)
+        dataset, encoded = encoded_of(question.base, question.data_dir)
+        self.facts = dataset.facts
+        self.warnings = warnings_of(dataset, question.base)
         self.seen = encoded.features
         self.whole = tuple(
             replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen

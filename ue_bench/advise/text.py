@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
+from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 from ue_bench.report.format import (
     bytes_text,
@@ -39,6 +40,7 @@ def as_text(answer: Facts, results: str) -> str:
         _front(answer["front"], answer),
         _wrapped(_sure(answer)),
         _wrapped(_anchors(answer["anchors"])),
+        _entities(answer),
         _left_out(answer),
         f"Python:\n\n{answer['python']}".rstrip(),
         f"Records and figures:\n  {report}",
@@ -240,6 +242,14 @@ def _anchors(anchors: Sequence[Facts]) -> str:
     if not_beaten:
         return text + f"It does not beat {' nor '.join(not_beaten)}."
     return text + "It beats all of them."
+
+
+def _entities(answer: Facts) -> str:
+    """Return which features are user and item where they were chosen."""
+    text = entities_text(answer)
+    if not text:
+        return ""
+    return _wrapped(f"In bias and factorisation, {text}.")
 
 
 def _left_out(answer: Facts) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from ue_bench.cli.group import main, shared
+from ue_bench.cli.group import main, print_warnings, shared
 from ue_bench.cli.names import Name
+from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 
 
@@ -31,10 +32,14 @@ def data_command(
     asked = ask(dataset, data_dir, features, options)
     loaded = data.load(asked.fields["dataset"], asked.data_dir, asked.fields.get("table"))
     description = loaded.describe()
+    print_warnings(description.get("warnings", ()))
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return
     click.echo(one_line(loaded.headline(description)))
+    entities = entities_text(description)
+    if entities:
+        click.echo(one_line(f"  {entities}"))
     for name, cardinality in description["features"].items():
         remark = loaded.remark(name)
         click.echo(one_line(f"  {name:<14}{cardinality:>10,} distinct values{remark}"))

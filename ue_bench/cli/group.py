@@ -1,6 +1,6 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import click
 
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, one_line
 from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
@@ -106,7 +106,8 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         "--entities",
         default=None,
         metavar="USER,ITEM",
-        help="Of a table: the features that are user and item.  [default: those of most values]",
+        help="Of a table: the features that are user and item.  "
+        "[default: by name, such as user_id; else those of most values]",
     ),
     "plugins": click.option(
         "--plugin",
@@ -153,6 +154,12 @@ def report_skipped(skipped: Sequence[str], most: int = 5) -> None:
         click.echo(f"left out: {line}", err=True)
     if len(skipped) > most:
         click.echo(f"left out: {len(skipped) - most} more; ue-bench check lists all", err=True)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what is wrong with the columns of a data set, on standard error."""
+    for line in warnings:
+        click.echo(one_line(f"warning: {line}"), err=True)
 
 
 def load_plugins(plugins: Sequence[Path]) -> None:

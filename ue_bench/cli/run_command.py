@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.group import load_plugins, main, print_warnings, shared
 from ue_bench.cli.options import config_options, make_config
+from ue_bench.config.entities import entities_text
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def run_command(
             on_trained=lambda model, dataset: trained.append(model),
         )
     path = records.write(record, results)
+    print_warnings(record.found["warnings"])
     if save_to is not None:
         saved.save(save_to, trained[0], config)
     if as_json:
@@ -109,6 +111,9 @@ def _describe(record: Record) -> Iterator[str]:
     found = record.found
     cost = record.cost
     yield f"{config.strategy} on {config.dataset}, {config.features}, {config.split} split"
+    entities = entities_text(found)
+    if entities:
+        yield f"  {entities}"
     if record.quality:
         yield from _quality(record.quality)
     share = found["exact_table_bytes"] / (cost["table_bytes"] + cost["auxiliary_bytes"])

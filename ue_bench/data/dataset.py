@@ -1,13 +1,14 @@
 """What every data set offers: rows with a target, and features whose values are text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ue_bench.categories import Rule
+from ue_bench.config.entities import OWN
 from ue_bench.data.coded import ABSENT, Coded, number_pairs
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import CROSS, parts
@@ -50,6 +51,11 @@ class Dataset(ABC):
         """
 
     @property
+    def entities_chosen(self) -> tuple[str, str]:
+        """How the user and how the item was chosen, in the words of `config.entities`."""
+        return OWN, OWN
+
+    @property
     def separators(self) -> Mapping[str, str]:
         """The character between the values of each feature that has several values a row."""
         return {}
@@ -65,7 +71,17 @@ class Dataset(ABC):
     @property
     def facts(self) -> Mapping[str, Any]:
         """Further entries of a record's `found`."""
-        return {}
+        return {
+            "entities": list(self.entities),
+            "entities_chosen": list(self.entities_chosen),
+        }
+
+    def warnings(self, several_values: Collection[str] = ()) -> tuple[str, ...]:
+        """Return one line for each column that says nothing, or nothing that can be learned.
+
+        several_values: further features whose texts are several values.
+        """
+        return ()
 
     @property
     def unit(self) -> str:

@@ -35,6 +35,16 @@ def multi_valued(dataset: Dataset, features: Sequence[str], asked: str | None) -
     return separators | dict(dataset.separators)
 
 
+def n_values(values: pl.Series, separator: str | None) -> int:
+    """Return the number of distinct values in texts of one feature, as `with_bags` counts them.
+
+    values: distinct texts. separator: between the values of a text; None where a text is one value.
+    """
+    if separator is None:
+        return len(values)
+    return values.str.split(separator).explode().n_unique()
+
+
 def with_bags(feature: Feature, separators: Mapping[str, str]) -> Feature:
     """Return the feature with its texts split into single values.
 

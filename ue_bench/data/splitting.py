@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ue_bench.config.entities import CARDINALITY, OPTION
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
 
@@ -57,9 +58,17 @@ def user_temporal(dataset: Dataset, seed: int) -> np.ndarray:
 
     The last 10 % test, the 10 % before validate, the rest trains. 10 % of n ratings is rounded half
     up and is at least 1 for n >= 3; users with fewer ratings only train.
+    Raises BenchError where the user is a guess by the number of values.
     """
-    users = dataset.coded(dataset.entities[0]).codes
-    order = np.lexsort((_times(dataset), users))  # stable: equal times stay in file order
+    times = _times(dataset)
+    user = dataset.entities[0]
+    if dataset.entities_chosen[0] == CARDINALITY:
+        raise BenchError(
+            f"split 'user_temporal': the user of {dataset.name} is a guess, {user!r}, made by the "
+            f"number of values; name the user and the item: {OPTION}"
+        )
+    users = dataset.coded(user).codes
+    order = np.lexsort((times, users))  # stable: equal times stay in file order
     counts = np.bincount(users)
     tenth = np.where(counts >= 3, np.maximum(1, (counts + 5) // 10), 0)
     ends = np.cumsum(counts)

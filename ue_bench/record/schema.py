@@ -66,6 +66,8 @@ class Found(TypedDict, total=False):
     diagnostics: FoundDiagnostics
     trial: Trial
     entities: list[str]
+    entities_chosen: list[str]
+    warnings: list[str]
 
 
 class Logistic(TypedDict, total=False):

@@ -1,5 +1,6 @@
 """The rule that strategies which compete are searched with equal effort."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import fields
 
@@ -15,15 +16,17 @@ def require_alike(searches: Iterable[Search]) -> None:
     """Raise BenchError unless strategies that compete are searched alike.
 
     Strategies, and forms of one strategy, compete if their data set, features, split, head and task
-    are equal. Each must have the same searches: the same trials, sizes, seeds of confirmation and
-    space. Only the knobs of its own method and the rule of its regions may differ.
+    are equal; tables of one name may be different data sets. Each must have the same searches: the
+    same trials, sizes, seeds of confirmation and space. Only the knobs of its own method and the
+    rule of its regions may differ.
     """
-    contests: dict[tuple[str, ...], dict[str, list[Terms]]] = {}
+    contests: dict[tuple[str, tuple[str, ...]], dict[str, list[Terms]]] = {}
     for search in searches:
-        forms = contests.setdefault(_contest(search.base), {})
+        table = json.dumps(search.base.table, sort_keys=True)
+        forms = contests.setdefault((table, _contest(search.base)), {})
         name = f"{search.base.strategy} {search.base.regions or ''}".strip()
         forms.setdefault(name, []).append(_terms(search))
-    for contest, forms in contests.items():
+    for (_, contest), forms in contests.items():
         where = ", ".join(word for word in contest if word)
         _require_equal(forms, f"searches on {where} are not alike")
 

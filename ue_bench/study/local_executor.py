@@ -53,6 +53,8 @@ class LocalExecutor:
         Optuna's file cannot be written.
         """
         with alone(self.folder):
+            for line in self.plan.remarks():
+                note(line)
             for questions in self._questions():
                 count = 1 if questions.alone else self.workers
                 label = f"{self.plan.name}: {questions.label}"

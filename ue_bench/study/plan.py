@@ -3,6 +3,7 @@
 A plan reads data sets and the records it is given. It starts no run and writes nothing.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from ue_bench.study import Grid, Search, Study
 from ue_bench.study.search_records import belongs, best_few, blind
 from ue_bench.training.assembly import has_budget
 from ue_bench.training.resolve import resolve
-from ue_bench.training.run_data import cardinalities, exact_table_bytes, split_fault
+from ue_bench.training.run_data import Look, cardinalities, exact_table_bytes, is_table, look
 
 CONFIRM_SEEDS_FROM = 100  # the first seed that confirms a search, above the study's own first seed
 # fields on which the bytes of the exact table do not depend
@@ -137,7 +138,8 @@ class Plan:
             )
         # The data are read once for each entry of these two caches.
         self._exact_bytes: dict[str, int] = {}
-        self._split_faults: dict[str, str | None] = {}
+        self._looks: dict[tuple[str, str, str], Look] = {}
+        self._splits_left_out: set[str] = set()
 
     def stages(self, answers: Mapping[str, Record], latency: bool = True) -> Iterator[Stage]:
         """Yield the stages of the study in order.
@@ -160,6 +162,25 @@ class Plan:
         if latency and self.study.latency:
             timed = self._latency(wanted, answers)
             yield ListStage("latency", "one at a time", _by_id(timed))
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return one line for each thing to know of the tables that the study reads.
+
+        These are which features are user and item, and warnings about columns.
+        """
+        lines: dict[str, None] = {}
+        seen = set()
+        for part in self.parts:
+            arms = part.arms if isinstance(part, Grid) else [part.base]
+            for arm in arms:
+                config = replace(arm, **self.dataset)
+                table = _table_of(config)
+                if table in seen or not is_table(config):
+                    continue
+                seen.add(table)
+                remarks = self._look(config).remarks
+                lines |= dict.fromkeys(map(one_line, remarks))
+        return tuple(lines)
 
     def adapt(
         self, config: RunConfig, seed: int, compression: int | Fraction | None = None
@@ -262,20 +283,23 @@ class Plan:
         left_out = []
         possible = []
         for arm in arms:
-            split = arm.split
-            if split not in self._split_faults:
-                self._split_faults[split] = split_fault(self.adapt(arm, self.seed), self.data_dir)
-                if self._split_faults[split]:
-                    left_out.append(
-                        one_line(
-                            f"{self.name}: left out, the {split} split: {self._split_faults[split]}"
-                        )
-                    )
-            if not self._split_faults[split]:
+            fault = self._look(self.adapt(arm, self.seed)).fault
+            if fault is None:
                 possible.append(arm)
+            elif arm.split not in self._splits_left_out:
+                self._splits_left_out.add(arm.split)
+                left_out.append(one_line(f"{self.name}: left out, the {arm.split} split: {fault}"))
         if not possible:
-            raise BenchError(f"{self.name}: {self._split_faults[arms[0].split]}")
+            fault = self._look(self.adapt(arms[0], self.seed)).fault
+            raise BenchError(f"{self.name}: {fault}")
         return possible, tuple(left_out)
+
+    def _look(self, config: RunConfig) -> Look:
+        """Return what the data set of a configuration shows at its split, read once."""
+        key = (*_table_of(config), config.split)
+        if key not in self._looks:
+            self._looks[key] = look(config, self.data_dir)
+        return self._looks[key]
 
     def _cardinalities(self, features: str) -> dict[str, int]:
         """Return the number of distinct values of each feature in a named set of the data set."""
@@ -290,6 +314,11 @@ class Plan:
         if key not in self._exact_bytes:
             self._exact_bytes[key] = exact_table_bytes(config, self.data_dir)
         return self._exact_bytes[key]
+
+
+def _table_of(config: RunConfig) -> tuple[str, str]:
+    """Return what tells the data sets of configurations apart: the name and the definition."""
+    return config.dataset, json.dumps(config.table, sort_keys=True)
 
 
 def title(config: RunConfig) -> str:

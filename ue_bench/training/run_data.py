@@ -1,12 +1,15 @@
 """The data of a run: its data set, its rows as numbers, and what a study asks before it runs."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ue_bench import data
 from ue_bench.config import RunConfig
+from ue_bench.config.entities import GIVEN, entities_text
+from ue_bench.data.catalog import TABLE
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.training.assembly import make_spec
@@ -55,11 +58,22 @@ def rows_of(encoded: data.Encoded, part: int, device: torch.device) -> Rows:
     )
 
 
+def warnings_of(dataset: data.Dataset, config: RunConfig) -> list[str]:
+    """Return one line for each column of the data set that says nothing to a run."""
+    several_values = (config.multi_valued or "").split(",")
+    return list(dataset.warnings({name.strip() for name in several_values}))
+
+
 def cardinalities(config: RunConfig, data_dir: Path | None = None) -> dict[str, int]:
     """Return the number of distinct values of each feature of a configuration."""
     dataset = data.load(config.dataset, data_dir, config.table)
     names = dataset.feature_names(config.features)
-    return {name: len(dataset.coded(name).values) for name in names}
+    separators = data.multi_valued(dataset, names, config.multi_valued)
+    sizes = {}
+    for name in names:
+        feature = Feature(name, dataset.coded(name).values.to_list(), n_seen=0)
+        sizes[name] = data.with_bags(feature, separators).cardinality
+    return sizes
 
 
 def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
@@ -74,11 +88,35 @@ def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     return make_spec(config, tuple(features)).exact_table_bytes
 
 
-def split_fault(config: RunConfig, data_dir: Path | None = None) -> str | None:
-    """Return why the data set cannot be split as the configuration says; None where it can."""
+def is_table(config: RunConfig) -> bool:
+    """Return whether the data set of a configuration is a table, one with a name too."""
+    if config.table is not None:
+        return True
+    info = data.DATASETS.get(config.dataset)
+    return info is not None and info.layout == TABLE
+
+
+class Look(NamedTuple):
+    """What a study asks of a data set before it runs.
+
+    fault: why the data set cannot be split as asked, None where it can. remarks: one line about its
+    user and item, where these are not given, and one for each warning.
+    """
+
+    fault: str | None
+    remarks: tuple[str, ...]
+
+
+def look(config: RunConfig, data_dir: Path | None = None) -> Look:
+    """Read the data set of a configuration and say what a study asks."""
     dataset = data.load(config.dataset, data_dir, config.table)
+    remarks = [f"warning: {warning}" for warning in warnings_of(dataset, config)]
+    entities = entities_text(dataset.facts)
+    if entities and set(dataset.entities_chosen) != {GIVEN}:
+        remarks.insert(0, f"{dataset.name}: {entities}")
+    fault = None
     try:
         data.split(dataset, config.split, config.split_seed)
     except BenchError as error:
-        return str(error)
-    return None
+        fault = str(error)
+    return Look(fault, tuple(remarks))

@@ -21,7 +21,7 @@ from ue_bench.training.judge import judge
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
-from ue_bench.training.run_data import encoded_of, reader_of, rows_of
+from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
@@ -85,6 +85,7 @@ def run_once(
             fresh_model = make_model(config, spec, mean).to(device)
             cost["step_ms"] = timing.step_time(fresh_model, rows["train"], make_recipe(config))
     found = _found(dataset, encoded, spec, model, rows, optimizer_path)
+    found["warnings"] = warnings_of(dataset, config)
     if device.type == "cuda":  # products with 10 bits of mantissa give other results
         found["tf32"] = torch.backends.cuda.matmul.allow_tf32
     if config.diagnose:

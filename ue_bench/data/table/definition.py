@@ -1,6 +1,6 @@
 """The definition of a table as a data set: its files, its target and its features."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -55,7 +55,8 @@ class Definition:
     files: the name of a file, or a pattern (`part-*.parquet`), without a folder.
     target: the column that is predicted. features: the columns that are embedded, in order.
     time: a column that orders the rows.
-    entities: the two features that play user and item; None: the two with the most values.
+    entities: the two features that play user and item; None: chosen by name, or else by the number
+    of values (see `entity_names`).
     numeric: features that are rounded although their values are whole numbers.
     wide: crosses that the feature set `wide` adds; None: those of the entities with the features of
     the most values.
@@ -201,18 +202,6 @@ def largest(
     by_size = sorted(names, key=lambda name: -cardinalities[name])
     chosen = by_size[:n]
     return tuple(name for name in names if name in chosen)
-
-
-def entities_of(cardinalities: Mapping[str, int], avoided: Collection[str]) -> tuple[str, str]:
-    """Return the two features of the most values, which play user and item.
-
-    avoided: features that are taken only where there are no two others. A single feature plays
-    both.
-    """
-    preferred = {name: n for name, n in cardinalities.items() if name not in avoided}
-    chosen = largest(preferred, 2)
-    chosen += largest(cardinalities, 2 - len(chosen), chosen)
-    return chosen[0], chosen[-1]
 
 
 def crosses_of(cardinalities: Mapping[str, int], entities: tuple[str, str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Any table as a data set."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from ue_bench.categories import Rule
 from ue_bench.data.checksums import checksum_beside
 from ue_bench.data.coded import Coded
 from ue_bench.data.dataset import Dataset
-from ue_bench.data.table.definition import Definition, crosses_of, entities_of
+from ue_bench.data.multi_valued_features import n_values
+from ue_bench.data.table.column_warnings import feature_warning, time_warning
+from ue_bench.data.table.definition import Definition, crosses_of
+from ue_bench.data.table.entity_names import choose_entities
 from ue_bench.data.table.growing_column import GrowingColumn
 from ue_bench.data.table.table_files import TableFiles
 from ue_bench.data.table.targets import MISSING, naming_place, targets_of, times_of
@@ -22,6 +25,7 @@ class TableDataset(Dataset):
     """The rows of a table that have a target.
 
     missing: how many rows have no value, by feature.
+    cardinalities: the number of distinct values by feature; of lists, the number of single values.
     bucketised: the features whose values are rounded (see `texts`).
     left_out: number of rows without a target.
     Raises BenchError for a target that is no finite number, for a table without rows, and for
@@ -42,7 +46,16 @@ class TableDataset(Dataset):
                 f"{name}: its content is {self.checksum}, but {definition.checksum} was asked for; "
                 "it has changed since: get the original files, or run on the new ones"
             )
-        self.cardinalities = {feature: len(coded.values) for feature, coded in self._coded.items()}
+        self.cardinalities = {
+            feature: n_values(coded.values, self._separators.get(feature))
+            for feature, coded in self._coded.items()
+        }
+        self._chosen = choose_entities(
+            definition.entities,
+            self.cardinalities,
+            no_ids={*self.bucketised, *self._separators},
+            row_ids={name for name in self.features if self._is_row_id(name)},
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -61,9 +74,11 @@ class TableDataset(Dataset):
 
     @property
     def entities(self) -> tuple[str, str]:
-        if self.definition.entities is not None:
-            return self.definition.entities
-        return entities_of(self.cardinalities, avoided={*self.bucketised, *self._separators})
+        return self._chosen.features
+
+    @property
+    def entities_chosen(self) -> tuple[str, str]:
+        return self._chosen.chosen
 
     @property
     def separators(self) -> Mapping[str, str]:
@@ -76,9 +91,9 @@ class TableDataset(Dataset):
     @property
     def facts(self) -> Mapping[str, Any]:
         return {
+            **super().facts,
             "left_out": self.left_out,
             "bucketised": list(self.bucketised),
-            "entities": list(self.entities),
         }
 
     @property
@@ -100,8 +115,30 @@ class TableDataset(Dataset):
     def single(self, feature: str) -> Coded:
         return self._coded[feature]
 
+    def warnings(self, several_values: Collection[str] = ()) -> tuple[str, ...]:
+        lines = []
+        for name in self.features:
+            is_row_id = name not in several_values and self._is_row_id(name)
+            values = self._coded[name].values
+            lines.append(feature_warning(name, values, self.n_rows, is_row_id))
+        lines.append(time_warning(self.definition.time, self._times))
+        return tuple(line for line in lines if line is not None)
+
+    def _is_row_id(self, feature: str) -> bool:
+        """Return whether no value of the feature occurs twice, as with the numbers of rows."""
+        if feature in self.bucketised or feature in self._separators:
+            return False
+        n_present = self.n_rows - self.missing[feature]
+        n_distinct = len(self._coded[feature].values)
+        if self.missing[feature]:
+            n_distinct -= 1
+        return n_present > 1 and n_distinct == n_present
+
     def describe(self) -> dict[str, Any]:
-        """Return counts and ranges; `missing` has the features that lack some values."""
+        """Return counts and ranges.
+
+        `missing` has the features that lack some values, `lists` the number of distinct lists.
+        """
         target = self._target.astype(np.float64)
         return {
             "name": self.name,
@@ -119,21 +156,23 @@ class TableDataset(Dataset):
             "missing": {name: n for name, n in self.missing.items() if n},
             "bucketised": list(self.bucketised),
             "several_values": sorted(self.separators),
+            "lists": {name: len(self._coded[name].values) for name in sorted(self.separators)},
             "entities": list(self.entities),
+            "entities_chosen": list(self.entities_chosen),
             "wide": list(self.wide[len(self.base) :]),
+            "warnings": list(self.warnings()),
             "source": self.source,
             "checksum": self.checksum,
         }
 
     def headline(self, description: Mapping[str, Any]) -> str:
         target = description["target"]
-        user, item = description["entities"]
         rows = f"{description['rows']:,} rows"
         if description["left_out"]:
             rows += f", {description['left_out']:,} without a target left out"
         return (
             f"{description['name']}: {rows}; target {target['name']} from {target['min']:g} to "
-            f"{target['max']:g}, mean {target['mean']:.4g}; user: {user}, item: {item}"
+            f"{target['max']:g}, mean {target['mean']:.4g}"
         )
 
     def remark(self, feature: str) -> str:
@@ -143,7 +182,7 @@ class TableDataset(Dataset):
         if feature in self.bucketised:
             remark += ", rounded to two digits"
         if feature in self.separators:
-            remark += ", lists"
+            remark += f", in {len(self._coded[feature].values):,} distinct lists"
         return remark
 
     def _read(self, files: TableFiles) -> None:

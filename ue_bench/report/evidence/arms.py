@@ -16,6 +16,7 @@ from typing import Any
 from ue_bench.config import SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
+from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import searched_fields, uneven
@@ -92,7 +93,7 @@ def collect(records: Iterable[Record]) -> Arms:
     search: list[Record] = []
     failed: list[Record] = []
     by_config: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in records:
+    for record in told_apart(records):
         if record.status != "ok":
             failed.append(record)
             continue

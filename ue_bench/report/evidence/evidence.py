@@ -8,6 +8,7 @@ import pandas as pd
 
 from ue_bench.record import SpeedRecord
 from ue_bench.report.evidence.arms import Arms, collect
+from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import verdicts
 
@@ -16,7 +17,8 @@ from ue_bench.report.evidence.verdict import verdicts
 class Evidence:
     """The records, their arms, the summary of these and the verdicts on them.
 
-    records: the runs. speed: the measurements of `ue-bench speed`, which are given with the runs.
+    records: the runs; different tables of one name have labels as names (see `dataset_labels`).
+    speed: the measurements of `ue-bench speed`, which are given with the runs.
     """
 
     records: Sequence[Any]
@@ -33,6 +35,7 @@ class Evidence:
                 speed.append(record)
             else:
                 runs.append(record)
+        runs = told_apart(runs)
         arms = collect(runs)
         summary = summarise(arms.kept)
         object.__setattr__(self, "records", runs)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ue_bench.config.entities import entities_text
 from ue_bench.record import Record
 from ue_bench.report.format import NOTHING, plain
 
@@ -17,6 +18,8 @@ def lines(records: Sequence[Record]) -> list[str]:
     bullets = [f"- records: {len(records)} ({n_ok} ok)"]
     for title, fact in _FACTS.items():
         counts = _counts(fact(record) for record in with_environment)
+        if not counts and title in _ONLY_IF_ANY:
+            continue
         if len(counts) == 1:
             texts = list(counts)
         else:
@@ -66,21 +69,31 @@ def _versions(record: Record) -> str:
 
 
 def _data(record: Record) -> str:
-    """The source of the rows. For a table also its target, and which features are user and item."""
+    """The source of the rows, the target of a table, and which features are user and item."""
     source = record.found.get("source")
     checksum = record.found.get("checksum")
     text = f"{record.config.dataset} from {source}, checksum {checksum}"
-    table = record.config.table
-    entities = record.found.get("entities")
-    if table and entities:
-        text += f", predicted: {table.get('target')}, user: {entities[0]}, item: {entities[-1]}"
+    if record.config.table:
+        text += f", predicted: {record.config.table.get('target')}"
+    entities = entities_text(record.found)
+    if entities:
+        text += f", {entities}"
     return text
+
+
+def _warnings(record: Record) -> str | None:
+    """What is wrong with the columns of the data set; None where nothing is."""
+    warnings = record.found.get("warnings")
+    if not warnings:
+        return None
+    return f"{record.config.dataset}: {'; '.join(warnings)}"
 
 
 def _optimizer(record: Record) -> Any:
     return record.found.get("optimizer_path")
 
 
+_ONLY_IF_ANY = ("warnings about the data",)
 _FACTS: dict[str, Callable[[Record], Any]] = {
     "code": _code,
     "CPU": _cpu,
@@ -89,5 +102,6 @@ _FACTS: dict[str, Callable[[Record], Any]] = {
     "platform": _platform,
     "versions": _versions,
     "data": _data,
+    "warnings about the data": _warnings,
     "optimizer": _optimizer,
 }

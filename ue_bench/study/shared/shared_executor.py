@@ -53,6 +53,8 @@ class SharedExecutor:
         Raises BenchError if the storage has the study from another declaration, or if it holds the
         records of other data.
         """
+        for line in self.plan.remarks():
+            note(line)
         with Workers(1, self.time_limit) as workers:
             for stage in self.plan.stages(self.ledger.answers, latency=False):
                 if isinstance(stage, ListStage):
