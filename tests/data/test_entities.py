@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import fake_advice
 import numpy as np
@@ -18,11 +19,13 @@ from ue_bench.cli.dataset_options import ask as dataset_of
 from ue_bench.config import RunConfig
 from ue_bench.config.entities import entities_text
 from ue_bench.data.table.builtin import TABLES
-from ue_bench.data.table.entity_names import choose_entities
+from ue_bench.data.table.entity_names import IDENTIFIERS, ITEMS, USERS, choose_entities
 from ue_bench.errors import BenchError
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.plan import Plan
 from ue_bench.training.run_once import run_once
+
+ROOT = Path(__file__).parents[2]
 
 # ---- names
 
@@ -82,6 +85,13 @@ def test_a_list_or_a_rounded_number_is_neither_unless_nothing_else_is_there():
     )
     given = choose_entities(("city", "books"), sizes, no_ids={"books"})
     assert given == (("city", "books"), ("given", "given"))
+
+
+def test_the_page_about_tables_lists_the_words():
+    page = (ROOT / "docs" / "data.md").read_text()
+    for title, words in (("user", USERS), ("item", ITEMS), ("may follow", IDENTIFIERS)):
+        listed = ", ".join(f"`{word}`" for word in words)
+        assert f"\n| {title} | {listed} |\n" in page
 
 
 # ---- a data set
@@ -147,10 +157,9 @@ def test_what_is_told_of_each_choice():
 
     change = "change: --entities USER,ITEM"
     assert told("given", "given") == "user: a, item: b (given)"
-    assert told("name", "name") == f"user: a, item: b (by name; {change})"
-    guess = f"guessed: most values; {change}"
-    assert told("cardinality", "cardinality") == f"user: a, item: b ({guess})"
-    assert told("name", "cardinality") == f"user: a (by name), item: b ({guess})"
+    assert told("name", "name") == f"user: a, item: b (by name); {change}"
+    assert told("cardinality", "cardinality") == f"user: a, item: b (guessed); {change}"
+    assert told("name", "cardinality") == f"user: a (by name), item: b (guessed); {change}"
     assert told("own", "own") == ""
     assert entities_text({"entities": ["a", "b"]}) == "user: a, item: b"  # an earlier version
     assert entities_text({}) == ""
@@ -183,11 +192,11 @@ def test_columns_that_say_nothing(tmp_path):
     for line, part in zip(
         warnings,
         (
-            "has another value in every row",
-            "is 'berlin' in every row",
+            "is all distinct",
+            "is constant ('berlin')",
             "is missing in every row",
-            "in every row",
-            "is the same in every row",
+            "is constant ('a, b')",
+            "is constant: temporal splits follow the order of the file",
         ),
         strict=True,
     ):
@@ -222,9 +231,7 @@ def test_an_id_of_rows_is_no_guess(tmp_path):
 
 def test_times_that_are_missing_everywhere(tmp_path):
     found = table(tmp_path, columns(ts=pl.Series([None] * N, dtype=pl.Int64)), time="ts")
-    assert found.warnings() == (
-        "time 'ts' is missing in every row; name another column (--time), or none",
-    )
+    assert found.warnings() == ("time 'ts' is missing in every row; name another column, or none",)
 
 
 # ---- lists
@@ -271,9 +278,7 @@ def odd(tmp_path):
     return f"--dataset {path} --target y --features member_id,city,row --time ts"
 
 
-CHOICE = (
-    "user: member_id (by name), item: city (guessed: most values; change: --entities USER,ITEM)"
-)
+CHOICE = "user: member_id (by name), item: city (guessed); change: --entities USER,ITEM"
 
 
 def require_warnings(stderr):

@@ -249,7 +249,7 @@ def _entities(answer: Facts) -> str:
     text = entities_text(answer)
     if not text:
         return ""
-    return _wrapped(f"In bias and factorisation, {text}.")
+    return _wrapped(f"Columns of bias and factorisation: {text}")
 
 
 def _left_out(answer: Facts) -> str:

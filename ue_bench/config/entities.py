@@ -9,14 +9,14 @@ CARDINALITY = "cardinality"  # a guess: the feature with the most values
 OWN = "own"  # the data set is about users and items, such as MovieLens
 
 OPTION = "--entities USER,ITEM"
-_WORDS = {GIVEN: "given", NAME: "by name", CARDINALITY: "guessed: most values"}
+_WORDS = {GIVEN: "given", NAME: "by name", CARDINALITY: "guessed"}
 
 
 def entities_text(facts: Mapping[str, Any]) -> str:
     """Return which features are user and item, how each was chosen, and what changes the choice.
 
-    Such as `user: member, item: city (guessed: most values; change: --entities USER,ITEM)`. The
-    text is empty where the data set is about users and items anyway.
+    Such as `user: member (by name), item: city (guessed); change: --entities USER,ITEM`. The text
+    is empty where the data set is about users and items anyway.
 
     facts: `found` of a record, or a description of a data set. Records of earlier versions lack
     `entities_chosen`, or both entries.
@@ -35,6 +35,7 @@ def entities_text(facts: Mapping[str, Any]) -> str:
     how_item = _WORDS.get(chosen[-1], chosen[-1])
     if how_user != how_item:
         user += f" ({how_user})"
+    text = f"{user}, {item} ({how_item})"
     if set(chosen) != {GIVEN}:
-        how_item += f"; change: {OPTION}"
-    return f"{user}, {item} ({how_item})"
+        text += f"; change: {OPTION}"
+    return text

@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from ue_bench.data.table.texts import MEMBERS
+
 LONGEST = 30  # characters of a value in a warning
 
 
@@ -14,18 +16,15 @@ def feature_warning(name: str, values: pl.Series, n_rows: int, is_row_id: bool) 
     if n_rows < 2:
         return None
     if is_row_id:
-        return (
-            f"feature {name!r} has another value in every row, as row numbers have, and nothing "
-            "can be learned from it; leave it out, or round it if it is a number (--numeric)"
-        )
+        return f"feature {name!r} is all distinct, like the number of a row; leave it out"
     if len(values) > 1:
         return None
-    value = values[0]
+    value = values[0].replace(MEMBERS, ", ")
     if value == "":
         return f"feature {name!r} is missing in every row; leave it out"
     if len(value) > LONGEST:
         value = f"{value[:LONGEST]}..."
-    return f"feature {name!r} is {value!r} in every row, which says nothing; leave it out"
+    return f"feature {name!r} is constant ({value!r}); leave it out"
 
 
 def time_warning(name: str | None, times: pl.Series | None) -> str | None:
@@ -34,10 +33,7 @@ def time_warning(name: str | None, times: pl.Series | None) -> str | None:
         return None
     present = times.drop_nulls()
     if not len(present):
-        return f"time {name!r} is missing in every row; name another column (--time), or none"
+        return f"time {name!r} is missing in every row; name another column, or none"
     if present.min() == present.max():
-        return (
-            f"time {name!r} is the same in every row, so that a temporal split follows the order "
-            "of the file; name another column (--time), or none"
-        )
+        return f"time {name!r} is constant: temporal splits follow the order of the file"
     return None
