@@ -26,6 +26,7 @@ ARTICLE = RunConfig(
     },
     init="normal",
     init_scale=1.0,
+    target_scale="raw",
     rating_bias="default",
     dropout=0.0,
     lr=1e-3,

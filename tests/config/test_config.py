@@ -21,7 +21,41 @@ from ue_bench.errors import BenchError
 )
 def test_ids_are_pinned(asked, run_id):
     """A field added later leaves the ids of old records alone; these three must never change."""
-    assert RunConfig.from_dict(asked).run_id == run_id
+    assert RunConfig.from_stored(asked).run_id == run_id
+
+
+def test_a_field_that_is_left_out_has_what_its_writer_meant():
+    """A user who leaves a field out wants its default; a version that knew no field did without."""
+    asked = RunConfig.from_dict({"budget": 28032})
+    stored = RunConfig.from_stored({"budget": 28032})
+    assert asked == RunConfig(budget=28032)
+    assert (asked.target_scale, stored.target_scale) == ("standard", "raw")
+    assert asked.run_id != stored.run_id
+    assert RunConfig(budget=28032, target_scale="raw") == stored
+    assert asked.without_defaults() == {"budget": 28032, "target_scale": "standard"}
+    assert stored.without_defaults() == {"budget": 28032}
+
+
+@pytest.mark.parametrize("scale", ["raw", "standard"])
+def test_complete_fields_mean_the_same_to_both_readers(scale):
+    config = RunConfig(budget=28032, lookups={"user_id": 2}, target_scale=scale)
+    for read in (RunConfig.from_dict, RunConfig.from_stored):
+        assert read(config.to_dict()) == config
+    assert RunConfig.from_stored(config.without_defaults()) == config
+
+
+@pytest.mark.parametrize("bad", [{"sport": 1}, {"target_scale": "log"}, {"lr": "x"}, [1], None])
+def test_what_is_stored_is_read_strictly(bad):
+    with pytest.raises(BenchError) as error:
+        RunConfig.from_stored(bad)
+    assert "\n" not in str(error.value)
+
+
+def test_labels_have_no_scale_and_keep_their_id():
+    for asked in ({}, {"target_scale": "raw"}, {"target_scale": "standard"}):
+        config = RunConfig(task="binary", **asked)
+        assert config.target_scale == "raw"
+        assert config.run_id == "6797b5e5d363073b"
 
 
 def test_round_trip_through_json():

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from ue_bench.config import MAY_DIFFER, SEEDS, SETTINGS, RunConfig
+from ue_bench.config.fields import AS_DEFAULT
 
-# Run in a process of its own: two fields are added to a copy of RunConfig before all else is loaded.
+# Run in a process of its own: three fields are added to a copy of RunConfig before all else is loaded.
 ADDED = """
 import importlib.util
 import sys
@@ -23,6 +24,7 @@ fields = '''
     colour: str = setting(
         "red", group="strategy", choices=("red", "green"), help="Colour of the rows."
     )
+    warmth: int = setting(2, group="recipe", before=0, help="How warm the training starts.")
 '''
 source = place.read_text()
 copy = source.replace(before, fields + before, 1)
@@ -74,8 +76,12 @@ for bad, words in (
 found = ShellComplete(main, {}, "ue-bench", "").get_completions(["run", "--colour"], "")
 assert [item.value for item in found] == ["red", "green"], found
 # id: at its default the field changes no id
-assert RunConfig().run_id == "44136fa355b3678a"
+assert RunConfig.from_stored({}).run_id == "44136fa355b3678a"
 assert RunConfig(softness=0.25).run_id != RunConfig().run_id
+# before: what is stored without the field has it, and that value changes no id
+assert (RunConfig().warmth, RunConfig.from_stored({}).warmth) == (2, 0)
+assert RunConfig.from_dict({"target_scale": "raw", "warmth": 0}).run_id == "44136fa355b3678a"
+assert RunConfig.from_dict({"target_scale": "raw"}).without_defaults() == {"warmth": 2}
 # schema: a record holds the field
 config = RunConfig(softness=0.25)
 record = failure(config, study="s", phase="grid", cause="input", error="no")
@@ -97,6 +103,14 @@ def test_every_field_has_a_setting():
     assert SEEDS == ("hash_seed", "init_seed", "batch_seed", "split_seed")
     assert {"strategy", "budget", "device"} < MAY_DIFFER
     assert not {"lr", "head", "split", "low_cardinality", *SEEDS} & MAY_DIFFER
+
+
+def test_what_runs_did_before_a_field_is_a_value_of_the_field():
+    declared = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
+    assert declared == {"target_scale": "raw"}
+    for name, before in declared.items():
+        assert getattr(RunConfig.from_stored({}), name) == before
+        assert getattr(RunConfig(), name) != before, "a default needs no `before`"
 
 
 @pytest.mark.parametrize("name", [name for name, known in SETTINGS.items() if known.help])

@@ -11,6 +11,7 @@ from ue_bench.errors import BudgetError
 from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.loss import Scale
 from ue_bench.training.model import RatingModel
 from ue_bench.training.model_folder import CONFIG
 from ue_bench.training.resolve import resolve
@@ -75,7 +76,8 @@ def trained(**changes) -> tuple[RatingModel, RunConfig]:
     """
     config = resolve(replace(ASKED, **changes))
     try:
-        model = make_model(config, make_spec(config, FEATURES), 3.0)
+        scale = Scale.of(rows().ratings.numpy())
+        model = make_model(config, make_spec(config, FEATURES), 3.0, scale)
     except BudgetError as error:
         return trained(**changes | {"budget": error.works * 3 // 4})
     fit(model, rows(), rows(32), make_recipe(config))

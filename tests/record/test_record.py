@@ -188,3 +188,14 @@ def test_a_measurement_of_speed_is_no_run(tmp_path):
     write(make(), tmp_path)
     assert load(tmp_path)[0] == [make(), made]
     assert load_runs(tmp_path) == ([make()], [])
+
+
+def test_a_record_from_before_a_field_keeps_its_id_and_its_meaning(tmp_path):
+    """The field is filled in with what runs did before it existed, not with its default."""
+    config = RunConfig(budget=28032, target_scale="raw")
+    record = make(config=config, run_id=config.run_id)
+    old = fake.reread(record, without=("target_scale",))
+    assert old == record
+    assert old.run_id == old.config.run_id == "283b78ebe17f7ff0"
+    assert make().run_id != old.run_id
+    assert read(write(old, tmp_path)) == old

@@ -8,9 +8,11 @@ import pytest
 
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.comparison import Comparison
-from ue_bench.report.evidence.labels import plain_label
+from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.summary import COLUMNS, panel, summarise
 from ue_bench.report.evidence.verdict import verdicts
+
+TARGET_SCALE = ("target_scale",)
 
 
 def runs(strategy="unified", seeds=range(3), phase="grid", **asked):
@@ -81,6 +83,33 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
         "base (ml-100k, random split), study fake: per_feature 1×16 (proportional) at 28032 bytes: "
         "hidden is 32, the others have 64",
     )
+
+
+def test_arms_on_another_scale_of_the_target_are_refused():
+    """So are those of a version that knew no scale, which are raw."""
+    for odd in (
+        runs("per_feature", target_scale="raw"),
+        [
+            fake.reread(replace(run, config=replace(run.config, target_scale="raw")), TARGET_SCALE)
+            for run in runs("per_feature")
+        ],
+    ):
+        arms = collect(two_arms() + odd)
+        assert [arm.label for arm in arms.kept] == ["unified 1×16"] * 2
+        (reason,) = arms.refused
+        assert reason.endswith('target_scale is "raw", the others have "standard"')
+    old = collect(runs(target_scale="raw") + runs("per_feature", target_scale="raw"))
+    assert old.refused == ()
+    assert [arm.label for arm in old.kept] == ["per_feature 1×16 (proportional)", "unified 1×16"]
+
+
+def test_the_scale_of_the_target_is_in_a_label_where_arms_differ_in_it():
+    configs = [fake.config(budget=1000, target_scale=scale) for scale in ("raw", "standard")]
+    named = [Named("one comparison", config.to_dict(), {}) for config in configs]
+    assert [label for label, _ in name_all(named)] == [
+        "unified 1×16 [target_scale=raw]",
+        "unified 1×16 [target_scale=standard]",
+    ]
 
 
 def test_multi_valued_features_are_another_comparison():

@@ -451,3 +451,14 @@ def test_the_global_generator_is_left_as_it_was(folder):
     before = torch.get_rng_state()
     ue_bench.load(folder)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_model_of_a_version_that_knew_no_scale_of_the_target(tmp_path):
+    model, config = made.trained(target_scale="raw")
+    save(tmp_path, model, config)
+    stored = config.to_dict()
+    del stored["target_scale"]
+    rewrite(tmp_path, config=stored)
+    loaded = ue_bench.load(tmp_path)
+    assert loaded.config == config
+    assert torch.equal(loaded.predict(made.columns()), predict(model, made.rows()))

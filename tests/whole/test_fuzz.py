@@ -135,7 +135,7 @@ def check_config(given) -> None:
     ).encode()  # a record can hold it
     again = RunConfig.from_dict(json.loads(text))
     assert again == config
-    assert again.run_id == config.run_id == RunConfig.from_dict(config.without_defaults()).run_id
+    assert again.run_id == config.run_id == RunConfig.from_stored(config.without_defaults()).run_id
 
 
 @cases(

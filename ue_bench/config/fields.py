@@ -18,6 +18,7 @@ from ue_bench.errors import BenchError, unknown
 
 Group = Literal["data", "strategy", "recipe", "seeds", "machine"]
 LARGEST_WHOLE = 2**63 - 1  # what a machine word holds
+AS_DEFAULT = object()  # of `before`: runs did what the default says
 _KEY = "setting"
 
 
@@ -32,6 +33,8 @@ class Setting:
     null: the word that stands for null on the command line.
     unit: how the text of an option is read where its type does not say it: "bytes" or "lookups".
     names: the kind of names that a shell completes, where there are no choices.
+    before: what runs did before the field existed, where that is not the default. A stored run
+        without the field has this value, and a run with this value keeps the id it had.
     """
 
     group: Group
@@ -43,6 +46,7 @@ class Setting:
     null: str | None = None
     unit: Literal["bytes", "lookups"] | None = None
     names: str | None = None
+    before: Any = AS_DEFAULT
 
     def check(self, name: str, value: Any) -> None:
         """Raise BenchError where `value`, which has the type of the field, is not allowed."""

@@ -9,7 +9,14 @@ from typing import Any, TypedDict, get_type_hints
 
 import msgspec
 
-from ue_bench.config.fields import is_of, names_of, setting, settings_of, type_text
+from ue_bench.config.fields import (
+    AS_DEFAULT,
+    is_of,
+    names_of,
+    setting,
+    settings_of,
+    type_text,
+)
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError, unknown
 
@@ -27,7 +34,8 @@ class RunConfig:
     """Everything that decides the outcome of one run.
 
     A field is written once, here: its type, default, group, help, bounds and choices. A field that
-    is added changes no id of a run that leaves it at its default.
+    is added changes no id of a run that does what runs did before: those with its default, or where
+    it declares one, with its `before`.
     Raises BenchError for a value outside its range.
     """
 
@@ -159,6 +167,16 @@ class RunConfig:
         above=0,
         help="Half-width of the uniform, or standard deviation of the normal.",
     )
+    # Of labels it has no effect, and is always raw.
+    target_scale: str = setting(
+        "standard",
+        group="recipe",
+        choices=("standard", "raw"),
+        before="raw",
+        help="The loss compares targets less their training mean, over their training deviation "
+        "(standard), or as they are (raw). Predictions and errors are in units of the target "
+        "either way; labels are never scaled.",
+    )
     rating_bias: str = setting(
         "mean",
         group="recipe",
@@ -224,6 +242,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self._check_fields()
+        if self.task == "binary":  # equal requests have one id
+            object.__setattr__(self, "target_scale", "raw")
         if self.optimizer_path == "dense" and self.optimizer == "sparse_adam":
             raise BenchError(
                 "optimizer_path: 'dense' was given with sparse_adam, which has no dense form; "
@@ -293,7 +313,7 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "RunConfig":
-        """Return the run of a dictionary: the strict inverse of `to_dict`.
+        """Return the run that a user asks for: the strict inverse of `to_dict`.
 
         An unknown field or a wrong type raises BenchError; a missing field has its default.
         """
@@ -304,15 +324,30 @@ class RunConfig:
                 raise unknown("config field", name, SETTINGS)
         return cls(**given)
 
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> "RunConfig":
+        """Return the run of a record or of a saved model, of this version or an earlier one.
+
+        A missing field did not exist when the run took place, and has what runs did then. Errors
+        are those of `from_dict`.
+        """
+        if not isinstance(stored, Mapping):
+            return cls.from_dict(stored)
+        return cls.from_dict({**_before_fields(), **stored})
+
     def with_seed(self, seed: int) -> "RunConfig":
         """Return the same run with all four seeds set to `seed`."""
         seeds: dict[str, Any] = dict.fromkeys(SEEDS, seed)
         return replace(self, **seeds)
 
     def without_defaults(self) -> dict[str, Any]:
-        """Return the fields that differ from their default: a new field leaves old ids alone."""
-        default = _defaults()
-        return {name: value for name, value in self.to_dict().items() if value != default[name]}
+        """Return the fields that `from_stored` does not fill in: a new field leaves old ids alone.
+
+        These are the fields that differ from their default, or from their `before` if they declare
+        one.
+        """
+        filled_in = _filled_in()
+        return {name: value for name, value in self.to_dict().items() if value != filled_in[name]}
 
     @property
     def run_id(self) -> str:
@@ -355,5 +390,15 @@ def _open_fields() -> tuple[str, ...]:
 
 
 @cache
-def _defaults() -> dict[str, Any]:
-    return RunConfig().to_dict()
+def _before_fields() -> dict[str, Any]:
+    """The fields whose default is not what runs did before them, with what they did."""
+    fields = {}
+    for name, known in SETTINGS.items():
+        if known.before is not AS_DEFAULT:
+            fields[name] = known.before
+    return fields
+
+
+@cache
+def _filled_in() -> dict[str, Any]:
+    return RunConfig.from_stored({}).to_dict()

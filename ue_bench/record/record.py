@@ -196,7 +196,7 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
     if content["phase"] == SPEED:
         case = SpeedCase(case=content["config"]["case"], quick=content["config"]["quick"])
         return SpeedRecord(**{**content, "config": case})
-    return Record(**{**content, "config": RunConfig.from_dict(content["config"])})
+    return Record(**{**content, "config": RunConfig.from_stored(content["config"])})
 
 
 def _shape_of(content: dict[str, Any]) -> Any:

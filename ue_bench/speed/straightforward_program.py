@@ -20,6 +20,7 @@ from ue_bench.config import RunConfig
 from ue_bench.features import Feature
 from ue_bench.strategies.allocator import keep_freed_memory
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.loss import Scale
 from ue_bench.training.resolve import resolve
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Rows, fit
@@ -93,7 +94,9 @@ def train_ours(
 ) -> Trained:
     """Train with the harness on the same rows."""
     config = resolve(config)
-    model = make_model(config, make_spec(config, features), float(train.ratings.mean()))
+    mean = float(train.ratings.mean())
+    scale = Scale.of(train.ratings.numpy())
+    model = make_model(config, make_spec(config, features), mean, scale)
     fitted = fit(model, train, validation, make_recipe(config))
     n_rows = fitted.epochs_run * len(train)
     best = min(entry["val_mse"] for entry in fitted.history)

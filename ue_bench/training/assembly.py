@@ -10,7 +10,7 @@ from ue_bench.config.lookups import lookups_by_name
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
 from ue_bench.strategies import Spec, build, entry_of
-from ue_bench.training.loss import LOSSES
+from ue_bench.training.loss import LOSSES, Loss, Scale, StandardisedError
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import SPARSE, Recipe
 
@@ -21,11 +21,16 @@ from ue_bench.training.train import SPARSE, Recipe
 DENSE_UP_TO = 1_500_000
 
 
-def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel:
+def make_model(
+    config: RunConfig, spec: Spec, mean_rating: float, scale: Scale | None = None
+) -> RatingModel:
     """Return the model of a configuration.
 
     Its initial values are drawn from the init seed: first those of the table, then those of the
     head.
+
+    scale: of the training targets, for a model that is to be trained as `target_scale` says; None:
+        its outputs are as they are served.
     """
     torch.manual_seed(config.init_seed)
     exact_at_most = 0
@@ -40,8 +45,14 @@ def make_model(config: RunConfig, spec: Spec, mean_rating: float) -> RatingModel
         hidden=config.hidden,
         dropout=config.dropout,
         rating_bias=rating_bias,
-        loss=LOSSES[config.task],
+        loss=_loss(config, scale),
     )
+
+
+def _loss(config: RunConfig, scale: Scale | None) -> Loss:
+    if scale is not None and config.target_scale == "standard":
+        return StandardisedError(scale)
+    return LOSSES[config.task]
 
 
 def make_recipe(config: RunConfig) -> Recipe:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ue_bench import data
+from ue_bench.errors import BenchError
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import RatingModel
 from ue_bench.training.split_parts import PARTS
@@ -26,6 +27,8 @@ def judge(
     report are based on it.
 
     rows: by part. anchors: the scores of the trivial predictors on the same rows.
+
+    Raises BenchError where a prediction is not finite.
     """
     errors: dict[str, np.ndarray] = {}
     quality: dict[str, Any] = {}
@@ -34,6 +37,7 @@ def judge(
         part_outputs = outputs(model, part)
         differences = model.loss.predict(part_outputs) - part.ratings
         errors[name] = differences.double().cpu().numpy()
+        _require_finite(errors[name], name)
         quality[f"{name}_mse"] = _mse(errors[name])
         for score, value in model.loss.judge(part_outputs, part.ratings).items():
             scores[f"{name}_{score}"] = value
@@ -57,6 +61,15 @@ def judge(
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
+
+
+def _require_finite(errors: np.ndarray, name: str) -> None:
+    n_wrong = int(np.count_nonzero(~np.isfinite(errors)))
+    if n_wrong:
+        raise BenchError(
+            f"{n_wrong} of {len(errors)} predictions of {name} rows are beyond the numbers of 32 "
+            "bits; lower lr, or give the target in a larger unit"
+        )
 
 
 def _slices(errors: np.ndarray, encoded: data.Encoded, part: int) -> dict[str, Any]:

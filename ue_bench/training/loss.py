@@ -2,11 +2,14 @@
 the errors that an evaluation reports.
 
 The trainer takes the loss from the model, so that one loop and one evaluation serve every task.
-Outputs and targets are float32 [B] or [N].
+Outputs and targets are float32 [B] or [N]. A loss may train on a scale of its own. Its `scale` is
+folded into the head after training, so that a model that is served, saved or judged predicts in
+units of the targets.
 """
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,15 +18,36 @@ from torch.nn import functional
 
 from ue_bench.training import scores
 
+SCALED_ROWS = 1_000_000  # rows that are scaled at a time
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale on which targets have mean 0 and standard deviation 1, in units of the targets."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, targets: np.ndarray) -> "Scale":
+        """Return the scale of training targets, float32 [N]. Where all are equal, they become 0."""
+        mean = float(targets.mean(dtype=np.float64))
+        deviation = float(targets.std(dtype=np.float64))
+        if targets.min() == targets.max() or not 0 < deviation < math.inf:
+            deviation = 1.0
+        return cls(mean, deviation)
+
 
 class Loss(ABC):
     """The loss of a task.
 
     errors: names of the mean errors that `batch` and `evaluate` return, in their order. The last is
         the loss itself: training descends it, and early stopping and the best epoch follow it.
+    scale: what the outputs are on; None: outputs need no scale.
     """
 
     errors: tuple[str, ...]
+    scale: Scale | None = None
 
     @abstractmethod
     def start(self, mean: float) -> float:
@@ -33,9 +57,24 @@ class Loss(ABC):
     def predict(self, outputs: Tensor) -> Tensor:
         """Return what the outputs predict, in units of the targets."""
 
+    def scaled(self, targets: Tensor) -> Tensor:
+        """Return what `batch` compares outputs with."""
+        return targets
+
+    def in_units(self, error: float) -> float:
+        """Return a mean error of `batch` in units of the targets."""
+        return error
+
+    def unscaled(self) -> "Loss":
+        """Return the loss of a model whose head has the scale folded in."""
+        return self
+
     @abstractmethod
     def batch(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, a scalar to descend, and the mean errors, [errors] without gradients."""
+        """Return the loss, a scalar to descend, and the mean errors, [errors] without gradients.
+
+        targets: as `scaled` returns them, once for all batches.
+        """
 
     @abstractmethod
     def evaluate(self, outputs: Tensor, targets: Tensor) -> list[float]:
@@ -69,6 +108,43 @@ class SquaredError(Loss):
 
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
         return {}
+
+
+class StandardisedError(SquaredError):
+    """Regression: outputs are predictions on the scale of the training targets.
+
+    The unit of the target then decides nothing. Adam's steps are as long for targets in the
+    thousands as for stars, so that on the targets as they are it would not get there. Errors that
+    are reported are in units of the targets.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale: Scale = scale
+
+    def start(self, mean: float) -> float:
+        return 0.0
+
+    def scaled(self, targets: Tensor) -> Tensor:
+        # In float64, targets that differ by their unit alone become the same numbers to the bit,
+        # and training them takes the same road. In parts, because the copies are twice as large.
+        scaled = torch.empty_like(targets)
+        parts = zip(targets.split(SCALED_ROWS), scaled.split(SCALED_ROWS), strict=True)
+        for part, scaled_part in parts:
+            centred = part.double() - self.scale.mean
+            scaled_part.copy_(centred / self.scale.deviation)
+        return scaled
+
+    def in_units(self, error: float) -> float:
+        return error * self.scale.deviation**2
+
+    def unscaled(self) -> Loss:
+        return SquaredError()
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        return (outputs.double() * self.scale.deviation + self.scale.mean).float()
+
+    def evaluate(self, outputs: Tensor, targets: Tensor) -> list[float]:
+        return [self.in_units(_mse(outputs, self.scaled(targets)))]
 
 
 class LogisticLoss(Loss):

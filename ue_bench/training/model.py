@@ -1,6 +1,7 @@
 """A model: a strategy and a head. It takes codes and returns one number a row, whose meaning its
 loss defines."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,10 @@ class MLP(nn.Module):
         """[B, W] -> [B]."""
         return self.out(self.dropout(self.hidden(x).relu())).squeeze(1)
 
+    def rescale(self, factor: float, shift: float) -> None:
+        """Change the weights so that every output x becomes `factor` * x + `shift`."""
+        _rescale(self.out, factor, shift)
+
 
 class DCN(nn.Module):
     """Deep & Cross Network V2 with one cross layer, x * (A x + b) + x, and then an MLP.
@@ -80,6 +85,10 @@ class DCN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
         return self.mlp(x * self.cross(x) + x)
+
+    def rescale(self, factor: float, shift: float) -> None:
+        """Change the weights so that every output x becomes `factor` * x + `shift`."""
+        self.mlp.rescale(factor, shift)
 
 
 class Dot(nn.Module):
@@ -112,6 +121,16 @@ class Dot(nn.Module):
         pairs = (square_of_sum - sum_of_squares).sum(1) / 2
         return self.out(x).squeeze(1) + pairs
 
+    @torch.no_grad()
+    def rescale(self, factor: float, shift: float) -> None:
+        """Change the weights so that every output x becomes `factor` * x + `shift`.
+
+        factor: at least 0. A product of two projected vectors takes its square root from each.
+        """
+        _rescale(self.out, factor, shift)
+        for weight in self.projections.parameters():
+            weight.mul_(math.sqrt(factor))
+
 
 class LinearHead(nn.Module):
     """A weighted sum of the embeddings.
@@ -134,6 +153,16 @@ class LinearHead(nn.Module):
         """[B, W] -> [B]."""
         return self.out(self.dropout(x)).squeeze(1)
 
+    def rescale(self, factor: float, shift: float) -> None:
+        """Change the weights so that every output x becomes `factor` * x + `shift`."""
+        _rescale(self.out, factor, shift)
+
+
+@torch.no_grad()
+def _rescale(layer: nn.Linear, factor: float, shift: float) -> None:
+    layer.weight.mul_(factor)
+    layer.bias.mul_(factor).add_(shift)
+
 
 HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {
     "mlp": MLP,
@@ -145,6 +174,8 @@ HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {
 
 class RatingModel(nn.Module):
     """A model of ratings, or of the logits of labels.
+
+    While it is trained, its outputs are on the scale of its loss; `fold_scale` ends that.
 
     head: a name of `HEADS`. Raises BenchError for another name.
     rating_bias: the mean of the training targets; the last bias starts at the output that predicts
@@ -173,6 +204,13 @@ class RatingModel(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [B, F] -> float32 [B], which `loss.predict` turns into predictions."""
         return self.head(self.strategy(codes))
+
+    def fold_scale(self) -> None:
+        """Fold the scale of the loss into the head, whose outputs are then as they are served."""
+        scale = self.loss.scale
+        if scale is not None:
+            self.head.rescale(scale.deviation, scale.mean)
+            self.loss = self.loss.unscaled()
 
     def head_bytes(self) -> int:
         """Return the bytes of the head's parameters, which grow with the embeddings' width."""

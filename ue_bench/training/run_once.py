@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ue_bench import data
@@ -18,6 +19,7 @@ from ue_bench.training.baselines import anchors
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
 from ue_bench.training.judge import judge
+from ue_bench.training.loss import Scale
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
@@ -67,11 +69,14 @@ def run_once(
     dataset, encoded = encoded_of(config, data_dir)
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
-    mean = float(encoded.ratings[encoded.parts == PARTS["train"]].mean())
+    targets = encoded.ratings[encoded.parts == PARTS["train"]]
+    with np.errstate(over="ignore"):  # an infinite mean ends in the error of a loss that diverges
+        mean = float(targets.mean())
+    scale = Scale.of(targets)
     quality: dict[str, Any] = {}
     cuda_devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda_devices):
-        model = make_model(config, spec, mean).to(device)
+        model = make_model(config, spec, mean, scale).to(device)
         model.strategy.reader = reader_of(config, dataset)
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
@@ -82,7 +87,7 @@ def run_once(
             cost |= training_cost
         if config.measure != "quality":
             cost["latency"] = timing.lookup_latency(model.strategy, rows["val"].codes)
-            fresh_model = make_model(config, spec, mean).to(device)
+            fresh_model = make_model(config, spec, mean, scale).to(device)
             cost["step_ms"] = timing.step_time(fresh_model, rows["train"], make_recipe(config))
     found = _found(dataset, encoded, spec, model, rows, optimizer_path)
     found["warnings"] = warnings_of(dataset, config)

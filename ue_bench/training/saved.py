@@ -74,7 +74,7 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     `ue_bench.strategies.load_plugin` first).
     """
     content, tensors = model_folder.read(Path(folder))
-    config = RunConfig.from_dict(content["config"])
+    config = RunConfig.from_stored(content["config"])
     features = []
     for index, about in enumerate(content["features"]):
         features.append(feature_values.pop_feature(index, about, tensors))

@@ -168,12 +168,12 @@ def step_time(
     optimizers = Optimizers(model, recipe)
     size = recipe.batch_size or len(train)
     codes = train.codes[:size]
-    ratings = train.ratings[:size]
-    step = partial(train_step, model, optimizers, codes, ratings)
-    timing = time_call(step, ratings.device, seconds)
+    targets = model.loss.scaled(train.ratings[:size])
+    step = partial(train_step, model, optimizers, codes, targets)
+    timing = time_call(step, targets.device, seconds)
     return {
         "p50_ms": round(timing.p50_us / 1000, 5),
         "p90_ms": round(timing.p90_us / 1000, 5),
         "n": timing.n,
-        "batch": len(ratings),
+        "batch": len(targets),
     }

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.errors import BenchError
+from ue_bench.record.schema import LARGEST
 from ue_bench.training.model import RatingModel
 from ue_bench.training.row_adam import RowAdam
 
@@ -132,11 +133,14 @@ class Optimizers:
 
 
 def train_step(
-    model: RatingModel, optimizers: Optimizers, codes: Tensor, ratings: Tensor
+    model: RatingModel, optimizers: Optimizers, codes: Tensor, targets: Tensor
 ) -> Tensor:
-    """Take one step on one batch. Returns the mean errors before it, [errors] on the device."""
+    """Take one step on one batch. Returns the mean errors before it, [errors] on the device.
+
+    targets: as `model.loss.scaled` returns them.
+    """
     optimizers.zero_grad()
-    loss, errors = model.loss.batch(model(codes), ratings)
+    loss, errors = model.loss.batch(model(codes), targets)
     loss.backward()
     optimizers.step()
     return errors
@@ -174,7 +178,8 @@ def fit(
 ) -> Fit:
     """Train `model` in place and leave it as it is served.
 
-    Its weights are the best ones with early stopping, and the last ones without.
+    Its weights are the best ones with early stopping, and the last ones without. The scale of its
+    loss is folded into its head.
 
     Raises BenchError when the loss stops being finite.
     """
@@ -182,6 +187,7 @@ def fit(
     optimizers = Optimizers(model, recipe)
     names = model.loss.errors
     device = train.ratings.device
+    all_targets = model.loss.scaled(train.ratings)
     order = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     batch = recipe.batch_size or len(train)
@@ -204,20 +210,20 @@ def fit(
         for step in range(1, steps + 1):
             if permutation is None:
                 codes = train.codes
-                ratings = train.ratings
+                targets = all_targets
             else:
                 chosen = permutation[(step - 1) * batch : step * batch]
                 codes = train.codes.index_select(0, chosen)
-                ratings = train.ratings.index_select(0, chosen)
-            errors += train_step(model, optimizers, codes, ratings) * len(ratings)
-            rows += len(ratings)
+                targets = all_targets.index_select(0, chosen)
+            errors += train_step(model, optimizers, codes, targets) * len(targets)
+            rows += len(targets)
             fitted.steps += 1
             if step not in stops:
                 continue
             optimizers.settle()
             entry = {"epoch": epoch + step / steps}
             for name, total in zip(names, errors.tolist(), strict=True):
-                entry[f"train_{name}"] = total / rows
+                entry[f"train_{name}"] = model.loss.in_units(total / rows)
             for name, error in evaluate(model, validation).items():
                 entry[f"val_{name}"] = error
             errors = torch.zeros_like(errors)
@@ -247,6 +253,7 @@ def fit(
     if best_state is not None:
         model.load_state_dict(best_state)
     model.strategy.end_training()
+    model.fold_scale()
     fitted.seconds = time.perf_counter() - started
     fitted.optimizer_bytes = optimizers.n_bytes()
     return fitted
@@ -258,7 +265,7 @@ def _evaluation_steps(steps: int, evals_per_epoch: int) -> set[int]:
 
 
 def _require_finite(entry: dict[str, float], recipe: Recipe) -> None:
-    if not all(map(math.isfinite, entry.values())):
+    if not all(abs(value) <= LARGEST for value in entry.values()):
         raise BenchError(
             f"training diverged at epoch {entry['epoch']:.2f} (the loss is not finite); "
             f"lower lr ({recipe.lr})"

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from ue_bench import record as records_room
 from ue_bench.errors import BenchError, unknown
-from ue_bench.record import Record
+from ue_bench.record import Record, SpeedRecord
 from ue_bench.record.lock import alone
 from ue_bench.study.shared.chains import FAILURE, RECORD, Chain, chains
 from ue_bench.study.shared.part_name import PartName
@@ -20,7 +20,7 @@ from ue_bench.study.shared.storage import Storage
 class Pulled:
     """What became of the records of one study.
 
-    written: files. ready: files that were equal. kept: other files of a good run, left alone.
+    written: files. ready: files with an equal record. kept: other files of a good run, left alone.
     running: trials that still run. damaged: a line for each trial whose record is damaged.
     """
 
@@ -102,18 +102,20 @@ def _put(record: Record, results: Path, outcome: Pulled) -> None:
     """Write a record unless its file holds the same record or another good run."""
     path = records_room.path_of(results, record.study, record.run_id)
     if path.exists():
-        if path.read_text(encoding="utf-8", errors="replace") == record.to_json():
+        present = _readable(path)
+        if present == record:
             outcome.ready += 1
             return
-        if _is_good(path):
+        if present is not None and present.status == "ok":
             outcome.kept += 1
             return
     records_room.write(record, results)
     outcome.written += 1
 
 
-def _is_good(path: Path) -> bool:
+def _readable(path: Path) -> Record | SpeedRecord | None:
+    """Return the record of a file; None for a file that nobody can use, which may be replaced."""
     try:
-        return records_room.read(path).status == "ok"
-    except BenchError:  # a file that nobody can use may be replaced
-        return False
+        return records_room.read(path)
+    except BenchError:
+        return None
