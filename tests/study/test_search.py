@@ -210,10 +210,13 @@ def searched(tmp_path, monkeypatch, declared, known):
     assert executor.ledger.made == len(executor.ledger.answers) - len(known)
     storage = f"sqlite:///{tmp_path}/s/optuna.sqlite3"
     (name,) = optuna.get_all_study_names(storage)
+    # Each once: a proposal that is repeated after the last missing trial is not made again.
     values = sorted(
-        trial.value
-        for trial in optuna.load_study(study_name=name, storage=storage).trials
-        if trial.value is not None
+        {
+            trial.value
+            for trial in optuna.load_study(study_name=name, storage=storage).trials
+            if trial.value is not None
+        }
     )
     return {one.found["trial"]["number"]: one for one in trials}, values
 
