@@ -13,6 +13,13 @@ from ue_bench.report.evidence.summary import COLUMNS, panel, summarise
 from ue_bench.report.evidence.verdict import verdicts
 
 TARGET_SCALE = ("target_scale",)
+TRIED = {  # what a trial says of a search for lr
+    "number": 0,
+    "sampler": "tpe",
+    "total": None,
+    "varies": ["lr"],
+    "objectives": ["quality.val_mse"],
+}
 
 
 def runs(strategy="unified", seeds=range(3), phase="grid", **asked):
@@ -188,6 +195,22 @@ def test_a_field_that_differs_between_searches_was_not_searched():
     trials += runs("abc", seeds=[0], phase="search", epochs=3, lr=0.002)
     (reason,) = collect([*tuned("unified"), *tuned("per_feature"), *trials, *other]).refused
     assert reason.endswith("epochs is 3, the others have 40")
+
+
+def test_two_searches_on_two_scales_of_the_target_did_not_search_the_scale():
+    """The evidence of a study made anew lies beside what an earlier version made."""
+    records = []
+    for scale, strategy in (("raw", "abc"), ("standard", "abc"), ("standard", "unified")):
+        for rate in (0.001, 0.002):
+            config = fake.config(strategy, budget=28_032, lr=rate, target_scale=scale)
+            records.append(fake.make(config, phase="search", trial=TRIED))
+        records += runs(
+            strategy, seeds=(100, 101, 102), phase="confirm", lr=0.002, target_scale=scale
+        )
+    arms = collect(records)
+    assert [arm.config["target_scale"] for arm in arms.kept] == ["standard"] * 2
+    (reason,) = arms.refused
+    assert reason.endswith('target_scale is "raw", the others have "standard"')
 
 
 def test_a_grid_beside_a_search_has_one_recipe():

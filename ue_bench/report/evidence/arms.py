@@ -19,7 +19,7 @@ from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
-from ue_bench.report.evidence.searched import searched_fields, uneven
+from ue_bench.report.evidence.searched import Tried, fields_varied, searched_fields, uneven
 
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 NOT_COMPARED = (*SEEDS, "measure", "diagnose")  # fields in which the records of an arm may differ
@@ -125,7 +125,8 @@ def collect(records: Iterable[Record]) -> Arms:
     for comparison, fields in searched.items():
         if fields:
             own = [(arm.label, arm.config) for arm in named if arm.comparison == comparison]
-            for line in uneven(own, trials[comparison], fields):
+            tried = [trial.config for trial in trials[comparison]]
+            for line in uneven(own, tried, fields):
                 lines.append(f"{comparison.full_title}: {line}")
     return Arms(
         kept=tuple(named),
@@ -137,12 +138,12 @@ def collect(records: Iterable[Record]) -> Arms:
     )
 
 
-def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[dict[str, Any]]]:
-    """Return the configurations of the searches, by the comparison that confirms them."""
-    trials: defaultdict[Comparison, list[dict[str, Any]]] = defaultdict(list)
+def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[Tried]]:
+    """Return the trials of the searches, by the comparison that confirms them."""
+    trials: defaultdict[Comparison, list[Tried]] = defaultdict(list)
     for trial in search:
         confirming = comparison_of(trial)._replace(phase="confirm")
-        trials[confirming].append(arm_config(trial))
+        trials[confirming].append(Tried(arm_config(trial), fields_varied(trial.found)))
     return trials
 
 

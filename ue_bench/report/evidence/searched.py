@@ -6,11 +6,31 @@ An arm may have a recipe of its own only in what was searched, and searched alik
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
 
 Config = Mapping[str, Any]
+
+
+class Tried(NamedTuple):
+    """A trial of a search.
+
+    varies: the fields that its search varied; None: its record does not say.
+    """
+
+    config: Config
+    varies: frozenset[str] | None
+
+
+def fields_varied(found: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the fields that the search of a trial varied; None where the trial does not say.
+
+    found: of the record of the trial.
+    """
+    if "trial" not in found:
+        return None
+    return frozenset(name.partition(".")[0] for name in found["trial"]["varies"])
 
 
 def form(config: Config) -> tuple[str, str]:
@@ -18,14 +38,18 @@ def form(config: Config) -> tuple[str, str]:
     return config["strategy"], config.get("regions") or ""
 
 
-def searched_fields(trials: Iterable[Config]) -> frozenset[str]:
+def searched_fields(trials: Iterable[Tried]) -> frozenset[str]:
     """Return the recipe's fields that vary among the trials of one form.
 
-    What differs only between forms was not searched.
+    What differs only between forms was not searched, nor what differs only between two searches of
+    one form.
     """
     tried: dict[tuple[Any, str], set[str]] = defaultdict(set)
-    for config in trials:
-        for name in config.keys() - MAY_DIFFER:
+    for config, varies in trials:
+        names = config.keys() - MAY_DIFFER
+        if varies is not None:
+            names &= varies
+        for name in names:
             tried[form(config), name].add(_text(config[name]))
     varied = set()
     for (_, name), values in tried.items():
