@@ -120,9 +120,11 @@ def bucket(value: float) -> str:
     two goes to the even digit: 125 -> 120, 135 -> 140 (C's "%.1e" rounds alike). Infinities are
     `inf` and `-inf`.
     """
+    if value in _INFINITIES:
+        return str(float(value))
     rounded = f"{value:.1e}"
-    text = repr(float(rounded))  # the shortest text that reads as this number
-    if "e" in text:
+    text = repr(float(rounded))  # the shortest text that reads as this number, quickly made
+    if "e" in text or "inf" in text:
         text = format(Decimal(rounded), "f")
     if "." in text:
         text = text.rstrip("0").removesuffix(".")

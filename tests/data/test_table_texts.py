@@ -112,6 +112,7 @@ def test_numbers_named_numeric_are_rounded(tmp_path):
         (0.000125, "0.00013"),
         (1e20, "1" + "0" * 20),
         (5e-324, "0." + "0" * 323 + "49"),
+        (1.75e308, "18" + "0" * 307),
         (float("inf"), "inf"),
         (float("-inf"), "-inf"),
     ],
