@@ -265,7 +265,7 @@ def test_times_down_to_the_nanosecond(values, zone):
         ([1.0, None, 2.5], "float64"),
         ([1.0, None, 0.1], "Float32"),
         ([1.0, None, 0.1], "Float64"),
-        (["a", None, "1.0"], "str"),
+        (["a", None, "1.0"], "string"),
         (["a", None, "1.0"], "string[python]"),
         (["a", None, "1.0"], "category"),
         ([1, None, 3], "category"),
@@ -277,7 +277,7 @@ def test_times_down_to_the_nanosecond(values, zone):
         (["a", None, "1.0"], "string[pyarrow]"),
         ([date(2024, 1, 31), None, date(1, 1, 1)], pd.ArrowDtype(pa.date32())),
         ([Decimal("1.50"), None, Decimal("2.00")], pd.ArrowDtype(pa.decimal128(9, 2))),
-        (["2024-01-31", None, "2024-01-31T07:00"], "datetime64[s]"),
+        (["2024-01-31T00:00", None, "2024-01-31T07:00"], "datetime64[s]"),
     ],
     ids=str,
 )
