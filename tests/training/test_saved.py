@@ -458,7 +458,7 @@ def test_a_model_of_a_version_that_knew_no_scale_of_the_target(tmp_path):
     save(tmp_path, model, config)
     stored = config.to_dict()
     del stored["target_scale"]
-    rewrite(tmp_path, config=stored)
+    made.rewrite(tmp_path, config=stored)
     loaded = ue_bench.load(tmp_path)
     assert loaded.config == config
     assert torch.equal(loaded.predict(made.columns()), predict(model, made.rows()))
