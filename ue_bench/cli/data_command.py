@@ -32,7 +32,9 @@ def data_command(
     asked = ask(dataset, data_dir, features, options)
     loaded = data.load(asked.fields["dataset"], asked.data_dir, asked.fields.get("table"))
     description = loaded.describe()
-    print_warnings(description.get("warnings", ()))
+    separators = data.multi_valued(loaded, loaded.features, asked.fields.get("multi_valued"))
+    description["warnings"] = list(loaded.warnings(separators))
+    print_warnings(description["warnings"])
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return

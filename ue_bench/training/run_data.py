@@ -59,9 +59,12 @@ def rows_of(encoded: data.Encoded, part: int, device: torch.device) -> Rows:
 
 
 def warnings_of(dataset: data.Dataset, config: RunConfig) -> list[str]:
-    """Return one line for each column of the data set that says nothing to a run."""
-    several_values = (config.multi_valued or "").split(",")
-    return list(dataset.warnings({name.strip() for name in several_values}))
+    """Return one line for each column of the data set that says nothing to a run.
+
+    Raises BenchError for a multi-valued feature that the data set lacks.
+    """
+    separators = data.multi_valued(dataset, dataset.features, config.multi_valued)
+    return list(dataset.warnings(separators))
 
 
 def cardinalities(config: RunConfig, data_dir: Path | None = None) -> dict[str, int]:

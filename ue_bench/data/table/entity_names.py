@@ -108,11 +108,9 @@ def choose_entities(
         user or (*guesses, *taken)[0],
         item or (*taken, *guesses)[-1],
     )
-    chosen = (
-        NAME if user else CARDINALITY,
-        NAME if item else CARDINALITY,
-    )
-    return Entities(features, chosen)
+    chosen_user = NAME if user else CARDINALITY
+    chosen_item = NAME if item else CARDINALITY
+    return Entities(features, (chosen_user, chosen_item))
 
 
 def _named(cardinalities: Mapping[str, int], words: tuple[str, ...]) -> str | None:

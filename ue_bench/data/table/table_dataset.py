@@ -160,7 +160,6 @@ class TableDataset(Dataset):
             "entities": list(self.entities),
             "entities_chosen": list(self.entities_chosen),
             "wide": list(self.wide[len(self.base) :]),
-            "warnings": list(self.warnings()),
             "source": self.source,
             "checksum": self.checksum,
         }
