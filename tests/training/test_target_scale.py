@@ -188,7 +188,7 @@ def test_a_saved_model_predicts_in_units_of_the_target(head, tmp_path):
         config, data_dir=tmp_path, on_trained=lambda model, dataset: models.append((model, dataset))
     )
     (model, dataset) = models[0]
-    save(tmp_path / "model", model, config, dataset)
+    save(tmp_path / "model", model, config)
     loaded = ue_bench.load(tmp_path / "model")
     test = np.flatnonzero(data.split(dataset, "random", 0) == 2)
     columns = {name: frame[name].gather(test).to_list() for name in ("a", "b")}

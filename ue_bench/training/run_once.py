@@ -69,10 +69,7 @@ def run_once(
     dataset, encoded = encoded_of(config, data_dir)
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
-    targets = encoded.ratings[encoded.parts == PARTS["train"]]
-    with np.errstate(over="ignore"):  # an infinite mean ends in the error of a loss that diverges
-        mean = float(targets.mean())
-    scale = Scale.of(targets)
+    mean, scale = _mean_and_scale(encoded)
     quality: dict[str, Any] = {}
     cuda_devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda_devices):
@@ -125,6 +122,15 @@ def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingSt
         strategy = make_model(config, spec, mean_rating=0.5).strategy
     strategy.reader = reader_of(config, dataset)
     return strategy
+
+
+def _mean_and_scale(encoded: data.Encoded) -> tuple[float, Scale]:
+    """Return the mean of the training targets in 32 bits, where raw training starts, and their
+    scale."""
+    targets = encoded.ratings[encoded.parts == PARTS["train"]]
+    with np.errstate(over="ignore"):  # an infinite mean ends in the error of a loss that diverges
+        mean = float(targets.mean())
+    return mean, Scale.of(targets)
 
 
 def _train(
