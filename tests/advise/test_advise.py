@@ -524,6 +524,9 @@ def test_the_answer_is_json_of_one_shape(usual):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) == {
         "dataset",
+        "entities",
+        "entities_chosen",
+        "warnings",
         "features",
         "split",
         "memory",
