@@ -21,33 +21,39 @@ from ue_bench.features import Feature, distinct
 class Spread(NamedTuple):
     """B rows with bags as R rows of single values.
 
-    owner: int64 [R], the row that each belongs to. first: int64 [B], where the rows of each begin.
-    chosen: int64 [R, G], the place of the value to take of each bag. weight: float32 [R, G].
+    owner: int64 [R], the row that each belongs to. starts: int64 [B + 1], where the rows of each
+    begin, and R. weight: float32 [R, G], the share of each value in its bag.
     """
 
     owner: Tensor
-    first: Tensor
-    chosen: Tensor
+    starts: Tensor
     weight: Tensor
 
+    @property
+    def first(self) -> Tensor:
+        """Where the rows of each begin: int64 [B]."""
+        return self.starts[:-1]
 
-def spread(bags: Tensor) -> Spread:
-    """Make rows of single values.
 
-    bags: int64 [B, G, 2], the place of a bag's first value and how many values follow it.
+def spread(bags: Tensor) -> tuple[Spread, Tensor]:
+    """Make rows of single values. Returns them, and the place of the value that each takes.
+
+    bags: int64 [B, G, 2], the place of a bag's first value and how many values follow it. The
+    places are int64 [R, G].
     """
     rows = bags[..., 1].amax(1) + 1
     owner = torch.repeat_interleave(rows)
-    first = rows.cumsum(0) - rows
-    number = torch.arange(len(owner), device=owner.device) - first.index_select(0, owner)
+    starts = starts_of(rows)
+    number = torch.arange(len(owner), device=owner.device) - starts.index_select(0, owner)
     number = number.unsqueeze(1)  # of a row within its bags
     start, more = bags.index_select(0, owner).unbind(2)
-    return Spread(
-        owner=owner,
-        first=first,
-        chosen=start + number.minimum(more),
-        weight=(number <= more) / (more + 1),
-    )
+    weight = (number <= more) / (more + 1)
+    return Spread(owner, starts, weight), start + number.minimum(more)
+
+
+def starts_of(sizes: Tensor) -> Tensor:
+    """Return where each of consecutive groups begins, and where the last ends: int64 [n + 1]."""
+    return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 
 def _first_and_more(sizes: Tensor, dim: int) -> Tensor:
@@ -92,28 +98,27 @@ class BagIndex(nn.Module):
         """Return codes of single values [R, F] for codes of bags [B, F], and their rows."""
         numbers = codes.index_select(1, self.places) + self.before
         bags = self.bags.index_select(0, numbers.flatten()).view(*numbers.shape, 2)
-        rows = spread(bags)
-        members = self.members.index_select(0, rows.chosen.flatten()).view_as(rows.chosen)
+        rows, chosen = spread(bags)
+        members = self.members.index_select(0, chosen.flatten()).view_as(chosen)
         single = codes.index_select(0, rows.owner)
         return single.index_copy_(1, self.places, members.to(codes.dtype)), rows
 
     def spread_values(self, values: Sequence[Any]) -> tuple[list[Any], list[Tensor], Spread]:
         """Spread raw values, B of each feature.
 
-        Returns the values to locate of each feature, the places of the R rows among them (both on
-        the CPU), and the rows.
+        Returns the values to locate of each feature, the places of the R rows among them, and the
+        rows, all on the CPU.
         """
         columns = list(values)
         sizes = []
         for index in self.bagged:
             columns[index], column_sizes = flat(self.names[index], values[index])
             sizes.append(column_sizes)
-        rows = spread(_first_and_more(torch.tensor(sizes, dtype=torch.int64).t(), 2))
+        rows, chosen = spread(_first_and_more(torch.tensor(sizes, dtype=torch.int64).t(), 2))
         places = [rows.owner] * len(columns)
-        for index, chosen in zip(self.bagged, rows.chosen.unbind(1), strict=True):
-            places[index] = chosen
-        device = self.bags.device
-        return columns, places, Spread(*(tensor.to(device) for tensor in rows))
+        for index, places_of_bag in zip(self.bagged, chosen.unbind(1), strict=True):
+            places[index] = places_of_bag
+        return columns, places, rows
 
     def averaged(self, vectors: Tensor, rows: Spread, widths: Sequence[int]) -> Tensor:
         """Return the vectors of B rows from those of R rows: [R, W] -> [B, W].

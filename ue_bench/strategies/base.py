@@ -5,7 +5,7 @@ Letters: B rows, F features, L slots per row, D numbers per lookup, W output wid
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,7 +15,9 @@ from torch import Tensor
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.strategies.bags import bag_index
+from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
+from ue_bench.strategies.located_rows import LocatedRows, require_rows
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.slots import SlotCache
 from ue_bench.strategies.spec import Spec
@@ -131,13 +133,26 @@ class EmbeddingStrategy(SlotCache):
     def from_values(self, columns: Any) -> Tensor:
         """Return the vectors float32 [B, W] of raw values, as a request in production needs them.
 
-        columns: a list with B categories for each feature, in the order of the features, or rows
-        by name, as `self.reader.read` takes them and with its errors. Any value may be unseen. A
-        value of a multi-valued feature is a list, as in `bags.flat`.
+        Arguments and errors are those of `rows`.
+        """
+        return self.from_rows(self._located(columns))
+
+    @final
+    def rows(self, columns: Any) -> LocatedRows:
+        """Locate raw values, once for all the times that `from_rows` looks them up.
+
+        The rows are on the CPU, whatever the device of the layer is.
+
+        columns: rows by name, as `self.reader.read` takes them and with its errors, or a list with
+        B categories for each feature, in the order of the features. Any value may be unseen. A
+        category of a multi-valued feature is a list, as in `bags.flat`.
 
         Raises BenchError for a wrong number of columns, and for lists in a column whose feature
         has one value per row.
         """
+        return self._located(columns)
+
+    def _located(self, columns: Any) -> LocatedRows:
         features = self.spec.features
         in_order = isinstance(columns, (list, tuple)) and not any(
             isinstance(column, Mapping) for column in columns[:1]
@@ -156,14 +171,52 @@ class EmbeddingStrategy(SlotCache):
                 )
         if self._bags is None:
             located = [self.locate(index, column) for index, column in enumerate(columns)]
-            return self.embed(torch.cat(located, dim=1).to(self.device))
-        columns, places, rows = self._bags.spread_values(columns)
+            return LocatedRows(torch.cat(located, dim=1), index_map=self.index_map)
+        columns, places, spread = self._bags.spread_values(columns)
         located = []
         for index, column in enumerate(columns):
             slots = self.locate(index, column)
             located.append(slots[places[index]])
-        vectors = self.embed(torch.cat(located, dim=1).to(self.device))
-        return self._bags.averaged(vectors, rows, self.widths)
+        return LocatedRows(torch.cat(located, dim=1), spread, self.index_map)
+
+    @final
+    def from_rows(self, rows: LocatedRows) -> Tensor:
+        """Return the vectors float32 [B, W] of rows that `rows` or `collate` of this layer located.
+
+        They equal those of `from_values`. Raises BenchError for anything else, and for rows that
+        were located before the index map of the layer changed.
+        """
+        require_rows(rows)
+        if rows.index_map != self.index_map:
+            raise BenchError(
+                f"from_rows: {self.spec.name} has changed its index map since these rows were "
+                "located; locate them again with `rows`"
+            )
+        rows = rows.to(self.device)
+        vectors = self.embed(rows.slots)
+        if rows.spread is None or self._bags is None:
+            return vectors
+        return self._bags.averaged(vectors, rows.spread, self.widths)
+
+    @final
+    def collate(self, examples: Sequence[Any]) -> Any:
+        """Locate a batch of examples, as `collate_fn` of a torch DataLoader.
+
+        examples: B mappings from column to raw value, or B pairs of such a mapping and a target,
+        which is a number or an array of numbers.
+
+        Returns the located rows; of pairs also their targets, float32 [B, ...].
+
+        Raises BenchError for other examples, and as `rows` does.
+        """
+        rows, targets = split_examples(examples)
+        located = self._locate_examples(rows)
+        if targets is None:
+            return located
+        return located, targets
+
+    def _locate_examples(self, rows: Sequence[Mapping[str, Any]]) -> LocatedRows:
+        return self._located(rows)
 
     @final
     def footprint(self) -> Footprint:

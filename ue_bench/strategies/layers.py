@@ -1,8 +1,9 @@
 """Layers for any torch model, built without a run: the article's unified embedding, and every
 strategy of the list."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -14,8 +15,13 @@ from ue_bench.features import Feature, Held, column
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
+from ue_bench.strategies.initial_values import draw
+from ue_bench.strategies.located_rows import LocatedRows, require_rows
 from ue_bench.strategies.registry import regions_of
 from ue_bench.strategies.spec import Spec
+
+# Initial values of a `UnifiedEmbedding`, with the scale of each where none is given.
+SCALES = {"normal": 1.0, "uniform": 0.05}
 
 
 class UnifiedEmbedding(nn.Module):
@@ -26,8 +32,15 @@ class UnifiedEmbedding(nn.Module):
     lookup of every feature its own seed. There is no vocabulary: every value, seen or unseen, has
     rows.
 
-    num_embeddings: rows of the table. embedding_dim: numbers in a row. Raises ValueError if one of
-    them is less than 1.
+    num_embeddings: rows of the table. embedding_dim: numbers in a row.
+    init: `normal`, the default, draws the table as `torch.nn.Embedding` does, which is the layer
+        that the article's replaces. `uniform` draws it as the runs of this package and
+        `ue_bench.embedding` do by default.
+    init_scale: the deviation of the normal (None: 1), or half the width of the uniform around 0
+        (None: 0.05). The numbers come from torch's global generator.
+
+    Raises ValueError if `num_embeddings` or `embedding_dim` is less than 1, and BenchError for an
+    unknown `init` or a scale that is no positive number.
     """
 
     def __init__(
@@ -36,6 +49,9 @@ class UnifiedEmbedding(nn.Module):
         embedding_dim: int,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        *,
+        init: str = "normal",
+        init_scale: float | None = None,
     ) -> None:
         super().__init__()
         if num_embeddings < 1 or embedding_dim < 1:
@@ -43,15 +59,38 @@ class UnifiedEmbedding(nn.Module):
                 f"a table of {num_embeddings} rows of {embedding_dim} was asked for; both must be "
                 "at least 1"
             )
-        self.embedding = nn.Embedding(num_embeddings, embedding_dim, device=device, dtype=dtype)
+        if init not in SCALES:
+            raise unknown("init", init, SCALES)
+        if init_scale is None:
+            init_scale = SCALES[init]
+        _check_scale(init_scale)
+        weight = torch.empty(num_embeddings, embedding_dim, device=device, dtype=dtype)
+        draw(weight, init, init_scale)
+        # a table that is given draws nothing, so that the generator is where a run's would be
+        self.embedding = nn.Embedding(num_embeddings, embedding_dim, _weight=weight)
 
     def forward(self, values: Any, seeds: Sequence[int]) -> torch.Tensor:
         """Return the vectors of values: [len(values), len(seeds) * embedding_dim].
 
         `values` and errors as in `ue_bench.hashing.hash_rows`.
         """
-        rows = hash_rows(values, seeds, self.embedding.num_embeddings)
-        return self.embedding(rows.to(self.embedding.weight.device)).flatten(1)
+        return self.from_rows(self.rows(values, seeds))
+
+    def rows(self, values: Any, seeds: Sequence[int]) -> LocatedRows:
+        """Hash values, once for all the times that `from_rows` looks them up.
+
+        Arguments and errors as in `forward`.
+        """
+        return LocatedRows(hash_rows(values, seeds, self.embedding.num_embeddings))
+
+    def from_rows(self, rows: LocatedRows) -> torch.Tensor:
+        """Return the vectors of rows that `rows` located, which equal those of their values.
+
+        Raises BenchError for anything else.
+        """
+        require_rows(rows)
+        slots = rows.slots.to(self.embedding.weight.device)
+        return self.embedding(slots).flatten(1)
 
 
 def embedding(
@@ -84,8 +123,8 @@ def embedding(
     regions, region_rule: as in a run.
     exact_at_most: features of no more values get exact rows.
     seed: of the hashing. hash_seeds: explicit seeds of a feature's lookups.
-    init, init_scale: of the table. Its numbers come from torch's global generator, as those of any
-    layer.
+    init, init_scale: of the table, as in a run: `uniform` within init_scale of 0, or `normal` with
+    that deviation. The numbers come from torch's global generator, as those of any layer.
     options: the method's own knobs.
 
     A few strategies change during training. Call ``layer.end_epoch(epoch)`` between epochs (True:
@@ -101,6 +140,7 @@ def embedding(
     _check_numbers(dim, exact_at_most, seed, budget)
     if init not in CHOICES["init"]:
         raise unknown("init", init, CHOICES["init"])
+    _check_scale(init_scale)
     if isinstance(lookups, Mapping):
         lookups_by_name = dict(lookups)
     else:
@@ -141,6 +181,12 @@ def _check_numbers(dim: Any, exact_at_most: Any, seed: Any, budget: Any) -> None
         raise BenchError(
             f"budget: {budget!r} was given; it must be a whole number of bytes, at least 1"
         )
+
+
+def _check_scale(init_scale: Any) -> None:
+    is_number = isinstance(init_scale, Real) and not isinstance(init_scale, bool)
+    if not is_number or not 0 < init_scale < math.inf:
+        raise BenchError(f"init_scale: {init_scale!r} was given; it must be a positive number")
 
 
 def _check_whole(name: str, number: Any, least: int) -> None:

@@ -51,6 +51,7 @@ class ExactLowCardinality(EmbeddingStrategy):
                 self.parts.append((self.method, many.index(index)))
         self.widths = tuple(part.widths[index] for part, index in self.parts)
         self.counts = [part.locate(index, []).shape[1] for part, index in self.parts]
+        self.map_in_state = self.method.map_in_state
 
     def _build_rest(self, method: type[EmbeddingStrategy], spec: Spec) -> EmbeddingStrategy:
         """Build the method for its features, with what the exact rows leave of the budget."""

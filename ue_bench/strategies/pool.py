@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ue_bench.strategies.allocator import in_large_pages
+from ue_bench.strategies.initial_values import draw
 from ue_bench.strategies.spec import Spec
 
 # From this many slots on, bags of one row are faster on a CPU than a plain gather: their kernel
@@ -35,10 +36,7 @@ class Pool(nn.Module):
         self.register_buffer("_offsets", None, persistent=False)
         # an optimizer may set this; training then calls it with the slots before they are read
         self.before_read: Callable[[Tensor], None] | None = None
-        if spec.init == "normal":
-            nn.init.normal_(self.weight, std=spec.init_scale)
-        else:
-            nn.init.uniform_(self.weight, -spec.init_scale, spec.init_scale)
+        draw(self.weight, spec.init, spec.init_scale)
 
     def forward(self, slots: Tensor) -> Tensor:
         """Return the rows of 32-bit or 64-bit slots of any shape: [..., numbers]."""

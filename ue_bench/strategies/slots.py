@@ -38,10 +38,13 @@ class SlotCache(nn.Module, ABC):
     """
 
     one_pool: bool = False  # whether every slot is a row of the same `Pool`
+    # whether a state decides what `locate` returns, because training changes the index map
+    map_in_state: bool = False
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.index_map = 0  # number of the index map; slots of another one are out of date
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
         self.register_buffer("_owners", None, persistent=False)
@@ -65,7 +68,7 @@ class SlotCache(nn.Module, ABC):
         slots = buffers["_slots"]
         start = buffers["_start"]
         if slots is None or start is None:
-            self.locate_all()
+            self._fill()
             return self.slots(codes)
         owner = buffers["_owner"]
         rows = codes.shape[0]
@@ -85,8 +88,12 @@ class SlotCache(nn.Module, ABC):
     def locate_all(self) -> None:
         """Locate every distinct value and keep the slots.
 
-        A strategy calls this again when its index map has changed.
+        A strategy calls this when its index map has changed.
         """
+        self.index_map += 1
+        self._fill()
+
+    def _fill(self) -> None:
         located = []
         for index, feature in enumerate(self.spec.features):
             located.append(self.locate(index, feature.values))
@@ -141,3 +148,5 @@ def _fit_32_bits(columns: list[Tensor]) -> bool:
 
 def _forget_slots(cache: SlotCache, _: Any) -> None:
     cache.register_buffer("_slots", None, persistent=False)
+    if cache.map_in_state:
+        cache.index_map += 1

@@ -65,6 +65,7 @@ POINTERS = (
 
 class CCE(EmbeddingStrategy):
     one_pool = True
+    map_in_state = True
 
     pointers: Tensor
     round: Tensor

@@ -33,12 +33,14 @@ class Compositional(EmbeddingStrategy):
         allowed = f"a divisor of the {spec.dim} numbers per lookup"
         require(spec, "parts", self.parts, divides, allowed)
         self.regions = regions(spec, slot_numbers=spec.dim)
-        self.rows = self.regions[-1].end
-        self.pool = Pool(self.parts * self.rows, spec, spec.dim // self.parts)  # T_1, then T_2, ...
+        self.n_rows = self.regions[-1].end
+        self.pool = Pool(
+            self.parts * self.n_rows, spec, spec.dim // self.parts
+        )  # T_1, then T_2, ...
 
     def locate(self, feature: int, values: Any) -> Tensor:
         rows = self.regions[feature].rows(values, self.spec.seeds(feature, self.parts))
-        return rows + self.rows * torch.arange(self.parts).repeat(self.spec.lookups[feature])
+        return rows + self.n_rows * torch.arange(self.parts).repeat(self.spec.lookups[feature])
 
     def embed(self, slots: Tensor) -> Tensor:
         return self.pool(slots).flatten(1)

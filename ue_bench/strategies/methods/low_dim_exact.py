@@ -21,7 +21,7 @@ from ue_bench.strategies.regions import rule_of
 class LowDimExact(ProjectedRows):
     def shares(self) -> Sequence[float]:
         if self.spec.regions != "separate":
-            return [1.0] * len(self.rows)
+            return [1.0] * len(self.n_rows)
         weigh = rule_of(self.spec.region_rule)
         cardinalities = [feature.cardinality for feature in self.spec.features]
         return [weigh(cardinality) / cardinality for cardinality in cardinalities]

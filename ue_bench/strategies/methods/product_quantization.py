@@ -47,11 +47,11 @@ class ProductQuantization(Collisionless):
         super().__init__(spec)
         self.separate = spec.regions == "separate"
         ends = [*self.starts[1:], len(self.pool.weight)]
-        self.rows = [ends[-1]]  # of each codebook
+        self.n_rows = [ends[-1]]  # of each codebook
         if self.separate:
-            self.rows = [end - start for start, end in zip(self.starts, ends, strict=True)]
+            self.n_rows = [end - start for start, end in zip(self.starts, ends, strict=True)]
         self.parts, self.centroids = self._shape()
-        for book, (rows, count) in enumerate(zip(self.rows, self.centroids, strict=True)):
+        for book, (rows, count) in enumerate(zip(self.n_rows, self.centroids, strict=True)):
             codes = torch.zeros(code_bytes(rows, self.parts, count), dtype=torch.uint8)
             centroids = torch.zeros(self.parts, count, spec.dim // self.parts)
             self.register_buffer(f"codes_{book}", codes)
@@ -69,7 +69,7 @@ class ProductQuantization(Collisionless):
 
     @torch.no_grad()
     def end_training(self) -> None:
-        for book, table in enumerate(self.pool.weight.split(self.rows)):
+        for book, table in enumerate(self.pool.weight.split(self.n_rows)):
             count = self.centroids[book]
             centroids = []
             nearest = []
@@ -97,13 +97,13 @@ class ProductQuantization(Collisionless):
 
     def _shape(self) -> Shape:
         """The shape with the least expected error. Raises BudgetError if the budget fits none."""
-        least_centroids = [min(2, rows) for rows in self.rows]
+        least_centroids = [min(2, rows) for rows in self.n_rows]
         return largest_form(
             self.spec,
             form_at=self._shape_at,
             used_by=lambda shape: self._cost(shape.parts, shape.centroids),
             smallest=self._cost(1, least_centroids),
-            largest=max(self._cost(parts, self.rows) for parts in (1, self.spec.dim)),
+            largest=max(self._cost(parts, self.n_rows) for parts in (1, self.spec.dim)),
         )
 
     def _shape_at(self, budget: int) -> Shape | None:
@@ -117,11 +117,11 @@ class ProductQuantization(Collisionless):
             if dim % parts:
                 continue
             cost = partial(self._cost, parts)
-            counts = fill(budget, self.rows, shares, self.rows, cost, least=2)
+            counts = fill(budget, self.n_rows, shares, self.n_rows, cost, least=2)
             if counts is None or not well_used(cost(counts), budget):
                 continue
             error = 0.0
-            for rows, count in zip(self.rows, counts, strict=True):
+            for rows, count in zip(self.n_rows, counts, strict=True):
                 error += rows * count ** (-2 * parts / dim)
             shapes.append((error, Shape(parts, counts)))
         if not shapes:
@@ -131,7 +131,7 @@ class ProductQuantization(Collisionless):
     def _cost(self, parts: int, counts: Sequence[int]) -> int:
         """Bytes of all codebooks of so many centroids."""
         cost = 0
-        for rows, count in zip(self.rows, counts, strict=True):
+        for rows, count in zip(self.n_rows, counts, strict=True):
             cost += code_bytes(rows, parts, count) + 4 * self.spec.dim * count
         return cost
 

@@ -40,10 +40,10 @@ class ProjectedRows(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.vocabularies = [Vocabulary(feature) for feature in spec.features]
-        self.rows = [vocabulary.size + 1 for vocabulary in self.vocabularies]
+        self.n_rows = [vocabulary.size + 1 for vocabulary in self.vocabularies]
         self.numbers = self._numbers()  # d_f
         self.pools = nn.ModuleList()
-        for rows, numbers in zip(self.rows, self.numbers, strict=True):
+        for rows, numbers in zip(self.n_rows, self.numbers, strict=True):
             self.pools.append(Pool(rows, spec, numbers))
         self.projections = nn.ParameterDict()
         for name, shape in self._projections(self.numbers).items():
@@ -108,8 +108,8 @@ class ProjectedRows(EmbeddingStrategy):
             short = shape.n_bytes
             full = 0
             for feature in group:
-                short += self.rows[feature] * self.row_bytes(numbers[feature])
-                full += self.rows[feature] * self.row_bytes(shape.width)
+                short += self.n_rows[feature] * self.row_bytes(numbers[feature])
+                full += self.n_rows[feature] * self.row_bytes(shape.width)
             if full <= short:
                 for feature in group:
                     settled[feature] = shape.width
@@ -121,18 +121,18 @@ class ProjectedRows(EmbeddingStrategy):
         cost = 0
         for shape in self._projections(settled).values():
             cost += shape.n_bytes
-        for rows, row_numbers in zip(self.rows, settled, strict=True):
+        for rows, row_numbers in zip(self.n_rows, settled, strict=True):
             cost += rows * self.row_bytes(row_numbers)
         return cost
 
     def _numbers(self) -> list[int]:
         """The numbers d_f that fill the budget. Raises BudgetError if none do."""
-        shortest = [1] * len(self.rows)
+        shortest = [1] * len(self.n_rows)
         limits = [self.widest * width for width in self.widths]
         shares = self.shares()
         numbers = largest_form(
             self.spec,
-            form_at=lambda budget: fill(budget, limits, shares, self.rows, self._cost),
+            form_at=lambda budget: fill(budget, limits, shares, self.n_rows, self._cost),
             used_by=self._cost,
             smallest=self._cost(shortest),
             largest=self._cost(limits),

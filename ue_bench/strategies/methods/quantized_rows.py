@@ -22,8 +22,8 @@ class QuantizedRows(ProjectedRows):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.training_only = tuple(f"pools.{feature}.weight" for feature in range(len(self.rows)))
-        for feature, (rows, numbers) in enumerate(zip(self.rows, self.numbers, strict=True)):
+        self.training_only = tuple(f"pools.{feature}.weight" for feature in range(len(self.n_rows)))
+        for feature, (rows, numbers) in enumerate(zip(self.n_rows, self.numbers, strict=True)):
             self.register_buffer(f"codes_{feature}", self.pack(torch.zeros(rows, numbers)))
             self.register_buffer(f"scales_{feature}", torch.zeros(rows, dtype=torch.float16))
 
@@ -36,7 +36,7 @@ class QuantizedRows(ProjectedRows):
         """Invert `pack`: float32 [rows, numbers]."""
 
     def shares(self) -> Sequence[float]:
-        return [1.0] * len(self.rows)
+        return [1.0] * len(self.n_rows)
 
     def trained(self, rows: Tensor) -> Tensor:
         """Return rows of the float table as training sees them."""
@@ -51,7 +51,7 @@ class QuantizedRows(ProjectedRows):
 
     @torch.no_grad()
     def end_training(self) -> None:
-        for feature in range(len(self.rows)):
+        for feature in range(len(self.n_rows)):
             codes, scales = quantize(self.pool(feature).weight, self.largest)
             self.get_buffer(f"codes_{feature}").copy_(self.pack(codes))
             self.get_buffer(f"scales_{feature}").copy_(scales.squeeze(1))
