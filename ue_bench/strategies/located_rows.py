@@ -15,8 +15,8 @@ from ue_bench.strategies.bags import Spread, starts_of
 class LocatedRows:
     """B rows as the slots of a layer, whose `from_rows` turns them into vectors.
 
-    ``len(rows)`` is B. ``rows[index]`` are the rows that the index chooses: a slice, or a tensor, array
-    or list of row numbers or of B truth values. One number chooses one row.
+    ``len(rows)`` is B. ``rows[index]`` chooses rows by a slice, or by a tensor, an array or a list
+    of row numbers or of B truth values. One number chooses one row.
 
     slots: int32 or int64 [B, L]. Of rows with bags [R, L]: R rows of single values.
     spread: which of the R rows belong to which of the B; None without bags.
