@@ -19,6 +19,7 @@ FEW = 128  # values, up to which a Python loop over xxhash costs less than polar
 ALLOWED = "categories must be str, bytes or int"
 
 
+@lru_cache(maxsize=2**16)  # a request asks for the same ones again
 def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> int:
     """Return the seed of one lookup, below 2**32.
 

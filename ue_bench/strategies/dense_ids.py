@@ -36,5 +36,5 @@ class DenseIds:
         """Return the ids of raw values within their feature: int64 [n values, lookups]."""
         lookups = self.lookups[feature]
         positions = self.vocabularies[feature].positions(values)
-        first = lookups * torch.tensor(positions, dtype=torch.int64)
+        first = torch.from_numpy(lookups * positions)
         return first.unsqueeze(1) + torch.arange(lookups)

@@ -104,7 +104,7 @@ class CCE(EmbeddingStrategy):
     def locate(self, feature: int, values: Any) -> Tensor:
         vocabulary = self.vocabularies[feature]
         n_slots = self.slots_of[feature]
-        position = torch.tensor(vocabulary.positions(values), dtype=torch.int64)
+        position = torch.from_numpy(vocabulary.positions(values))
         seen = position < vocabulary.size
         first, second = self._hashes(feature, values)
         places = self.starts[feature] + n_slots * position[seen].unsqueeze(1)

@@ -34,8 +34,10 @@ class Collisionless(EmbeddingStrategy):
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]
         positions = self.vocabularies[feature].positions(values)
-        first = self.starts[feature] + lookups * torch.tensor(positions, dtype=torch.int64)
-        return first.unsqueeze(1) + torch.arange(lookups)
+        first = torch.from_numpy(self.starts[feature] + lookups * positions).unsqueeze(1)
+        if lookups == 1:
+            return first
+        return first + torch.arange(lookups)
 
     def embed(self, slots: Tensor) -> Tensor:
         return self.pool(slots).flatten(1)

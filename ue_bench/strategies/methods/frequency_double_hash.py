@@ -48,9 +48,11 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         else:
             self._give_rows(indices, share)
         self.frequent = []
+        self.first_rows = []  # of each feature's frequent values, and of the others
         for feature, rows in zip(spec.features, self.owned, strict=True):
             values = [feature.values[position] for position in rows]
             self.frequent.append(Vocabulary(Feature(feature.name, values, n_seen=len(values))))
+            self.first_rows.append(torch.tensor([*rows.values(), NO_ROW]))
         self.vocabularies = [vocabulary for vocabulary in self.frequent if vocabulary.size]
 
     def _give_rows(self, features: list[int], share: float) -> None:
@@ -70,8 +72,8 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         lookups = self.spec.lookups[feature]
         rows = self.rest[feature].rows(values, self.spec.seeds(feature, 2))
         hashed = rows.unflatten(1, (lookups, 2))
-        first_rows = torch.tensor([*self.owned[feature].values(), NO_ROW])
-        first = first_rows[self.frequent[feature].positions(values)]
+        positions = torch.from_numpy(self.frequent[feature].positions(values))
+        first = self.first_rows[feature].index_select(0, positions)
         second = torch.full((len(first), lookups), NO_ROW)
         own = torch.stack([first.unsqueeze(1) + torch.arange(lookups), second], dim=2)
         return torch.where(first.view(-1, 1, 1) == NO_ROW, hashed, own).flatten(1)

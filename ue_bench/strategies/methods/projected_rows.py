@@ -68,7 +68,7 @@ class ProjectedRows(EmbeddingStrategy):
 
     def locate(self, feature: int, values: Any) -> Tensor:
         positions = self.vocabularies[feature].positions(values)
-        return torch.tensor(positions, dtype=torch.int64).unsqueeze(1)
+        return torch.from_numpy(positions).unsqueeze(1)
 
     def embed(self, slots: Tensor) -> Tensor:
         vectors = []
