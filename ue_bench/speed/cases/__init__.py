@@ -9,6 +9,7 @@ CASES = {
     "hashing": "values_to_slots",
     "step": "training_step",
     "training": "training_speed",
+    "serve": "serving",
     "coding": "ratings_to_codes",
     "workers": "two_workers",
     "start": "program_start",
