@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ue_bench.hashing import FEW
+from ue_bench.hashing import is_few
 
 NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$"  # a text that is a number
 _IS_NUMBER = re.compile(NUMBER.removesuffix("$") + r"\Z").match
@@ -26,6 +26,12 @@ _INFINITIES = (float("inf"), float("-inf"))
 _SMALLEST, _LARGEST = 1e-290, 1e290  # of the numbers whose digits plain arithmetic finds
 _EXACT = 2**53  # up to here a float holds every whole number
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+# Types of polars whose values are whole numbers of at most 64 bits to numpy.
+_SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64)
+_UNSIGNED = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+_NUMBERED = (*_SIGNED, *_UNSIGNED, pl.Date, pl.Boolean)
+# Types of which equal values have one text.
+_HASHED = {type(None), bool, int, float, str, date}
 # The types of a Python list that polars reads without changing a value.
 _LISTED: dict[type, Any] = {str: pl.String, bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
 
@@ -82,23 +88,44 @@ def texts_of(values: Any, rule: Rule) -> pl.Series:
     Raises TypeError and ValueError as `text_of` does, and TypeError for what is no column.
     """
     texts = short_texts_of(values, rule)
+    if isinstance(texts, Repeated):
+        return texts.column()
     if isinstance(texts, pl.Series):
         return texts
     return pl.Series(texts, dtype=pl.String)
 
 
-def short_texts_of(values: Any, rule: Rule) -> pl.Series | list[str]:
-    """Return what `texts_of` returns, as a list where there are at most `FEW` values.
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """The texts of N values, of which each distinct value has one.
 
-    For a few values that takes a few microseconds, where a Series would take hundreds.
+    texts: String. codes: whole numbers [N], the place of each value's text.
+    """
+
+    texts: pl.Series
+    codes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def column(self) -> pl.Series:
+        """Return the text of each value: String [N]."""
+        return self.texts.gather(pl.Series(self.codes))
+
+
+def short_texts_of(values: Any, rule: Rule) -> pl.Series | Repeated | list[str]:
+    """Return what `texts_of` returns, in the form that takes least time.
+
+    It is a list where there are few values: that takes a few microseconds, where a Series would
+    take hundreds. It is `Repeated` where numbers tell the values apart, so that the text of each
+    is made and hashed once.
     """
     column = plain_column(values)
     if isinstance(column, pl.Series):
-        return _series_texts(column, rule)
-    texts = [text_of(value, rule) for value in column]
-    if len(texts) > FEW:
-        return pl.Series(texts, dtype=pl.String)
-    return texts
+        return _distinct_texts(column, rule)
+    if is_few(len(column)):
+        return [text_of(value, rule) for value in column]
+    return _distinct_texts_of_mixed(column, rule)
 
 
 def is_missing(value: Any) -> bool:
@@ -134,24 +161,49 @@ def bucket(value: float) -> str:
 def buckets(values: pl.Series) -> pl.Series:
     """Return the `bucket` of each value: String, and "" for null.
 
-    values: Float64, none NaN. Two digits and an exponent come from floating-point arithmetic. Its
-    error is far below 1e-6, so that `bucket` itself is asked only for values next to a tie.
+    values: Float64, null or NaN where they are missing.
     """
-    numbers = values.fill_null(float("nan")).to_numpy()
+    return _distinct_buckets(values).column().alias(values.name)
+
+
+def _distinct_buckets(values: pl.Series) -> Repeated:
+    """Return the `bucket` of each value.
+
+    Two digits and an exponent come from floating-point arithmetic. Its error is far below 1e-6, so
+    that `bucket` itself is asked only for values next to a tie.
+    """
+    numbers = values.to_numpy()  # null becomes NaN
     size = np.abs(numbers)
     is_common = (size > _SMALLEST) & (size < _LARGEST)
     exponents = np.floor(np.log10(size, where=is_common, out=np.zeros_like(size))) - 1
     digits = np.divide(numbers, 10.0**exponents, where=is_common, out=np.zeros_like(size))
     is_certain = is_common & (np.abs(np.abs(digits - np.trunc(digits)) - 0.5) > 1e-6)
     keys = (1000 * np.rint(digits[is_certain]) + exponents[is_certain]).astype(np.int64)
-    distinct_keys, key_codes = np.unique(keys, return_inverse=True)
+    distinct_keys, key_codes = _numbered(keys)
     others, other_codes = np.unique(numbers[~is_certain], return_inverse=True)
     texts = [_bucket_of_key(key) for key in distinct_keys.tolist()]
     texts += ["" if math.isnan(number) else bucket(number) for number in others.tolist()]
-    codes = np.empty(len(numbers), np.uint32)
+    codes = np.empty(len(numbers), np.int64)
     codes[is_certain] = key_codes
     codes[~is_certain] = other_codes + len(distinct_keys)
-    return pl.Series(texts, dtype=pl.String).gather(pl.Series(codes)).alias(values.name)
+    return Repeated(pl.Series(texts, dtype=pl.String), codes)
+
+
+def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct values of integers, ascending, and the place of each value among them."""
+    if not len(values):
+        return values, np.empty(0, np.int64)
+    if values.dtype.itemsize < 8:  # differences need more bits
+        values = values.astype(np.int64)
+    least = values.min()
+    span = int(values.max()) - int(least) + 1
+    if span > 4 * len(values):
+        return np.unique(values, return_inverse=True)
+    places = (values - least).astype(np.int64)  # faster than to sort
+    is_used = np.zeros(span, np.bool_)
+    is_used[places] = True
+    distinct = np.flatnonzero(is_used).astype(values.dtype) + least
+    return distinct, (is_used.cumsum() - 1)[places]
 
 
 def _bucket_of_key(key: int) -> str:
@@ -291,12 +343,12 @@ def _digits(number: Number) -> str:
 def plain_column(values: Any) -> pl.Series | Sequence[Any]:
     """Return a column as a Series, or as a list of values, none of which is changed.
 
-    It is a list where values of several types are mixed, and where there are at most `FEW` values
-    of a simple type.
+    It is a list where values of several types are mixed, and where there are few values of a simple
+    type.
     Raises TypeError for what is no column.
     """
     if isinstance(values, (list, tuple)):
-        return values if len(values) <= FEW else _of_one_type(values)
+        return values if is_few(len(values)) else _of_one_type(values)
     if isinstance(values, pl.Series):
         return _shortened(values)
     if isinstance(values, np.ndarray):
@@ -336,7 +388,7 @@ def _shortened(column: pl.Series) -> pl.Series | Sequence[Any]:
         return plain_column(column.to_list())
     if str(dtype) == "Float16":
         return list(column.to_numpy())
-    if len(column) > FEW:
+    if not is_few(len(column)):
         return column
     if dtype in _TEXTUAL or dtype.is_integer() or dtype == pl.Float64:
         return column.to_list()
@@ -356,7 +408,7 @@ def _numpy_column(values: np.ndarray) -> pl.Series | Sequence[Any]:
         return _numpy_times(values)
     if kind == "f" and size not in (4, 8):
         return list(values)  # polars has no such type in all its releases
-    if kind in "biuf" and len(values) > FEW:
+    if kind in "biuf" and not is_few(len(values)):
         return pl.Series(values)
     if kind == "f":
         return list(values)  # numbers of numpy, which know how many digits they have
@@ -387,7 +439,8 @@ def _pandas_column(values: Any) -> pl.Series | Sequence[Any]:
         return plain_column([categories[code] for code in pd.Series(values).cat.codes])
     if isinstance(dtype, (pd.PeriodDtype, pd.IntervalDtype)):
         raise TypeError(f"values are {dtype}; {ALLOWED}")
-    if _is_unknown_to_polars(dtype) or (len(values) <= FEW and isinstance(dtype, pd.StringDtype)):
+    is_short = is_few(len(values)) and isinstance(dtype, pd.StringDtype)
+    if is_short or _is_unknown_to_polars(dtype):
         return list(values)
     return _shortened(pl.from_pandas(pd.Series(values)))
 
@@ -395,6 +448,37 @@ def _pandas_column(values: Any) -> pl.Series | Sequence[Any]:
 def _is_unknown_to_polars(dtype: Any) -> bool:
     """Return whether polars panics on a type of pyarrow."""
     return str(dtype).startswith("decimal256")
+
+
+def _distinct_texts(column: pl.Series, rule: Rule) -> pl.Series | Repeated:
+    """Return the texts of a Series of one type, as `_series_texts` makes them."""
+    dtype = column.dtype
+    if dtype.is_float() and rule.kind == "number":
+        return _distinct_buckets(_without_absent(column, rule).cast(pl.Float64))
+    if dtype not in _NUMBERED:
+        return _series_texts(column, rule)
+    whole = column.to_physical()
+    if dtype == pl.Boolean:
+        whole = whole.cast(pl.UInt8)
+    if not whole.null_count():
+        distinct, codes = _numbered(whole.to_numpy())
+        return Repeated(_series_texts(pl.Series(distinct).cast(dtype), rule), codes)
+    is_missing = whole.is_null().to_numpy()
+    distinct, present_codes = _numbered(whole.drop_nulls().to_numpy())
+    codes = np.full(len(column), len(distinct))
+    codes[~is_missing] = present_codes
+    values = pl.Series(distinct).cast(dtype).extend_constant(None, 1)
+    return Repeated(_series_texts(values, rule), codes)
+
+
+def _distinct_texts_of_mixed(values: Sequence[Any], rule: Rule) -> pl.Series | Repeated:
+    """Return the texts of values of any types, as `text_of` makes them."""
+    if not set(map(type, values)) <= _HASHED:
+        return _each(values, rule)
+    places: dict[tuple[type, Any], int] = {}
+    keys = zip(map(type, values), values, strict=True)  # because True and 1.0 equal 1
+    codes = [places.setdefault(key, len(places)) for key in keys]
+    return Repeated(_each([value for _, value in places], rule), np.array(codes, np.int64))
 
 
 def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
@@ -407,13 +491,19 @@ def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
         return _by_distinct(decimals, lambda distinct: _each(map(Decimal, distinct), rule))
     if not dtype.is_numeric():
         return _times_as_text(column).fill_null("")
-    if rule.absent_numbers:
-        column = column.set(column.cast(pl.Float64).is_in(sorted(rule.absent_numbers)), None)
+    column = _without_absent(column, rule)
     if dtype.is_float():
         return _texts_of_floats(column.fill_nan(None) + 0.0, rule)  # -0 is 0
     if rule.kind == "text":
         return column.cast(pl.String).fill_null("")
     return _texts_of_floats(column.cast(pl.Float64), rule)
+
+
+def _without_absent(column: pl.Series, rule: Rule) -> pl.Series:
+    """Return numbers, null where they stand for a missing value."""
+    if not rule.absent_numbers:
+        return column
+    return column.set(column.cast(pl.Float64).is_in(sorted(rule.absent_numbers)), None)
 
 
 def _texts_of_texts(column: pl.Series, rule: Rule) -> pl.Series:

@@ -10,9 +10,16 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from ue_bench.categories import Rule, is_missing, plain_column, short_texts_of, texts_of
+from ue_bench.categories import (
+    Repeated,
+    Rule,
+    is_missing,
+    plain_column,
+    short_texts_of,
+    texts_of,
+)
 from ue_bench.errors import BenchError, unknown
-from ue_bench.hashing import FEW, to_bytes, to_column
+from ue_bench.hashing import is_few, to_bytes, to_column
 
 # Joins the values of a crossed feature. The ASCII unit separator occurs in no data set.
 CROSS = "\x1f"
@@ -188,6 +195,10 @@ class ColumnReader:
         Raises BenchError for a column that is missing or of another length than the others, and for
         a value that is no category.
         """
+        return [_each_row(column) for column in self.read_distinct(given)]
+
+    def read_distinct(self, given: Any) -> list[Any]:
+        """Return what `read` returns, where a column may be `Repeated`: its distinct texts."""
         read = {name: self._read(name, values) for name, values in self.raw(given).items()}
         _require_equal_lengths(read)
         return [read[name] if name in read else _crossed(name, read) for name in self.features]
@@ -253,7 +264,7 @@ class ColumnReader:
             message += f"; {unknown('column', misspelt, needed(self.features))}"
         return BenchError(message)
 
-    def _read(self, name: str, values: Any) -> Column:
+    def _read(self, name: str, values: Any) -> Column | Repeated:
         """Return the categories of a column, or lists of them.
 
         They are lists if the first row that is not missing holds one, or if the column has a
@@ -267,7 +278,7 @@ class ColumnReader:
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
             raise BenchError(f"column {name!r}: {error}") from error
 
-    def _categories(self, name: str, column: pl.Series | Sequence[Any]) -> Column:
+    def _categories(self, name: str, column: pl.Series | Sequence[Any]) -> Column | Repeated:
         if name in self.rules:
             return short_texts_of(column, self.rules[name])
         return _as_they_are(column)
@@ -293,7 +304,7 @@ class ColumnReader:
         if rule is None:
             categories = iter(_as_they_are(members))
         else:  # an absent text is that of a whole row
-            categories = iter(texts_of(members, replace(rule, absent=())))
+            categories = iter(_each_row(short_texts_of(members, replace(rule, absent=()))))
         read = [list(islice(categories, size)) for size in sizes]
         if rule is None or not rule.absent:
             return read
@@ -305,7 +316,7 @@ class ColumnReader:
             rows = ["" if is_missing(row) else row for row in rows]
         separator = self.separators.get(name)
         read: list[list[Any]] = []
-        for text in self._categories(name, rows):
+        for text in _each_row(self._categories(name, rows)):
             if separator is not None and isinstance(text, str):
                 read.append(text.split(separator))
             else:
@@ -390,7 +401,7 @@ def _is_of_arrow(value: Any) -> bool:
     return type(value).__module__.split(".")[0] == "pyarrow"  # which is not imported for this
 
 
-def _require_equal_lengths(read: Mapping[str, Column]) -> None:
+def _require_equal_lengths(read: Mapping[str, Column | Repeated]) -> None:
     first = next(iter(read))
     for name, values in read.items():
         if len(values) != len(read[first]):
@@ -412,10 +423,10 @@ def _plain(values: Any) -> pl.Series | Sequence[Any]:
 
 def _as_they_are(column: pl.Series | Sequence[Any]) -> Column:
     """Return text, bytes and whole numbers as categories. Raises TypeError for anything else."""
-    if not isinstance(column, pl.Series) and len(column) <= FEW:
+    if not isinstance(column, pl.Series) and is_few(len(column)):
         return [value if type(value) is str else to_bytes(value) for value in column]
     categories = to_column(column)
-    return categories.to_list() if len(categories) <= FEW else categories
+    return categories.to_list() if is_few(len(categories)) else categories
 
 
 def _rows_of(column: pl.Series | Sequence[Any]) -> Sequence[Any]:
@@ -454,15 +465,23 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple, set, frozenset, pl.Series))
 
 
-def _crossed(feature: str, read: Mapping[str, Column]) -> Column:
+def _each_row(column: Column | Repeated) -> Column:
+    """Return a column with a category for each row."""
+    if not isinstance(column, Repeated):
+        return column
+    texts = column.column()
+    return texts.to_list() if is_few(len(texts)) else texts
+
+
+def _crossed(feature: str, read: Mapping[str, Column | Repeated]) -> Column:
     """Make the column of a cross from the columns of its parts."""
-    columns = [read[part] for part in parts(feature)]
+    columns = [_each_row(read[part]) for part in parts(feature)]
     if any(map(_is_of_lists, columns)):
         return _crossed_lists(columns)
     if all(isinstance(values, pl.Series) and values.dtype == pl.String for values in columns):
         return pl.select(pl.concat_str(*columns, separator=CROSS)).to_series()
     joined = [_joined(row) for row in zip(*columns, strict=True)]
-    return joined if len(joined) <= FEW else pl.Series(joined, dtype=pl.Binary)
+    return joined if is_few(len(joined)) else pl.Series(joined, dtype=pl.Binary)
 
 
 def _is_of_lists(column: Column) -> bool:

@@ -32,6 +32,15 @@ def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> i
     return xxhash.xxh32_intdigest(name.encode(), hash_seed)
 
 
+def is_few(n_values: int) -> bool:
+    """Return whether a Python loop has to handle so many values, and not polars.
+
+    A worker process of a torch DataLoader handles any number so: it is forked, and polars waits
+    forever for the threads that it had in the process before.
+    """
+    return n_values <= FEW or torch.utils.data.get_worker_info() is not None
+
+
 def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
     """Return the rows ``xxh32(value, seed) % size``: int64 [n values, n seeds].
 
@@ -43,7 +52,7 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
     for seed in seeds:
         if not 0 <= seed < 2**32:
             raise ValueError(f"hash seed {seed} was given; xxh32 takes 0 to 2**32 - 1")
-    if isinstance(values, (list, tuple)) and len(values) <= FEW:
+    if isinstance(values, (list, tuple)) and is_few(len(values)):
         texts = [to_bytes(value) for value in values]
         rows = [[xxhash.xxh32_intdigest(text, seed) % size for seed in seeds] for text in texts]
         return torch.tensor(rows, dtype=torch.int64).reshape(len(texts), len(seeds))

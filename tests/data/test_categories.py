@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from table_files import table
 
 import ue_bench
-from ue_bench.categories import FEW, Rule, bucket, buckets, text_of, texts_of
+from ue_bench.categories import Rule, bucket, buckets, text_of, texts_of
 from ue_bench.data import Definition
 from ue_bench.data.table.texts import MEMBERS
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader
+from ue_bench.hashing import FEW
 
 NAN = float("nan")
 ABSENT = ("", "NaN", "-1")

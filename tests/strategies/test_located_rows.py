@@ -241,7 +241,10 @@ def test_a_data_loader_locates(workers, bags):
         ([({"user": "u1"}, 1.0, 2.0)], "an example is one tuple"),
         ([({"user": "u1"}, "x")], "a target is no number"),
         ([("u1", 1.0)], "a row is one str"),
-        ([{"user": "u", "item": "i", "flag": "f"}, {"user": "u"}], "row 2: column 'item' is missing"),
+        (
+            [{"user": "u", "item": "i", "flag": "f"}, {"user": "u"}],
+            "row 2: column 'item' is missing",
+        ),
         ([{"user": "u"}], "column 'item' is missing"),
     ],
     ids=lambda given: str(given)[:20],

@@ -12,8 +12,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from ue_bench.categories import Repeated
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
+from ue_bench.hashing import is_few
 from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
@@ -158,26 +160,36 @@ class EmbeddingStrategy(SlotCache):
             isinstance(column, Mapping) for column in columns[:1]
         )
         if not in_order:
-            columns = self.reader.read(columns)
+            columns = self.reader.read_distinct(columns)
         if len(columns) != len(features):
             raise BenchError(
                 f"{len(columns)} columns were given; {len(features)} features need one each"
             )
         for feature, column in zip(features, columns, strict=True):
-            if feature.bags is None and len(column) and isinstance(column[0], list):
+            if feature.bags is None and _holds_lists(column):
                 raise BenchError(
                     f"column {feature.name!r} holds lists, and the feature has one value a row; "
                     "give one"
                 )
         if self._bags is None:
-            located = [self.locate(index, column) for index, column in enumerate(columns)]
+            located = [self._slots_of(index, column) for index, column in enumerate(columns)]
             return LocatedRows(torch.cat(located, dim=1), index_map=self.index_map)
         columns, places, spread = self._bags.spread_values(columns)
         located = []
         for index, column in enumerate(columns):
-            slots = self.locate(index, column)
+            slots = self._slots_of(index, column)
             located.append(slots[places[index]])
         return LocatedRows(torch.cat(located, dim=1), spread, self.index_map)
+
+    def _slots_of(self, feature: int, column: Any) -> Tensor:
+        """Locate a column; of a `Repeated` one each distinct text once."""
+        if not isinstance(column, Repeated):
+            return self.locate(feature, column)
+        texts: Any = column.texts
+        if is_few(len(texts)):
+            texts = texts.to_list()
+        slots = self.locate(feature, texts)
+        return slots.index_select(0, torch.from_numpy(column.codes))
 
     @final
     def from_rows(self, rows: LocatedRows) -> Tensor:
@@ -269,3 +281,7 @@ class EmbeddingStrategy(SlotCache):
     def sparse_pools(self) -> list[Pool]:
         """Return the pools whose gradients are sparse."""
         return [module for module in self.modules() if isinstance(module, Pool) and module.sparse]
+
+
+def _holds_lists(column: Any) -> bool:
+    return not isinstance(column, Repeated) and len(column) > 0 and isinstance(column[0], list)

@@ -34,6 +34,8 @@ class LocatedRows:
 
     def __getitem__(self, index: Any) -> "LocatedRows":
         """Return the chosen rows. Raises IndexError for a row that is not there."""
+        if isinstance(index, slice) and self.spread is None and index.step in (None, 1):
+            return replace(self, slots=self.slots[index])
         numbers = self._numbers(index)
         if self.spread is None:
             return replace(self, slots=self.slots.index_select(0, numbers))

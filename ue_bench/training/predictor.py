@@ -71,12 +71,11 @@ class Predictor:
 
         The sums are then the same, in the same order.
         """
-        values = self.model.strategy.reader.read(columns)
+        strategy = self.model.strategy
+        rows = strategy.rows(strategy.reader.read_distinct(columns))
         parts = []
-        for start in range(0, len(values[0]), EVALUATION_ROWS):
-            end = start + EVALUATION_ROWS
-            rows = [column[start:end] for column in values]
-            parts.append(self.model.strategy.from_values(rows))
+        for start in range(0, len(rows), EVALUATION_ROWS):
+            parts.append(strategy.from_rows(rows[start : start + EVALUATION_ROWS]))
         return parts
 
     def _output(self, vectors: Tensor) -> Tensor:
