@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cached_property, singledispatch
+from functools import cached_property, lru_cache, singledispatch
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from ue_bench.hashing import is_few
 NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$"  # a text that is a number
 _IS_NUMBER = re.compile(NUMBER.removesuffix("$") + r"\Z").match
 _INFINITIES = (float("inf"), float("-inf"))
+_KEYS = 256  # keys of the two digits of numbers with the same exponent
 _SMALLEST, _LARGEST = 1e-290, 1e290  # of the numbers whose digits plain arithmetic finds
 _EXACT = 2**53  # up to here a float holds every whole number
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
@@ -33,7 +34,13 @@ _NUMBERED = (*_SIGNED, *_UNSIGNED, pl.Date, pl.Boolean)
 # Types of which equal values have one text.
 _HASHED = {type(None), bool, int, float, str, date}
 # The types of a Python list that polars reads without changing a value.
-_LISTED: dict[type, Any] = {str: pl.String, bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
+_LISTED: dict[type, Any] = {
+    str: pl.String,
+    bool: pl.Boolean,
+    int: pl.Int64,
+    float: pl.Float64,
+    date: pl.Date,
+}
 
 ALLOWED = "a value is text, a number, a truth value, a date or a time"
 
@@ -99,10 +106,10 @@ def texts_of(values: Any, rule: Rule) -> pl.Series:
 class Repeated:
     """The texts of N values, of which each distinct value has one.
 
-    texts: String. codes: whole numbers [N], the place of each value's text.
+    texts: String, or a list where there are few. codes: int64 [N], the place of each value's text.
     """
 
-    texts: pl.Series
+    texts: pl.Series | list[str]
     codes: np.ndarray
 
     def __len__(self) -> int:
@@ -110,7 +117,7 @@ class Repeated:
 
     def column(self) -> pl.Series:
         """Return the text of each value: String [N]."""
-        return self.texts.gather(pl.Series(self.codes))
+        return pl.Series(self.texts, dtype=pl.String).gather(pl.Series(self.codes))
 
 
 def short_texts_of(values: Any, rule: Rule) -> pl.Series | Repeated | list[str]:
@@ -178,15 +185,15 @@ def _distinct_buckets(values: pl.Series) -> Repeated:
     exponents = np.floor(np.log10(size, where=is_common, out=np.zeros_like(size))) - 1
     digits = np.divide(numbers, 10.0**exponents, where=is_common, out=np.zeros_like(size))
     is_certain = is_common & (np.abs(np.abs(digits - np.trunc(digits)) - 0.5) > 1e-6)
-    keys = (1000 * np.rint(digits[is_certain]) + exponents[is_certain]).astype(np.int64)
-    distinct_keys, key_codes = _numbered(keys)
-    others, other_codes = np.unique(numbers[~is_certain], return_inverse=True)
-    texts = [_bucket_of_key(key) for key in distinct_keys.tolist()]
-    texts += ["" if math.isnan(number) else bucket(number) for number in others.tolist()]
-    codes = np.empty(len(numbers), np.int64)
-    codes[is_certain] = key_codes
-    codes[~is_certain] = other_codes + len(distinct_keys)
-    return Repeated(pl.Series(texts, dtype=pl.String), codes)
+    keys = (_KEYS * exponents + np.rint(digits)).astype(np.int64)
+    distinct_keys, codes = _numbered(keys)
+    texts = list(map(_bucket_of_key, distinct_keys.tolist()))
+    uncertain = np.flatnonzero(~is_certain)
+    if len(uncertain):
+        others, other_codes = np.unique(numbers[uncertain], return_inverse=True)
+        codes[uncertain] = other_codes + len(texts)
+        texts += ["" if math.isnan(number) else bucket(number) for number in others.tolist()]
+    return Repeated(texts, codes)
 
 
 def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,10 +213,11 @@ def _numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distinct, (is_used.cumsum() - 1)[places]
 
 
+@lru_cache(maxsize=2**16)
 def _bucket_of_key(key: int) -> str:
-    """Return the text of a key of `buckets`: 1000 times the digits, plus the exponent."""
-    digits = round(key / 1000)
-    return bucket(float(f"{digits}e{key - 1000 * digits}"))
+    """Return the text of `_KEYS` times the exponent, plus the digits, from -100 to 100."""
+    exponent = round(key / _KEYS)
+    return bucket(float(f"{key - _KEYS * exponent}e{exponent}"))
 
 
 # One value
@@ -453,32 +461,59 @@ def _is_unknown_to_polars(dtype: Any) -> bool:
 def _distinct_texts(column: pl.Series, rule: Rule) -> pl.Series | Repeated:
     """Return the texts of a Series of one type, as `_series_texts` makes them."""
     dtype = column.dtype
-    if dtype.is_float() and rule.kind == "number":
-        return _distinct_buckets(_without_absent(column, rule).cast(pl.Float64))
+    if dtype.is_float():
+        column = _without_absent(column, rule)
+        if rule.kind == "number":
+            return _distinct_buckets(column.cast(pl.Float64))
+        return _distinct_floats(column, rule)
     if dtype not in _NUMBERED:
         return _series_texts(column, rule)
-    whole = column.to_physical()
-    if dtype == pl.Boolean:
-        whole = whole.cast(pl.UInt8)
+    whole = column.cast(pl.UInt8) if dtype == pl.Boolean else column.to_physical()
+    if whole.null_count() == len(whole):
+        return Repeated([""], np.zeros(len(whole), np.int64))
     if not whole.null_count():
         distinct, codes = _numbered(whole.to_numpy())
-        return Repeated(_series_texts(pl.Series(distinct).cast(dtype), rule), codes)
-    is_missing = whole.is_null().to_numpy()
-    distinct, present_codes = _numbered(whole.drop_nulls().to_numpy())
-    codes = np.full(len(column), len(distinct))
-    codes[~is_missing] = present_codes
-    values = pl.Series(distinct).cast(dtype).extend_constant(None, 1)
-    return Repeated(_series_texts(values, rule), codes)
+        return Repeated(_texts_of_numbered(distinct, dtype, rule), codes)
+    distinct, codes = _numbered(whole.fill_null(whole.min()).to_numpy())
+    codes[whole.is_null().to_numpy()] = len(distinct)
+    texts = _texts_of_numbered(distinct, dtype, rule)
+    return Repeated([*texts, ""], codes)
+
+
+def _distinct_floats(column: pl.Series, rule: Rule) -> pl.Series | Repeated:
+    """Return the texts of floats that are not rounded."""
+    numbers = column.to_numpy()  # null becomes NaN
+    is_missing = np.isnan(numbers)
+    present = np.where(is_missing, 0.0, numbers)
+    is_whole = (present == np.floor(present)) & (np.abs(present) <= _EXACT)
+    if not is_whole.all():
+        return _series_texts(column, rule)
+    distinct, codes = _numbered(present.astype(np.int64))
+    codes[is_missing] = len(distinct)
+    return Repeated([*_texts_of_numbered(distinct, pl.Int64(), rule), ""], codes)
+
+
+def _texts_of_numbered(
+    distinct: np.ndarray, dtype: pl.DataType, rule: Rule
+) -> pl.Series | list[str]:
+    """Return the texts of the values of a type that numpy holds as whole numbers."""
+    if dtype.is_integer() and is_few(len(distinct)):
+        return [text_of(number, rule) for number in distinct.tolist()]
+    return _series_texts(pl.Series(distinct).cast(dtype), rule)
 
 
 def _distinct_texts_of_mixed(values: Sequence[Any], rule: Rule) -> pl.Series | Repeated:
     """Return the texts of values of any types, as `text_of` makes them."""
-    if not set(map(type, values)) <= _HASHED:
+    types = set(map(type, values))
+    if not types <= _HASHED:
         return _each(values, rule)
-    places: dict[tuple[type, Any], int] = {}
-    keys = zip(map(type, values), values, strict=True)  # because True and 1.0 equal 1
-    codes = [places.setdefault(key, len(places)) for key in keys]
-    return Repeated(_each([value for _, value in places], rule), np.array(codes, np.int64))
+    keys: Iterable[Any] = values
+    if len(types - {type(None)}) > 1:
+        keys = zip(map(type, values), values, strict=True)  # because True and 1.0 equal 1
+    first: dict[Any, int] = {}  # the first row of each key
+    codes = [first.setdefault(key, row) for row, key in enumerate(keys)]
+    rows, places = _numbered(np.array(codes, np.int64))
+    return Repeated(_each([values[row] for row in rows], rule), places)
 
 
 def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
@@ -490,13 +525,17 @@ def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
         decimals = column.cast(pl.String)
         return _by_distinct(decimals, lambda distinct: _each(map(Decimal, distinct), rule))
     if not dtype.is_numeric():
-        return _times_as_text(column).fill_null("")
+        return _without_nulls(_times_as_text(column))
     column = _without_absent(column, rule)
     if dtype.is_float():
         return _texts_of_floats(column.fill_nan(None) + 0.0, rule)  # -0 is 0
     if rule.kind == "text":
-        return column.cast(pl.String).fill_null("")
+        return _without_nulls(column.cast(pl.String))
     return _texts_of_floats(column.cast(pl.Float64), rule)
+
+
+def _without_nulls(texts: pl.Series) -> pl.Series:
+    return texts.fill_null("") if texts.null_count() else texts
 
 
 def _without_absent(column: pl.Series, rule: Rule) -> pl.Series:
@@ -507,8 +546,7 @@ def _without_absent(column: pl.Series, rule: Rule) -> pl.Series:
 
 
 def _texts_of_texts(column: pl.Series, rule: Rule) -> pl.Series:
-    if column.null_count():
-        column = column.fill_null("")
+    column = _without_nulls(column)
     absent = [text for text in rule.absent if text]
     if absent:
         is_absent = column.is_in(absent)

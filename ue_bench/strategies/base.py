@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -185,8 +186,8 @@ class EmbeddingStrategy(SlotCache):
         """Locate a column; of a `Repeated` one each distinct text once."""
         if not isinstance(column, Repeated):
             return self.locate(feature, column)
-        texts: Any = column.texts
-        if is_few(len(texts)):
+        texts = column.texts
+        if isinstance(texts, pl.Series) and is_few(len(texts)):
             texts = texts.to_list()
         slots = self.locate(feature, texts)
         return slots.index_select(0, torch.from_numpy(column.codes))
