@@ -69,7 +69,7 @@ def answer(quick_results, monkeypatch):
 
     def answered(world: World, asked: room.Question, workers: int = 1) -> dict:
         monkeypatch.setattr(rounds, "Workers", world.workers)
-        return ask.advise(asked, quick_results, workers, world.clock)
+        return world.ask(asked, quick_results, workers)
 
     return answered
 
@@ -81,7 +81,7 @@ def usual(tmp_path_factory):
     world = World(by_size("unified"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rounds, "Workers", world.workers)
-        return ask.advise(question(), results, 1, world.clock), results
+        return world.ask(question(), results), results
 
 
 def records_of(results: Path, asked: room.Question) -> dict[str, record.Record]:
@@ -317,8 +317,9 @@ def test_what_is_too_slow_is_not_chosen_and_its_price_is_told(answer):
     found = answer(world, question(latency=100.0))
     assert found["latency_met"] is True
     assert found["best"]["strategy"] != "int8"
-    assert found["rivals"][0]["strategy"] == "int8"
-    assert not found["rivals"][0]["meets_latency"]
+    slow = [rival for rival in found["rivals"] if rival["strategy"] == "int8"]
+    assert slow
+    assert not any(rival["meets_latency"] or rival["equal"] for rival in slow)
     text = room.as_text(found, "results")
     assert "Without that limit: int8" in " ".join(text.split())
     assert "slower than the limit" in text
@@ -384,7 +385,7 @@ def test_more_time_for_the_same_question_is_more_evidence(answer):
 
 
 def test_a_time_that_is_too_short_for_one_run_is_told_in_one_line(answer):
-    world = World(by_size("unified"), seconds=100)
+    world = World(by_size("unified"), seconds=100, judged=1)
     with pytest.raises(
         BenchError,
         match=r"minutes: 0\.5 was given, and one run takes longer; .* give at least --minutes",
@@ -394,7 +395,7 @@ def test_a_time_that_is_too_short_for_one_run_is_told_in_one_line(answer):
 
 
 def test_a_time_that_is_too_short_for_a_fresh_seed_is_told_and_what_was_run_is_used(answer):
-    world = World(by_size("unified"), seconds=11)
+    world = World(by_size("unified"), seconds=11, judged=1)
     with pytest.raises(BenchError, match=r"minutes: 0\.7 was given, too few .* give about 3,"):
         answer(world, question(minutes=0.7))
     answer(world, question(minutes=3))
@@ -514,6 +515,7 @@ ARM = {
     "high",
     "val_mse",
     "latency",
+    "latency_from_codes",
     "run_ids",
     "config",
 }
@@ -538,6 +540,7 @@ def test_the_answer_is_json_of_one_shape(usual):
         "exact",
         "latency_met",
         "best",
+        "choice",
         "rivals",
         "front",
         "anchors",
@@ -547,10 +550,12 @@ def test_the_answer_is_json_of_one_shape(usual):
         "skipped",
         "python",
     }
-    for arm in (found["best"], *found["front"]):
-        assert set(arm) == ARM
+    assert set(found["best"]) == ARM
+    for arm in found["front"]:
+        assert set(arm) == ARM | {"on_front"}
     for arm in found["rivals"]:
-        assert set(arm) == ARM | {"against_best", "meets_latency"}
+        assert set(arm) == ARM | {"against_best", "meets_latency", "equal", "is_lowest"}
+    assert set(found["choice"]) == {"reason", "n_equal", "n_as_fast", "is_lowest"}
     assert set(found["left_out"]) == {"memory", "race", "time", "failed", "largest_hashed_bytes"}
 
 

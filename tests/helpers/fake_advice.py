@@ -4,9 +4,14 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from fake_records import latency, smallest
 
+from ue_bench.advise.ask import advise
+from ue_bench.advise.pace import Pace
+from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure, write
 from ue_bench.study.processes import Job
@@ -23,20 +28,37 @@ class Killed(BaseException):
 class World:
     """What runs return.
 
-    mse, micros: MSE and microseconds of a lookup, by configuration.
-    seconds: of a run.
+    mse: by configuration.
+    micros, from_codes: microseconds of a lookup from raw values and from codes.
+    spread: microseconds between the quartiles of either.
+    seconds: of a run. judged: what a run is judged to take before the first one; None: the truth.
     most: runs until the command is killed.
     fails: whether a run runs out of memory.
     """
 
     mse: Callable[[RunConfig], float]
     micros: Callable[[RunConfig], float] = lambda config: 20.0
+    from_codes: Callable[[RunConfig], float] = lambda config: 5.0
+    spread: Callable[[RunConfig], float] = lambda config: 0.1
     seconds: float = 5.0
+    judged: float | None = None
     most: int = 10**9
     fails: Callable[[RunConfig], bool] = lambda config: False
     now: float = 0.0
     runs: Counter = field(default_factory=Counter)
     phases: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def ask(self, asked: Question, results: Path, workers: int = 1) -> dict[str, Any]:
+        """The answer in this world. `rounds.Workers` must be its `workers`."""
+        return advise(
+            asked, results, workers, now=self.clock, tell=self.told.append, measure=self.pace
+        )
+
+    def pace(self, asked: Question, *_: object) -> Pace:
+        assert not self.runs, "the time is judged before anything is trained"
+        seconds = self.seconds if self.judged is None else self.judged
+        return Pace(usual=seconds, shortest=seconds)
 
     def clock(self) -> float:
         return self.now
@@ -72,10 +94,12 @@ class World:
             "checksum": "abc",
         }
         if job.phase == "latency":
-            timed = [
-                {**row, "p50_us": self.micros(config)} if row["batch"] == 256 else row
-                for row in latency(1.0, random.Random(0))
-            ]
+            timed = latency(1.0, random.Random(0))
+            for row in timed:
+                if row["batch"] == 256:
+                    by_source = {"values": self.micros, "codes": self.from_codes}
+                    row["p50_us"] = by_source[row["source"]](config)
+                    row["iqr_us"] = self.spread(config)
             cost = {**cost, "latency": timed}
             del cost["train_seconds"]
             return replace(

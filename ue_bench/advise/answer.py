@@ -6,14 +6,15 @@ those of the report.
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ue_bench.advise.candidates import EXACT, Candidates
+from ue_bench.advise.choice import Choice, choose
+from ue_bench.advise.contestants import Contestant, contestants, plain, rank, val_means
 from ue_bench.advise.lines import python
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
@@ -21,95 +22,13 @@ from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sized, Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import Record
-from ue_bench.report.evidence.arms import Arm, collect, seeds_of
+from ue_bench.report.evidence.arms import collect, seeds_of
 from ue_bench.report.evidence.frames import records as rows_of
 from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.pairs import compare_all
 from ue_bench.report.evidence.statistics import ALPHA, Paired, Scores, paired
-from ue_bench.report.evidence.summary import (
-    ANCHORS,
-    BATCH,
-    by_key,
-    by_seed,
-    key,
-    score,
-    summarise,
-)
+from ue_bench.report.evidence.summary import ANCHORS
 from ue_bench.report.evidence.verdict import front
-from ue_bench.strategies import entry_of
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A configuration that ran on fresh seeds.
-
-    row: its row of the summary.
-    val, test: validation and test MSE by seeds. Where a split has no test rows, test is validation.
-    latency: of the median lookup of a batch from codes, None where it was not measured.
-    """
-
-    arm: Arm
-    row: dict[Any, Any]
-    val: Scores
-    test: Scores
-    latency: dict[str, Any] | None
-
-    @property
-    def label(self) -> str:
-        return self.row["label"]
-
-    @property
-    def total_bytes(self) -> int:
-        return self.row["total_bytes"]
-
-    @property
-    def n(self) -> int:
-        """The number of fresh seeds."""
-        return self.row["n"]
-
-    @property
-    def micros(self) -> float:
-        """The median latency; infinite where it was not measured."""
-        if self.latency is None:
-            return math.inf
-        return self.latency["p50_us"]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what JSON can hold.
-
-        Bytes are those of the first run, whose layer the printed lines build.
-        """
-        cost = self.arm.sample.cost
-        found = self.arm.sample.found
-        rows = None
-        if entry_of(self.arm.config["strategy"]).plain_rows:
-            rows = cost["table_bytes"] // (4 * found["dim"])
-        facts = {
-            "label": self.label,
-            "strategy": self.row["strategy"],
-            "regions": self.row["regions"],
-            "region_rule": self.row["region_rule"],
-            "dim": found["dim"],
-            "rows": rows,
-            "lookups": found["lookups"],
-            "budget": self.row["budget"],
-            "table_bytes": cost["table_bytes"],
-            "auxiliary_bytes": cost["auxiliary_bytes"],
-            "vocabulary_bytes": cost["vocabulary_bytes"],
-            "total_bytes": cost["total_bytes"],
-            "head_bytes": cost["head_bytes"],
-            "n": self.n,
-            "part": self.row["part"],
-            "mse": self.row["mse"],
-            "low": self.row["low"],
-            "high": self.row["high"],
-            "val_mse": self.row["val_mse_mean"],
-            "latency": self.latency,
-            "run_ids": self.row["run_ids"].split(),
-            "config": self.arm.config,
-        }
-        return plain(facts)
 
 
 def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs) -> dict[str, Any]:
@@ -127,17 +46,9 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
             f"give about {math.ceil(seconds / 60)}, and what was run is used"
         )
     ranked = rank(fitting)
-    quick = ranked
-    latency_met = None
     limit = question.latency
-    if limit is not None:
-        quick = [contestant for contestant in ranked if contestant.micros <= limit]
-        latency_met = bool(quick)
-    if quick:
-        best = quick[0]
-    else:
-        best = min(ranked, key=lambda contestant: contestant.micros)
-    rivals = [contestant for contestant in ranked if contestant is not best]
+    choice = choose_within(ranked, limit)
+    best = choice.best
     anchors = against_anchors(best)
     learned = None
     for anchor in anchors:
@@ -157,10 +68,11 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "measure": "Brier score" if question.base.task == "binary" else "MSE",
         "n_values": sizes.n_values,
         "exact": exact(sizes, question, confirmed),
-        "latency_met": latency_met,
+        "latency_met": None if limit is None else best.micros <= limit,
         "best": best.as_json(),
-        "rivals": against_rivals(best, rivals, quick),
-        "front": on_front(quick or ranked, best),
+        "choice": _reasons(choice),
+        "rivals": against_rivals(choice, limit),
+        "front": on_front(_quick(ranked, limit) or ranked, best),
         "anchors": anchors,
         "learned": learned,
         "left_out": left_out(question, sizes, candidates, runs),
@@ -170,87 +82,57 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
     }
 
 
-def contestants(arms: Sequence[Arm]) -> list[Contestant]:
-    """Return what ran on fresh seeds, in the order of the summary."""
-    arm_of = by_key(arms)
-    found = []
-    for row in rows_of(score(summarise(arms))):
-        arm = arm_of[key(row)]
-        contestant = Contestant(
-            arm=arm,
-            row=row,
-            val=by_seed(arm, "validation"),
-            test=by_seed(arm, row["part"]),
-            latency=_latency(arm.timings),
-        )
-        found.append(contestant)
-    return found
+def _quick(ranked: Sequence[Contestant], limit: float | None) -> list[Contestant]:
+    """Return those that meet the limit of latency, in microseconds; all where there is none."""
+    if limit is None:
+        return list(ranked)
+    return [contestant for contestant in ranked if contestant.micros <= limit]
 
 
-def _latency(timings: Sequence[Record]) -> dict[str, Any] | None:
-    """Return the latency of a batch from codes, with the machine that it was measured on."""
-    for record in timings:
-        for timing in record.cost["latency"]:
-            if timing["source"] == "codes" and timing["batch"] == BATCH:
-                return {
-                    "p50_us": timing["p50_us"],
-                    "p90_us": timing["p90_us"],
-                    "n": timing["n"],
-                    "batch": timing["batch"],
-                    "unstable": timing["unstable"],
-                    "device": record.config.device,
-                    "threads": record.found["threads"],
-                }
-    return None
+def choose_within(ranked: Sequence[Contestant], limit: float | None) -> Choice:
+    """Name one of those that meet the limit of latency; where none does, the fastest of all.
 
-
-def rank(fitting: Sequence[Contestant]) -> list[Contestant]:
-    """Order those with all seeds by mean validation MSE.
-
-    First come those that stayed in contention and got more seeds than the others.
+    ranked: the one with the lowest validation MSE first.
     """
-    most = max(contestant.n for contestant in fitting)
-    ahead = []
-    behind = []
-    for contestant in fitting:
-        if contestant.n < min(SEEDS, max(1, most - 1)):
-            continue
-        if contestant.n >= most - 1:  # the last seed may have been interrupted
-            ahead.append(contestant)
-        else:
-            behind.append(contestant)
-    return [*_by_validation(ahead), *_by_validation(behind)]
+    quick = _quick(ranked, limit)
+    if quick:
+        choice = choose(quick)
+    else:
+        fastest = min(ranked, key=lambda contestant: contestant.micros)
+        choice = Choice(
+            order=(fastest,), n_equal=1, n_as_fast=1, lowest=ranked[0], reason="latency"
+        )
+    equals = choice.order[: choice.n_equal]
+    others = [contestant for contestant in ranked if contestant not in equals]
+    return replace(choice, order=(*equals, *others))
 
 
-def _by_validation(group: Sequence[Contestant]) -> list[Contestant]:
-    means = _val_means(group)
-    order = sorted(range(len(group)), key=lambda number: (means[number], group[number].label))
-    return [group[number] for number in order]
+def _reasons(choice: Choice) -> dict[str, Any]:
+    """Return why the best one is named, as JSON can hold it."""
+    return {
+        "reason": choice.reason,
+        "n_equal": choice.n_equal,
+        "n_as_fast": choice.n_as_fast,
+        "is_lowest": choice.lowest is choice.best,
+    }
 
 
-def _val_means(group: Sequence[Contestant]) -> list[float]:
-    """Return the mean validation MSE of each over the seeds that all of them have."""
-    if not group:
-        return []
-    common = set.intersection(*(set(contestant.val) for contestant in group))
-    return [fmean(contestant.val[seed] for seed in common) for contestant in group]
-
-
-def against_rivals(
-    best: Contestant, rivals: Sequence[Contestant], quick: Sequence[Contestant]
-) -> list[dict[str, Any]]:
+def against_rivals(choice: Choice, limit: float | None) -> list[dict[str, Any]]:
     """Compare each rival with the best: paired over seeds, Holm-corrected over all rivals.
 
-    A difference is the MSE of the rival minus that of the best.
-
-    quick: those that meet the limit of latency.
+    A difference is the MSE of the rival minus that of the best. `equal` are the rivals that
+    validation cannot tell from the one with the lowest validation MSE, `is_lowest`.
     """
+    best, *rivals = choice.order
+    quick = _quick(rivals, limit)
     tests = compare_all(best.test, [rival.test for rival in rivals])
     compared = []
-    for rival, test in zip(rivals, rows_of(tests), strict=True):
+    for place, (rival, test) in enumerate(zip(rivals, rows_of(tests), strict=True), start=1):
         facts = rival.as_json()
         facts["against_best"] = plain(test)
         facts["meets_latency"] = rival in quick
+        facts["equal"] = place < choice.n_equal
+        facts["is_lowest"] = rival is choice.lowest
         compared.append(facts)
     return compared
 
@@ -258,16 +140,18 @@ def against_rivals(
 def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[dict[str, Any]]:
     """Return those that none beats in both bytes and validation MSE, and the best.
 
-    The smallest comes first.
+    The smallest comes first. `on_front` is false for a best one that another one beats.
     """
     frame = pd.DataFrame([contestant.row for contestant in ranked])
-    frame = frame.assign(mse=_val_means(ranked))
+    frame = frame.assign(mse=val_means(ranked))
     chosen = []
     for contestant, is_on_front in zip(ranked, front(frame), strict=True):
         if is_on_front or contestant is best:
-            chosen.append(contestant)
-    chosen.sort(key=lambda contestant: contestant.total_bytes)
-    return [contestant.as_json() for contestant in chosen]
+            facts = contestant.as_json()
+            facts["on_front"] = bool(is_on_front)
+            chosen.append(facts)
+    chosen.sort(key=lambda facts: facts["total_bytes"])
+    return chosen
 
 
 def against_anchors(best: Contestant) -> list[dict[str, Any]]:
@@ -375,18 +259,3 @@ def _loser(candidate: Sized, scores: Scores) -> dict[str, Any]:
 
 def _label(config: RunConfig) -> str:
     return plain_label(config.to_dict(), {})
-
-
-def plain(value: Any) -> Any:
-    """Return what JSON can hold: numbers of Python for those of numpy, null for NaN and NA."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if value is pd.NA:
-        return None
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, np.generic):
-        return value.item()
-    return value

@@ -9,6 +9,8 @@ from ue_bench import record as records_room
 from ue_bench.advise.answer import answer
 from ue_bench.advise.candidates import find_candidates
 from ue_bench.advise.clock import Clock
+from ue_bench.advise.forecast import forecast_text, more_text, require_time
+from ue_bench.advise.pace import Measure, measure_pace
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import Rounds
 from ue_bench.advise.runs import Runs
@@ -21,7 +23,12 @@ SPENT = "seconds.txt"  # in the folder of the records: the time that the questio
 
 
 def advise(
-    question: Question, results: Path, workers: int = 1, now: Callable[[], float] = time.monotonic
+    question: Question,
+    results: Path,
+    workers: int = 1,
+    now: Callable[[], float] = time.monotonic,
+    tell: Callable[[str], None] = note,
+    measure: Measure = measure_pace,
 ) -> dict[str, Any]:
     """Make the runs that are missing, as far as the time goes, and return the answer.
 
@@ -29,6 +36,8 @@ def advise(
 
     workers: runs at a time.
     now: a clock that only goes forward.
+    tell: called with one line before anything is trained: what the time will buy.
+    measure: judges how long a run takes.
 
     Raises BenchError for bad input, for a memory that no candidate fits, for a time that is too
     short, and where another command works in the folder.
@@ -40,22 +49,31 @@ def advise(
         sizes = Sizes(question)
         for warning in sizes.warnings:
             note(one_line(f"warning: {warning}"))
+        loading = clock.here
         candidates = find_candidates(sizes, question.base)
-        left = max(clock.left, 0.0)
+        runs = Runs(
+            name=question.name,
+            results=results,
+            data_dir=question.data_dir,
+            plugins=question.plugins,
+            clock=clock,
+        )
         try:
+            if runs.records:
+                _tell_more(runs, question, workers, tell)
+            else:
+                pace = measure(question, sizes, candidates.fits[0].config, loading)
+                n_candidates = len(candidates.fits)
+                require_time(question.minutes, clock.left, pace, n_candidates, workers)
+                text = forecast_text(question.minutes, clock.left, pace, n_candidates, workers)
+                tell(text)
+            left = max(clock.left, 0.0)
             with progress(question.name, left, "s") as update:
 
                 def report(text: str) -> None:
                     update(min(clock.here, 0.999 * left), text)
 
-                runs = Runs(
-                    name=question.name,
-                    results=results,
-                    data_dir=question.data_dir,
-                    plugins=question.plugins,
-                    clock=clock,
-                    report=report,
-                )
+                runs.report = report
                 rounds = Rounds(
                     question=question,
                     sizes=sizes,
@@ -67,3 +85,10 @@ def advise(
         finally:
             clock.keep()
         return answer(question, sizes, candidates, runs)
+
+
+def _tell_more(runs: Runs, question: Question, workers: int, tell: Callable[[str], None]) -> None:
+    """Say what is left of the time of a question that has records, unless it is spent."""
+    run = runs.expected(question.base)
+    if run and runs.clock.left > run:
+        tell(more_text(runs.clock.left, run, workers))

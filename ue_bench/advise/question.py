@@ -21,7 +21,8 @@ class Question:
 
     base: data, split, head and recipe of every run. Its four seeds are the first of the search.
     memory: bytes of table, auxiliary data and vocabulary together.
-    latency: the most microseconds that the median lookup of 256 rows from codes may take, or None.
+    latency: the most microseconds that the median lookup of 256 rows may take from raw values,
+    which are hashed or looked up first; None for no limit.
     minutes: the wall-clock time, including that of earlier commands for the same question.
     plugins: loaded Python files whose strategies are candidates too.
 

@@ -14,16 +14,17 @@ whose time is spent runs nothing:
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
 from math import ceil, inf
 from statistics import fmean
 
 from ue_bench.advise.candidates import EXACT, SHARED, Candidates, config_of, one_more, smaller
+from ue_bench.advise.equal_scores import not_worse
 from ue_bench.advise.question import Question
 from ue_bench.advise.runs import Runs, shape
 from ue_bench.advise.sizes import Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.evidence.statistics import ALPHA, paired
 from ue_bench.study.processes import Workers
 from ue_bench.training.assembly import has_budget
 
@@ -129,7 +130,7 @@ class Rounds:
         for start in range(0, len(self.forms), self.workers):
             chunk = _on_seeds(self.forms[start : start + self.workers], [seed])
             if start >= FEWEST and self.runs.missing(chunk):
-                still_to_run = _race_runs(start + 1) - start
+                still_to_run = race_runs(start + 1) - start
                 if still_to_run > self.fit_in(RACE, self.forms):
                     break
             self.runs.make(chunk, "search", workers, self.runs.clock.limit)
@@ -266,28 +267,29 @@ class Rounds:
         These are the ones that validation cannot tell from the best.
         """
         fitting = [config for config in configs if self._fits(config)]
+        contenders = fitting
         for count in range(SEEDS, MOST_SEEDS + 1):
             if count > SEEDS:  # all of them get the first seeds
-                fitting = self._contenders(fitting)
-            if len(fitting) < FEWEST:
+                contenders = self._contenders(fitting)
+            if len(contenders) < FEWEST:
                 return
-            asked = _on_seeds(fitting, self.fresh[:count])
-            if count > SEEDS and not self._has_time(asked, like=fitting):
+            asked = _on_seeds(contenders, self.fresh[:count])
+            if count > SEEDS and not self._has_time(asked, like=contenders):
                 return
             if not self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
                 return
 
     def _contenders(self, configs: Configs) -> list[RunConfig]:
-        """Return the best on validation and those that cannot be told from it."""
+        """Return the best on validation and those that cannot be told from it.
+
+        The family of the tests is that of the answer, so that whatever the answer may call equal
+        has had its seeds.
+        """
         best = self._ordered(configs, self.fresh)[0]
-        scores_of_best = self.runs.scores(best, self.fresh)
-        contenders = []
-        for config in configs:
-            test = paired(scores_of_best, self.runs.scores(config, self.fresh))
-            told_apart = test.p < ALPHA  # False for NaN: too few seeds
-            if config == best or not told_apart:
-                contenders.append(config)
-        return contenders
+        rivals = [config for config in configs if config != best]
+        scores = [self.runs.scores(config, self.fresh) for config in rivals]
+        equal = not_worse(self.runs.scores(best, self.fresh), scores)
+        return [best, *compress(rivals, equal)]
 
     def _fits(self, config: RunConfig) -> bool:
         """Return whether all runs on fresh seeds kept within the memory."""
@@ -317,7 +319,7 @@ def _on_seeds(configs: Configs, seeds: Iterable[int]) -> list[RunConfig]:
     return runs
 
 
-def _race_runs(candidates: int) -> int:
+def race_runs(candidates: int) -> int:
     """Return the runs of a race of so many candidates, in all rounds together."""
     total = candidates
     alive = candidates

@@ -43,9 +43,10 @@ def key(config: RunConfig) -> Key:
 class Runs:
     """The records of one folder, and new ones as long as there is time.
 
+    Its `report` is called with the name of each run that starts or ends.
+
     name: the name of the folder in `results`.
     plugins: files with strategies that the runs may name.
-    report: called with the name of each run that starts or ends.
     """
 
     def __init__(
@@ -55,14 +56,13 @@ class Runs:
         data_dir: Path | None,
         plugins: tuple[Path, ...],
         clock: Clock,
-        report: Callable[[str], None],
     ) -> None:
         self.name = name
         self.results = results
         self.data_dir = data_dir
         self.plugins = plugins
         self.clock = clock
-        self.report = report
+        self.report: Callable[[str], None] = _keep_quiet
         self.records: dict[Key, Record] = {}
         self.trained: dict[Key, float] = {}  # seconds
         self.tried: set[Key] = set()  # by this command
@@ -179,6 +179,10 @@ class Runs:
             self.overheads.append(max(0.0, seconds - record.cost["train_seconds"]))
         self.clock.keep()
         self.report(title(job.config, phase))
+
+
+def _keep_quiet(text: str) -> None:
+    """Report nothing, as long as nobody watches."""
 
 
 def title(config: RunConfig, phase: str) -> str:

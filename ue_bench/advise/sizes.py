@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 
@@ -12,8 +13,11 @@ from ue_bench.features import Feature
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
+from ue_bench.training.devices import require_device
 from ue_bench.training.model import sizes
-from ue_bench.training.run_data import encoded_of, warnings_of
+from ue_bench.training.run_data import encoded_of, rows_of, warnings_of
+from ue_bench.training.split_parts import PARTS
+from ue_bench.training.train import EVALUATION_ROWS, Rows
 
 # In a hashed table of more than this times the bytes of the exact one, hardly a value shares its
 # row, and nothing is left to gain.
@@ -40,6 +44,18 @@ class Small:
     works: int
 
 
+class Sample(NamedTuple):
+    """A few rows of the first split: a batch of the training rows, and validation rows.
+
+    n_train, n_val: how many rows there are.
+    """
+
+    train: Rows
+    val: Rows
+    n_train: int
+    n_val: int
+
+
 class Sizes:
     """Footprints of configurations on the data of a question.
 
@@ -49,6 +65,7 @@ class Sizes:
     seen: the features as the training rows of the first split show them.
     whole: the features as if training had seen all of their values.
     facts: what the data set says of itself in a record. warnings: about its columns.
+    sample: a few rows, to judge the time of a run by.
     """
 
     def __init__(self, question: Question) -> None:
@@ -57,6 +74,15 @@ class Sizes:
         self.facts = dataset.facts
         self.warnings = warnings_of(dataset, question.base)
         self.seen = encoded.features
+        device = require_device(question.base.device)
+        train = PARTS["train"]
+        val = PARTS["val"]
+        self.sample = Sample(
+            train=rows_of(encoded, train, device, question.base.batch_size),
+            val=rows_of(encoded, val, device, EVALUATION_ROWS),
+            n_train=int((encoded.parts == train).sum()),
+            n_val=int((encoded.parts == val).sum()),
+        )
         self.whole = tuple(
             replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
+from ue_bench.advise.equal_scores import FEWEST_SEEDS
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 from ue_bench.report.format import (
@@ -23,7 +24,7 @@ NAMES = {
     "mf": "matrix factorisation",
 }
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
-LABEL_WIDTH = 32
+LABEL_WIDTH = 31
 
 Facts = dict[str, Any]  # what JSON holds
 
@@ -36,6 +37,7 @@ def as_text(answer: Facts, results: str) -> str:
     report = f"ue-bench report --results {results} --study {answer['study']}"
     paragraphs = [
         _wrapped(_best(answer)),
+        _wrapped(_why(answer)),
         _wrapped(_exact(answer)),
         _front(answer["front"], answer),
         _wrapped(_sure(answer)),
@@ -124,7 +126,63 @@ def _latency(arm: Facts) -> str:
     if timing["unstable"]:
         where += ", UNSTABLE: is the machine busy?"
     micros = micros_text(timing["p50_us"])
-    return f"a lookup of {timing['batch']} rows from codes takes {micros} us ({where})"
+    text = f"a lookup of {timing['batch']} rows from raw values takes {micros} us ({where})"
+    from_codes = arm["latency_from_codes"]
+    if from_codes is not None:
+        text += f", from codes {micros_text(from_codes['p50_us'])} us"
+    return text
+
+
+def _why(answer: Facts) -> str:
+    """Return why this one is named and no other."""
+    choice = answer["choice"]
+    rivals = answer["rivals"]
+    if answer["latency_met"] is False or not rivals:
+        return ""
+    best = answer["best"]
+    if choice["n_equal"] == 1:
+        text = "Why this one: validation alone chose it"
+        if best["n"] < FEWEST_SEEDS:
+            return f"{text}; {_count(best['n'], 'fresh seed')} cannot show what is as good."
+        return f"{text}; each other is significantly worse there, or has too few seeds."
+    text = (
+        f"Why this one: validation cannot tell {choice['n_equal']} of the {len(rivals) + 1} apart "
+        "(paired over seeds, Holm-corrected, 5 %). "
+    )
+    runner_up = rivals[0]
+    if choice["reason"] == "latency":
+        text += (
+            f"Of these it is the fastest from raw values: {_micros(best)} us, and the runner-up "
+            f"{_micros(runner_up)} us"
+        )
+    else:
+        text += _as_fast(choice, best)
+        sizes = f"{bytes_text(best['total_bytes'])}, and the runner-up"
+        text += f" {sizes} {bytes_text(runner_up['total_bytes'])}"
+    text += "."
+    if runner_up["is_lowest"]:
+        return f"{text} The runner-up has the lowest validation {answer['measure']}."
+    for rival in rivals:
+        if rival["is_lowest"]:
+            text += f" The lowest validation {answer['measure']} has {_against(rival)}."
+    return text
+
+
+def _as_fast(choice: Facts, best: Facts) -> str:
+    """Return what decided between those that are as fast as the fastest."""
+    text = f"{choice['n_as_fast']} of these are as fast from raw values (within 5 % or their spread"
+    if best["latency"] is None:
+        text = f"None of these {choice['n_as_fast']} was timed (for want of time"
+    text += "), "
+    if choice["reason"] == "vocabulary":
+        return f"{text}and of the smallest of them it is the one without a vocabulary:"
+    return f"{text}and it is the smallest of them:"
+
+
+def _micros(arm: Facts) -> str:
+    if arm["latency"] is None:
+        return "an unknown number of"
+    return micros_text(arm["latency"]["p50_us"])
 
 
 def _exact(answer: Facts) -> str:
@@ -147,11 +205,14 @@ def _exact(answer: Facts) -> str:
 
 
 def _front(front: Sequence[Facts], answer: Facts) -> str:
-    """Return the table of those that none beats in both bytes and validation MSE."""
+    """Return the table of those that none beats in both bytes and validation MSE, and the best."""
     error = f"{front[0]['part']} {answer['measure']}"
+    beside = "(*: the advice)"
+    if not all(arm["on_front"] for arm in front):
+        beside = "(but for *, the advice)"
     lines = [
-        "Nothing smaller is better on validation than these:",
-        f"  {'':<{LABEL_WIDTH}}{'bytes':>11}  {error:<25}{'us':>6}",
+        f"Nothing smaller is better on validation than these {beside}:",
+        f"  {'':<{LABEL_WIDTH}}{'bytes':>11}  {error:<25}{'raw us':>8}",
     ]
     for arm in front:
         mark = " "
@@ -161,7 +222,7 @@ def _front(front: Sequence[Facts], answer: Facts) -> str:
         if arm["latency"]:
             micros = micros_text(arm["latency"]["p50_us"])
         error = interval_text(arm["mse"], arm["low"], arm["high"])
-        numbers = f"{arm['total_bytes']:>11,}  {error:<25}{micros:>6}"
+        numbers = f"{arm['total_bytes']:>11,}  {error:<25}{micros:>8}"
         label = one_line(arm["label"])
         if len(label) <= LABEL_WIDTH:
             lines.append(f"{mark} {label:<{LABEL_WIDTH}}{numbers}")
@@ -181,22 +242,26 @@ def _sure(answer: Facts) -> str:
     rivals = answer["rivals"]
     if not rivals:
         return "How sure: there is nothing to compare it with; give more --minutes."
-    first = rivals[0]
     quick = rivals
     if answer["latency_met"]:
         quick = [rival for rival in rivals if rival["meets_latency"]]
     text = "How sure: no other meets the limit of latency."
     if quick:
         text = f"How sure: the runner-up is {_against(quick[0])}."
-    too_slow = answer["latency_met"] and not first["meets_latency"]
-    if too_slow and first["val_mse"] < best["val_mse"]:
-        text += f" Without that limit: {_against(first)}."
+    for rival in rivals:
+        too_slow = answer["latency_met"] and not rival["meets_latency"]
+        if too_slow and rival["val_mse"] < best["val_mse"]:
+            text += f" Without that limit: {_against(rival)}."
+            break
     if len(rivals) > 1:
-        told_apart = sum(rival["against_best"]["told_apart"] for rival in rivals)
+        worse = [rival for rival in rivals if _told_apart(rival) > 0]
         text += (
-            f" It is told apart from {told_apart} of {len(rivals)} rivals "
+            f" It is significantly better than {len(worse)} of {len(rivals)} rivals "
             "(paired over seeds, Holm-corrected, 5 %)."
         )
+    for rival in quick:
+        if _told_apart(rival) < 0:
+            text += f" On {rival['part']} rows it is worse than {_against(rival)}."
     smaller_rivals = []
     for rival in quick:
         is_smaller = rival["total_bytes"] <= 0.8 * best["total_bytes"]
@@ -208,10 +273,21 @@ def _sure(answer: Facts) -> str:
     return text
 
 
-def _against(rival: Facts) -> str:
-    """Return a rival with its size and its difference from the best."""
+def _told_apart(rival: Facts) -> float:
+    """Return how much worse than the best a rival is; 0 where they cannot be told apart."""
     test = rival["against_best"]
-    text = f"{rival['label']} in {bytes_text(rival['total_bytes'])}, "
+    if not test["told_apart"]:
+        return 0.0
+    return float(test["difference"])
+
+
+def _against(rival: Facts) -> str:
+    """Return a rival with its size, its latency and its difference from the best."""
+    test = rival["against_best"]
+    text = f"{rival['label']} in {bytes_text(rival['total_bytes'])}"
+    if rival["latency"] is not None:
+        text += f" and {_micros(rival)} us"
+    text += ", "
     if test["difference"] is None:
         return f"{text}without a common seed"
     text += delta_text(test["difference"], test["low"], test["high"])

@@ -15,7 +15,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
 @main.command(
     "advise",
     epilog=(
-        "Example: ue-bench advise ml-100k --memory 50kB --latency 200us --minutes 10 --workers 2"
+        "Example: ue-bench advise ml-100k --memory 50kB --latency 2ms --minutes 10 --workers 2"
     ),
 )
 @click.argument("dataset")
@@ -29,7 +29,8 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     "--latency",
     default=None,
     metavar="TIME",
-    help="Largest median latency of a lookup of 256 rows from codes: 200us, 0.2ms.  [default: any]",
+    help="Largest median latency of a lookup of 256 rows from raw values: 800us, 0.8ms.  "
+    "[default: any]",
 )
 @click.option(
     "--minutes",

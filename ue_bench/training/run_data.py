@@ -44,17 +44,25 @@ def reader_of(config: RunConfig, dataset: data.Dataset) -> ColumnReader:
     )
 
 
-def rows_of(encoded: data.Encoded, part: int, device: torch.device) -> Rows:
-    """Return the rows of one part of the split as tensors on a device."""
-    mask = encoded.parts == part
+def rows_of(
+    encoded: data.Encoded, part: int, device: torch.device, most: int | None = None
+) -> Rows:
+    """Return the rows of one part of the split as tensors on a device.
+
+    most: of these rows, the first ones are enough; None: all of them.
+    """
+    chosen: np.ndarray = encoded.parts == part
+    if most is not None:
+        chosen = np.flatnonzero(chosen)[:most]
+    ratings = encoded.ratings[chosen]
     n_features = len(encoded.features)
     # A row is contiguous in memory, because a batch gathers rows.
-    codes = np.empty((int(mask.sum()), n_features), np.int32)
+    codes = np.empty((len(ratings), n_features), np.int32)
     for column in range(n_features):
-        codes[:, column] = encoded.codes[mask, column]
+        codes[:, column] = encoded.codes[chosen, column]
     return Rows(
         codes=torch.from_numpy(codes).to(device),
-        ratings=torch.from_numpy(encoded.ratings[mask]).to(device),
+        ratings=torch.from_numpy(ratings).to(device),
     )
 
 

@@ -1,0 +1,191 @@
+"""What ran on fresh seeds: scores, bytes and latency of each configuration, in order."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ue_bench.advise.rounds import SEEDS
+from ue_bench.record import Record
+from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.frames import records as rows_of
+from ue_bench.report.evidence.statistics import Scores
+from ue_bench.report.evidence.summary import BATCH, by_key, by_seed, key, score, summarise
+from ue_bench.strategies import entry_of
+
+RAW = "values"  # the source of a latency that starts from raw values, which are hashed or looked up
+CODES = "codes"
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A configuration that ran on fresh seeds. Each is equal to itself alone.
+
+    row: its row of the summary.
+    val, test: validation and test MSE by seeds. Where a split has no test rows, test is validation.
+    latency: of the median lookup of a batch from raw values, None where it was not measured.
+    latency_from_codes: of the same batch from codes.
+    """
+
+    arm: Arm
+    row: dict[Any, Any]
+    val: Scores
+    test: Scores
+    latency: dict[str, Any] | None
+    latency_from_codes: dict[str, Any] | None
+
+    @property
+    def label(self) -> str:
+        return self.row["label"]
+
+    @property
+    def total_bytes(self) -> int:
+        return self.row["total_bytes"]
+
+    @property
+    def n(self) -> int:
+        """The number of fresh seeds."""
+        return self.row["n"]
+
+    @property
+    def micros(self) -> float:
+        """The median latency from raw values; infinite where it was not measured."""
+        if self.latency is None:
+            return math.inf
+        return self.latency["p50_us"]
+
+    @property
+    def spread(self) -> float:
+        """Microseconds between the quartiles of the latency; 0 where they are not known."""
+        if self.latency is None:
+            return 0.0
+        return self.latency["iqr_us"] or 0.0
+
+    @property
+    def needs_vocabulary(self) -> bool:
+        return self.arm.sample.cost["vocabulary_bytes"] > 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold.
+
+        Bytes are those of the first run, whose layer the printed lines build.
+        """
+        cost = self.arm.sample.cost
+        found = self.arm.sample.found
+        rows = None
+        if entry_of(self.arm.config["strategy"]).plain_rows:
+            rows = cost["table_bytes"] // (4 * found["dim"])
+        facts = {
+            "label": self.label,
+            "strategy": self.row["strategy"],
+            "regions": self.row["regions"],
+            "region_rule": self.row["region_rule"],
+            "dim": found["dim"],
+            "rows": rows,
+            "lookups": found["lookups"],
+            "budget": self.row["budget"],
+            "table_bytes": cost["table_bytes"],
+            "auxiliary_bytes": cost["auxiliary_bytes"],
+            "vocabulary_bytes": cost["vocabulary_bytes"],
+            "total_bytes": cost["total_bytes"],
+            "head_bytes": cost["head_bytes"],
+            "n": self.n,
+            "part": self.row["part"],
+            "mse": self.row["mse"],
+            "low": self.row["low"],
+            "high": self.row["high"],
+            "val_mse": self.row["val_mse_mean"],
+            "latency": self.latency,
+            "latency_from_codes": self.latency_from_codes,
+            "run_ids": self.row["run_ids"].split(),
+            "config": self.arm.config,
+        }
+        return plain(facts)
+
+
+def contestants(arms: Sequence[Arm]) -> list[Contestant]:
+    """Return what ran on fresh seeds, in the order of the summary."""
+    arm_of = by_key(arms)
+    found = []
+    for row in rows_of(score(summarise(arms))):
+        arm = arm_of[key(row)]
+        contestant = Contestant(
+            arm=arm,
+            row=row,
+            val=by_seed(arm, "validation"),
+            test=by_seed(arm, row["part"]),
+            latency=_latency(arm.timings, RAW),
+            latency_from_codes=_latency(arm.timings, CODES),
+        )
+        found.append(contestant)
+    return found
+
+
+def _latency(timings: Sequence[Record], source: str) -> dict[str, Any] | None:
+    """Return the latency of a batch from one source, with the machine that it was measured on."""
+    for record in timings:
+        for timing in record.cost["latency"]:
+            if timing["source"] == source and timing["batch"] == BATCH:
+                return {
+                    "source": source,
+                    "p50_us": timing["p50_us"],
+                    "p90_us": timing["p90_us"],
+                    "iqr_us": timing.get("iqr_us"),
+                    "n": timing["n"],
+                    "batch": timing["batch"],
+                    "unstable": timing["unstable"],
+                    "device": record.config.device,
+                    "threads": record.found["threads"],
+                }
+    return None
+
+
+def rank(fitting: Sequence[Contestant]) -> list[Contestant]:
+    """Order those with all seeds by mean validation MSE.
+
+    First come those that stayed in contention and got more seeds than the others.
+    """
+    most = max(contestant.n for contestant in fitting)
+    ahead = []
+    behind = []
+    for contestant in fitting:
+        if contestant.n < min(SEEDS, max(1, most - 1)):
+            continue
+        if contestant.n >= most - 1:  # the last seed may have been interrupted
+            ahead.append(contestant)
+        else:
+            behind.append(contestant)
+    return [*_by_validation(ahead), *_by_validation(behind)]
+
+
+def _by_validation(group: Sequence[Contestant]) -> list[Contestant]:
+    means = val_means(group)
+    order = sorted(range(len(group)), key=lambda number: (means[number], group[number].label))
+    return [group[number] for number in order]
+
+
+def val_means(group: Sequence[Contestant]) -> list[float]:
+    """Return the mean validation MSE of each over the seeds that all of them have."""
+    if not group:
+        return []
+    common = set.intersection(*(set(contestant.val) for contestant in group))
+    return [fmean(contestant.val[seed] for seed in common) for contestant in group]
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: numbers of Python for those of numpy, null for NaN and NA."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is pd.NA:
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
