@@ -1,16 +1,23 @@
 """Of the answers that validation cannot tell apart, the cheapest to serve is named."""
 
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from fake_advice import World
 
 from ue_bench import advise as room
+from ue_bench import record
 from ue_bench.advise import rounds
 from ue_bench.advise.choice import choose
 from ue_bench.advise.contestants import Contestant
 from ue_bench.config import RunConfig
+from ue_bench.report import build
+from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.figures.draw import study_data
+from ue_bench.report.figures.sections.contents import SECTIONS
 
 SEEDS = 8
 BASE = RunConfig(dataset="planted-additive")
@@ -219,3 +226,49 @@ def test_the_front_says_where_the_advice_is_not_on_it(answer):
     assert ("but for *" in text) is not best["on_front"]
     best["on_front"] = False
     assert "but for *, the advice" in room.as_text(found, "results")
+
+
+# ---- the figures
+
+# They show the arms of a comparison. What the other sections show is no arm, or no size of one.
+OF_ARMS = {"table_size", "pareto", "latency", "latency_mse", "memory", "training"}
+
+
+def report_sections(results: Path, name: str) -> dict[str, pd.DataFrame]:
+    evidence = Evidence(record.load(results, name)[0])
+    study = study_data(evidence, name)
+    return {section.name: section.tidy(study) for section in SECTIONS if section.name in OF_ARMS}
+
+
+@pytest.mark.parametrize("best", ["unified", "int8", "low_dim_exact"])
+def test_every_figure_of_arms_contains_what_is_advised(best, answer, quick_results):
+    """Whatever its budget, which no other arm may share, and whatever else its strategy has."""
+
+    def mse(config: RunConfig) -> float:
+        return 0.8 + 0.05 * (config.strategy != best)
+
+    found = answer(World(mse, micros=lambda config: 100.0 + config.dim))
+    assert found["best"]["strategy"] == best
+    label, budget = found["best"]["label"], found["best"]["budget"]
+    sections = report_sections(quick_results, found["study"])
+    for name in OF_ARMS - {"training"}:  # these runs have no history
+        frame = sections[name]
+        with_label = frame["label"] == label
+        if "budget" in frame:
+            of_advice = with_label & (frame["budget"] == budget)
+        else:
+            of_advice = with_label & (frame["total_bytes"] == found["best"]["total_bytes"])
+        assert of_advice.any(), name
+        for rival in found["rivals"]:
+            if rival["latency"] is None:  # for want of time
+                continue
+            assert (frame["label"] == rival["label"]).any(), (name, rival["label"])
+        if "named" in frame:
+            assert frame.loc[of_advice, "named"].all(), name
+
+
+def test_the_figures_of_an_advice_are_drawn(answer, quick_results, tmp_path):
+    found = answer(World(lambda config: 0.8 + config.dim / 1000))
+    outcome = build(quick_results, tmp_path, found["study"])
+    drawn = {path.stem for path in outcome.figures}
+    assert drawn >= OF_ARMS - {"training"}

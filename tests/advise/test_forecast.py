@@ -149,7 +149,9 @@ def test_the_pace_follows_rows_epochs_and_the_time_of_reading(monkeypatch):
     sizes = Sizes(asked)
     config = replace(asked.base, strategy="unified", budget=4_000, regions="multiplexed")
     monkeypatch.setattr(pace_file, "step_time", lambda *_: {"p50_ms": 100.0})
-    monkeypatch.setattr(pace_file.time, "perf_counter", iter([0.0, 0.5] * 3).__next__)
+    monkeypatch.setattr(
+        pace_file.time, "perf_counter", iter([0.0, 1.5, 2.0, 2.5, 3.0, 4.0] * 3).__next__
+    )
     steps = -(-sizes.sample.n_train // config.batch_size)
     epoch = 0.1 * steps + 4 * 0.5  # four evaluations of half a second
     pace = measure_pace(asked, sizes, config, 3.0)

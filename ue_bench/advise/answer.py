@@ -78,7 +78,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "left_out": left_out(question, sizes, candidates, runs),
         "refused": list(arms.refused),
         "skipped": runs.skipped,
-        "python": python(question, best.arm.runs[0].config, sizes.seen),
+        "python": python(question, best.arm.runs[0].config, sizes.seen, sizes.reader),
     }
 
 

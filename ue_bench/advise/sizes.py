@@ -15,7 +15,7 @@ from ue_bench.strategies.vocabulary import Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
 from ue_bench.training.model import sizes
-from ue_bench.training.run_data import encoded_of, rows_of, warnings_of
+from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import EVALUATION_ROWS, Rows
 
@@ -65,6 +65,7 @@ class Sizes:
     seen: the features as the training rows of the first split show them.
     whole: the features as if training had seen all of their values.
     facts: what the data set says of itself in a record. warnings: about its columns.
+    reader: reads raw rows as the data was read.
     sample: a few rows, to judge the time of a run by.
     """
 
@@ -73,6 +74,7 @@ class Sizes:
         dataset, encoded = encoded_of(question.base, question.data_dir)
         self.facts = dataset.facts
         self.warnings = warnings_of(dataset, question.base)
+        self.reader = reader_of(question.base, dataset)
         self.seen = encoded.features
         device = require_device(question.base.device)
         train = PARTS["train"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,13 @@ def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingSt
 
     It has the rows, the bytes and the initial values of the run, whose data set gives the values of
     the features, and the rules by which ``layer.from_values({"user_id": [...], ...})``, float32
-    [B, W], reads raw values.
+    [B, W], reads raw values. A table without a checksum is taken as it is now.
 
-    Raises BenchError for a bad configuration or bad data.
+    Raises BenchError for a bad configuration or bad data, and for a table of another checksum.
     """
+    if config.table is not None and config.table.get("checksum") is None:
+        definition = data.Definition.from_dict(config.table)
+        config = replace(config, table=data.define(definition, data_dir))
     config = resolve(config)
     dataset, encoded = encoded_of(config, data_dir)
     with torch.random.fork_rng(devices=[]):

@@ -1,12 +1,14 @@
 """Chooses the lines that a figure shows where there are too many.
 
-Each strategy then appears with the variant that is best on validation, never on test.
+Each strategy then appears with the variant that is best on validation, never on test. What
+`ue-bench advise` has confirmed is shown whole: it is a few arms, and each may be the advice.
 """
 
 from typing import Any
 
 import pandas as pd
 
+from ue_bench.record import ADVICE
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import SCOPE
 from ue_bench.report.evidence.verdict import champions
@@ -16,20 +18,37 @@ MOST = 10  # lines that a panel can hold and still be read
 MOST_NAMED = 14  # strategies that are named when there are many; the others are thin and grey
 
 
+def is_advice(frame: pd.DataFrame) -> bool:
+    """Whether these are arms of `ue-bench advise`. Each of them has a size of its own."""
+    return not frame.empty and bool(frame["study"].str.startswith(ADVICE).all())
+
+
+def best_variants(frame: pd.DataFrame) -> pd.DataFrame:
+    """The variant of each strategy and budget that is best on validation; all arms of an advice."""
+    if is_advice(frame):
+        return frame
+    return champions(frame)
+
+
 def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     """The frame with a column `line`: the label of the arm, or its strategy.
 
     It is the strategy, with its best variant alone, where a panel would have more than `most`
-    labels.
+    labels. In an advice it is the label.
     """
-    if frame.groupby(SCOPE)["label"].nunique().max() <= most:
+    if is_advice(frame) or frame.groupby(SCOPE)["label"].nunique().max() <= most:
         return frame.assign(line=frame["label"])
     best = champions(frame)
     return best.assign(line=best["group"])
 
 
 def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[str]:
-    """The lines that are named: all, or the `most` with the best mean rank on validation."""
+    """The lines that are named: all, or the `most` with the best mean rank on validation.
+
+    All lines of an advice are named.
+    """
+    if is_advice(frame):
+        return set(frame[by])
     ranks = frame.groupby([*SCOPE, "budget"], dropna=False)["val_mse_mean"].rank()
     mean_ranks = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
     return set(mean_ranks.index[:most])
@@ -38,8 +57,11 @@ def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[
 def middle_budget(frame: pd.DataFrame) -> pd.DataFrame:
     """The arms at the median budget of their comparison, and those without a budget.
 
-    The median of an even number of budgets is the lower one of the two in the middle.
+    The median of an even number of budgets is the lower one of the two in the middle. Of an advice,
+    all arms.
     """
+    if is_advice(frame):
+        return frame
     keep = frame["budget"].isna()
     for _, part in groups(frame[~keep], SCOPE):
         budgets = sorted(part["budget"].unique())

@@ -114,7 +114,10 @@ def _row(
     axes_row: Sequence[Axes], part: pd.DataFrame, batches: Sequence[int], looks: style.Looks
 ) -> None:
     for axes, (source, source_text) in zip(axes_row, SOURCES.items(), strict=True):
-        for name, line in groups(part[part["source"] == source], "line"):
+        of_source = part[part["source"] == source]
+        # In an advice, a form at several sizes has a line for each.
+        of_source = of_source.assign(size=of_source["budget"].fillna(0))
+        for (name, _), line in groups(of_source, ["line", "size"]):
             if line["named"].all():
                 _line(axes, line, looks[name])
             else:
@@ -146,7 +149,8 @@ SECTION = Section(
         "Lookup latency against rows in the batch, both logarithmic: median with a whisker to the "
         "90th percentile, at the median budget and for tables without a budget; where lines would "
         "be too many, each strategy appears with its variant that is best on validation, and only "
-        "the best few are named. Device and threads are in the title. Hollow: the clock called the "
+        "the best few are named. Of an advice all arms "
+        "are drawn. Device and threads are in the title. Hollow: the clock called the "
         "measurement unstable."
     ),
     draw=draw,

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.summary import BATCH, key, latency_at, panel, score, unstable_at
-from ue_bench.report.evidence.verdict import champions, front
+from ue_bench.report.evidence.verdict import front
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.placing import Box, around
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.sections.every_study.latency import machine
-from ue_bench.report.format import micros_text
+from ue_bench.report.format import bytes_text, micros_text
 
 FEW = 3  # strategies that the latency figure shows well enough
 COLUMNS = [
@@ -50,11 +50,11 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     scored = _with_latency(score(study.summary), study.arms)
     scored = scored.dropna(subset=["p50_us", "mse"])
-    if scored["strategy"].nunique() <= FEW:
+    if scored["strategy"].nunique() <= FEW and not chosen_lines.is_advice(scored):
         return pd.DataFrame(columns=COLUMNS)
     of_machines = []
     for _, part in groups(scored, "machine"):
-        of_machines.append(champions(chosen_lines.middle_budget(part)))
+        of_machines.append(chosen_lines.best_variants(chosen_lines.middle_budget(part)))
     frame = pd.concat(of_machines)
     frame["panel"] = panel(frame)
     frame["hollow"] = frame["beats_bias"].eq(False)
@@ -70,11 +70,14 @@ def _with_latency(scored: pd.DataFrame, arms: Iterable[Arm]) -> pd.DataFrame:
     latencies = []
     machines = []
     texts = []
+    of_advice = chosen_lines.is_advice(scored)
     for row in records(scored):
         arm = timed.get(key(row))
         latency = None
         where = ""
         text = row["strategy"]
+        if of_advice:
+            text = f"{row['label']}, {bytes_text(row['total_bytes'])}"
         if arm is not None:
             latency = latency_at(arm.timings, "values", BATCH)
             where = machine(arm)
@@ -170,7 +173,8 @@ SECTION = Section(
     caption=(
         f"MSE against the median latency of a lookup of {BATCH} rows from raw values (locate + "
         "embed, logarithmic), at the median budget and for tables without one; each form of a "
-        "strategy appears with its variant that is best on validation. The stepped line joins the "
+        "strategy appears with its variant that is best on validation, of an advice all arms "
+        "appear. The stepped line joins the "
         "Pareto front of the means: no other is as fast and better. Bars: 95 % t-interval. Names "
         "are written where there is room, those on the front first; a ~ before a name: the clock "
         "called the measurement unstable. Hollow: not better than the bias model."

@@ -10,8 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import SCOPE, panel
-from ue_bench.report.evidence.verdict import champions
-from ue_bench.report.figures import style
+from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text
@@ -49,7 +48,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     summary = study.summary.dropna(subset=["table_bytes"])
     if summary.empty:
         return pd.DataFrame(columns=COLUMNS)
-    parts = [_representative(part) for _, part in groups(champions(summary), SCOPE)]
+    parts = [
+        _representative(part) for _, part in groups(chosen_lines.best_variants(summary), SCOPE)
+    ]
     bars = pd.concat(parts)
     bars["panel"] = panel(bars)
     bars["size"] = bars["budget"].fillna(bars["table_bytes"] + bars["auxiliary_bytes"])
@@ -74,8 +75,10 @@ def tidy(study: StudyData) -> pd.DataFrame:
 def _representative(part: pd.DataFrame) -> pd.DataFrame:
     """The arms without a budget, and those at the smallest, median and largest budget.
 
-    Where there are many strategies, only the median budget is kept.
+    Where there are many strategies, only the median budget is kept. Of an advice, all arms are.
     """
+    if chosen_lines.is_advice(part):
+        return part
     budgets = sorted(part["budget"].dropna().unique())
     if not budgets:
         return part
@@ -148,9 +151,9 @@ SECTION = Section(
     caption=(
         "Bytes by part at the smallest, the median and the largest budget (the median alone where "
         "there are many strategies), and without a budget. Each strategy appears with its variant "
-        "that is best on validation. Head and optimizer state are counted beside the table; the "
-        "optimizer's exists in training only. The number is the sum of all parts; a bar that ends "
-        "in ▸ goes on beyond the axis."
+        "that is best on validation; of an advice all arms appear. Head and optimizer state are "
+        "counted beside the table; the optimizer's exists in training only. The number is the sum "
+        "of all parts; a bar that ends in ▸ goes on beyond the axis."
     ),
     draw=draw,
 )

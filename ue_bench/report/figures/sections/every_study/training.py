@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import panel
-from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.section import Section, StudyData
 
@@ -46,20 +45,21 @@ def tidy(study: StudyData) -> pd.DataFrame:
     with_history = study.summary[first_runs.isin(list(runs))]
     if with_history.empty:
         return pd.DataFrame(columns=COLUMNS)
-    chosen = champions(chosen_lines.middle_budget(with_history))
-    named = chosen_lines.named(chosen, MOST_NAMED, by="group")
+    chosen = chosen_lines.best_variants(chosen_lines.middle_budget(with_history))
+    by = "label" if chosen_lines.is_advice(chosen) else "group"
+    named = chosen_lines.named(chosen, MOST_NAMED, by=by)
     points = []
     for title, row in zip(panel(chosen), records(chosen), strict=True):
         run = runs[row["run_ids"].split()[0]]
         of_line = {
             "panel": title,
-            "line": row["group"],
+            "line": row[by],
             "group": row["group"],
             "label": row["label"],
             "budget": row["budget"],
             "run_id": run.run_id,
             "hollow": False,
-            "named": row["group"] in named,
+            "named": row[by] in named,
         }
         points += [of_line | point for point in _history(run)]
     frame = pd.DataFrame(points, columns=COLUMNS)
@@ -101,7 +101,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 
 
 def _panel(axes: Axes, lines: pd.DataFrame, looks: style.Looks) -> None:
-    for name, line in groups(lines, "line"):
+    for (name, _), line in groups(lines, ["line", "run_id"]):
         if line["named"].all():
             style.points(axes, line, "epoch", "error", looks[name])
         else:
@@ -122,7 +122,8 @@ SECTION = Section(
     caption=(
         "Training and validation MSE by epoch: for each strategy its first seed at the median "
         "budget (or without one), in the variant that is best on validation; of many strategies "
-        "the best few are named. The vertical axis leaves out the first steps of the descent."
+        "the best few are named. Of an advice all arms are drawn. The vertical axis leaves out "
+        "the first steps of the descent."
     ),
     draw=draw,
     of_labels="log loss",
