@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from fake_advice import Killed, World
 
 from ue_bench import advise as room
-from ue_bench import data, record
+from ue_bench import record
 from ue_bench.advise import ask, rounds
 from ue_bench.advise.candidates import (
     FIRST,
@@ -31,7 +31,6 @@ from ue_bench.advise.candidates import (
     one_more,
     smaller,
 )
-from ue_bench.advise.lines import python
 from ue_bench.advise.sizes import LARGEST, Sized, Sizes
 from ue_bench.advise.text import WIDTH
 from ue_bench.cli import main
@@ -567,60 +566,6 @@ def test_the_report_reads_the_records(usual):
     assert arms.kept
     assert arms.refused == ()
     assert {arm.comparison.phase for arm in arms.kept} == {"confirm"}
-
-
-# ---- the Python
-
-
-@pytest.mark.parametrize("features", ["base", "wide"])
-@pytest.mark.parametrize("form", [*dict.fromkeys(form[:1] for form in FORMS)], ids=" ".join)
-def test_the_printed_lines_build_the_layer_that_was_measured(form, features):
-    """They give as many bytes, and equal vectors for equal numbers in the table."""
-    asked = question(10**7, base=replace(BASE, features=features))
-    found = Sizes(asked)
-    sized = found.fit(config_of(next(f for f in FORMS if f[:1] == form), asked.base))
-    assert isinstance(sized, Sized)
-    config = sized.config.with_seed(100)
-    scope: dict = {}
-    text = python(asked, config, found.seen)
-    assert max(map(len, text.splitlines())) <= WIDTH
-    exec(compile(text, "printed", "exec"), scope)
-
-    dataset = data.load("planted-additive")
-    names = dataset.feature_names(features)
-    encoded = data.encode(dataset, names, data.split(dataset, "random", 100))
-    model = make_model(config, make_spec(config, encoded.features), 0.5)
-    codes = torch.from_numpy(encoded.codes[:50].copy()).long()
-    values = {
-        f.name: [f.values[int(code)] for code in codes[:, n]]
-        for n, f in enumerate(encoded.features)
-    }
-    layer = scope["layer"]
-    if config.strategy == "unified":
-        layer.embedding.weight.data = model.strategy.pool.weight.data
-        assert layer.embedding.weight.nbytes == model.strategy.footprint().total
-        vectors = scope["vectors"](values)
-    else:
-        layer.load_state_dict(model.strategy.state_dict())
-        assert layer.footprint() == model.strategy.footprint()
-        vectors = layer.from_values(values)
-        assert torch.equal(vectors, layer(codes))
-    assert torch.equal(vectors, model.strategy(codes))
-
-
-def test_the_printed_lines_run_in_a_fresh_interpreter(usual, tmp_path):
-    found, _ = usual
-    shown = "print(layer.embedding.weight.nbytes, vectors({f: ['1', '2'] for f in seeds}).shape)"
-    (tmp_path / "lines.py").write_text(f"{found['python']}\n{shown}")
-    done = subprocess.run(
-        [sys.executable, "lines.py"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    width = found["best"]["dim"] * sum(found["best"]["lookups"].values())
-    assert (
-        done.stdout.strip()
-        == f"{found['best']['rows'] * 4 * found['best']['dim']} torch.Size([2, {width}])"
-    )
 
 
 # ---- the command

@@ -102,7 +102,7 @@ def of_run(world: World, config: RunConfig) -> EmbeddingStrategy:
     _, encoded = encoded_of(config, world.question.data_dir)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
-        return make_model(config, make_spec(config, encoded.features), 3.0).strategy
+        return make_model(config, make_spec(config, encoded.features), 0.7).strategy
 
 
 def executed(text: str) -> dict[str, Any]:
@@ -159,3 +159,134 @@ def test_the_printed_lines_give_the_layer_of_the_run(
         return
     require_equal(layer, of_the_run)
     assert torch.equal(layer.from_values(world.raw), expected)
+
+
+# ---- tables: folders, checksums, kinds of files
+
+
+def printed(world: World, folder: Path | None, strategy: str, regions: str) -> str:
+    """The lines of a command that was given the table as a file in `folder`."""
+    config, sizes = measured(world, strategy, regions)
+    return python(replace(world.question, data_dir=folder), config, sizes.seen, sizes.reader)
+
+
+@pytest.mark.parametrize("given", [".", "data", "absolute"])
+def test_the_folder_of_a_table_is_the_one_that_was_given(given, tmp_path, monkeypatch):
+    """A relative one holds where the command ran."""
+    folder = tmp_path if given == "." else tmp_path / "data"
+    folder.mkdir(exist_ok=True)
+    of_table = world(table(folder), folder)
+    monkeypatch.chdir(tmp_path)
+    text = printed(of_table, folder if given == "absolute" else Path(given), "int8", "exact")
+    assert ("Path(" in text) is (given != ".")
+    require_equal(executed(text)["layer"], of_run(of_table, measured(of_table, "int8", "exact")[0]))
+
+
+def test_rows_that_changed_are_refused_and_taken_without_the_checksum(tmp_path, monkeypatch):
+    """The lines hold the checksum of the measured rows; without it they take those of today."""
+    of_table = world(table(tmp_path), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = printed(of_table, Path("."), "collisionless", "exact")
+    lines = text.splitlines()
+    place = lines.index("        'checksum': (")
+    without = "\n".join([*lines[:place], *lines[place + 4 :]])
+    layer = executed(text)["layer"]
+    require_equal(executed(without)["layer"], layer)
+
+    file = tmp_path / "sales.csv"
+    rows = file.read_text().splitlines()
+    more = [rows[1].replace("item ", f"a new item {n} ") for n in range(99)]
+    file.write_text("\n".join([*rows, *more]) + "\n")
+    with pytest.raises(BenchError, match="has changed since"):
+        executed(text)
+    tomorrow = executed(without)["layer"]
+    assert tomorrow.footprint().total > layer.footprint().total
+
+
+def test_a_table_without_a_checksum_is_taken_as_it_is(tmp_path):
+    config = replace(table(tmp_path), budget=2_000)
+    named = dict(config.table)
+    del named["checksum"]
+    layer = embedding_of(replace(config, table=named), tmp_path)
+    require_equal(embedding_of(config, tmp_path), layer)
+    with pytest.raises(BenchError, match="no folder"):
+        embedding_of(replace(config, table=named), tmp_path / "elsewhere")
+
+
+def test_a_table_of_many_columns_with_long_names_is_printed_in_80_columns(tmp_path, monkeypatch):
+    names = [f"a rather long name of column {number}, " for number in range(12)]
+    names = [name.replace(",", "").strip() for name in names]
+    frame = {name: [f"{n % 5}" for n in range(90)] for name in names}
+    pl.DataFrame(frame | {"y": [n % 7 for n in range(90)]}).write_parquet(tmp_path / "t.parquet")
+    definition = data.Definition(files="t.parquet", target="y", features=tuple(names))
+    base = RunConfig(dataset="t.parquet", table=data.define(definition, tmp_path))
+    asked = World(room.Question.of(base, MEMORY, None, 10, tmp_path), pl.DataFrame())
+    monkeypatch.chdir(tmp_path)
+    for strategy, regions in (("unified", "multiplexed"), ("int8", "exact")):
+        text = printed(asked, Path("."), strategy, regions)
+        assert max(map(len, text.splitlines())) <= WIDTH
+        config = measured(asked, strategy, regions)[0]
+        layer = executed(text)["layer"]
+        of_the_run = of_run(asked, config)
+        if strategy == "unified":
+            assert torch.equal(layer.embedding.weight, of_the_run.pool.weight)
+        else:
+            require_equal(layer, of_the_run)
+
+
+@pytest.mark.parametrize("rows", ["pandas", "list", "one row", "columns"])
+def test_the_vectors_of_raw_rows_in_any_form(rows, worlds, monkeypatch):
+    """The shared table reads raw rows by the rules of the table, and makes crosses itself."""
+    of_table = worlds["table", False]
+    monkeypatch.chdir(of_table.question.data_dir)
+    scope = executed(printed(of_table, Path("."), "unified", "multiplexed"))
+    expected = scope["vectors"](of_table.raw)
+    raw = of_table.raw
+    given: Any = {
+        "pandas": lambda: raw.to_pandas(),
+        "list": lambda: raw.to_dicts(),
+        "one row": lambda: raw.to_dicts()[3],
+        "columns": lambda: raw.to_dict(as_series=False),
+    }[rows]()
+    if rows == "one row":
+        expected = expected[3:4]
+    assert torch.equal(scope["vectors"](given), expected)
+
+
+def test_the_lines_leave_the_generator_of_an_embedding_of_alone(worlds):
+    """Only the shared table, which is a layer like any, draws from torch's own generator."""
+    named = worlds["named", False]
+    config, sizes = measured(named, "int8", "exact")
+    text = python(named.question, config, sizes.seen, sizes.reader)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        expected = torch.rand(3)
+        torch.manual_seed(1)
+        exec(compile(text, "printed", "exec"), {})
+        assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_printed_lines_run_in_a_fresh_interpreter(worlds, tmp_path):
+    of_table = worlds["table", False]
+    folder = of_table.question.data_dir
+    text = printed(of_table, Path("."), "unified", "multiplexed")
+    shown = "row = {'user': 7, 'item': 'item 3', 'price': 2.5, 'zip': None, 'day': '2024-03-02'}\n"
+    shown += "print(*vectors({**row, 'new': True, 'tags': 'a'}).shape)"
+    (tmp_path / "lines.py").write_text(f"{text}\n{shown}")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "lines.py"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    config = measured(of_table, "unified", "multiplexed")[0]
+    assert done.stdout.split() == ["1", str(9 * config.lookups * config.dim)]
+
+
+def test_the_rule_of_labels_is_in_the_lines(tmp_path, monkeypatch):
+    """The rule of the labels decides which rows train, and so the values of an exact table."""
+    base = replace(table(tmp_path), task="binary", negative_at_most=2.0, positive_at_least=4.0)
+    of_labels = world(base, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = printed(of_labels, Path("."), "collisionless", "exact")
+    config = measured(of_labels, "collisionless", "exact")[0]
+    require_equal(executed(text)["layer"], of_run(of_labels, config))
+    assert "negative_at_most=2.0" in text
