@@ -49,6 +49,8 @@ def measure_pace(question: Question, sizes: Sizes, config: RunConfig, loading: f
     config = replace(config, measure="quality")
     recipe = make_recipe(config)
     rows = sizes.sample
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config.threads)  # as a run does
     with torch.random.fork_rng(devices=[]):
         spec = make_spec(config, sizes.seen)
         model = make_model(config, spec, mean_rating=0.5).to(rows.train.ratings.device)
@@ -60,6 +62,7 @@ def measure_pace(question: Question, sizes: Sizes, config: RunConfig, loading: f
             outputs(model, rows.val)
             seconds.append(time.perf_counter() - started)
         evaluation = min(seconds)  # the first one fills the cache of the slots
+    torch.set_num_threads(threads)
     batch = recipe.batch_size or rows.n_train
     epoch = step * math.ceil(rows.n_train / batch)
     epoch += recipe.evals_per_epoch * evaluation * rows.n_val / max(1, evaluated)

@@ -15,7 +15,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
 @main.command(
     "advise",
     epilog=(
-        "Example: ue-bench advise ml-100k --memory 50kB --latency 2ms --minutes 10 --workers 2"
+        "Example: ue-bench advise ml-100k --memory 50kB --latency 1ms --minutes 10 --workers 2"
     ),
 )
 @click.argument("dataset")
