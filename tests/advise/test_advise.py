@@ -554,7 +554,13 @@ def test_the_answer_is_json_of_one_shape(usual):
         assert set(arm) == ARM | {"on_front"}
     for arm in found["rivals"]:
         assert set(arm) == ARM | {"against_best", "meets_latency", "equal", "is_lowest"}
-    assert set(found["choice"]) == {"reason", "n_equal", "n_as_fast", "is_lowest"}
+    assert set(found["choice"]) == {
+        "reason",
+        "n_compared",
+        "n_equal",
+        "n_as_fast",
+        "is_lowest",
+    }
     assert set(found["left_out"]) == {"memory", "race", "time", "failed", "largest_hashed_bytes"}
 
 

@@ -100,7 +100,12 @@ def choose_within(ranked: Sequence[Contestant], limit: float | None) -> Choice:
     else:
         fastest = min(ranked, key=lambda contestant: contestant.micros)
         choice = Choice(
-            order=(fastest,), n_equal=1, n_as_fast=1, lowest=ranked[0], reason="latency"
+            order=(fastest,),
+            n_compared=len(ranked),
+            n_equal=1,
+            n_as_fast=1,
+            lowest=ranked[0],
+            reason="latency",
         )
     equals = choice.order[: choice.n_equal]
     others = [contestant for contestant in ranked if contestant not in equals]
@@ -111,6 +116,7 @@ def _reasons(choice: Choice) -> dict[str, Any]:
     """Return why the best one is named, as JSON can hold it."""
     return {
         "reason": choice.reason,
+        "n_compared": choice.n_compared,
         "n_equal": choice.n_equal,
         "n_as_fast": choice.n_as_fast,
         "is_lowest": choice.lowest is choice.best,

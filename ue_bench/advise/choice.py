@@ -19,6 +19,7 @@ class Choice:
 
     order: the named one, then those that validation cannot tell from the best, in the order in
     which they would be named, then the others by validation.
+    n_compared: how many there are to choose from.
     n_equal: how many of the first ones validation cannot tell from the best, itself included.
     n_as_fast: how many of these are as fast as the fastest of them.
     lowest: the one with the lowest mean validation MSE.
@@ -27,6 +28,7 @@ class Choice:
     """
 
     order: tuple[Contestant, ...]
+    n_compared: int
     n_equal: int
     n_as_fast: int
     lowest: Contestant
@@ -64,6 +66,7 @@ def choose(ranked: Sequence[Contestant]) -> Choice:
     as_fast = _as_fast(equals)
     return Choice(
         order=(*order, *others),
+        n_compared=len(ranked),
         n_equal=len(equals),
         n_as_fast=len(as_fast),
         lowest=lowest,
@@ -80,15 +83,15 @@ def _cheapest(equals: Sequence[Contestant]) -> Contestant:
 def _as_fast(equals: Sequence[Contestant]) -> list[Contestant]:
     """Return those whose latency from raw values cannot be told from that of the fastest.
 
-    These are the ones within 5 % of it, or within half the distance between the quartiles of one
-    of the two, which is what single calls differ by. Where nothing was measured, all are as fast.
+    These are the ones within 5 % of it, or within the distance between the quartiles of one of the
+    two, by which its single calls differ. Where nothing was measured, all are as fast.
     """
     fastest = min(equals, key=lambda contestant: contestant.micros)
     if fastest.latency is None:
         return list(equals)
     as_fast = []
     for contestant in equals:
-        noise = max(fastest.spread, contestant.spread) / 2
+        noise = max(fastest.spread, contestant.spread)
         limit = fastest.micros + max(EQUAL_LATENCY * fastest.micros, noise)
         if contestant.micros <= limit:
             as_fast.append(contestant)

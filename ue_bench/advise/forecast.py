@@ -108,11 +108,11 @@ def forecast_text(minutes: float, seconds: float, pace: Pace, candidates: int, w
     """
     bought = forecast(seconds, pace.usual, candidates, workers)
     runs = f"about {bought.runs} runs of about {_seconds(pace.usual)}"
-    given = f"{minutes:g} minutes"
+    given = "1 minute" if minutes == 1 else f"{minutes:g} minutes"
     if not bought.is_enough:
         enough = minutes_for(pace.usual, candidates, workers, everything=False)
         return (
-            f"{given} are too few: they will buy {runs}, which is not enough for {FEWEST} "
+            f"{given} will buy {runs}, too few for {FEWEST} "
             f"configurations on {SEEDS} fresh seeds; about --minutes {enough} would do. "
             "What there is time for is run."
         )

@@ -145,8 +145,11 @@ def _why(answer: Facts) -> str:
         if best["n"] < FEWEST_SEEDS:
             return f"{text}; {_count(best['n'], 'fresh seed')} cannot show what is as good."
         return f"{text}; each other is significantly worse there, or has too few seeds."
+    compared = str(choice["n_compared"])
+    if answer["latency_met"]:
+        compared += " that meet the limit"
     text = (
-        f"Why this one: validation cannot tell {choice['n_equal']} of the {len(rivals) + 1} apart "
+        f"Why this one: validation cannot tell {choice['n_equal']} of the {compared} apart "
         "(paired over seeds, Holm-corrected, 5 %). "
     )
     runner_up = rivals[0]
@@ -269,6 +272,8 @@ def _sure(answer: Facts) -> str:
             smaller_rivals.append(rival)
     if smaller_rivals:
         smallest = min(smaller_rivals, key=lambda rival: rival["total_bytes"])
+        if smallest is quick[0]:
+            return f"{text} The runner-up is the smallest that cannot be told apart from it."
         text += f" The smallest that cannot be told apart from it is {_against(smallest)}."
     return text
 
