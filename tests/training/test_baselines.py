@@ -12,7 +12,7 @@ from table_files import movielens_as_table, table
 from ue_bench.data import encode, label, load, split
 from ue_bench.data.splitting import SPLITS
 from ue_bench.training import matrix_factorisation
-from ue_bench.training.baselines import anchors
+from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.matrix_factorisation import fit_residuals
 
 DAMPING = 5
@@ -29,7 +29,7 @@ def damped_mean(ratings: pd.Series) -> float:
 def test_anchors_are_what_they_say(hundred, name):
     parts = split(hundred, name, 1)
     parts[hundred.ratings["movie_id"].to_numpy() == 9] |= 1  # a movie that training has not seen
-    scores = anchors(encode(hundred, ("gender",), parts))
+    scores = trivial_anchors(encode(hundred, ("gender",), parts))
 
     rows = pd.DataFrame(hundred.ratings.to_dict()).astype({"rating": float}).assign(part=parts)
     train = rows[rows.part == 0]
@@ -64,28 +64,28 @@ def test_the_scale_of_a_target_that_is_no_rating_does_not_matter(times):
     world = load("planted-low-rank")
     encoded = encode(world, ("user_id", "movie_id"), split(world, "random", 0))
     scaled = replace(encoded, ratings=(encoded.ratings * np.float32(times)))
-    scores = anchors(encoded, stars=False)
-    of_scaled = anchors(scaled, stars=False)
+    scores = trivial_anchors(encoded, stars=False)
+    of_scaled = trivial_anchors(scaled, stars=False)
     for name, by_part in scores.items():
         for part, mse in by_part.items():
             assert of_scaled[name][part] == pytest.approx(mse * times**2, rel=1e-4)
     mse = scores["mf"]["test_mse"]
     assert mse < 0.9 * scores["bias"]["test_mse"]
-    assert anchors(scaled)["mf"]["test_mse"] != pytest.approx(mse * times**2, rel=0.05)
+    assert trivial_anchors(scaled)["mf"]["test_mse"] != pytest.approx(mse * times**2, rel=0.05)
 
 
 def test_a_constant_target_leaves_nothing_to_explain(hundred):
     encoded = encode(hundred, ("gender",), split(hundred, "random", 1))
     flat = replace(encoded, ratings=np.full_like(encoded.ratings, 3.0))
-    assert anchors(flat, stars=False)["mf"]["test_mse"] == 0
+    assert trivial_anchors(flat, stars=False)["mf"]["test_mse"] == 0
 
 
 def test_the_trivial_predictors_are_scored_as_probabilities():
     dataset = load("planted-additive")
     target, parts = label(dataset.ratings["rating"].to_numpy(), split(dataset, "random", 0), 3, 4)
     encoded = encode(dataset, ("user_id", "movie_id"), parts, target)
-    binary = anchors(encoded, binary=True)
-    for name, scores in anchors(encoded).items():
+    binary = trivial_anchors(encoded, binary=True)
+    for name, scores in trivial_anchors(encoded).items():
         assert {key: binary[name][key] for key in scores} == scores  # the MSE, to the last digit
 
     labels = encoded.ratings.astype(float)
@@ -113,7 +113,7 @@ def test_the_trivial_predictors_are_scored_as_probabilities():
 
 def test_anchors_of_ml_100k(movielens_100k):
     def scores_of(name: str):
-        return anchors(encode(movielens_100k, ("user_id",), split(movielens_100k, name, 0)))
+        return trivial_anchors(encode(movielens_100k, ("user_id",), split(movielens_100k, name, 0)))
 
     scores = scores_of("random")
     assert scores["mean"]["test_mse"] == pytest.approx(1.27, abs=0.03)
@@ -128,7 +128,7 @@ def test_the_penalty_of_the_factors_was_chosen_on_this_spread(movielens_100k):
     """What the bias model leaves of the training ratings, on the two splits it was chosen on."""
     for seed in (0, 1):
         parts = split(movielens_100k, "random", seed)
-        scores = anchors(encode(movielens_100k, ("user_id",), parts))
+        scores = trivial_anchors(encode(movielens_100k, ("user_id",), parts))
         assert scores["bias"]["train_mse"] ** 0.5 == pytest.approx(
             matrix_factorisation.SPREAD, abs=0.002
         )
@@ -138,7 +138,7 @@ def test_a_single_feature_that_is_user_and_item_has_a_bias_model(tmp_path):
     rng = np.random.default_rng(0)
     dataset = table(tmp_path, {"x": rng.integers(0, 5, 200), "y": rng.normal(size=200)})
     encoded = encode(dataset, ("x",), split(dataset, "random", 0))
-    assert anchors(encoded)["bias"]["val_mse"] > 0
+    assert trivial_anchors(encoded)["bias"]["val_mse"] > 0
 
 
 def test_ml_100k_as_a_table_has_the_same_anchors(tmp_path, movielens_100k):
@@ -146,8 +146,8 @@ def test_ml_100k_as_a_table_has_the_same_anchors(tmp_path, movielens_100k):
     as_table = movielens_as_table(tmp_path, movielens_100k, names)
     for name in ("random", "user_temporal", "global_temporal"):
         parts = split(movielens_100k, name, 3)
-        scores = anchors(encode(movielens_100k, names, parts))
-        assert anchors(encode(as_table, names, parts)) == scores
+        scores = trivial_anchors(encode(movielens_100k, names, parts))
+        assert trivial_anchors(encode(as_table, names, parts)) == scores
 
 
 # ---- matrix factorisation

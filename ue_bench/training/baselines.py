@@ -7,7 +7,7 @@ from ue_bench.data.encoding import Encoded
 from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
 from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
-from ue_bench.training.scores import auc, log_loss
+from ue_bench.training.scores import auc, log_loss, mean_square
 from ue_bench.training.split_parts import PARTS
 
 DAMPING = 5.0  # pseudo-ratings at the mean, the usual choice for the damped bias model
@@ -20,7 +20,9 @@ DIGITS = 12
 Scores = dict[str, float | None]
 
 
-def anchors(encoded: Encoded, binary: bool = False, stars: bool = True) -> dict[str, Scores]:
+def trivial_anchors(
+    encoded: Encoded, binary: bool = False, stars: bool = True
+) -> dict[str, Scores]:
     """Return the scores of each trivial predictor on each part; None where a part has no rows.
 
     Errors are summed, rows are counted, and the sum is divided once. The predictors are
@@ -103,7 +105,7 @@ class _Prediction:
         if step is not None:
             residuals = residuals - step
             values = None if values is None else values + step
-        scores = {f"{name}_mse": _mse(residuals[rows]) for name, rows in self.rows.items()}
+        scores = {f"{name}_mse": mean_square(residuals[rows]) for name, rows in self.rows.items()}
         if values is None:
             return scores
         logits = _logit(values)
@@ -118,9 +120,3 @@ class _Prediction:
 def _logit(probabilities: np.ndarray) -> np.ndarray:
     clipped = probabilities.clip(CLIP, 1 - CLIP)
     return np.log(clipped / (1 - clipped))
-
-
-def _mse(residuals: np.ndarray) -> float | None:
-    if not len(residuals):
-        return None
-    return float(np.square(residuals).sum()) / len(residuals)

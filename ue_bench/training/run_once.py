@@ -15,8 +15,8 @@ from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
 from ue_bench.training import collisions, readout_angles, timing
+from ue_bench.training.anchors import anchors
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
-from ue_bench.training.baselines import anchors
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
 from ue_bench.training.judge import judge
@@ -152,7 +152,8 @@ def _train(
             on_evaluation, angles = readout_angles.watch(model, on_evaluation)
         fitted = fit(model, rows["train"], rows["val"], make_recipe(config), on_evaluation)
     binary = config.task == "binary"
-    baselines = anchors(encoded, binary, stars=dataset.stars and not binary)
+    stars = dataset.stars and not binary
+    baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
     quality = judge(model, rows, baselines, encoded, fitted)
     if angles is not None:
         quality["diagnostics"] = angles

@@ -33,3 +33,22 @@ def log_loss(logits: np.ndarray, labels: np.ndarray) -> float | None:
     logits = logits.astype(np.float64)
     losses = np.logaddexp(0.0, logits) - labels * logits
     return float(losses.sum()) / len(labels)
+
+
+def mean_square(errors: np.ndarray) -> float | None:
+    """Return the mean squared error of errors [N], or None without rows."""
+    if not len(errors):
+        return None
+    return float(np.square(errors).sum()) / len(errors)
+
+
+def loss_of(outputs: np.ndarray, targets: np.ndarray, binary: bool) -> float:
+    """Return the mean squared error of predictions, or the log loss of logits.
+
+    outputs, targets: [N], at least one.
+    """
+    if binary:
+        loss = log_loss(outputs, targets)
+        assert loss is not None  # nosec B101 # for the type checker: there are rows
+        return loss
+    return float(np.square(outputs - targets).mean())
