@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from fake_advice import Killed, World
+from fake_advice import ANCHORS, Killed, World
 
 from ue_bench import advise as room
 from ue_bench import record
@@ -213,6 +213,37 @@ def test_it_finds_the_strategy_that_leads(answer, best):
     assert {one["name"]: one["beaten"] for one in found["anchors"]} == dict.fromkeys(
         ("mean", "item_mean", "bias", "mf"), True
     )
+
+
+def test_a_model_that_ties_with_a_linear_one_does_not_beat_all(answer):
+    """As on a census: the difference of the two is smaller than the noise over seeds."""
+    reached = 0.7
+
+    def anchors(config: RunConfig) -> dict[str, float]:
+        apart = 0.002 * (-1) ** config.split_seed
+        return ANCHORS | {"linear": reached + apart, "boosting": 0.84}
+
+    found = answer(World(lambda config: reached, anchors=anchors), question())
+    beaten = {one["name"]: one["beaten"] for one in found["anchors"]}
+    assert beaten == dict.fromkeys(ANCHORS, True) | {"linear": False, "boosting": True}
+    text = " ".join(room.as_text(found, "results").split())
+    assert "linear (one-hot) 0.7" in text
+    assert "gradient boosting 0.8" in text
+    assert "It does not beat linear (one-hot)." in text
+    assert "It beats all of them" not in text
+
+
+def test_anchors_that_only_some_runs_have_are_left_out(answer):
+    """The others were run by an older version."""
+
+    def anchors(config: RunConfig) -> dict[str, float]:
+        if config.split_seed % 2:
+            return ANCHORS
+        return ANCHORS | {"linear": 0.5, "boosting": 0.5}
+
+    found = answer(World(by_size("unified"), anchors=anchors), question())
+    assert [one["name"] for one in found["anchors"]] == list(ANCHORS)
+    assert "It beats all of them" in " ".join(room.as_text(found, "results").split())
 
 
 def test_the_smaller_tables_make_a_front(usual):

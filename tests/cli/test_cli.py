@@ -231,7 +231,7 @@ def test_a_run_prints_its_record_alone_and_writes_it(movielens, tmp_path):
     assert min(entry["val_mse"] for entry in quality["history"]) == pytest.approx(
         quality["val_mse"]
     )
-    assert set(quality["anchors"]) == {"mean", "item_mean", "bias", "mf"}
+    assert set(quality["anchors"]) == {"mean", "item_mean", "bias", "mf", "linear", "boosting"}
     assert cost["table_bytes"] == 960
     assert (
         cost["total_bytes"]

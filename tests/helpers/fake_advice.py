@@ -34,6 +34,7 @@ class World:
     seconds: of a run. judged: what a run is judged to take before the first one; None: the truth.
     most: runs until the command is killed.
     fails: whether a run runs out of memory.
+    anchors: their MSE, by configuration.
     """
 
     mse: Callable[[RunConfig], float]
@@ -44,6 +45,7 @@ class World:
     judged: float | None = None
     most: int = 10**9
     fails: Callable[[RunConfig], bool] = lambda config: False
+    anchors: Callable[[RunConfig], dict[str, float]] = lambda config: ANCHORS
     now: float = 0.0
     runs: Counter = field(default_factory=Counter)
     phases: list[str] = field(default_factory=list)
@@ -110,7 +112,7 @@ class World:
         made = smallest(config, job.study, job.phase, score, **found)
         anchors = {
             name: {"val_mse": value + split, "test_mse": value + split}
-            for name, value in ANCHORS.items()
+            for name, value in self.anchors(config).items()
         }
         return replace(made, quality={**made.quality, "anchors": anchors}, cost=cost)
 

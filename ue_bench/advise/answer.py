@@ -161,9 +161,10 @@ def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[dict[str, A
 
 
 def against_anchors(best: Contestant) -> list[dict[str, Any]]:
-    """Compare the best with each trivial predictor on the same rows, paired over seeds.
+    """Compare the best with each predictor of `ANCHORS` on the same rows, paired over seeds.
 
-    A difference is the MSE of the predictor minus that of the best.
+    A difference is the MSE of the predictor minus that of the best. A predictor that one of the
+    runs lacks, as those of old records do, is left out.
     """
     measure = "test_mse" if best.row["part"] == "test" else "val_mse"
     compared = []
@@ -173,7 +174,7 @@ def against_anchors(best: Contestant) -> list[dict[str, Any]]:
             mse = run.quality["anchors"].get(name, {}).get(measure)
             if mse is not None:
                 scores[seeds_of(run)] = mse
-        if scores:
+        if len(scores) == len(best.arm.runs):
             test = paired(best.test, scores)
             facts = {
                 "name": name,

@@ -22,6 +22,8 @@ NAMES = {
     "item_mean": "the item's mean",
     "bias": "user and item bias",
     "mf": "matrix factorisation",
+    "linear": "linear (one-hot)",
+    "boosting": "gradient boosting",
 }
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
 LABEL_WIDTH = 31

@@ -150,6 +150,15 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
         bias_scores += f"; {_label_scores(bias, part)}"
     beats = "beats" if quality["beats_bias"] else "DOES NOT BEAT"
     yield f"  {beats} the damped user and item bias ({bias_scores})"
+    own_mse = quality[f"{part}_mse"]
+    for name, title in (("linear", "a linear model (one-hot)"), ("boosting", "gradient boosting")):
+        scores = quality["anchors"][name]
+        mse = scores[f"{part}_mse"]
+        text = f"{mse:.4f}"
+        if f"{part}_log_loss" in scores:
+            text += f"; {_label_scores(scores, part)}"
+        beats = "beats" if own_mse < mse else "DOES NOT BEAT"
+        yield f"  {beats} {title} ({text})"
 
 
 def _label_scores(scores: Mapping[str, Any], part: str) -> str:

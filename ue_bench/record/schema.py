@@ -82,11 +82,14 @@ class Logistic(TypedDict, total=False):
 
 
 class Scores(Logistic, total=False):
-    """The scores of one trivial predictor."""
+    """The scores of one predictor beside the model, and what was chosen for it on validation."""
 
     train_mse: Real | None
     val_mse: Real | None
     test_mse: Real | None
+    penalty: Real
+    trees: Count
+    rows: Count
 
 
 class Evaluation(TypedDict, total=False):

@@ -5,7 +5,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from ue_bench.data.encoding import Encoded
-from ue_bench.training.anchor_cache import key_of, kept
+from ue_bench.training.anchor_cache import kept, key_of
 from ue_bench.training.baselines import Scores, trivial_anchors
 from ue_bench.training.boosting_anchor import fit_boosting
 from ue_bench.training.linear_anchor import fit_linear

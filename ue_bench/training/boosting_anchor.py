@@ -46,7 +46,7 @@ class BoostingFit(NamedTuple):
 class Column(NamedTuple):
     """A column of the matrix that the trees split.
 
-    feature: the position of its feature. of_codes: the number of each code of that feature, [codes].
+    feature: the position of its feature. of_codes: its number by code of that feature, [codes].
     of_folds: the numbers that training rows have instead, by code and fold of the row, [codes,
     FOLDS]; None where they are the same.
     """

@@ -17,7 +17,7 @@ from ue_bench.report.format import missing
 
 SCOPE = list(Comparison._fields)
 BATCH = 256  # rows of the one lookup, from codes, whose latency is in tables
-ANCHORS = ("mean", "item_mean", "bias", "mf")
+ANCHORS = ("mean", "item_mean", "bias", "mf", "linear", "boosting")
 MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
 # A split says little about embeddings where more than this share of its scored rows have users
 # that training never saw.
@@ -96,8 +96,10 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
     """Return one row an arm, sorted.
 
     The MSE of anchors is that of the test part, or of validation where the split has no test part.
+    An anchor that some run of a comparison lacks, as old records do, is left out of all its rows.
     """
     frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
+    frame = _of_all_runs(frame)
     types: dict[str, Any] = {}
     for name in COLUMNS:
         if name in _WHOLE:
@@ -260,11 +262,30 @@ def _mean(name: str, rows: Iterable[Mapping[str, Any]]) -> float | None:
     return sum(values) / len(values)
 
 
+def _of_all_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without the anchors that an arm with runs lacks in the same comparison."""
+    if frame.empty:
+        return frame
+    frame = frame.copy()
+    scope = [frame[name] for name in SCOPE]
+    for name in ANCHORS:
+        is_missing = frame[f"anchor_{name}"].isna() & (frame["n"] > 0)
+        is_incomplete = is_missing.groupby(scope, dropna=False).transform("any")
+        columns = [f"anchor_{name}", *(f"anchor_{name}_{measure}" for measure in MORE)]
+        frame.loc[is_incomplete, columns] = None
+    return frame
+
+
 def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
-    """Return what the arm has to beat: means over its own runs, of the part that is quoted."""
+    """Return what the arm has to beat: means over its own runs, of the part that is quoted.
+
+    An anchor that one of the runs lacks has no mean.
+    """
     row: dict[str, float | None] = {}
     for name in ANCHORS:
         anchors = [run.quality.get("anchors", {}).get(name, {}) for run in runs]
+        if not all(anchors):
+            anchors = []
         row[f"anchor_{name}"] = _quoted(anchors, "mse")
         for measure in MORE:
             row[f"anchor_{name}_{measure}"] = _quoted(anchors, measure)

@@ -1,4 +1,5 @@
-"""Trivial anchors as thin labelled lines: the global mean, the item mean and the bias model.
+"""Anchors as thin labelled lines: the predictors without a neural model, from the global mean to
+gradient boosting.
 
 A result means something only in comparison with them.
 """

@@ -42,6 +42,8 @@ ANCHOR_NAMES = {
     "item_mean": "item mean",
     "bias": "bias model",
     "mf": "matrix fact.",
+    "linear": "linear (one-hot)",
+    "boosting": "gradient boosting",
 }
 _THEME: dict[Any, Any] = {
     "svg.hashsalt": "ue_bench",

@@ -13,6 +13,15 @@ ANCHOR_ROWS = {
     "item_mean": "item mean",
     "bias": "user and item bias model",
     "mf": "biased matrix factorisation",
+    "linear": "linear (one-hot)",
+    "boosting": "gradient boosting",
+}
+
+# Those that a model should beat whose embeddings are worth their bytes, as sentences name them.
+STRONG_ANCHORS = {
+    "mf": "biased matrix factorisation",
+    "linear": "the linear model of all features (one-hot)",
+    "boosting": "gradient boosting",
 }
 
 

@@ -9,7 +9,7 @@ from ue_bench.report.evidence.summary import SCOPE, score
 from ue_bench.report.evidence.verdict import front
 from ue_bench.report.format import bytes_text, interval_text, mse_text, p_text, ratio_text
 from ue_bench.report.page.abstract import NO_ANSWER
-from ue_bench.report.page.cells import full_title
+from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
 from ue_bench.report.page.contests import competition
 
 MOST = 6  # arms that one sentence lists
@@ -117,7 +117,7 @@ def _front(part: pd.DataFrame) -> Iterator[str]:
 
 
 def _anchors(part: pd.DataFrame) -> Iterator[str]:
-    """How many arms do not beat the bias model, and how many matrix factorisation."""
+    """How many arms do not beat the bias model, and how many each predictor that is stronger."""
     bias = part["anchor_bias"].mean()
     if not pd.isna(bias):
         n = int(part["beats_bias"].eq(False).sum())
@@ -125,10 +125,8 @@ def _anchors(part: pd.DataFrame) -> Iterator[str]:
             f"- the user and item bias model has {mse_text(bias)}: "
             f"{n} of {len(part)} arms are not better (marked ▽)."
         )
-    factors = part["anchor_mf"].mean()
-    if not pd.isna(factors):
-        n = int((part["mse"] >= part["anchor_mf"]).sum())
-        yield (
-            f"- biased matrix factorisation has {mse_text(factors)}: "
-            f"{n} of {len(part)} arms are not better."
-        )
+    for name, title in STRONG_ANCHORS.items():
+        mse = part[f"anchor_{name}"].mean()
+        if not pd.isna(mse):
+            n = int((part["mse"] >= part[f"anchor_{name}"]).sum())
+            yield f"- {title} has {mse_text(mse)}: {n} of {len(part)} arms are not better."

@@ -9,7 +9,7 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, score
 from ue_bench.report.format import plain
-from ue_bench.report.page.cells import full_title
+from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
 
 # Fields beside the strategy: where all records agree in one, no other value of it was tried.
 _FIELDS = {
@@ -111,12 +111,13 @@ def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
             "(marked ▽): among them the order says which does the least harm, and a recipe that "
             "helps them may change it."
         )
-    n_below_mf = int((scored["mse"] >= scored["anchor_mf"]).sum())
-    if n_below_mf:
-        yield (
-            f"{n_below_mf} of {len(scored)} arms do not beat biased matrix factorisation: "
-            "with a better head than those here another embedding might win."
-        )
+    for name, title in STRONG_ANCHORS.items():
+        n_below = int((scored["mse"] >= scored[f"anchor_{name}"]).sum())
+        if n_below:
+            yield (
+                f"{n_below} of {len(scored)} arms do not beat {title}: "
+                "with a better head than those here another embedding might win."
+            )
 
 
 def _unstable_latencies(summary: pd.DataFrame) -> Iterator[str]:

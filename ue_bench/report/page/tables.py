@@ -19,7 +19,8 @@ NOTE = (
 BINARY_NOTE = (
     " The MSE of a binary task is that of the probabilities, the Brier score; AUC (higher is "
     "better) and log loss in nats follow it, each with its interval. The log loss of the trivial "
-    "predictors is that of predictions clipped to [0.001, 0.999]."
+    "predictors is that of predictions clipped to [0.001, 0.999]; the linear model and gradient "
+    "boosting predict probabilities."
 )
 
 

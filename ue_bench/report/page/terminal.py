@@ -27,6 +27,8 @@ _ANCHOR_NAMES = {
     "item_mean": "item mean",
     "bias": "bias model",
     "mf": "matrix factorisation",
+    "linear": "linear (one-hot)",
+    "boosting": "gradient boosting",
 }
 
 

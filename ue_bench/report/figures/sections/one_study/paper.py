@@ -83,6 +83,13 @@ _FORM_NAMES = {
 }
 _SOURCE_NAMES = {"paper": "the paper", "reproduction": "its reproduction", OURS: OURS}
 _PUBLISHED_COLORS = {"separate": "#EFB48A", "multiplexed": "#8ABBDD", "exact": "#9A9A9A"}
+# Predictors that are rows of the table, where all runs have them.
+PREDICTORS = {
+    "bias": "user and item bias model",
+    "mf": "matrix factorisation",
+    "linear": "linear (one-hot)",
+    "boosting": "gradient boosting",
+}
 COLUMNS = [
     "panel",
     "source",
@@ -107,12 +114,7 @@ COLUMNS = [
     "difference_low",
     "difference_high",
     "p",
-    "bias_auc",
-    "bias_log_loss",
-    "bias_mse",
-    "mf_auc",
-    "mf_log_loss",
-    "mf_mse",
+    *(f"{name}_{measure}" for name in PREDICTORS for measure in ("auc", "log_loss", "mse")),
     "hollow",
 ]
 
@@ -227,13 +229,11 @@ def _our_point(row: Row) -> dict[str, Any]:
         "auc": row[f"{part}_auc_mean"],
         "low": row[f"{part}_auc_low"],
         "high": row[f"{part}_auc_high"],
-        "bias_auc": row["anchor_bias_auc"],
-        "bias_log_loss": row["anchor_bias_log_loss"],
-        "bias_mse": row["anchor_bias"],
-        "mf_auc": row["anchor_mf_auc"],
-        "mf_log_loss": row["anchor_mf_log_loss"],
-        "mf_mse": row["anchor_mf"],
     }
+    for name in PREDICTORS:
+        point[f"{name}_auc"] = row[f"anchor_{name}_auc"]
+        point[f"{name}_log_loss"] = row[f"anchor_{name}_log_loss"]
+        point[f"{name}_mse"] = row[f"anchor_{name}"]
     if missing(row["budget"]):
         point["x"] = row["table_bytes"] + row["auxiliary_bytes"]
     for column in ("regions", "rows", "label", "budget", "n", "total_bytes", "exact_table_bytes"):
@@ -388,7 +388,7 @@ def _numbers(own: pd.DataFrame, title: str) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     anchors = own.iloc[0]
-    for name, title in (("bias", "user and item bias model"), ("mf", "matrix factorisation")):
+    for name, title in PREDICTORS.items():
         scores = [anchors[f"{name}_{measure}"] for measure in ("auc", "log_loss", "mse")]
         if missing(scores[-1]):
             continue

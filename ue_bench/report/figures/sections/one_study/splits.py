@@ -41,7 +41,15 @@ CAPTION = (
     "choice of rows."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
-TRIVIAL = ("mean", "item_mean", "bias")  # matrix factorisation has embeddings of its own
+# Those without an embedding: matrix factorisation has embeddings of its own.
+WITHOUT_EMBEDDING = ("mean", "item_mean", "bias", "linear", "boosting")
+_IN_SENTENCES = {
+    "mean": "the global mean",
+    "item_mean": "the item mean",
+    "bias": "the bias model",
+    "linear": "the linear model of one-hot features",
+    "boosting": "gradient boosting",
+}
 PRIMARY = "random"  # the split that is shown first
 COLUMNS = [
     "panel",
@@ -129,7 +137,7 @@ def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
     """Return what a split can tell.
 
     pairs, told_apart: pairs of arms of one size, and how many of them are told apart.
-    best_anchor, beat_it: the best trivial predictor, and how many arms beat it.
+    best_anchor, beat_it: the best predictor without an embedding, and how many arms beat it.
     """
     pairs = []
     for (cell, own), (other_cell, other) in combinations(zip(cells, scores, strict=True), 2):
@@ -168,7 +176,7 @@ def _comparable(budget: Any, other: Any) -> bool:
 
 
 def _best_anchor(row: Row) -> str | None:
-    known = [name for name in TRIVIAL if not missing(row[f"anchor_{name}"])]
+    known = [name for name in WITHOUT_EMBEDDING if not missing(row[f"anchor_{name}"])]
     return min(known, key=lambda name: row[f"anchor_{name}"], default=None)
 
 
@@ -222,7 +230,7 @@ def _sentence(part: pd.DataFrame) -> str:
     anchor = first["best_anchor"]
     if anchor and not first["beat_it"]:
         mse = mse_text(first[f"anchor_{anchor}"])
-        facts.append(f"no arm beats the {ANCHOR_NAMES[anchor]} ({mse})")
+        facts.append(f"no arm beats {_IN_SENTENCES[anchor]} ({mse})")
     else:
         beat_it = f"{first['beat_it']} of {len(part)} arms"
         facts.append(f"{beat_it} beat the best predictor without an embedding")
@@ -239,7 +247,7 @@ def _sentence(part: pd.DataFrame) -> str:
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row of panels for each feature set, one column for each split."""
     across = int(frame.groupby("features")["panel"].nunique().max())
-    near = study.anchors["inside"] & study.anchors["anchor"].isin(TRIVIAL)
+    near = study.anchors["inside"] & study.anchors["anchor"].isin(WITHOUT_EMBEDDING)
     anchors = study.anchors[near]
 
     def draw_row(axes_row: Any, of_features: pd.DataFrame) -> None:
