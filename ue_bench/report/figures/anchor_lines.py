@@ -14,6 +14,7 @@ from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.style import ANCHOR_NAMES, GREY
 
 SIZE = 7  # of the names' font
+IN_A_LINE = 3  # anchors beyond the axis
 COLUMNS = ["panel", "anchor", "mse", "name", "value", "inside"]
 
 
@@ -61,4 +62,8 @@ def draw(axes: Axes, anchors: pd.DataFrame) -> None:
         )
     beyond = [f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]])]
     if beyond:
-        axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {', '.join(beyond)})")
+        lines = []
+        for start in range(0, len(beyond), IN_A_LINE):
+            lines.append(", ".join(beyond[start : start + IN_A_LINE]))
+        text = ",\n".join(lines)
+        axes.set_xlabel(f"{axes.get_xlabel()}\n(beyond the axis: {text})")
