@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_CHOICES = 100  # names that a message lists
+
 
 class BenchError(Exception):
     """Input or a configuration is wrong. The message is one line.
@@ -49,4 +51,7 @@ def unknown(kind: str, given: str, allowed: Iterable[str]) -> BenchError:
     hint = ""
     for nearest in get_close_matches(str(given), names, n=1, cutoff=0.5):
         hint = f" (did you mean {nearest!r}?)"
-    return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {', '.join(names) or 'none'}")
+    choices = ", ".join(names[:_MOST_CHOICES]) or "none"
+    if len(names) > _MOST_CHOICES:
+        choices += f" and {len(names) - _MOST_CHOICES:,} more"
+    return BenchError(f"unknown {kind} {given!r}{hint}; choose from: {choices}")

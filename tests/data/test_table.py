@@ -14,7 +14,7 @@ from table_files import movielens_as_table, table
 from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.data import Definition
-from ue_bench.data.table import table_files
+from ue_bench.data.table import file_reader
 from ue_bench.data.table.definition import crosses_of
 from ue_bench.data.table.entity_names import choose_entities
 from ue_bench.errors import BenchError
@@ -59,7 +59,7 @@ def test_a_target_that_cannot_be_predicted(tmp_path, target, message):
 
 
 def test_the_row_told_is_that_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(table_files, "ROWS", 3)
+    monkeypatch.setattr(file_reader, "ROWS", 3)
     for name, last in (("1.parquet", "5"), ("2.parquet", "bad")):
         pl.DataFrame({"x": ["a"] * 8, "y": ["1"] * 7 + [last]}).write_parquet(tmp_path / name)
     with pytest.raises(BenchError, match=r"2.parquet, row 8: y is 'bad'"):
@@ -128,8 +128,8 @@ def test_pieces_of_any_size_give_the_same_rows(tmp_path, monkeypatch):
     }
     for name in ("t.csv", "t.parquet"):
         whole = table(tmp_path, frame, name)
-        monkeypatch.setattr(table_files, "ROWS", 7)
-        monkeypatch.setattr(table_files, "BLOCK", 200)
+        monkeypatch.setattr(file_reader, "ROWS", 7)
+        monkeypatch.setattr(file_reader, "BLOCK", 200)
         parts = table(tmp_path, frame, name)
         monkeypatch.undo()
         assert [parts.column(n).to_list() for n in "xz"] == [
@@ -201,7 +201,11 @@ FAULTS = {
     "commas": ("t.tsv", GOOD, "its first line is one column, 'x,y'"),
     "no parquet": ("t.parquet", GOOD, "not a parquet file"),
     "empty parquet": ("t.parquet", b"", "0 bytes"),
-    "other kind": ("t.xlsx", GOOD, "must end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet"),
+    "other kind": (
+        "t.xlsx",
+        GOOD,
+        r"must end in .csv, .tsv, .jsonl, .ndjson \(also .gz, .zst, .bz2\), .parquet, .arrow",
+    ),
 }
 
 
@@ -221,7 +225,7 @@ def test_places_without_a_table(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     for name, message in (
         ("none.csv", "does not exist"),
-        ("folder.csv", "is a folder; give a file, or a pattern"),
+        ("folder.csv", "is a folder without a table"),
         ("*.parquet", "no file matches"),
     ):
         with pytest.raises(BenchError, match=message):
@@ -248,7 +252,16 @@ def test_places_without_a_table(tmp_path):
         ({"wide": ["x"]}, "a cross of different features"),
         ({"wide": ["x*x"]}, "a cross of different features"),
         ({"wide": ["x*q"]}, "unknown feature in 'x\\*q' 'q'"),
-        ({"files": "a/b.csv"}, "without its folder"),
+        ({"files": "../b.csv"}, "inside it"),
+        ({"files": "/b.csv"}, "inside it"),
+        ({"files": "a/../../b.csv"}, "inside it"),
+        ({"files": "a\\b.csv"}, "inside it"),
+        ({"files": ["a.csv", "../b.csv"]}, "files '../b.csv' must be"),
+        ({"files": ["a.csv", "a.csv"]}, "the name in files 'a.csv' is given twice"),
+        ({"files": []}, "files is empty"),
+        ({"files": [3]}, "must be a list of names"),
+        ({"test_files": "../b.csv"}, "test_files '../b.csv' must be"),
+        ({"positive": 3}, "it must be text"),
         ({"featurs": ["x"]}, "did you mean 'features'"),
         ({"target": None}, "it must be text"),
     ],
@@ -323,6 +336,7 @@ LOAD_LARGE = """
 import sys
 from pathlib import Path
 
+import msgspec
 import polars
 import pyarrow.csv
 import torch
@@ -330,22 +344,23 @@ import torch
 from ue_bench import data
 from ue_bench.training.peak_memory import PeakMemory
 
-definition = data.Definition("large.csv", "y", ("user", "item", "city")).to_dict()
+definition = data.Definition(sys.argv[2], "y", ("user", "item", "city")).to_dict()
 with PeakMemory(torch.device("cpu")) as memory:
-    loaded = data.load("large.csv", Path(sys.argv[1]), definition)
+    loaded = data.load("large", Path(sys.argv[1]), definition)
 print(loaded.n_rows, memory.n_bytes)
 """
 
 
 @pytest.mark.slow
-def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
+@pytest.mark.parametrize("name", ["large.csv", "large.jsonl"])
+def test_a_large_file_of_text_is_read_a_piece_at_a_time(tmp_path, name):
     """A million rows, 90 MB of text: the process grows by far less, and most of that is codes."""
     rng = np.random.default_rng(0)
     n = 1_000_000
-    with (tmp_path / "large.csv").open("wb") as file:
+    with (tmp_path / name).open("wb") as file:
         for part in range(10):
             rows = n // 10
-            pl.DataFrame(
+            frame = pl.DataFrame(
                 {
                     "y": rng.integers(0, 2, rows),
                     "user": rng.integers(0, 50_000, rows),
@@ -353,11 +368,15 @@ def test_a_large_csv_file_is_read_a_piece_at_a_time(tmp_path):
                     "city": [f"city of {k}" for k in rng.integers(0, 300, rows)],
                     "unused": ["x" * 50] * rows,
                 }
-            ).write_csv(file, include_header=part == 0)
-    command = [sys.executable, "-c", LOAD_LARGE, str(tmp_path)]
+            )
+            if name.endswith("csv"):
+                frame.write_csv(file, include_header=part == 0)
+            else:
+                frame.write_ndjson(file)
+    command = [sys.executable, "-c", LOAD_LARGE, str(tmp_path), name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows, grown = map(int, done.stdout.split())
-    size = (tmp_path / "large.csv").stat().st_size
+    size = (tmp_path / name).stat().st_size
     assert rows == n
     assert size > 70e6
     assert grown < 300e6, f"{grown:,} bytes for a file of {size:,}"

@@ -58,7 +58,18 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     show_default=True,
     help="Runs at a time, one thread each.",
 )
-@shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
+@shared(
+    "target",
+    "time",
+    "numeric",
+    "entities",
+    "positive",
+    "test_files",
+    "plugins",
+    "data_dir",
+    "results",
+    "json",
+)
 def advise_command(
     dataset: str,
     memory: str,

@@ -21,7 +21,9 @@ from ue_bench.errors import one_line
     show_default=True,
     help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
 )
-@shared("target", "columns", "time", "numeric", "entities", "data_dir", "json")
+@shared(
+    "target", "columns", "time", "numeric", "entities", "positive", "test_files", "data_dir", "json"
+)
 def data_command(
     dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: str | None
 ) -> None:

@@ -3,6 +3,7 @@
 A record holds names and no folders: the folder is passed on beside the fields, as `--data-dir` is.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,14 +12,15 @@ from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, Definition, define
-from ue_bench.data.table.definition import FORMS, LISTS, form_of
+from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
+from ue_bench.data.table.table_paths import Place, place_of, require_regular
 from ue_bench.errors import BenchError, unknown
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
 # Fields of a configuration that belong to the data as much as its columns do.
 RUN_KEYS = ("task", "negative_at_most", "positive_at_least", "multi_valued")
 # Options of a command that define a table, besides `features`.
-OPTIONS = ("target", "time", "numeric", "entities")
+OPTIONS = ("target", "time", "numeric", "entities", "positive", "test_files")
 
 
 class DatasetChoice(NamedTuple):
@@ -37,6 +39,7 @@ def ask(
 ) -> DatasetChoice:
     """Return the data set of a name, of the path of a table, or of the path of a TOML file.
 
+    dataset: several paths of a table are separated by commas.
     features: names separated by commas. Single ones are the table's features (the set `base`);
     crosses are what `wide` adds.
     options: by OPTIONS; they define a table that is given by its path.
@@ -49,10 +52,10 @@ def ask(
     if dataset in DATASETS:
         _refuse(given, dataset, "is no table")
         return _by_name(dataset, data_dir)
-    if not given and form_of(dataset) is None:
+    if not given and not _may_be_table(dataset, data_dir):
         raise BenchError(
             f"{unknown('data set', dataset, DATASETS)}; "
-            f"or give the path of a table ({', '.join(FORMS)}, .toml)"
+            f"or give the path of a table ({ENDS}), of a folder of such files, or of a .toml file"
         )
     return _from_options(dataset, data_dir, features, given)
 
@@ -85,8 +88,9 @@ def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> DatasetChoice:
 
 def _refuse(options: Mapping[str, str], dataset: str, why: str) -> None:
     for name, value in options.items():
+        option = name.replace("_", "-")
         raise BenchError(
-            f"--{name}: {value!r} was given with --dataset {dataset}, which {why}; leave it out"
+            f"--{option}: {value!r} was given with --dataset {dataset}, which {why}; leave it out"
         )
 
 
@@ -101,7 +105,10 @@ def _by_name(name: str, data_dir: Path | None) -> DatasetChoice:
 def _from_options(
     dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, str]
 ) -> DatasetChoice:
-    path = _expanded(dataset, data_dir)
+    paths = _paths(dataset, data_dir)
+    test_paths = []
+    if "test_files" in options:
+        test_paths = _paths(options["test_files"], data_dir)
     if "target" not in options:
         raise BenchError(
             f"{dataset}: no target was given; name the column to predict: --target COLUMN"
@@ -111,7 +118,7 @@ def _from_options(
             f"{dataset}: no features were given; "
             "name the columns to embed: --features COLUMN,COLUMN"
         )
-    table: dict[str, Any] = {"files": path.name, "features": []}
+    table: dict[str, Any] = {"features": []}
     crosses = []
     for name in _split(features):
         if "*" in name:
@@ -124,39 +131,58 @@ def _from_options(
         table[name] = value
         if name in LISTS:
             table[name] = _split(value)
-    return _define(path.name, table, path.parent)
+    # whoever gives a path may have links in it, to anywhere
+    place = place_of(paths, test_paths)
+    return _define(_name_of(place), table, place, inside=Path(place.folder.absolute().anchor))
 
 
 def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
     content = _read_toml(path)
-    files = content.pop("files", None)
-    if not isinstance(files, str):
-        raise BenchError(
-            f"{path}: files is {files!r}; it must be the path of a CSV or Parquet file, "
-            "or a pattern of several"
-        )
-    if data_dir is None:
-        data_dir = path.parent
-    place = _expanded(files, data_dir)
-    name = content.pop("name", place.name)
+    folder = _expanded("", path.parent if data_dir is None else data_dir)
+    paths = [folder / name for name in _names_in(path, "files", content.pop("files", None))]
+    test_paths = []
+    if "test_files" in content:
+        names = _names_in(path, "test_files", content.pop("test_files"))
+        test_paths = [folder / name for name in names]
+    place = place_of(paths, test_paths)
+    name = content.pop("name", _name_of(place))
     if not isinstance(name, str) or not name.strip() or "/" in name or name in DATASETS:
         raise BenchError(
             f"{path}: name is {name!r}; "
             "it must be text without a slash, and not the name of another data set"
         )
-    table: dict[str, Any] = {"files": place.name}
+    table: dict[str, Any] = {}
     run_fields: dict[str, Any] = {}
     for key, value in content.items():
         if key in RUN_KEYS:
             run_fields[key] = value
         else:
             table[key] = value
-    choice = _define(name, table, place.parent)
+    choice = _define(name, table, place, inside=folder)
     return DatasetChoice(choice.fields | run_fields, choice.data_dir)
+
+
+def _names_in(path: Path, key: str, value: Any) -> list[str]:
+    """Return the names of files that a TOML file has, none of which leaves its folder."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise BenchError(
+            f"{path}: {key} is {value!r}; it must be the path of a table, of a folder, "
+            "or a pattern of several, or a list of these"
+        )
+    for name in names:
+        parts = Path(name).parts
+        if not parts or Path(name).is_absolute() or ".." in parts or parts[0].startswith("~"):
+            raise BenchError(
+                f"{path}: {key} has {name!r}, which is not in the folder of the TOML file; "
+                "give the folder of the files with --data-dir, and their names in it here"
+            )
+    return names
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
+        require_regular(path)
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
         why = getattr(error, "strerror", None) or error
@@ -168,9 +194,58 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _define(name: str, table: Mapping[str, Any], folder: Path) -> DatasetChoice:
-    definition = Definition.from_dict(table)
-    return DatasetChoice({"dataset": name, "table": define(definition, folder)}, folder)
+def _define(name: str, table: Mapping[str, Any], place: Place, inside: Path) -> DatasetChoice:
+    """Return the choice of a table. inside: the folder that no link may lead out of.
+
+    A target with a positive value is two labels, so that its task is `binary`.
+    """
+    files = dict(zip(FILES, (list(place.names), list(place.test_names)), strict=True))
+    definition = Definition.from_dict({**table, **files})
+    run_fields: dict[str, Any] = {
+        "dataset": name,
+        "table": define(definition, place.folder, inside=inside),
+    }
+    if definition.positive is not None:
+        run_fields["task"] = "binary"
+    return DatasetChoice(run_fields, place.folder)
+
+
+def _name_of(place: Place) -> str:
+    """Return the name of a table that has no other: that of its first file."""
+    name = Path(place.names[0]).name
+    others = len(place.names) - 1
+    return f"{name} and {others} more" if others else name
+
+
+def _paths(text: str, folder: Path | None) -> list[Path]:
+    """Return the path that a text is, or the paths that it has between commas.
+
+    A text is one path where there is such a file, even if its name has a comma.
+    """
+    whole = _expanded(text, folder)
+    if "," not in text or os.path.exists(whole) or _matches(whole):
+        return [whole]
+    names = _split(text)
+    if not all(names):
+        raise BenchError(f"{text}: no path between two commas; leave the comma out")
+    return [_expanded(name, folder) for name in names]
+
+
+def _matches(pattern: Path) -> bool:
+    """Return whether a path is a pattern that some file matches."""
+    if not is_pattern(str(pattern)):
+        return False
+    place = place_of([pattern])
+    try:
+        return any(place.folder.glob(place.names[0]))
+    except (OSError, ValueError):  # no pattern, but perhaps several
+        return False
+
+
+def _may_be_table(dataset: str, data_dir: Path | None) -> bool:
+    if form_of(dataset) is not None or is_pattern(dataset):
+        return True
+    return os.path.isdir(_expanded(dataset, data_dir))
 
 
 def _expanded(files: str, folder: Path | None) -> Path:

@@ -109,6 +109,18 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         help="Of a table: the features that are user and item.  "
         "[default: by name, such as user_id; else those of most values]",
     ),
+    "positive": click.option(
+        "--positive",
+        default=None,
+        metavar="VALUE",
+        help="Of a table: the value of the target that is 1; all others are 0. The task is binary.",
+    ),
+    "test_files": click.option(
+        "--test-files",
+        default=None,
+        metavar="PATH",
+        help="Of a table: files of the test part; the split divides the other rows.",
+    ),
     "plugins": click.option(
         "--plugin",
         "plugins",

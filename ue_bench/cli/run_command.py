@@ -41,7 +41,18 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
 )
-@shared("target", "time", "numeric", "entities", "plugins", "data_dir", "results", "json")
+@shared(
+    "target",
+    "time",
+    "numeric",
+    "entities",
+    "positive",
+    "test_files",
+    "plugins",
+    "data_dir",
+    "results",
+    "json",
+)
 def run_command(
     seed: int,
     options: tuple[str, ...],
@@ -110,7 +121,10 @@ def _describe(record: Record) -> Iterator[str]:
     config = record.config
     found = record.found
     cost = record.cost
-    yield f"{config.strategy} on {config.dataset}, {config.features}, {config.split} split"
+    split = f"{config.split} split"
+    if config.tested_on is not None:
+        split += f", tested on {config.tested_on}"
+    yield f"{config.strategy} on {config.dataset}, {config.features}, {split}"
     entities = entities_text(found)
     if entities:
         yield f"  {entities}"

@@ -30,7 +30,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=None,
         help="Run the study on this data set, or table, instead of its own.",
     )
-    table = shared("target", "columns", "time", "numeric", "entities")
+    table = shared("target", "columns", "time", "numeric", "entities", "positive", "test_files")
     quick = click.option(
         "--quick", is_flag=True, help="The study's short form, in a folder of its own."
     )
@@ -53,7 +53,9 @@ def other_dataset(
         return ask(dataset, data_dir, features, options)
     for name, value in {"features": features, **options}.items():
         if value is not None:
-            raise BenchError(f"--{name} needs a table; give its path with --dataset")
+            raise BenchError(
+                f"--{name.replace('_', '-')} needs a table; give its path with --dataset"
+            )
     return {}, data_dir
 
 

@@ -335,6 +335,14 @@ class RunConfig:
             return cls.from_dict(stored)
         return cls.from_dict({**_before_fields(), **stored})
 
+    @property
+    def tested_on(self) -> str | None:
+        """The names of a table's own test files; None where the split chooses the test rows."""
+        names = (self.table or {}).get("test_files")
+        if not names:
+            return None
+        return str(names) if isinstance(names, str) else ", ".join(map(str, names))
+
     def with_seed(self, seed: int) -> "RunConfig":
         """Return the same run with all four seeds set to `seed`."""
         seeds: dict[str, Any] = dict.fromkeys(SEEDS, seed)

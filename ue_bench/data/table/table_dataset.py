@@ -16,7 +16,7 @@ from ue_bench.data.table.definition import Definition, crosses_of
 from ue_bench.data.table.entity_names import choose_entities
 from ue_bench.data.table.growing_column import GrowingColumn
 from ue_bench.data.table.table_files import TableFiles
-from ue_bench.data.table.targets import MISSING, naming_place, targets_of, times_of
+from ue_bench.data.table.targets import MISSING, TargetReader, naming_place, times_of
 from ue_bench.data.table.texts import MEMBERS, keys
 from ue_bench.errors import BenchError
 
@@ -38,6 +38,7 @@ class TableDataset(Dataset):
         self.name = name
         self.definition = definition
         self.source = source
+        self._is_test: np.ndarray | None = None
         with checksum_beside(files) as checksum:
             self._read(files)
         self.checksum = checksum.result()
@@ -90,15 +91,27 @@ class TableDataset(Dataset):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        return {
+        facts = {
             **super().facts,
             "left_out": self.left_out,
             "bucketised": list(self.bucketised),
         }
+        if self.n_test is not None:
+            facts["test_rows"] = self.n_test
+        return facts
 
     @property
     def target(self) -> np.ndarray:
         return self._target
+
+    @property
+    def is_test(self) -> np.ndarray | None:
+        return self._is_test
+
+    @property
+    def n_test(self) -> int | None:
+        """Number of rows of the test files; None without such files."""
+        return None if self._is_test is None else int(self._is_test.sum())
 
     @property
     def times(self) -> np.ndarray | None:
@@ -144,8 +157,10 @@ class TableDataset(Dataset):
             "name": self.name,
             "rows": self.n_rows,
             "left_out": self.left_out,
+            "test_rows": self.n_test,
             "target": {
                 "name": self.definition.target,
+                "positive": self.definition.positive,
                 "mean": float(target.mean()),
                 "min": float(target.min()),
                 "max": float(target.max()),
@@ -167,10 +182,15 @@ class TableDataset(Dataset):
     def headline(self, description: Mapping[str, Any]) -> str:
         target = description["target"]
         rows = f"{description['rows']:,} rows"
+        if description["test_rows"] is not None:
+            rows += f", {description['test_rows']:,} of them in test files"
         if description["left_out"]:
             rows += f", {description['left_out']:,} without a target left out"
+        name = target["name"]
+        if target["positive"] is not None:
+            name += f" (1 is {target['positive']!r})"
         return (
-            f"{description['name']}: {rows}; target {target['name']} from {target['min']:g} to "
+            f"{description['name']}: {rows}; target {name} from {target['min']:g} to "
             f"{target['max']:g}, mean {target['mean']:.4g}"
         )
 
@@ -186,19 +206,22 @@ class TableDataset(Dataset):
 
     def _read(self, files: TableFiles) -> None:
         """Read all rows, some at a time, and number every column as it comes."""
-        is_csv = not files.form.parquet
+        is_csv = files.form.is_text
         absent = (*MISSING, *self.definition.missing)
         time = self.definition.time
         columns = {name: GrowingColumn(name) for name in self.features}
+        target_reader = TargetReader(absent, self.definition.positive)
         targets = [np.empty(0, np.float32)]
+        is_test = [np.empty(0, bool)]
         times: list[pl.Series] = []
         self.left_out = 0
         self._separators: dict[str, str] = {}
         for path, before, frame in files.batches(self.definition.columns):
             with naming_place(path, before):
-                target = targets_of(frame[self.definition.target], absent)
+                target = target_reader.read(frame[self.definition.target])
                 kept = target.is_not_null()
                 targets.append(target.filter(kept).to_numpy())
+                is_test.append(np.full(len(targets[-1]), files.is_test(path)))
                 self.left_out += target.null_count()
                 if time is not None:
                     times.append(times_of(frame[time], absent).filter(kept))
@@ -207,9 +230,13 @@ class TableDataset(Dataset):
                     if isinstance(values.dtype, (pl.List, pl.Array)):
                         self._separators[name] = MEMBERS
                     column.add(keys(values, is_csv, absent))
+        target_reader.require_positive(self.definition.target)
         self._target = np.concatenate(targets)
         self._target.flags.writeable = False
         self._require_rows()
+        if self.definition.test_files is not None:
+            self._is_test = np.concatenate(is_test)
+            self._require_test_rows()
         self._times = pl.concat(times) if times else None
         self.missing = {name: column.missing for name, column in columns.items()}
         self._coded: dict[str, Coded] = {}
@@ -220,6 +247,15 @@ class TableDataset(Dataset):
                 column = columns.pop(name)  # so that its keys are freed
                 self._coded[name], self._rules[name] = column.coded(is_numeric, is_csv, absent)
         self.bucketised = tuple(name for name, rule in self._rules.items() if rule.kind == "number")
+
+    def _require_test_rows(self) -> None:
+        assert self._is_test is not None  # nosec B101 # for the type checker
+        for part, noun in ((self._is_test, "test_files"), (~self._is_test, "files")):
+            if not part.any():
+                raise BenchError(
+                    f"{self.name}: no row of its {noun} has a value of {self.definition.target}; "
+                    "both the training rows and the test rows need the target"
+                )
 
     def _require_rows(self) -> None:
         if len(self._target):

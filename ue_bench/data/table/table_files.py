@@ -1,223 +1,313 @@
-"""Rows of CSV and Parquet files, some at a time: only the columns that are asked for are read.
+"""The files of one table: their rows follow each other, and their columns have one type each."""
 
-pyarrow reads them: it streams both kinds, gzip too, through one interface that all its releases
-have, and it reports the row that is torn.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from ue_bench.data.checksums import folder_checksum
 from ue_bench.data.reading import reason_of
-from ue_bench.data.table.definition import FORMS, Form, form_of, is_pattern
+from ue_bench.data.table.arrow_rows import ArrowFile
+from ue_bench.data.table.column_types import cast, common, polars_name
+from ue_bench.data.table.csv_rows import CsvFile
+from ue_bench.data.table.definition import ENDS, Form, form_of, is_pattern
+from ue_bench.data.table.file_reader import FileReader
+from ue_bench.data.table.json_rows import JsonFile
+from ue_bench.data.table.parquet_rows import ParquetFile
+from ue_bench.data.table.table_paths import files_of, partitions_of
+from ue_bench.data.table.targets import naming_place
 from ue_bench.errors import BenchError, unknown
 
-BLOCK = 1 << 24  # bytes of a CSV file at once; no row is longer
-ROWS = 1 << 17  # rows of a Parquet file at once
-_GZIP = b"\x1f\x8b"
-_SEPARATORS = ",;\t|"  # one of these in a lone column name is a sign of another separator
+_READERS: dict[str, type[FileReader]] = {
+    "csv": CsvFile,
+    "json": JsonFile,
+    "parquet": ParquetFile,
+    "arrow": ArrowFile,
+}
+_WHOLE = r"^(0|-?[1-9]\d{0,17})$"  # whole numbers as they are written, of 64 bits
 
 
 @dataclass(frozen=True)
 class TableFiles:
     """Files of one table, which have the same columns: their rows follow each other.
 
-    paths: sorted by file name.
+    folder: the files are in it or below it.
+    names: relative to the folder, in order; those of the test part come last.
+    n_test: how many of them are the test part.
+    Folders with names such as `year=2024` are a column of the rows below them.
     """
 
-    paths: tuple[Path, ...]
+    folder: Path
+    names: tuple[str, ...]
     form: Form
+    n_test: int = 0
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / name for name in self.names)
+
+    def is_test(self, path: Path) -> bool:
+        """Return whether the rows of a file are the test part."""
+        return path in self._test_paths
+
+    @cached_property
+    def _test_paths(self) -> frozenset[Path]:
+        return frozenset(self.paths[len(self.names) - self.n_test :])
 
     @cached_property
     def checksum(self) -> str:
         """`sha256:` over names and contents. Raises BenchError when they cannot be read."""
-        return folder_checksum(self.paths[0].parent, [path.name for path in self.paths])
+        return folder_checksum(self.folder, self.names)
+
+    @cached_property
+    def _readers(self) -> tuple[FileReader, ...]:
+        reader_type = _READERS[self.form.kind]
+        return tuple(reader_type(path, self.form) for path in self.paths)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The names of all columns.
+        """The names of all columns: those of the files, then those of their folders.
 
         Raises BenchError for a file that is no table, and where the files differ.
         """
-        names = _header(self.paths[0], self.form)
-        for path in self.paths[1:]:
-            different = set(names) ^ set(_header(path, self.form))
+        of_folders = [name for name in self._partitions if name not in self._in_files]
+        return (*self._in_files, *of_folders)
+
+    @cached_property
+    def _in_files(self) -> dict[str, None]:
+        """The columns of the files, in order. A row of JSON lines may lack any of them."""
+        first, *others = self._readers
+        names = dict.fromkeys(first.names)
+        for reader in others:
+            more = dict.fromkeys(reader.names)
+            if self.form.kind == "json":
+                names |= more
+                continue
+            different = names.keys() ^ more.keys()
             if different:
                 raise BenchError(
-                    f"{path}: not the columns of {self.paths[0].name} "
+                    f"{reader.path}: not the columns of {self.names[0]} "
                     f"({', '.join(sorted(different))}); all files of a table have the same columns"
                 )
         return names
 
-    def require(self, names: tuple[str, ...]) -> None:
-        """Raise BenchError for the first name that is no column."""
-        for name in names:
-            if name not in self.columns:
-                raise unknown(f"column of {self.paths[0].name}", name, self.columns)
+    @cached_property
+    def _partitions(self) -> dict[str, list[str | None]]:
+        """The columns that folders hold: the value of each file."""
+        first, *others = map(partitions_of, self.names)
+        columns = {name: [value] for name, value in first.items()}
+        for path, partitions in zip(self.paths[1:], others, strict=True):
+            different = columns.keys() ^ partitions.keys()
+            if different:
+                raise BenchError(
+                    f"{path}: not the columns in the folders of {self.names[0]} "
+                    f"({', '.join(sorted(different))}); "
+                    "all files of a table are in folders of the same columns"
+                )
+            for name, value in partitions.items():
+                columns[name].append(value)
+        return columns
 
-    def batches(self, names: tuple[str, ...]) -> Iterator[tuple[Path, int, pl.DataFrame]]:
+    def require(self, names: Sequence[str]) -> None:
+        """Raise BenchError for the first name that is no column."""
+        columns = set(self.columns)
+        for name in names:
+            if name not in columns:
+                raise unknown(f"column of {self.names[0]}", name, self.columns)
+
+    def batches(self, names: Sequence[str]) -> Iterator[tuple[Path, int, pl.DataFrame]]:
         """Yield some rows of these columns at a time.
 
         Each batch comes with its file and the number of rows before it in the file. The columns of
         a CSV file are String.
         """
         self.require(names)
-        schema: pl.Schema | None = None
-        for path in self.paths:
+        in_files = [name for name in names if name in self._in_files]
+        of_folders = {name: self._of_folders(name) for name in names if name not in self._in_files}
+        # rows are counted in a column, even where only folders are asked for
+        columns = [_Column(name, self._readers) for name in in_files or list(self._in_files)[:1]]
+        schema = pa.schema([(column.name, column.kind) for column in columns])
+        for number, reader in enumerate(self._readers):
             before = 0
-            for batch in _batches(path, self.form, names):
-                frame = pl.DataFrame(pl.from_arrow(batch))
-                if schema is None:
-                    schema = frame.schema
-                self._check_types(path, frame.schema, schema)
-                yield path, before, frame
+            for batch in reader.batches(schema):
+                with naming_place(reader.path, before):
+                    arrays = [
+                        column.cast(array, number)
+                        for column, array in zip(columns, batch.columns, strict=True)
+                    ]
+                frame = _frame(reader.path, pa.record_batch(arrays, schema.names))
+                for name, values in of_folders.items():
+                    value = pl.lit(values[number], dtype=values.dtype)
+                    frame = frame.with_columns(value.alias(name))
+                yield reader.path, before, frame.select(names)
                 before += len(frame)
 
-    def _check_types(self, path: Path, schema: pl.Schema, first: pl.Schema) -> None:
-        for name, kind in schema.items():
-            if kind != first[name]:
+    def _of_folders(self, name: str) -> pl.Series:
+        """Return the value that each file has in a column of folders: Int64, or else String."""
+        values = pl.Series(self._partitions[name], dtype=pl.String)
+        is_whole = values.drop_nulls().str.contains(_WHOLE).all()
+        if is_whole and not self.form.is_text:
+            return values.cast(pl.Int64)
+        return values
+
+
+class _Column:
+    """A column in all files of a table: its one type, and what it is in each of them.
+
+    Raises BenchError where the types of the files have none in common.
+    """
+
+    def __init__(self, name: str, readers: tuple[FileReader, ...]) -> None:
+        self.name = name
+        self._readers = readers
+        self._kinds = [reader.kind(name) for reader in readers]
+        try:
+            self.kind = self._common()
+        except BenchError:
+            self._empty_floats()
+            self.kind = self._common()
+
+    def _common(self) -> pa.DataType:
+        kind = self._kinds[0]
+        holder = self._readers[0]
+        for reader, other in zip(self._readers[1:], self._kinds[1:], strict=True):
+            joined = common(kind, other)
+            if joined is None:
                 raise BenchError(
-                    f"{path}: column {name!r} holds {kind}, but {first[name]} in "
-                    f"{self.paths[0].name}; a column of a table has one type in all its files"
+                    f"{reader.path}: column {self.name!r} holds {polars_name(other)}, but "
+                    f"{polars_name(kind)} in {holder.path.name}; "
+                    "a column of a table has one type in all its files"
                 )
+            if joined != kind:
+                kind, holder = joined, reader
+        return kind
+
+    def _empty_floats(self) -> None:
+        """Take floats that are all missing as a column without a type, as pandas writes them."""
+        for number, reader in enumerate(self._readers):
+            kind = self._kinds[number]
+            if pa.types.is_floating(kind) and _is_empty(reader, self.name, kind):
+                self._kinds[number] = pa.null()
+
+    def cast(self, array: pa.Array, number: int) -> pa.Array:
+        """Return values from a file in the type of the column. number: of the file."""
+        kind = self._kinds[number]
+        if kind == self.kind:
+            return array
+        if pa.types.is_null(kind):
+            return pa.nulls(len(array), self.kind)
+        return cast(self.name, array, self.kind)
 
 
-def find(folder: Path, name: str, form: Form | None = None) -> TableFiles:
-    """Return the file of that name in a folder, or all files that match the pattern.
+def _is_empty(reader: FileReader, name: str, kind: pa.DataType) -> bool:
+    for batch in reader.batches(pa.schema([(name, kind)])):
+        values = pl.Series(batch.column(0)).fill_nan(None)
+        if values.null_count() < len(values):
+            return False
+    return True
 
-    form: of the files; None: by the end of the name.
-    Raises BenchError for a missing file, a pattern without files, and a folder.
-    """
-    path = folder / name
-    if form is None:
-        form = form_of(name)
-    if form is None:
-        raise BenchError(f"{path}: not the name of a table; it must end in {', '.join(FORMS)}")
+
+def _frame(path: Path, batch: pa.RecordBatch) -> pl.DataFrame:
+    for column in batch.schema:
+        if pa.types.is_decimal256(column.type):  # polars would panic
+            raise BenchError(
+                f"{path}: column {column.name!r} holds {column.type}; use fewer digits"
+            )
     try:
+        return pl.DataFrame(pl.from_arrow(batch))
+    except pl.exceptions.PolarsError as error:
+        raise BenchError(f"{path}: {str(error).splitlines()[0]}") from error
+
+
+def find(
+    folder: Path,
+    names: str | Sequence[str],
+    form: Form | None = None,
+    *,
+    test: Sequence[str] = (),
+    inside: Path | None = None,
+) -> TableFiles:
+    """Return the files of a table.
+
+    names: of files, folders and patterns, relative to the folder. test: those of the test part;
+    they are left out of the others.
+    form: of a single file; None: by the ends of the names.
+    inside: the folder that no link may lead out of; None: a link may lead anywhere.
+    Raises BenchError for a missing file, a pattern or folder without files, files of several forms,
+    and for a pipe, a socket or a device.
+    """
+    if isinstance(names, str):
+        names = [names]
+    place = folder / names[0]
+    try:
+        if form is None:
+            _require_known_end(folder, (*names, *test))
         if not folder.is_dir():
-            raise BenchError(f"{path}: no folder {folder}; give the path of a CSV or Parquet file")
-        if is_pattern(name):
-            return TableFiles(_matching(folder, name), form)
-        if path.is_dir():
-            raise BenchError(f"{path} is a folder; give a file, or a pattern: {path / '*.parquet'}")
-        if not path.exists():
-            raise BenchError(f"{path} does not exist; give the path of a CSV or Parquet file")
+            raise BenchError(f"{place}: no folder {folder}; give the path of a CSV or Parquet file")
+        if form is not None and place.is_dir():
+            raise BenchError(f"{place} is a folder; give a file")
+        test_paths = _all_files(folder, test)
+        paths = _all_files(folder, names) - test_paths
+        if inside is not None:
+            _require_inside(inside, paths | test_paths)
     except (OSError, ValueError) as error:
-        raise BenchError(f"{str(path)[:200]} cannot be read: {reason_of(error)}") from error
-    return TableFiles((path,), form)
-
-
-def _matching(folder: Path, pattern: str) -> tuple[Path, ...]:
-    paths = [path for path in folder.glob(pattern) if path.is_file()]
+        raise BenchError(f"{str(place)[:200]} cannot be read: {reason_of(error)}") from error
     if not paths:
+        raise BenchError(f"{place}: all its files are test files; name others to train on")
+    files = [*_in_order(folder, paths), *_in_order(folder, test_paths)]
+    if form is None:
+        form = _one_form(folder, files)
+    return TableFiles(folder, tuple(files), form, n_test=len(test_paths))
+
+
+def _all_files(folder: Path, names: Sequence[str]) -> set[Path]:
+    """Return the files of some names, each once."""
+    paths: set[Path] = set()
+    for name in names:
+        paths |= set(files_of(folder, name))
+    return paths
+
+
+def _in_order(folder: Path, paths: set[Path]) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _require_known_end(folder: Path, names: Sequence[str]) -> None:
+    """Raise BenchError for the name of no table, whether there is such a file or not."""
+    for name in names:
+        path = folder / name
+        may_be_folder = is_pattern(name) or path.is_dir()
+        if form_of(name) is None and not may_be_folder:
+            raise BenchError(f"{path}: not the name of a table; it must end in {ENDS}")
+
+
+def _one_form(folder: Path, names: Sequence[str]) -> Form:
+    forms: dict[Form, str] = {}
+    for name in names:
+        form = form_of(name)
+        if form is None:
+            raise BenchError(f"{folder / name}: not the name of a table; it must end in {ENDS}")
+        forms.setdefault(form, name)
+    first, *others = forms.values()
+    if others:
         raise BenchError(
-            f"{folder / pattern}: no file matches this pattern; "
-            f"put it in quotes, and see what is in {folder}"
+            f"{folder / others[0]}: not the form of {first}; all files of a table have one form: "
+            "give a pattern (*.parquet)"
         )
-    return tuple(sorted(paths, key=lambda path: path.name))
+    return next(iter(forms))
 
 
-def _header(path: Path, form: Form) -> tuple[str, ...]:
-    if form.columns:
-        return form.columns
-    with _readable(path) as torn:
-        names = _column_names(path, form, torn)
-    if len(names) == 1 and not form.parquet and not set(_SEPARATORS).isdisjoint(names[0]):
-        raise BenchError(
-            f"{path}: its first line is one column, {names[0][:60]!r}; "
-            "values are separated by commas in a .csv file, by tabs in a .tsv file"
-        )
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise BenchError(f"{path}: two columns are named {name!r}; rename one")
-    return tuple(names)
-
-
-def _column_names(path: Path, form: Form, torn: list[str]) -> list[str]:
-    if form.parquet:
-        with pa.parquet.ParquetFile(path) as file:
-            return list(file.schema_arrow.names)
-    with _text_stream(path) as stream, _csv_reader(stream, form, None, torn) as reader:
-        return list(reader.schema.names)
-
-
-def _batches(path: Path, form: Form, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    with _readable(path) as torn:
-        if form.parquet:
-            with pa.parquet.ParquetFile(path) as file:
-                for batch in file.iter_batches(ROWS, columns=list(names)):
-                    yield batch.select(list(names))
-        else:
-            with _text_stream(path) as stream, _csv_reader(stream, form, names, torn) as reader:
-                yield from reader
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[list[str]]:
-    """Raise BenchError for what pyarrow and the system find wrong with a file.
-
-    Yields a list for the message about a torn row, because pyarrow's own is hard to read.
-    """
-    torn: list[str] = []
-    try:
-        yield torn
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        why = torn[0] if torn else reason_of(error).split("\n")[0]
-        if "UTF8" in why:
-            why += "; the text must be in UTF-8"
-        raise BenchError(f"{path}: {why}") from error
-
-
-def _text_stream(path: Path) -> pa.NativeFile:
-    with path.open("rb") as file:
-        compressed = file.read(2) == _GZIP
-    return pa.input_stream(str(path), compression="gzip" if compressed else None)
-
-
-def _csv_reader(
-    stream: pa.NativeFile, form: Form, names: tuple[str, ...] | None, torn: list[str]
-) -> pa.csv.CSVStreamingReader:
-    """Open a CSV file whose values are text.
-
-    names: the columns that are read; None: only the header matters.
-    torn: gets the message about a row with another number of values.
-    """
-    noun = "row" if form.quotes else "line"  # a value in quotes may have several lines
-
-    def note_torn(row: pa.csv.InvalidRow) -> str:
-        # an exception raised in here would be lost
-        torn.append(
-            f"{noun} {row.number} has {row.actual_columns} values, "
-            f"but there are {row.expected_columns} columns: {row.text[:60]!r}; "
-            "is the file cut short, or a value with the separator not in quotes?"
-        )
-        return "error"
-
-    read_options = pa.csv.ReadOptions(
-        use_threads=False, block_size=BLOCK, column_names=form.columns or None
-    )
-    parse_options = pa.csv.ParseOptions(
-        delimiter=form.separator,
-        quote_char='"' if form.quotes else False,
-        newlines_in_values=form.quotes,
-        invalid_row_handler=note_torn,
-    )
-    convert_options = pa.csv.ConvertOptions(
-        include_columns=names,
-        column_types={name: pa.string() for name in names or ()},
-        strings_can_be_null=False,
-    )
-    return pa.csv.open_csv(
-        stream,
-        read_options=read_options,
-        parse_options=parse_options,
-        convert_options=convert_options,
-    )
+def _require_inside(folder: Path, paths: set[Path]) -> None:
+    """Raise BenchError for a file that is outside of the folder, where a link leads to it."""
+    real_folder = folder.resolve()
+    for path in sorted(paths):
+        real = path.resolve()
+        if not real.is_relative_to(real_folder):
+            raise BenchError(
+                f"{path}: a link leads out of {folder}, to {os.fspath(real)}; "
+                "put the file there, or give its own path or folder"
+            )

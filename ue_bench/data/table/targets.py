@@ -1,5 +1,6 @@
 """The target and the time of a table's rows as numbers, and errors that name the row at fault."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import polars as pl
 from ue_bench.errors import BenchError
 
 MISSING = ("", "NaN")  # how a missing value is written as text
+SHOWN = 5  # values of the target that a message names
 _TRUTH = {"true": 1.0, "True": 1.0, "false": 0.0, "False": 0.0}
 # The forms of ISO 8601 that are read as a time; UTC where there is a zone.
 _TIME_FORMS = (
@@ -46,6 +48,66 @@ def naming_place(path: Path, before: int) -> Iterator[None]:
         raise BenchError(f"{path}: {error}") from error
 
 
+class TargetReader:
+    """Reads the target, some rows at a time.
+
+    absent: how a missing value is written as text.
+    positive: the text of the value that is 1, where all others are 0; None: the target holds
+    numbers.
+    """
+
+    def __init__(self, absent: Sequence[str] = MISSING, positive: str | None = None) -> None:
+        self._absent = absent
+        self._positive = positive
+        self._has_positive = False
+        self._others: dict[str, None] = {}  # the first distinct texts that are 0
+
+    def read(self, column: pl.Series) -> pl.Series:
+        """Return the target as Float32, null where it is missing. Raises what `targets_of` does."""
+        if self._positive is None:
+            return targets_of(column, self._absent)
+        texts = _texts_of(column).set(_texts_of(column).is_in(self._absent), None)
+        is_positive = texts == self._positive
+        if is_positive.any():
+            self._has_positive = True
+        elif len(self._others) <= SHOWN:
+            distinct = texts.drop_nulls().unique(maintain_order=True).head(SHOWN + 1)
+            self._others |= dict.fromkeys(distinct)
+        return is_positive.cast(pl.Float32)
+
+    def require_positive(self, name: str) -> None:
+        """Raise BenchError where no row that was read has the positive value."""
+        if self._positive is None or self._has_positive or not self._others:
+            return
+        raise BenchError(
+            f"target {name!r} has no row with the positive value {self._positive!r}; "
+            f"its values are {_listed(list(self._others))}"
+        )
+
+
+def _texts_of(target: pl.Series) -> pl.Series:
+    """Return the text of each value: whole floats as whole numbers, truth values in small letters.
+
+    Raises BenchError for a column that holds neither text, numbers nor truth values.
+    """
+    kind = target.dtype
+    if kind.is_float():
+        target = target.fill_nan(None)
+        is_whole = target.is_finite() & (target == target.floor()) & (target.abs() < 2**63)
+        whole = target.set(~is_whole, None).cast(pl.Int64).cast(pl.String)
+        return whole.zip_with(is_whole.fill_null(False), target.cast(pl.String))
+    if kind in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null) or kind.is_integer():
+        return target.cast(pl.String)
+    raise BenchError(
+        f"target {target.name!r} holds {kind}; a positive value is text, a number or a truth value"
+    )
+
+
+def _listed(texts: Sequence[str]) -> str:
+    listed = ", ".join(repr(text[:60]) for text in texts[:SHOWN])
+    return f"{listed} and others" if len(texts) > SHOWN else listed
+
+
 def targets_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     """Return the target as Float32, null where it is missing.
 
@@ -53,6 +115,8 @@ def targets_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     absent: how a missing value is written as text.
     Raises BadRow for a value that is no finite number, and BenchError for a column of another type.
     """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
     kind = column.dtype
     if kind == pl.String:
         numbers = _numbers_in_text(column, absent)
@@ -72,9 +136,20 @@ def _numbers_in_text(column: pl.Series, absent: Sequence[str]) -> pl.Series:
     numbers = column.replace_strict(_TRUTH, default=parsed, return_dtype=pl.Float64)
     is_absent = column.is_in(absent)
     numbers = numbers.set(is_absent, None)
-    bad = numbers.is_null() & column.is_not_null() & ~is_absent
-    _require(column, ~bad.fill_null(False), "is no number; a target is numbers, or true and false")
+    bad = (numbers.is_null() & column.is_not_null() & ~is_absent).fill_null(False)
+    if bad.any() and numbers.is_null().all():
+        texts = column.filter(bad).unique(maintain_order=True).to_list()
+        raise BadRow(
+            f"target {column.name!r} is text: {_listed(texts)}; name the value that is 1, where "
+            f"all others are 0 (--positive VALUE, in a TOML file positive = {_quoted(texts[-1])})",
+            int(bad.arg_true()[0]),
+        )
+    _require(column, ~bad, "is no number; a target is numbers, or true and false")
     return numbers
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text[:60], ensure_ascii=False)
 
 
 def times_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:

@@ -63,7 +63,7 @@ def comparison_of(record: Record) -> Comparison:
         features += f" ({one_line(config.multi_valued)} multi-valued)"
     return Comparison(
         study=record.study,
-        dataset=one_line(config.dataset),
+        dataset=_data_of(config),
         features=features,
         split=one_line(config.split),
         head=one_line(config.head),
@@ -72,10 +72,20 @@ def comparison_of(record: Record) -> Comparison:
     )
 
 
+def _data_of(config: RunConfig) -> str:
+    """Return the data set, and the files that it is tested on where it has such files."""
+    if config.tested_on is None:
+        return one_line(config.dataset)
+    return one_line(f"{config.dataset} tested on {config.tested_on}")
+
+
 def task_of(config: RunConfig) -> str:
     """Return the task with the rule of its labels, such as `binary: 0 up to 2, 1 from 4`."""
     task = one_line(config.task)
     rule = []
+    positive = (config.table or {}).get("positive")
+    if positive is not None:
+        rule.append(f"1 is {one_line(str(positive))!r}")
     if config.negative_at_most is not None:
         rule.append(f"0 up to {config.negative_at_most:g}")
     if config.positive_at_least is not None:

@@ -73,8 +73,11 @@ def _data(record: Record) -> str:
     source = record.found.get("source")
     checksum = record.found.get("checksum")
     text = f"{record.config.dataset} from {source}, checksum {checksum}"
-    if record.config.table:
-        text += f", predicted: {record.config.table.get('target')}"
+    table = record.config.table
+    if table:
+        text += f", predicted: {table.get('target')}"
+        if table.get("positive") is not None:
+            text += f" = {table['positive']}"
     entities = entities_text(record.found)
     if entities:
         text += f", {entities}"
