@@ -159,6 +159,7 @@ def test_data_says_what_is_in_a_data_set(movielens):
         "time_span",
         "source",
         "checksum",
+        "warnings",
     }
     assert (found["name"], found["ratings"], found["users"], found["items"]) == (
         "ml-100k",
