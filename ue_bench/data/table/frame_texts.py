@@ -8,7 +8,7 @@ import polars as pl
 
 from ue_bench.categories import Rule, is_missing, plain_column
 from ue_bench.data.table.definition import Definition
-from ue_bench.data.table.targets import targets_of
+from ue_bench.data.table.targets import TargetReader
 from ue_bench.data.table.texts import keys, rule_of
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader
@@ -24,7 +24,8 @@ def rules_of(frame: Any, definition: Definition) -> dict[str, Rule]:
     """
     reader = ColumnReader((*definition.features, definition.target))
     columns = {name: _typed(name, values) for name, values in reader.raw(frame).items()}
-    has_target = targets_of(columns.pop(definition.target)).is_not_null()
+    target = TargetReader(positive=definition.positive).read(columns.pop(definition.target))
+    has_target = target.is_not_null()
     rules = {}
     for name, column in columns.items():
         distinct = keys(column.filter(has_target), is_csv=False).drop_nulls().unique()
