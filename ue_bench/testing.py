@@ -62,12 +62,13 @@ class StrategyContract:
         else:
             name = self.strategy.__name__
             default = "multiplexed"
+        budget = self.budget if self._has_budget() else None
         spec = Spec(
             name=name,
             features=FEATURES,
             lookups=(2, 1, 1),
             dim=8,
-            budget=self.budget,
+            budget=budget,
             regions=self.regions or default,
             region_rule="proportional",
             options=self.options,
@@ -165,6 +166,16 @@ class StrategyContract:
         used = footprint.table + footprint.auxiliary
         assert well_used(used, self.budget), f"{used} bytes are used of a budget of {self.budget}"
 
+    def test_a_budget_that_is_not_kept_is_refused(self) -> None:
+        if self._has_budget():
+            return
+        message = ""
+        try:
+            self.build(budget=self.budget)
+        except BenchError as error:
+            message = str(error)
+        assert "leave the budget out" in message, "a strategy without budget takes none"
+
     def test_too_small_a_budget_says_what_works(self) -> None:
         if not self._has_budget():
             return
@@ -256,7 +267,7 @@ class StrategyContract:
         trained.end_epoch(0)
         trained.end_training()
         features = tuple(trained.to_serve(index) for index in range(len(FEATURES)))
-        again = self.build(seed=6, features=features, budget=self.budget)
+        again = self.build(seed=6, features=features, budget=trained.spec.budget)
         again.drop_training_only()
         again.load_state_dict(copy.deepcopy(trained.state_dict()))
         rows = 43

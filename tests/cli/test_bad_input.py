@@ -221,6 +221,18 @@ def test_a_hashed_strategy_without_a_budget_is_refused(movielens, results):
     assert "--budget" in said
 
 
+def test_a_budget_that_the_strategy_does_not_keep_is_refused(movielens, results):
+    exact = ("--strategy", "collisionless")
+    said = refused(results, *run_of(movielens, results, *exact, "--budget", "200kB"))
+    assert "a budget of 200,000 bytes was given" in said
+    assert "leave the budget out" in said
+    takes = int(re.search(r"its table takes ([\d,]+) bytes", said)[1].replace(",", ""))
+    arguments = ["run", "--data-dir", movielens, "--results", results, "--epochs", "1", *exact]
+    done = CliRunner().invoke(main, [str(word) for word in (*arguments, "--json")])
+    cost = json.loads(done.stdout)["cost"]
+    assert cost["table_bytes"] + cost["auxiliary_bytes"] == takes
+
+
 BUDGETS = [
     (["--strategy", "unified", "--budget", "10"], "64"),
     (["--strategy", "unified", "--budget", "1", "--dim", "3"], "12"),

@@ -10,7 +10,12 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
-from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.assembly import (
+    make_model,
+    make_recipe,
+    make_spec,
+    without_ignored_budget,
+)
 from ue_bench.training.loss import Scale
 from ue_bench.training.model import RatingModel
 from ue_bench.training.model_folder import CONFIG
@@ -74,7 +79,7 @@ def trained(**changes) -> tuple[RatingModel, RunConfig]:
 
     A budget that the strategy cannot use is lowered.
     """
-    config = resolve(replace(ASKED, **changes))
+    config = without_ignored_budget(resolve(replace(ASKED, **changes)))
     try:
         scale = Scale.of(rows().ratings.numpy())
         model = make_model(config, make_spec(config, FEATURES), 3.0, scale)

@@ -148,6 +148,35 @@ def test_an_arm_that_lost_a_feature_is_refused():
     assert "cardinalities is" in arms.refused[0]
 
 
+def over_budget(scores=(0.5, 0.51, 0.52), **asked):
+    """Records of an exact table that was recorded at a budget which it does not keep."""
+    records = []
+    for record in fake.arm(scores, "collisionless", **asked):
+        cost = record.cost | {"table_bytes": 662_000, "total_bytes": 700_000}
+        records.append(replace(record, cost=cost))
+    return records
+
+
+def test_an_arm_over_its_budget_is_refused_and_named_best_nowhere():
+    rivals = fake.arm((0.8, 0.81, 0.82)) + fake.arm((0.9, 0.91, 0.92), "per_feature")
+    unlimited = fake.arm((0.5, 0.51, 0.52), "collisionless", None)
+    arms = collect(rivals + unlimited + over_budget())
+    assert arms.refused == (
+        "base (ml-100k, random split), study fake: collisionless 16 at 28032 bytes: its table and "
+        "auxiliary data take 662,000 bytes, over its budget",
+    )
+    ranked = verdicts(arms.kept, summarise(arms.kept))
+    assert set(ranked["best"]) == {"unified 1×16"}
+    assert set(ranked["label"]) == {"unified 1×16", "per_feature 1×16 (proportional)"}
+
+
+def test_an_arm_of_which_only_the_latency_is_known_keeps_its_budget_too():
+    timed = [replace(record, phase="latency", quality={}) for record in over_budget((0.5,))]
+    arms = collect(two_arms() + timed)
+    assert len(arms.kept) == 2
+    assert "over its budget" in arms.refused[0]
+
+
 def test_an_arm_on_other_rows_is_refused():
     rows = {"train": 70_000, "val": 10_000, "test": 10_000}
     odd = [fake.make(fake.config("per_feature", budget=28_032), n_rows=rows)]

@@ -76,7 +76,10 @@ def test_a_corrupt_record_is_named_and_counted(built):
 
 def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     text = built.page.read_text()
-    assert "Refused arms (other rows, recipe or seeds than the rest): 1" in text
+    assert (
+        "Refused arms (other rows, recipe or seeds than the rest, or more bytes than their budget): 1"
+        in text
+    )
     assert "hidden is 8, the others have 64" in text
     assert "Failed runs: 1" in text
     assert (

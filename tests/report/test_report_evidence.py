@@ -206,6 +206,19 @@ def test_each_budget_has_a_line_and_holm_counts_them():
     ]
 
 
+def test_an_arm_over_its_budget_meets_no_other_there():
+    exact = []
+    for record in arm(WELL, "collisionless", budget=28_032):
+        exact.append(replace(record, cost=record.cost | {"table_bytes": 662_000}))
+    records = arm(WELL) + arm(ILL, "per_feature")
+    with pytest.raises(BenchError, match="unknown strategy or arm 'collisionless'"):
+        compare(records + exact, "collisionless", "unified")
+    unlimited = arm(WELL, "collisionless", None)
+    rows = compare(records + exact + unlimited, "collisionless", "unified")
+    assert [row["budget"] for row in rows] == [28_032]
+    assert rows[0]["one"] == "collisionless 16"
+
+
 def test_one_seed_is_no_verdict():
     (row,) = compare(arm([0.9]) + arm([0.95], "per_feature"), "unified", "per_feature")
     assert (row["verdict"], row["p"], row["low"]) == ("cannot tell", None, None)

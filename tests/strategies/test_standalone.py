@@ -33,8 +33,11 @@ BATCH = {"user": ["u3", "nobody", ""], "item": ["i1é", "i0é", "日本"], "flag
 def layer(name, regions=None, features=SEEN, budget=3_000, seed=0, **given):
     """A layer drawn from init seed 3.
 
-    If the whole table is smaller than the budget, the budget is three quarters of the table.
+    If the whole table is smaller than the budget, the budget is three quarters of the table. A
+    strategy that keeps no budget has none.
     """
+    if name in STRATEGIES and not STRATEGIES[name].has_budget:
+        budget = None
     torch.manual_seed(3)
     try:
         return ue_bench.embedding(name, features, budget, 8, regions=regions, seed=seed, **given)
@@ -164,6 +167,7 @@ def test_it_goes_to_a_device():
         ({"budget": "28kB"}, "budget: '28kB' was given"),
         ({"budget": None}, "needs a budget"),
         ({"budget": 31}, "to at least 32"),
+        ({"strategy": "collisionless", "features": {"user": ["a", "b"]}}, "leave the budget out"),
         ({"lookups": 0}, "lookups: 0"),
         ({"lookups": {"usr": 2}}, "unknown lookups for feature 'usr'"),
         ({"hash_seeds": {"user": [1, 2]}}, "2 seeds were given"),

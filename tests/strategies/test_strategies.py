@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
-from ue_bench.strategies import Spec, build, regions_of
+from ue_bench.strategies import STRATEGIES, Spec, build, regions_of
 from ue_bench.strategies.regions import RULES, separate
 
 FEATURES = (
@@ -103,7 +103,7 @@ def test_rules_by_hand():
 
 
 def test_exact_rows_are_shared_by_nobody_but_the_unseen():
-    built = build(spec("collisionless"))
+    built = build(spec("collisionless", budget=None))
     seen = built.locate(0, FEATURES[0].values[:800])
     assert len(torch.unique(seen)) == 1600
     unseen = built.locate(0, [*FEATURES[0].values[800:], "new"])
@@ -155,6 +155,17 @@ def test_a_budget_that_does_not_work_names_one_that_does(name, budget, told, wor
     assert told in str(error.value)
     assert str(works) in str(error.value)
     build(spec(name, works))
+
+
+@pytest.mark.parametrize("name", [name for name, e in STRATEGIES.items() if not e.has_budget])
+def test_a_strategy_that_keeps_no_budget_takes_none(name):
+    used = build(spec(name, budget=None)).footprint()
+    with pytest.raises(BenchError) as error:
+        build(spec(name, 1_000), exact_at_most=2)
+    assert str(error.value) == (
+        f"{name}: a budget of 1,000 bytes was given; this strategy keeps none: its table takes "
+        f"{used.table + used.auxiliary:,} bytes at every budget; leave the budget out"
+    )
 
 
 def test_unknown_names_and_regions_are_told():

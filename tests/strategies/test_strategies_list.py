@@ -49,7 +49,7 @@ def test_plain_rows_are_those_of_one_table(name):
         features=features,
         lookups=(2, 1),
         dim=8,
-        budget=900,
+        budget=900 if entry.has_budget else None,
         regions=entry.regions[0],
     )
     built = build(spec).eval()

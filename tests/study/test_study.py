@@ -10,6 +10,7 @@ from ue_bench.record import Record
 from ue_bench.study import Grid, Search, Study, find, names
 from ue_bench.study.plan import Plan
 from ue_bench.study.search_records import belongs, trial_facts
+from ue_bench.study.space import configure
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import exact_table_bytes
 
@@ -94,6 +95,52 @@ def test_the_study_of_variance_varies_each_seed_alone(seed):
     grids = [part for part in find("variance").parts if part.vary == (seed,)]
     assert {part.first for part in grids} == {0, 100, 200}
     assert {arm.features for part in grids for arm in part.arms} == {"base", "wide"}
+
+
+EXACT = RunConfig(strategy="collisionless", budget=28_032)
+SIZED = (EXACT, replace(EXACT, budget=14_016), RunConfig(budget=28_032), RunConfig(budget=14_016))
+
+
+def test_a_budget_that_a_strategy_does_not_keep_is_dropped_with_a_word():
+    """All budgets of such a strategy are one run, and the word is said once a study."""
+    declared = Study("?", (Grid(SIZED, seeds=2), Grid(SIZED, seeds=3)), latency=False)
+    first, second = Plan("any", declared).stages({})
+    exact = [config for config in first.configs.values() if config.strategy == "collisionless"]
+    assert [(config.budget, config.init_seed) for config in exact] == [(None, 0), (None, 1)]
+    assert len(first.configs) == 6
+    assert first.notes == (
+        "any: collisionless keeps no budget; it runs without one, at its own size",
+    )
+    assert second.notes == ()
+    hashed = Study("?", (Grid(SIZED[2:]),), latency=False)
+    (stage,) = Plan("any", hashed).stages({})
+    assert stage.notes == ()
+
+
+def test_a_search_of_a_strategy_without_budget_has_none():
+    search = Search(EXACT, {"lr": (1e-3, 4e-3)}, trials=2, against=(EXACT,), seeds=1)
+    stage, confirm = Plan("any", Study("?", (search,), latency=False)).stages({})
+    assert stage.base.budget is None
+    assert len(stage.notes) == 1
+    assert {config.budget for config in confirm.configs.values()} == {None}
+    asked = resolve(replace(stage.base, lr=1e-3))
+    record = Record(run_id=asked.run_id, study="any", phase="search", config=asked)
+    assert belongs(record, stage.base, search)
+    earlier = replace(record, config=replace(asked, budget=5_000))  # as former versions wrote it
+    assert belongs(earlier, stage.base, search)
+    mixed = replace(search, space={"strategy": ("int8", "collisionless")})
+    base = resolve(RunConfig(strategy="int8", budget=28_032, measure="quality"))
+    chosen = configure(base, {"strategy": "collisionless"})
+    assert chosen.budget is None
+    trial = Record(run_id=chosen.run_id, study="any", phase="search", config=chosen)
+    assert belongs(trial, base, mixed)
+
+
+def test_the_budget_of_a_strategy_that_keeps_none_is_not_searched():
+    search = Search(EXACT, {"budget": (7_008, 28_032)}, trials=2)
+    plan = Plan("any", Study("?", (search,), latency=False))
+    with pytest.raises(BenchError, match="any: a search varies the budget of collisionless, which"):
+        list(plan.stages({}))
 
 
 def _value(base, field):

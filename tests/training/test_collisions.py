@@ -29,7 +29,7 @@ def make(name="unified", regions="multiplexed", rows=100, exact_at_most=0, hash_
         features=make_features(),
         lookups=(1, 2, 1),
         dim=8,
-        budget=rows * 32,
+        budget=rows * 32 if STRATEGIES[name].has_budget else None,
         regions=regions,
         region_rule="equal" if regions == "separate" else None,
         hash_seed=hash_seed,

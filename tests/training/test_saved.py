@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -439,7 +440,8 @@ class DependsOnValues(HashingTrick):
     ],
 )
 def test_a_strategy_that_cannot_be_built_again_is_an_error(method, message, tmp_path, monkeypatch):
-    entry = Entry(method, ("multiplexed",), "odd on purpose", "a test", has_budget=False)
+    has_budget = method is DependsOnValues
+    entry = Entry(method, ("multiplexed",), "odd on purpose", "a test", has_budget=has_budget)
     monkeypatch.setitem(STRATEGIES, "odd", entry)
     with pytest.raises(BenchError, match=message):
         save(tmp_path, *made.trained(strategy="odd"))
@@ -462,3 +464,15 @@ def test_a_model_of_a_version_that_knew_no_scale_of_the_target(tmp_path):
     loaded = ue_bench.load(tmp_path)
     assert loaded.config == config
     assert torch.equal(loaded.predict(made.columns()), predict(model, made.rows()))
+
+
+def test_a_model_saved_with_a_budget_that_its_strategy_does_not_keep_is_loaded(tmp_path):
+    """Earlier versions saved such models: the budget in their configuration says nothing."""
+    model, config = made.trained(strategy="collisionless")
+    save(tmp_path, model, replace(config, budget=1_000))
+    loaded = ue_bench.load(tmp_path)
+    assert loaded.config.budget == 1_000
+    columns = made.columns()
+    with torch.no_grad():
+        vectors = loaded.model.strategy.from_values(columns)
+        assert torch.equal(vectors, model.strategy.from_values(columns))

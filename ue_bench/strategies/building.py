@@ -15,7 +15,7 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
 
     exact_at_most: features with no more values than this get exact rows in every strategy.
     Initial values come from torch's global generator. Raises BenchError for an unknown name, a
-    budget that does not work or a bad knob.
+    budget that does not work, a budget of a strategy that keeps none, and a bad knob.
     """
     entry = entry_of(spec.name)
     for knob, value in entry.fixed.items():
@@ -26,11 +26,24 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
     spec = replace(spec, options={**entry.fixed, **spec.options})
     method = entry.method
     if not entry.has_budget:
-        return method(spec)
+        return _without_budget(spec, method)
     strategy: EmbeddingStrategy
     if any(feature.cardinality <= exact_at_most for feature in spec.features):
         strategy = ExactLowCardinality(spec, method, exact_at_most)
     else:
         strategy = method(spec)
     check_budget(strategy)
+    return strategy
+
+
+def _without_budget(spec: Spec, method: type[EmbeddingStrategy]) -> EmbeddingStrategy:
+    """Build a strategy that keeps no budget. Raises BenchError if one was given."""
+    strategy = method(replace(spec, budget=None))
+    if spec.budget is not None:
+        footprint = strategy.footprint()
+        used = footprint.table + footprint.auxiliary
+        raise BenchError(
+            f"{spec.name}: a budget of {spec.budget:,} bytes was given; this strategy keeps none: "
+            f"its table takes {used:,} bytes at every budget; leave the budget out"
+        )
     return strategy

@@ -30,7 +30,7 @@ STRATEGIES: dict[str, Entry] = {
     "collisionless": Entry(
         "ue_bench.strategies.methods.collisionless:Collisionless",
         regions=("exact",),
-        summary="an exact row for every training value, none shared; ignores the budget",
+        summary="an exact row for every training value, none shared; it keeps no budget",
         source="the uncompressed reference",
         needs_vocabulary=True,
         has_budget=False,

@@ -93,9 +93,9 @@ class LocalExecutor:
         # SQLite leaves its journal behind when a command ends in the middle of a write.
         journal = optuna_file.with_name(f"{optuna_file.name}-journal")
         for stage in self.plan.stages(self.ledger.answers):
+            for line in stage.notes:
+                note(line)
             if isinstance(stage, ListStage):
-                for line in stage.left_out:
-                    note(line)
                 missing = self.ledger.missing(stage)
                 if missing:
                     yield ListRun(stage, missing)

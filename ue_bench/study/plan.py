@@ -15,7 +15,7 @@ from ue_bench.errors import BenchError, one_line
 from ue_bench.record import QUICK, Record
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.search_records import belongs, best_few, blind
-from ue_bench.training.assembly import has_budget
+from ue_bench.training.assembly import has_budget, without_ignored_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import Look, cardinalities, exact_table_bytes, is_table, look
 
@@ -37,13 +37,14 @@ class ListStage:
     """A list of configurations to run in order.
 
     where: the part of the study, in words. configs: by run id.
-    left_out: one line for each split that is left out because the data set does not have it.
+    notes: one line for each split that is left out because the data set does not have it, and for
+    each strategy that keeps no budget.
     """
 
     phase: str
     where: str
     configs: dict[str, RunConfig]
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -62,6 +63,7 @@ class SearchStage:
 
     known: the records that answer the search, by run id; an executor adds those of new trials.
     evidence: the known records that are no trials, in the order in which the sampler learns them.
+    notes: as those of a list.
     """
 
     search: Search
@@ -69,6 +71,7 @@ class SearchStage:
     where: str
     known: dict[str, Record]
     evidence: tuple[Record, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -140,6 +143,7 @@ class Plan:
         self._exact_bytes: dict[str, int] = {}
         self._looks: dict[tuple[str, str, str], Look] = {}
         self._splits_left_out: set[str] = set()
+        self._without_budget: set[str] = set()  # strategies that a note has named
 
     def stages(self, answers: Mapping[str, Record], latency: bool = True) -> Iterator[Stage]:
         """Yield the stages of the study in order.
@@ -187,13 +191,14 @@ class Plan:
     ) -> RunConfig:
         """Return a configuration as it runs: on the plan's data set, resolved, without a clock.
 
+        A strategy that keeps no budget has none.
         compression: the bytes of the exact table over the budget; None keeps the budget.
         """
         changes: dict[str, Any] = {**self.dataset, "measure": "quality"}
         config = replace(config, **changes)
         if compression:
             config = replace(config, budget=self._exact_table_bytes(config) // compression)
-        return resolve(config.with_seed(seed))
+        return resolve(without_ignored_budget(config).with_seed(seed))
 
     def grid(self, grid: Grid) -> Iterator[RunConfig]:
         """Yield the runs of a grid.
@@ -211,7 +216,8 @@ class Plan:
 
     def _grid_stage(self, grid: Grid, where: str) -> ListStage:
         _, left_out = self._possible(grid.arms)
-        return ListStage("grid", where, _by_id(self.grid(grid)), left_out)
+        notes = left_out + self._budget_notes(grid.arms, bool(grid.compressions))
+        return ListStage("grid", where, _by_id(self.grid(grid)), notes)
 
     def _search_stages(
         self,
@@ -222,6 +228,8 @@ class Plan:
     ) -> Iterator[Stage]:
         """Yield the search, at milder sizes while no trial works, and then the fresh seeds."""
         self._possible([search.base])
+        self._require_budgets(search)
+        notes = self._budget_notes([search.base], bool(search.compression))
         for compression in search.sizes:
             base = self.adapt(search.base, self.seed + search.seed, compression)
             known = {}
@@ -229,7 +237,7 @@ class Plan:
                 if belongs(record, base, search):
                     known[run_id] = blind(record)
             evidence = _no_trials(known, (*wanted, *known))
-            yield SearchStage(search, base, where, known, evidence)
+            yield SearchStage(search, base, where, known, evidence, notes)
             if known:
                 break
         winners = [record.config for record in best_few(known.values(), search)]
@@ -300,6 +308,35 @@ class Plan:
         if key not in self._looks:
             self._looks[key] = look(config, self.data_dir)
         return self._looks[key]
+
+    def _budget_notes(self, arms: Iterable[RunConfig], sized: bool) -> tuple[str, ...]:
+        """Return a line for each strategy met first here that keeps no budget and is given one.
+
+        sized: whether the arms are given the budgets of a list of table sizes.
+        """
+        notes = []
+        for arm in arms:
+            given = sized or arm.budget is not None
+            if given and not has_budget(arm) and arm.strategy not in self._without_budget:
+                self._without_budget.add(arm.strategy)
+                notes.append(
+                    one_line(
+                        f"{self.name}: {arm.strategy} keeps no budget; it runs without one, at its "
+                        "own size"
+                    )
+                )
+        return tuple(notes)
+
+    def _require_budgets(self, search: Search) -> None:
+        """Raise BenchError where the budget is searched for a strategy that keeps none."""
+        if "budget" not in search.space:
+            return
+        for strategy in search.space.get("strategy", (search.base.strategy,)):
+            if not has_budget(replace(search.base, strategy=strategy)):
+                raise BenchError(
+                    f"{self.name}: a search varies the budget of {strategy}, which keeps none; "
+                    "take the budget out of its space"
+                )
 
     def _cardinalities(self, features: str) -> dict[str, int]:
         """Return the number of distinct values of each feature in a named set of the data set."""

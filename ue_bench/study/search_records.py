@@ -8,6 +8,7 @@ from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.study import Search
 from ue_bench.study.space import value_of
+from ue_bench.training.assembly import without_ignored_budget
 
 
 def blind(record: Record) -> Record:
@@ -48,8 +49,8 @@ def trial_facts(search: Search, number: int) -> dict[str, Any]:
 def belongs(record: Record, base: RunConfig, search: Search) -> bool:
     """Return whether an ok record answers the search from `base`, whichever part asked for its run.
 
-    Its configuration is that of `base` outside the space, and allowed inside it. The trial of
-    another sampler does not answer the search.
+    Its configuration is that of `base` outside the space, and allowed inside it. A budget that the
+    strategy does not keep says nothing. The trial of another sampler does not answer the search.
     """
     if record.status != "ok":
         return False
@@ -57,15 +58,18 @@ def belongs(record: Record, base: RunConfig, search: Search) -> bool:
     sampler = trial.get("sampler", search.sampler)
     if sampler != search.sampler:
         return False
-    config = record.config
+    for name, allowed in search.space.items():
+        if value_of(record.config, name) not in allowed:
+            return False
     varied = {name.partition(".")[0] for name in search.space}
+    if record.config.strategy != base.strategy and "strategy" not in varied:
+        return False
+    config = without_ignored_budget(record.config)
+    expected = without_ignored_budget(replace(base, strategy=config.strategy))
     for field in fields(RunConfig):
         if field.name in varied:
             continue
-        if getattr(config, field.name) != getattr(base, field.name):
-            return False
-    for name, allowed in search.space.items():
-        if value_of(config, name) not in allowed:
+        if getattr(config, field.name) != getattr(expected, field.name):
             return False
     if search.total is None:
         return True

@@ -7,11 +7,12 @@ from typing import Any
 from ue_bench.config import RunConfig
 from ue_bench.config.lookups import apportion
 from ue_bench.study import Search
+from ue_bench.training.assembly import without_ignored_budget
 from ue_bench.training.resolve import resolve
 
 
 def configure(base: RunConfig, chosen: Mapping[str, Any], total: int | None = None) -> RunConfig:
-    """Return `base` with the chosen values of a space, resolved.
+    """Return `base` with the chosen values of a space, resolved and without an ignored budget.
 
     total: the lookups of all features together. The chosen lookups are then shares of the lookups
     beyond one for each feature; shares that sum to these lookups are used as they are.
@@ -27,7 +28,7 @@ def configure(base: RunConfig, chosen: Mapping[str, Any], total: int | None = No
         if field not in changes:
             changes[field] = _entries(getattr(base, field))
         changes[field][key] = value
-    return resolve(replace(base, **changes))
+    return without_ignored_budget(resolve(replace(base, **changes)))
 
 
 def parameters(config: RunConfig, search: Search) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 recipe."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -113,6 +114,16 @@ def sparse_path(config: RunConfig) -> tuple[bool, int]:
 def has_budget(config: RunConfig) -> bool:
     """Return whether the budget sets the size of the strategy; the exact table has its own."""
     return entry_of(config.strategy).has_budget
+
+
+def without_ignored_budget(config: RunConfig) -> RunConfig:
+    """Return the configuration without its budget where the strategy keeps none.
+
+    All budgets of such a strategy are then one run.
+    """
+    if has_budget(config):
+        return config
+    return replace(config, budget=None)
 
 
 def _lookups(config: RunConfig, names: list[str]) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import CROSS, ColumnReader, Feature, needed
 from ue_bench.training import feature_values, model_folder
-from ue_bench.training.assembly import make_model, make_spec
+from ue_bench.training.assembly import make_model, make_spec, without_ignored_budget
 from ue_bench.training.environment import LIBRARIES
 from ue_bench.training.model import RatingModel
 from ue_bench.training.predictor import Predictor
@@ -80,7 +80,8 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
         features.append(feature_values.pop_feature(index, about, tensors))
     with torch.random.fork_rng(devices=[]):
         # Any mean that both tasks allow: the trained bias is among the tensors.
-        model = make_model(config, make_spec(config, tuple(features)), mean_rating=0.5)
+        spec = make_spec(without_ignored_budget(config), tuple(features))
+        model = make_model(config, spec, mean_rating=0.5)
     model.strategy.reader = _reader(features, content)
     model.strategy.drop_training_only()
     if _shapes(model.state_dict()) != _shapes(tensors):

@@ -152,7 +152,7 @@ def _comparable(arms: Sequence[Arm], searched: frozenset[str]) -> tuple[list[Arm
     members = []
     for arm in arms:
         seeds = [seeds_of(run) for run in arm.runs]
-        members.append(Member(arm.config, arm.runs, seeds))
+        members.append(Member(arm.config, arm.runs, seeds, arm.timings))
     verdict = check(members, searched)
     kept = []
     refused = []

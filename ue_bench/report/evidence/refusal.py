@@ -1,4 +1,5 @@
-"""Refuse an arm that saw other features, rows, splits, seeds or recipes than its comparison."""
+"""Refuse an arm that saw other features, rows, splits, seeds or recipes than its comparison, and one
+that takes more bytes than its budget."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,11 +12,15 @@ from ue_bench.record import Record
 
 
 class Member(NamedTuple):
-    """An arm as it is judged. seeds: the four seeds of each of its runs."""
+    """An arm as it is judged.
+
+    seeds: the four seeds of each of its runs. timings: the records of its latency.
+    """
 
     config: dict[str, Any]
     runs: Sequence[Record]
     seeds: Sequence[tuple[int, ...]]
+    timings: Sequence[Record] = ()
 
 
 class Verdict(NamedTuple):
@@ -32,7 +37,7 @@ def check(arms: Sequence[Member], searched: frozenset[str] = frozenset()) -> Ver
     An arm with fewer seeds than the others is comparable; one with other seeds is not.
     """
     reasons: list[str | None] = [None] * len(arms)
-    for judge in (partial(_recipe, searched=searched), _data, _rows, _seeds):
+    for judge in (_bytes, partial(_recipe, searched=searched), _data, _rows, _seeds):
         comparable = [place for place, reason in enumerate(reasons) if reason is None]
         judged = judge([arms[place] for place in comparable])
         for place, reason in zip(comparable, judged, strict=True):
@@ -55,6 +60,21 @@ def _usual(values: Iterable[Hashable]) -> Any:
 def _texts(facts: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
     """Return the value of each name as text that is equal for equal values."""
     return tuple(json.dumps(facts.get(name), sort_keys=True) for name in names)
+
+
+def _bytes(arms: Sequence[Member]) -> list[str | None]:
+    """Compare the measured bytes with the budget: an arm above its budget is not at that budget."""
+    reasons: list[str | None] = []
+    for arm in arms:
+        budget = arm.config.get("budget")
+        used = 0
+        for record in (*arm.runs, *arm.timings):
+            used = max(used, record.cost["table_bytes"] + record.cost["auxiliary_bytes"])
+        if budget is None or used <= budget:
+            reasons.append(None)
+        else:
+            reasons.append(f"its table and auxiliary data take {used:,} bytes, over its budget")
+    return reasons
 
 
 def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:

@@ -28,7 +28,10 @@ def lines(arms: Arms, summary: pd.DataFrame, skipped: Sequence[str]) -> list[str
         else:
             infeasible.append(record)
 
-    refused = f"Refused arms (other rows, recipe or seeds than the rest): {len(arms.refused)}"
+    refused = (
+        "Refused arms (other rows, recipe or seeds than the rest, or more bytes than their "
+        f"budget): {len(arms.refused)}"
+    )
     bullets = _bullets(refused, arms.refused)
     title = "Cannot work at this budget, which is an answer and not a failure"
     bullets += _bullets(title, _by_budget(infeasible) or NONE)

@@ -57,6 +57,8 @@ class SharedExecutor:
             note(line)
         with Workers(1, self.time_limit) as workers:
             for stage in self.plan.stages(self.ledger.answers, latency=False):
+                for line in stage.notes:
+                    note(line)
                 if isinstance(stage, ListStage):
                     self._run_list(stage, workers)
                 else:
@@ -65,8 +67,6 @@ class SharedExecutor:
         return self.ledger.records()
 
     def _run_list(self, stage: ListStage, workers: Workers) -> None:
-        for line in stage.left_out:
-            note(line)
         jobs = []
         for config in self.ledger.missing(stage):
             jobs.append(self._job(Trial(config, stage.phase)))
