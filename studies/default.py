@@ -1,7 +1,8 @@
 """How should features be embedded in a given memory: one shared table, separate or exact ones?
 
 Command: make bench
-Cost: 274 runs, 43 of them timings, 7 minutes on 2 cores with setting up.
+Cost: 274 runs, 43 of them timings, 7 minutes on 2 cores with setting up; with --quick 38
+runs and their timings, a minute or two.
 Expect: what `table_size` and `lookup_allocation` find, at three table sizes each and with a short
 search.
 """
@@ -42,9 +43,30 @@ def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Sea
     )
 
 
+def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
+    """One size of each grid, and fewer trials, on two seeds."""
+    base = as_wide(wide)
+    search = Search(
+        base=base,
+        space=up_to_four(wide),
+        trials=4,
+        compression=128,
+        against=against(base),
+        best=1,
+        seeds=2,
+    )
+    return (
+        Grid(some_arms(BASE), (8,), seeds=2),
+        Grid(some_arms(WIDE), (128,), seeds=2),
+        search,
+    )
+
+
 STUDY = Study(
     question="how should categorical features be embedded in a given memory: "
     "one shared table, a table each, or an exact one?",
     parts=parts(NAMES, NAMES | CROSSES),
+    quick=quick_parts(NAMES, NAMES | CROSSES),
     of_features=parts,
+    quick_of_features=quick_parts,
 )

@@ -27,6 +27,7 @@ _SINGLE = (str, bytes, bool, int)  # common types of a value that is neither mis
 MOST_NAMED = 20  # names of columns in an error
 
 Item = TypeVar("Item", bound=Hashable)
+Value = TypeVar("Value")
 # The categories of a column, as a list where they are few; or a list of them for each row.
 Column = pl.Series | list[Any]
 
@@ -155,6 +156,25 @@ def distinct(items: Iterable[Item]) -> list[Item]:
 def parts(feature: str) -> list[str]:
     """Return the features that a cross (`a*b`) is made of; for any other feature, itself."""
     return [part.strip() for part in feature.split("*")]
+
+
+def canonical_feature(name: str) -> str:
+    """Return the name under which a feature is hashed: a cross has no spaces beside its stars."""
+    return "*".join(parts(name)) if "*" in name else name
+
+
+def by_canonical_feature(given: Mapping[str, Value]) -> dict[str, Value]:
+    """Return what is given by feature, by the names under which these are hashed.
+
+    Raises BenchError where two names are one feature.
+    """
+    by_name: dict[str, Value] = {}
+    for name, value in given.items():
+        canonical = canonical_feature(name)
+        if canonical in by_name:
+            raise BenchError(f"feature {canonical!r} is given twice, with and without spaces")
+        by_name[canonical] = value
+    return by_name
 
 
 def needed(features: Sequence[str]) -> list[str]:

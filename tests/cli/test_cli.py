@@ -59,7 +59,7 @@ def run(movielens, tmp_path):
             "2",
             "--measure",
             "quality",
-            *(() if "--budget" in options else ("--budget", "1kB")),
+            *(() if {"--budget", "collisionless"} & {*options} else ("--budget", "1kB")),
             "--json",
             *options,
         )

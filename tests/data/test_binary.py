@@ -281,7 +281,7 @@ def test_sparse_and_dense_paths_agree_and_a_seed_gives_the_same_digits():
 
 @pytest.fixture(scope="module")
 def record():
-    return run_once(replace(LIKED, strategy="collisionless"))
+    return run_once(replace(LIKED, strategy="collisionless", budget=None))
 
 
 def test_a_run_on_likes_beats_the_trivial_predictors(record):

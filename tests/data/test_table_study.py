@@ -1,8 +1,10 @@
 """A table as a TOML file, and every study on it."""
 
 import json
+import re
 from dataclasses import replace
 
+import movielens_files as official
 import numpy as np
 import polars as pl
 import pytest
@@ -147,6 +149,7 @@ class Instant(FakeWorkers):
         "default",
         "heads",
         "optimizer_path",
+        "paper",
         "splits",
         "table_size",
         "variance",
@@ -229,3 +232,114 @@ def test_a_study_runs_on_a_table_and_is_reported(folder, tmp_path, monkeypatch):
     assert "rating" not in page[
         page.index("<main>") : page.index('id="strategies"')
     ].lower().replace("rating head", "")
+
+
+# ---- labels: the study of the paper has bounds for ratings in stars, which a table has not
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory):
+    """A table whose target is no label: whole numbers from 0 to 9."""
+    folder = tmp_path_factory.mktemp("prices")
+    rng = np.random.default_rng(1)
+    columns = {name: rng.integers(0, n, 400) for name, n in (("user", 150), ("item", 120))}
+    pl.DataFrame({**columns, "price": np.arange(400) % 10}).write_parquet(folder / "prices.parquet")
+    text = 'files = "prices.parquet"\ntarget = "price"\nfeatures = ["user", "item"]\n'
+    (folder / "prices.toml").write_text(text)
+    (folder / "dear.toml").write_text(text + 'task = "binary"\npositive_at_least = 7\n')
+    (folder / "numbers.toml").write_text(text + 'task = "regression"\n')
+    return folder
+
+
+def labels_of(name, path, **options):
+    """The labels of all runs of a study on a table."""
+    at = ask(str(path), None, None, options)
+    plan = Plan(name, find(name), dataset=at.fields, data_dir=at.data_dir)
+    labels = set()
+    for stage in plan.stages({}):
+        for config in stage.configs.values():
+            labels.add((config.task, config.negative_at_most, config.positive_at_least))
+    return labels
+
+
+def test_a_study_of_labels_takes_those_of_the_table(folder, prices):
+    assert labels_of("paper", folder / "clicks.toml") == {("binary", None, None)}
+    assert labels_of("paper", prices / "dear.toml") == {("binary", None, 7)}
+    asked = labels_of("paper", prices / "dear.toml", positive_at_least=3.0, negative_at_most=1.0)
+    assert asked == {("binary", 1, 3)}
+    assert labels_of("optimizer_path", prices / "dear.toml") == {("binary", None, 7)}
+    assert labels_of("optimizer_path", prices / "prices.toml") == {("regression", None, None)}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "prices.toml",
+            "paper: task: 'binary' was given and the target holds 0, 1, 2, .*not 0 and",
+        ),
+        ("numbers.toml", "paper: its runs predict labels, and task 'regression' was asked for"),
+    ],
+)
+def test_a_study_of_labels_is_refused_on_a_table_without(prices, tmp_path, name, message):
+    words = ["study", "paper", "--dataset", prices / name, "--results", tmp_path]
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == 2
+    _, error = done.stderr.splitlines()
+    assert re.match(f"Error: {message}", error)
+    assert "--positive-at-least" in error
+
+
+def test_ratings_in_stars_keep_the_bounds_of_the_study(tmp_path_factory):
+    place = official.write_folder(tmp_path_factory.mktemp("stars"), "ml-100k")
+    bounds = {}
+    for options in ({}, {"positive_at_least": 3.0}):
+        fields = {"dataset": "ml-100k", **options}
+        plan = Plan("paper", find("paper"), dataset=fields, data_dir=place)
+        config = plan.adapt(find("paper").parts[0].arms[0], 0)
+        bounds[len(options)] = (config.negative_at_most, config.positive_at_least)
+    assert bounds == {0: (2, 4), 1: (None, 3)}
+
+
+def test_what_the_runs_of_a_study_need_is_refused_before_the_first(folder, tmp_path):
+    words = ["study", "table_size", "--dataset", folder / "clicks.toml", "--results", tmp_path]
+    done = CliRunner().invoke(main, [*map(str, words), "--multi-valued", "contry"])
+    assert done.exit_code == 2
+    assert "table_size: unknown multi-valued feature 'contry' (did you mean 'country'?)" in (
+        done.stderr
+    )
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+# ---- what is between the values of a feature
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('multi_valued = "tags=;"', "tags=;"),
+        ('multi_valued = { tags = ";" }', "tags=;"),
+        ('multi_valued = { tags = "|", user = ", " }', "tags,user=, "),
+    ],
+)
+def test_a_toml_file_says_what_is_between_values(prices, line, text):
+    path = prices / "other.toml"
+    path.write_text((prices / "prices.toml").read_text() + line + "\n")
+    assert ask(str(path), None, None, {}).fields["multi_valued"] == text
+    option = ask(str(path), None, None, {"multi_valued": "tags"})
+    assert option.fields["multi_valued"] == "tags"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("multi_valued = { tags = 3 }", "multi_valued has 3 for 'tags'; it must be text"),
+        ('multi_valued = { tags = "" }', "multi_valued: 'tags=' was given; write names"),
+        ('multi_valued = { "a=b" = ";" }', "a name has no comma and no equals sign"),
+    ],
+)
+def test_a_separator_that_is_none_is_one_line(prices, line, message):
+    path = prices / "other.toml"
+    path.write_text((prices / "prices.toml").read_text() + line + "\n")
+    with pytest.raises(BenchError, match=message):
+        ask(str(path), None, None, {})

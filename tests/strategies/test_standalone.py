@@ -209,3 +209,16 @@ def test_the_page_as_printed(tmp_path):
     told = re.findall(r"log loss ([\d.]+); of the mean ([\d.]+)", done.stdout)
     assert len(told) == 4
     assert all(float(reached) < float(mean) for reached, mean in told)
+
+
+def test_a_cross_with_spaces_is_the_one_without():
+    raw = {"user": ["1", "2"], "item": ["a", "b"]}
+    spaced = layer("unified", features={"user": 9, "user * item": 99}, lookups={"user * item": 2})
+    plain = layer("unified", features={"user": 9, "user*item": 99}, lookups={"user*item": 2})
+    assert torch.equal(spaced.from_values(raw), plain.from_values(raw))
+    seeds = {"hash_seeds": {"user * item": [7]}}
+    spaced = layer("unified", features={"user": 9, "user *item": 99}, **seeds)
+    plain = layer("unified", features={"user": 9, "user*item": 99}, hash_seeds={"user*item": [7]})
+    assert torch.equal(spaced.from_values(raw), plain.from_values(raw))
+    with pytest.raises(BenchError, match=r"feature 'user\*item' is given twice, with and without"):
+        layer("unified", features={"user*item": 99, "user * item": 99})

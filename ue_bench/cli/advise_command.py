@@ -9,6 +9,7 @@ import click
 
 from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.options import make_config, some_options
+from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.cli.units import parse_bytes, parse_micros
 
 
@@ -39,17 +40,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     show_default=True,
     help="Wall-clock time in total, including earlier commands for the same question.",
 )
-@some_options(
-    "features",
-    "multi_valued",
-    "split",
-    "task",
-    "negative_at_most",
-    "positive_at_least",
-    "head",
-    "epochs",
-    "device",
-)
+@some_options("features", *FIELDS, "split", "head", "epochs", "device")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
 @click.option(
     "--workers",
@@ -58,18 +49,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     show_default=True,
     help="Runs at a time, one thread each.",
 )
-@shared(
-    "target",
-    "time",
-    "numeric",
-    "entities",
-    "positive",
-    "test_files",
-    "plugins",
-    "data_dir",
-    "results",
-    "json",
-)
+@shared(*TABLE, "plugins", "data_dir", "results", "json")
 def advise_command(
     dataset: str,
     memory: str,

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ue_bench.cli.group import main, print_warnings, shared
 from ue_bench.cli.names import Name
+from ue_bench.cli.options import make_config
+from ue_bench.cli.table_options import data_options
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 
@@ -21,21 +24,19 @@ from ue_bench.errors import one_line
     show_default=True,
     help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
 )
-@shared(
-    "target", "columns", "time", "numeric", "entities", "positive", "test_files", "data_dir", "json"
-)
+@data_options
+@shared("data_dir", "json")
 def data_command(
-    dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: str | None
+    dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: Any
 ) -> None:
     """Find a data set, download it if necessary, and describe what it contains."""
     from ue_bench import data
-    from ue_bench.cli.dataset_options import ask
+    from ue_bench.cli.dataset_options import ask_for_all
 
-    asked = ask(dataset, data_dir, features, options)
-    loaded = data.load(asked.fields["dataset"], asked.data_dir, asked.fields.get("table"))
-    description = loaded.describe()
-    separators = data.multi_valued(loaded, loaded.features, asked.fields.get("multi_valued"))
-    description["warnings"] = list(loaded.warnings(separators))
+    asked = ask_for_all(dataset, data_dir, features, options)
+    config = make_config(0, (), asked.fields)
+    loaded = data.load(config.dataset, asked.data_dir, config.table)
+    description = data.describe(loaded, config)
     print_warnings(description["warnings"])
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
@@ -44,7 +45,17 @@ def data_command(
     entities = entities_text(description)
     if entities:
         click.echo(one_line(f"  {entities}"))
+    if "labels" in description:
+        labels = description["labels"]
+        line = f"  labels: {labels['positive']:,} of 1, {labels['negative']:,} of 0"
+        if labels["dropped"]:
+            line += f"; {labels['dropped']:,} rows between the bounds are dropped"
+        click.echo(line)
+    texts = description.get("texts", {})
     for name, cardinality in description["features"].items():
         remark = loaded.remark(name)
+        if name in texts:
+            text = texts[name]
+            remark += f", in {text['distinct']:,} distinct texts with {text['separator']!r} between"
         click.echo(one_line(f"  {name:<14}{cardinality:>10,} distinct values{remark}"))
     click.echo(f"  source: {description['source']}, {description['checksum']}")

@@ -5,22 +5,22 @@ A record holds names and no folders: the folder is passed on beside the fields, 
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.config import RunConfig
+from ue_bench.config.separators import separators_text
 from ue_bench.data import DATASETS, Definition, define
 from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
 from ue_bench.data.table.table_paths import Place, place_of, require_regular
 from ue_bench.errors import BenchError, unknown
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
-# Fields of a configuration that belong to the data as much as its columns do.
-RUN_KEYS = ("task", "negative_at_most", "positive_at_least", "multi_valued")
-# Options of a command that define a table, besides `features`.
-OPTIONS = ("target", "time", "numeric", "entities", "positive", "test_files")
+IN_FILE = "has these in the file"
+NO_TABLE = "is no table"
 
 
 class DatasetChoice(NamedTuple):
@@ -35,41 +35,59 @@ class DatasetChoice(NamedTuple):
 
 
 def ask(
-    dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, str | None]
+    dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, Any]
 ) -> DatasetChoice:
     """Return the data set of a name, of the path of a table, or of the path of a TOML file.
 
     dataset: several paths of a table are separated by commas.
     features: names separated by commas. Single ones are the table's features (the set `base`);
     crosses are what `wide` adds.
-    options: by OPTIONS; they define a table that is given by its path.
+    options: by TABLE, which define a table that is given by its path; and by FIELDS, which are
+    fields of a run and win over a TOML file. None where an option is not given.
     Raises BenchError for an unknown data set, and for an option that is missing or has no effect.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = _given(options, TABLE)
     if dataset.lower().endswith(".toml"):
-        _refuse(given, dataset, "has these in the file")
-        return _from_toml(Path(dataset), data_dir)
-    if dataset in DATASETS:
-        _refuse(given, dataset, "is no table")
-        return _by_name(dataset, data_dir)
-    if not given and not _may_be_table(dataset, data_dir):
+        _refuse(given, dataset, IN_FILE)
+        choice = _from_toml(Path(dataset), data_dir)
+    elif dataset in DATASETS:
+        _refuse(given, dataset, NO_TABLE)
+        choice = _by_name(dataset, data_dir)
+    elif not given and not _may_be_table(dataset, data_dir):
         raise BenchError(
             f"{unknown('data set', dataset, DATASETS)}; "
             f"or give the path of a table ({ENDS}), of a folder of such files, or of a .toml file"
         )
-    return _from_options(dataset, data_dir, features, given)
+    else:
+        choice = _from_options(dataset, data_dir, features, given)
+    return DatasetChoice(choice.fields | _given(options, FIELDS), choice.data_dir)
+
+
+def ask_for_all(
+    dataset: str, data_dir: Path | None, features: str | None, options: Mapping[str, Any]
+) -> DatasetChoice:
+    """Return the data set as `ask` does, for a command whose runs choose their features themselves.
+
+    Raises BenchError also for features where they do not define a table.
+    """
+    given = _given({"features": features}, ("features",))
+    if dataset.lower().endswith(".toml"):
+        _refuse(given, dataset, IN_FILE)
+    elif dataset in DATASETS:
+        _refuse(given, dataset, NO_TABLE)
+    return ask(dataset, data_dir, features, options)
 
 
 def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> DatasetChoice:
     """Return the fields that the options of one run ask for, null where they say nothing.
 
-    given: the options by the name of the field, with OPTIONS among them.
+    given: the options by the name of the field, with TABLE among them.
     The run has all features that it names: those of a table that the options define are its set
     `base`, or `wide` with crosses. An option wins over the TOML file.
     Raises BenchError as `ask` does.
     """
-    options = {name: given[name] for name in OPTIONS}
-    run_fields = {name: value for name, value in given.items() if name not in OPTIONS}
+    options = {name: given[name] for name in TABLE}
+    run_fields = {name: value for name, value in given.items() if name not in TABLE}
     defines_table = any(value is not None for value in options.values())
     dataset = run_fields["dataset"]
     if dataset is None and not defines_table:
@@ -86,11 +104,15 @@ def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> DatasetChoice:
     return DatasetChoice(run_fields, choice.data_dir)
 
 
-def _refuse(options: Mapping[str, str], dataset: str, why: str) -> None:
+def _given(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: options[name] for name in names if options.get(name) is not None}
+
+
+def _refuse(options: Mapping[str, Any], dataset: str, why: str) -> None:
     for name, value in options.items():
-        option = name.replace("_", "-")
+        flag = name.replace("_", "-")
         raise BenchError(
-            f"--{option}: {value!r} was given with --dataset {dataset}, which {why}; leave it out"
+            f"--{flag}: {value!r} was given with --dataset {dataset}, which {why}; leave it out"
         )
 
 
@@ -154,7 +176,9 @@ def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
     table: dict[str, Any] = {}
     run_fields: dict[str, Any] = {}
     for key, value in content.items():
-        if key in RUN_KEYS:
+        if key == "multi_valued" and isinstance(value, Mapping):
+            run_fields[key] = _separators(path, value)
+        elif key in FIELDS:
             run_fields[key] = value
         else:
             table[key] = value
@@ -187,11 +211,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
         why = getattr(error, "strerror", None) or error
         raise BenchError(f"{path} cannot be read: {why}; give a TOML file") from error
-    allowed = ("name", *TABLE_KEYS, *RUN_KEYS)
+    allowed = ("name", *TABLE_KEYS, *FIELDS)
     for key in content:
         if key not in allowed:
             raise unknown(f"key of {path}", key, allowed)
     return content
+
+
+def _separators(path: Path, given: Mapping[str, Any]) -> str:
+    """Return the text of `multi_valued` for separators by feature."""
+    for name, separator in given.items():
+        if not isinstance(separator, str):
+            raise BenchError(
+                f"{path}: multi_valued has {separator!r} for {name!r}; it must be text, such as "
+                f'{name} = ";"'
+            )
+    return separators_text(given)
 
 
 def _define(name: str, table: Mapping[str, Any], place: Place, inside: Path) -> DatasetChoice:

@@ -10,6 +10,7 @@ import click
 
 from ue_bench.cli.group import load_plugins, main, print_warnings, shared
 from ue_bench.cli.options import config_options, make_config
+from ue_bench.cli.table_options import TABLE
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import BenchError, one_line
 
@@ -41,18 +42,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
 )
-@shared(
-    "target",
-    "time",
-    "numeric",
-    "entities",
-    "positive",
-    "test_files",
-    "plugins",
-    "data_dir",
-    "results",
-    "json",
-)
+@shared(*TABLE, "plugins", "data_dir", "results", "json")
 def run_command(
     seed: int,
     options: tuple[str, ...],

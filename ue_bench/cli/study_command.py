@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,7 +43,7 @@ def study_command(
     data_dir: Path | None,
     results: Path,
     as_json: bool,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Make the runs of a study that are missing. An interrupted study continues where it stopped.
 
@@ -72,8 +72,8 @@ def study_command(
     from ue_bench.report.evidence.power import of_arms
 
     for line in of_arms(collect(records).kept):
-        click.echo(one_line(line), err=as_json or bool(study.scenarios))
-    verdicts = judge_scenarios(study.scenarios, executor.runs_of)
+        click.echo(one_line(line), err=as_json or bool(plan.scenarios))
+    verdicts = judge_scenarios(plan.scenarios, executor.runs_of)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]

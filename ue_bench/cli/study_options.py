@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ue_bench.cli.group import shared
 from ue_bench.cli.names import Name
+from ue_bench.cli.table_options import FIELDS, data_options
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
@@ -30,32 +30,32 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=None,
         help="Run the study on this data set, or table, instead of its own.",
     )
-    table = shared("target", "columns", "time", "numeric", "entities", "positive", "test_files")
     quick = click.option(
         "--quick", is_flag=True, help="The study's short form, in a folder of its own."
     )
-    return seed(dataset(table(quick(command))))
+    return seed(dataset(data_options(quick(command))))
 
 
 def other_dataset(
     dataset: str | None,
     data_dir: Path | None,
     features: str | None,
-    options: dict[str, str | None],
+    options: dict[str, Any],
 ) -> tuple[dict[str, Any], Path | None]:
     """Return the fields of the data set that replaces the study's own, and the folder of its files.
 
-    Raises BenchError for options of a table where no table is given.
+    Raises BenchError for options of a data set where none is given.
     """
-    from ue_bench.cli.dataset_options import ask
+    from ue_bench.cli.dataset_options import ask_for_all
 
     if dataset is not None:
-        return ask(dataset, data_dir, features, options)
+        return ask_for_all(dataset, data_dir, features, options)
     for name, value in {"features": features, **options}.items():
-        if value is not None:
-            raise BenchError(
-                f"--{name.replace('_', '-')} needs a table; give its path with --dataset"
-            )
+        if value is None:
+            continue
+        flag = name.replace("_", "-")
+        needed = "a data set; name it" if name in FIELDS else "a table; give its path"
+        raise BenchError(f"--{flag} needs {needed} with --dataset")
     return {}, data_dir
 
 

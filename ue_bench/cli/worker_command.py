@@ -1,6 +1,7 @@
 """`ue-bench worker`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,7 +46,7 @@ def worker_command(
     time_limit: float | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Make runs of a study together with other workers, on any machines that reach the storage.
 
@@ -63,8 +64,8 @@ def worker_command(
     from ue_bench.study.shared import SharedExecutor, Storage
 
     load_plugins(plugins)
-    opened = Storage(storage, heartbeat)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
+    opened = Storage(storage, heartbeat)
     plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
     executor = SharedExecutor(plan, opened, plugins=plugins, time_limit=time_limit)
     executor.run()

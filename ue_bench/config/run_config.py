@@ -55,8 +55,8 @@ class RunConfig:
     multi_valued: str | None = setting(
         None,
         group="data",
-        help="Features whose text is several values with | between: genres. "
-        "Their vectors are averaged.",
+        help="Features whose text is several values, with | between or what is given: genres, or "
+        "genres=;. Their vectors are averaged.",
     )
     split: str = setting(
         "random",

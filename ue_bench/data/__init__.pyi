@@ -1,6 +1,7 @@
 from .binary_labels import label
 from .catalog import DATASETS
 from .dataset import Dataset
+from .description import describe
 from .encoding import Encoded, encode
 from .loading import define, load
 from .multi_valued_features import multi_valued, with_bags
@@ -13,6 +14,7 @@ __all__ = [
     "Definition",
     "Encoded",
     "define",
+    "describe",
     "encode",
     "label",
     "load",

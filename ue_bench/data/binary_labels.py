@@ -1,5 +1,7 @@
 """Labels 0 and 1 from a target, for the binary task."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ue_bench.data.splitting import TRAIN, UNUSED, VALIDATION
@@ -39,6 +41,27 @@ def label(
             f"{rule}: no row is left for validation; choose other bounds or another split"
         )
     return positive.astype(np.float32), parts
+
+
+class LabelCounts(NamedTuple):
+    """How many rows have each label, and how many have none."""
+
+    positive: int
+    negative: int
+    dropped: int
+
+
+def count_labels(
+    target: np.ndarray, negative_at_most: float | None, positive_at_least: float | None
+) -> LabelCounts:
+    """Count the labels of a target, which are those of `label`.
+
+    Raises BenchError where the target does not consist of labels and no bound is given.
+    """
+    positive, negative = _masks(target, negative_at_most, positive_at_least)
+    n_positive = int(positive.sum())
+    n_negative = int(negative.sum())
+    return LabelCounts(n_positive, n_negative, dropped=len(target) - n_positive - n_negative)
 
 
 def _masks(

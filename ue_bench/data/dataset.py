@@ -11,7 +11,7 @@ from ue_bench.categories import Rule
 from ue_bench.config.entities import OWN
 from ue_bench.data.coded import ABSENT, Coded, number_pairs
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import CROSS, parts
+from ue_bench.features import CROSS, canonical_feature, parts
 
 NAMED_SETS = ("base", "wide")
 
@@ -137,7 +137,8 @@ class Dataset(ABC):
     def feature_names(self, spec: str) -> tuple[str, ...]:
         """Return the features that a text asks for, in its order.
 
-        spec: `base`, `wide`, or names and crosses (`a*b`) separated by commas.
+        spec: `base`, `wide`, or names and crosses (`a*b`) separated by commas. Spaces beside commas
+        and stars change nothing.
         Raises BenchError when there are none, for an unknown one and for one that is given twice.
         """
         if spec == "base":
@@ -145,7 +146,7 @@ class Dataset(ABC):
         elif spec == "wide":
             names = self.wide
         else:
-            names = tuple(name.strip() for name in spec.split(","))
+            names = tuple(canonical_feature(name.strip()) for name in spec.split(","))
             self._check_names(names)
         first_by_parts: dict[tuple[str, ...], str] = {}
         for name in names:

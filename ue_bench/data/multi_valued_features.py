@@ -6,33 +6,48 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from ue_bench.config.separators import parse_separators
 from ue_bench.data.coded import look_up, numbered
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import CROSS, Bags, Feature, needed, parts
-
-SEPARATOR = "|"  # between the values of a feature that a configuration calls multi-valued
 
 
 def multi_valued(dataset: Dataset, features: Sequence[str], asked: str | None) -> dict[str, str]:
     """Return the separator of each multi-valued feature.
 
     These are the features that the data set calls so (lists), and those that a configuration names.
-    asked: names separated by commas, or None.
-    Raises BenchError for a name that is neither among `features` nor a part of a cross there, and
-    for one that is given twice.
+    asked: as `config.separators` reads it, or None.
+    Raises BenchError for a name that is neither among `features` nor a part of a cross there, for
+    one that is given twice, and where a separator has no effect.
     """
-    separators: dict[str, str] = {}
-    if asked is not None:
-        names = [name.strip() for name in asked.split(",")]
-        columns = needed(features)
-        for name in names:
-            if name not in columns:
-                raise unknown("multi-valued feature", name, columns)
-            if name in separators:
-                raise BenchError(f"multi_valued: {name!r} is given twice; leave one out")
-            separators[name] = SEPARATOR
+    if asked is None:
+        return dict(dataset.separators)
+    separators = parse_separators(asked)
+    columns = needed(features)
+    for name, separator in separators.items():
+        if name not in columns:
+            raise unknown("multi-valued feature", name, columns)
+        _require_effect(dataset, name, separator)
     return separators | dict(dataset.separators)
+
+
+def _require_effect(dataset: Dataset, name: str, separator: str) -> None:
+    """Raise BenchError for a column of lists, and where no text has the separator."""
+    if name in dataset.separators:
+        raise BenchError(
+            f"multi_valued: {name!r} holds lists, which always are several values; leave it out"
+        )
+    if CROSS in separator:
+        raise BenchError(
+            f"multi_valued: the separator of {name!r} has the character that joins the values of "
+            "crosses; choose another in the data"
+        )
+    if not dataset.coded(name).values.str.contains(separator, literal=True).any():
+        raise BenchError(
+            f"multi_valued: no value of {name!r} has {separator!r} in it; leave the feature out, "
+            f"or write what is between its values: {name}=SEPARATOR"
+        )
 
 
 def n_values(values: pl.Series, separator: str | None) -> int:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ue_bench.config import CHOICES
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import Feature, Held, column
+from ue_bench.features import Feature, Held, by_canonical_feature, column
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
@@ -137,16 +137,16 @@ def embedding(
             f"features: {features!r} was given; give at least one by name, as a number of values "
             "or as the values"
         )
+    features = by_canonical_feature(features)
     _check_numbers(dim, exact_at_most, seed, budget)
     if init not in CHOICES["init"]:
         raise unknown("init", init, CHOICES["init"])
     _check_scale(init_scale)
     if isinstance(lookups, Mapping):
-        lookups_by_name = dict(lookups)
+        lookups_by_name = by_canonical_feature(lookups)
     else:
         lookups_by_name = dict.fromkeys(features, lookups)
-    if hash_seeds is None:
-        hash_seeds = {}
+    hash_seeds = by_canonical_feature(hash_seeds or {})
     _check_names("lookups for feature", lookups_by_name, features)
     _check_names("hash seeds for feature", hash_seeds, features)
     for name, count in lookups_by_name.items():

@@ -9,6 +9,8 @@ from ue_bench.study.alike import require_alike
 from ue_bench.study.grid_and_search import Grid, Search
 
 Parts = tuple[Grid | Search, ...]
+# The parts for features of the sets `base` and `wide`, with their numbers of distinct values.
+OfFeatures = Callable[[Mapping[str, int], Mapping[str, int]], Parts]
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Study:
     """A question and its parts.
 
     latency: measure each configuration in a quiet phase at the end. quick: the parts of a short
-    form. scenarios: claims that the records are held to; such a study runs on its own data sets
-    alone. of_features: makes the parts of a study that names features, for another data set.
+    form. scenarios: claims that the records are held to, each where all of its grids are among the
+    parts; such a study runs on its own data sets alone. of_features, quick_of_features: make the
+    parts, and the quick ones, of a study that names features, for another data set.
 
     Raises BenchError if strategies that compete are not searched alike.
     """
@@ -54,7 +57,8 @@ class Study:
     latency: bool = True
     quick: Parts = ()
     scenarios: tuple[Scenario, ...] = ()
-    of_features: Callable[[Mapping[str, int], Mapping[str, int]], Parts] | None = None
+    of_features: OfFeatures | None = None
+    quick_of_features: OfFeatures | None = None
 
     def __post_init__(self) -> None:
         for parts in (self.parts, self.quick):
@@ -68,7 +72,10 @@ class Study:
         if not quick:
             return self.parts
         if not self.quick:
-            raise BenchError("this study has no quick form; run it without --quick")
+            raise BenchError(
+                "--quick: this study declares no short form; run it without --quick, or declare "
+                "one: Study(..., quick=(Grid(...),))"
+            )
         return self.quick
 
     def on(self, base: Mapping[str, int], wide: Mapping[str, int]) -> "Study":
@@ -76,6 +83,15 @@ class Study:
 
         base, wide: the features of these named sets, with their numbers of distinct values.
         """
-        if self.of_features is None:
-            return self
-        return replace(self, parts=self.of_features(base, wide))
+        parts = self.parts
+        quick = self.quick
+        if self.of_features is not None:
+            parts = self.of_features(base, wide)
+        if self.quick_of_features is not None:
+            quick = self.quick_of_features(base, wide)
+        return replace(self, parts=parts, quick=quick)
+
+    @property
+    def names_features(self) -> bool:
+        """Whether the study is another one for other features."""
+        return self.of_features is not None or self.quick_of_features is not None

@@ -13,13 +13,23 @@ from typing import Any
 from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record import QUICK, Record
-from ue_bench.study import Grid, Search, Study
+from ue_bench.study import Grid, Scenario, Search, Study
 from ue_bench.study.search_records import belongs, best_few, blind
 from ue_bench.training.assembly import has_budget, without_ignored_budget
 from ue_bench.training.resolve import resolve
-from ue_bench.training.run_data import Look, cardinalities, exact_table_bytes, is_table, look
+from ue_bench.training.run_data import (
+    Look,
+    cardinalities,
+    data_fault,
+    exact_table_bytes,
+    is_table,
+    look,
+)
 
 CONFIRM_SEEDS_FROM = 100  # the first seed that confirms a search, above the study's own first seed
+BOUNDS = ("negative_at_most", "positive_at_least")
+# fields that name what a run reads of its data set
+_OF_DATA = ("features", "multi_valued", "split", "task", *BOUNDS)
 # fields on which the bytes of the exact table do not depend
 _BESIDE_EXACT_TABLE = (
     "strategy",
@@ -111,7 +121,8 @@ class Plan:
 
     dataset: fields of `RunConfig` that replace those of every configuration. data_dir: the folder
     of the data set's files. quick: use the study's short form. Raises BenchError where the study
-    has no short form, or has known answers and is asked for on another data set.
+    has no short form, or has known answers and is asked for on another data set, and where that
+    data set lacks features or labels of the runs.
     """
 
     def __init__(
@@ -130,7 +141,7 @@ class Plan:
         self.seed = seed
         self.dataset = dict(dataset or {})
         self.data_dir = data_dir
-        if self.dataset and study.of_features:
+        if self.dataset and study.names_features:
             study = study.on(self._cardinalities("base"), self._cardinalities("wide"))
         self.study = study
         self.parts = study.asked(quick)
@@ -139,11 +150,16 @@ class Plan:
                 f"{name}: its answers are known on its own data sets alone; "
                 f"leave --dataset {self.dataset['dataset']} out"
             )
+        self.scenarios: list[Scenario] = []  # the claims that the parts can answer
+        for scenario in study.scenarios:
+            if all(grid in self.parts for grid in scenario.grids):
+                self.scenarios.append(scenario)
         # The data are read once for each entry of these two caches.
         self._exact_bytes: dict[str, int] = {}
         self._looks: dict[tuple[str, str, str], Look] = {}
         self._splits_left_out: set[str] = set()
         self._without_budget: set[str] = set()  # strategies that a note has named
+        self._require_data()
 
     def stages(self, answers: Mapping[str, Record], latency: bool = True) -> Iterator[Stage]:
         """Yield the stages of the study in order.
@@ -177,7 +193,7 @@ class Plan:
         for part in self.parts:
             arms = part.arms if isinstance(part, Grid) else [part.base]
             for arm in arms:
-                config = replace(arm, **self.dataset)
+                config = self._on_data_set(arm)
                 table = _table_of(config)
                 if table in seen or not is_table(config):
                     continue
@@ -194,8 +210,7 @@ class Plan:
         A strategy that keeps no budget has none.
         compression: the bytes of the exact table over the budget; None keeps the budget.
         """
-        changes: dict[str, Any] = {**self.dataset, "measure": "quality"}
-        config = replace(config, **changes)
+        config = self._on_data_set(replace(config, measure="quality"))
         if compression:
             config = replace(config, budget=self._exact_table_bytes(config) // compression)
         return resolve(without_ignored_budget(config).with_seed(seed))
@@ -213,6 +228,50 @@ class Plan:
             for arm in arms:
                 for compression in _compressions(grid, arm):
                     yield replace(self.adapt(arm, first, compression), **changes)
+
+    def _on_data_set(self, config: RunConfig) -> RunConfig:
+        """Return a configuration on the plan's data set, with the labels of that."""
+        changes = dict(self.dataset)
+        if self._has_own_labels:
+            changes |= {name: self.dataset.get(name) for name in BOUNDS}
+        return replace(config, **changes)
+
+    @property
+    def _has_own_labels(self) -> bool:
+        """Whether the bounds of the labels are those of the plan's data set, not the study's.
+
+        The study's are for ratings in stars, and say nothing about the target of a table.
+        """
+        if not self.dataset:
+            return False
+        data_set = RunConfig(self.dataset["dataset"], table=self.dataset.get("table"))
+        return is_table(data_set) or any(name in self.dataset for name in BOUNDS)
+
+    def _require_data(self) -> None:
+        """Raise BenchError where the plan's data set lacks features or labels of the runs."""
+        if not self.dataset:
+            return
+        configs: dict[str, RunConfig] = {}
+        for part in self.parts:
+            arms = part.arms if isinstance(part, Grid) else (part.base, *part.against)
+            for arm in arms:
+                self._require_task(arm)
+                config = self.adapt(arm, self.seed)
+                key = repr([getattr(config, name) for name in _OF_DATA])
+                configs.setdefault(key, config)
+        fault = data_fault(configs.values(), self.data_dir)
+        if fault is not None:
+            raise BenchError(f"{self.name}: {fault}")
+
+    def _require_task(self, arm: RunConfig) -> None:
+        """Raise BenchError where an arm predicts labels, and the data set is asked for without."""
+        task = self.dataset.get("task", arm.task)
+        if arm.task == "binary" and task != "binary":
+            raise BenchError(
+                f"{self.name}: its runs predict labels, and task {task!r} was asked for; choose "
+                "'binary', with --positive-at-least or --negative-at-most where the target is not "
+                "0 and 1"
+            )
 
     def _grid_stage(self, grid: Grid, where: str) -> ListStage:
         _, left_out = self._possible(grid.arms)

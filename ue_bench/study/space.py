@@ -6,6 +6,7 @@ from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.config.lookups import apportion
+from ue_bench.features import canonical_feature
 from ue_bench.study import Search
 from ue_bench.training.assembly import without_ignored_budget
 from ue_bench.training.resolve import resolve
@@ -45,7 +46,7 @@ def value_of(config: RunConfig, name: str) -> Any:
     if field != "lookups":
         return value.get(key)
     if isinstance(value, dict):
-        return value.get(key, 1)
+        return value.get(canonical_feature(key), 1)
     return value
 
 

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from ue_bench import data
 from ue_bench.config import CHOICES, RunConfig
+from ue_bench.config.separators import parse_separators, separators_text
 from ue_bench.errors import BenchError, unknown
+from ue_bench.features import by_canonical_feature, canonical_feature
 from ue_bench.strategies import regions_of
 
 
@@ -29,14 +31,18 @@ def resolve(config: RunConfig) -> RunConfig:
     if regions == "separate":
         region_rule = config.region_rule or CHOICES["region_rule"][0]
     multi_valued = config.multi_valued
-    if multi_valued:
-        names = [name.strip() for name in multi_valued.split(",")]
-        multi_valued = ",".join(sorted(names))
+    if multi_valued is not None:
+        multi_valued = separators_text(parse_separators(multi_valued))
+    hash_seeds = config.hash_seeds
+    if hash_seeds is not None:
+        hash_seeds = by_canonical_feature(hash_seeds)
     return replace(
         config,
+        features=",".join(canonical_feature(name.strip()) for name in config.features.split(",")),
         regions=regions,
         region_rule=region_rule,
         lookups=_canonical_lookups(config.lookups),
+        hash_seeds=hash_seeds,
         table=table,
         multi_valued=multi_valued,
     )
@@ -46,8 +52,8 @@ def _canonical_lookups(lookups: int | dict[str, int]) -> int | dict[str, int]:
     """Return lookups by feature sorted by name, without those of the default, 1."""
     if not isinstance(lookups, dict):
         return lookups
-    canonical = {}
-    for name, count in sorted(lookups.items()):
+    changed = {}
+    for name, count in sorted(by_canonical_feature(lookups).items()):
         if count != 1:
-            canonical[name] = count
-    return canonical or 1
+            changed[name] = count
+    return changed or 1

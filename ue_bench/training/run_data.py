@@ -1,5 +1,6 @@
 """The data of a run: its data set, its rows as numbers, and what a study asks before it runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,6 +106,29 @@ def is_table(config: RunConfig) -> bool:
         return True
     info = data.DATASETS.get(config.dataset)
     return info is not None and info.layout == TABLE
+
+
+def data_fault(configs: Iterable[RunConfig], data_dir: Path | None = None) -> str | None:
+    """Return what the data set of these configurations lacks: features, separators or labels.
+
+    A configuration whose split cannot be had is passed over. None where nothing is lacking.
+    """
+    dataset = None
+    for config in configs:
+        if dataset is None:
+            dataset = data.load(config.dataset, data_dir, config.table)
+        try:
+            parts = data.split(dataset, config.split, config.split_seed)
+        except BenchError:
+            continue
+        try:
+            names = dataset.feature_names(config.features)
+            data.multi_valued(dataset, names, config.multi_valued)
+            if config.task == "binary":
+                data.label(dataset.target, parts, config.negative_at_most, config.positive_at_least)
+        except BenchError as error:
+            return str(error)
+    return None
 
 
 class Look(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import parts
+from ue_bench.features import canonical_feature, parts
 
 LISTS = ("features", "entities", "numeric", "wide", "missing")  # keys that hold a list of names
 FILES = ("files", "test_files")  # keys that hold the name of a file, or a list of names
@@ -119,6 +119,8 @@ class Definition:
             self._order_names(key)
         if not self.files:
             raise BenchError("table: files is empty; name a file, a folder or a pattern")
+        if self.wide is not None:
+            object.__setattr__(self, "wide", tuple(map(canonical_feature, self.wide)))
         self._check_features()
         self._check_entities()
         for cross in self.wide or ():

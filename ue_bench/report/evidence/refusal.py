@@ -1,5 +1,6 @@
-"""Refuse an arm that saw other features, rows, splits, seeds or recipes than its comparison, and one
-that takes more bytes than its budget."""
+"""Refuse an arm that saw other features, rows, splits, seeds or recipes than its comparison, and an
+arm that took more bytes than its budget.
+"""
 
 import json
 from collections import Counter, defaultdict
