@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -367,6 +369,17 @@ def test_a_record_has_them_and_a_second_run_fits_none(monkeypatch):
     assert len(fits) == 3
 
 
+def test_a_run_loads_neither_scipy_nor_scikit_learn_before_it_fits_anchors():
+    """They take a second, which most runs of a study do not need."""
+    loaded = (
+        "import sys, ue_bench.training.run_once; print({'scipy', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
 def test_a_run_that_measures_latency_alone_fits_none(monkeypatch):
     monkeypatch.setattr(run_once, "anchors", None)  # a call of it would raise
     record = run_once.run_once(replace(SHORT, measure="latency"))
@@ -534,7 +547,7 @@ def test_the_key_has_the_code_of_everything_that_computes_an_anchor():
     waiting = ["anchors.py"]
     while waiting:
         text = (folder / waiting.pop()).read_text()
-        for line in text.splitlines():
+        for line in map(str.strip, text.splitlines()):
             if line.startswith("from ue_bench.training."):
                 name = line.split()[1].rpartition(".")[2] + ".py"
                 if name not in wanted | {"anchor_cache.py", "split_parts.py"}:

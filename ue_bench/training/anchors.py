@@ -1,14 +1,11 @@
 """All predictors that a model with embeddings is held against, fitted once for each split."""
 
 import numpy as np
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from ue_bench.data.encoding import Encoded
 from ue_bench.training.anchor_cache import kept, key_of
 from ue_bench.training.baselines import Scores, trivial_anchors
-from ue_bench.training.boosting_anchor import fit_boosting
-from ue_bench.training.linear_anchor import fit_linear
 from ue_bench.training.scores import auc, log_loss, mean_square
 from ue_bench.training.split_parts import PARTS
 
@@ -37,6 +34,10 @@ def anchors(encoded: Encoded, binary: bool, stars: bool, threads: int) -> dict[s
 
 
 def _fit(encoded: Encoded, binary: bool, stars: bool) -> dict[str, Scores]:
+    # They load scipy and scikit-learn, a second that a run with anchors in the cache does not need.
+    from ue_bench.training.boosting_anchor import fit_boosting
+    from ue_bench.training.linear_anchor import fit_linear
+
     scores = trivial_anchors(encoded, binary, stars)
     linear = fit_linear(encoded, binary)
     scores["linear"] = {
@@ -55,6 +56,8 @@ def _fit(encoded: Encoded, binary: bool, stars: bool) -> dict[str, Scores]:
 
 def _scores(outputs: np.ndarray, encoded: Encoded, binary: bool) -> Scores:
     """Return the scores of predictions, or of logits of labels: float64 [N], NaN for no output."""
+    from scipy.special import expit
+
     predictions = expit(outputs) if binary else outputs
     scores: Scores = {}
     for name, number in PARTS.items():

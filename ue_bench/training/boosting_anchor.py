@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from ue_bench.data.coded import chunks, take
 from ue_bench.data.encoding import Encoded
@@ -190,9 +191,6 @@ def _sample(targets: np.ndarray, binary: bool, random: np.random.Generator) -> n
 
 
 def _trees(columns: Sequence[Column], binary: bool) -> Any:
-    # loading it takes most of a second, and a run that finds its anchors in the cache needs none
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
     kind = HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor
     return kind(
         max_iter=MOST_TREES,
