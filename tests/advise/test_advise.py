@@ -251,9 +251,9 @@ def test_the_smaller_tables_make_a_front(usual):
     found, _ = usual
     sizes = [one["total_bytes"] for one in found["front"]]
     assert sizes == sorted(sizes)
-    best = found["best"]["label"]
-    assert best in [one["label"] for one in found["front"]]
-    errors = [one["val_mse"] for one in found["front"] if one["label"] != best]
+    best = found["best"]["run_ids"]
+    assert best in [one["run_ids"] for one in found["front"]]
+    errors = [one["val_mse"] for one in found["front"] if one["run_ids"] != best]
     assert len(errors) >= 3
     assert errors == sorted(errors, reverse=True)
 

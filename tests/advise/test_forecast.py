@@ -10,7 +10,7 @@ from ue_bench import advise as room
 from ue_bench.advise import pace as pace_file
 from ue_bench.advise import rounds
 from ue_bench.advise.forecast import forecast, minutes_for
-from ue_bench.advise.pace import measure_pace
+from ue_bench.advise.pace import Pace, measure_pace
 from ue_bench.advise.sizes import Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
@@ -148,19 +148,41 @@ def test_the_pace_follows_rows_epochs_and_the_time_of_reading(monkeypatch):
     asked = question(10, epochs=4)
     sizes = Sizes(asked)
     config = replace(asked.base, strategy="unified", budget=4_000, regions="multiplexed")
-    monkeypatch.setattr(pace_file, "step_time", lambda *_: {"p50_ms": 100.0})
-    monkeypatch.setattr(
-        pace_file.time, "perf_counter", iter([0.0, 1.5, 2.0, 2.5, 3.0, 4.0] * 3).__next__
-    )
+    seconds = 0.0
+
+    def lasts(length: float):
+        def call(*_: object) -> None:
+            nonlocal seconds
+            seconds += length
+
+        return call
+
+    def measured(config: RunConfig, loading: float) -> Pace:
+        return measure_pace(asked, sizes, config, loading, lambda: seconds)
+
+    monkeypatch.setattr(pace_file, "train_step", lasts(0.1))
+    monkeypatch.setattr(pace_file, "outputs", lasts(0.5))
     steps = -(-sizes.sample.n_train // config.batch_size)
     epoch = 0.1 * steps + 4 * 0.5  # four evaluations of half a second
-    pace = measure_pace(asked, sizes, config, 3.0)
+    pace = measured(config, 3.0)
+    assert seconds < 5
     start = 3.0 + pace_file.OVERHEAD
     assert pace.shortest == pytest.approx(start + 2.25 * epoch)
     assert pace.usual == pytest.approx(start + 4 * pace_file.OTHERS * epoch)
-    long = measure_pace(asked, sizes, replace(config, epochs=40), 3.0)
+    long = measured(replace(config, epochs=40), 3.0)
     assert long.usual == pytest.approx(start + 11 * pace_file.OTHERS * epoch)
-    assert measure_pace(asked, sizes, config, 13.0).usual == pytest.approx(pace.usual + 10)
+    assert measured(config, 13.0).usual == pytest.approx(pace.usual + 10)
+
+
+def test_a_mean_counts_the_moments_in_which_a_busy_machine_does_something_else():
+    lengths = iter([9.0, 0.1, 0.1, 0.1, 0.7] * 2)  # the first call fills caches
+    seconds = 0.0
+
+    def call() -> None:
+        nonlocal seconds
+        seconds += next(lengths)
+
+    assert pace_file.mean_seconds(call, 0.9, lambda: seconds) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("batch_size", [512, None])
