@@ -25,12 +25,14 @@ _IS_NUMBER = re.compile(NUMBER.removesuffix("$") + r"\Z").match
 _INFINITIES = (float("inf"), float("-inf"))
 _KEYS = 256  # keys of the two digits of numbers with the same exponent
 _SMALLEST, _LARGEST = 1e-290, 1e290  # of the numbers whose digits plain arithmetic finds
+_EPOCH = date(1970, 1, 1).toordinal()
 _EXACT = 2**53  # up to here a float holds every whole number
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
 # Types of polars whose values are whole numbers of at most 64 bits to numpy.
 _SIGNED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64)
 _UNSIGNED = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
-_NUMBERED = (*_SIGNED, *_UNSIGNED, pl.Date, pl.Boolean)
+_WHOLE: dict[Any, Any] = {pl.Date: pl.Int32, pl.Boolean: pl.UInt8}
+_NUMBERED = (*_SIGNED, *_UNSIGNED, *_WHOLE)
 # Types of which equal values have one text.
 _HASHED = {type(None), bool, int, float, str, date}
 # The types of a Python list that polars reads without changing a value.
@@ -128,11 +130,13 @@ def short_texts_of(values: Any, rule: Rule) -> pl.Series | Repeated | list[str]:
     is made and hashed once.
     """
     column = plain_column(values)
-    if isinstance(column, pl.Series):
-        return _distinct_texts(column, rule)
+    if not isinstance(column, pl.Series):
+        if is_few(len(column)):
+            return [text_of(value, rule) for value in column]
+        return _distinct_texts_of_mixed(column, rule)
     if is_few(len(column)):
-        return [text_of(value, rule) for value in column]
-    return _distinct_texts_of_mixed(column, rule)
+        return _series_texts(column, rule).to_list()
+    return _distinct_texts(column, rule)
 
 
 def is_missing(value: Any) -> bool:
@@ -400,7 +404,18 @@ def _shortened(column: pl.Series) -> pl.Series | Sequence[Any]:
         return column
     if dtype in _TEXTUAL or dtype.is_integer() or dtype == pl.Float64:
         return column.to_list()
+    if dtype == pl.Date and _is_of_python(column):
+        return column.to_list()
     return column
+
+
+def _is_of_python(dates: pl.Series) -> bool:
+    """Return whether Python has all dates: those of the years 1 to 9999."""
+    if dates.null_count() == len(dates):
+        return True
+    days: Any = dates.cast(pl.Int32)
+    first, last = (limit.toordinal() - _EPOCH for limit in (date.min, date.max))
+    return bool(first <= days.min() and days.max() <= last)
 
 
 def _numpy_column(values: np.ndarray) -> pl.Series | Sequence[Any]:
@@ -468,7 +483,7 @@ def _distinct_texts(column: pl.Series, rule: Rule) -> pl.Series | Repeated:
         return _distinct_floats(column, rule)
     if dtype not in _NUMBERED:
         return _series_texts(column, rule)
-    whole = column.cast(pl.UInt8) if dtype == pl.Boolean else column.to_physical()
+    whole = column if dtype.is_integer() else column.cast(_WHOLE[dtype])
     if whole.null_count() == len(whole):
         return Repeated([""], np.zeros(len(whole), np.int64))
     if not whole.null_count():
