@@ -7,9 +7,10 @@ from ue_bench.version import __version__
 if TYPE_CHECKING:
     from ue_bench.categories import Rule
     from ue_bench.config import RunConfig
-    from ue_bench.data.table.frame_texts import rules_of, texts
+    from ue_bench.data.table.frame_texts import rules_of
     from ue_bench.record import Record
     from ue_bench.strategies.layers import UnifiedEmbedding, embedding
+    from ue_bench.training.raw_texts import texts
     from ue_bench.training.run_once import embedding_of, run_once
     from ue_bench.training.saved import load
 
@@ -36,7 +37,7 @@ _HOMES = {
     "load": "training.saved",
     "rules_of": "data.table.frame_texts",
     "run_once": "training.run_once",
-    "texts": "data.table.frame_texts",
+    "texts": "training.raw_texts",
 }
 
 

@@ -8,16 +8,17 @@ serving call the functions of this file, and a service in any language can follo
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cached_property, lru_cache, singledispatch
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import polars as pl
 
+from ue_bench.errors import unknown
 from ue_bench.hashing import is_few
 
 NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)$"  # a text that is a number
@@ -46,6 +47,7 @@ _LISTED: dict[type, Any] = {
 
 ALLOWED = "a value is text, a number, a truth value, a date or a time"
 
+Kind = Literal["text", "whole", "number"]
 Number = int | float | np.floating[Any] | Decimal
 
 
@@ -59,7 +61,7 @@ class Rule:
     absent: texts that stand for a missing value; a number that one of them names is missing, too.
     """
 
-    kind: Literal["text", "whole", "number"] = "text"
+    kind: Kind = "text"
     absent: tuple[str, ...] = ()
 
     @cached_property
@@ -69,6 +71,26 @@ class Rule:
 
 
 TEXT = Rule()
+KINDS = ("text", "whole", "number")
+_ABSENT = ("", "NaN")  # texts in a column of numbers that stand for a missing one
+
+
+def rules_by_name(given: Mapping[str, Rule | str]) -> dict[str, Rule]:
+    """Return the rules of columns that are given as rules or as the names of their kinds.
+
+    Raises BenchError for an unknown kind.
+    """
+    rules = {}
+    for name, rule in given.items():
+        if isinstance(rule, Rule):
+            rules[name] = rule
+        elif rule == "text":
+            rules[name] = TEXT
+        elif rule in KINDS:
+            rules[name] = Rule(cast(Kind, rule), _ABSENT)
+        else:
+            raise unknown(f"kind of rule for column {name!r},", str(rule), KINDS)
+    return rules
 
 
 def text_of(value: Any, rule: Rule) -> str:

@@ -26,6 +26,7 @@ from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.budget import well_used
+from ue_bench.strategies.located_rows import LocatedRows
 
 FEATURES = (  # values, how many of them are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
@@ -261,6 +262,37 @@ class StrategyContract:
             assert torch.allclose(_gradient(parameter), _gradient(of_mean), atol=1e-5), (
                 f"parameter {name}: every value of a bag has its share of the gradient"
             )
+
+    def test_rows_are_located_once(self) -> None:
+        built = self.build()
+        columns = [list(feature.values[:40]) * 2 for feature in FEATURES[:2]]
+        columns.append(([*FEATURES[2].values] * 27)[:80])
+        rows = built.rows(columns)
+        assert torch.equal(built.from_rows(rows), built.from_values(columns)), (
+            "located rows have the vectors of their values"
+        )
+        chosen = built.from_rows(rows[[5, 0, 79]])
+        assert torch.allclose(chosen, built.from_values(columns)[[5, 0, 79]], atol=1e-6), (
+            "any of the rows can be looked up"
+        )
+        state = copy.deepcopy(built.state_dict())
+        built.end_epoch(0)
+        self._check_rows(built, rows, columns)
+        rows = built.rows(columns)
+        built.load_state_dict(state)
+        self._check_rows(built, rows, columns)
+
+    def _check_rows(
+        self, built: EmbeddingStrategy, rows: LocatedRows, columns: list[list[str]]
+    ) -> None:
+        try:
+            vectors = built.from_rows(rows)
+        except BenchError:
+            return  # they are refused, because the index map has changed
+        assert torch.equal(vectors, built.from_values(columns)), (
+            "an index map that changes calls `locate_all`, and declares `map_in_state` if a state "
+            "decides it"
+        )
 
     def test_what_is_served_can_be_built_again(self) -> None:
         trained = self.build(seed=5).eval()

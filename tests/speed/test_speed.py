@@ -22,6 +22,7 @@ from ue_bench.speed.cases import (
     cost_growth,
     forward_pass,
     report_time,
+    serving,
     torch_compile,
     training_speed,
     training_step,
@@ -75,7 +76,7 @@ def test_peers_that_cannot_be_loaded_are_named(monkeypatch):
 
 @pytest.mark.parametrize(
     "case",
-    [forward_pass, values_to_slots, training_step, cost_growth],
+    [forward_pass, values_to_slots, training_step, cost_growth, serving],
     ids=lambda case: case.__name__.rpartition(".")[2],
 )
 def test_a_case_measures_what_it_says(case, monkeypatch):
@@ -87,6 +88,8 @@ def test_a_case_measures_what_it_says(case, monkeypatch):
     )
     monkeypatch.setattr(model_calls, "VALUES", 1_400)
     monkeypatch.setattr(training_step, "SIZES", (100, 1_000))
+    monkeypatch.setattr(serving, "ROWS", 600)
+    monkeypatch.setattr(serving, "BATCH", 64)
     monkeypatch.setattr(cost_growth, "GRID", {"batch": (16, 64), "rows": (100, 1_000)})
     lines = list(case.measure(quick=True))
     assert all(line.value > 0 and line.claims for line in lines)

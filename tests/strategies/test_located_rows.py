@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import saved_models as made
 import torch
@@ -231,6 +232,26 @@ def test_a_data_loader_locates(workers, bags):
     assert [len(rows) for rows, _ in batches] == [200, 100]
     assert torch.equal(torch.cat([layer.from_rows(rows) for rows, _ in batches]), expected)
     assert torch.cat([targets for _, targets in batches]).tolist() == list(range(N))
+
+
+@pytest.mark.parametrize("bags", [False, True])
+def test_a_worker_of_a_data_loader_does_without_polars(bags, monkeypatch):
+    """It is forked, and polars would wait for threads that a fork does not have."""
+    layer = built("unified", "multiplexed", BAGGED if bags else FEATURES)
+    values = bagged_columns() if bags else columns()
+    expected = layer.from_values(values)
+
+    def refuse(*given, **named):
+        raise AssertionError("polars runs in a worker")
+
+    for query in ("lazy", "select", "to_series"):
+        monkeypatch.setattr(pl.DataFrame, query, refuse)
+    monkeypatch.setattr(pl.Series, "cast", refuse)
+    loader = DataLoader(
+        examples(values), batch_size=N, collate_fn=layer.collate, num_workers=1, timeout=60
+    )
+    (rows,) = loader
+    assert torch.equal(layer.from_rows(rows), expected)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import polars as pl
 import torch
 from torch import nn
 
+from ue_bench.categories import Rule, rules_by_name, texts_of
 from ue_bench.config import CHOICES
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import Feature, Held, by_canonical_feature, column
+from ue_bench.features import ColumnReader, Feature, Held, by_canonical_feature, column, needed
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
@@ -107,6 +109,7 @@ def embedding(
     hash_seeds: Mapping[str, Sequence[int]] | None = None,
     init: str = "uniform",
     init_scale: float = 0.05,
+    rules: Mapping[str, Rule | str] | None = None,
     **options: Any,
 ) -> EmbeddingStrategy:
     """Build a layer that turns raw values into vectors.
@@ -125,6 +128,9 @@ def embedding(
     seed: of the hashing. hash_seeds: explicit seeds of a feature's lookups.
     init, init_scale: of the table, as in a run: `uniform` within init_scale of 0, or `normal` with
     that deviation. The numbers come from torch's global generator, as those of any layer.
+    rules: how raw values become categories, by column: the name of a kind (`text`, `whole`,
+    `number`), or a `Rule` of `ue_bench.rules_of` or of another layer's ``reader.rules``, which may
+    have more columns. The values of a column without a rule are text, bytes or whole numbers.
     options: the method's own knobs.
 
     A few strategies change during training. Call ``layer.end_epoch(epoch)`` between epochs (True:
@@ -154,9 +160,16 @@ def embedding(
             raise BenchError(
                 f"lookups: {count!r} was given for {name}; every feature needs at least 1"
             )
+    if rules is None:
+        rules = {}
+    rules_by_column = rules_by_name(rules)
+    kinds = [name for name, rule in rules.items() if not isinstance(rule, Rule)]
+    _check_names("rule for column", kinds, dict.fromkeys([*needed([*features]), *features]))
     spec = Spec(
         name=strategy,
-        features=tuple(_feature(name, values) for name, values in features.items()),
+        features=tuple(
+            _feature(name, values, rules_by_column.get(name)) for name, values in features.items()
+        ),
         lookups=tuple(lookups_by_name.get(name, 1) for name in features),
         dim=dim,
         budget=budget,
@@ -168,7 +181,9 @@ def embedding(
         init_scale=init_scale,
         options=options,
     )
-    return build(spec, exact_at_most)
+    layer = build(spec, exact_at_most)
+    layer.reader = ColumnReader(tuple(features), rules_by_column)
+    return layer
 
 
 def _check_numbers(dim: Any, exact_at_most: Any, seed: Any, budget: Any) -> None:
@@ -202,8 +217,8 @@ def _check_names(kind: str, names: Iterable[str], features: Mapping[str, Any]) -
             raise unknown(kind, name, features)
 
 
-def _feature(name: str, values: Any) -> Feature:
-    """A feature of a number of values, or of the values themselves, which are counted."""
+def _feature(name: str, values: Any, rule: Rule | None) -> Feature:
+    """A feature of a number of values, or of the raw values themselves, which are counted."""
     if isinstance(values, bool) or (isinstance(values, Integral) and values < 1):
         raise BenchError(
             f"feature {name!r}: {values!r} was given; give at least 1 value, or how many there are"
@@ -211,7 +226,7 @@ def _feature(name: str, values: Any) -> Feature:
     if isinstance(values, Integral):
         size = int(values)
         return Feature(name, Held(name, (), size), n_seen=size)
-    rows = column(name, values).alias("value").to_frame()
+    rows = _categories(name, values, rule).alias("value").to_frame()
     counted = rows.group_by("value", maintain_order=True).len("rows")
     if not len(counted):
         raise BenchError(
@@ -223,6 +238,15 @@ def _feature(name: str, values: Any) -> Feature:
         n_seen=len(counted),
         counts=counted["rows"].to_list(),
     )
+
+
+def _categories(name: str, values: Any, rule: Rule | None) -> pl.Series:
+    if rule is None:
+        return column(name, values)
+    try:
+        return texts_of(values, rule)
+    except (TypeError, ValueError) as error:
+        raise BenchError(f"column {name!r}: {error}") from error
 
 
 def _is_whole(number: Any) -> bool:

@@ -1,6 +1,5 @@
 """The texts of a table that is held in memory, for layers without a run."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,22 +33,33 @@ def rules_of(frame: Any, definition: Definition) -> dict[str, Rule]:
     return rules
 
 
-def texts(frame: Any, definition: Definition | Mapping[str, Rule]) -> pl.DataFrame:
-    """Return the texts of a frame's features: String, or List of String for several values a row.
+def read_texts(frame: Any, reader: ColumnReader) -> pl.DataFrame:
+    """Return the texts of the features of a reader: String, or List of String where rows hold
+    lists.
 
-    frame: rows as `ColumnReader.read` takes them.
-    definition: of the table that the frame is; or the rules by feature that `rules_of` returned
-    for a table, and the frame is any rows.
-
-    Raises BenchError as `ColumnReader.read` and `rules_of` do.
+    frame: rows as `reader.read` takes them, and with its errors. Raises BenchError for bytes that
+    are no text.
     """
-    rules = rules_of(frame, definition) if isinstance(definition, Definition) else definition
-    reader = ColumnReader(tuple(rules), rules)
     columns = {}
-    for name, column in zip(rules, reader.read(frame), strict=True):
-        dtype = pl.List(pl.String) if _is_of_lists(column) else pl.String
-        columns[name] = pl.Series(column, dtype=dtype)
+    for name, column in zip(reader.features, reader.read(frame), strict=True):
+        try:
+            columns[name] = _as_texts(column)
+        except (UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+            raise BenchError(f"column {name!r} holds bytes that are no text: {error}") from error
     return pl.DataFrame(columns)
+
+
+def _as_texts(column: Any) -> pl.Series:
+    if isinstance(column, pl.Series):
+        return column.cast(pl.String)
+    if _is_of_lists(column):
+        rows = [list(map(_decoded, row)) for row in column]
+        return pl.Series(rows, dtype=pl.List(pl.String))
+    return pl.Series(list(map(_decoded, column)), dtype=pl.String)
+
+
+def _decoded(category: str | bytes) -> str:
+    return category.decode() if isinstance(category, bytes) else category
 
 
 def _is_of_lists(column: Any) -> bool:
