@@ -247,6 +247,10 @@ def prices(tmp_path_factory):
     text = 'files = "prices.parquet"\ntarget = "price"\nfeatures = ["user", "item"]\n'
     (folder / "prices.toml").write_text(text)
     (folder / "dear.toml").write_text(text + 'task = "binary"\npositive_at_least = 7\n')
+    frame = pl.DataFrame({**columns, "price": ["dear" if n % 3 else "cheap" for n in range(400)]})
+    frame.write_csv(folder / "texts.csv")
+    of_texts = text.replace("prices.parquet", "texts.csv")
+    (folder / "texts.toml").write_text(of_texts + 'positive = "dear"\n')
     (folder / "numbers.toml").write_text(text + 'task = "regression"\n')
     return folder
 
@@ -265,6 +269,7 @@ def labels_of(name, path, **options):
 def test_a_study_of_labels_takes_those_of_the_table(folder, prices):
     assert labels_of("paper", folder / "clicks.toml") == {("binary", None, None)}
     assert labels_of("paper", prices / "dear.toml") == {("binary", None, 7)}
+    assert labels_of("paper", prices / "texts.toml") == {("binary", None, None)}
     asked = labels_of("paper", prices / "dear.toml", positive_at_least=3.0, negative_at_most=1.0)
     assert asked == {("binary", 1, 3)}
     assert labels_of("optimizer_path", prices / "dear.toml") == {("binary", None, 7)}
