@@ -99,7 +99,6 @@ class Code(IntEnum):
         (np.datetime64("NaT"), "", "", ""),
         (pa.scalar(None), "", "", ""),
     ],
-    ids=repr,
 )
 def test_one_value_by_each_rule(value, as_text, as_whole, as_number):
     for kind, text in (("text", as_text), ("whole", as_whole), ("number", as_number)):
@@ -131,9 +130,8 @@ def test_what_stands_for_a_missing_value():
         np.timedelta64(1, "s"),
         pd.Period("2024"),
         time(7, tzinfo=UTC),
-        object(),
+        pytest.param(object(), id="object"),
     ],
-    ids=repr,
 )
 def test_a_value_without_a_text_is_refused(value):
     for n in (1, FEW + 1):
