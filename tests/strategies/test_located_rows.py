@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 import ue_bench
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags
-from ue_bench.strategies import Spec, build
+from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.testing import FEATURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -30,7 +30,7 @@ def built(name, regions, features=FEATURES, budget=4_000):
         features=features,
         lookups=(2, 1, 1),
         dim=8,
-        budget=budget,
+        budget=budget if STRATEGIES[name].has_budget else None,
         regions=regions,
         region_rule="sqrt",
     )

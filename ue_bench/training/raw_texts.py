@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from ue_bench.categories import Rule, rules_by_name
+from ue_bench.config.separators import parse_separators
 from ue_bench.data import Definition
-from ue_bench.data.multi_valued_features import SEPARATOR
 from ue_bench.data.table.frame_texts import read_texts, rules_of
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, needed
@@ -63,6 +63,6 @@ def _reader_of_file(frame: Any, path: Path) -> ColumnReader:
     # the frame is in the place of the files
     definition = Definition.from_dict({"files": path.name, **table})
     separators = {}
-    for name in filter(None, content.get("multi_valued", "").split(",")):
-        separators[name.strip()] = SEPARATOR
+    if "multi_valued" in content:
+        separators = parse_separators(content["multi_valued"])
     return ColumnReader(definition.features, rules_of(frame, definition), separators)
