@@ -83,15 +83,15 @@ def _cheapest(equals: Sequence[Contestant]) -> Contestant:
 def _as_fast(equals: Sequence[Contestant]) -> list[Contestant]:
     """Return those whose latency from raw values cannot be told from that of the fastest.
 
-    These are the ones within 5 % of it, or within the distance between the quartiles of one of the
-    two, by which its single calls differ. Where nothing was measured, all are as fast.
+    These are the ones within 5 % of it, or within what both medians may be off. Where nothing was
+    measured, all are as fast.
     """
     fastest = min(equals, key=lambda contestant: contestant.micros)
     if fastest.latency is None:
         return list(equals)
     as_fast = []
     for contestant in equals:
-        noise = max(fastest.spread, contestant.spread)
+        noise = fastest.micros_noise + contestant.micros_noise
         limit = fastest.micros + max(EQUAL_LATENCY * fastest.micros, noise)
         if contestant.micros <= limit:
             as_fast.append(contestant)

@@ -175,7 +175,7 @@ def _why(answer: Facts) -> str:
 
 def _as_fast(choice: Facts, best: Facts) -> str:
     """Return what decided between those that are as fast as the fastest."""
-    text = f"{choice['n_as_fast']} of these are as fast from raw values (within 5 % or their spread"
+    text = f"{choice['n_as_fast']} of these are as fast from raw values (within 5 % or their noise"
     if best["latency"] is None:
         text = f"None of these {choice['n_as_fast']} was timed (for want of time"
     text += "), "
