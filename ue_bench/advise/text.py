@@ -146,7 +146,7 @@ def _why(answer: Facts) -> str:
         text = "Why this one: validation alone chose it"
         if best["n"] < FEWEST_SEEDS:
             return f"{text}; {_count(best['n'], 'fresh seed')} cannot show what is as good."
-        return f"{text}; each other is significantly worse there, or has too few seeds."
+        return f"{text}; every other is significantly worse there, or has too few seeds."
     compared = str(choice["n_compared"])
     if answer["latency_met"]:
         compared += " that meet the limit"
