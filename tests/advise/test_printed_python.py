@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import movielens_files as official
 import polars as pl
 import pytest
 import torch
@@ -73,20 +74,26 @@ def worlds(tmp_path_factory) -> Mapping[tuple[str, bool], World]:
     folder = tmp_path_factory.mktemp("table")
     of_table = table(folder)
     named = RunConfig(dataset="planted-additive", features="user_id,movie_id,age,user_id*age")
-    several = replace(named, features="user_id,age,genres,genres*age", multi_valued="genres")
+    several = replace(
+        named,
+        dataset="ml-100k",
+        features="user_id,age,genres,genres*age",
+        multi_valued="genres",
+    )
+    files = official.write_folder(tmp_path_factory.mktemp("movielens"), "ml-100k")
     return {
         ("table", False): world(of_table, folder),
         ("table", True): world(replace(of_table, multi_valued=SEVERAL), folder),
         ("named", False): world(named, None),
-        ("named", True): world(several, None),
+        ("named", True): world(several, files),
     }
 
 
 def world(base: RunConfig, folder: Path | None) -> World:
     question = room.Question.of(base, MEMORY, None, 10, folder)
-    if folder is not None:
+    if base.table is not None and folder is not None:
         return World(question, pl.read_csv(folder / "sales.csv", null_values="?").head(50))
-    dataset = data.load(base.dataset)
+    dataset = data.load(base.dataset, folder)
     columns = [dataset.column(name).head(50) for name in dataset.features]
     return World(question, pl.DataFrame(columns))
 

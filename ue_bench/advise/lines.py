@@ -106,7 +106,8 @@ def _lines(question: Question, config: RunConfig) -> str:
     path = ""
     folder = ""
     plugins = ""
-    if question.data_dir is not None and question.data_dir != Path("."):
+    is_found = config.table is not None and question.data_dir == Path(".")
+    if question.data_dir is not None and not is_found:
         path = "from pathlib import Path\n\n"
         folder = f", Path({str(question.data_dir)!r})"
     if question.plugins and config.strategy in added_strategies():
