@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+import ue_bench
 from ue_bench.cli import main
 from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.record import load
@@ -222,3 +223,9 @@ def test_a_table_with_spaces_in_a_cross_is_the_one_without(shop, tmp_path):
         ids.add(record["run_id"])
         assert record["config"]["table"]["wide"] == ["user*item"]
     assert len(ids) == 1
+
+
+def test_the_texts_of_a_frame_follow_the_separator_of_the_file(shop):
+    frame = pl.read_csv(shop / "shop.csv")
+    texts = ue_bench.texts(frame, shop / "shop.toml")
+    assert texts["tags"].to_list()[:3] == [["new", "sale"], ["sale"], ["old", "red", "sale"]]

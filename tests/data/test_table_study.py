@@ -338,7 +338,8 @@ def test_a_toml_file_says_what_is_between_values(prices, line, text):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("multi_valued = { tags = 3 }", "multi_valued has 3 for 'tags'; it must be text"),
+        ("multi_valued = { tags = 3 }", "it must be text, such as 'tags=;', or texts by name"),
+        ("multi_valued = 3", "multi_valued: 3 was given; it must be text"),
         ('multi_valued = { tags = "" }', "multi_valued: 'tags=' was given; write names"),
         ('multi_valued = { "a=b" = ";" }', "a name has no comma and no equals sign"),
     ],

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.config import RunConfig
-from ue_bench.config.separators import separators_text
+from ue_bench.config.separators import separators_of, separators_text
 from ue_bench.data import DATASETS, Definition, define
 from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
 from ue_bench.data.table.table_paths import Place, place_of, require_regular
@@ -176,8 +176,8 @@ def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
     table: dict[str, Any] = {}
     run_fields: dict[str, Any] = {}
     for key, value in content.items():
-        if key == "multi_valued" and isinstance(value, Mapping):
-            run_fields[key] = _separators(path, value)
+        if key == "multi_valued":
+            run_fields[key] = separators_text(separators_of(value))
         elif key in FIELDS:
             run_fields[key] = value
         else:
@@ -216,17 +216,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         if key not in allowed:
             raise unknown(f"key of {path}", key, allowed)
     return content
-
-
-def _separators(path: Path, given: Mapping[str, Any]) -> str:
-    """Return the text of `multi_valued` for separators by feature."""
-    for name, separator in given.items():
-        if not isinstance(separator, str):
-            raise BenchError(
-                f"{path}: multi_valued has {separator!r} for {name!r}; it must be text, such as "
-                f'{name} = ";"'
-            )
-    return separators_text(given)
 
 
 def _define(name: str, table: Mapping[str, Any], place: Place, inside: Path) -> DatasetChoice:

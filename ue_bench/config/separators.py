@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from ue_bench.errors import BenchError
 
@@ -35,6 +36,21 @@ def parse_separators(text: str) -> dict[str, str]:
         start = entry.end()
         more = entry["end"] == ","
     return separators
+
+
+def separators_of(given: Any) -> dict[str, str]:
+    """Return separators by name from a text, or from a table of a TOML file.
+
+    Raises BenchError for anything else.
+    """
+    if isinstance(given, str):
+        return parse_separators(given)
+    if isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values()):
+        return parse_separators(separators_text(given))
+    raise BenchError(
+        f"multi_valued: {given!r} was given; it must be text, such as 'tags=;', or texts by name, "
+        "such as { tags = ';' }"
+    )
 
 
 def separators_text(separators: Mapping[str, str]) -> str:

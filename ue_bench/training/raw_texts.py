@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ue_bench.categories import Rule, rules_by_name
-from ue_bench.config.separators import parse_separators
+from ue_bench.config.separators import separators_of
 from ue_bench.data import Definition
 from ue_bench.data.table.frame_texts import read_texts, rules_of
 from ue_bench.errors import BenchError
@@ -64,5 +64,5 @@ def _reader_of_file(frame: Any, path: Path) -> ColumnReader:
     definition = Definition.from_dict({"files": path.name, **table})
     separators = {}
     if "multi_valued" in content:
-        separators = parse_separators(content["multi_valued"])
+        separators = separators_of(content["multi_valued"])
     return ColumnReader(definition.features, rules_of(frame, definition), separators)
