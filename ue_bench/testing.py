@@ -27,6 +27,7 @@ from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.budget import well_used
 from ue_bench.strategies.located_rows import LocatedRows
+from ue_bench.strategies.pool import make_room
 
 FEATURES = (  # values, how many of them are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
@@ -299,8 +300,9 @@ class StrategyContract:
         trained.end_epoch(0)
         trained.end_training()
         features = tuple(trained.to_serve(index) for index in range(len(FEATURES)))
-        again = self.build(seed=6, features=features, budget=trained.spec.budget)
+        again = self.build(seed=6, features=features, budget=trained.spec.budget, unfilled=True)
         again.drop_training_only()
+        make_room(again)
         again.load_state_dict(copy.deepcopy(trained.state_dict()))
         rows = 43
         columns = []

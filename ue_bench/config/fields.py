@@ -129,7 +129,10 @@ def names_of(settings: Mapping[str, Setting], *groups: Group) -> tuple[str, ...]
 
 
 def _number_text(number: float) -> str:
-    return "2**32" if number == 2**32 else f"{number:g}"
+    for power in (31, 32):
+        if number == 2**power:
+            return f"2**{power}"
+    return f"{number:g}"
 
 
 def is_of(kind: Any, value: Any) -> bool:

@@ -21,6 +21,8 @@ from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError, unknown
 
 _SEEDS_BELOW = 2**32
+_NUMBERS_BELOW = 2**31  # of a vector or a layer, and their product with lookups has 64 bits
+_MOST_LOOKUPS = 65_536
 
 
 def _seed_setting(name: str) -> Any:
@@ -112,12 +114,15 @@ class RunConfig:
         unit="bytes",
         help="Bytes of table and auxiliary together: 28032, 28kB, 1.5MiB.",
     )
-    dim: int | None = setting(16, group="strategy", at_least=1, help="Numbers per lookup.")
+    dim: int | None = setting(
+        16, group="strategy", at_least=1, below=_NUMBERS_BELOW, help="Numbers per lookup."
+    )
     # D is width // lookups of all features together
     width: int | None = setting(
         None,
         group="strategy",
         at_least=1,
+        below=_NUMBERS_BELOW,
         help="Numbers of all lookups together, instead of --dim: more lookups are narrower.",
     )
     lookups: int | dict[str, int] = setting(
@@ -147,7 +152,9 @@ class RunConfig:
         help="mlp (hidden layer), dcn (one cross layer before it), "
         "dot (products of pairs of features) or linear.",
     )
-    hidden: int = setting(64, group="recipe", at_least=1, help="Units of the hidden layer.")
+    hidden: int = setting(
+        64, group="recipe", at_least=1, below=_NUMBERS_BELOW, help="Units of the hidden layer."
+    )
     dropout: float = setting(
         0.2,
         group="recipe",
@@ -165,6 +172,7 @@ class RunConfig:
         0.05,
         group="recipe",
         above=0,
+        below=1e30,  # a table holds numbers of 32 bits, which end at 3.4e38
         help="Half-width of the uniform, or standard deviation of the normal.",
     )
     # Of labels it has no effect, and is always raw.
@@ -199,7 +207,7 @@ class RunConfig:
         help="Gradients of the table: dense, sparse (the rows of the batch), "
         "or auto: sparse for large tables.",
     )
-    lr: float = setting(4e-3, group="recipe", above=0, help="Learning rate.")
+    lr: float = setting(4e-3, group="recipe", above=0, below=1e30, help="Learning rate.")
     weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
     batch_size: int | None = setting(
         512, group="recipe", at_least=1, null="full", help="Rows a step, or full."
@@ -225,7 +233,11 @@ class RunConfig:
 
     device: str = setting("cpu", group="machine", help="cpu or cuda.")
     threads: int = setting(
-        1, group="machine", at_least=1, help="Threads of torch, in training and in timing."
+        1,
+        group="machine",
+        at_least=1,
+        below=1025,  # more than a machine has; at some ten thousand OpenMP ends the process
+        help="Threads of torch, in training and in timing.",
     )
     measure: str = setting(
         "all",
@@ -261,7 +273,8 @@ class RunConfig:
         """Raise BenchError for a value that its field does not allow, or that no record holds."""
         try:
             checked = msgspec.convert(vars(self), _allowed())
-        except msgspec.ValidationError:
+        # msgspec encodes a text that is none of the choices, and half a character has no bytes
+        except (msgspec.ValidationError, UnicodeEncodeError):
             self._report_field()
             raise
         for name in _float_fields():  # 1 and 1.0 are the same request: one id
@@ -292,6 +305,10 @@ class RunConfig:
         counts = self.lookups.values() if isinstance(self.lookups, dict) else [self.lookups]
         if any(count < 1 for count in counts):
             raise BenchError(f"lookups: {self.lookups} was given; every feature needs at least 1")
+        if any(count > _MOST_LOOKUPS for count in counts):
+            raise BenchError(
+                f"lookups: {self.lookups} was given; a feature has at most {_MOST_LOOKUPS:,}"
+            )
 
     def _check_labels(self) -> None:
         low, high = self.negative_at_most, self.positive_at_least

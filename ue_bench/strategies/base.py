@@ -116,6 +116,12 @@ class EmbeddingStrategy(SlotCache):
         """
         return False
 
+    def check_served(self) -> None:
+        """Raise BenchError if loaded numbers point at what is not there; by default none point.
+
+        Called once a saved model has its numbers, which another program may have written.
+        """
+
     def end_training(self) -> None:
         """Become what is served. Called once, with the best weights; does nothing by default."""
 

@@ -6,6 +6,8 @@ from typing import Any
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.spec import Spec
 
+MOST_HASHES = 65_536  # of a lookup: each is a seed, a hash and a place in the slots of every value
+
 
 def check_knobs(spec: Spec, defaults: Mapping[str, Any]) -> None:
     """Check the knobs of `spec` against those of the method, given with their defaults.
@@ -33,3 +35,9 @@ def require(spec: Spec, knob: str, value: Any, legal: bool, allowed: str) -> Non
     """
     if not legal:
         raise BenchError(f"{spec.name}: knob {knob}={value!r} was given; it must be {allowed}")
+
+
+def require_hashes(spec: Spec, hashes: int) -> None:
+    """Raise BenchError unless a lookup can have so many hashes."""
+    allowed = f"from 1 to {MOST_HASHES:,}"
+    require(spec, "hashes", hashes, 1 <= hashes <= MOST_HASHES, allowed)

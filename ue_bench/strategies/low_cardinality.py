@@ -96,6 +96,9 @@ class ExactLowCardinality(EmbeddingStrategy):
             self.locate_all()  # the method's index map may be another one
         return changed
 
+    def check_served(self) -> None:
+        self.method.check_served()
+
     def end_training(self) -> None:
         self.method.end_training()
 

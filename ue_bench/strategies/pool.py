@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ue_bench.errors import BenchError
 from ue_bench.strategies.allocator import in_large_pages
 from ue_bench.strategies.initial_values import draw
 from ue_bench.strategies.spec import Spec
@@ -20,6 +21,8 @@ class Pool(nn.Module):
 
     numbers: in a row; D if it is not given.
 
+    Where `spec.unfilled` is true, `weight` is on torch's meta device: it has a shape and no numbers.
+
     Code that computes gradients from `weight` without calling the pool must check `sparse` first:
     if it is true, only rows that a call has read may have a gradient.
     """
@@ -28,15 +31,17 @@ class Pool(nn.Module):
         super().__init__()
         if numbers is None:
             numbers = spec.dim
-        weight = torch.empty(rows, numbers)
-        in_large_pages(weight.data_ptr(), weight.nbytes)
+        self.rows = rows  # known after `weight` is dropped, too
+        weight = torch.empty(rows, numbers, device="meta" if spec.unfilled else None)
         self.weight = nn.Parameter(weight)
         self.sparse = spec.sparse and weight.numel() > spec.sparse_above
         # of bags of one row, for as many slots as the last batch had
         self.register_buffer("_offsets", None, persistent=False)
         # an optimizer may set this; training then calls it with the slots before they are read
         self.before_read: Callable[[Tensor], None] | None = None
-        draw(self.weight, spec.init, spec.init_scale)
+        if not spec.unfilled:
+            in_large_pages(weight.data_ptr(), weight.nbytes)
+            draw(self.weight, spec.init, spec.init_scale)
 
     def forward(self, slots: Tensor) -> Tensor:
         """Return the rows of 32-bit or 64-bit slots of any shape: [..., numbers]."""
@@ -72,3 +77,30 @@ def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
         return nn.functional.embedding(slots, weight, sparse=sparse)
     # the same gather; on a CPU its backward pass (index_add) takes a third of the time
     return weight.index_select(0, slots.flatten()).view(*slots.shape, weight.shape[1])
+
+
+@torch.no_grad()
+def make_room(module: nn.Module) -> None:
+    """Give memory to the parameters and buffers of a module that have shapes alone.
+
+    Their numbers are whatever the memory held.
+    """
+    for part in module.modules():
+        for name, weight in list(part.named_parameters(recurse=False)):
+            if weight.is_meta:
+                room = torch.empty_like(weight, device="cpu")
+                if isinstance(part, Pool):
+                    in_large_pages(room.data_ptr(), room.nbytes)
+                setattr(part, name, nn.Parameter(room, weight.requires_grad))
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            if buffer.is_meta:
+                setattr(part, name, torch.empty_like(buffer, device="cpu"))
+
+
+def require_below(spec: Spec, what: str, places: Tensor, count: int) -> None:
+    """Raise BenchError unless all of the int tensor `places` are from 0 to `count` - 1."""
+    if places.numel() and (places.min() < 0 or places.max() >= count):
+        raise BenchError(
+            f"{spec.name}: its {what} go from {int(places.min())} to {int(places.max())} and there "
+            f"are {count}; save the model again"
+        )

@@ -27,6 +27,8 @@ class Spec:
     sparse: bool = False  # whether gradients of the pools hold only the rows that were read
     sparse_above: int = 0  # pools of at most this many numbers have dense gradients all the same
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
+    # whether pools have no numbers yet: a saved model has them, and says how many there are
+    unfilled: bool = False
 
     def seeds(self, feature: int, hashes: int = 1) -> list[int]:
         """Return the hash seeds of a feature, those of its first lookup first.

@@ -204,7 +204,7 @@ def _load(
     A value that reads a row through several slots counts once there.
     """
     pools = [module for module in strategy.modules() if isinstance(module, Pool)]
-    n_rows = len(pools[0].weight)
+    n_rows = pools[0].rows
     values = torch.zeros(n_rows, dtype=torch.float64)
     training_rows = torch.zeros(n_rows, dtype=torch.float64)
     for slots, own_weights in zip(located, weights, strict=True):

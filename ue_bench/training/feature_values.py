@@ -46,11 +46,25 @@ def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -
     counts = tensors.pop(f"values.{index}.counts", None)
     texts: list[str] = []
     if utf8 is not None and offsets is not None:
+        _require_kind(name, utf8, torch.uint8)
+        _require_kind(name, offsets, torch.int64)
         texts = _texts(name, utf8.numpy().tobytes(), offsets.tolist())
     if len(texts) != about["held"]:
         raise BenchError(
             f"values of feature {name!r}: the file has {len(texts)} and should have "
             f"{about['held']}; save the model again"
+        )
+    if counts is not None:
+        _require_kind(name, counts, torch.int64)
+        if len(counts) != len(texts) or (counts < 0).any():
+            raise BenchError(
+                f"values of feature {name!r}: the file has {len(counts)} counts of {len(texts)} "
+                "values and should have one from 0 on for each; save the model again"
+            )
+    if about["cardinality"] < len(texts):
+        raise BenchError(
+            f"values of feature {name!r}: the file has {len(texts)}, more than the cardinality of "
+            f"{about['cardinality']}; save the model again"
         )
     bags = None
     if about["multi_valued"]:
@@ -64,7 +78,20 @@ def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -
     )
 
 
+def _require_kind(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
+    """Raise BenchError for a tensor that is no list of numbers of this type."""
+    if tensor.dtype != dtype or tensor.dim() != 1:
+        raise BenchError(
+            f"values of feature {name!r}: the file has {tensor.dtype} of {tensor.dim()} dimensions "
+            f"and should have a list of {dtype}; save the model again"
+        )
+
+
 def _texts(name: str, utf8: bytes, offsets: list[int]) -> list[str]:
+    if offsets[:1] != [0] or any(end < start for start, end in pairwise(offsets)):
+        raise BenchError(
+            f"values of feature {name!r}: their offsets do not rise from 0; save the model again"
+        )
     try:
         texts = [utf8[start:end].decode() for start, end in pairwise(offsets)]
     except UnicodeDecodeError as error:

@@ -53,6 +53,11 @@ class MLP(nn.Module):
         """The single weight matrix that reads the embeddings, [outputs, W]; None: there is none."""
         return self.hidden.weight
 
+    @staticmethod
+    def count(width: int, hidden: int) -> int:
+        """Return how many numbers the head has for vectors of `width` numbers."""
+        return (width + 1) * hidden + hidden + 1
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
         return self.out(self.dropout(self.hidden(x).relu())).squeeze(1)
@@ -82,6 +87,11 @@ class DCN(nn.Module):
         """None: both the cross layer and the MLP behind it read the embeddings."""
         return None
 
+    @staticmethod
+    def count(width: int, hidden: int) -> int:
+        """Return how many numbers the head has for vectors of `width` numbers."""
+        return (width + 1) * width + MLP.count(width, hidden)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
         return self.mlp(x * self.cross(x) + x)
@@ -110,6 +120,11 @@ class Dot(nn.Module):
     def readout(self) -> Tensor | None:
         """None: both the projections and the linear term read the embeddings."""
         return None
+
+    @staticmethod
+    def count(width: int, hidden: int) -> int:
+        """Return how many numbers the head has for vectors of `width` numbers."""
+        return width * hidden + width + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""
@@ -148,6 +163,11 @@ class LinearHead(nn.Module):
     def readout(self) -> Tensor | None:
         """The single weight matrix that reads the embeddings, [1, W]."""
         return self.out.weight
+
+    @staticmethod
+    def count(width: int, hidden: int) -> int:
+        """Return how many numbers the head has for vectors of `width` numbers."""
+        return width + 1
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, W] -> [B]."""

@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
+import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
 
@@ -31,7 +33,7 @@ _TEMPORARY = ".saving-"  # how the folder of a model begins that is being writte
 
 class _FeatureAbout(TypedDict):
     name: str
-    cardinality: schema.Count
+    cardinality: Annotated[int, msgspec.Meta(ge=1, le=schema.WORD - 1)]
     held: schema.Count
     multi_valued: bool
 
@@ -167,6 +169,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         )
     if content.pop("checksum", None) != _checksum(content):
         raise BenchError(f"{path} is damaged: it does not match its checksum; save the model again")
+    if not is_json(content):
+        raise BenchError(f"{path} is no saved model (it has a value that is none {LIMITS})")
     fault = None
     if content["format_version"] < 2:
         fault = schema.fault(content, _Columns1)

@@ -28,17 +28,20 @@ from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
+_FAILED_ALLOCATIONS = ("DefaultCPUAllocator", "Storage size calculation overflowed")
+
 
 @contextmanager
 def _memory_errors() -> Iterator[None]:
     """Raise MemoryError for a failed allocation.
 
-    Torch raises a plain RuntimeError for one on the CPU.
+    Torch raises a plain RuntimeError for one on the CPU, and for bytes beyond 64 bits.
     """
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        failed = any(words in str(error) for words in _FAILED_ALLOCATIONS)
+        if failed or isinstance(error, torch.OutOfMemoryError):
             raise MemoryError(str(error).splitlines()[0]) from error
         raise
 

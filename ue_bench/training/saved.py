@@ -8,19 +8,21 @@ the folder.
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ue_bench.categories import Rule
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import CROSS, ColumnReader, Feature, needed
+from ue_bench.strategies.pool import make_room
 from ue_bench.training import feature_values, model_folder
 from ue_bench.training.assembly import make_model, make_spec, without_ignored_budget
+from ue_bench.training.claimed_sizes import require_claimed, shapes
 from ue_bench.training.environment import LIBRARIES
 from ue_bench.training.model import RatingModel
 from ue_bench.training.predictor import Predictor
@@ -78,19 +80,27 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     features = []
     for index, about in enumerate(content["features"]):
         features.append(feature_values.pop_feature(index, about, tensors))
+    path = Path(folder) / model_folder.NUMBERS
+    spec = make_spec(without_ignored_budget(config), tuple(features))
+    try:
+        require_claimed(config, spec, tensors)
+    except BenchError as error:
+        raise BenchError(
+            f"{path} does not fit {model_folder.CONFIG} ({error}); save the model again"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         # Any mean that both tasks allow: the trained bias is among the tensors.
-        spec = make_spec(without_ignored_budget(config), tuple(features))
-        model = make_model(config, spec, mean_rating=0.5)
+        model = make_model(config, replace(spec, unfilled=True), mean_rating=0.5)
     model.strategy.reader = _reader(features, content)
     model.strategy.drop_training_only()
-    if _shapes(model.state_dict()) != _shapes(tensors):
-        path = Path(folder) / model_folder.NUMBERS
+    if shapes(model.state_dict()) != shapes(tensors):
         raise BenchError(
             f"{path} does not fit strategy {config.strategy!r} of this version ({__version__}); "
             f"it was written by {content['versions']['ue_bench']}"
         )
+    make_room(model)
     model.load_state_dict(tensors)
+    model.strategy.check_served()
     return Predictor(model.to(device), config, content)
 
 
@@ -156,7 +166,3 @@ def _require_equal_vectors(model: RatingModel, saved: Predictor) -> None:
             f"{saved.config.strategy}: the strategy gives other vectors when it is built from what "
             "is saved of it; it must return what it needs in `to_serve`"
         )
-
-
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
-    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}

@@ -27,7 +27,7 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.methods.k_means import k_means
-from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, region_sizes
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
@@ -142,6 +142,12 @@ class CCE(EmbeddingStrategy):
         self.round += 1
         self.locate_all()
         return True
+
+    def check_served(self) -> None:
+        for feature, start in enumerate(self.starts):
+            n_pointers = self.vocabularies[feature].size * self.slots_of[feature]
+            pointers = self.pointers[start : start + n_pointers].long()
+            require_below(self.spec, "pointers", pointers, self.split[feature].clusters)
 
     def _columns_of(self, feature: int) -> Tensor:
         """The vectors of training values: float32 [values * lookups, columns, D / columns]."""

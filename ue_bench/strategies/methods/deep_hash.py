@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import rows_that_fit
-from ue_bench.strategies.knobs import require
+from ue_bench.strategies.knobs import require_hashes
 from ue_bench.strategies.regions import region_sizes
 from ue_bench.strategies.spec import Spec
 
@@ -35,7 +35,7 @@ class DeepHash(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.hashes = self.options["hashes"]
-        require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
+        require_hashes(spec, self.hashes)
         units = rows_that_fit(
             spec,
             numbers=self.hashes + 1 + spec.dim,

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ue_bench.errors import BudgetError
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import LEAST_USED, counted
-from ue_bench.strategies.knobs import require
+from ue_bench.strategies.knobs import require_hashes
 from ue_bench.strategies.pool import Pool, gather
 from ue_bench.strategies.regions import divide
 from ue_bench.strategies.spec import Spec
@@ -37,7 +37,7 @@ class HashEmbedding(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.hashes = self.options["hashes"]
-        require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
+        require_hashes(spec, self.hashes)
         rows, buckets = split(spec, self.hashes)
         self.regions = divide(spec, rows)
         self.buckets = divide(spec, buckets)

@@ -30,7 +30,7 @@ class MaskedPruning(PrunedTable):
         super().__init__(spec)
         prune_epoch = self.options["prune_epoch"]
         require(spec, "prune_epoch", prune_epoch, prune_epoch >= 1, "at least 1")
-        self.register_buffer("mask", torch.ones(self.pool.weight.shape, dtype=torch.bool))
+        self.register_buffer("mask", torch.ones_like(self.pool.weight, dtype=torch.bool))
 
     def trained(self, slots: Tensor) -> Tensor:
         return self.pool(slots) * self.mask[slots]

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
-from ue_bench.strategies.knobs import require
+from ue_bench.strategies.knobs import require, require_hashes
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import regions
 from ue_bench.strategies.spec import Spec
@@ -27,7 +27,7 @@ class MultiHash(EmbeddingStrategy):
         super().__init__(spec)
         self.hashes = self.options["hashes"]
         self.combine = self.options["combine"]
-        require(spec, "hashes", self.hashes, self.hashes >= 1, "at least 1")
+        require_hashes(spec, self.hashes)
         require(spec, "combine", self.combine, self.combine in ("sum", "mean"), "sum or mean")
         self.regions = regions(spec, slot_numbers=spec.dim)
         self.pool = Pool(self.regions[-1].end, spec)

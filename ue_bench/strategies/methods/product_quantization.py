@@ -27,6 +27,7 @@ from torch import Tensor
 from ue_bench.strategies.budget import fill, largest_form, well_used
 from ue_bench.strategies.methods.collisionless import Collisionless
 from ue_bench.strategies.methods.k_means import k_means
+from ue_bench.strategies.pool import require_below
 from ue_bench.strategies.regions import rule_of
 from ue_bench.strategies.spec import Spec
 
@@ -84,16 +85,24 @@ class ProductQuantization(Collisionless):
             self.get_buffer(f"codes_{book}")[: len(packed)] = torch.from_numpy(packed)
         self.drop_training_only()
 
+    def check_served(self) -> None:
+        for book, rows in enumerate(self.n_rows):
+            codes = self._codes(book, torch.arange(rows), torch.arange(self.parts))
+            require_below(self.spec, "codes", codes, self.centroids[book])
+
     def _decode(self, book: int, rows: Tensor) -> Tensor:
         """Vectors float32 [..., D] of int64 rows of any shape."""
+        part = torch.arange(self.parts).to(rows.device)
+        return self.get_buffer(f"centroids_{book}")[part, self._codes(book, rows, part)].flatten(-2)
+
+    def _codes(self, book: int, rows: Tensor, part: Tensor) -> Tensor:
+        """The centroid of each part: int32 [..., parts] of int64 rows of any shape."""
         codes = self.get_buffer(f"codes_{book}")
         width = bits(self.centroids[book])
-        part = torch.arange(self.parts).to(rows.device)
         first_bit = (rows.unsqueeze(-1) * self.parts + part) * width
         byte = first_bit >> 3
         word = codes[byte].int() | (codes[byte + 1].int() << 8) | (codes[byte + 2].int() << 16)
-        code = (word >> (first_bit & 7)) & ((1 << width) - 1)
-        return self.get_buffer(f"centroids_{book}")[part, code].flatten(-2)
+        return (word >> (first_bit & 7)) & ((1 << width) - 1)
 
     def _shape(self) -> Shape:
         """The shape with the least expected error. Raises BudgetError if the budget fits none."""
