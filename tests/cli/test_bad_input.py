@@ -147,8 +147,29 @@ def run_of(movielens: Path, results: Path, *options: object) -> tuple[object, ..
         (["--lr", "1e30", "--epochs", "3"], ["training diverged", "lower lr"]),
         (["--weight-decay", "-1"], ["weight_decay: -1.0 was given"]),
         (["--dropout", "1"], ["dropout: 1.0 was given", "below 1"]),
+        (["--lr", "1e39", "--optimizer", "adagrad"], ["lr: 1e+39 was given", "below 1e+38"]),
         (["--init-scale", "0"], ["init_scale: 0.0 was given"]),
+        (["--init-scale", "1e39"], ["init_scale: 1e+39 was given", "below 1e+30"]),
         (["--threads", "0"], ["threads: 0 was given"]),
+        (["--threads", "100000"], ["threads: 100000 was given", "below 1025"]),
+        (["--dim", str(2**31)], ["dim: 2147483648 was given", "below 2**31"]),
+        (["--width", str(2**31)], ["width: 2147483648 was given", "below 2**31"]),
+        (["--hidden", str(2**31)], ["hidden: 2147483648 was given", "below 2**31"]),
+        (["--hidden", str(2**31 - 1)], ["out of memory"]),
+        (
+            ["--strategy", "collisionless", "--lookups", "65536", "--dim", str(2**31 - 1)],
+            ["out of memory"],
+        ),
+        (["--lookups", "65537"], ["lookups: 65537 was given", "at most 65,536"]),
+        (["--lookups", "user_id=65537"], ["'user_id': 65537", "at most 65,536"]),
+        (
+            ["--strategy", "multi_hash_sum", "--option", "hashes=65537"],
+            ["hashes=65537", "from 1 to 65,536"],
+        ),
+        (
+            ["--strategy", "hash_embedding", "--option", "hashes=1000000000000"],
+            ["hashes=1000000000000", "from 1 to 65,536"],
+        ),
         (["--low-cardinality-max", "-1"], ["low_cardinality_max: -1 was given"]),
         (["--seed", "-1"], ["seed: -1 was given"]),
         (["--seed", str(2**32)], ["below 2**32"]),
@@ -280,7 +301,20 @@ def test_a_budget_too_small_states_the_smallest_that_works(movielens, results, o
             ["unknown data set 'ml-2m'", "did you mean 'ml-"],
         ),
         (["study", "article", "--seed", "-1"], ["seed: -1 was given"]),
+        (
+            ["study", "article", "--seed", "4294000000"],
+            ["seed: 4294000000 was given", "4284967296"],
+        ),
+        (["study", "article", "--seed", str(2**70)], [f"seed: {2**70} was given", "4284967296"]),
         (["study", "article", "--workers", "0"], ["--workers", "0"]),
+        *(
+            (["study", "article", "--time-limit", limit], ["--time-limit", "0<x<=2000000"])
+            for limit in ("nan", "1e300", "inf", "0", "2000001")
+        ),
+        (
+            ["advise", "ml-100k", "--memory", "1MB", "--seed", "4294000000"],
+            ["seed: 4294000000 was given", "4284967296"],
+        ),
         (["study", "table_size", "--data-dir", "/nowhere"], ["/nowhere does not exist"]),
         (["list", "strategy"], ["unknown list 'strategy'", "did you mean 'strategies'?"]),
         (["list"], ["strategies|studies|datasets"]),
@@ -295,7 +329,7 @@ def test_a_budget_too_small_states_the_smallest_that_works(movielens, results, o
     ids=lambda value: " ".join(value).replace(LONG, "LONG"),
 )
 def test_a_bad_name_is_refused(results, arguments, words):
-    place = ["--results", results] if arguments[0] == "study" else []
+    place = ["--results", results] if arguments[0] in ("study", "advise") else []
     said = refused(results, *arguments, *place)
     for word in words:
         assert word in said

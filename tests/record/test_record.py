@@ -21,6 +21,7 @@ from ue_bench.record import (
     require_writable,
     write,
 )
+from ue_bench.record.lock import LOCK, alone
 
 
 def make(**changes):
@@ -123,6 +124,20 @@ def test_a_folder_that_cannot_be_written_is_told_first(tmp_path):
         require_writable(tmp_path / "file" / "results")
     require_writable(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_lock_that_is_a_symbolic_link_is_refused(tmp_path):
+    """Following it, the lock would empty the file that it points at."""
+    study = tmp_path / "study"
+    study.mkdir()
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (study / LOCK).symlink_to(precious)
+    with pytest.raises(BenchError, match="is a symbolic link") as error, alone(study):
+        pass
+    assert "\n" not in str(error.value)
+    assert precious.read_text() == "mine"
+    assert (study / LOCK).is_symlink()
 
 
 def test_a_missing_folder_is_told(tmp_path):

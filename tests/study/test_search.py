@@ -8,12 +8,13 @@ import optuna
 import pytest
 
 from ue_bench.config import RunConfig
+from ue_bench.config.first_seed import FIRST_SEEDS_BELOW
 from ue_bench.config.lookups import apportion
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study import Search, Study, local_executor, shares
+from ue_bench.study import Grid, Search, Study, local_executor, shares
 from ue_bench.study.plan import Plan
-from ue_bench.study.sampler import Sampler
+from ue_bench.study.sampler import Sampler, distributions, make_sampler, random_sampler
 from ue_bench.study.search_records import belongs, best_few, blind, objectives, trial_facts
 from ue_bench.training.resolve import resolve
 
@@ -42,6 +43,22 @@ def record(config, score, phase="search", status="ok", size=1):
 @pytest.fixture
 def sampler(tmp_path):
     return Sampler(SEARCH, BASE, tmp_path / "optuna.sqlite3", 0, [])
+
+
+def test_the_samplers_take_every_first_seed():
+    for make in (lambda seed: make_sampler(SEARCH, seed), random_sampler):
+        study = optuna.create_study(sampler=make(FIRST_SEEDS_BELOW - 1))
+        for _ in range(12):  # more than the proposals that TPE makes at random
+            trial = study.ask(distributions(SEARCH))
+            study.tell(trial, 0.0)
+
+
+def test_a_plan_counts_its_seeds_from_one_that_leaves_room():
+    for part in (Search(BASE, SPACE, trials=4, seed=500), Grid((BASE,), first=500)):
+        study = Study("?", (part,))
+        Plan("s", study, seed=FIRST_SEEDS_BELOW - 501)
+        with pytest.raises(BenchError, match=f"seed: {FIRST_SEEDS_BELOW} was given as the first"):
+            Plan("s", study, seed=FIRST_SEEDS_BELOW - 500)
 
 
 def test_proposals_are_configurations_within_the_space(sampler):

@@ -1,6 +1,8 @@
 """Declared studies: searches keep their trials apart, and rivals are searched alike."""
 
+import tempfile
 from dataclasses import replace
+from multiprocessing import forkserver, process
 
 import pytest
 
@@ -9,6 +11,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.study import Grid, Search, Study, find, names
 from ue_bench.study.plan import Plan
+from ue_bench.study.processes import Job, Workers
 from ue_bench.study.search_records import belongs, trial_facts
 from ue_bench.study.space import configure
 from ue_bench.training.resolve import resolve
@@ -204,3 +207,17 @@ def test_each_strategy_has_as_many_searches():
 def test_a_search_may_not_minimise_a_test_score(key):
     with pytest.raises(BenchError, match=f"may not minimise '{key}'"):
         replace(UNIFIED, objectives=("quality.val_mse", key))
+
+
+def test_a_temporary_folder_with_a_long_path_is_told_in_a_line(tmp_path, monkeypatch):
+    """The socket of the forkserver has a path of at most about 100 characters."""
+    folder = tmp_path / ("t" * 127)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setitem(process.current_process()._config, "tempdir", str(folder))
+    monkeypatch.setattr(forkserver, "ensure_running", forkserver.ForkServer().ensure_running)
+    job = Job(RunConfig(budget=1_000), "s", "run", results=None, data_dir=None)
+    with Workers(1) as workers, pytest.raises(BenchError, match="set TMPDIR to a folder") as error:
+        workers.start(job)
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench.config import RunConfig
+from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError
 from ue_bench.record import ADVICE
 
@@ -37,6 +38,7 @@ class Question:
     plugins: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
+        require_first_seed(self.seed)
         if not 1 <= self.memory <= MOST_BYTES:
             raise BenchError(
                 f"memory: {self.memory} bytes were given; give from 1 byte to {MOST_BYTES:,}"

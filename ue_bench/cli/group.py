@@ -1,6 +1,7 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,21 @@ LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
+MOST_SECONDS = 2_000_000  # of a time limit: the system waits for at most 2**31 milliseconds
 
 
 class BadInput(click.ClickException):
     exit_code = 2
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds in a range. `nan`, which click lets through, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class Commands(click.Group):
@@ -138,7 +150,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     ),
     "time_limit": click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(min=0, min_open=True, max=MOST_SECONDS),
         default=None,
         metavar="SECONDS",
         help="End a run that takes longer: it fails, and the study goes on.  [default: none]",

@@ -207,7 +207,7 @@ class RunConfig:
         help="Gradients of the table: dense, sparse (the rows of the batch), "
         "or auto: sparse for large tables.",
     )
-    lr: float = setting(4e-3, group="recipe", above=0, below=1e30, help="Learning rate.")
+    lr: float = setting(4e-3, group="recipe", above=0, below=1e38, help="Learning rate.")
     weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
     batch_size: int | None = setting(
         512, group="recipe", at_least=1, null="full", help="Rows a step, or full."

@@ -3,6 +3,7 @@
 Reading needs no lock: a record that is there is whole.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,11 @@ def alone(folder: Path) -> Iterator[None]:
             "wait until it ends, or end it, or give another --results"
         ) from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BenchError(
+                f"cannot lock {folder}: {folder / LOCK} is a symbolic link, which is not followed; "
+                "delete the link"
+            ) from error
         raise BenchError(
             f"cannot lock {folder}: {error.strerror or error}; "
             "choose another folder or free the space"

@@ -21,7 +21,7 @@ class Pool(nn.Module):
 
     numbers: in a row; D if it is not given.
 
-    Where `spec.unfilled` is true, `weight` is on torch's meta device: it has a shape and no numbers.
+    Where `spec.unfilled` is true, `weight` is on torch's meta device: a shape without numbers.
 
     Code that computes gradients from `weight` without calling the pool must check `sparse` first:
     if it is true, only rows that a call has read may have a gradient.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench.config import SEEDS, RunConfig
+from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record import QUICK, Record
 from ue_bench.study import Grid, Scenario, Search, Study
@@ -122,7 +123,8 @@ class Plan:
     dataset: fields of `RunConfig` that replace those of every configuration. data_dir: the folder
     of the data set's files. quick: use the study's short form. Raises BenchError where the study
     has no short form, or has known answers and is asked for on another data set, and where that
-    data set lacks features or labels of the runs.
+    data set lacks features or labels of the runs. Raises BenchError for a first seed with too few
+    seeds above it.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class Plan:
         data_dir: Path | None = None,
         quick: bool = False,
     ) -> None:
+        require_first_seed(seed)
         self.name = name
         if quick:
             self.name += QUICK
@@ -145,6 +148,8 @@ class Plan:
             study = study.on(self._cardinalities("base"), self._cardinalities("wide"))
         self.study = study
         self.parts = study.asked(quick)
+        for part in self.parts:
+            require_first_seed(seed + (part.first if isinstance(part, Grid) else part.seed))
         if study.scenarios and self.dataset:
             raise BenchError(
                 f"{name}: its answers are known on its own data sets alone; "

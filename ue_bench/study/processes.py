@@ -7,6 +7,7 @@ through a pipe and writes nothing; only its parent writes records.
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -198,7 +199,8 @@ def _killer(exit_code: int) -> str:
 def _ensure_forkserver() -> None:
     """Start a forkserver that ignores Ctrl-C and SIGTERM, which only the parent answers.
 
-    A signal that arrives during the start is delivered to the parent afterwards.
+    A signal that arrives during the start is delivered to the parent afterwards. Raises BenchError
+    where the temporary folder cannot hold its socket.
     """
     # The tracker comes first, because its start unblocks the signals that are blocked here.
     resource_tracker.ensure_running()
@@ -208,6 +210,12 @@ def _ensure_forkserver() -> None:
         handlers[stop] = signal.signal(stop, signal.SIG_IGN)  # the forkserver inherits it
     try:
         forkserver.ensure_running()
+    except OSError as error:  # a socket's path has at most about 100 characters
+        raise BenchError(
+            f"cannot start the process of a run: {error}; its socket is made in the temporary "
+            f"folder {tempfile.gettempdir()}: set TMPDIR to a folder with a short path, such as "
+            "/tmp"
+        ) from error
     finally:
         for stop, handler in handlers.items():
             signal.signal(stop, handler)

@@ -5,6 +5,7 @@ anything of that size is built.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,29 +16,36 @@ from ue_bench.strategies import Spec
 from ue_bench.strategies.budget import well_used
 from ue_bench.training.assembly import has_budget
 from ue_bench.training.model import HEADS
+from ue_bench.training.model_folder import CONFIG
 
 
-def require_claimed(config: RunConfig, spec: Spec, tensors: Mapping[str, Tensor]) -> None:
-    """Raise BenchError unless the tensors are as many numbers as the configuration claims.
+def require_claimed(
+    path: Path, config: RunConfig, spec: Spec, tensors: Mapping[str, Tensor]
+) -> None:
+    """Raise BenchError unless the file has as many numbers as the configuration claims.
 
     The head has one number for each pair of its inputs and outputs, so that it bounds `dim`,
     `lookups` and `hidden`. A strategy with a budget serves 90 % to 100 % of it.
+
+    path: of the file with the tensors.
     """
     width = sum(spec.lookups) * spec.dim
     claimed = HEADS[config.head].count(width, config.hidden)
     held = sum(tensor.numel() for tensor in _of("head", tensors))
     if held != claimed:
         raise BenchError(
-            f"a {config.head} head of {width:,} inputs and {config.hidden:,} hidden units has "
-            f"{claimed:,} numbers, and the file holds {held:,} of a head"
+            f"{path} does not fit {CONFIG}: a {config.head} head of {width:,} inputs and "
+            f"{config.hidden:,} hidden units has {claimed:,} numbers, and the file holds {held:,}; "
+            "save the model again"
         )
     if config.budget is None or not has_budget(config):
         return
     n_bytes = sum(tensor.nbytes for tensor in _of("strategy", tensors))
     if not well_used(n_bytes, config.budget):
         raise BenchError(
-            f"strategy {config.strategy!r} serves 90 % to 100 % of its budget of "
-            f"{config.budget:,} bytes, and the file holds {n_bytes:,} of a strategy"
+            f"{path} does not fit {CONFIG}: strategy {config.strategy!r} serves 90 % to 100 % of "
+            f"its budget of {config.budget:,} bytes, and the file holds {n_bytes:,}; "
+            "save the model again"
         )
 
 

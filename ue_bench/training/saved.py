@@ -82,12 +82,7 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
         features.append(feature_values.pop_feature(index, about, tensors))
     path = Path(folder) / model_folder.NUMBERS
     spec = make_spec(without_ignored_budget(config), tuple(features))
-    try:
-        require_claimed(config, spec, tensors)
-    except BenchError as error:
-        raise BenchError(
-            f"{path} does not fit {model_folder.CONFIG} ({error}); save the model again"
-        ) from error
+    require_claimed(path, config, spec, tensors)
     with torch.random.fork_rng(devices=[]):
         # Any mean that both tasks allow: the trained bias is among the tensors.
         model = make_model(config, replace(spec, unfilled=True), mean_rating=0.5)
