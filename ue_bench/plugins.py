@@ -3,32 +3,66 @@
 import importlib.util
 import os.path
 import sys
+from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from ue_bench.errors import BenchError
 
+_ran: dict[Path, bytes] = {}  # the content of each file as this process ran it last
 
-def run(path: Path, kind: str, content: str) -> ModuleType:
+
+class _Loader(SourceFileLoader):
+    """Runs the content of a file that was read before.
+
+    Bytecode that Python has cached is not used: it is taken for that of the present file if this
+    has the size and the second of the earlier one.
+    """
+
+    def __init__(self, name: str, path: str, source: bytes) -> None:
+        super().__init__(name, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.source, self.path)
+        return code
+
+
+def run(path: Path, kind: str, content: str, source: bytes | None = None) -> ModuleType:
     """Run a Python file as a module and return the module.
 
     kind: what the file is, such as "study"; two kinds of files may have the same name.
     content: what the file must contain, for the error message.
+    source: what to run in place of what the file contains now.
     Raises BenchError if there is no such Python file, and whatever the file itself raises.
     """
     # Path.is_file raises an error for a name that is too long
-    exists = path.suffix == ".py" and os.path.isfile(path)
-    name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
-    spec = importlib.util.spec_from_file_location(name, path) if exists else None
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py" or not (source is not None or os.path.isfile(path)):
         raise BenchError(
             f"{kind} {path} is no Python file; give the path of one that has {content}"
         )
+    if source is None:
+        source = path.read_bytes()
+    name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
+    loader = _Loader(name, str(path), source)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # nosec B101 # for the type checker: there is a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its classes can be found by name
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
+    _ran[path.resolve()] = source
     return module
+
+
+def sources(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """Return the content of those of the files that this process has run, as it ran them."""
+    contents = {}
+    for path in paths:
+        if path.resolve() in _ran:
+            contents[path] = _ran[path.resolve()]
+    return contents
 
 
 def installed(group: str) -> EntryPoints:

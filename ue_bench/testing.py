@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ue_bench import safe_path
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
@@ -395,7 +396,11 @@ def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
     """
     command = [sys.executable, "-c", _ELSEWHERE, str(plugin or "")]
     process = subprocess.Popen(  # nosec B603 # a list, no shell
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=safe_path.environment(),
     )
     atexit.register(process.communicate)  # closes its input, so that it ends
     return process

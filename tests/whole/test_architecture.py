@@ -15,7 +15,7 @@ import ue_bench
 
 ROOT = Path(ue_bench.__file__).parent
 PROJECT = tomllib.loads(Path(__file__).resolve().parents[2].joinpath("pyproject.toml").read_text())
-MOST_ROOMS = 19
+MOST_ROOMS = 20
 OPEN = {
     "categories",
     "config",
@@ -33,15 +33,16 @@ LAW = {
     "features": set(),
     "progress": set(),
     "plugins": set(),
+    "safe_path": set(),
     "record": set(),
     "data": {"progress"},
     "strategies": {"plugins"},
     "training": {"data", "record", "strategies"},
-    "study": {"plugins", "progress", "record", "strategies", "training"},
+    "study": {"plugins", "progress", "record", "safe_path", "strategies", "training"},
     "report": {"record"},
     "advise": {"progress", "record", "report", "strategies", "study", "training"},
-    "speed": {"data", "record", "strategies", "study", "training"},
-    "testing": {"strategies"},
+    "speed": {"data", "record", "safe_path", "strategies", "study", "training"},
+    "testing": {"safe_path", "strategies"},
     "cli": {
         "advise",
         "data",

@@ -7,7 +7,10 @@ from statistics import fmean
 from ue_bench import record as records_room
 from ue_bench.advise.clock import Clock
 from ue_bench.config import RunConfig
+from ue_bench.progress import note
 from ue_bench.record import Record
+from ue_bench.strategies.registry import added_strategies
+from ue_bench.study.plugin_versions import codes_of_names, left_alone, made_by_other_code
 from ue_bench.study.processes import Job, Workers
 
 SAFETY = 1.15  # a run is expected to take this much longer than those like it
@@ -69,8 +72,12 @@ class Runs:
         self.started: dict[Key, float] = {}  # seconds of the clock
         self.overheads: list[float] = []  # seconds
         records, self.skipped = records_room.load_runs(results, name)
+        codes = codes_of_names(added_strategies())
+        for line in left_alone(records, codes, results / name):
+            note(line)
         for record in records:
-            self._keep(record.config, record)
+            if not made_by_other_code(record.config, codes):
+                self._keep(record.config, record)
 
     def _keep(self, config: RunConfig, record: Record) -> None:
         self.records[key(config)] = record

@@ -12,7 +12,7 @@ from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.page.prose import BLOCK, refresh
-from ue_bench.strategies import all_strategies
+from ue_bench.strategies import all_strategies, code_of
 from ue_bench.study import names
 from ue_bench.training.resolve import resolve
 
@@ -56,6 +56,13 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
     config = record.config
     if config.strategy not in strategies:
         yield f"unknown strategy {config.strategy!r}"
+        return
+    code = code_of(config.strategy)
+    if code is not None and config.code != code.digest:
+        yield (
+            f"made by code {config.code or 'without a digest'} of strategy {config.strategy!r}; "
+            f"{code.origin} has {code.digest}"
+        )
         return
     try:
         resolved = resolve(config)

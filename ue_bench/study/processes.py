@@ -18,9 +18,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ue_bench import plugins, safe_path
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.record import Cause, Record, failure, parse_run, write
+from ue_bench.strategies import require_same_code
 
 STOPS = signal.SIGINT, signal.SIGTERM  # the parent answers these for all its children
 FORKSERVER_LOST = 255  # the exit code of a process whose forkserver has ended
@@ -43,6 +45,17 @@ class Job:
     data_dir: Path | None
     plugins: tuple[Path, ...] = ()
     trial: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The code that the parent runs, so that a run's process runs no other.
+
+    package: the folder of ue_bench. plugins: the content of each plug-in that the parent has run.
+    """
+
+    package: Path
+    plugins: dict[Path, bytes]
 
 
 @dataclass(frozen=True)
@@ -135,11 +148,14 @@ class Workers:
             yield self.next()
 
     def _start(self, job: Job) -> None:
-        _ensure_forkserver()
-        reader, writer = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_run, args=(job, writer))
-        # It returns once the process exists: what the forkserver loads first counts for no run.
-        process.start()
+        require_same_code(job.config)
+        loaded = _Loaded(safe_path.PACKAGE, plugins.sources(job.plugins))
+        with safe_path.for_children():
+            _ensure_forkserver()
+            reader, writer = self._context.Pipe(duplex=False)
+            process = self._context.Process(target=_run, args=(job, loaded, writer))
+            # It returns once the process exists: what the forkserver loads first counts for no run.
+            process.start()
         # The process has a writer of its own, so that the pipe ends with the process.
         writer.close()
         until = float("inf")
@@ -226,10 +242,11 @@ def _failed(job: Job, cause: Cause, error: str) -> Record:
     return failure(job.config, study=job.study, phase=job.phase, cause=cause, error=error)
 
 
-def _run(job: Job, writer: Connection) -> None:
+def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
     """Do a run in its process.
 
-    An error that was raised on purpose, or too little memory, makes a failed record.
+    loaded: the code that the parent runs. An error that was raised on purpose, or too little
+    memory, makes a failed record.
     """
     for stop in STOPS:
         signal.signal(stop, signal.SIG_IGN)  # the parent ends its children
@@ -238,8 +255,13 @@ def _run(job: Job, writer: Connection) -> None:
     from ue_bench.training.run_once import run_once
 
     try:
+        if loaded.package != safe_path.PACKAGE:
+            raise BenchError(
+                f"the command runs ue_bench of {loaded.package} and the process of the run that of "
+                f"{safe_path.PACKAGE}; set PYTHONPATH to the folder that the first one is in"
+            )
         for plugin in job.plugins:
-            load_plugin(plugin)
+            load_plugin(plugin, loaded.plugins.get(plugin))
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
         if job.trial:
             record = replace(record, found=record.found | {"trial": job.trial})

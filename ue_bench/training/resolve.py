@@ -7,13 +7,14 @@ from ue_bench.config import CHOICES, RunConfig
 from ue_bench.config.separators import parse_separators, separators_text
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import by_canonical_feature, canonical_feature
-from ue_bench.strategies import regions_of
+from ue_bench.strategies import digest_of, regions_of
 
 
 def resolve(config: RunConfig) -> RunConfig:
     """Return the same run with every choice made explicit, and equal choices written alike.
 
-    Raises BenchError for an unknown data set or strategy, and for a table without a checksum.
+    Raises BenchError for an unknown data set or strategy, for a table without a checksum, and for a
+    strategy whose code is not what the configuration names.
     """
     table = None
     if config.table is not None:
@@ -39,6 +40,7 @@ def resolve(config: RunConfig) -> RunConfig:
     return replace(
         config,
         features=",".join(canonical_feature(name.strip()) for name in config.features.split(",")),
+        code=digest_of(config),
         regions=regions,
         region_rule=region_rule,
         lookups=_canonical_lookups(config.lookups),

@@ -7,6 +7,7 @@ the folder.
 
 import os
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -17,8 +18,9 @@ import torch
 
 from ue_bench.categories import Rule
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, one_line
 from ue_bench.features import CROSS, ColumnReader, Feature, needed
+from ue_bench.strategies import code_of
 from ue_bench.strategies.pool import make_room
 from ue_bench.training import feature_values, model_folder
 from ue_bench.training.assembly import make_model, make_spec, without_ignored_budget
@@ -73,10 +75,12 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
 
     Raises BenchError for a folder without a saved model, a damaged file, a format that is newer
     than this version's, and a strategy that is not installed (for a plug-in's strategy call
-    `ue_bench.strategies.load_plugin` first).
+    `ue_bench.strategies.load_plugin` first). Warns (UserWarning) where the code of such a strategy
+    is not what trained the model.
     """
     content, tensors = model_folder.read(Path(folder))
     config = RunConfig.from_stored(content["config"])
+    _warn_of_other_code(config, Path(folder))
     features = []
     for index, about in enumerate(content["features"]):
         features.append(feature_values.pop_feature(index, about, tensors))
@@ -97,6 +101,27 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     model.load_state_dict(tensors)
     model.strategy.check_served()
     return Predictor(model.to(device), config, content)
+
+
+def _warn_of_other_code(config: RunConfig, folder: Path) -> None:
+    """Warn the caller of `load` if the strategy's code is not what trained the model.
+
+    An edit may leave every vector as it was, which is why the model is served all the same.
+    """
+    if config.code is None:
+        return
+    code = code_of(config.strategy)
+    here = "it has no digest here"
+    if code is not None:
+        here = f"{code.origin} has {code.digest} here"
+    if code is None or code.digest != config.code:
+        warnings.warn(
+            one_line(
+                f"{folder}: the model was trained by the code of {config.strategy} with digest "
+                f"{config.code}, and {here}; its vectors may differ from those that were measured"
+            ),
+            stacklevel=3,
+        )
 
 
 def _about_columns(reader: ColumnReader) -> dict[str, Any]:

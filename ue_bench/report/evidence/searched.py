@@ -33,9 +33,12 @@ def fields_varied(found: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(name.partition(".")[0] for name in found["trial"]["varies"])
 
 
-def form(config: Config) -> tuple[str, str]:
-    """Return what is tuned on its own: the strategy and its regions."""
-    return config["strategy"], config.get("regions") or ""
+def form(config: Config) -> tuple[str, ...]:
+    """Return what is tuned on its own: the strategy, its regions, and the code of an added one."""
+    parts = [config["strategy"], config.get("regions") or ""]
+    if config.get("code"):
+        parts.append(config["code"])
+    return tuple(parts)
 
 
 def searched_fields(trials: Iterable[Tried]) -> frozenset[str]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+from ue_bench import safe_path
 from ue_bench.speed.line import Claim, Line
 
 TITLE = "Start"
@@ -38,7 +39,10 @@ def measure(quick: bool) -> Iterator[Line]:
 
 def _run_seconds(arguments: Sequence[str]) -> float:
     command = [sys.executable, *arguments]
+    environment = safe_path.environment()
     start = time.perf_counter()
     # The words of the command are fixed, and there is no shell.
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # nosec B603
+    subprocess.run(  # nosec B603
+        command, check=True, stdout=subprocess.DEVNULL, env=environment
+    )
     return time.perf_counter() - start

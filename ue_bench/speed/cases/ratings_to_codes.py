@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ue_bench import data
+from ue_bench import data, safe_path
 from ue_bench.errors import BenchError
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.made_ratings import write_official
@@ -112,7 +112,9 @@ ENCODERS: dict[str, Callable[[Path, int], Any]] = {"ours": _encode, "pandas": en
 def _measure_in_a_process(arm: str, folder: Path, seed: int) -> dict[str, Any]:
     command = [sys.executable, "-m", __name__, arm, str(folder), str(seed)]
     # The words of the command are fixed, and there is no shell.
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603
+    finished = subprocess.run(  # nosec B603
+        command, capture_output=True, text=True, check=False, env=safe_path.environment()
+    )
     if finished.returncode:
         reason = f"exit code {finished.returncode}"
         if finished.stderr.strip():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ue_bench import safe_path
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, write
 from ue_bench.speed.line import Claim, Line
@@ -37,7 +38,9 @@ def measure(quick: bool) -> Iterator[Line]:
         before = _processor_seconds_of_children()
         command = [sys.executable, "-m", "ue_bench", "report", "--results", str(results)]
         # The words of the command are fixed, and there is no shell.
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # nosec B603
+        subprocess.run(  # nosec B603
+            command, check=True, stdout=subprocess.DEVNULL, env=safe_path.environment()
+        )
         seconds = _processor_seconds_of_children() - before
     yield Line(
         what=f"{count:,} records",

@@ -4,7 +4,8 @@ import re
 from typing import NamedTuple
 
 _NAME = re.compile(
-    r"ue-bench (?P<study>[\w-]+) seed (?P<seed>\d+) as (?P<digest>[0-9a-f]{8}): (?P<part>.+)",
+    r"ue-bench (?P<study>[\w-]+) seed (?P<seed>\d+) as (?P<digest>[0-9a-f]{8})"
+    r"( with (?P<code>[0-9a-f]{16}))?: (?P<part>.+)",
     re.ASCII,
 )
 
@@ -13,15 +14,20 @@ class PartName(NamedTuple):
     """What the name of an Optuna study says.
 
     digest: of the study's declaration and of the version of ue-bench that runs it.
+    code: of the code of the strategies that plug-ins and installed packages add; None: without any.
     """
 
     study: str
     seed: int
     digest: str
     part: str
+    code: str | None = None
 
     def __str__(self) -> str:
-        return f"ue-bench {self.study} seed {self.seed} as {self.digest}: {self.part}"
+        name = f"ue-bench {self.study} seed {self.seed} as {self.digest}"
+        if self.code is not None:
+            name += f" with {self.code}"
+        return f"{name}: {self.part}"
 
     @classmethod
     def read(cls, name: str) -> "PartName | None":
@@ -34,4 +40,5 @@ class PartName(NamedTuple):
             seed=int(match["seed"]),
             digest=match["digest"],
             part=match["part"],
+            code=match["code"],
         )

@@ -10,6 +10,7 @@ from ue_bench.progress import note, progress
 from ue_bench.record import Record
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.plan import ListStage, Plan, SearchStage, Trial, title
+from ue_bench.study.plugin_versions import codes_of, common_digest
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.search_records import blind, trial_facts
 from ue_bench.study.search_run import require_working
@@ -46,6 +47,7 @@ class SharedExecutor:
         self.n_own = 0
         declaration = repr((__version__, plan.parts, plan.dataset))
         self.digest = hashlib.sha256(declaration.encode()).hexdigest()[:8]
+        self.codes = codes_of(plan.parts)
 
     def run(self) -> list[Record]:
         """Take part until the study is done; return the records of all that is wanted, in order.
@@ -139,7 +141,13 @@ class SharedExecutor:
             self.n_own += 1
             return record
 
-        part_name = PartName(self.plan.name, self.plan.seed, self.digest, name)
+        part_name = PartName(
+            study=self.plan.name,
+            seed=self.plan.seed,
+            digest=self.digest,
+            part=name,
+            code=common_digest(self.codes),
+        )
         part = Part(self.storage, str(part_name), n_objectives, run)
         self._require_same_declaration()
         return part
@@ -154,12 +162,25 @@ class SharedExecutor:
             if part is None or (part.study, part.seed) != (self.plan.name, self.plan.seed):
                 continue
             if part.digest == self.digest:
+                self._require_same_code(part)
                 return
             raise BenchError(
                 f"{self.storage.name} has study {part.study}, seed {part.seed}, as another "
                 f"declaration, --dataset or version of ue-bench asks for it ({part.digest}, here "
                 f"{self.digest}); give all workers the same, or another database"
             )
+
+    def _require_same_code(self, part: PartName) -> None:
+        """Raise BenchError if a part in the storage is of other code of added strategies."""
+        code = common_digest(self.codes)
+        if part.code == code:
+            return
+        origins = sorted({known.origin for known in self.codes.values()})
+        raise BenchError(
+            f"{self.storage.name} has study {part.study}, seed {part.seed}, with another version "
+            f"of {', '.join(origins) or 'a plug-in'} (digest {part.code or 'none'}, here "
+            f"{code or 'none'}); give all workers the same, or another database"
+        )
 
     def _job(self, trial: Trial) -> Job:
         return Job(
