@@ -258,7 +258,7 @@ def test_advice_leaves_the_records_of_another_version_alone(plugin, tmp_path, ca
     for text, count in ((PLUGIN, 1), (EDITED, 0)):
         plugin.write_text(text)
         load_plugin(plugin)
-        runs = Runs("advise-1", tmp_path, None, (plugin,), clock=None, report=print)
+        runs = Runs("advise-1", tmp_path, None, (plugin,), clock=None)
         assert len(runs.records) == count
     (told,) = capsys.readouterr().err.splitlines()
     assert f"(digest {digest(PLUGIN)}, now {digest(EDITED)})" in told
