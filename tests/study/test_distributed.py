@@ -19,7 +19,7 @@ from ue_bench.record import Record, failure, read
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.plan import Plan, Trial
 from ue_bench.study.sampler import PROPOSALS_PER_TRIAL
-from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor, tasks
+from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
 from ue_bench.study.shared.chains import FAILURE, RECORD, VOID, chains
 from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import RETRIES
@@ -144,7 +144,9 @@ def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
 
 
 def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatch):
-    monkeypatch.setattr(tasks, "make_sampler", lambda search, seed: fake_workers.Stuck(seed))
+    monkeypatch.setattr(
+        "ue_bench.study.sampler.make_sampler", lambda search, seed: fake_workers.Stuck(seed)
+    )
     stuck = Study(
         "?",
         (

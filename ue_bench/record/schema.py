@@ -6,7 +6,7 @@ the value first. Fields that nothing relies on may be anything, and are not name
 """
 
 import re
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, NotRequired, Required, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -50,6 +50,8 @@ class Trial(TypedDict):
     total: Count | None
     varies: list[str]
     objectives: list[str]
+    batch: NotRequired[Count]
+    space: NotRequired[str]
 
 
 class Found(TypedDict, total=False):

@@ -62,9 +62,11 @@ class Search:
     total: the lookups of all features together; `shares` makes the space. A proposed number is then
     a share of the lookups beyond the first one of each feature.
     sampler: `tpe`, or `random` as the baseline.
+    batch: how many trials are proposed together, whatever the number of workers. The sampler learns
+    their answers when all of them have ended. More workers than this are idle.
 
-    Raises BenchError for an objective that is a test score, an unknown sampler, or a space that
-    does not hold every allocation of `total`.
+    Raises BenchError for an objective that is a test score, an unknown sampler, a batch without
+    trials, or a space that does not hold every allocation of `total`.
     """
 
     base: RunConfig
@@ -79,6 +81,7 @@ class Search:
     seed: int = 0
     total: int | None = None
     sampler: str = "tpe"
+    batch: int = 4
 
     def __post_init__(self) -> None:
         for key in self.objectives:
@@ -89,6 +92,8 @@ class Search:
                 )
         if self.sampler not in SAMPLERS:
             raise unknown("sampler", self.sampler, SAMPLERS)
+        if self.batch < 1:
+            raise BenchError(f"a search with batches of {self.batch} trials; give at least 1")
         if self.total is not None:
             self._require_all_allocations(self.total)
 

@@ -12,12 +12,14 @@ class Ledger:
     """What is wanted, what is known, and what happened.
 
     wanted: all configurations so far, by run id, in order. answers: the records of runs that need
-    not run again. made: runs of this command. ready: wanted runs that were known before.
-    infeasible: records of runs whose strategy cannot work with its budget, which is an answer.
+    not run again. failures: the failed records of earlier commands. made: runs of this command.
+    ready: wanted runs that were known before. infeasible: records of runs whose strategy cannot
+    work with its budget, which is an answer.
     """
 
     wanted: dict[str, RunConfig] = field(default_factory=dict)
     answers: dict[str, Record] = field(default_factory=dict)
+    failures: dict[str, Record] = field(default_factory=dict)
     made: int = 0
     ready: int = 0
     failed: list[Record] = field(default_factory=list)
@@ -25,17 +27,20 @@ class Ledger:
 
     def load(self, record: Record) -> None:
         """Take a record of an earlier command; a run that failed will run again."""
-        if record.status != "failed":
+        if record.status == "failed":
+            self.failures[record.run_id] = record
+        else:
             self.answers[record.run_id] = record
 
     def keep(self, record: Record) -> None:
         """Take the record of a run that this command made."""
         self.made += 1
-        self.load(record)
+        if record.status == "failed":
+            self.failed.append(record)
+            return
+        self.answers[record.run_id] = record
         if record.status == "infeasible":
             self.infeasible.append(record)
-        elif record.status == "failed":
-            self.failed.append(record)
 
     def missing(self, stage: ListStage) -> list[RunConfig]:
         """Return the configurations of a list that have no record, and count the others."""

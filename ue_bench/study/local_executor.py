@@ -113,7 +113,7 @@ class LocalExecutor:
 
     def _search_run(self, stage, optuna_file: Path) -> SearchRun:
         sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed, stage.evidence)
-        return SearchRun(stage, sampler, self.ledger.answers)
+        return SearchRun(stage, sampler, self.ledger.answers, self.ledger.failures)
 
     def _job(self, trial: Trial) -> Job:
         return Job(

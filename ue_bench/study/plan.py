@@ -15,7 +15,14 @@ from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record import QUICK, Record
 from ue_bench.study import Grid, Scenario, Search, Study
-from ue_bench.study.search_records import belongs, best_few, blind
+from ue_bench.study.search_records import (
+    belongs,
+    best_few,
+    blind,
+    is_trial,
+    is_unordered,
+    number_of,
+)
 from ue_bench.training.assembly import has_budget, without_ignored_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import (
@@ -74,7 +81,9 @@ class SearchStage:
     """The trials of a search from one base configuration.
 
     known: the records that answer the search, by run id; an executor adds those of new trials.
-    evidence: the known records that are no trials, in the order in which the sampler learns them.
+    evidence: the known records that the sampler learns first, in this order. They are runs of
+    earlier parts, and trials that an earlier version made.
+    asked_before: the ids of all runs of earlier parts.
     notes: as those of a list.
     """
 
@@ -83,6 +92,7 @@ class SearchStage:
     where: str
     known: dict[str, Record]
     evidence: tuple[Record, ...]
+    asked_before: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     @property
@@ -297,12 +307,17 @@ class Plan:
         notes = self._budget_notes([search.base], bool(search.compression))
         for compression in search.sizes:
             base = self.adapt(search.base, self.seed + search.seed, compression)
-            known = {}
-            for run_id, record in answers.items():
-                if belongs(record, base, search):
-                    known[run_id] = blind(record)
-            evidence = _no_trials(known, (*wanted, *known))
-            yield SearchStage(search, base, where, known, evidence, notes)
+            evidence, trials = _known(search, base, answers, wanted)
+            known = {record.run_id: record for record in (*evidence, *trials)}
+            yield SearchStage(
+                search=search,
+                base=base,
+                where=where,
+                known=known,
+                evidence=evidence,
+                asked_before=frozenset(wanted),
+                notes=notes,
+            )
             if known:
                 break
         winners = [record.config for record in best_few(known.values(), search)]
@@ -435,13 +450,38 @@ def _compressions(grid: Grid, arm: RunConfig) -> tuple[int | Fraction | None, ..
     return (None,)
 
 
-def _no_trials(known: Mapping[str, Record], run_ids: Iterable[str]) -> tuple[Record, ...]:
-    """Return the known records that are not the trial of a search, in the order of `run_ids`."""
-    records = []
-    for run_id in run_ids:
-        if run_id in known and "trial" not in known[run_id].found:
-            records.append(known[run_id])
-    return tuple(records)
+def _known(
+    search: Search, base: RunConfig, answers: Mapping[str, Record], wanted: Iterable[str]
+) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Return the records that answer a search from `base`: its evidence, and its own trials.
+
+    wanted: the ids of the runs of earlier parts, in order. A run of a later part is no answer,
+    because a study that is not interrupted does not have it yet.
+    """
+    evidence = {}
+    for run_id in wanted:
+        record = answers.get(run_id)
+        if record and belongs(record, base, search) and not is_trial(record, search):
+            evidence[run_id] = blind(record)
+    trials = []
+    for record in sorted(answers.values(), key=_place):
+        if record.run_id in evidence or not belongs(record, base, search):
+            continue
+        if is_trial(record, search):
+            trials.append(blind(record))
+        elif is_unordered(record):
+            evidence[record.run_id] = blind(record)
+    # A search with fewer trials than it had before is the beginning of what it was.
+    n_trials = max(0, search.trials - len(evidence))
+    return tuple(evidence.values()), tuple(trials[:n_trials])
+
+
+def _place(record: Record) -> tuple[int, str]:
+    """Return what sorts the trials of a search by their numbers."""
+    number = number_of(record)
+    if number is None:
+        number = -1
+    return number, record.run_id
 
 
 def _by_id(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.exceptions import OptunaError, StorageInternalError
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -38,12 +39,18 @@ OUTSIDE = {
 class Sampler:
     """The Optuna study of one search in the SQLite file `storage`, filled with the `known` records.
 
-    Its proposals follow from the search, the seed, and the order in which it learns records. A
-    damaged file is rebuilt. Every method raises BenchError where the file cannot be used.
+    Its proposals follow from the search, the seed, and the order in which it learns records, and
+    never from the file. A damaged file is rebuilt. storage: None keeps the study in memory. Every
+    method raises BenchError where the file cannot be used.
     """
 
     def __init__(
-        self, search: Search, base: RunConfig, storage: Path, seed: int, known: Iterable[Record]
+        self,
+        search: Search,
+        base: RunConfig,
+        storage: Path | None,
+        seed: int,
+        known: Iterable[Record],
     ) -> None:
         self.search = search
         self.base = base
@@ -52,7 +59,7 @@ class Sampler:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _file_errors(storage):
             self.study = self._open()
-        self.proposals = len(self.study.get_trials(deepcopy=False))
+        self.proposals = 0
         self._complete: list[dict[str, Any]] = []  # parameters whose values the study has
         self._sampler = make_sampler(search, seed)
         self._random = random_sampler(seed)
@@ -106,28 +113,31 @@ class Sampler:
 
     def _open(self) -> optuna.Study:
         """Open the study; rebuild the file if its content is damaged."""
+        file = self.storage
+        if file is None:
+            return self._create(InMemoryStorage())
         try:
-            return self._begin()
+            return self._begin(file)
         # Optuna raises a RuntimeError for the tables of another version.
         except (SQLAlchemyError, OptunaError, RuntimeError) as error:
             if _sqlite_code(error) in OUTSIDE:
                 raise
-            note(f"{self.storage}: {_root(error)}; it is made anew from the records")
-            for path in self.storage.parent.glob(f"{self.storage.name}*"):  # with its journal
+            note(f"{file}: {_root(error)}; it is made anew from the records")
+            for path in file.parent.glob(f"{file.name}*"):  # with its journal
                 path.unlink()
-            return self._begin()
+            return self._begin(file)
 
-    def _begin(self) -> optuna.Study:
-        """Return an empty study, or the previous one if it has seen the whole space."""
-        storage = optuna.storages.RDBStorage(f"sqlite:///{self.storage.resolve()}")
-        study = self._load_or_create(storage)
-        n_trials = len(study.get_trials(deepcopy=False))
-        if 0 < n_trials < PROPOSALS_PER_TRIAL * self.search.trials:
+    def _begin(self, file: Path) -> optuna.Study:
+        """Return an empty study in the file."""
+        storage = optuna.storages.RDBStorage(f"sqlite:///{file.resolve()}")
+        study = self._create(storage)
+        if study.get_trials(deepcopy=False):
             optuna.delete_study(study_name=study.study_name, storage=storage)
-            study = self._load_or_create(storage)
+            study = self._create(storage)
         return study
 
-    def _load_or_create(self, storage: optuna.storages.RDBStorage) -> optuna.Study:
+    def _create(self, storage: optuna.storages.BaseStorage) -> optuna.Study:
+        """Return the study of this search in a storage; create it if it does not exist."""
         search = self.search
         name = f"{self.base.run_id} {','.join(search.objectives)} {','.join(sorted(search.space))}"
         if search.total is not None:
@@ -174,7 +184,7 @@ def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
 
 
 @contextmanager
-def _file_errors(storage: Path) -> Iterator[None]:
+def _file_errors(storage: Path | None) -> Iterator[None]:
     """Raise BenchError for an error of SQLite or of Optuna's storage. No record is lost with it."""
     try:
         yield

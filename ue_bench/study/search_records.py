@@ -1,5 +1,7 @@
 """What a search reads of records: its validation scores, whether they answer it, which are best."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.study import Search
+from ue_bench.study.grid_and_search import Space
 from ue_bench.study.space import value_of
 from ue_bench.training.assembly import without_ignored_budget
 
@@ -35,7 +38,8 @@ def objectives(record: Record, search: Search) -> list[float]:
 def trial_facts(search: Search, number: int) -> dict[str, Any]:
     """Return what the record of a trial says about it.
 
-    number: its place in the order of the search's trials.
+    number: its place in the order of the search's trials. All else is equal for the trials of one
+    search, and different for those of another one from the same base.
     """
     return {
         "number": number,
@@ -43,7 +47,28 @@ def trial_facts(search: Search, number: int) -> dict[str, Any]:
         "total": search.total,
         "varies": sorted(search.space),
         "objectives": list(search.objectives),
+        "batch": search.batch,
+        "space": _digest(search.space),
     }
+
+
+def number_of(record: Record) -> int | None:
+    """Return the place of a trial in the order of its search; None where the record has none."""
+    return record.found.get("trial", {}).get("number")
+
+
+def is_trial(record: Record, search: Search) -> bool:
+    """Return whether a record is that of a trial of this search, made in batches as it declares."""
+    number = number_of(record)
+    return number is not None and record.found["trial"] == trial_facts(search, number)
+
+
+def is_unordered(record: Record) -> bool:
+    """Return whether a record is that of a trial of an earlier version.
+
+    The sampler then learned records in the order in which the runs ended.
+    """
+    return record.phase == "search" and "batch" not in record.found.get("trial", {})
 
 
 def belongs(record: Record, base: RunConfig, search: Search) -> bool:
@@ -92,6 +117,11 @@ def best_few(records: Iterable[Record], search: Search) -> list[Record]:
         eligible = [run_id for run_id in scores if not _is_beaten(scores[run_id], scores.values())]
     eligible.sort(key=lambda run_id: (scores[run_id], run_id))
     return [by_id[run_id] for run_id in eligible[: search.best]]
+
+
+def _digest(space: Space) -> str:
+    text = json.dumps(sorted(space.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_beaten(scores: list[float], rivals: Iterable[list[float]]) -> bool:

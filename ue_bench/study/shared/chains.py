@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 # User attributes of a trial.
 RECORD = "record"  # the text of the record of a run that ended well
 FAILURE = "failure"  # the text of the record of a run that failed on purpose, or cannot work
-KNOWN = "known"  # the id of the run whose record answered a proposal
+CLAIM = "claim"  # the id of the run that a trial of a search has claimed
 VOID = "void"  # why nothing was run for the trial
 BEATS = "beats"  # the trial's own number, once its worker has recorded a first heartbeat
 

@@ -20,18 +20,17 @@ from ue_bench.errors import BenchError
 from ue_bench.progress import note
 from ue_bench.record import Record, parse_run
 from ue_bench.study.processes import Job
-from ue_bench.study.shared.chains import BEATS, FAILURE, KNOWN, RECORD, VOID, Chain, chains
+from ue_bench.study.shared.chains import BEATS, CLAIM, FAILURE, RECORD, VOID, Chain, chains
 from ue_bench.study.shared.storage import RETRIES, Storage
 
 PAUSE = 2.0  # seconds between two looks of a worker that has nothing to do
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What becomes of a trial without a run of its own: the record of another run, or why not."""
+class Void:
+    """The decision that nothing is run for a trial, and why."""
 
-    record: Record | None = None
-    why: str = ""
+    why: str
 
 
 class Task(Protocol):
@@ -46,7 +45,7 @@ class Task(Protocol):
     def wants(self, chains: list[Chain]) -> bool:
         """Return whether one more trial would find something to do."""
 
-    def decide(self, part: "Part", number: int) -> Job | Answer:
+    def decide(self, part: "Part", number: int) -> Job | Void:
         """Return what the trial of this number stands for."""
 
     def values(self, record: Record) -> list[float]:
@@ -129,18 +128,22 @@ class Part:
                 return current, index
         return current, None
 
-    def set_parameters(
-        self, trial: FrozenTrial, values: dict[str, Any], distributions: dict[str, BaseDistribution]
+    def claim(
+        self,
+        trial: FrozenTrial,
+        run_id: str,
+        values: dict[str, Any],
+        distributions: dict[str, BaseDistribution],
     ) -> None:
-        """Write down what a trial proposes."""
+        """Write down which run a trial of a search does, and what this run proposes."""
         trial_id = self._trial_id(trial.number)
-        set_param = self.storage.backend.set_trial_param
+        backend = self.storage.backend
+        self.storage.steadily(lambda: backend.set_trial_user_attr(trial_id, CLAIM, run_id))
         for name, value in values.items():
-            if name in trial.params:
-                continue
             distribution = distributions[name]
             internal = distribution.to_internal_repr(value)
-            self.storage.steadily(partial(set_param, trial_id, name, internal, distribution))
+            set_param = partial(backend.set_trial_param, trial_id, name, internal, distribution)
+            self.storage.steadily(set_param)
 
     def _look(self) -> list[Chain]:
         fail_stale_trials(self.study)
@@ -202,14 +205,12 @@ class Part:
                 return parse_run(inherited[key].encode(), where), {}
         if VOID in inherited:
             return None, {}
-        answer = task.decide(self, trial.number)
-        if isinstance(answer, Job):
-            record = self._run(answer)
-            key = RECORD if record.status == "ok" else FAILURE
-            return record, {key: record.to_json()}
-        if answer.record is None:
-            return None, {VOID: answer.why}
-        return answer.record, {KNOWN: answer.record.run_id}
+        decision = task.decide(self, trial.number)
+        if isinstance(decision, Void):
+            return None, {VOID: decision.why}
+        record = self._run(decision)
+        key = RECORD if record.status == "ok" else FAILURE
+        return record, {key: record.to_json()}
 
     def _tell(
         self,

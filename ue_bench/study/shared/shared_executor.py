@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.progress import note, progress
 from ue_bench.record import Record
@@ -12,8 +11,8 @@ from ue_bench.study.ledger import Ledger
 from ue_bench.study.plan import ListStage, Plan, SearchStage, Trial, title
 from ue_bench.study.plugin_versions import codes_of, common_digest
 from ue_bench.study.processes import Job, Workers
-from ue_bench.study.search_records import blind, trial_facts
-from ue_bench.study.search_run import require_working
+from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shared.chains import Chain
 from ue_bench.study.shared.part import Part
 from ue_bench.study.shared.part_name import PartName
@@ -91,43 +90,34 @@ class SharedExecutor:
         if stage.complete:
             return
         search = stage.search
-        known_before = sorted(stage.known)
-        first_number = _next_number(stage)
-
-        def make_job(config: RunConfig, number: int) -> Job:
-            facts = trial_facts(search, first_number + number)
-            return self._job(Trial(config, "search", facts))
-
-        task = Proposals(stage, self.ledger.answers, self.plan.seed, make_job)
+        # The storage keeps what came of the trials; what is proposed follows from it in memory.
+        sampler = Sampler(search, stage.base, None, self.plan.seed, stage.evidence)
+        run = SearchRun(stage, sampler, dict(self.ledger.answers))
         name = f"search, {stage.where}, from {stage.base.run_id}"
         part = self._part(name, len(search.objectives), workers)
-        lost: dict[str, Record] = {}
+        task = Proposals(part, run, self._job)
+        kept: set[str] = set()
         with progress(f"{self.plan.name}: {stage.label}", search.trials, "trials") as update:
             for chains in part.work(task):
-                self._take_records(part, chains, stage, lost)
-                update(len(stage.known))
-        # All workers see the trials in the same order.
-        made = [part.record(chain).run_id for chain in chains if chain.ran]
-        ordered = {run_id: stage.known[run_id] for run_id in (*known_before, *made)}
-        stage.known.clear()
-        stage.known.update(ordered)
-        require_working(self.plan.name, search.trials, lost)
+                self._keep(part, chains, kept)
+                update(run.finished)
+        run.close(self.plan.name)
+        for run_id in kept:
+            if run_id not in stage.known and run_id not in run.lost:
+                raise BenchError(
+                    f"{part.name}: run {run_id} is none that this worker expects; give all workers "
+                    "the same data and the same versions of ue-bench and Optuna"
+                )
 
-    def _take_records(
-        self, part: Part, chains: list[Chain], stage: SearchStage, lost: dict[str, Record]
-    ) -> None:
-        """Add the records of a search that are new to `stage.known` or to `lost`."""
+    def _keep(self, part: Part, chains: list[Chain], kept: set[str]) -> None:
+        """Keep the records of these chains that are not in `kept` yet."""
         for chain in chains:
             if not (chain.ran or chain.failed):
                 continue
             record = part.record(chain)
-            if record.run_id in stage.known or record.run_id in lost:
-                continue
-            self.ledger.keep(record)
-            if record.status == "ok":
-                stage.known[record.run_id] = blind(record)
-            else:
-                lost[record.run_id] = blind(record)
+            if record.run_id not in kept:
+                kept.add(record.run_id)
+                self.ledger.keep(record)
 
     def _part(self, name: str, n_objectives: int, workers: Workers) -> Part:
         """Join the part of the study that has this name."""
@@ -192,12 +182,3 @@ class SharedExecutor:
             plugins=self.plugins,
             trial=trial.facts,
         )
-
-
-def _next_number(stage: SearchStage) -> int:
-    """Return the number of the first trial after those that are known."""
-    numbers = []
-    for record in stage.known.values():
-        if "trial" in record.found:
-            numbers.append(record.found["trial"]["number"])
-    return max(numbers, default=-1) + 1

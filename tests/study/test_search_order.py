@@ -1,0 +1,366 @@
+"""A search makes the same trials with any number of workers, and however it is interrupted."""
+
+import random
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import fake_workers
+import pytest
+
+from ue_bench import record as records_room
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record import Record, failure
+from ue_bench.study import Grid, Search, Study, find, local_executor, shares
+from ue_bench.study.local_executor import LocalExecutor
+from ue_bench.study.plan import Plan, SearchStage
+from ue_bench.study.processes import Job
+from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_records import is_trial
+from ue_bench.study.search_run import SearchRun
+from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
+BASE = RunConfig(budget=28_032)
+# Long enough for TPE to learn, which it does after ten answers.
+TPE = Search(
+    BASE,
+    {"lr": (1e-3, 2e-3, 4e-3, 8e-3), "dim": (4, 8, 16), "batch_seed": tuple(range(20))},
+    trials=13,
+    best=2,
+    seeds=1,
+)
+SHARED_OUT = Search(
+    BASE, shares(("user_id", "movie_id", "age"), 6), trials=4, best=1, seeds=1, seed=1, total=6
+)
+# The grid answers some proposals of the search.
+GRID = Grid(tuple(replace(BASE, lr=lr) for lr in TPE.space["lr"]), seeds=1)
+STUDY = Study("?", (GRID, TPE, SHARED_OUT), latency=False)
+UNFIT = 0.1  # the share of runs that cannot work
+FAULTY = 0.2  # the share of runs that cannot work or fail
+
+
+def score_of(config: RunConfig) -> float:
+    return int(config.run_id[:8], 16) / 16**8
+
+
+def result(job: Job) -> Record:
+    """Return the record of a run, which follows from its configuration."""
+    config = job.config
+    if score_of(config) < UNFIT:
+        return failure(config, study=job.study, phase=job.phase, cause="budget", error="too small")
+    if score_of(config) < FAULTY and job.phase == "search":
+        return failure(config, study=job.study, phase=job.phase, cause="late", error="too long")
+    return well(job)
+
+
+def well(job: Job) -> Record:
+    """Return the record of a run that works."""
+    found = {"trial": job.trial} if job.trial else {}
+    return fake_workers.smallest(job.config, job.study, job.phase, score_of(job.config), **found)
+
+
+class Disorderly:
+    """Workers whose runs end in any order. They write records as real ones do.
+
+    chance: decides which run ends next. answers: a list that gets shorter with every run that ends
+    without a failure, in all stages of a study; the study is interrupted where it is empty.
+    """
+
+    def __init__(self, count, chance, answers, result):
+        self.count, self.chance, self.answers, self.result = count, chance, answers, result
+        self.jobs = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.jobs.clear()
+
+    @property
+    def free(self):
+        return self.count - len(self.jobs)
+
+    def start(self, job):
+        assert self.free
+        self.jobs.append(job)
+
+    def next(self):
+        if not self.answers:
+            raise KeyboardInterrupt
+        job = self.jobs.pop(self.chance.randrange(len(self.jobs)))
+        record = self.result(job)
+        records_room.write(record, job.results)
+        if record.status != "failed":  # which is tried again
+            self.answers.pop()
+        return job, record
+
+
+class InMemory(Sampler):
+    """A sampler without a file, which takes most of the time."""
+
+    def __init__(self, search, base, storage, seed, known):
+        super().__init__(search, base, None, seed, known)
+
+
+def run(
+    results: Path,
+    monkeypatch,
+    workers: int,
+    study: Study = STUDY,
+    sampler=InMemory,
+    answers: int = 1000,
+    result=result,
+) -> list[Record]:
+    """Run what is missing of a study; return the records of all that is wanted.
+
+    answers: how many runs end without a failure before the study is interrupted.
+    """
+    monkeypatch.setattr(local_executor, "Sampler", sampler)
+    chance = random.Random(str(results))
+    left = [None] * answers
+    monkeypatch.setattr(
+        local_executor,
+        "Workers",
+        lambda count, time_limit: Disorderly(count, chance, left, result),
+    )
+    return LocalExecutor(Plan("s", study), results, workers=workers).run()
+
+
+def files(results: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (results / "s").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The study with one worker, whose runs end in the order of their start."""
+    results = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        records = run(results, patch, 1)
+    statuses = [record.status for record in records_room.load(results)[0]]
+    assert {"ok", "infeasible", "failed"} == set(statuses)
+    return results, records
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_a_search_makes_the_same_trials_with_any_number_of_workers(
+    alone, tmp_path, monkeypatch, workers
+):
+    results, records = alone
+    assert run(tmp_path, monkeypatch, workers) == records
+    assert files(tmp_path) == files(results)
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_a_search_that_is_interrupted_again_and_again_makes_the_same_trials(
+    alone, tmp_path, monkeypatch, every
+):
+    results, records = alone
+    for command in range(len(records)):
+        try:
+            run(tmp_path, monkeypatch, 1 + command % 3, answers=every)
+        except KeyboardInterrupt:
+            continue
+        break
+    assert command > 1
+    assert run(tmp_path, monkeypatch, 1) == records
+    assert files(tmp_path) == files(results)
+
+
+def test_what_became_of_optunas_file_changes_no_trial(alone, tmp_path, monkeypatch):
+    """It is that of the command before, then damaged, then gone."""
+    results, records = alone
+    optuna_file = tmp_path / "s" / "optuna.sqlite3"
+    for change in ("kept", "damaged", "gone"):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, monkeypatch, 3, sampler=Sampler, answers=5)
+        if change == "damaged":
+            optuna_file.write_bytes(optuna_file.read_bytes()[:5000])
+        if change == "gone":
+            optuna_file.unlink()
+    assert run(tmp_path, monkeypatch, 2, sampler=Sampler) == records
+    assert files(tmp_path) == files(results)
+
+
+def test_trials_whose_records_are_lost_are_made_again_as_they_were(alone, tmp_path, monkeypatch):
+    results, records = alone
+    whole = files(results)
+    for name, text in whole.items():
+        (tmp_path / "s" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "s" / name).write_text(text)
+    chance = random.Random(0)
+    for _ in range(4):
+        lost = chance.sample(sorted(record.run_id for record in records), 5)
+        for run_id in lost:
+            (tmp_path / "s" / f"{run_id}.json").unlink()
+        assert run(tmp_path, monkeypatch, 2) == records
+        assert files(tmp_path) == whole
+
+
+def generous(job: Job) -> Record:
+    """Return the record of a run that has all the time it needs."""
+    if score_of(job.config) < UNFIT:
+        return result(job)
+    return well(job)
+
+
+def test_a_trial_that_failed_stays_failed_once_others_rest_on_it(alone, tmp_path, monkeypatch):
+    """The next command gives runs more time. The search goes on from what it has proposed."""
+    results, records = alone
+    failed = {
+        record.run_id for record in records_room.load(results)[0] if record.status == "failed"
+    }
+    missing = [record for record in records if record.phase == "confirm"]
+    trials = [record for record in records if is_trial(record, TPE)]
+    missing.append(max(trials, key=lambda record: record.found["trial"]["number"]))
+    for name, text in files(results).items():
+        (tmp_path / "s" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "s" / name).write_text(text)
+    for record in missing:
+        (tmp_path / "s" / f"{record.run_id}.json").unlink()
+    assert failed
+    assert run(tmp_path, monkeypatch, 2, result=generous) == records
+    assert files(tmp_path) == files(results)
+
+
+def test_the_answers_of_a_batch_do_not_change_its_proposals():
+    """All trials of a batch are proposed at once, and no other before all of them ended."""
+    plan = Plan("s", Study("?", (TPE,), latency=False))
+    stage = next(plan.stages({}))
+    search_run = SearchRun(stage, InMemory(TPE, stage.base, None, 0, ()), {})
+    for _ in range(3):
+        batch = [search_run.next() for _ in range(TPE.batch)]
+        assert None not in batch
+        assert search_run.next() is None
+        for trial in batch[1:]:
+            search_run.answer(well(Job(trial.config, "s", "search", None, None, (), trial.facts)))
+            assert search_run.next() is None
+        first = batch[0]
+        search_run.answer(well(Job(first.config, "s", "search", None, None, (), first.facts)))
+
+
+def test_a_batch_has_a_trial():
+    with pytest.raises(BenchError, match="batches of 0 trials; give at least 1"):
+        replace(TPE, batch=0)
+
+
+# --- two searches of one study
+
+
+def test_searches_that_overlap_keep_their_trials_however_they_are_interrupted(
+    tmp_path, monkeypatch
+):
+    """One base and one seed, and spaces that have values in common."""
+    first = replace(TPE, trials=6, best=1, seeds=1)
+    second = replace(first, space={**TPE.space, "lr": (4e-3, 8e-3)})
+    third = replace(first, space={"lr": TPE.space["lr"]}, trials=4)
+    study = Study("?", (first, second, third, GRID), latency=False)
+    whole = run(tmp_path / "whole", monkeypatch, 1, study, result=well)
+    for answers in (3, 5, 8, 10):
+        results = tmp_path / str(answers)
+        with pytest.raises(KeyboardInterrupt):
+            run(results, monkeypatch, 3, study, answers=answers, result=well)
+        assert run(results, monkeypatch, 2, study, result=well) == whole
+        assert files(results) == files(tmp_path / "whole")
+
+
+def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation(
+    tmp_path, monkeypatch
+):
+    def study(trials):
+        return Study("?", (replace(TPE, trials=trials, best=1, seeds=1),), latency=False)
+
+    short = run(tmp_path, monkeypatch, 1, study(5), result=well)
+    long = run(tmp_path, monkeypatch, 3, study(14), result=well)
+    assert run(tmp_path, monkeypatch, 2, study(5), result=well) == short
+    assert run(tmp_path / "new", monkeypatch, 1, study(14), result=well) == long
+
+
+# --- trials of earlier versions, which learned records as runs ended
+
+
+def unordered(record: Record) -> Record:
+    """Return the record of a trial as an earlier version wrote it."""
+    facts = {name: record.found["trial"][name] for name in EARLIER}
+    return replace(record, found=record.found | {"trial": facts})
+
+
+EARLIER = ("number", "sampler", "total", "varies", "objectives")
+
+
+def test_a_complete_search_of_an_earlier_version_is_complete(alone, tmp_path, monkeypatch):
+    """Its trials are none that this version would propose."""
+    _, records = alone
+    trials = [record for record in records if is_trial(record, TPE)]
+    study = Study("?", (replace(TPE, trials=len(trials), best=2, seeds=1),), latency=False)
+    for number, record in enumerate(trials):
+        config = replace(record.config, batch_seed=19 - record.config.batch_seed)
+        facts = record.found["trial"] | {"number": number}
+        job = Job(config, "s", "search", tmp_path, None, (), facts)
+        records_room.write(unordered(well(job)), tmp_path)
+    before = files(tmp_path)
+    found = run(tmp_path, monkeypatch, 2, study)
+    made = files(tmp_path).keys() - before.keys()
+    phases = {record.phase for record in found if f"{record.run_id}.json" in made}
+    assert phases == {"confirm"}
+    # Half of them, and the search goes on from there, numbered after them.
+    for name in sorted(before)[::2]:
+        (tmp_path / "s" / name).unlink()
+    kept = {path.stem for path in (tmp_path / "s").glob("*.json")}
+    again = [record for record in run(tmp_path, monkeypatch, 3, study) if record.phase == "search"]
+    assert len(again) == len(trials)
+    numbers = [record.found["trial"]["number"] for record in again]
+    assert len(set(numbers)) == len(numbers)
+    assert {record.run_id for record in again} & kept
+    assert run(tmp_path, monkeypatch, 1, study)[: len(again)] == again
+
+
+def published(name: str) -> list[SearchStage]:
+    """Return the searches of a study as its published records were made, with these records."""
+    plan = Plan(name, find(name))
+    raw = [replace(part, base=replace(part.base, target_scale="raw")) for part in searches_of(plan)]
+    plan = Plan(name, Study("?", tuple(raw), latency=False))
+    records = records_room.load(PUBLISHED, name)[0]
+    answers = {record.run_id: record for record in records if record.status != "failed"}
+    return [stage for stage in plan.stages(answers) if isinstance(stage, SearchStage)]
+
+
+def searches_of(plan: Plan) -> list[Search]:
+    return [part for part in plan.parts if isinstance(part, Search)]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_complete"), [("default", 1), ("lookup_allocation", 18), ("methods", 74)]
+)
+def test_published_searches_are_complete(name, n_complete):
+    stages = published(name)
+    assert sum(stage.complete for stage in stages) == n_complete
+    # Budgets that cannot work answered the others, and these records were left out.
+    n_known = [len(stage.known) for stage in stages if not stage.complete]
+    assert sum(n_known) <= 4
+
+
+# --- workers on a shared storage
+
+
+def take_part(url: str, chance: int) -> None:
+    random.seed(chance)
+    shared_executor.Workers = fake_workers.FakeWorkers
+    fake_workers.result = result
+    SharedExecutor(Plan("s", STUDY), Storage(url, heartbeat=1)).run()
+
+
+def test_workers_on_a_shared_storage_make_the_trials_of_one_local_worker(alone, tmp_path):
+    results, _ = alone
+    url = f"sqlite:///{tmp_path}/shared.sqlite3"
+    Storage(url)
+    context = get_context("fork")
+    workers = [context.Process(target=take_part, args=(url, chance)) for chance in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    pull(Storage(url), tmp_path / "pulled")
+    assert files(tmp_path / "pulled") == files(results)
