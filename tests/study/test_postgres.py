@@ -170,11 +170,7 @@ def stop_in_the_middle(workers: list[subprocess.Popen], url: str) -> None:
 
 
 def essence(record: Record) -> dict:
-    """Return what does not depend on where and in which order a run was made."""
-    found = {name: value for name, value in record.found.items() if name != "trial"}
-    trial = {
-        name: value for name, value in record.found.get("trial", {}).items() if name != "number"
-    }
+    """Return what does not depend on where a run was made."""
     cost = {
         name: value
         for name, value in record.cost.items()
@@ -184,8 +180,7 @@ def essence(record: Record) -> dict:
         "config": record.config,
         "status": record.status,
         "phase": record.phase,
-        "found": found,
-        "trial": trial,
+        "found": record.found,
         "quality": record.quality,
         "cost": cost,
         "steps": record.cost.get("steps"),
