@@ -21,6 +21,7 @@ class BudgetError(BenchError):
     """The budget does not work. works: the nearest budget that does.
 
     A study keeps this as an answer. why: completes "a budget of N bytes ...". Sizes are in bytes.
+    found: what the run had met; a record keeps it.
     """
 
     def __init__(self, name: str, budget: int, why: str, works: int) -> None:
@@ -28,6 +29,7 @@ class BudgetError(BenchError):
         super().__init__(f"{name}: a budget of {budget:,} bytes {why}; {advice} {works:,}")
         self.why = why
         self.works = works
+        self.found: dict[str, object] = {}
 
 
 def one_line(text: str) -> str:

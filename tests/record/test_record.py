@@ -198,7 +198,7 @@ def test_a_measurement_of_speed_is_no_run(tmp_path):
     case = SpeedCase(case="start", quick=True)
     line = {"what": "w", "value": 1.0, "unit": "s", "beside": {}, "claims": [], "note": ""}
     found, cost = {"title": "Start"}, {"lines": [line]}
-    made = SpeedRecord(run_id="a", study="speed", config=case, found=found, cost=cost)
+    made = SpeedRecord(run_id=case.run_id, study="speed", config=case, found=found, cost=cost)
     write(made, tmp_path)
     write(make(), tmp_path)
     assert load(tmp_path)[0] == [make(), made]

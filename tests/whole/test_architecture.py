@@ -23,10 +23,12 @@ OPEN = {
     "features",
     "hashing",
     "version",
+    "whole_file",
 }  # importable from everywhere
 LAW = {
     "errors": set(),
     "version": set(),
+    "whole_file": set(),
     "config": set(),
     "hashing": set(),
     "categories": set(),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ue_bench.errors import BenchError
-from ue_bench.record import write_whole
+from ue_bench.whole_file import write_whole
 
 
 class Clock:

@@ -10,6 +10,7 @@ from ue_bench.config import RunConfig
 from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.strategies.registry import added_strategies
+from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.plugin_versions import codes_of_names, left_alone, made_by_other_code
 from ue_bench.study.processes import Job, Workers
 
@@ -50,6 +51,8 @@ class Runs:
 
     name: the name of the folder in `results`.
     plugins: files with strategies that the runs may name.
+
+    Raises BenchError for records that were made on other data than that at hand.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Runs:
         codes = codes_of_names(added_strategies())
         for line in left_alone(records, codes, results / name):
             note(line)
+        DataAtHand(data_dir).require(records, results / name)
         for record in records:
             if not made_by_other_code(record.config, codes):
                 self._keep(record.config, record)

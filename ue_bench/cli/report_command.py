@@ -12,6 +12,7 @@ from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
+from ue_bench.whole_file import require_regular, write_whole
 
 if TYPE_CHECKING:
     from ue_bench.report.evidence.evidence import Evidence
@@ -52,6 +53,8 @@ def report_command(
     from ue_bench.study import names
 
     load_plugins(plugins)
+    if update:
+        require_regular(update)  # a pipe would be waited for
     explained = {name: (entry.summary, entry.source) for name, entry in all_strategies().items()}
     outcome = build(results, out or results / "report", only, explained, names())
     if update:
@@ -63,7 +66,6 @@ def report_command(
 
 def _update(document: Path, evidence: Evidence) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
-    from ue_bench.record import write_whole
     from ue_bench.report.page.prose import refresh
 
     try:

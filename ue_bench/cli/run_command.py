@@ -15,6 +15,7 @@ from ue_bench.config.entities import entities_text
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
+    from ue_bench.config import RunConfig
     from ue_bench.record import Record
 
 
@@ -63,6 +64,7 @@ def run_command(
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
     records.require_writable(results / "run")
+    _require_same_data(config, results, data_dir)
     if save_to is not None:
         from ue_bench.training import model_folder, saved
 
@@ -97,6 +99,26 @@ def run_command(
         click.echo(one_line(f"  record: {path}"))
         if save_to is not None:
             click.echo(one_line(f"  model: {save_to}"))
+
+
+def _require_same_data(config: RunConfig, results: Path, data_dir: Path | None) -> None:
+    """Raise BenchError where the record would replace one that was made on other data.
+
+    Ids of runs on named data sets do not have the content of the data.
+    """
+    from ue_bench import record as records
+    from ue_bench.study.data_at_hand import DataAtHand
+    from ue_bench.training.resolve import resolve
+
+    path = records.path_of(results, "run", resolve(config).run_id)
+    if not path.is_file():
+        return
+    try:
+        before = records.read(path)
+    except BenchError:  # nobody can use it
+        return
+    if isinstance(before, records.Record):
+        DataAtHand(data_dir).require([before], path)
 
 
 def _validation_loss(entry: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@ from .catalog import DATASETS
 from .dataset import Dataset
 from .description import describe
 from .encoding import Encoded, encode
-from .loading import define, load
+from .loading import checksum_of, define, load
 from .multi_valued_features import multi_valued, with_bags
 from .splitting import split
 from .table.definition import Definition
@@ -13,6 +13,7 @@ __all__ = [
     "Dataset",
     "Definition",
     "Encoded",
+    "checksum_of",
     "define",
     "describe",
     "encode",

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import polars as pl
+
 from ue_bench.data.reading import cannot_read
 
 _PIECE = 1 << 20  # bytes read at once
@@ -62,6 +64,23 @@ def folder_checksum(folder: Path, names: Iterable[str]) -> str:
                     digest.update(piece)
         except OSError as error:
             raise cannot_read(path, error) from error
+    return f"sha256:{digest.hexdigest()}"
+
+
+def frames_checksum(frames: Iterable[pl.DataFrame | None]) -> str:
+    """Return `sha256:` over the values of frames of texts and numbers, in their order."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        columns = () if frame is None else frame.get_columns()
+        for column in columns:
+            digest.update(_heading(column.name, len(column)))
+            digest.update(column.is_null().to_numpy().tobytes())
+            if column.dtype == pl.String:
+                texts = column.fill_null("")
+                digest.update(texts.str.len_bytes().to_numpy().tobytes())
+                digest.update(texts.str.join("").item().encode())
+            else:
+                digest.update(column.fill_null(0).to_numpy().tobytes())
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -69,6 +69,14 @@ class Dataset(ABC):
         return {}
 
     @property
+    def rows_checksum(self) -> str | None:
+        """`sha256:` over the rows, which is that of the same rows in other files too.
+
+        None where only the checksum of the files tells data apart.
+        """
+        return None
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """Further entries of a record's `found`."""
         return {

@@ -54,6 +54,18 @@ def load(
     )
 
 
+def checksum_of(name: str, data_dir: Path | None = None) -> str:
+    """Return the checksum of a data set that has a name, without reading its rows.
+
+    Errors are those of `load`.
+    """
+    if name in WORLDS:
+        return _load_planted(name, data_dir).checksum
+    if name in TABLES:
+        return TABLES[name].find_files(data_dir, None).checksum
+    return locate_files(name, data_dir, None).checksum
+
+
 def define(
     definition: Definition, data_dir: Path | None, *, inside: Path | None = None
 ) -> dict[str, Any]:

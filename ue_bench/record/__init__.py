@@ -22,7 +22,6 @@ from ue_bench.record.store import (
     read,
     require_writable,
     write,
-    write_whole,
 )
 
 __all__ = [
@@ -45,5 +44,4 @@ __all__ = [
     "read",
     "require_writable",
     "write",
-    "write_whole",
 ]

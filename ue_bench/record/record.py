@@ -39,6 +39,12 @@ class SpeedCase:
     case: str
     quick: bool
 
+    @property
+    def run_id(self) -> str:
+        """16 hex digits of the SHA-256 of the case, written as JSON."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Content:
@@ -90,8 +96,16 @@ class SpeedRecord(_Content):
 _NAMES = frozenset(f.name for f in fields(_Content))
 
 
-def failure(config: RunConfig, *, study: str, phase: str, cause: Cause, error: str) -> Record:
-    """Return the record of a run that did not end well."""
+def failure(
+    config: RunConfig,
+    *,
+    study: str,
+    phase: str,
+    cause: Cause,
+    error: str,
+    found: dict[str, Any] | None = None,
+) -> Record:
+    """Return the record of a run that did not end well. found: what it met before."""
     return Record(
         run_id=config.run_id,
         study=study,
@@ -100,6 +114,7 @@ def failure(config: RunConfig, *, study: str, phase: str, cause: Cause, error: s
         cause=cause,
         error=error,
         config=config,
+        found=dict(found or {}),
     )
 
 
@@ -114,8 +129,9 @@ def parse(text: bytes, source: Path | str) -> Record | SpeedRecord:
     """Return the record of a text that `to_json` made, in this version or an earlier one.
 
     Raises BenchError, which names `source`, for text that is torn, altered, foreign or of a newer
-    schema. The checksum is of what is read, not of how it is written: a change of the text that it
-    lets pass (`1e-05` as `1E-05`) changes nothing of the record.
+    schema, and for a record whose id is not that of its configuration. The checksum is of what is
+    read, not of how it is written: a change of the text that it lets pass (`1e-05` as `1E-05`)
+    changes nothing of the record.
     """
     try:
         content = json.loads(text, object_pairs_hook=_interned)
@@ -193,10 +209,19 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
     for name in ("study", "run_id"):
         if not content[name].isprintable():
             raise BenchError(f"{name} {content[name]!r}: a name is visible characters")
+    asked: SpeedCase | RunConfig
     if content["phase"] == SPEED:
-        case = SpeedCase(case=content["config"]["case"], quick=content["config"]["quick"])
-        return SpeedRecord(**{**content, "config": case})
-    return Record(**{**content, "config": RunConfig.from_stored(content["config"])})
+        asked = SpeedCase(case=content["config"]["case"], quick=content["config"]["quick"])
+    else:
+        asked = RunConfig.from_stored(content["config"])
+    if content["run_id"] != asked.run_id:
+        raise BenchError(
+            f"it has the id {content['run_id']!r}, but its configuration is that of "
+            f"{asked.run_id!r}; run it again"
+        )
+    if isinstance(asked, SpeedCase):
+        return SpeedRecord(**{**content, "config": asked})
+    return Record(**{**content, "config": asked})
 
 
 def _shape_of(content: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record.record import Record, SpeedRecord, parse
+from ue_bench.whole_file import cannot_write, write_whole
 
 
 def path_of(results: Path, study: str, run_id: str) -> Path:
@@ -22,46 +23,13 @@ def write(record: Record | SpeedRecord, results: Path) -> Path:
     return write_whole(path_of(results, record.study, record.run_id), record.to_json())
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Replace `path` by `text` in one step. Raises BenchError when the folder cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text)
-    except OSError as error:
-        raise BenchError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "choose another folder or free the space"
-        ) from error
-    return path
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write `text` under a temporary name in the same folder, then rename."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
-    mask = os.umask(0)
-    os.umask(mask)
-    try:
-        os.chmod(temporary, 0o666 & ~mask)  # as any new file: mkstemp's is for its owner alone
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def require_writable(folder: Path) -> None:
     """Raise BenchError for a folder that takes no record, before hours of training."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()  # nameless: two commands may try at once
     except OSError as error:
-        raise BenchError(
-            f"cannot write {folder}: {error.strerror or error}; "
-            "choose another folder or free the space"
-        ) from error
+        raise cannot_write(folder, error) from error
 
 
 def read(path: Path) -> Record | SpeedRecord:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from ue_bench.errors import BenchError
-from ue_bench.record import load, write_whole
+from ue_bench.record import load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv
 from ue_bench.report.evidence.power import of_arms
 from ue_bench.report.figures.draw import draw_all
 from ue_bench.report.page.page import Page
+from ue_bench.whole_file import write_whole
 
 
 @dataclass(frozen=True)

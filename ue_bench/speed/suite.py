@@ -1,9 +1,6 @@
 """Runs the cases of `ue-bench speed` and makes a record of each."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -43,9 +40,8 @@ def record(name: str, quick: bool, lines: list[dict[str, Any]]) -> SpeedRecord:
     if quick:
         study += QUICK
     case = SpeedCase(case=name, quick=quick)
-    canonical = json.dumps(asdict(case), sort_keys=True)
     return SpeedRecord(
-        run_id=hashlib.sha256(canonical.encode()).hexdigest()[:16],
+        run_id=case.run_id,
         study=study,
         config=case,
         found={"title": load_case(name).TITLE, "threads": torch.get_num_threads()},

@@ -12,6 +12,7 @@ from ue_bench.config import RunConfig
 from ue_bench.progress import note, progress
 from ue_bench.record import Record
 from ue_bench.record.lock import alone
+from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
 from ue_bench.study.plan import ListStage, Plan, Trial, title
@@ -50,8 +51,8 @@ class LocalExecutor:
     def run(self) -> list[Record]:
         """Run what is missing; return the records of all that is wanted, in order.
 
-        Raises BenchError if another command works in the study's folder, or if a record or
-        Optuna's file cannot be written.
+        Raises BenchError if another command works in the study's folder, if its records were made
+        on other data than that at hand, or if a record or Optuna's file cannot be written.
         """
         with alone(self.folder):
             for line in self.plan.remarks():
@@ -90,6 +91,8 @@ class LocalExecutor:
         records, self.skipped = records_room.load_runs(self.results, self.plan.name)
         for line in left_alone(records, codes_of(self.plan.parts), self.folder):
             note(line)
+        at_hand = DataAtHand(self.plan.data_dir)
+        at_hand.require(records, self.folder, self.plan.named_datasets)
         for record in records:
             self.ledger.load(record)
         optuna_file = self.folder / "optuna.sqlite3"

@@ -199,6 +199,18 @@ class Plan:
             timed = self._latency(wanted, answers)
             yield ListStage("latency", "one at a time", _by_id(timed))
 
+    @property
+    def named_datasets(self) -> frozenset[str]:
+        """The data sets that the study reads by name alone; no table."""
+        names = set()
+        for part in self.parts:
+            arms = part.arms if isinstance(part, Grid) else (part.base, *part.against)
+            for arm in arms:
+                config = replace(arm, **self.dataset)
+                if config.table is None:
+                    names.add(config.dataset)
+        return frozenset(names)
+
     def remarks(self) -> tuple[str, ...]:
         """Return one line for each thing to know of the tables that the study reads.
 

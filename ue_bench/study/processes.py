@@ -238,8 +238,10 @@ def _ensure_forkserver() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
 
 
-def _failed(job: Job, cause: Cause, error: str) -> Record:
-    return failure(job.config, study=job.study, phase=job.phase, cause=cause, error=error)
+def _failed(job: Job, cause: Cause, error: str, found: dict[str, object] | None = None) -> Record:
+    return failure(
+        job.config, study=job.study, phase=job.phase, cause=cause, error=error, found=found
+    )
 
 
 def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
@@ -266,7 +268,7 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
         if job.trial:
             record = replace(record, found=record.found | {"trial": job.trial})
     except BudgetError as error:
-        record = _failed(job, "budget", str(error))
+        record = _failed(job, "budget", str(error), error.found)
     except BenchError as error:
         record = _failed(job, "input", str(error))
     except MemoryError as error:

@@ -23,8 +23,8 @@ from ue_bench.data.cache import cache_folder
 from ue_bench.data.encoding import Encoded
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
-from ue_bench.record.store import write_whole
 from ue_bench.training.baselines import Scores
+from ue_bench.whole_file import write_whole
 
 FOLDER = "anchors"
 # What computes the anchors: an entry that other code or another library has made is not used.

@@ -21,6 +21,7 @@ from torch import Tensor
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
+from ue_bench.whole_file import move, require_regular
 
 FORMAT = "ue-bench model"
 FORMAT_VERSION = 2
@@ -97,8 +98,10 @@ def replacing(folder: Path) -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
             yield Path(temporary)
-            os.replace(Path(temporary, NUMBERS), folder / NUMBERS)
-            os.replace(Path(temporary, CONFIG), folder / CONFIG)
+            for name in (NUMBERS, CONFIG):
+                require_regular(folder / name)
+            for name in (NUMBERS, CONFIG):
+                move(Path(temporary, name), folder / name)
     except (OSError, SafetensorError) as error:
         reason: object = error
         if isinstance(error, OSError) and error.strerror:

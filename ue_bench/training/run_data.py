@@ -155,3 +155,13 @@ def look(config: RunConfig, data_dir: Path | None = None) -> Look:
     except BenchError as error:
         fault = str(error)
     return Look(fault, tuple(remarks))
+
+
+def checksum_of(name: str, data_dir: Path | None = None) -> str:
+    """Return the checksum of the files of a data set that has a name, without reading its rows."""
+    return data.checksum_of(name, data_dir)
+
+
+def rows_checksum_of(name: str, data_dir: Path | None = None) -> str | None:
+    """Return the checksum of the rows of a data set that has a name, or None where it has none."""
+    return data.load(name, data_dir).rows_checksum

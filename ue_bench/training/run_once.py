@@ -11,6 +11,7 @@ import torch
 
 from ue_bench import data
 from ue_bench.config import RunConfig
+from ue_bench.errors import BudgetError
 from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
@@ -46,6 +47,16 @@ def _memory_errors() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _noting_data(dataset: data.Dataset) -> Iterator[None]:
+    """Note in a BudgetError which data it is about: it is an answer for these data alone."""
+    try:
+        yield
+    except BudgetError as error:
+        error.found = _data_of(dataset)
+        raise
+
+
 @_memory_errors()
 def run_once(
     config: RunConfig,
@@ -77,7 +88,8 @@ def run_once(
     quality: dict[str, Any] = {}
     cuda_devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda_devices):
-        model = make_model(config, spec, mean, scale).to(device)
+        with _noting_data(dataset):
+            model = make_model(config, spec, mean, scale).to(device)
         model.strategy.reader = reader_of(config, dataset)
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
@@ -170,6 +182,14 @@ def _train(
     return quality, cost
 
 
+def _data_of(dataset: data.Dataset) -> dict[str, Any]:
+    """Return what tells the data of a run from other data of the same name."""
+    found = {"source": dataset.source, "checksum": dataset.checksum}
+    if dataset.rows_checksum is not None:
+        found["rows_checksum"] = dataset.rows_checksum
+    return found
+
+
 def _found(
     dataset: data.Dataset,
     encoded: data.Encoded,
@@ -183,8 +203,7 @@ def _found(
     names = [feature.name for feature in features]
     on_cpu = rows["train"].ratings.device.type == "cpu"
     return {
-        "source": dataset.source,
-        "checksum": dataset.checksum,
+        **_data_of(dataset),
         "method": method_of(spec.name),
         "n_rows": {name: len(part) for name, part in rows.items()},
         "cardinalities": {feature.name: feature.cardinality for feature in features},

@@ -1,8 +1,6 @@
 """Download the official zip of a data set, of bounded size and checked against its MD5."""
 
-import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from ue_bench.data.catalog import LAYOUTS, DatasetInfo
 from ue_bench.data.checksums import md5_of
 from ue_bench.errors import BenchError
 from ue_bench.progress import progress
+from ue_bench.whole_file import replacing
 
 TIMEOUT = 15.0  # seconds without an answer
 MOST_MD5_BYTES = 1 << 16  # of a file with one MD5
@@ -32,24 +31,17 @@ def download(info: DatasetInfo, target: Path) -> None:
     """
     expected = info.md5 or _published_md5(info)
     most = LAYOUTS[info.layout].most_archive_bytes
-    handle, name = tempfile.mkstemp(prefix=f".{info.name}-", suffix=".part", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with (
-            os.fdopen(handle, "wb") as file,
-            progress(f"downloading {info.name}", None, "bytes") as update,
-        ):
+    with replacing(target) as file:
+        with progress(f"downloading {info.name}", None, "bytes") as update:
             for chunk in _chunks(info.url, most, update):
                 file.write(chunk)
-        md5 = md5_of(temporary)
+        file.flush()
+        md5 = md5_of(Path(file.name))
         if md5 != expected:
             raise BenchError(
                 f"{info.url}: md5 {md5} instead of the published {expected}; "
                 "nothing was kept, run again"
             )
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _published_md5(info: DatasetInfo) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ue_bench.data.checksums import frames_checksum
 from ue_bench.data.coded import Coded, look_up, number_ids, number_text, spread
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError
@@ -52,6 +53,10 @@ class MovieLens(Dataset):
     @property
     def stars(self) -> bool:
         return True
+
+    @cached_property
+    def rows_checksum(self) -> str:
+        return frames_checksum([self.ratings, self.users, self.items])
 
     @property
     def features(self) -> tuple[str, ...]:

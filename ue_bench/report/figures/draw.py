@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ue_bench.errors import unknown
-from ue_bench.record import Record, write_whole
+from ue_bench.record import Record
 from ue_bench.report.drawn import Drawn, Picture
 from ue_bench.report.evidence.arms import Arms
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
@@ -18,6 +18,7 @@ from ue_bench.report.figures.picture import save
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.sections.contents import SECTIONS
 from ue_bench.report.format import escaped
+from ue_bench.whole_file import write_whole
 
 
 def draw_all(evidence: Evidence, out: Path) -> tuple[list[Drawn], list[Path]]:

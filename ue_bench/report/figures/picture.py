@@ -7,9 +7,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ue_bench.errors import BenchError
 from ue_bench.report.figures.hover import LINK
 from ue_bench.report.figures.style import settle
+from ue_bench.whole_file import write_whole
 
 DPI = 150
 MARGIN = 0.1  # inches around what is drawn
@@ -36,15 +36,10 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     svg = folder / f"{name}.svg"
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(png, dpi=DPI, bbox_inches=box)
-        svg.write_text(_POINT.sub(_POINT_WITH_TITLE, text.getvalue()), encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise BenchError(
-            f"cannot write {folder}: {reason}; choose another --out or free the space"
-        ) from error
+    pixels = io.BytesIO()
+    figure.savefig(pixels, format="png", dpi=DPI, bbox_inches=box)
+    write_whole(png, pixels.getvalue())
+    write_whole(svg, _POINT.sub(_POINT_WITH_TITLE, text.getvalue()))
     return [png, svg]
 
 

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from ue_bench import record as records_room
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record, SpeedRecord
+from ue_bench.record.data_identity import require_one
 from ue_bench.record.lock import alone
 from ue_bench.study.shared.chains import FAILURE, RECORD, Chain, chains
 from ue_bench.study.shared.part_name import PartName
@@ -35,7 +36,8 @@ def pull(storage: Storage, results: Path, only: str | None = None) -> dict[str, 
     """Write the records of a storage into `results`; return what became of them, by study.
 
     only: this study alone. A file that holds a good run is not replaced. Raises BenchError for a
-    study that the storage does not have, and if another command works in a study's folder.
+    study that the storage does not have, for records of a study that were made on different data of
+    one name, in the storage or in the folder, and if another command works in a study's folder.
     """
     parts: dict[str, list[PartName]] = {}
     for name in storage.names():
@@ -66,6 +68,8 @@ def _pull_study(storage: Storage, parts: list[PartName], results: Path) -> Pulle
             if record.status == "ok" or record.run_id not in records:
                 records[record.run_id] = record
     with alone(folder):
+        present, _ = records_room.load_runs(results, parts[0].study)
+        require_one([*records.values(), *present], f"{storage.name} and {folder}")
         for record in records.values():
             _put(record, results, outcome)
     return outcome
@@ -93,8 +97,8 @@ def _record_of(chain: Chain, part: PartName) -> Record:
     where = f"trial {chain.trial.number} of {part}"
     key = RECORD if chain.ran else FAILURE
     record = records_room.parse_run(chain.attributes[key].encode(), where)
-    if record.study != part.study or record.run_id != record.config.run_id:
-        raise BenchError(f"{where}: its record is that of another run or study")
+    if record.study != part.study:
+        raise BenchError(f"{where}: its record is that of study {record.study!r}")
     return record
 
 

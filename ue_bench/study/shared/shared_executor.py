@@ -7,6 +7,7 @@ from pathlib import Path
 from ue_bench.errors import BenchError
 from ue_bench.progress import note, progress
 from ue_bench.record import Record
+from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.plan import ListStage, Plan, SearchStage, Trial, title
 from ue_bench.study.plugin_versions import codes_of, common_digest
@@ -43,6 +44,7 @@ class SharedExecutor:
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
         self.ledger = Ledger()
+        self._at_hand = DataAtHand(plan.data_dir)
         self.n_own = 0
         declaration = repr((__version__, plan.parts, plan.dataset))
         self.digest = hashlib.sha256(declaration.encode()).hexdigest()[:8]
@@ -81,6 +83,7 @@ class SharedExecutor:
             for chains in part.work(task):
                 for job, record in task.answers(part, chains):
                     if record.run_id not in kept:
+                        self._at_hand.require([record], self.storage.name)
                         kept.add(record.run_id)
                         self.ledger.keep(record)
                         update(len(kept), title(job.config))
@@ -117,6 +120,7 @@ class SharedExecutor:
             record = part.record(chain)
             if record.run_id not in kept:
                 kept.add(record.run_id)
+                self._at_hand.require([record], self.storage.name)
                 self.ledger.keep(record)
 
     def _part(self, name: str, n_objectives: int, workers: Workers) -> Part:
