@@ -244,6 +244,9 @@ def test_a_budget_that_cannot_work_is_an_answer(study, tmp_path):
     assert answer.cause == "budget"
     assert "a budget of 10 bytes" in str(answer.error)
     assert (answer.quality, answer.cost, answer.config.budget) == ({}, {}, 10)
+    (other,) = (one for one in records(tmp_path, "tight") if one.status == "ok")
+    for name in ("source", "checksum", "rows_checksum"):
+        assert answer.found[name] == other.found[name]  # the answer is for these data alone
     again = study("tight", tmp_path)
     assert (again.code, again.made, again.ready, again.failed) == (0, 0, 2, 0)
 

@@ -10,6 +10,7 @@ from ue_bench.data import encode, load, split
 from ue_bench.data.catalog import LAYOUTS
 from ue_bench.data.movielens import pypi
 from ue_bench.data.movielens.attributes import GENRES_100K
+from ue_bench.record.data_identity import ROWS_OF_FILES
 
 
 def test_known_counts(movielens_100k):
@@ -71,6 +72,10 @@ def test_the_index_copy_and_the_official_form_are_one_data_set(movielens_100k, t
     assert official.users.equals(movielens_100k.users)
     assert official.items.equals(movielens_100k.items)
     assert official.ratings.schema == movielens_100k.ratings.schema
+    # so that records of one count on the other, those of before `rows_checksum` too
+    assert official.checksum != movielens_100k.checksum
+    assert official.rows_checksum == load("ml-100k").rows_checksum
+    assert ROWS_OF_FILES[pypi.ML_100K.checksum] == official.rows_checksum
 
 
 def write_official(

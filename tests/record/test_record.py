@@ -1,7 +1,9 @@
 """A record is written whole or not at all, and a file that is not one is named."""
 
+import hashlib
 import json
 import os
+from dataclasses import replace
 
 import fake_records as fake
 import pytest
@@ -192,6 +194,39 @@ def test_a_record_that_contradicts_itself_is_refused(tmp_path, changes, message)
     path.write_text(make(**changes).to_json())
     with pytest.raises(BenchError, match=message):
         read(path)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_record_whose_id_is_not_that_of_its_configuration_is_refused(tmp_path, schema):
+    """Its checksum is right: another program wrote it, or somebody moved an id to a better run."""
+    other = RunConfig(budget=14016)
+    content = json.loads(replace(make(), config=other).to_json())
+    del content["checksum"]
+    if schema == 1:
+        content["schema"] = 1
+        del content["cause"]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(canonical.encode()).hexdigest()
+    path = path_of(tmp_path, "s", make().run_id)
+    path.parent.mkdir()
+    path.write_text(json.dumps(content))
+    told = f"it has the id '{make().run_id}', but its configuration is that of '{other.run_id}'"
+    with pytest.raises(BenchError, match=told):
+        read(path)
+    records, (line,) = load(tmp_path)
+    assert records == []
+    assert told in line
+    write(make(), tmp_path)
+    assert load(tmp_path) == ([make()], [])
+
+
+def test_a_measurement_of_speed_with_the_id_of_another_case_is_refused(tmp_path):
+    case = SpeedCase(case="start", quick=True)
+    cost = {"lines": []}
+    made = SpeedRecord(run_id="a", study="speed", config=case, found={"title": "t"}, cost=cost)
+    write(made, tmp_path)
+    records, (line,) = load(tmp_path)
+    assert (records, case.run_id in line) == ([], True)
 
 
 def test_a_measurement_of_speed_is_no_run(tmp_path):

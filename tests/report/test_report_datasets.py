@@ -13,6 +13,7 @@ from ue_bench.advise import Question
 from ue_bench.cli.dataset_options import ask
 from ue_bench.config import RunConfig
 from ue_bench.record import write
+from ue_bench.record.data_identity import ROWS_OF_FILES
 from ue_bench.report import build
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.compare import compare, sentence
@@ -68,6 +69,48 @@ def test_labels_are_given_once_and_no_other_record_changes():
     assert told_apart(labelled) == labelled
     assert labelled[12:] == every[12:]
     assert [record.run_id for record in labelled] == [record.run_id for record in every]
+
+
+def named(files, rows=None, level=0.0):
+    """Runs on a data set that has a name, whose content their ids do not have."""
+    found = {"checksum": files} if rows is None else {"checksum": files, "rows_checksum": rows}
+    for strategy in ("unified", "per_feature"):
+        for seed in range(3):
+            config = fake.config(strategy, seed=seed, budget=28_032)
+            yield fake.make(config, mse=MSE[strategy] + level + seed / 100, **found)
+
+
+def test_records_of_a_reduced_archive_are_another_data_set():
+    whole, reduced = list(named("md5:aaaa1")), list(named("md5:bbbb1", level=0.3))
+    evidence = Evidence([*whole, *reduced])
+    assert {arm.comparison.dataset for arm in evidence.arms.kept} == {
+        "ml-100k (aaaa…)",
+        "ml-100k (bbbb…)",
+    }
+    assert all(len(arm.runs) == 3 for arm in evidence.arms.kept)
+    assert sorted(evidence.summary["test_mse"]) == pytest.approx([0.81, 0.91, 1.11, 1.21])
+    for row in compare([*whole, *reduced], "unified", "per_feature"):
+        assert row["difference"] == pytest.approx(-0.1)  # within one data set
+    assert told_apart(told_apart([*whole, *reduced])) == told_apart([*whole, *reduced])
+
+
+def test_files_with_equal_rows_are_one_data_set():
+    both = [*named("md5:aaaa1", rows="sha256:r"), *named("sha256:bbbb1", rows="sha256:r")]
+    assert told_apart(both) == both
+    (before,) = {record.config.dataset for record in told_apart([*both, *named("md5:aaaa1")])}
+    assert before == "ml-100k"  # records of before `rows_checksum` too, by their files
+    published = next(iter(ROWS_OF_FILES))
+    again = [*named(published), *named("md5:aaaa1", rows=ROWS_OF_FILES[published])]
+    assert told_apart(again) == again
+    files = {"unified": "md5:aaaa1", "per_feature": "sha256:bbbb1"}
+    mixed = [run for run in both if run.found["checksum"] == files[run.config.strategy]]
+    arms = collect(mixed)
+    assert (len(arms.kept), arms.refused) == (2, ())
+
+
+def test_a_record_that_does_not_say_what_data_it_met_keeps_the_name():
+    every = [*named("md5:aaaa1"), *named("md5:bbbb1"), fake.failed(fake.config(budget=9))]
+    assert told_apart(every)[-1] == every[-1]
 
 
 @pytest.fixture(scope="module")

@@ -331,8 +331,8 @@ def test_pull_names_what_is_damaged_and_leaves_it_out(storage, tmp_path, url):
         [
             "not a record",
             "does not match its checksum",
-            "another run or study",
-            "another run or study",
+            "its record is that of study '../away'",
+            f"its configuration is that of '{made(ARMS[1]).run_id}'",
         ],
         1,
     ):
@@ -341,6 +341,35 @@ def test_pull_names_what_is_damaged_and_leaves_it_out(storage, tmp_path, url):
             in done.stderr.splitlines()[number - 1]
         )
         assert fault in done.stderr.splitlines()[number - 1]
+
+
+def on_data(config: RunConfig, files: str) -> Record:
+    record = made(config)
+    return replace(record, found=record.found | {"checksum": files})
+
+
+def test_a_worker_refuses_the_records_of_other_data(storage):
+    task = worker(storage)
+    (first, *_) = task.plan.grid(GRID.parts[0])
+    add_record(only_part(storage), on_data(first, "md5:0123456789").to_json())
+    with pytest.raises(
+        BenchError, match=r"records were made on other data .*\(1 on md5:01234567…\)"
+    ):
+        task.run()
+    assert task.n_own == 0
+
+
+def test_pull_does_not_mix_records_of_different_data(storage, tmp_path):
+    part = only_part(storage)
+    texts = [on_data(ARMS[0], "md5:11").to_json(), on_data(ARMS[1], "md5:22").to_json()]
+    add_record(part, texts[0])
+    assert pull(storage, tmp_path)["fake"].written == 1
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    add_record(part, texts[1])
+    for results in (tmp_path, tmp_path / "empty"):
+        with pytest.raises(BenchError, match=r"ml-100k \(1 on md5:11…, 1 on md5:22…\)"):
+            pull(storage, results)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
 
 def test_pull_leaves_good_runs_alone_and_replaces_others(storage, tmp_path):

@@ -36,13 +36,12 @@ class DataAtHand:
         for name, alike in by_name.items():
             differing = self._differing(name, alike)
             if differing:
-                recorded = ", ".join(short(files) for files in sorted(differing))
+                recorded = [f"{n} on {short(files)}" for files, n in sorted(differing.items())]
                 raise BenchError(
-                    f"{where}: {sum(differing.values())} records were made on other data of the "
-                    f"name {name} ({recorded}) than the data at hand "
-                    f"({short(self._files[name])}); nothing was run and nothing was changed; give "
-                    "another --results, or with --data-dir the data of the records, or delete "
-                    "these records"
+                    f"{where}: records were made on other data of the name {name} "
+                    f"({', '.join(recorded)}) than the data at hand ({short(self._files[name])}); "
+                    "they are left alone; give their data with --data-dir, or keep new records "
+                    "elsewhere (--results, or --storage of a worker)"
                 )
 
     def _differing(self, name: str, records: list[Record]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
+from ue_bench.record.data_identity import Identities, checksums_of
 
 
 class Member(NamedTuple):
@@ -104,8 +105,20 @@ def _differences(names: Sequence[str], values: Sequence[str], usual: Sequence[st
 
 
 def _data(arms: Sequence[Member]) -> list[str | None]:
-    """Compare the file and each feature's cardinality: this finds an arm that lost a feature."""
-    return _found(arms, ("checksum", "cardinalities"), lambda run: "")
+    """Compare the data and each feature's cardinality: this finds an arm that lost a feature.
+
+    Data of other files are the same where their rows are.
+    """
+    runs = [run for arm in arms for run in arm.runs]
+    identities = Identities(filter(None, map(checksums_of, runs)))
+
+    def facts_of(run: Record) -> dict[str, Any]:
+        checksums = checksums_of(run)
+        if checksums is None:
+            return run.found
+        return run.found | {"checksum": identities.of(checksums.files)}
+
+    return _found(arms, ("checksum", "cardinalities"), lambda run: "", facts_of)
 
 
 def _rows(arms: Sequence[Member]) -> list[str | None]:
@@ -116,13 +129,16 @@ def _rows(arms: Sequence[Member]) -> list[str | None]:
 
 
 def _found(
-    arms: Sequence[Member], names: Sequence[str], where: Callable[[Record], str]
+    arms: Sequence[Member],
+    names: Sequence[str],
+    where: Callable[[Record], str],
+    facts_of: Callable[[Record], dict[str, Any]] = lambda run: run.found,
 ) -> list[str | None]:
     """Compare what the runs of each arm found with what most runs found that agree in `where`."""
     found: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for arm in arms:
         for run in arm.runs:
-            found[where(run)].append(_texts(run.found, names))
+            found[where(run)].append(_texts(facts_of(run), names))
     usual = {place: _usual(values) for place, values in found.items()}
     reasons: list[str | None] = []
     for arm in arms:
@@ -130,7 +146,7 @@ def _found(
         for run in arm.runs:
             place = where(run)
             labels = [f"{name}{place}" for name in names]
-            reason = reason or _differences(labels, _texts(run.found, names), usual[place])
+            reason = reason or _differences(labels, _texts(facts_of(run), names), usual[place])
         reasons.append(reason)
     return reasons
 
