@@ -96,10 +96,7 @@ def test_arms_on_another_scale_of_the_target_are_refused():
     """So are those of a version that knew no scale, which are raw."""
     for odd in (
         runs("per_feature", target_scale="raw"),
-        [
-            fake.reread(replace(run, config=replace(run.config, target_scale="raw")), TARGET_SCALE)
-            for run in runs("per_feature")
-        ],
+        [fake.reread(run, TARGET_SCALE) for run in runs("per_feature", target_scale="raw")],
     ):
         arms = collect(two_arms() + odd)
         assert [arm.label for arm in arms.kept] == ["unified 1×16"] * 2

@@ -88,7 +88,7 @@ def test_records_of_a_reduced_archive_are_another_data_set():
         "ml-100k (bbbb…)",
     }
     assert all(len(arm.runs) == 3 for arm in evidence.arms.kept)
-    assert sorted(evidence.summary["test_mse"]) == pytest.approx([0.81, 0.91, 1.11, 1.21])
+    assert sorted(evidence.summary["test_mse_mean"]) == pytest.approx([0.81, 0.91, 1.11, 1.21])
     for row in compare([*whole, *reduced], "unified", "per_feature"):
         assert row["difference"] == pytest.approx(-0.1)  # within one data set
     assert told_apart(told_apart([*whole, *reduced])) == told_apart([*whole, *reduced])

@@ -69,7 +69,8 @@ def _pull_study(storage: Storage, parts: list[PartName], results: Path) -> Pulle
                 records[record.run_id] = record
     with alone(folder):
         present, _ = records_room.load_runs(results, parts[0].study)
-        require_one([*records.values(), *present], f"{storage.name} and {folder}")
+        others = [record for record in present if records.get(record.run_id) != record]
+        require_one([*records.values(), *others], f"{storage.name} and {folder}")
         for record in records.values():
             _put(record, results, outcome)
     return outcome
