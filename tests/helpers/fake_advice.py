@@ -4,11 +4,13 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fake_records import latency, smallest
 
+from ue_bench import data
 from ue_bench.advise.ask import advise
 from ue_bench.advise.pace import Pace
 from ue_bench.advise.question import Question
@@ -16,6 +18,7 @@ from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure, write
 from ue_bench.study.processes import Job
 
+checksum_of = cache(data.checksum_of)
 ANCHORS = {"mean": 1.2, "item_mean": 1.0, "bias": 0.9, "mf": 0.85}
 NOISE = 0.001  # standard deviation of a run's MSE, beside what its split adds
 
@@ -93,7 +96,7 @@ class World:
             "lookups": counts(config),
             "n_rows": {"test": 10},
             "threads": 1,
-            "checksum": "abc",
+            "checksum": "abc" if config.table else checksum_of(config.dataset, job.data_dir),
         }
         if job.phase == "latency":
             timed = latency(1.0, random.Random(0))
