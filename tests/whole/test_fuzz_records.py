@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ue_bench import record
 from ue_bench import study as studies
 from ue_bench.cli import main
+from ue_bench.data import checksum_of
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
@@ -274,7 +275,8 @@ class FakeWorkers:
 
     def next(self):
         job, self.job = self.job, None
-        made = fake.make(job.config, job.study, job.phase)
+        at_hand = checksum_of(job.config.dataset, job.data_dir)
+        made = fake.make(job.config, job.study, job.phase, checksum=at_hand)
         record.write(made, job.results)
         return job, made
 

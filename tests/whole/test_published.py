@@ -54,9 +54,17 @@ def folder(tmp_path):
 
 
 def spoil(folder, **changes):
-    """Rewrite the first record, with a valid checksum; its file keeps its name."""
+    """Rewrite the first record, with a valid checksum, in the file of its id, and return it."""
     path = sorted(folder.glob("default/*.json"))[0]
-    path.write_text(replace(read(path), **changes).to_json())
+    spoiled = replace(read(path), **changes)
+    path.unlink()
+    path.with_name(f"{spoiled.run_id}.json").write_text(spoiled.to_json())
+    return spoiled
+
+
+def _other(config):
+    """What changes where a record is that of another configuration."""
+    return {"config": config, "run_id": config.run_id}
 
 
 def first(folder):
@@ -84,9 +92,13 @@ def test_records_without_fault_and_a_page_made_from_them(folder):
     [
         (lambda r: {"env": r.env | {"git_dirty": True}}, "not made from a clean commit"),
         (lambda r: {"env": r.env | {"git_sha": None}}, "not made from a clean commit"),
-        (lambda r: {"config": replace(r.config, strategy="gone")}, "unknown strategy 'gone'"),
+        (lambda r: _other(replace(r.config, strategy="gone")), "unknown strategy 'gone'"),
         (
             lambda r: {"config": replace(r.config, lr=0.5)},
+            "its configuration is that of ",
+        ),
+        (
+            lambda r: _other(replace(r.config, region_rule=None, regions=None)),
             "its configuration, resolved, is that of run ",
         ),
         (
@@ -108,10 +120,10 @@ def test_records_without_fault_and_a_page_made_from_them(folder):
     ],
 )
 def test_a_fault_in_a_record_is_found(folder, changes, told):
-    spoil(folder, **changes(first(folder)))
+    spoiled = spoil(folder, **changes(first(folder)))
     (fault,) = check(folder)
     assert told in fault
-    assert first(folder).run_id in fault
+    assert spoiled.run_id in fault
     assert "\n" not in fault
 
 
