@@ -149,17 +149,6 @@ def test_a_storage_that_is_damaged_is_made_anew(commands, undisturbed, partial, 
     }
 
 
-def test_a_storage_that_cannot_be_one(commands, undisturbed, partial):
-    storage = partial / "tiny" / "optuna.sqlite3"
-    storage.unlink()
-    storage.mkdir()
-    require_one_line(
-        *commands.run("tiny", partial), "optuna.sqlite3: unable to open database file", "delete it"
-    )
-    storage.rmdir()
-    undisturbed.require_same(commands, partial)
-
-
 def test_a_storage_that_is_deleted_in_the_middle(commands, undisturbed, quick_results):
     command = commands.start("tiny", quick_results)
     storage = quick_results / "tiny" / "optuna.sqlite3"

@@ -1,5 +1,6 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from pathlib import Path
@@ -14,6 +15,11 @@ from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
+# From the scheme of a URL to the end of what may belong to it.
+PASSWORDS = re.compile(
+    r"\b((?:postgres\w*|sqlite)(?:\+\w+)?://)(?!\S*:\*\*\*@)(?:[^'\"]*:[^'\"]*@|\S*[?&]\S*=)[^\s'\"]*",
+    re.IGNORECASE,
+)
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
 MOST_SECONDS = 2_000_000  # of a time limit: the system waits for at most 2**31 milliseconds
@@ -46,7 +52,13 @@ class Commands(click.Group):
                 raise_postponed()
                 return result
             except BenchError as error:
-                raise BadInput(str(error)) from error
+                raise BadInput(hide_passwords(str(error))) from error
+            except click.UsageError as error:  # quotes what was given
+                message = error.format_message()
+                hidden = hide_passwords(message)
+                if hidden == message:
+                    raise
+                raise click.UsageError(hidden, ctx=error.ctx) from None
             except MemoryError as error:
                 raise BadInput(
                     f"out of memory ({error}); choose a smaller table or batch"
@@ -57,6 +69,11 @@ class Commands(click.Group):
             except KeyboardInterrupt:
                 _report_stop("interrupted")
                 ctx.exit(INTERRUPTED)
+
+
+def hide_passwords(text: str) -> str:
+    """Return a message without what may be a password in the URL of a storage."""
+    return PASSWORDS.sub(r"\1***", text)
 
 
 def _report_stop(what: str) -> None:

@@ -8,40 +8,30 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.exceptions import OptunaError, StorageInternalError
-from optuna.storages import InMemoryStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.study import Search
+from ue_bench.study.optuna_file import open_study, root
 from ue_bench.study.search_records import objectives
 from ue_bench.study.space import configure, parameters
 
 # A sampler that has proposed this many times the wanted trials has seen the whole space.
 PROPOSALS_PER_TRIAL = 20
-# SQLite's codes for what is wrong around Optuna's file. Any other error is about the content of the
-# file, which can be rebuilt.
-OUTSIDE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_PERM,
-}
 
 
 class Sampler:
     """The Optuna study of one search in the SQLite file `storage`, filled with the `known` records.
 
     Its proposals follow from the search, the seed, and the order in which it learns records, and
-    never from the file. A damaged file is rebuilt. storage: None keeps the study in memory. Every
-    method raises BenchError where the file cannot be used.
+    never from the file. A damaged file is set aside and made anew. storage: None keeps the study in
+    memory. Every method raises BenchError where the file cannot be used.
     """
 
     def __init__(
@@ -112,31 +102,22 @@ class Sampler:
             self._complete.append(params)
 
     def _open(self) -> optuna.Study:
-        """Open the study; rebuild the file if its content is damaged."""
-        file = self.storage
-        if file is None:
+        """Open the study; make the file anew if its content is damaged."""
+        if self.storage is None:
             return self._create(InMemoryStorage())
-        try:
-            return self._begin(file)
-        # Optuna raises a RuntimeError for the tables of another version.
-        except (SQLAlchemyError, OptunaError, RuntimeError) as error:
-            if _sqlite_code(error) in OUTSIDE:
-                raise
-            note(f"{file}: {_root(error)}; it is made anew from the records")
-            for path in file.parent.glob(f"{file.name}*"):  # with its journal
-                path.unlink()
-            return self._begin(file)
+        return open_study(self.storage, self._begin)
 
-    def _begin(self, file: Path) -> optuna.Study:
+    def _begin(self, storage: RDBStorage) -> optuna.Study:
         """Return an empty study in the file."""
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file.resolve()}")
         study = self._create(storage)
-        if study.get_trials(deepcopy=False):
+        # Optuna takes the study of that name whatever its directions are.
+        is_other = study.directions != self._directions
+        if is_other or study.get_trials(deepcopy=False):
             optuna.delete_study(study_name=study.study_name, storage=storage)
             study = self._create(storage)
         return study
 
-    def _create(self, storage: optuna.storages.BaseStorage) -> optuna.Study:
+    def _create(self, storage: BaseStorage) -> optuna.Study:
         """Return the study of this search in a storage; create it if it does not exist."""
         search = self.search
         name = f"{self.base.run_id} {','.join(search.objectives)} {','.join(sorted(search.space))}"
@@ -148,8 +129,12 @@ class Sampler:
             storage=storage,
             study_name=name,
             load_if_exists=True,
-            directions=["minimize"] * len(search.objectives),
+            directions=self._directions,
         )
+
+    @property
+    def _directions(self) -> list[StudyDirection]:
+        return [StudyDirection.MINIMIZE] * len(self.search.objectives)
 
     def _parameters(self, record: Record) -> dict[str, Any]:
         return parameters(record.config, self.search)
@@ -188,22 +173,8 @@ def _file_errors(storage: Path | None) -> Iterator[None]:
     """Raise BenchError for an error of SQLite or of Optuna's storage. No record is lost with it."""
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, OSError) as error:
+    except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
         raise BenchError(
-            f"{storage}: {_root(error)}; end what uses it or free the space, or delete it "
+            f"{storage}: {root(error)}; end what uses it or free the space, or delete it "
             "(it is made anew from the records), and run the same command again"
         ) from error
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the error of SQLite that SQLAlchemy and Optuna wrap."""
-    while error.__cause__:
-        error = error.__cause__
-    return error
-
-
-def _sqlite_code(error: BaseException) -> int | None:
-    code = getattr(_root(error), "sqlite_errorcode", None)
-    if code is None:
-        return None
-    return code & 0xFF  # without the detail

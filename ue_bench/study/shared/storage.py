@@ -9,22 +9,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-from ue_bench.errors import BenchError, unknown
+from ue_bench.errors import BenchError
+from ue_bench.study.optuna_file import engine_options
+from ue_bench.study.shared.storage_url import parse_url
 
-DRIVERS = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-    "sqlite": "sqlite",
-}
 HEARTBEAT = 20  # seconds
 GRACE = 3  # heartbeats; a trial whose worker has been silent for longer is lost
 RETRIES = 5  # of a run whose workers were lost; the run may be what ends them
@@ -41,8 +37,8 @@ class Storage:
     """
 
     def __init__(self, url: str, heartbeat: int = HEARTBEAT) -> None:
-        parsed = _parse(url)
-        self.name = parsed.render_as_string(hide_password=True)
+        self._url = parse_url(url)
+        self.name = self._url.name
         self.heartbeat = heartbeat
         self.grace = GRACE * heartbeat
         # The heartbeats of all workers are compared as the database writes them, without zones.
@@ -50,7 +46,7 @@ class Storage:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with quiet():
             self.retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-            self.backend = self._open(parsed)
+            self.backend = self._open()
             self.cached = get_storage(self.backend)
 
     def steadily(self, action: Callable[[], T]) -> T:
@@ -66,9 +62,9 @@ class Storage:
             except StorageInternalError as error:
                 if time.monotonic() > until:
                     raise BenchError(
-                        f"{self.name} no longer answers: {_cause(error)}; start the worker again "
-                        "later; runs that are in the storage stay there"
-                    ) from error
+                        f"{self.name} no longer answers: {self._cause(error)}; start the worker "
+                        "again later; runs that are in the storage stay there"
+                    ) from None
                 time.sleep(self.heartbeat / 4)
 
     def study(self, name: str, n_objectives: int) -> optuna.Study:
@@ -86,34 +82,49 @@ class Storage:
         """Return the names of all Optuna studies, in the order in which they were created."""
         return [study.study_name for study in self.steadily(self.backend.get_all_studies)]
 
-    def _open(self, url: URL) -> RDBStorage:
+    def _open(self) -> RDBStorage:
         """Open the storage; try again where another worker creates the tables."""
         for attempt in range(1, OPENINGS + 1):
             try:
-                return self._connect(url)
+                return self._connect()
             except ImportError as error:
                 raise BenchError(
                     f"{self.name} needs the driver psycopg; run: pip install 'psycopg[binary]'"
                 ) from error
             except RuntimeError as error:  # another version of Optuna made the tables
-                raise BenchError(f"{self.name}: {_line(error)}") from error
-            except (DBAPIError, StorageInternalError) as error:
+                raise BenchError(f"{self.name}: {self._cause(error)}") from None
+            # SQLAlchemy and the driver raise errors of Python too for what they cannot read in a
+            # URL. A traceback would show them as they are.
+            except (SQLAlchemyError, StorageInternalError, TypeError, ValueError) as error:
                 if attempt == OPENINGS or not _is_of_a_race(error):
-                    raise BenchError(f"{self.name} cannot be used: {_cause(error)}") from error
+                    cause = self._cause(error)
+                    raise BenchError(f"{self.name} cannot be used: {cause}") from None
                 time.sleep(random.uniform(0.05, 0.3))
         raise AssertionError("the last attempt returned or raised")
 
-    def _connect(self, url: URL) -> RDBStorage:
-        connect_args = {}
-        if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
-            connect_args["connect_timeout"] = CONNECT_SECONDS
+    def _connect(self) -> RDBStorage:
+        url = self._url.url
+        engine_kwargs: dict[str, Any] = {"pool_pre_ping": True}
+        if self._url.is_file:
+            address = "sqlite://"
+            engine_kwargs |= engine_options(Path(url.database or ""))
+        else:
+            address = url.render_as_string(hide_password=False)
+            # Optuna replaces what is in braces.
+            address = address.replace("{", "{{").replace("}", "}}")
+            if "connect_timeout" not in url.query:
+                engine_kwargs["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         return RDBStorage(
-            url.render_as_string(hide_password=False),
-            engine_kwargs={"pool_pre_ping": True, "connect_args": connect_args},
+            address,
+            engine_kwargs=engine_kwargs,
             heartbeat_interval=self.heartbeat,
             grace_period=self.grace,
             heartbeat_stale_trial_callback=self.retry,
         )
+
+    def _cause(self, error: Exception) -> str:
+        """Return the driver's own message, in one line and without secrets."""
+        return " ".join(self._url.hide(str(_cause(error))).split())
 
 
 @contextmanager
@@ -129,42 +140,18 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _parse(given: str) -> URL:
-    try:
-        url = make_url(given)
-        scheme = url.drivername
-    except (ArgumentError, ValueError) as error:  # the text may contain a password
-        raise BenchError(
-            "storage: no URL was given that can be read; write "
-            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-            "with @, / and : in a password as %40, %2F and %3A"
-        ) from error
-    if scheme == "grpc":
-        raise BenchError(
-            "storage: a gRPC proxy passes no heartbeats on, so that a lost worker's run would "
-            "never be run again; give the URL of the database, postgresql://..."
-        )
-    if scheme not in DRIVERS:
-        raise unknown("storage", f"{scheme}://", ["postgresql://", "sqlite://"])
-    return url.set(drivername=DRIVERS[scheme])
-
-
 def _is_of_a_race(error: Exception) -> bool:
     """Return whether an error comes from another worker that creates the tables now."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
     if isinstance(cause, (ProgrammingError, IntegrityError)):
         return True
-    text = _cause(error)
+    text = str(_cause(error))
     return "already exists" in text or "locked" in text
 
 
-def _cause(error: Exception) -> str:
-    """Return the database driver's own message, in one line."""
+def _cause(error: Exception) -> BaseException:
+    """Return the database driver's own error."""
     cause = error.__cause__ or error
     if isinstance(cause, DBAPIError) and cause.orig:
-        return _line(cause.orig)
-    return _line(cause)
-
-
-def _line(error: Any) -> str:
-    return " ".join(str(error).split())
+        return cause.orig
+    return cause
