@@ -27,6 +27,7 @@ import pytest
 import shared_worker
 from click.testing import CliRunner, Result
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
 
 from ue_bench import record as records_room
 from ue_bench.cli import main
@@ -253,6 +254,19 @@ def test_a_study_with_killed_workers_is_that_of_a_quiet_machine(
 
 
 # --- a server that refuses, or goes ---
+
+
+def test_what_the_server_says_is_shown_without_the_secrets_in_the_query(server):
+    password = {"password": "wrong-word"}
+    # The server answers: unrecognized configuration parameter "own_word".
+    options = {"options": "-c own-word=1"}
+    for changes, said in ((password, "authentication failed"), (options, '"***"')):
+        given = make_url(server.url("postgres")).update_query_dict(changes)
+        if changes is password:
+            given = given.set(password=None)
+        with pytest.raises(BenchError, match=re.escape(said)) as caught:
+            Storage(given.render_as_string(hide_password=False))
+        assert not re.search("(wrong|own)[-_]word", str(caught.value))
 
 
 def test_a_server_that_refuses_is_one_line_without_the_password(server, movielens):

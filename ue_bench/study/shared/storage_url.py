@@ -193,8 +193,11 @@ def _secret_texts(url: URL) -> Iterator[str]:
     for key in url.query.keys() - SHOWN:
         for value in _values(url, key):
             yield value
-            # The server quotes single settings of `options`.
-            yield from (word for word in re.split(r"[\s=\\]+", value) if len(word) >= SHORT)
+            # The server quotes single settings of `options`, in whose names it replaces hyphens.
+            for word in re.split(r"[\s=\\]+", value):
+                if len(word) >= SHORT:
+                    yield word
+                    yield word.replace("-", "_")
 
 
 def _values(url: URL, key: str) -> list[str]:
