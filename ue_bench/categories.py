@@ -27,6 +27,9 @@ _INFINITIES = (float("inf"), float("-inf"))
 _KEYS = 256  # keys of the two digits of numbers with the same exponent
 _SMALLEST, _LARGEST = 1e-290, 1e290  # of the numbers whose digits plain arithmetic finds
 _EPOCH = date(1970, 1, 1).toordinal()
+# Days since 1970 that polars can write as dates: up to the years -262,143 and 262,142.
+_CALENDAR_DAYS = 95_000_000
+_UNITS_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _EXACT = 2**53  # up to here a float holds every whole number
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
 # Types of polars whose values are whole numbers of at most 64 bits to numpy.
@@ -607,9 +610,24 @@ def _texts_of_floats(column: pl.Series, rule: Rule) -> pl.Series:
     return _by_distinct(column, lambda distinct: _each(distinct.to_numpy(), rule))
 
 
+def beyond_calendar(column: pl.Series) -> pl.Series:
+    """Return whether each date or time lies outside the calendar of polars: Boolean [N].
+
+    Polars ends the process's thread with a panic where it has to write such a date.
+    """
+    physical = column.to_physical().cast(pl.Int64)
+    if isinstance(column.dtype, pl.Datetime):
+        physical = physical // _UNITS_A_DAY[column.dtype.time_unit]
+    elif column.dtype != pl.Date:
+        return pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
+    return (physical.abs() > _CALENDAR_DAYS).fill_null(False)
+
+
 def _times_as_text(column: pl.Series) -> pl.Series:
     """Return dates and times in ISO 8601; a time with a zone in UTC, with a Z."""
     dtype = column.dtype
+    if beyond_calendar(column).any():
+        raise ValueError("a date is hundreds of thousands of years away; correct or remove it")
     if dtype == pl.Date:
         return column.dt.to_string("%Y-%m-%d")
     if dtype == pl.Time:

@@ -186,6 +186,9 @@ def test_a_run_of_schema_1_is_the_run_it_was():
         ({"status": "perhaps"}, "status is 'perhaps'"),
         ({"phase": "sleep"}, "phase is 'sleep'"),
         ({"cost": {"table_bytes": -1}}, "table_bytes"),
+        ({"env": {"cpu": ["a"]}}, "env.cpu: text"),
+        ({"env": {"cores": [2]}}, "env.cores: a whole number"),
+        ({"env": {"gpu": []}}, "env.gpu: text"),
         ({"run_id": "a\nb"}, "visible characters"),
     ],
 )

@@ -157,10 +157,29 @@ class Cost(TypedDict, total=False):
 class Env(TypedDict, total=False):
     """Where a run took place."""
 
+    ue_bench: str
     versions: dict[str, str]
+    platform: str | None
+    cpu: str | None
+    cores: Count | None
+    gpu: str | None
+    threads: Count | None
     time: str
     git_sha: str | None
     git_dirty: bool | None
+
+
+class SpeedVersions(TypedDict):
+    torch: str
+
+
+class SpeedEnv(TypedDict):
+    """Where a speed was measured."""
+
+    versions: SpeedVersions
+    cpu: str | None
+    cores: Count | None
+    time: str
 
 
 class Anything(TypedDict):
@@ -235,7 +254,7 @@ class Speed(Names):
     config: SpeedAsked
     found: SpeedFound
     cost: SpeedCost
-    env: Env
+    env: SpeedEnv
 
 
 def fault(content: dict[str, Any], shape: Any) -> str | None:

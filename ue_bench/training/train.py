@@ -261,6 +261,8 @@ def fit(
 
 def _evaluation_steps(steps: int, evals_per_epoch: int) -> set[int]:
     """Return the steps of an epoch, counted from 1, after which the model is evaluated."""
+    if evals_per_epoch >= steps:
+        return set(range(1, steps + 1))
     return {math.ceil(steps * k / evals_per_epoch) for k in range(1, evals_per_epoch + 1)}
 
 

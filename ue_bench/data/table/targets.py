@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ue_bench.categories import beyond_calendar
 from ue_bench.errors import BenchError
 
 MISSING = ("", "NaN")  # how a missing value is written as text
@@ -164,17 +165,31 @@ def times_of(column: pl.Series, absent: Sequence[str] = MISSING) -> pl.Series:
     if kind == pl.String:
         return _times_in_text(column, absent)
     if kind.is_integer() or kind == pl.Null:
-        return column.cast(pl.Int64)
+        return _in_64_bits(column)
     if kind.is_float():
-        is_whole = column.is_nan() | (column == column.floor())
+        column = column.fill_nan(None)
+        is_whole = column.is_finite() & (column == column.floor())
         _require(column, is_whole.fill_null(True), "is no whole number")
-        return column.fill_nan(None).cast(pl.Int64)
+        return _in_64_bits(column)
     if isinstance(kind, pl.Datetime) or kind == pl.Date:
+        far = beyond_calendar(column)
+        if far.any():
+            raise BadRow(
+                f"time {column.name!r} is hundreds of thousands of years away; "
+                "correct or remove it",
+                int(far.arg_true()[0]),
+            )
         return column.cast(pl.Datetime("us")).cast(pl.Int64)
     raise BenchError(
         f"time {column.name!r} holds {kind}; "
         "it must hold whole numbers, dates, or dates with a time"
     )
+
+
+def _in_64_bits(column: pl.Series) -> pl.Series:
+    numbers = column.cast(pl.Int64, strict=False)
+    _require(column, numbers.is_not_null() | column.is_null(), "is beyond 64 bits")
+    return numbers
 
 
 def _times_in_text(column: pl.Series, absent: Sequence[str]) -> pl.Series:

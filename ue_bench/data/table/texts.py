@@ -42,11 +42,19 @@ def keys(column: pl.Series, is_csv: bool, absent: Sequence[str] = MISSING) -> pl
     if isinstance(kind, (pl.List, pl.Array)):
         return _lists_as_text(column)
     if isinstance(kind, pl.Datetime) or kind in (pl.Date, pl.Time):
-        return texts_of(column, TEXT).set(column.is_null(), None).alias(column.name)
+        return _times_as_text(column)
     raise BenchError(
         f"column {column.name!r} holds {kind}, which has no text; "
         "a feature is text, numbers, truth values, dates, or lists"
     )
+
+
+def _times_as_text(column: pl.Series) -> pl.Series:
+    try:
+        texts = texts_of(column, TEXT)
+    except ValueError as error:
+        raise BenchError(f"column {column.name!r}: {error}") from error
+    return texts.set(column.is_null(), None).alias(column.name)
 
 
 def _lists_as_text(column: pl.Series) -> pl.Series:
