@@ -1,9 +1,15 @@
 """The exceptions of bad input. Everything else that is raised is a bug, and crashes."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _MOST_CHOICES = 100  # names that a message lists
+# Controls but line ends and tabs, other separators of lines, and marks that turn the direction of
+# reading or take no room.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
 
 
 class BenchError(Exception):
@@ -41,6 +47,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def visible(text: str) -> str:
+    """Return `text`, which may have several lines, with every invisible character as its escape."""
+    return _INVISIBLE.sub(lambda match: _escape(match[0]), text)
 
 
 def _escape(char: str) -> str:

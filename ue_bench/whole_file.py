@@ -4,6 +4,7 @@ The file stays what it was. A link stays a link, and the file that it leads to i
 owner stay. What is no regular file (a device, a pipe, a folder) is never replaced.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -103,6 +104,19 @@ def require_regular(path: Path) -> Path:
                 "name another file"
             )
     return target
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises OSError for one that cannot be read, and for a pipe, a socket or a device, of which the
+    end may never come.
+    """
+    mode = os.stat(path).st_mode
+    for is_kind, words in _KINDS:
+        if is_kind(mode):
+            raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
+    return path.read_bytes()
 
 
 def _take_over(temporary: Path, target: Path) -> None:

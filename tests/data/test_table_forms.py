@@ -4,6 +4,7 @@ import bz2
 import gzip
 import os
 import socket
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from time import perf_counter
@@ -362,16 +363,16 @@ def test_a_pipe_a_device_and_a_socket_are_refused_at_once(tmp_path, monkeypatch)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.csv")
     for name, noun in (
-        ("pipe.csv", "a pipe"),
-        ("pipe.toml", "a pipe"),
-        ("part-*.csv", "a pipe"),
-        ("device.csv", "a device"),
-        ("socket.csv", "a socket"),
+        ("pipe.csv", "a pipe, not a file"),
+        ("pipe.toml", "a named pipe, and not a regular file"),
+        ("part-*.csv", "a pipe, not a file"),
+        ("device.csv", "a device, not a file"),
+        ("socket.csv", "a socket, not a file"),
     ):
         options = [] if name.endswith("toml") else ["--target", "y", "--features", "x"]
         done = CliRunner().invoke(main, ["data", "--dataset", name, *options])
         assert done.exit_code == 2
-        assert f"is {noun}, not a file" in done.stderr
+        assert f"is {noun}" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     done = CliRunner().invoke(main, ["data", "--dataset", "criteo", "--data-dir", "pipe.csv"])
     assert "is a pipe, not a file" in done.stderr
@@ -404,3 +405,30 @@ def test_the_forms_are_named_where_a_name_has_none(tmp_path):
     for name in ("t.xlsx", "t.parquet.gz"):
         with pytest.raises(BenchError, match=r"it must end in \.csv"):
             data.define(Definition(name, "y", ("x",)), tmp_path)
+
+
+FAR = 2**62
+
+
+@pytest.mark.parametrize(
+    ("column", "as_feature", "as_time"),
+    [
+        (pa.array([0, 2**31 - 1], pa.int32()).cast(pa.date32()), "years away", "years away"),
+        (pa.array([0, -FAR]).cast(pa.timestamp("ms")), "years away", "years away"),
+        (pa.array([0, FAR]).cast(pa.timestamp("us", "UTC")), None, None),
+        (pa.array([0.0, float("inf")]), None, "is no whole number"),
+        (pa.array([0.0, 1e300]), None, "beyond 64 bits"),
+        (pa.array([0, 2**64 - 1], pa.uint64()), None, "beyond 64 bits"),
+    ],
+    ids=str,
+)
+def test_far_dates_and_numbers_are_read_or_refused_in_one_line(
+    tmp_path, column, as_feature, as_time
+):
+    table = pa.table({"x": ["a", "b"], "y": [0.0, 1.0], "t": column})
+    pa.parquet.write_table(table, tmp_path / "t.parquet")
+    for features, time, fault in ((("x", "t"), None, as_feature), (("x",), "t", as_time)):
+        definition = Definition("t.parquet", "y", features, time=time)
+        reading = nullcontext() if fault is None else pytest.raises(BenchError, match=fault)
+        with reading:
+            data.load("t", tmp_path, data.define(definition, tmp_path))

@@ -26,6 +26,15 @@ from ue_bench.record import (
 from ue_bench.record.lock import LOCK, alone
 
 
+def make_found():
+    return {
+        "cardinalities": {"age": 3},
+        "lookups": {"age": 1},
+        "dim": 16,
+        "exact_table_bytes": 192,
+    }
+
+
 def make(**changes):
     config = RunConfig(budget=28032)
     given = {
@@ -33,12 +42,7 @@ def make(**changes):
         "study": "s",
         "phase": "run",
         "config": config,
-        "found": {
-            "cardinalities": {"age": 3},
-            "lookups": {"age": 1},
-            "dim": 16,
-            "exact_table_bytes": 192,
-        },
+        "found": make_found(),
         "quality": {
             "val_mse": 0.8,
             "test_mse": 0.9,
@@ -50,6 +54,10 @@ def make(**changes):
         "cost": {"table_bytes": 96, "auxiliary_bytes": 0, "vocabulary_bytes": 0, "total_bytes": 96},
     }
     return Record(**{**given, **changes})
+
+
+def make_speed_env():
+    return {"cpu": "c", "cores": 2, "versions": {"torch": "2"}, "time": "2026-01-01T00:00:00Z"}
 
 
 def test_round_trip(tmp_path):
@@ -226,17 +234,32 @@ def test_a_record_whose_id_is_not_that_of_its_configuration_is_refused(tmp_path,
 def test_a_measurement_of_speed_with_the_id_of_another_case_is_refused(tmp_path):
     case = SpeedCase(case="start", quick=True)
     cost = {"lines": []}
-    made = SpeedRecord(run_id="a", study="speed", config=case, found={"title": "t"}, cost=cost)
+    found = {"title": "t"}
+    made = SpeedRecord(
+        run_id="a", study="speed", config=case, found=found, cost=cost, env=make_speed_env()
+    )
     write(made, tmp_path)
     records, (line,) = load(tmp_path)
     assert (records, case.run_id in line) == ([], True)
+
+
+def test_a_pipe_is_no_record_and_is_not_waited_for(tmp_path):
+    write(make(), tmp_path)
+    os.mkfifo(tmp_path / "s" / "a.json")
+    records, skipped = load(tmp_path)
+    assert records == [make()]
+    assert len(skipped) == 1
+    assert "it is a named pipe, and not a regular file" in skipped[0]
 
 
 def test_a_measurement_of_speed_is_no_run(tmp_path):
     case = SpeedCase(case="start", quick=True)
     line = {"what": "w", "value": 1.0, "unit": "s", "beside": {}, "claims": [], "note": ""}
     found, cost = {"title": "Start"}, {"lines": [line]}
-    made = SpeedRecord(run_id=case.run_id, study="speed", config=case, found=found, cost=cost)
+    env = make_speed_env()
+    made = SpeedRecord(
+        run_id=case.run_id, study="speed", config=case, found=found, cost=cost, env=env
+    )
     write(made, tmp_path)
     write(make(), tmp_path)
     assert load(tmp_path)[0] == [make(), made]

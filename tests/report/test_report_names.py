@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from ue_bench.cli import main
-from ue_bench.errors import BenchError, one_line
+from ue_bench.errors import BenchError, one_line, visible
 from ue_bench.record import write
 from ue_bench.report import build
 from ue_bench.report.evidence.evidence import Evidence
@@ -111,6 +111,15 @@ def test_nothing_is_executed(page):
     assert not [name for name in attributes if name.startswith("on")]
     hrefs = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
     assert all(re.match(r"#|data:text/csv;|https://arxiv\.org/abs/", href) for href in hrefs)
+
+
+def test_no_file_of_a_report_holds_an_invisible_character(built):
+    written = sorted(built.page.parent.rglob("*"))
+    texts = [path for path in written if path.suffix in (".svg", ".csv", ".html")]
+    assert {path.suffix for path in texts} == {".svg", ".csv", ".html"}
+    for path in texts:
+        content = path.read_text(encoding="utf-8")
+        assert visible(content) == content, path
 
 
 def test_names_are_shown_as_they_are(page):

@@ -188,3 +188,8 @@ def test_the_dot_head_sums_the_products_of_all_pairs():
     first, second, third = (project(part) for project, part in parts)
     pairs = (first * second + first * third + second * third).sum(1)
     torch.testing.assert_close(head(x), head.out(x).squeeze(1) + pairs)
+
+
+def test_more_evaluations_than_steps_are_one_after_each_step():
+    found = fit(model(), TRAIN, VALIDATION, recipe(epochs=1, evals_per_epoch=10**9))
+    assert len(found.history) == found.steps

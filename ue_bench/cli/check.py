@@ -15,6 +15,7 @@ from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies, code_of
 from ue_bench.study import names
 from ue_bench.training.resolve import resolve
+from ue_bench.whole_file import read_regular
 
 
 def check(
@@ -123,7 +124,7 @@ def _stale_blocks(
 ) -> Iterator[str]:
     """The blocks of a document that differ from what the records give."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
     for block in BLOCK.finditer(text):

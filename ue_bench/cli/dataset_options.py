@@ -15,8 +15,9 @@ from ue_bench.config import RunConfig
 from ue_bench.config.separators import separators_of, separators_text
 from ue_bench.data import DATASETS, Definition, define
 from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
-from ue_bench.data.table.table_paths import Place, place_of, require_regular
+from ue_bench.data.table.table_paths import Place, place_of
 from ue_bench.errors import BenchError, unknown
+from ue_bench.whole_file import read_regular
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
 IN_FILE = "has these in the file"
@@ -206,8 +207,7 @@ def _names_in(path: Path, key: str, value: Any) -> list[str]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        require_regular(path)
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path).decode())
     except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
         why = getattr(error, "strerror", None) or error
         raise BenchError(f"{path} cannot be read: {why}; give a TOML file") from error

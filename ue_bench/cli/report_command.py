@@ -12,7 +12,7 @@ from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
-from ue_bench.whole_file import require_regular, write_whole
+from ue_bench.whole_file import read_regular, require_regular, write_whole
 
 if TYPE_CHECKING:
     from ue_bench.report.evidence.evidence import Evidence
@@ -69,7 +69,7 @@ def _update(document: Path, evidence: Evidence) -> None:
     from ue_bench.report.page.prose import refresh
 
     try:
-        text = document.read_text(encoding="utf-8")
+        text = read_regular(document).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(
             f"--update: {document} cannot be read ({error}); give a Markdown file"

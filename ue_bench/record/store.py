@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record.record import Record, SpeedRecord, parse
-from ue_bench.whole_file import cannot_write, write_whole
+from ue_bench.whole_file import cannot_write, read_regular, write_whole
 
 
 def path_of(results: Path, study: str, run_id: str) -> Path:
@@ -35,7 +35,7 @@ def require_writable(folder: Path) -> None:
 def read(path: Path) -> Record | SpeedRecord:
     """Return the record of a file. Raises BenchError, which names the file, as `parse` does."""
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except OSError as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     return parse(text, path)

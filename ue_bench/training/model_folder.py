@@ -21,7 +21,7 @@ from torch import Tensor
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
-from ue_bench.whole_file import move, require_regular
+from ue_bench.whole_file import move, read_regular, require_regular
 
 FORMAT = "ue-bench model"
 FORMAT_VERSION = 2
@@ -143,7 +143,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     content = _read_config(folder)
     path = folder / NUMBERS
     try:
-        if _sha256(path) != content["model_sha256"]:
+        if hashlib.sha256(read_regular(path)).hexdigest() != content["model_sha256"]:
             raise BenchError(
                 f"{path} is damaged: it does not match its checksum in {CONFIG}; "
                 "save the model again"
@@ -156,7 +156,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except FileNotFoundError as error:
         raise BenchError(
             f"{folder} holds no saved model (no {CONFIG}); ue-bench run --save DIR makes one"
@@ -199,7 +199,7 @@ def _has_a_model(folder: Path) -> bool:
     Models of other programs have files of the same two names.
     """
     try:
-        content = json.loads((folder / CONFIG).read_bytes())
+        content = json.loads(read_regular(folder / CONFIG))
     except (OSError, ValueError, RecursionError):
         return False
     return _is_ours(content)

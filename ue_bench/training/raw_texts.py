@@ -15,6 +15,7 @@ from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, needed
 from ue_bench.strategies import EmbeddingStrategy
 from ue_bench.training.predictor import Predictor
+from ue_bench.whole_file import read_regular
 
 Definitions = Definition | Mapping[str, Rule | str] | Predictor | EmbeddingStrategy | str | Path
 
@@ -55,7 +56,7 @@ def _reader_of(frame: Any, definition: Definitions) -> ColumnReader:
 
 def _reader_of_file(frame: Any, path: Path) -> ColumnReader:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path).decode())
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} cannot be read: {error}; give a TOML file") from error
     names = ("target", "features", "numeric")

@@ -69,7 +69,7 @@ def _without_steps_up(folder: Path) -> Path:
     return Path(os.path.realpath(folder)) if ".." in folder.parts else folder
 
 
-def require_regular(path: Path) -> None:
+def _require_regular(path: Path) -> None:
     """Raise BenchError for a pipe, a socket and a device: reading one may never end."""
     mode = path.stat().st_mode
     for is_kind, noun in _SPECIAL:
@@ -101,7 +101,7 @@ def files_of(folder: Path, name: str) -> list[Path]:
     else:
         raise BenchError(f"{path} does not exist; give the path of a table ({ENDS}), or a folder")
     for file in found:
-        require_regular(file)
+        _require_regular(file)
     return found
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ue_bench.errors import visible
+
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
     """Return the rows as named tuples: `row.mse`."""
@@ -41,4 +43,4 @@ def groups(frame: pd.DataFrame, by: str | list[str]) -> Iterator[tuple[Any, pd.D
 
 def csv(frame: pd.DataFrame) -> str:
     """Return the frame as CSV with numbers of 7 digits, so that it is equal on every machine."""
-    return frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    return visible(frame.to_csv(index=False, float_format="%.7g", lineterminator="\n"))

@@ -2,11 +2,13 @@
 
 import io
 import re
+import warnings
 from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ue_bench.errors import visible
 from ue_bench.report.figures.hover import LINK
 from ue_bench.report.figures.style import settle
 from ue_bench.whole_file import write_whole
@@ -29,17 +31,20 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
     Equal records give equal files. Raises BenchError when the folder cannot be written.
     """
-    figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
-    settle(figure)
-    box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout assumed
+    text = io.StringIO()
+    pixels = io.BytesIO()
     png = folder / f"{name}.png"
     svg = folder / f"{name}.svg"
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
-    pixels = io.BytesIO()
-    figure.savefig(pixels, format="png", dpi=DPI, bbox_inches=box)
+    with warnings.catch_warnings():
+        # The warning holds the character, which the terminal might obey.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
+        settle(figure)
+        box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout assumed
+        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
+        figure.savefig(pixels, format="png", dpi=DPI, bbox_inches=box)
     write_whole(png, pixels.getvalue())
-    write_whole(svg, _POINT.sub(_POINT_WITH_TITLE, text.getvalue()))
+    write_whole(svg, visible(_POINT.sub(_POINT_WITH_TITLE, text.getvalue())))
     return [png, svg]
 
 
