@@ -1,6 +1,7 @@
 """Workers that share a storage: what trials stand for, lost workers, and storages that fail."""
 
 import json
+import sqlite3
 import sys
 from dataclasses import replace
 
@@ -395,3 +396,15 @@ def test_pull_says_which_studies_there_are(storage, tmp_path):
         BenchError, match=r"unknown study in sqlite:.* 'fale' \(did you mean 'fake'\?\)"
     ):
         pull(storage, tmp_path, "fale")
+
+
+def test_an_attribute_that_is_no_json_is_one_line(storage, url, tmp_path):
+    worker(storage).run()
+    with sqlite3.connect(tmp_path / "shared.sqlite3") as database:
+        database.execute("update trial_user_attributes set value_json = '{'")
+    for action in (
+        lambda: worker(Storage(url, heartbeat=1)).run(),
+        lambda: pull(Storage(url), tmp_path / "pulled"),
+    ):
+        with pytest.raises(BenchError, match="no JSON"):
+            action()

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,8 @@ class Storage:
     def steadily(self, action: Callable[[], T]) -> T:
         """Return what `action` returns, and repeat it while the server does not answer.
 
-        Raises BenchError if the server does not answer for as long as a worker may be silent.
+        Raises BenchError if the server does not answer for as long as a worker may be silent, and
+        for content that another program has damaged.
         """
         until = time.monotonic() + self.grace
         while True:
@@ -66,6 +68,12 @@ class Storage:
                         "again later; runs that are in the storage stay there"
                     ) from None
                 time.sleep(self.heartbeat / 4)
+            except JSONDecodeError as error:
+                raise BenchError(
+                    f"{self.name} holds an attribute of a study or a trial that is no JSON "
+                    f"({error}); another program has changed it: restore the database, or name "
+                    "a new one"
+                ) from None
 
     def study(self, name: str, n_objectives: int) -> optuna.Study:
         """Return the Optuna study of that name; create it if it does not exist."""
