@@ -397,7 +397,7 @@ def test_multipliers_that_do_not_fit_are_told():
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("multi_hash_sum", {"hashes": 0}, "knob hashes=0 was given; it must be at least 1"),
+        ("multi_hash_sum", {"hashes": 0}, "knob hashes=0 was given; it must be from 1 to 65,536"),
         ("multi_hash_sum", {"combine": "mean"}, "it is 'sum' in this strategy"),
         (
             "compositional",
@@ -405,9 +405,9 @@ def test_multipliers_that_do_not_fit_are_told():
             "knob parts=3 was given; it must be a divisor of the 8 numbers per lookup",
         ),
         ("compositional", {"parts": -2}, "a divisor of the 8"),
-        ("hash_embedding", {"hashes": 0}, "at least 1"),
+        ("hash_embedding", {"hashes": 0}, "from 1 to 65,536"),
         ("robe", {"block": 0}, "at least 1"),
-        ("dhe", {"hashes": 0}, "at least 1"),
+        ("dhe", {"hashes": 0}, "from 1 to 65,536"),
         ("frequency_double_hash", {"frequent_share": 1.5}, "between 0 and 1"),
         ("memcom", {"bias": 1}, "must be bool"),
     ],
