@@ -50,7 +50,7 @@ _LISTED: dict[type, Any] = {
 
 ALLOWED = "a value is text, a number, a truth value, a date or a time"
 
-Kind = Literal["text", "whole", "number"]
+Kind = Literal["text", "date", "whole", "number"]
 Number = int | float | np.floating[Any] | Decimal
 
 
@@ -58,9 +58,10 @@ Number = int | float | np.floating[Any] | Decimal
 class Rule:
     """How the raw values of one column become texts.
 
-    kind: `text`: text stays as it is, and a number is written in decimal. `whole`: the same, but a
-    text that is a number is read as one, so that "1.0" is "1". `number`: numbers, also those in
-    texts, are rounded to two significant digits.
+    kind: `text`: text stays as it is, and a number is written in decimal. `date`: the same, but
+    midnight of a day is the day, because pandas has no dates without a time. `whole`: as `text`,
+    but a text that is a number is read as one, so that "1.0" is "1". `number`: numbers, also those
+    in texts, are rounded to two significant digits.
     absent: texts that stand for a missing value; a number that one of them names is missing, too.
     """
 
@@ -74,7 +75,9 @@ class Rule:
 
 
 TEXT = Rule()
-KINDS = ("text", "whole", "number")
+KINDS = ("text", "date", "whole", "number")
+_OF_NUMBERS = ("whole", "number")  # kinds that read a text as a number
+_MIDNIGHT = "T00:00:00"
 _ABSENT = ("", "NaN")  # texts in a column of numbers that stand for a missing one
 
 
@@ -87,10 +90,10 @@ def rules_by_name(given: Mapping[str, Rule | str]) -> dict[str, Rule]:
     for name, rule in given.items():
         if isinstance(rule, Rule):
             rules[name] = rule
-        elif rule == "text":
-            rules[name] = TEXT
-        elif rule in KINDS:
+        elif rule in _OF_NUMBERS:
             rules[name] = Rule(cast(Kind, rule), _ABSENT)
+        elif rule in KINDS:
+            rules[name] = Rule(cast(Kind, rule))
         else:
             raise unknown(f"kind of rule for column {name!r},", str(rule), KINDS)
     return rules
@@ -107,6 +110,8 @@ def text_of(value: Any, rule: Rule) -> str:
             plain.encode()  # raises for half a character
         if plain in rule.absent:
             return ""
+        if rule.kind == "date":
+            return plain.removesuffix(_MIDNIGHT)
         if rule.kind == "text" or not _IS_NUMBER(plain):
             return plain
         return _number_text(float(plain), rule)
@@ -565,11 +570,11 @@ def _series_texts(column: pl.Series, rule: Rule) -> pl.Series:
         decimals = column.cast(pl.String)
         return _by_distinct(decimals, lambda distinct: _each(map(Decimal, distinct), rule))
     if not dtype.is_numeric():
-        return _without_nulls(_times_as_text(column))
+        return _texts_of_texts(_times_as_text(column), rule)
     column = _without_absent(column, rule)
     if dtype.is_float():
         return _texts_of_floats(column.fill_nan(None) + 0.0, rule)  # -0 is 0
-    if rule.kind == "text":
+    if rule.kind not in _OF_NUMBERS:
         return _without_nulls(column.cast(pl.String))
     return _texts_of_floats(column.cast(pl.Float64), rule)
 
@@ -594,6 +599,8 @@ def _texts_of_texts(column: pl.Series, rule: Rule) -> pl.Series:
             column = column.set(is_absent, "")
     if rule.kind == "text":
         return column
+    if rule.kind == "date":
+        return column.str.strip_suffix(_MIDNIGHT)
     is_number = column.str.contains(NUMBER)
     if not is_number.any():
         return column
@@ -615,12 +622,13 @@ def beyond_calendar(column: pl.Series) -> pl.Series:
 
     Polars ends the process's thread with a panic where it has to write such a date.
     """
-    physical = column.to_physical().cast(pl.Int64)
-    if isinstance(column.dtype, pl.Datetime):
-        physical = physical // _UNITS_A_DAY[column.dtype.time_unit]
-    elif column.dtype != pl.Date:
+    dtype = column.dtype
+    if dtype != pl.Date and not isinstance(dtype, pl.Datetime):
         return pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
-    return (physical.abs() > _CALENDAR_DAYS).fill_null(False)
+    days = column.to_physical().cast(pl.Int64)
+    if isinstance(dtype, pl.Datetime):
+        days = days // _UNITS_A_DAY[dtype.time_unit]
+    return (days.abs() > _CALENDAR_DAYS).fill_null(False)
 
 
 def _times_as_text(column: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from table_files import table
 
 import ue_bench
-from ue_bench.categories import Rule, bucket, buckets, text_of, texts_of
+from ue_bench.categories import KINDS, Rule, bucket, buckets, text_of, texts_of
 from ue_bench.data import Definition
 from ue_bench.data.table.texts import MEMBERS
 from ue_bench.errors import BenchError
@@ -24,7 +24,7 @@ from ue_bench.hashing import FEW
 
 NAN = float("nan")
 ABSENT = ("", "NaN", "-1")
-RULES = [Rule(kind, absent) for kind in ("text", "whole", "number") for absent in ((), ABSENT)]
+RULES = [Rule(kind, absent) for kind in KINDS for absent in ((), ABSENT)]
 
 
 class Colour(StrEnum):
@@ -108,9 +108,17 @@ def test_one_value_by_each_rule(value, as_text, as_whole, as_number):
         assert texts_of([value] * (FEW + 1), rule).to_list() == [text] * (FEW + 1)
 
 
+def test_midnight_is_the_day_in_a_column_of_dates():
+    rule = Rule("date")
+    for value in (date(2024, 1, 31), datetime(2024, 1, 31), "2024-01-31", "2024-01-31T00:00:00"):
+        assert text_of(value, rule) == "2024-01-31"
+        assert texts_of([value] * (FEW + 1), rule).unique().to_list() == ["2024-01-31"]
+    assert text_of(datetime(2024, 1, 31, 7), rule) == "2024-01-31T07:00:00"
+
+
 def test_what_stands_for_a_missing_value():
     """A number that an absent text names is missing too, however it is written."""
-    for kind in ("text", "whole", "number"):
+    for kind in KINDS:
         rule = Rule(kind, ABSENT)
         for value in ("", "NaN", "-1", -1, -1.0, Decimal("-1.00"), np.int8(-1), None):
             assert text_of(value, rule) == "", (kind, value)
@@ -280,12 +288,13 @@ def test_times_down_to_the_nanosecond(values, zone):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("kind", ["text", "whole", "number"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_type_of_pandas(values, dtype, kind):
     column = pd.Series(values, dtype=dtype)
     wanted = [text_of(value, Rule(kind)) for value in values]
     if dtype == "datetime64[s]":
-        wanted = ["2024-01-31T00:00:00", "", "2024-01-31T07:00:00"]
+        midnight = "2024-01-31" if kind == "date" else "2024-01-31T00:00:00"
+        wanted = [midnight, "", "2024-01-31T07:00:00"]
     assert require_alone_as_together(column, Rule(kind)) == wanted
     assert texts_of(pd.Index(column), Rule(kind)).to_list() == wanted
     assert texts_of(column.array, Rule(kind)).to_list() == wanted

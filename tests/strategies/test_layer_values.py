@@ -68,7 +68,7 @@ def test_a_layer_that_is_built_by_hand_reads_by_the_same_rules(tmp_path):
         "shop": "whole",
         "price": "number",
         "new": "text",
-        "day": "text",
+        "day": "date",
         "town": "text",
     }
     for given in (rules, kinds, of_run.reader.rules):
@@ -105,7 +105,7 @@ def test_texts_of_whatever_says_how(tmp_path):
     (tmp_path / "t.toml").write_text(TOML)
     from_file = ue_bench.texts(frame, tmp_path / "t.toml")
     assert from_file["tags"].to_list() == [["a", "b"]] * N
-    kinds = {"shop": "whole", "price": "number", "new": "text", "day": "text", "town": "text"}
+    kinds = {"shop": "whole", "price": "number", "new": "text", "day": "date", "town": "text"}
     for given in (kinds, definition, layer):
         assert ue_bench.texts(frame, given).equals(expected), given
     assert from_file.drop("tags").equals(expected)

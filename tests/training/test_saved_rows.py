@@ -3,6 +3,7 @@ form the request comes."""
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import ue_bench
 from ue_bench import RunConfig, data
-from ue_bench.categories import text_of
+from ue_bench.categories import KINDS, text_of
 from ue_bench.data import Definition
 from ue_bench.errors import BenchError
 from ue_bench.training.model_folder import CONFIG
@@ -118,6 +119,12 @@ def test_a_fraction_in_another_row_changes_nothing(loaded):
     assert whole["whole"].dtype == float
     as_ints = whole.astype({"whole": "Int64", "id": "Int64", "rounded": "Int64"})
     assert torch.equal(loaded.embed(whole), loaded.embed(as_ints))
+
+
+def test_a_date_of_pandas_is_the_date_of_the_table(loaded):
+    frame = raw_rows()[:40].to_pandas()
+    assert frame["day"].dtype.kind == "M"
+    assert torch.equal(loaded.embed(frame), loaded.embed(raw_rows()[:40]))
 
 
 NUMERALS = st.sampled_from(["1", "1.0", "01", "1e0", "2.50", "-1", "inf", "NaN", "", "true"])
@@ -234,10 +241,13 @@ def test_a_model_of_the_first_format_is_read(loaded, folder, tmp_path):
     rules = json.loads((folder / CONFIG).read_bytes())["rules"]
     assert rules["price"] == {"kind": "number", "absent": ["", "NaN"]}
     kinds = {name: rule["kind"].replace("number", "bucket") for name, rule in rules.items()}
+    kinds["day"] = "text"  # the format had no rule for dates
     changes = {"format_version": 1, "kinds": kinds, "absent": ["", "NaN"]}
     made.rewrite(tmp_path, **changes)
     old = ue_bench.load(tmp_path)
-    assert old.model.strategy.reader == loaded.model.strategy.reader
+    reader = loaded.model.strategy.reader
+    old_rules = {**reader.rules, "day": ue_bench.Rule("text")}
+    assert old.model.strategy.reader == replace(reader, rules=old_rules)
     assert torch.equal(old.predict(raw_rows()), loaded.predict(raw_rows()))
     made.rewrite(tmp_path, kinds=kinds | {"town": "csv"})
     read = ue_bench.load(tmp_path).model.strategy.reader.rules["town"]
@@ -259,7 +269,7 @@ def test_a_rule_that_no_version_has_is_an_error(folder, tmp_path):
 @settings(deadline=None)
 @given(
     NUMERALS | st.text(max_size=3) | st.integers() | st.floats() | st.booleans() | st.none(),
-    st.sampled_from(["text", "whole", "number"]),
+    st.sampled_from(KINDS),
     st.sampled_from([(), ("", "NaN", "-1")]),
 )
 def test_the_rules_of_the_page(program, value, kind, absent):

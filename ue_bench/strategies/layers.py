@@ -128,9 +128,10 @@ def embedding(
     seed: of the hashing. hash_seeds: explicit seeds of a feature's lookups.
     init, init_scale: of the table, as in a run: `uniform` within init_scale of 0, or `normal` with
     that deviation. The numbers come from torch's global generator, as those of any layer.
-    rules: how raw values become categories, by column: the name of a kind (`text`, `whole`,
-    `number`), or a `Rule` of `ue_bench.rules_of` or of another layer's ``reader.rules``, which may
-    have more columns. The values of a column without a rule are text, bytes or whole numbers.
+    rules: how raw values become categories, by column: the name of a kind (`text`, `date`,
+    `whole`, `number`), or a `Rule` of `ue_bench.rules_of` or of another layer's ``reader.rules``,
+    which may have more columns. The values of a column without a rule are text, bytes or whole
+    numbers.
     options: the method's own knobs.
 
     A few strategies change during training. Call ``layer.end_epoch(epoch)`` between epochs (True:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ue_bench.categories import Kind
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
@@ -44,7 +45,7 @@ class _Versions(TypedDict):
 
 
 class _Rule(TypedDict):
-    kind: Literal["text", "whole", "number"]
+    kind: Kind
     absent: list[str]
 
 

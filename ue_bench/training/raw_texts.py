@@ -26,7 +26,8 @@ def texts(frame: Any, definition: Definitions) -> pl.DataFrame:
     frame: rows as `ColumnReader.read` takes them. Other columns are left out.
     definition: which columns, and by which rules.
 
-        A mapping from column to `Rule`, or to the name of its kind (`text`, `whole`, `number`).
+        A mapping from column to `Rule`, or to the name of its kind (`text`, `date`, `whole`,
+        `number`).
         A saved model or a layer, whose raw columns are read as it reads them.
         A `Definition` of a table, or the path of its TOML file. The rules are then those that a run
         finds for the frame, which has to be the whole table, with its target.

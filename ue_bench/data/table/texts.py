@@ -5,17 +5,17 @@ what it makes of a value.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
 
-from ue_bench.categories import NUMBER, TEXT, Rule, texts_of
+from ue_bench.categories import NUMBER, TEXT, Kind, Rule, texts_of
 from ue_bench.data.coded import look_up
 from ue_bench.data.table.targets import MISSING
 from ue_bench.errors import BenchError
 
 MEMBERS = "\x1e"  # joins the members of a list (ASCII record separator)
 _WHOLE = r"^[+-]?[0-9]+$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
 def keys(column: pl.Series, is_csv: bool, absent: Sequence[str] = MISSING) -> pl.Series:
@@ -101,18 +101,26 @@ def rule_of(
     kind = "number" if numeric else _kind_of(distinct, is_csv)
     if is_csv:
         return Rule(kind, tuple(absent))
-    if kind == "text":
-        return TEXT
+    if kind in ("text", "date"):
+        return Rule(kind)
     return Rule(kind, MISSING)  # the numbers may be served as texts
 
 
-def _kind_of(distinct: pl.Series, is_csv: bool) -> Literal["text", "whole", "number"]:
+def _kind_of(distinct: pl.Series, is_csv: bool) -> Kind:
     if is_csv and _holds_floats(distinct):
         distinct = distinct.cast(pl.Float64)
+    if _holds_dates(distinct):
+        return "date"
     if not distinct.dtype.is_float():
         return "text"
     finite = distinct.filter(distinct.is_finite())
     return "whole" if (finite == finite.round()).all() else "number"
+
+
+def _holds_dates(distinct: pl.Series) -> bool:
+    if distinct.dtype != pl.String or not len(distinct):
+        return False
+    return bool(distinct.str.contains(_DATE).all())
 
 
 def _require_numbers(texts: pl.Series) -> None:
