@@ -123,7 +123,8 @@ def altered(tensor):
 )
 def test_anything_in_the_place_of_a_tensor(name, tmp_path):
     save(tmp_path, *made.trained(strategy=name))
-    tensors = load_file(tmp_path / NUMBERS)
+    # copies, because some releases of safetensors map the file, which is written again below
+    tensors = {key: tensor.clone() for key, tensor in load_file(tmp_path / NUMBERS).items()}
     assert any(key.startswith("values.") for key in tensors) or name in ("unified", "per_feature")
     for key, tensor in tensors.items():
         for what, other in altered(tensor):
