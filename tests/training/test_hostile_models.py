@@ -62,6 +62,11 @@ def is_loaded_or_refused(folder, what):
     assert str(raised).isprintable(), what
 
 
+def read_numbers(folder):
+    """Return copies: some releases of safetensors map the file, which is written again."""
+    return {name: tensor.clone() for name, tensor in load_file(folder / NUMBERS).items()}
+
+
 def write_numbers(folder, tensors):
     numbers = folder / NUMBERS
     save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, numbers)
@@ -123,8 +128,7 @@ def altered(tensor):
 )
 def test_anything_in_the_place_of_a_tensor(name, tmp_path):
     save(tmp_path, *made.trained(strategy=name))
-    # copies, because some releases of safetensors map the file, which is written again below
-    tensors = {key: tensor.clone() for key, tensor in load_file(tmp_path / NUMBERS).items()}
+    tensors = read_numbers(tmp_path)
     assert any(key.startswith("values.") for key in tensors) or name in ("unified", "per_feature")
     for key, tensor in tensors.items():
         for what, other in altered(tensor):
@@ -149,7 +153,7 @@ def test_anything_in_the_place_of_a_tensor(name, tmp_path):
 )
 def test_values_that_are_no_lists_of_their_kind(changes, message, tmp_path):
     save(tmp_path, *made.trained(strategy="collisionless"))
-    tensors = load_file(tmp_path / NUMBERS)
+    tensors = read_numbers(tmp_path)
     for name, numbers in changes.items():
         tensors[f"values.0.{name}"] = torch.tensor(numbers)
     write_numbers(tmp_path, tensors)
@@ -180,7 +184,7 @@ def test_numbers_that_point_at_what_is_not_there(name, tensor, message, exact, t
         kept |= {"low_cardinality": "exact", "low_cardinality_max": 3}
         tensor = tensor.replace("strategy.", "strategy.method.")
     save(tmp_path, *made.trained(strategy=name, **kept))
-    tensors = load_file(tmp_path / NUMBERS)
+    tensors = read_numbers(tmp_path)
     pointers = tensors[tensor]
     pointers[: len(pointers) // 2] = 255
     write_numbers(tmp_path, tensors)
@@ -234,7 +238,7 @@ def test_a_claim_that_the_file_does_not_bear_out_is_refused_first(
 def test_no_table_has_memory_before_its_shape_is_that_of_the_file(name, tmp_path, monkeypatch):
     """Values are a few bytes each, and could claim a row of any width that the head has."""
     save(tmp_path, *made.trained(strategy=name))
-    tensors = load_file(tmp_path / NUMBERS)
+    tensors = read_numbers(tmp_path)
     features = json.loads((tmp_path / CONFIG).read_text())["features"]
     many = 20_000
     texts = b"".join(b"%06d" % number for number in range(many))
