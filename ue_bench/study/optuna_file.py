@@ -168,7 +168,7 @@ def _require_tables(connection: sqlite3.Connection) -> None:
 def _has_content(connection: sqlite3.Connection, tables: Columns) -> bool:
     """Return whether a table other than those of versions has a row."""
     for table in tables.keys() - VERSION_TABLES:
-        query = f"SELECT 1 FROM {table} LIMIT 1"
+        query = f"SELECT 1 FROM {table} LIMIT 1"  # nosec B608 # names of tables that Optuna creates
         if connection.execute(query).fetchone():
             return True
     return False
