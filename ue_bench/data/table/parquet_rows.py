@@ -28,5 +28,7 @@ class ParquetFile(FileReader):
 
     def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         with readable(self.path), pa.parquet.ParquetFile(self.path) as file:
+            if not file.num_row_groups:  # which some releases of pyarrow cannot iterate over
+                return
             for batch in file.iter_batches(file_reader.ROWS, columns=schema.names):
                 yield batch.select(schema.names)
