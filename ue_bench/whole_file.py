@@ -97,13 +97,21 @@ def require_regular(path: Path) -> Path:
         mode = os.lstat(target).st_mode
     except FileNotFoundError:
         return target
+    words = special_kind(mode)
+    if words is not None:
+        raise BenchError(
+            f"cannot write {path}: it is {words}, and only a regular file is replaced; "
+            "name another file"
+        )
+    return target
+
+
+def special_kind(mode: int) -> str | None:
+    """Return what a file of this mode is, in words; None for a regular file."""
     for is_kind, words in _KINDS:
         if is_kind(mode):
-            raise BenchError(
-                f"cannot write {path}: it is {words}, and only a regular file is replaced; "
-                "name another file"
-            )
-    return target
+            return words
+    return None
 
 
 def read_regular(path: Path) -> bytes:
@@ -112,10 +120,9 @@ def read_regular(path: Path) -> bytes:
     Raises OSError for one that cannot be read, and for a pipe, a socket or a device, of which the
     end may never come.
     """
-    mode = os.stat(path).st_mode
-    for is_kind, words in _KINDS:
-        if is_kind(mode):
-            raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
+    words = special_kind(os.stat(path).st_mode)
+    if words is not None:
+        raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
     return path.read_bytes()
 
 

@@ -363,9 +363,9 @@ def test_a_pipe_a_device_and_a_socket_are_refused_at_once(tmp_path, monkeypatch)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.csv")
     for name, noun in (
-        ("pipe.csv", "a pipe, not a file"),
+        ("pipe.csv", "a named pipe, not a file"),
         ("pipe.toml", "a named pipe, and not a regular file"),
-        ("part-*.csv", "a pipe, not a file"),
+        ("part-*.csv", "a named pipe, not a file"),
         ("device.csv", "a device, not a file"),
         ("socket.csv", "a socket, not a file"),
     ):
@@ -375,7 +375,7 @@ def test_a_pipe_a_device_and_a_socket_are_refused_at_once(tmp_path, monkeypatch)
         assert f"is {noun}" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     done = CliRunner().invoke(main, ["data", "--dataset", "criteo", "--data-dir", "pipe.csv"])
-    assert "is a pipe, not a file" in done.stderr
+    assert "is a named pipe, not a file" in done.stderr
 
 
 @pytest.mark.alone

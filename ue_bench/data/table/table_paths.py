@@ -1,7 +1,6 @@
 """The files that a name stands for: a file, a folder with all below it, or a pattern."""
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -9,14 +8,9 @@ from urllib.parse import unquote
 
 from ue_bench.data.table.definition import ENDS, form_of, is_pattern
 from ue_bench.errors import BenchError
+from ue_bench.whole_file import special_kind
 
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # how Hive writes a missing value
-_SPECIAL = (
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class Place(NamedTuple):
@@ -71,13 +65,12 @@ def _without_steps_up(folder: Path) -> Path:
 
 def _require_regular(path: Path) -> None:
     """Raise BenchError for a pipe, a socket and a device: reading one may never end."""
-    mode = path.stat().st_mode
-    for is_kind, noun in _SPECIAL:
-        if is_kind(mode):
-            raise BenchError(
-                f"{path} is {noun}, not a file; it is read more than once: "
-                "write its content into a file, and give that"
-            )
+    kind = special_kind(path.stat().st_mode)
+    if kind is not None:
+        raise BenchError(
+            f"{path} is {kind}, not a file; it is read more than once: "
+            "write its content into a file, and give that"
+        )
 
 
 def files_of(folder: Path, name: str) -> list[Path]:
