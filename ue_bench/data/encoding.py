@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from ue_bench.config.entities import CARDINALITY
 from ue_bench.data.coded import ABSENT, Coded, chunks, spread, take
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.multi_valued_features import with_bags
@@ -28,6 +29,7 @@ class Encoded:
     user, item: int32 [N'], the two entities of the row (`Dataset.entities`), numbered in the same
     way whichever features are used; columns of `codes` where the entities are features.
     user_seen, item_seen: bool [N'], whether these occur in training.
+    user_names: the value of each user by its number; None where the user is only a guess.
     """
 
     features: tuple[Feature, ...]
@@ -38,6 +40,7 @@ class Encoded:
     item: np.ndarray
     user_seen: np.ndarray
     item_seen: np.ndarray
+    user_names: Sequence[str] | None
 
 
 def encode(
@@ -73,6 +76,7 @@ def encode(
             encoded[name] = rows.encode(name)
     user_feature, user = encoded[dataset.entities[0]]
     item_feature, item = encoded[dataset.entities[1]]
+    is_guess = dataset.entities_chosen[0] == CARDINALITY
     return Encoded(
         features=tuple(with_bags(encoded[name][0], separators or {}) for name in features),
         codes=codes,
@@ -82,6 +86,7 @@ def encode(
         item=item,
         user_seen=user < user_feature.n_seen,
         item_seen=item < item_feature.n_seen,
+        user_names=None if is_guess else user_feature.values,
     )
 
 

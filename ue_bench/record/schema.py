@@ -6,7 +6,7 @@ the value first. Fields that nothing relies on may be anything, and are not name
 """
 
 import re
-from typing import Annotated, Any, NotRequired, Required, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -14,8 +14,13 @@ from msgspec import Meta
 LARGEST = 1e100  # of a measurement: its square must be a number too
 WORD = 2**63  # of a count: a frame holds it in 64 bits
 
+MOST_GROUPS = 1_000  # of users whose errors a record keeps; more users share groups
+
 Real = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=WORD - 1)]
+
+# numbers packed as `group_errors` describes; few enough for a record of ordinary size
+Packed = Annotated[str, Meta(max_length=16 * MOST_GROUPS, pattern="^[A-Za-z0-9+/]*={0,2}$")]
 
 
 class Collisions(TypedDict, total=False):
@@ -89,6 +94,7 @@ class Scores(Logistic, total=False):
     train_mse: Real | None
     val_mse: Real | None
     test_mse: Real | None
+    groups: Packed
     penalty: Real
     trees: Count
     rows: Count
@@ -112,6 +118,18 @@ class Angle(TypedDict):
     angle: Real
 
 
+class Groups(TypedDict, total=False):
+    """Errors by user or block (see `group_errors`)."""
+
+    of: Required[Literal["test", "val"]]
+    by: Required[Literal["user", "block"]]
+    count: Required[Annotated[int, Meta(ge=0, le=MOST_GROUPS)]]
+    rows: Required[str]
+    n: Required[Packed]
+    mse: Required[Packed]
+    log_loss: Packed
+
+
 class QualityDiagnostics(TypedDict, total=False):
     angles: list[Angle] | None
 
@@ -126,6 +144,7 @@ class Quality(Logistic, total=False):
     anchors: Required[dict[str, Scores]]
     history: Required[list[Evaluation]]
     slices: dict[str, str | Slice]
+    groups: Groups
     diagnostics: QualityDiagnostics
 
 

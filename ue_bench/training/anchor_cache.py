@@ -23,6 +23,7 @@ from ue_bench.data.cache import cache_folder
 from ue_bench.data.encoding import Encoded
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
+from ue_bench.record import group_errors
 from ue_bench.training.baselines import Scores
 from ue_bench.whole_file import write_whole
 
@@ -34,6 +35,7 @@ CODE = (
     "boosting_anchor.py",
     "linear_anchor.py",
     "matrix_factorisation.py",
+    "row_groups.py",
     "scores.py",
 )
 LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -42,7 +44,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn")
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
     """The content of a file. sha256: of the anchors as JSON."""
 
-    anchors: dict[str, dict[str, float | int | None]]
+    anchors: dict[str, dict[str, float | int | str | None]]
     sha256: str
 
 
@@ -77,6 +79,8 @@ def key_of(encoded: Encoded, settings: Mapping[str, Any]) -> str:
     digest.update(json.dumps(heading, sort_keys=True).encode())
     for numbers in (encoded.ratings, encoded.parts, encoded.user, encoded.item):
         _add(digest, numbers)
+    if encoded.user_names is not None:
+        _add_texts(digest, pl.Series(encoded.user_names, dtype=pl.String))
     order = sorted(range(len(encoded.features)), key=lambda index: encoded.features[index].name)
     for index in order:
         _add_feature(digest, encoded.features[index])
@@ -88,17 +92,21 @@ def key_of(encoded: Encoded, settings: Mapping[str, Any]) -> str:
 def _code() -> bytes:
     """Return the text of the files that compute the anchors."""
     folder = files(__package__)
-    return b"".join(folder.joinpath(name).read_bytes() for name in CODE)
+    packing = Path(group_errors.__file__)
+    return b"".join(path.read_bytes() for path in (*map(folder.joinpath, CODE), packing))
 
 
 def _add_feature(digest: Any, feature: Feature) -> None:
     digest.update(json.dumps([feature.name, feature.n_seen]).encode())
-    texts = pl.Series(feature.values, dtype=pl.String)
-    _add(digest, texts.str.len_bytes().to_numpy())
-    digest.update(texts.str.join("").item().encode())
+    _add_texts(digest, pl.Series(feature.values, dtype=pl.String))
     if feature.bags is not None:
         _add(digest, feature.bags.offsets)
         _add(digest, feature.bags.members)
+
+
+def _add_texts(digest: Any, texts: pl.Series) -> None:
+    _add(digest, texts.str.len_bytes().to_numpy())
+    digest.update(texts.str.join("").item().encode())
 
 
 def _add(digest: Any, numbers: np.ndarray) -> None:

@@ -1,12 +1,16 @@
 """Trivial predictors, fitted to the training rows: an embedding has to beat them before its error
 means anything."""
 
+from typing import Any
+
 import numpy as np
 
 from ue_bench.data.encoding import Encoded
 from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
+from ue_bench.record.group_errors import pack_errors
 from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
+from ue_bench.training.row_groups import row_groups, sums
 from ue_bench.training.scores import auc, log_loss, mean_square
 from ue_bench.training.split_parts import PARTS
 
@@ -17,7 +21,7 @@ CLIP = 0.001
 # ties.
 DIGITS = 12
 
-Scores = dict[str, float | None]
+Scores = dict[str, Any]  # numbers or None, and packed texts of errors by group
 
 
 def trivial_anchors(
@@ -25,7 +29,8 @@ def trivial_anchors(
 ) -> dict[str, Scores]:
     """Return the scores of each trivial predictor on each part; None where a part has no rows.
 
-    Errors are summed, rows are counted, and the sum is divided once. The predictors are
+    Errors are summed, rows are counted, and the sum is divided once. `groups` of the last two are
+    their squared errors by group, packed as `record.group_errors` describes. The predictors are
 
     * `mean`: mu, the mean of the training rows;
     * `item_mean`: the plain mean of the movie's training ratings;
@@ -51,9 +56,9 @@ def trivial_anchors(
     scores["item_mean"] = prediction.scores(item_means)
     prediction.add(prediction.group_means(encoded.item, DAMPING))
     prediction.add(prediction.group_means(encoded.user, DAMPING))
-    scores["bias"] = prediction.scores()
+    scores["bias"] = {**prediction.scores(), "groups": prediction.by_group()}
     prediction.add(prediction.factorised(stars))
-    scores["mf"] = prediction.scores()
+    scores["mf"] = {**prediction.scores(), "groups": prediction.by_group()}
     return scores
 
 
@@ -64,6 +69,7 @@ class _Prediction:
         self.encoded = encoded
         self.train = encoded.parts == TRAIN
         self.rows = {name: encoded.parts == number for name, number in PARTS.items()}
+        self.groups = row_groups(encoded)
         self.residuals = encoded.ratings.astype(np.float64)
         mean = self.residuals[self.train].mean()
         self.residuals -= mean
@@ -97,6 +103,11 @@ class _Prediction:
         np.subtract(self.residuals, step, out=self.residuals)
         if self.values is not None:
             np.add(self.values, step, out=self.values)
+
+    def by_group(self) -> str:
+        """Return the squared errors of the scored rows by group, packed."""
+        errors = self.residuals[self.rows[self.groups.of]]
+        return pack_errors(sums(self.groups, np.square(errors)))
 
     def scores(self, step: np.ndarray | None = None) -> Scores:
         """Return the scores of the prediction; with a `step`, those it would have after `add`."""

@@ -1,14 +1,17 @@
 """The `quality` of a record: errors of the trained model, beside those of the trivial
 predictors."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ue_bench import data
 from ue_bench.errors import BenchError
+from ue_bench.record.group_errors import pack_counts, pack_errors
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import RatingModel
+from ue_bench.training.row_groups import RowGroups, row_groups, sums
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
 
@@ -19,6 +22,7 @@ def judge(
     anchors: dict[str, Scores],
     encoded: data.Encoded,
     fitted: Fit,
+    by_group: bool,
 ) -> dict[str, Any]:
     """Return the errors of the trained model, pooled over the rows of each part.
 
@@ -27,10 +31,12 @@ def judge(
     report are based on it.
 
     rows: by part. anchors: the scores of the trivial predictors on the same rows.
+    by_group: whether to keep errors by user or block of rows too (see `record.group_errors`).
 
     Raises BenchError where a prediction is not finite.
     """
     errors: dict[str, np.ndarray] = {}
+    row_errors: dict[str, dict[str, np.ndarray]] = {}
     quality: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     for name, part in rows.items():
@@ -38,10 +44,12 @@ def judge(
         differences = model.loss.predict(part_outputs) - part.ratings
         errors[name] = differences.double().cpu().numpy()
         _require_finite(errors[name], name)
+        row_errors[name] = model.loss.row_errors(part_outputs, part.ratings)
         quality[f"{name}_mse"] = _mse(errors[name])
         for score, value in model.loss.judge(part_outputs, part.ratings).items():
             scores[f"{name}_{score}"] = value
-    judged = "test" if len(errors["test"]) else "val"  # the article's split has no test rows
+    groups = row_groups(encoded)
+    judged = groups.of  # the article's split has no test rows
     mse = quality[f"{judged}_mse"]
     bias_mse = anchors["bias"][f"{judged}_mse"]
     beats_bias = None
@@ -50,7 +58,7 @@ def judge(
     test_mae = None
     if len(errors["test"]):
         test_mae = float(np.abs(errors["test"]).mean())
-    return {
+    judgement = {
         **quality,
         **scores,
         "test_mae": test_mae,
@@ -61,6 +69,32 @@ def judge(
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
+    if by_group:
+        squares = np.square(errors[judged])
+        judgement["groups"] = _by_group(groups, squares, row_errors[judged])
+    else:
+        judgement["anchors"] = {name: _ungrouped(scores) for name, scores in anchors.items()}
+    return judgement
+
+
+def _ungrouped(scores: Scores) -> Scores:
+    return {name: value for name, value in scores.items() if name != "groups"}
+
+
+def _by_group(
+    groups: RowGroups, squares: np.ndarray, others: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Return the errors of the scored rows by group, as `group_errors` describes them."""
+    by_group: dict[str, Any] = {
+        "of": groups.of,
+        "by": groups.by,
+        "count": groups.n_groups,
+        "rows": groups.rows,
+        "n": pack_counts(np.bincount(groups.numbers, minlength=groups.n_groups)),
+    }
+    for measure, errors in {"mse": squares, **others}.items():
+        by_group[measure] = pack_errors(sums(groups, errors))
+    return by_group
 
 
 def _require_finite(errors: np.ndarray, name: str) -> None:

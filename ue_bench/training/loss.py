@@ -87,6 +87,10 @@ class Loss(ABC):
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
         """Return the scores that a record has beside the MSE; None where one is undefined."""
 
+    @abstractmethod
+    def row_errors(self, outputs: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        """Return, beside squared errors, the errors of each row by their score: float64 [N]."""
+
 
 class SquaredError(Loss):
     """Regression: outputs are predictions."""
@@ -107,6 +111,9 @@ class SquaredError(Loss):
         return [_mse(outputs, targets)]
 
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
+        return {}
+
+    def row_errors(self, outputs: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
         return {}
 
 
@@ -181,6 +188,10 @@ class LogisticLoss(Loss):
             "auc": scores.auc(logits, labels),
             "log_loss": scores.log_loss(logits, labels),
         }
+
+    def row_errors(self, outputs: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        labels = targets.cpu().numpy().astype(np.float64)
+        return {"log_loss": scores.log_losses(outputs.cpu().numpy(), labels)}
 
 
 def _mse(predicted: Tensor, targets: Tensor) -> float:

@@ -29,6 +29,7 @@ from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
+NOT_TESTED = "search"  # the phase whose scores choose configurations and are never tested
 _FAILED_ALLOCATIONS = ("DefaultCPUAllocator", "Storage size calculation overflowed")
 
 
@@ -96,7 +97,9 @@ def run_once(
         if config.measure == "latency":
             model.strategy.end_training()
         else:
-            quality, training_cost = _train(config, model, rows, dataset, encoded, on_evaluation)
+            quality, training_cost = _train(
+                config, model, rows, dataset, encoded, on_evaluation, by_group=phase != NOT_TESTED
+            )
             cost |= training_cost
         if config.measure != "quality":
             cost["latency"] = timing.lookup_latency(model.strategy, rows["val"].codes)
@@ -159,8 +162,12 @@ def _train(
     dataset: data.Dataset,
     encoded: data.Encoded,
     on_evaluation: Callable[[Fit], None],
+    by_group: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Train the model in place. Returns the quality of a record, and what training cost."""
+    """Train the model in place. Returns the quality of a record, and what training cost.
+
+    by_group: whether the quality has errors by group too, which are for tests on the test rows.
+    """
     with PeakMemory(rows["train"].ratings.device) as memory:
         angles = None
         if config.diagnose:
@@ -169,7 +176,7 @@ def _train(
     binary = config.task == "binary"
     stars = dataset.stars and not binary
     baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
-    quality = judge(model, rows, baselines, encoded, fitted)
+    quality = judge(model, rows, baselines, encoded, fitted, by_group)
     if angles is not None:
         quality["diagnostics"] = angles
     cost = {

@@ -30,9 +30,13 @@ def log_loss(logits: np.ndarray, labels: np.ndarray) -> float | None:
     """
     if not len(labels):
         return None
+    return float(log_losses(logits, labels).sum()) / len(labels)
+
+
+def log_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return -log of the probability of each label, in nats: float64 [N]."""
     logits = logits.astype(np.float64)
-    losses = np.logaddexp(0.0, logits) - labels * logits
-    return float(losses.sum()) / len(labels)
+    return np.logaddexp(0.0, logits) - labels * logits
 
 
 def mean_square(errors: np.ndarray) -> float | None:

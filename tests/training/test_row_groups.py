@@ -1,0 +1,119 @@
+"""The groups of scored rows: the same users in every run, and their errors those of the model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from table_files import table
+
+from ue_bench.config import RunConfig
+from ue_bench.data import encode, load, split
+from ue_bench.record.group_errors import anchor_errors, group_errors
+from ue_bench.training.row_groups import row_groups, sums
+from ue_bench.training.run_once import run_once
+from ue_bench.training.train import Rows, predict
+
+WORLD = RunConfig(
+    dataset="planted-additive",
+    features="user_id,movie_id",
+    epochs=1,
+    budget=4_000,
+    measure="quality",
+)
+
+
+def groups_of(dataset, name="random", seed=0, features=("user_id",)):
+    return row_groups(encode(dataset, features, split(dataset, name, seed)))
+
+
+def test_errors_by_user_are_those_of_the_model():
+    kept = {}
+
+    def keep(model, dataset):
+        encoded = encode(dataset, ("user_id", "movie_id"), split(dataset, "random", 0))
+        test = encoded.parts == 2
+        codes = np.ascontiguousarray(encoded.codes[test])
+        rows = Rows(torch.from_numpy(codes), torch.from_numpy(encoded.ratings[test]))
+        kept["errors"] = (predict(model, rows) - rows.ratings).double().numpy() ** 2
+        kept["users"] = dataset.column("user_id").to_numpy()[test]
+
+    record = run_once(WORLD, on_trained=keep)
+    expected = pd.Series(kept["errors"]).groupby(kept["users"]).agg(["size", "sum"])
+    found = group_errors(record)
+    of_users = found.n > 0
+    assert of_users.sum() == len(expected)
+    assert found.n[of_users].tolist() == expected["size"].tolist()  # in the order of their names
+    step = expected["sum"].max() / 65_535
+    assert found.sums[of_users] == pytest.approx(expected["sum"].to_numpy(), abs=2 * step)
+    assert record.quality["groups"]["by"] == "user"
+
+
+def test_labels_have_their_log_loss_by_user_too():
+    labels = replace(WORLD, task="binary", positive_at_least=3.5)
+    record = run_once(labels)
+    for measure in ("mse", "log_loss"):
+        errors = group_errors(record, measure)
+        mean = errors.sums.sum() / errors.n.sum()
+        assert mean == pytest.approx(record.quality[f"test_{measure}"])
+    assert not np.allclose(group_errors(record).sums, group_errors(record, "log_loss").sums)
+
+
+def test_the_predictors_to_beat_have_theirs():
+    quality = run_once(WORLD).quality
+    for name in ("bias", "mf"):
+        assert quality["anchors"][name]["groups"]
+    record = run_once(WORLD)
+    errors = anchor_errors(record, "bias")
+    mean = errors.sums.sum() / errors.n.sum()
+    assert mean == pytest.approx(quality["anchors"]["bias"]["test_mse"])
+
+
+def test_a_trial_of_a_search_keeps_none():
+    record = run_once(WORLD, phase="search")
+    assert "groups" not in record.quality
+    assert not any("groups" in scores for scores in record.quality["anchors"].values())
+
+
+def test_users_have_one_number_whatever_the_split_seed_and_the_features():
+    dataset = load("planted-additive")
+    names = sorted(set(dataset.column("user_id")))
+    first = groups_of(dataset)
+    for seed, features in ((0, ("movie_id",)), (1, ("user_id",))):
+        parts = split(dataset, "random", seed)
+        groups = groups_of(dataset, seed=seed, features=features)
+        users = dataset.column("user_id").filter(parts == 2).to_list()
+        assert [names[number] for number in groups.numbers] == users
+        assert (groups.rows == first.rows) == (seed == 0)
+        assert groups.n_groups == len(names)
+
+
+def test_a_fixed_split_scores_the_same_rows_with_every_seed(hundred):
+    for name in ("user_temporal", "global_temporal", "article"):
+        first, second = (groups_of(hundred, name, seed) for seed in (0, 1))
+        assert first.rows == second.rows
+        assert first.numbers.tolist() == second.numbers.tolist()
+        assert first.of == ("val" if name == "article" else "test")
+
+
+def test_rows_without_a_user_are_cut_into_contiguous_blocks(tmp_path):
+    rows = {"a": [n % 7 for n in range(10_000)], "b": [n % 11 for n in range(10_000)]}
+    rows["y"] = [float(n % 5) for n in range(10_000)]
+    groups = groups_of(table(tmp_path, rows), features=("a", "b"))
+    assert groups.by == "block"
+    assert groups.n_groups == 200
+    assert (np.diff(groups.numbers) >= 0).all()
+    assert np.bincount(groups.numbers).tolist() == [len(groups.numbers) // 200] * 200
+    assert sums(groups, np.ones(len(groups.numbers))).sum() == len(groups.numbers)
+
+
+def test_many_users_share_groups():
+    dataset = load("planted-additive")
+    encoded = encode(dataset, ("user_id",), split(dataset, "random", 0))
+    n_users = 2_500
+    names = [f"u{number:05}" for number in range(n_users)]
+    users = np.arange(len(encoded.user), dtype=np.int32) % n_users
+    groups = row_groups(replace(encoded, user=users, user_names=names))
+    assert groups.n_groups == 1_000
+    assert groups.numbers.tolist() == (users[encoded.parts == 2] % 1_000).tolist()
