@@ -21,12 +21,12 @@ def make(**changed):
     record = fake.make(fake.config(budget=28_032))
     of_bias = {**record.quality["anchors"]["bias"], "groups": pack_errors(2 * SUMS)}
     of_bias["test_mse"] = 2 * SUMS.sum() / N.sum()
-    groups = {"of": "test", "by": "user", "count": 5, "rows": "00ff"}
+    groups = {"by": "user", "count": 5, "rows": "00ff"}
     groups |= {"n": pack_counts(N), "mse": pack_errors(SUMS), **changed}
     quality = {
         **record.quality,
         "test_mse": SUMS.sum() / N.sum(),
-        "groups": groups,
+        "groups": {"test": groups},
         "anchors": {**record.quality["anchors"], "bias": of_bias},
     }
     return replace(record, quality=quality)
@@ -34,12 +34,12 @@ def make(**changed):
 
 def test_what_is_packed_comes_out_of_a_file():
     record = parse_run(make().to_json().encode(), "a file")
-    errors = group_errors(record)
+    errors = group_errors(record, "test")
     assert errors.n.tolist() == N.tolist()
     assert errors.sums.sum() == pytest.approx(SUMS.sum(), rel=1e-12)  # the score itself
     assert errors.sums == pytest.approx(SUMS, abs=61_000 / 65_535)  # a step of the largest one
     assert anchor_errors(record, "bias").sums == pytest.approx(2 * errors.sums, rel=1e-12)
-    assert group_errors(record, "log_loss") is None
+    assert group_errors(record, "test", "log_loss") is None
     assert anchor_errors(record, "mean") is None
 
 
@@ -50,7 +50,7 @@ def test_a_rounding_hardly_moves_the_error_of_resampled_users():
     groups = {"count": 943, "n": pack_counts(n), "mse": pack_errors(sums)}
     record = make(**groups)
     record.quality["test_mse"] = sums.sum() / n.sum()
-    packed = group_errors(record).sums
+    packed = group_errors(record, "test").sums
     for _ in range(50):
         drawn = draws.multinomial(943, np.full(943, 1 / 943))
         assert drawn @ packed / (drawn @ n) == pytest.approx(drawn @ sums / (drawn @ n), abs=1e-5)
@@ -60,12 +60,12 @@ def test_a_rounding_hardly_moves_the_error_of_resampled_users():
 def test_without_any_error_all_are_0():
     record = make(mse=pack_errors(np.zeros(5)))
     record.quality["test_mse"] = 0.0
-    assert group_errors(record).sums.tolist() == [0.0] * 5
+    assert group_errors(record, "test").sums.tolist() == [0.0] * 5
 
 
 def test_a_record_of_an_earlier_version_has_none():
     record = fake.make(fake.config(budget=28_032))
-    assert group_errors(record) is None
+    assert group_errors(record, "test") is None
     assert anchor_errors(record, "bias") is None
 
 
@@ -78,7 +78,7 @@ BOMB = base64.b64encode(zlib.compress(bytes(1 << 20), 9)).decode()
 def test_a_text_that_no_run_packs_is_named(packed):
     record = make(mse=packed)
     with pytest.raises(BenchError, match=f"run {record.run_id} .* by user cannot be read"):
-        group_errors(record)
+        group_errors(record, "test")
 
 
 @pytest.mark.parametrize(

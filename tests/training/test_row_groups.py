@@ -11,7 +11,7 @@ from table_files import table
 from ue_bench.config import RunConfig
 from ue_bench.data import encode, load, split
 from ue_bench.record.group_errors import anchor_errors, group_errors
-from ue_bench.training.row_groups import row_groups, sums
+from ue_bench.training.row_groups import row_groups, scored_part, sums
 from ue_bench.training.run_once import run_once
 from ue_bench.training.train import Rows, predict
 
@@ -25,7 +25,8 @@ WORLD = RunConfig(
 
 
 def groups_of(dataset, name="random", seed=0, features=("user_id",)):
-    return row_groups(encode(dataset, features, split(dataset, name, seed)))
+    encoded = encode(dataset, features, split(dataset, name, seed))
+    return row_groups(encoded, scored_part(encoded))
 
 
 def test_errors_by_user_are_those_of_the_model():
@@ -41,23 +42,25 @@ def test_errors_by_user_are_those_of_the_model():
 
     record = run_once(WORLD, on_trained=keep)
     expected = pd.Series(kept["errors"]).groupby(kept["users"]).agg(["size", "sum"])
-    found = group_errors(record)
+    found = group_errors(record, "test")
     of_users = found.n > 0
     assert of_users.sum() == len(expected)
     assert found.n[of_users].tolist() == expected["size"].tolist()  # in the order of their names
     step = expected["sum"].max() / 65_535
     assert found.sums[of_users] == pytest.approx(expected["sum"].to_numpy(), abs=2 * step)
-    assert record.quality["groups"]["by"] == "user"
+    assert record.quality["groups"]["test"]["by"] == "user"
 
 
 def test_labels_have_their_log_loss_by_user_too():
     labels = replace(WORLD, task="binary", positive_at_least=3.5)
     record = run_once(labels)
     for measure in ("mse", "log_loss"):
-        errors = group_errors(record, measure)
+        errors = group_errors(record, "test", measure)
         mean = errors.sums.sum() / errors.n.sum()
         assert mean == pytest.approx(record.quality[f"test_{measure}"])
-    assert not np.allclose(group_errors(record).sums, group_errors(record, "log_loss").sums)
+    assert not np.allclose(
+        group_errors(record, "test").sums, group_errors(record, "test", "log_loss").sums
+    )
 
 
 def test_the_predictors_to_beat_have_theirs():
@@ -68,6 +71,23 @@ def test_the_predictors_to_beat_have_theirs():
     errors = anchor_errors(record, "bias")
     mean = errors.sums.sum() / errors.n.sum()
     assert mean == pytest.approx(quality["anchors"]["bias"]["test_mse"])
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("random", {"test"}), ("user_temporal", {"test", "val"}), ("article", {"val"})],
+)
+def test_validation_rows_have_theirs_where_all_seeds_have_the_same(name, parts):
+    record = run_once(replace(WORLD, dataset="ml-100k", split=name, budget=20_000))
+    assert set(record.quality["groups"]) == parts
+    for part in parts:
+        errors = group_errors(record, part)
+        assert errors.n.sum() == record.found["n_rows"][part]
+        assert errors.sums.sum() / errors.n.sum() == pytest.approx(record.quality[f"{part}_mse"])
+    bias = anchor_errors(record, "bias")
+    scored = "test" if "test" in parts else "val"
+    expected = record.quality["anchors"]["bias"][f"{scored}_mse"]
+    assert bias.sums.sum() / bias.n.sum() == pytest.approx(expected)
 
 
 def test_a_trial_of_a_search_keeps_none():
@@ -94,7 +114,6 @@ def test_a_fixed_split_scores_the_same_rows_with_every_seed(hundred):
         first, second = (groups_of(hundred, name, seed) for seed in (0, 1))
         assert first.rows == second.rows
         assert first.numbers.tolist() == second.numbers.tolist()
-        assert first.of == ("val" if name == "article" else "test")
 
 
 def test_rows_without_a_user_are_cut_into_contiguous_blocks(tmp_path):
@@ -114,6 +133,6 @@ def test_many_users_share_groups():
     n_users = 2_500
     names = [f"u{number:05}" for number in range(n_users)]
     users = np.arange(len(encoded.user), dtype=np.int32) % n_users
-    groups = row_groups(replace(encoded, user=users, user_names=names))
+    groups = row_groups(replace(encoded, user=users, user_names=names), "test")
     assert groups.n_groups == 1_000
     assert groups.numbers.tolist() == (users[encoded.parts == 2] % 1_000).tolist()

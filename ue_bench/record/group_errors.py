@@ -4,9 +4,10 @@ A test set that is the same for all seeds is a sample of users too, whose noise 
 seeds has in it. A record therefore keeps, for each group of scored rows, their number and the sum
 of their errors. Groups of one number are the same rows' owners in all records of the same data.
 
-`quality.groups` holds `of` (the scored part), `by` (`user` or `block`), `count` (groups), `rows`
-(16 hex digits that follow from which rows are scored), and three packed texts: `n`, `mse`, and in
-the binary task `log_loss`. `quality.anchors.<name>.groups` is the packed text of a predictor's MSE.
+`quality.groups.<part>` holds `by` (`user` or `block`), `count` (groups), `rows` (16 hex digits that
+follow from which rows are scored), and three packed texts: `n`, `mse`, and in the binary task
+`log_loss`. `quality.anchors.<name>.groups` is the packed text of a predictor's MSE on the scored
+part. The scored part is `test`, or `val` where the split has no test rows.
 
 A packed text is base64 of zlib of little-endian whole numbers. Numbers of rows have 32 bits. Errors
 have 16: each is the sum of a group as a share of the largest one, in steps of 1/65,535. All
@@ -54,38 +55,42 @@ def pack_errors(sums: np.ndarray) -> str:
     return _packed(shares.astype(_SHARES))
 
 
-def group_errors(record: Record, measure: str = "mse") -> GroupErrors | None:
-    """Return the errors of a run by group, `measure` being `mse` or `log_loss`.
+def group_errors(record: Record, part: str, measure: str = "mse") -> GroupErrors | None:
+    """Return the errors of a run by group.
 
-    None where the record has none, as records of earlier versions. Raises BenchError for a text
-    that no run packs.
+    part: `test` or `val`. measure: `mse` or `log_loss`. None where the record has none, as records
+    of earlier versions. Raises BenchError for a text that no run packs.
     """
-    groups = record.quality.get("groups")
-    if groups is None or measure not in groups:
+    packed = groups_of(record, part).get(measure)
+    if packed is None:
         return None
-    return _errors_of(record, groups[measure], record.quality.get(_name(groups, measure)))
+    return _errors_of(record, part, packed, record.quality.get(f"{part}_{measure}"))
 
 
 def anchor_errors(record: Record, anchor: str) -> GroupErrors | None:
-    """Return the squared errors of a predictor to beat by group, as `group_errors` does."""
-    groups = record.quality.get("groups")
+    """Return the squared errors of a predictor to beat on the scored part by group.
+
+    None and BenchError as in `group_errors`.
+    """
     scores = record.quality.get("anchors", {}).get(anchor, {})
-    if groups is None or "groups" not in scores:
+    part = "test" if groups_of(record, "test") else "val"
+    if "groups" not in scores or not groups_of(record, part):
         return None
-    return _errors_of(record, scores["groups"], scores.get(_name(groups, "mse")))
+    return _errors_of(record, part, scores["groups"], scores.get(f"{part}_mse"))
 
 
-def _name(groups: Mapping[str, Any], measure: str) -> str:
-    return f"{groups['of']}_{measure}"
+def groups_of(record: Record, part: str) -> Mapping[str, Any]:
+    """Return `quality.groups` of a part, empty where the record has none."""
+    return record.quality.get("groups", {}).get(part, {})
 
 
-def _errors_of(record: Record, packed: str, score: float | None) -> GroupErrors:
-    groups = record.quality["groups"]
-    n = _unpacked(record, groups["n"], _COUNTS).astype(np.int64)
-    shares = _unpacked(record, packed, _SHARES).astype(np.float64)
+def _errors_of(record: Record, part: str, packed: str, score: float | None) -> GroupErrors:
+    groups = groups_of(record, part)
+    n = _unpacked(record, groups, groups["n"], _COUNTS).astype(np.int64)
+    shares = _unpacked(record, groups, packed, _SHARES).astype(np.float64)
     total = shares.sum()
     if score is None or not n.sum():
-        raise BenchError(f"run {record.run_id}: its errors by {groups['by']} belong to no score")
+        raise BenchError(f"{_fault(record, groups)} (they belong to no score); run it again")
     if total > 0:
         shares *= score * n.sum() / total
     return GroupErrors(n, shares)
@@ -100,21 +105,21 @@ def _planes(numbers: np.ndarray) -> np.ndarray:
     return numbers.view(np.uint8).reshape(len(numbers), -1).T
 
 
-def _unpacked(record: Record, text: str, kind: np.dtype) -> np.ndarray:
-    count = record.quality["groups"]["count"]
+def _unpacked(record: Record, groups: Mapping[str, Any], text: str, kind: np.dtype) -> np.ndarray:
+    count = groups["count"]
     n_bytes = count * kind.itemsize
     stream = zlib.decompressobj()
     try:
         # at most a byte more than is right: a few bytes may unfold to gigabytes
         content = stream.decompress(base64.b64decode(text, validate=True), n_bytes + 1)
     except (binascii.Error, zlib.error) as error:
-        raise BenchError(f"{_fault(record)} ({error}); run it again") from error
+        raise BenchError(f"{_fault(record, groups)} ({error}); run it again") from error
     if len(content) != n_bytes or not stream.eof:
-        raise BenchError(f"{_fault(record)} (not {count} numbers); run it again")
+        raise BenchError(f"{_fault(record, groups)} (not {count} numbers); run it again")
     planes = np.frombuffer(content, np.uint8).reshape(kind.itemsize, count)
     return np.ascontiguousarray(planes.T).view(kind).reshape(count)
 
 
-def _fault(record: Record) -> str:
-    by = record.quality["groups"]["by"]
-    return f"run {record.run_id} of study {record.study!r}: its errors by {by} cannot be read"
+def _fault(record: Record, groups: Mapping[str, Any]) -> str:
+    place = f"run {record.run_id} of study {record.study!r}"
+    return f"{place}: its errors by {groups['by']} cannot be read"

@@ -121,7 +121,6 @@ class Angle(TypedDict):
 class Groups(TypedDict, total=False):
     """Errors by user or block (see `group_errors`)."""
 
-    of: Required[Literal["test", "val"]]
     by: Required[Literal["user", "block"]]
     count: Required[Annotated[int, Meta(ge=0, le=MOST_GROUPS)]]
     rows: Required[str]
@@ -144,7 +143,7 @@ class Quality(Logistic, total=False):
     anchors: Required[dict[str, Scores]]
     history: Required[list[Evaluation]]
     slices: dict[str, str | Slice]
-    groups: Groups
+    groups: dict[Literal["test", "val"], Groups]
     diagnostics: QualityDiagnostics
 
 

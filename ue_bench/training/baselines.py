@@ -10,7 +10,7 @@ from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
 from ue_bench.record.group_errors import pack_errors
 from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
-from ue_bench.training.row_groups import row_groups, sums
+from ue_bench.training.row_groups import row_groups, scored_part, sums
 from ue_bench.training.scores import auc, log_loss, mean_square
 from ue_bench.training.split_parts import PARTS
 
@@ -69,7 +69,8 @@ class _Prediction:
         self.encoded = encoded
         self.train = encoded.parts == TRAIN
         self.rows = {name: encoded.parts == number for name, number in PARTS.items()}
-        self.groups = row_groups(encoded)
+        self.scored = scored_part(encoded)
+        self.groups = row_groups(encoded, self.scored)
         self.residuals = encoded.ratings.astype(np.float64)
         mean = self.residuals[self.train].mean()
         self.residuals -= mean
@@ -106,7 +107,7 @@ class _Prediction:
 
     def by_group(self) -> str:
         """Return the squared errors of the scored rows by group, packed."""
-        errors = self.residuals[self.rows[self.groups.of]]
+        errors = self.residuals[self.rows[self.scored]]
         return pack_errors(sums(self.groups, np.square(errors)))
 
     def scores(self, step: np.ndarray | None = None) -> Scores:

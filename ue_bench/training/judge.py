@@ -1,7 +1,7 @@
 """The `quality` of a record: errors of the trained model, beside those of the trivial
 predictors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record.group_errors import pack_counts, pack_errors
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import RatingModel
-from ue_bench.training.row_groups import RowGroups, row_groups, sums
+from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
 
@@ -22,7 +22,7 @@ def judge(
     anchors: dict[str, Scores],
     encoded: data.Encoded,
     fitted: Fit,
-    by_group: bool,
+    grouped: Sequence[str],
 ) -> dict[str, Any]:
     """Return the errors of the trained model, pooled over the rows of each part.
 
@@ -31,7 +31,8 @@ def judge(
     report are based on it.
 
     rows: by part. anchors: the scores of the trivial predictors on the same rows.
-    by_group: whether to keep errors by user or block of rows too (see `record.group_errors`).
+    grouped: the parts whose errors are kept by user or block of rows too (see
+    `record.group_errors`), those of the anchors included.
 
     Raises BenchError where a prediction is not finite.
     """
@@ -48,8 +49,7 @@ def judge(
         quality[f"{name}_mse"] = _mse(errors[name])
         for score, value in model.loss.judge(part_outputs, part.ratings).items():
             scores[f"{name}_{score}"] = value
-    groups = row_groups(encoded)
-    judged = groups.of  # the article's split has no test rows
+    judged = scored_part(encoded)  # the article's split has no test rows
     mse = quality[f"{judged}_mse"]
     bias_mse = anchors["bias"][f"{judged}_mse"]
     beats_bias = None
@@ -69,9 +69,11 @@ def judge(
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
-    if by_group:
-        squares = np.square(errors[judged])
-        judgement["groups"] = _by_group(groups, squares, row_errors[judged])
+    if grouped:
+        judgement["groups"] = {}
+        for name in grouped:
+            of_rows = {"mse": np.square(errors[name]), **row_errors[name]}
+            judgement["groups"][name] = _by_group(row_groups(encoded, name), of_rows)
     else:
         judgement["anchors"] = {name: _ungrouped(scores) for name, scores in anchors.items()}
     return judgement
@@ -81,18 +83,15 @@ def _ungrouped(scores: Scores) -> Scores:
     return {name: value for name, value in scores.items() if name != "groups"}
 
 
-def _by_group(
-    groups: RowGroups, squares: np.ndarray, others: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """Return the errors of the scored rows by group, as `group_errors` describes them."""
+def _by_group(groups: RowGroups, of_rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the errors of the rows of a part by group, as `group_errors` describes them."""
     by_group: dict[str, Any] = {
-        "of": groups.of,
         "by": groups.by,
         "count": groups.n_groups,
         "rows": groups.rows,
         "n": pack_counts(np.bincount(groups.numbers, minlength=groups.n_groups)),
     }
-    for measure, errors in {"mse": squares, **others}.items():
+    for measure, errors in of_rows.items():
         by_group[measure] = pack_errors(sums(groups, errors))
     return by_group
 

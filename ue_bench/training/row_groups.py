@@ -15,14 +15,13 @@ FEWEST_USERS = 50  # a resampling of fewer users than these says little
 
 
 class RowGroups(NamedTuple):
-    """The groups of the scored rows of a split.
+    """The groups of the rows of one part of a split.
 
-    of: the scored part. by: `user` or `block`. n_groups: their number, of which some may have no
+    by: `user` or `block`. n_groups: their number, of which some may have no
     row. numbers: the group of each row of the part, in their order. rows: 16 hex digits, equal for
-    splits of one data set that score the same rows.
+    parts of splits of one data set that have the same rows.
     """
 
-    of: str
     by: str
     n_groups: int
     numbers: np.ndarray
@@ -34,32 +33,31 @@ def scored_part(encoded: Encoded) -> str:
     return "test" if (encoded.parts == PARTS["test"]).any() else "val"
 
 
-def row_groups(encoded: Encoded) -> RowGroups:
-    """Return the groups of the scored rows, which do not depend on a seed.
+def row_groups(encoded: Encoded, part: str) -> RowGroups:
+    """Return the groups of the rows of a part, which do not depend on a seed.
 
     The group of a user is its place among the sorted names of all users of the rows that are used,
-    modulo `MOST_GROUPS`. Where the data have no user, or fewer than `FEWEST_USERS`, the scored rows
-    are cut into `BLOCKS` contiguous blocks in file order.
+    modulo `MOST_GROUPS`. Where the data have no user, or fewer than `FEWEST_USERS`, the rows of the
+    part are cut into `BLOCKS` contiguous blocks in file order.
     """
-    of = scored_part(encoded)
-    is_scored = encoded.parts == PARTS[of]
+    in_part = encoded.parts == PARTS[part]
     names = encoded.user_names
     if names is not None and len(names) >= FEWEST_USERS:
         by = "user"
         count = min(len(names), MOST_GROUPS)
         places = np.empty(len(names), np.int64)
         places[pl.Series(names, dtype=pl.String).arg_sort().to_numpy()] = np.arange(len(names))
-        numbers = places[encoded.user[is_scored]] % count
+        numbers = places[encoded.user[in_part]] % count
     else:
         by = "block"
-        n_rows = int(is_scored.sum())
+        n_rows = int(in_part.sum())
         count = min(n_rows, BLOCKS)
         numbers = np.arange(n_rows) * count // max(n_rows, 1)
-    digest = hashlib.sha256(f"{len(is_scored)} ".encode())
-    digest.update(np.packbits(is_scored).data)
-    return RowGroups(of, by, count, numbers, digest.hexdigest()[:16])
+    digest = hashlib.sha256(f"{len(in_part)} ".encode())
+    digest.update(np.packbits(in_part).data)
+    return RowGroups(by=by, n_groups=count, numbers=numbers, rows=digest.hexdigest()[:16])
 
 
 def sums(groups: RowGroups, errors: np.ndarray) -> np.ndarray:
-    """Return the sum of the errors of each group: float64 [groups]. errors: one a scored row."""
+    """Return the sum of the errors of each group: float64 [groups]. errors: one a row."""
     return np.bincount(groups.numbers, errors, groups.n_groups)

@@ -1,6 +1,6 @@
 """`run_once`: the only place where data, strategy, model, training, measurement and record meet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +25,12 @@ from ue_bench.training.loss import Scale
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
+from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
+REDRAWN = "random"  # the split that each seed draws anew
 NOT_TESTED = "search"  # the phase whose scores choose configurations and are never tested
 _FAILED_ALLOCATIONS = ("DefaultCPUAllocator", "Storage size calculation overflowed")
 
@@ -97,8 +99,9 @@ def run_once(
         if config.measure == "latency":
             model.strategy.end_training()
         else:
+            grouped = _grouped(config, encoded, phase)
             quality, training_cost = _train(
-                config, model, rows, dataset, encoded, on_evaluation, by_group=phase != NOT_TESTED
+                config, model, rows, dataset, encoded, on_evaluation, grouped
             )
             cost |= training_cost
         if config.measure != "quality":
@@ -162,11 +165,11 @@ def _train(
     dataset: data.Dataset,
     encoded: data.Encoded,
     on_evaluation: Callable[[Fit], None],
-    by_group: bool,
+    grouped: Sequence[str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train the model in place. Returns the quality of a record, and what training cost.
 
-    by_group: whether the quality has errors by group too, which are for tests on the test rows.
+    grouped: as in `judge`.
     """
     with PeakMemory(rows["train"].ratings.device) as memory:
         angles = None
@@ -176,7 +179,7 @@ def _train(
     binary = config.task == "binary"
     stars = dataset.stars and not binary
     baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
-    quality = judge(model, rows, baselines, encoded, fitted, by_group)
+    quality = judge(model, rows, baselines, encoded, fitted, grouped)
     if angles is not None:
         quality["diagnostics"] = angles
     cost = {
@@ -187,6 +190,18 @@ def _train(
         "steps": fitted.steps,
     }
     return quality, cost
+
+
+def _grouped(config: RunConfig, encoded: data.Encoded, phase: str) -> tuple[str, ...]:
+    """Return the parts whose errors a record keeps by group: what tests of its scores need.
+
+    The validation rows are among them where all seeds have the same.
+    """
+    if phase == NOT_TESTED:
+        return ()
+    if config.split == REDRAWN:
+        return (scored_part(encoded),)
+    return tuple(dict.fromkeys((scored_part(encoded), "val")))
 
 
 def _data_of(dataset: data.Dataset) -> dict[str, Any]:
