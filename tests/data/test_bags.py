@@ -294,9 +294,22 @@ def test_an_index_map_that_changes_between_epochs_holds_for_bags():
 def test_no_row_of_the_table_is_touched_but_the_bags_own():
     """An optimizer that moves only the rows of a batch must not see rows that only fill it up."""
     built = build(Spec(name="collisionless", features=FLAGS, lookups=(1, 1, 1), dim=8, sparse=True))
-    model = RatingModel(built, "mlp", 4, 0.0, 3.0)
+    model = RatingModel(
+        strategy=built, head="mlp", hidden=4, dropout=0.0, vector_dropout=0.0, rating_bias=3.0
+    )
     slots_read = []
-    optimizers = Optimizers(model, Recipe("sparse_adam", 0.1, 0.0, 2, 1, None, 1, 0))
+    recipe = Recipe(
+        optimizer="sparse_adam",
+        lr=0.1,
+        weight_decay=0.0,
+        batch_size=2,
+        epochs=1,
+        patience=None,
+        evals_per_epoch=1,
+        average_epochs=0.0,
+        seed=0,
+    )
+    optimizers = Optimizers(model, recipe)
     built.pool.before_read = lambda slots: slots_read.append(set(slots.flatten().tolist()))
     before = built.pool.weight.detach().clone()
     codes = torch.tensor([[3, 4, 3], [5, 5, 2]])

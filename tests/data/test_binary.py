@@ -211,10 +211,28 @@ def model(sparse=False, head="mlp", dropout=0.1):
             sparse=sparse,
         )
     )
-    return RatingModel(strategy, head, 16, dropout, float(TRAIN.ratings.mean()), LOGISTIC)
+    return RatingModel(
+        strategy=strategy,
+        head=head,
+        hidden=16,
+        dropout=dropout,
+        vector_dropout=0.0,
+        rating_bias=float(TRAIN.ratings.mean()),
+        loss=LOGISTIC,
+    )
 
 
-RECIPE = Recipe("adam", 1e-2, 0.0, 64, 5, 3, 1, 0)
+RECIPE = Recipe(
+    optimizer="adam",
+    lr=1e-2,
+    weight_decay=0.0,
+    batch_size=64,
+    epochs=5,
+    patience=3,
+    evals_per_epoch=1,
+    average_epochs=0.0,
+    seed=0,
+)
 
 
 def test_at_the_start_the_loss_is_the_entropy_of_the_base_rate():

@@ -31,7 +31,7 @@ TRAIN = rows(2000, 1)
 VALIDATION = rows(333, 2)
 
 
-def model(sparse=False, head="mlp", dropout=0.1):
+def model(sparse=False, head="mlp", dropout=0.1, vector_dropout=0.0):
     torch.manual_seed(0)
     spec = Spec(
         name="collisionless",
@@ -46,6 +46,7 @@ def model(sparse=False, head="mlp", dropout=0.1):
         head=head,
         hidden=16,
         dropout=dropout,
+        vector_dropout=vector_dropout,
         rating_bias=float(TRAIN.ratings.mean()),
     )
 
@@ -59,6 +60,7 @@ def recipe(**changes):
         epochs=8,
         patience=None,
         evals_per_epoch=1,
+        average_epochs=0.0,
         seed=0,
     )
     return replace(usual, **changes)

@@ -165,6 +165,13 @@ class RunConfig:
         below=1,
         help="Share of hidden units dropped in training.",
     )
+    vector_dropout: float = setting(
+        0.0,
+        group="recipe",
+        at_least=0,
+        below=1,
+        help="Share of the embeddings' numbers dropped in training, before the head reads them.",
+    )
     init: str = setting(
         "uniform",
         group="recipe",
@@ -227,6 +234,14 @@ class RunConfig:
     )
     evals_per_epoch: int = setting(
         1, group="recipe", at_least=1, help="Evaluations on the validation rows in each epoch."
+    )
+    average_epochs: float = setting(
+        0.0,
+        group="recipe",
+        at_least=0,
+        below=1e30,
+        help="The weights that are evaluated and served are a running average, in which those of "
+        "so many epochs ago weigh 1 / e as much as the last; 0: the last step's own.",
     )
 
     hash_seed: int = _seed_setting("hash seed")

@@ -45,7 +45,14 @@ def model_and_batches(
         sparse=sparse,
     )
     torch.manual_seed(0)
-    model = RatingModel(build(spec), "mlp", hidden=64, dropout=0.2, rating_bias=3.5)
+    model = RatingModel(
+        strategy=build(spec),
+        head="mlp",
+        hidden=64,
+        dropout=0.2,
+        vector_dropout=0.0,
+        rating_bias=3.5,
+    )
     model.strategy.locate_all()
     batches = [torch.randint(values_each, (batch, features)) for _ in range(BATCHES)]
     return model, batches
@@ -70,6 +77,7 @@ def adam_recipe(batch_size: int) -> Recipe:
         epochs=1,
         patience=None,
         evals_per_epoch=1,
+        average_epochs=0.0,
         seed=0,
     )
 

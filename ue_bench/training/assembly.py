@@ -45,6 +45,7 @@ def make_model(
         head=config.head,
         hidden=config.hidden,
         dropout=config.dropout,
+        vector_dropout=config.vector_dropout,
         rating_bias=rating_bias,
         loss=_loss(config, scale),
     )
@@ -66,6 +67,7 @@ def make_recipe(config: RunConfig) -> Recipe:
         epochs=config.epochs,
         patience=config.patience,
         evals_per_epoch=config.evals_per_epoch,
+        average_epochs=config.average_epochs,
         seed=config.batch_seed,
     )
 

@@ -19,10 +19,14 @@ from ue_bench.errors import BenchError
 from ue_bench.record.schema import LARGEST
 from ue_bench.training.model import RatingModel
 from ue_bench.training.row_adam import RowAdam
+from ue_bench.training.weight_average import WeightAverage
 
 EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
 # Optimizers that train the pools on sparse gradients, unless the configuration says otherwise.
 SPARSE = ("sparse_adam", "adagrad")
+# Updates of the average of the weights in each epoch. One a step would cost a large table more than
+# its training does.
+AVERAGES_PER_EPOCH = 8
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Recipe:
     batch_size: rows a step; None: all rows in the order given.
     patience: epochs without a better validation loss before training stops; None: it never stops
         early, and the last weights are kept.
+    average_epochs: epochs after which a step weighs 1 / e in the average of the weights, which is
+        evaluated and served; 0: none is kept.
     seed: of the batch order and of dropout.
     """
 
@@ -53,6 +59,7 @@ class Recipe:
     epochs: int
     patience: int | None
     evals_per_epoch: int
+    average_epochs: float
     seed: int
 
 
@@ -64,6 +71,7 @@ class Fit:
         training are over the rows since the previous evaluation, each predicted before its step,
         with dropout on.
     seconds: training and evaluation, wall clock.
+    optimizer_bytes: of the optimizer's state and of the average of the weights.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -178,8 +186,8 @@ def fit(
 ) -> Fit:
     """Train `model` in place and leave it as it is served.
 
-    Its weights are the best ones with early stopping, and the last ones without. The scale of its
-    loss is folded into its head.
+    Its weights are the best ones with early stopping, and the last ones without; where the recipe
+    averages, these are averages. The scale of its loss is folded into its head.
 
     Raises BenchError when the loss stops being finite.
     """
@@ -192,7 +200,13 @@ def fit(
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     batch = recipe.batch_size or len(train)
     steps = math.ceil(len(train) / batch)
-    stops = _evaluation_steps(steps, recipe.evals_per_epoch)
+    stops = _spread(recipe.evals_per_epoch, steps)
+    average_steps: set[int] = set()
+    decay = 0.0
+    if recipe.average_epochs:
+        average_steps = _spread(AVERAGES_PER_EPOCH, steps)
+        decay = math.exp(-1 / (recipe.average_epochs * len(average_steps)))
+    average = WeightAverage(model, decay)
     patience = math.inf  # in evaluations
     if recipe.patience:
         patience = recipe.patience * recipe.evals_per_epoch
@@ -218,27 +232,31 @@ def fit(
             errors += train_step(model, optimizers, codes, targets) * len(targets)
             rows += len(targets)
             fitted.steps += 1
+            if step in average_steps:
+                optimizers.settle()
+                average.update()
             if step not in stops:
                 continue
             optimizers.settle()
             entry = {"epoch": epoch + step / steps}
             for name, total in zip(names, errors.tolist(), strict=True):
                 entry[f"train_{name}"] = model.loss.in_units(total / rows)
-            for name, error in evaluate(model, validation).items():
-                entry[f"val_{name}"] = error
             errors = torch.zeros_like(errors)
             rows = 0
-            _require_finite(entry, recipe)
-            fitted.history.append(entry)
-            loss = entry[f"val_{names[-1]}"]
-            waited += 1
-            if loss < best:
-                best = loss
-                waited = 0
-                fitted.best_epoch = entry["epoch"]
-                if recipe.patience:
-                    best_state = copy.deepcopy(model.state_dict())
-            on_evaluation(fitted)
+            with average.in_place():
+                for name, error in evaluate(model, validation).items():
+                    entry[f"val_{name}"] = error
+                _require_finite(entry, recipe)
+                fitted.history.append(entry)
+                loss = entry[f"val_{names[-1]}"]
+                waited += 1
+                if loss < best:
+                    best = loss
+                    waited = 0
+                    fitted.best_epoch = entry["epoch"]
+                    if recipe.patience:
+                        best_state = copy.deepcopy(model.state_dict())
+                on_evaluation(fitted)
             if waited >= patience:
                 break
         fitted.epochs_run = epoch + 1
@@ -247,7 +265,10 @@ def fit(
         optimizers.settle()
         if model.strategy.end_epoch(epoch):
             optimizers = Optimizers(model, recipe)
+            average.restart()
     optimizers.settle()
+    fitted.optimizer_bytes = optimizers.n_bytes() + average.n_bytes()
+    average.take_place()
     for pool in model.strategy.sparse_pools():
         pool.before_read = None
     if best_state is not None:
@@ -255,15 +276,17 @@ def fit(
     model.strategy.end_training()
     model.fold_scale()
     fitted.seconds = time.perf_counter() - started
-    fitted.optimizer_bytes = optimizers.n_bytes()
     return fitted
 
 
-def _evaluation_steps(steps: int, evals_per_epoch: int) -> set[int]:
-    """Return the steps of an epoch, counted from 1, after which the model is evaluated."""
-    if evals_per_epoch >= steps:
+def _spread(times: int, steps: int) -> set[int]:
+    """Return as many steps of an epoch, counted from 1, as evenly as whole steps allow.
+
+    The last one ends the epoch. Where there are fewer steps than times, they are all steps.
+    """
+    if times >= steps:
         return set(range(1, steps + 1))
-    return {math.ceil(steps * k / evals_per_epoch) for k in range(1, evals_per_epoch + 1)}
+    return {math.ceil(steps * k / times) for k in range(1, times + 1)}
 
 
 def _require_finite(entry: dict[str, float], recipe: Recipe) -> None:
