@@ -9,7 +9,9 @@ import pytest
 from ue_bench.config import SEEDS, RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.study import Grid, Search, Study, find, names
+from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.search_records import belongs, trial_facts
@@ -98,6 +100,20 @@ def test_the_study_of_variance_varies_each_seed_alone(seed):
     grids = [part for part in find("variance").parts if part.vary == (seed,)]
     assert {part.first for part in grids} == {0, 100, 200}
     assert {arm.features for part in grids for arm in part.arms} == {"base", "wide"}
+
+
+def test_the_record_of_a_run_names_the_setting_of_its_grid(tmp_path):
+    tiny = RunConfig("planted-one-feature", budget=4_096, epochs=1, measure="quality")
+    grids = (
+        Grid((tiny,), seeds=1),
+        Grid((replace(tiny, lr=1e-3),), seeds=1, setting="lr 0.001"),
+    )
+    declared = Study("?", grids, latency=False)
+    done = LocalExecutor(Plan("any", declared), results=tmp_path, workers=1).run()
+    settings = {record.config.lr: record.found.get("setting", "") for record in done}
+    assert settings == {RunConfig().lr: "", 1e-3: "lr 0.001"}
+    titles = {comparison_of(record).title for record in done}
+    assert any(title.endswith("lr 0.001)") for title in titles)
 
 
 EXACT = RunConfig(strategy="collisionless", budget=28_032)

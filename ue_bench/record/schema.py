@@ -72,6 +72,7 @@ class Found(TypedDict, total=False):
     method: str
     diagnostics: FoundDiagnostics
     trial: Trial
+    setting: str
     entities: list[str]
     entities_chosen: list[str]
     warnings: list[str]

@@ -22,6 +22,8 @@ class Grid:
     first: the first seed of the grid, above the study's own.
     vary: the seeds of `RunConfig` that change from run to run, while the others stay at the first
     one; None: all four change together.
+    setting: the name of what the arms of this grid have in common, such as `lr 0.002`, in a study
+    that compares rankings under several recipes. Arms of one setting are compared among themselves.
 
     Raises BenchError if `vary` is empty or has a name that is no seed.
     """
@@ -31,6 +33,7 @@ class Grid:
     seeds: int = 5
     first: int = 0
     vary: tuple[str, ...] | None = None
+    setting: str = ""
 
     def __post_init__(self) -> None:
         if self.vary is None:

@@ -19,6 +19,7 @@ class ListRun:
         self.alone = stage.alone
         self.finished = 0
         self._phase = stage.phase
+        self._setting = stage.setting
         self._waiting = deque(missing)
 
     @property
@@ -29,7 +30,7 @@ class ListRun:
         """Return the next trial, or None: all were started."""
         if not self._waiting:
             return None
-        return Trial(self._waiting.popleft(), self._phase)
+        return Trial(self._waiting.popleft(), self._phase, setting=self._setting)
 
     def answer(self, record: Record) -> bool:
         """Count a run that ended. The result is always True: no run of a list is repeated."""

@@ -127,4 +127,5 @@ class LocalExecutor:
             data_dir=self.plan.data_dir,
             plugins=self.plugins,
             trial=trial.facts,
+            setting=trial.setting,
         )

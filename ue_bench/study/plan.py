@@ -55,7 +55,7 @@ _BESIDE_EXACT_TABLE = (
 class ListStage:
     """A list of configurations to run in order.
 
-    where: the part of the study, in words. configs: by run id.
+    where: the part of the study, in words. configs: by run id. setting: that of the grid.
     notes: one line for each split that is left out because the data set does not have it, and for
     each strategy that keeps no budget.
     """
@@ -64,6 +64,7 @@ class ListStage:
     where: str
     configs: dict[str, RunConfig]
     notes: tuple[str, ...] = ()
+    setting: str = ""
 
     @property
     def label(self) -> str:
@@ -119,13 +120,14 @@ class Trial:
     """One run that a stage asks for.
 
     facts: what the record of a search's trial says about it. again: it ran before and its process
-    was killed, perhaps through no fault of the run.
+    was killed, perhaps through no fault of the run. setting: that of the grid, for the record.
     """
 
     config: RunConfig
     phase: str
     facts: dict[str, Any] = field(default_factory=dict)
     again: bool = False
+    setting: str = ""
 
 
 class Plan:
@@ -304,7 +306,7 @@ class Plan:
     def _grid_stage(self, grid: Grid, where: str) -> ListStage:
         _, left_out = self._possible(grid.arms)
         notes = left_out + self._budget_notes(grid.arms, bool(grid.compressions))
-        return ListStage("grid", where, _by_id(self.grid(grid)), notes)
+        return ListStage("grid", where, _by_id(self.grid(grid)), notes, setting=grid.setting)
 
     def _search_stages(
         self,

@@ -35,7 +35,7 @@ class Job:
 
     config: resolved. results: the folder for the record; None: the record is not written.
     plugins: files with strategies that the run may name. trial: what the record of a search's trial
-    says about it.
+    says about it. setting: that of the run's grid, which its record names.
     """
 
     config: RunConfig
@@ -45,6 +45,7 @@ class Job:
     data_dir: Path | None
     plugins: tuple[Path, ...] = ()
     trial: dict[str, Any] | None = None
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,8 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
         if job.trial:
             record = replace(record, found=record.found | {"trial": job.trial})
+        if job.setting:
+            record = replace(record, found=record.found | {"setting": job.setting})
     except BudgetError as error:
         record = _failed(job, "budget", str(error), error.found)
     except BenchError as error:

@@ -17,6 +17,7 @@ class Comparison(NamedTuple):
 
     phase: `confirm` for the best few of a search and their rivals, on fresh seeds; else `all`.
     task: `regression`, or `binary` with the rule of its labels.
+    setting: the name of the arms' recipe in a study that compares recipes; elsewhere "".
     """
 
     study: str
@@ -26,6 +27,7 @@ class Comparison(NamedTuple):
     head: str
     phase: str
     task: str
+    setting: str = ""
 
     @classmethod
     def of_row(cls, row: Mapping[Any, Any]) -> "Comparison":
@@ -36,13 +38,15 @@ class Comparison(NamedTuple):
     def title(self) -> str:
         """Features, data set and split, such as `base (ml-100k, random split)`.
 
-        Head and task are in the brackets where they are not the usual ones.
+        Head, task and setting are in the brackets where they are not the usual ones.
         """
         details = [self.dataset, self.split.replace("_", " ") + " split"]
         if self.head != USUAL_HEAD:
             details.append(f"{self.head} head")
         if self.task != USUAL_TASK:
             details.append(self.task)
+        if self.setting:
+            details.append(self.setting)
         title = f"{self.features} ({', '.join(details)})"
         if self.phase == "confirm":
             title += ", after the search, on fresh seeds"
@@ -69,6 +73,7 @@ def comparison_of(record: Record) -> Comparison:
         head=one_line(config.head),
         phase=phase,
         task=task_of(config),
+        setting=one_line(record.found.get("setting", "")),
     )
 
 

@@ -56,6 +56,7 @@ COLUMNS = (
     "run_ids",
     "head",
     "phase",
+    "setting",
     "label",
     "group",
     "n_most",

@@ -8,7 +8,7 @@ import pandas as pd
 from ue_bench.errors import unknown
 from ue_bench.record import Record
 from ue_bench.report.drawn import Drawn, Picture
-from ue_bench.report.evidence.arms import Arms
+from ue_bench.report.evidence.arms import Arm, Arms
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv
@@ -70,14 +70,18 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
     confirmed = all_summary[on_fresh_seeds].reset_index(drop=True)
     summary = all_summary
     if not on_fresh_seeds.all():  # beside a grid, what confirms a search has a figure of its own
-        summary = all_summary[~on_fresh_seeds].reset_index(drop=True)
-    phases = set(summary["phase"])
+        summary = all_summary[~on_fresh_seeds]
+    usual = summary["setting"] == ""
+    if usual.any():  # other recipes are shown by the section that compares recipes
+        summary = summary[usual]
+    summary = summary.reset_index(drop=True)
+    shown = set(zip(summary["phase"], summary["setting"], strict=True))
     every_arm = [arm for arm in arms.kept if arm.comparison.study == name]
     labels = [(arm.label, arm.group) for arm in every_arm]
     every_group = {arm.group for arm in arms.kept}
     return StudyData(
         name=name,
-        arms=[arm for arm in every_arm if arm.comparison.phase in phases],
+        arms=[arm for arm in every_arm if _kind(arm) in shown],
         summary=summary,
         confirmed=confirmed,
         search=_of_study(name, arms.search),
@@ -87,6 +91,10 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
         anchors=anchor_lines.tidy(score(summary)),
         looks=style.looks(labels, every_group),
     )
+
+
+def _kind(arm: Arm) -> tuple[str, str]:
+    return arm.comparison.phase, arm.comparison.setting
 
 
 def _of_study(name: str, records: Iterable[Record]) -> list[Record]:

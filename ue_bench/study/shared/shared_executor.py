@@ -72,7 +72,7 @@ class SharedExecutor:
     def _run_list(self, stage: ListStage, workers: Workers) -> None:
         jobs = []
         for config in self.ledger.missing(stage):
-            jobs.append(self._job(Trial(config, stage.phase)))
+            jobs.append(self._job(Trial(config, stage.phase, setting=stage.setting)))
         if not jobs:
             return
         part = self._part(stage.label, 1, workers)
@@ -185,4 +185,5 @@ class SharedExecutor:
             data_dir=self.plan.data_dir,
             plugins=self.plugins,
             trial=trial.facts,
+            setting=trial.setting,
         )

@@ -2,27 +2,23 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_HEAD, Comparison
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.pairs import paired_tests
-from ue_bench.report.evidence.statistics import ALPHA, LEVEL, Scores, holm
+from ue_bench.report.evidence.rank_agreement import pair_agreement, rank_correlation, tau_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text, interval_text, missing
+from ue_bench.report.format import bytes_text, interval_text
 
 CAPTION = (
     "Every point is an arm: its mean MSE under one head against that under another, with 95 % "
@@ -56,7 +52,6 @@ COLUMNS = [
     "reversed",
 ]
 FEWEST = 3  # arms: two have no ranking worth a correlation
-RESAMPLES = 999
 _HEAD_FIELDS = ("head", "hidden")
 _PAIR = ["panel", "head_x", "head_y"]
 
@@ -90,8 +85,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
                 "head_x": head_x,
                 "head_y": head_y,
                 "arms": len(twins),
-                **_correlation(scores_x, scores_y),
-                **_agreement(scores_x, scores_y),
+                **rank_correlation(scores_x, scores_y),
+                **pair_agreement(scores_x, scores_y),
             }
             for arm_x, arm_y in twins:
                 point = _point(arm_x, row_of[arm_x.key], row_of[arm_y.key])
@@ -145,77 +140,6 @@ def _point(arm: Arm, row_x: Row, row_y: Row) -> dict[str, Any]:
     return point
 
 
-def _correlation(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, Any]:
-    """Return Kendall's tau and Spearman's rho of the mean MSE over the seeds of all arms.
-
-    With one seed, tau has no interval.
-    """
-    seeds = set(scores_x[0])
-    for arm in (*scores_x, *scores_y):
-        seeds &= set(arm)
-    ordered_seeds = sorted(seeds, key=str)
-    x = _matrix(scores_x, ordered_seeds)
-    y = _matrix(scores_y, ordered_seeds)
-
-    @cache  # few seeds can be drawn in few ways
-    def tau_of(sample: tuple[int, ...]) -> float:
-        mean_x = x[:, sample].mean(1)
-        mean_y = y[:, sample].mean(1)
-        return float(stats.kendalltau(mean_x, mean_y).statistic)
-
-    def tau(sample: np.ndarray) -> float:
-        return tau_of(tuple(sorted(sample.tolist())))
-
-    every_seed = np.arange(len(seeds))
-    row = {
-        "seeds": len(seeds),
-        "tau": np.nan,
-        "tau_low": np.nan,
-        "tau_high": np.nan,
-        "rho": np.nan,
-    }
-    if len(seeds):
-        row["tau"] = tau(every_seed)
-        rho = stats.spearmanr(x.mean(1), y.mean(1))
-        row["rho"] = float(rho.statistic)
-    if len(seeds) > 1:
-        bootstrap = stats.bootstrap(
-            (every_seed,),
-            tau,
-            n_resamples=RESAMPLES,
-            method="percentile",
-            confidence_level=LEVEL,
-            vectorized=False,
-            rng=0,
-        )
-        interval = bootstrap.confidence_interval
-        row["tau_low"] = float(interval.low)
-        row["tau_high"] = float(interval.high)
-    return row
-
-
-def _matrix(scores: Sequence[Scores], seeds: Sequence[Hashable]) -> np.ndarray:
-    """Return the MSE as an array of shape [arms, seeds]."""
-    return np.array([[arm[seed] for seed in seeds] for arm in scores])
-
-
-def _agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, int]:
-    """Count the pairs of arms that both heads tell apart, and those of them in opposite order."""
-    # 1: the same order under both heads, -1: the opposite one, 0: not told apart under both
-    products = _orders(scores_x) * _orders(scores_y)
-    return {
-        "told_apart": int(np.count_nonzero(products)),
-        "reversed": int(np.count_nonzero(products < 0)),
-    }
-
-
-def _orders(scores: Sequence[Scores]) -> np.ndarray:
-    """Return the order of each pair of arms, -1 or 1; 0 where the pair is not told apart."""
-    tests = paired_tests(list(combinations(scores, 2)))
-    told_apart = np.array(holm(tests["p"].tolist())) < ALPHA
-    return np.where(told_apart, np.sign(tests["difference"]), 0)
-
-
 def table(frame: pd.DataFrame) -> list[str]:
     """Return a sentence for each panel, the correlations, and all arms under each head."""
     lines = [f"- {_sentence(title, part)}" for title, part in groups(frame, "panel")]
@@ -231,7 +155,7 @@ def table(frame: pd.DataFrame) -> list[str]:
             f"{row.head_x}, {row.head_y}",
             str(row.arms),
             str(row.seeds),
-            _tau_text(row),
+            tau_text(row),
             f"{row.rho:.2f}",
             str(row.told_apart),
             str(row.reversed),
@@ -242,15 +166,9 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _tau_text(row: Any) -> str:
-    if missing(row.tau_low):
-        return f"{row.tau:.2f}"
-    return f"{row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
-
-
 def _sentence(title: str, part: pd.DataFrame) -> str:
     pairs = part.drop_duplicates(_PAIR)
-    taus = ", ".join(f"{row.head_x} and {row.head_y} {_tau_text(row)}" for row in rows(pairs))
+    taus = ", ".join(f"{row.head_x} and {row.head_y} {tau_text(row)}" for row in rows(pairs))
     n = pairs["told_apart"].sum()
     n_reversed = pairs["reversed"].sum()
     if not n:
@@ -333,7 +251,7 @@ def _draw_scatter(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     first = next(rows(part))
     axes.set_xlabel(f"{first.part} MSE, {first.head_x} head")
     axes.set_ylabel(f"{first.part} MSE, {first.head_y} head")
-    axes.set_title(f"τ = {_tau_text(first)}", fontsize=9)
+    axes.set_title(f"τ = {tau_text(first)}", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=5)
 
