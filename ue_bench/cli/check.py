@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ue_bench.cli import recipe_laws
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
 from ue_bench.record import SPEED, Record, SpeedRecord, load
@@ -43,6 +44,7 @@ def check(
         faults += [f"{path}: {fault}" for fault in own_faults]
     faults += _repeated(records, results)
     evidence = Evidence(records)
+    faults += recipe_laws.faults(evidence.arms.kept)
     verdicts = verdicts_by_study(evidence.records)
     for path in documents:
         faults += _stale_blocks(path, evidence, verdicts, results)
