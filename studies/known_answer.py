@@ -9,11 +9,23 @@ The worlds, the formulas and why theory fixes each order: docs/known-answer.md.
 from dataclasses import replace
 
 from ue_bench.config import RunConfig
-from ue_bench.data.synthetic import WORLDS, lost_variance
+from ue_bench.data.synthetic import WORLDS, lost_variance, rows_in_use
 from ue_bench.study import Scenario, Study
 
 RULES = ("proportional", "sqrt", "equal")
-LINEAR = RunConfig(head="linear", dropout=0.0, lr=2e-2, epochs=20)
+# The recipe of these worlds is their own: theory is about models that learn what they can hold.
+LINEAR = RunConfig(
+    head="linear",
+    dropout=0.0,
+    weight_decay=0.0,
+    init="uniform",
+    init_scale=0.05,
+    lr=2e-2,
+    batch_size=512,
+    epochs=20,
+    patience=3,
+    evals_per_epoch=1,
+)
 
 # The effects of five features add up. In tables of 4,096 rows, these seeds give every value a row
 # of its own.
@@ -42,6 +54,26 @@ LOOKUPS = replace(
 ROWS = 900
 SHARED = replace(LOOKUPS, features="user_id,release_year,genres", budget=ROWS * 8 * 4)
 MARGIN = lost_variance(USERS, ROWS // 3) - lost_variance(USERS, ROWS)
+
+# The same feature under another name has another row for each of its values, and nothing else.
+NAMED_ANEW = replace(SHARED, features="user_id*gender,gender")
+SEEN = MARGIN / 3  # a difference that the control would have shown
+
+# Gender alone has an effect. Each row that a user reads costs what it learns of the noise, and
+# early stopping would end that.
+OVERFIT = replace(
+    LINEAR,
+    dataset="planted-one-small-feature",
+    features="user_id,gender,age",
+    dim=8,
+    budget=3_600 * 8 * 4,
+    lr=1e-2,
+    batch_size=2_048,
+    patience=None,
+)
+CROWD = WORLDS["planted-one-small-feature"]
+COST = CROWD.noise_variance / (0.8 * CROWD.rows)  # of a row in use: over the training rows
+PRICE = COST * (rows_in_use(CROWD.users, 3_600) - rows_in_use(CROWD.users, 1_200))
 
 # The ratings have no signal, and the recipe is the default one.
 HASHED = ("unified", "per_feature", "multi_hash_sum", "compositional", "hash_embedding")
@@ -111,6 +143,28 @@ SCENARIOS = (
         limits=(0.85 * MARGIN, 1.15 * MARGIN),
         seeds=8,
         rehash=True,
+    ),
+    Scenario(
+        name="shared-table-loses",
+        expected=f"equal tables ahead of unified by {PRICE:.3f} +- 40 %",
+        rule="margin",
+        arms={
+            "per_feature, equal": replace(OVERFIT, strategy="per_feature", region_rule="equal"),
+            "unified": OVERFIT,
+        },
+        limits=(0.6 * PRICE, 1.4 * PRICE),
+        seeds=10,
+    ),
+    Scenario(
+        name="equal-arms",
+        expected=f"no difference; one of {SEEN:.3f} would have been seen",
+        rule="no_difference",
+        arms={
+            "user_id": replace(SHARED, features="user_id,gender"),
+            "user_id*gender": NAMED_ANEW,
+        },
+        limits=(SEEN,),
+        seeds=10,
     ),
     Scenario(
         name="pure-noise",

@@ -15,7 +15,7 @@ from ue_bench.cli import main
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, encode, load, split
-from ue_bench.data.synthetic import WORLDS, lost_variance, plant
+from ue_bench.data.synthetic import WORLDS, lost_variance, plant, rows_in_use
 from ue_bench.errors import BenchError
 from ue_bench.hashing import hash_rows
 from ue_bench.record import Record
@@ -99,6 +99,41 @@ def test_the_share_that_collisions_lose(values, rows):
     assert (1 - alone) / 2 <= lost_variance(values, rows) <= 1 - alone
 
 
+@pytest.mark.parametrize(("values", "rows"), [(4000, 3600), (4000, 1200), (50, 400)])
+def test_the_rows_that_are_in_use(values, rows):
+    """The formula against real hash functions."""
+    texts = list(map(str, range(values)))
+    in_use = [len(hash_rows(texts, [seed], rows).unique()) for seed in range(100)]
+    assert rows_in_use(values, rows) == pytest.approx(
+        np.mean(in_use), abs=4 * np.std(in_use) / math.sqrt(len(in_use))
+    )
+
+
+def test_the_control_has_one_feature_under_two_names():
+    """The same groups of rows, and other rows of the table."""
+    first, second = SCENARIOS["equal-arms"].arms.values()
+    assert replace(first, features=second.features) == second
+    codes = []
+    slots = []
+    for config in (first, second):
+        dataset = load(config.dataset)
+        parts = split(dataset, "random", 0)
+        encoded = encode(dataset, dataset.feature_names(config.features), parts)
+        strategy = strategies.build(make_spec(resolve(config), encoded.features))
+        codes.append(encoded.codes[:, 0])
+        slots.append(strategy.locate(0, encoded.features[0].values)[codes[-1]])
+    assert len(set(zip(*codes, strict=True))) == len(set(codes[0])) == len(set(codes[1])) == 1000
+    assert (slots[0] != slots[1]).float().mean() > 0.99
+
+
+def test_rare_movies_are_rare_and_rated_lower():
+    world, ratings = WORLDS["planted-rare-values"], load("planted-rare-values").ratings
+    frequent = ratings.filter(pl.col("movie_id") <= world.frequent)
+    assert len(frequent) == pytest.approx(world.rows / 2, rel=0.02)
+    assert frequent["movie_id"].n_unique() == world.frequent
+    assert float(ratings["rating"].var()) == pytest.approx(1 + world.noise_variance, rel=0.03)
+
+
 def test_no_value_shares_a_row_where_none_may():
     scenario = SCENARIOS["no-collisions"]
     for config in map(resolve, scenario.arms.values()):
@@ -150,6 +185,13 @@ FAR = (2.01, 2.03, 2.00, 1.98)
         ("first_wins", (), NEAR, FAR, True),
         ("first_wins", (), FAR, NEAR, False),
         ("first_wins", (), NEAR, (1.03, 1.01, 0.99, 1.01), False),
+        ("first_loses", (), FAR, NEAR, True),
+        ("first_loses", (), NEAR, FAR, False),
+        ("first_loses", (), (1.03, 1.01, 0.99, 1.01), NEAR, False),
+        ("no_difference", (0.1,), NEAR, NEAR[::-1], True),
+        ("no_difference", (0.01,), NEAR, NEAR[::-1], False),  # the interval is wider than that
+        ("no_difference", (1.1,), NEAR, FAR, False),
+        ("no_difference", (0.1,), NEAR, NEAR, False),  # one arm twice
         ("margin", (0.9, 1.1), NEAR, FAR, True),
         ("margin", (1.1, 1.3), NEAR, FAR, False),
         ("margin", (0.9, 1.1), FAR, NEAR, False),
@@ -224,6 +266,8 @@ def test_the_claims_of_a_study_are_a_block_of_a_document():
     assert len(lines) == 4 + len(SCENARIOS)
     expected = f"| second-lookup | {scenario.expected} | {found['second-lookup'].found} | pass |"
     assert expected in lines
+    without_records = refresh(page, Evidence([]), verdicts_by_study([]))
+    assert "| no answer: collisionless has 0 of 5 runs | **FAIL** |" in without_records
     with pytest.raises(BenchError, match="names what no record has"):
         refresh(page, Evidence([]))
 

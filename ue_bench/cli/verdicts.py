@@ -28,14 +28,16 @@ def judge_scenarios(
 
 
 def verdicts_by_study(records: Sequence[Record]) -> dict[str, list[Verdict]]:
-    """Return the verdicts of every study of the package that has scenarios and records."""
+    """Return the verdicts of every study of the package that has scenarios.
+
+    A scenario without records has no answer, which its verdict says.
+    """
     from ue_bench.study import find, names
 
-    studies = {record.study for record in records}
     verdicts = {}
     for name in names():
         scenarios = find(name).scenarios
-        if scenarios and name in studies:
+        if scenarios:
             own_records = [record for record in records if record.study == name]
             verdicts[name] = judge_scenarios(scenarios, _runs_in(own_records))
     return verdicts

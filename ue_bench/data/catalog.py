@@ -201,5 +201,15 @@ _LISTED = (
         layout=PLANTED,
         summary="made, not downloaded: user and movie meet in a product of rank 2",
     ),
+    DatasetInfo(
+        name="planted-one-small-feature",
+        layout=PLANTED,
+        summary="made, not downloaded: the effect of gender, and a lot of noise",
+    ),
+    DatasetInfo(
+        name="planted-rare-values",
+        layout=PLANTED,
+        summary="made, not downloaded: rare movies are rated lower than frequent ones",
+    ),
 )
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _LISTED}

@@ -21,6 +21,8 @@ HOUR = 3_600  # seconds between two ratings
 # Distinct values of the attributes of users and of movies.
 OF_USERS = {"gender": 2, "age": 7, "occupation": 21, "zip_code": 50}
 OF_ITEMS = {"release_year": 10, "genres": 20}
+# Of the world of rare values: so many movies have half of the ratings.
+FREQUENT = 50
 
 
 class Planted(NamedTuple):
@@ -55,6 +57,8 @@ class World:
 
     users, items, rows: their numbers; users take turns, so that all have equally many rows.
     noise: standard deviation. signal: float64 [rows] from a draw.
+    frequent: so many movies, the first ones, have half of the rows; 0: every movie is as frequent
+    as every other.
     """
 
     users: int
@@ -62,6 +66,7 @@ class World:
     rows: int
     noise: float
     signal: Callable[[Draw], np.ndarray]
+    frequent: int = 0
 
     @property
     def noise_variance(self) -> float:
@@ -78,9 +83,17 @@ def _one_feature(draw: Draw) -> np.ndarray:
     return draw.effect("user_id")
 
 
+def _one_small_feature(draw: Draw) -> np.ndarray:
+    return draw.effect("gender")
+
+
 def _low_rank(draw: Draw) -> np.ndarray:
     products = [draw.effect("user_id") * draw.effect("movie_id") for _ in range(2)]
     return np.sum(products, axis=0) / np.sqrt(2)
+
+
+def _rare_or_frequent(draw: Draw) -> np.ndarray:
+    return np.where(draw.codes["movie_id"] < FREQUENT, 1.0, -1.0)
 
 
 def _nothing(draw: Draw) -> np.ndarray:
@@ -94,7 +107,26 @@ WORLDS: dict[str, World] = {
     ),
     "planted-noise": World(users=500, items=200, rows=10_000, noise=1.0, signal=_nothing),
     "planted-low-rank": World(users=200, items=200, rows=16_000, noise=0.2, signal=_low_rank),
+    "planted-one-small-feature": World(
+        users=4_000, items=100, rows=40_000, noise=1.0, signal=_one_small_feature
+    ),
+    "planted-rare-values": World(
+        users=200,
+        items=4_050,
+        rows=16_000,
+        noise=0.5,
+        signal=_rare_or_frequent,
+        frequent=FREQUENT,
+    ),
 }
+
+
+def rows_in_use(values: int, rows: int) -> float:
+    """Return how many of M rows n values read, in the mean over hash functions.
+
+    A row is read by none of them with probability (1 - 1/M)^n.
+    """
+    return rows * (1 - (1 - 1 / rows) ** values)
 
 
 def lost_variance(values: int, rows: int) -> float:
@@ -103,10 +135,9 @@ def lost_variance(values: int, rows: int) -> float:
     This is the expectation over hash functions, for n values of equal frequency and M rows. A row
     is best at the mean of the effects in it, so that k values in one row keep 1 / k of their
     variance. A value is alone, and loses nothing, with probability (1 - 1/M)^(n-1); the mean of
-    1 / k over the binomial number of those that share its row is M (1 - (1 - 1/M)^n) / n: rows in
-    use over values.
+    1 / k over the binomial number of those that share its row is rows in use over values.
     """
-    return 1 - rows * (1 - (1 - 1 / rows) ** values) / values
+    return 1 - rows_in_use(values, rows) / values
 
 
 def standard(numbers: np.ndarray) -> np.ndarray:
@@ -121,7 +152,7 @@ def plant(name: str) -> Planted:
     of_users = _attributes(OF_USERS, world.users, random)
     of_items = _attributes(OF_ITEMS, world.items, random)
     user = np.arange(world.rows) % world.users
-    item = random.integers(world.items, size=world.rows)
+    item = _items(world, random)
     codes = {"user_id": user, "movie_id": item}
     for feature, attribute in of_users.items():
         codes[feature] = attribute[user]
@@ -147,6 +178,15 @@ def plant(name: str) -> Planted:
         "items": items.write_csv().encode(),
     }
     return Planted(frames, content_checksum(contents))
+
+
+def _items(world: World, random: np.random.Generator) -> np.ndarray:
+    """Draw the movie of each row: int64 [rows]."""
+    if not world.frequent:
+        return random.integers(world.items, size=world.rows)
+    frequent = random.integers(world.frequent, size=world.rows)
+    rare = random.integers(world.frequent, world.items, size=world.rows)
+    return np.where(random.random(world.rows) < 0.5, frequent, rare)
 
 
 def _attributes(

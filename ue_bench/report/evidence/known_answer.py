@@ -103,11 +103,39 @@ def equal(limits: Sequence[float], runs: Runs) -> Finding:
 
 def first_wins(limits: Sequence[float], runs: Runs) -> Finding:
     """Judge whether the first arm has a lower MSE than each of the others."""
+    return _first_is_apart(runs, side=1)
+
+
+def first_loses(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether the first arm has a higher MSE than each of the others."""
+    return _first_is_apart(runs, side=-1)
+
+
+def _first_is_apart(runs: Runs, side: int) -> Finding:
+    """Judge whether all arms are on one side of the first: above it (1) or below it (-1)."""
     mse, gaps = _against_first(runs)
-    name, gap = min(gaps.items(), key=lambda item: item[1].difference)
+    name, gap = min(gaps.items(), key=lambda item: side * item[1].difference)
     p = max(_adjusted(gaps).values())
-    ok = gap.difference > 0 and p < ALPHA
+    ok = side * gap.difference > 0 and p < ALPHA
     return f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g}", ok
+
+
+def no_difference(limits: Sequence[float], runs: Runs) -> Finding:
+    """Judge whether no arm is called better or worse than the first, which they equal.
+
+    limits: the 95 % interval of every difference lies within plus or minus the limit, so that a
+    difference of that size would have been seen. Arms with one and the same score at every seed are
+    one arm twice and control nothing: the claim fails.
+    """
+    (near,) = limits
+    mse, gaps = _against_first(runs)
+    for name, gap in gaps.items():
+        if gap.low == gap.high:
+            return f"MSE {mse:.4f}; {name} {gap.difference:+.4f} at every seed", False
+    name, gap = max(gaps.items(), key=lambda item: max(-item[1].low, item[1].high))
+    p = min(_adjusted(gaps).values())
+    ok = p >= ALPHA and -near <= gap.low and gap.high <= near
+    return f"MSE {mse:.4f}; farthest: {name} {_gap_text(gap)}, least p {p:.2g}", ok
 
 
 def margin(limits: Sequence[float], runs: Runs) -> Finding:
@@ -137,6 +165,8 @@ def mean_holds(limits: Sequence[float], runs: Runs) -> Finding:
 RULES: dict[str, Callable[[Sequence[float], Runs], Finding]] = {
     "equal": equal,
     "first_wins": first_wins,
+    "first_loses": first_loses,
+    "no_difference": no_difference,
     "margin": margin,
     "mean_holds": mean_holds,
 }
