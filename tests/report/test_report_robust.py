@@ -4,113 +4,19 @@ import random
 from dataclasses import replace
 
 import fake_records as fake
-import numpy as np
 import pytest
 from study_data import study_of
 
-from ue_bench.config import SEEDS
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import summarise
-from ue_bench.report.figures.sections.one_study import heads, splits, variance
+from ue_bench.report.figures.sections.one_study import heads, splits
 
-EFFECTS = {"hash_seed": 0.012, "init_seed": 0.006, "batch_seed": 0.003, "split_seed": 0.02}
 FORMS = (
     {"strategy": "unified"},
     {"strategy": "per_feature", "region_rule": "proportional"},
     {"strategy": "per_feature", "region_rule": "sqrt"},
     {"strategy": "per_feature", "region_rule": "equal"},
 )
-
-
-def effect(name, value):
-    return EFFECTS[name] * random.Random(f"{name} {value}").gauss(0, 1)
-
-
-def held(
-    mse=lambda asked: 0.9 + sum(effect(name, getattr(asked, name)) for name in SEEDS),
-    vary=SEEDS,
-    together=12,
-):
-    """Each seed alone from two points, six values each, then all together."""
-    base = fake.config(budget=14_016, measure="quality")
-    asked = []
-    for point in (0, 50):
-        for name in vary:
-            for seed in range(point, point + 6):
-                asked.append(replace(base.with_seed(point), **{name: seed}))
-    asked += [base.with_seed(seed) for seed in range(together)]
-    records = {}
-    for config in asked:  # the points themselves are asked for more than once
-        records[config.run_id] = fake.make(config, "variance", mse=mse(config))
-    return list(records.values())
-
-
-def row_of(frame, seed):
-    return frame[frame["seed"] == seed].iloc[0]
-
-
-@pytest.fixture(scope="module")
-def varied():
-    return variance.tidy(study_of(records=held()))
-
-
-def test_a_variance_is_pooled_within_the_points_where_the_others_are_held(varied):
-    row = row_of(varied, "hash")
-    values = [[effect("hash_seed", point + k) for k in range(6)] for point in (0, 50)]
-    assert (row.points, row.n, row.df) == (2, 12, 10)
-    assert row.variance == pytest.approx(np.mean([np.var(point, ddof=1) for point in values]))
-    # the 95 % limits of chi-square with 10 degrees of freedom, from a table
-    assert row.variance_low == pytest.approx(10 * row.variance / 20.483, rel=1e-4)
-    assert row.variance_high == pytest.approx(10 * row.variance / 3.247, rel=1e-4)
-    assert row.sd == pytest.approx(row.variance**0.5)
-
-
-def test_shares_are_of_the_sum_of_the_four_variances(varied):
-    alone = varied[varied["seed"] != variance.TOGETHER]
-    assert list(alone["seed"]) == ["hash", "init", "batch order", "split"]
-    assert list(alone["share"]) == pytest.approx(list(alone["variance"] / alone["variance"].sum()))
-    assert ((alone["share_low"] < alone["share"]) & (alone["share"] < alone["share_high"])).all()
-    three = alone[alone["seed"] != "split"]
-    assert three["share_one_split"].sum() == pytest.approx(1)
-    assert row_of(varied, "split")[["share_one_split"]].isna().all()
-
-
-def test_the_variance_of_all_together_stands_beside_them_and_is_compared_with_their_sum(varied):
-    assert row_of(varied, variance.TOGETHER).n == 13  # twelve, and the other point
-    assert "no sign that they interact" in variance.table(varied)[0]
-    # an effect that is there only where no seed is held: the four alone do not show it
-    apart = variance.tidy(
-        study_of(
-            records=held(
-                lambda asked: (
-                    0.9
-                    + 0.1 * (len({getattr(asked, n) for n in SEEDS}) == 1) * asked.hash_seed
-                    + effect("init_seed", asked.init_seed)
-                ),
-                together=12,
-            )
-        )
-    )
-    assert "the sum lies outside this interval" in variance.table(apart)[0]
-
-
-def test_where_one_seed_is_varied_there_are_no_shares():
-    frame = variance.tidy(study_of(records=held(vary=("hash_seed",), together=0)))
-    assert list(frame["seed"]) == ["hash", variance.TOGETHER]
-    assert frame["share"].isna().all()
-    assert variance.table(frame)[0] == ""  # no sentence
-
-
-def test_replicates_and_searches_are_no_such_study():
-    grid = [fake.make(fake.config(budget=14_016, seed=seed)) for seed in range(4)]
-    trials = [replace(record, phase="search") for record in held()]
-    assert variance.tidy(study_of(records=grid + trials)).empty
-
-
-def test_the_figure_of_variances(varied):
-    left, right = variance.draw(varied, study_of()).axes
-    assert [tick.get_text() for tick in left.get_yticklabels()][-1] == variance.TOGETHER
-    assert variance.TOGETHER not in [tick.get_text() for tick in right.get_yticklabels()]
 
 
 def under(head, levels, budgets=(14_016,), seeds=5, **asked):

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import replace
+from itertools import combinations
 from multiprocessing import forkserver, process
 
 import pytest
@@ -95,11 +96,35 @@ def test_a_name_that_is_no_seed_cannot_vary(vary, told):
         Grid((RunConfig(),), vary=vary)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_study_of_variance_varies_each_seed_alone(seed):
-    grids = [part for part in find("variance").parts if part.vary == (seed,)]
-    assert {part.first for part in grids} == {0, 100, 200}
-    assert {arm.features for part in grids for arm in part.arms} == {"base", "wide"}
+def test_crossed_seeds_meet_each_other_once():
+    config = RunConfig("planted-noise", budget=28_032)
+    grid = Grid((config,), seeds=5, first=17, crossed=True)
+    plan = Plan("any", Study("?", (grid,)), seed=1000)
+    runs = [tuple(getattr(run, name) for name in SEEDS) for run in plan.grid(grid)]
+    assert len(set(runs)) == 25
+    for one, other in combinations(range(4), 2):
+        assert len({(seeds[one], seeds[other]) for seeds in runs}) == 25
+    replicates = {seeds for seeds in runs if len(set(seeds)) == 1}
+    assert replicates == {(seed,) * 4 for seed in range(1017, 1022)}
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 4, 6, 9, 10])
+def test_seeds_that_cannot_be_crossed(seeds):
+    with pytest.raises(BenchError, match=f"{seeds} values of each seed cannot be crossed; give a"):
+        Grid((RunConfig(),), seeds=seeds, crossed=True)
+    with pytest.raises(BenchError, match="vary: hash_seed was given for seeds that are crossed"):
+        Grid((RunConfig(),), seeds=5, crossed=True, vary=("hash_seed",))
+
+
+def test_the_study_of_variance_crosses_seeds_and_tries_fifty_hash_seeds():
+    study = find("variance")
+    crossed, wide, tails = study.parts
+    assert crossed.crossed
+    assert wide.crossed
+    assert {arm.features for part in (crossed, wide) for arm in part.arms} == {"base", "wide"}
+    assert (tails.seeds, tails.vary) == (50, ("hash_seed",))
+    plan = Plan("variance", study)
+    assert len({run.run_id for part in study.parts for run in plan.grid(part)}) <= 600
 
 
 def test_the_record_of_a_run_names_the_setting_of_its_grid(tmp_path):

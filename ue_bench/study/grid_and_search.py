@@ -1,11 +1,12 @@
 """The parts of a study: grids, and searches with the space that they vary."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from ue_bench.config import SEEDS, RunConfig
+from ue_bench.config.crossed_seeds import crossed, require_crossable
 from ue_bench.errors import BenchError, unknown
 
 SAMPLERS = ("tpe", "random")
@@ -22,10 +23,13 @@ class Grid:
     first: the first seed of the grid, above the study's own.
     vary: the seeds of `RunConfig` that change from run to run, while the others stay at the first
     one; None: all four change together.
+    crossed: each of the four seeds has `seeds` values, a prime number, and meets every value of
+    each other seed once, in `seeds` squared runs of an arm (see `config.crossed_seeds`).
     setting: the name of what the arms of this grid have in common, such as `lr 0.002`, in a study
     that compares rankings under several recipes. Arms of one setting are compared among themselves.
 
-    Raises BenchError if `vary` is empty or has a name that is no seed.
+    Raises BenchError if `vary` is empty or has a name that is no seed, and if seeds that are
+    crossed cannot be.
     """
 
     arms: tuple[RunConfig, ...]
@@ -33,11 +37,19 @@ class Grid:
     seeds: int = 5
     first: int = 0
     vary: tuple[str, ...] | None = None
+    crossed: bool = False
     setting: str = ""
 
     def __post_init__(self) -> None:
+        if self.crossed:
+            require_crossable(self.seeds)
         if self.vary is None:
             return
+        if self.crossed:
+            raise BenchError(
+                f"vary: {', '.join(self.vary)} was given for seeds that are crossed, which change "
+                "all; leave out one of the two"
+            )
         if not self.vary:
             raise BenchError(
                 f"vary: no seed was given; name at least one of {', '.join(SEEDS)}, "
@@ -46,6 +58,15 @@ class Grid:
         for name in self.vary:
             if name not in SEEDS:
                 raise unknown("seed to vary", name, SEEDS)
+
+    def seeds_of_runs(self, first: int) -> Iterator[dict[str, Any]]:
+        """Yield the four seeds of each run of an arm. first: the first seed of the grid."""
+        if self.crossed:
+            for seeds in crossed(self.seeds):
+                yield dict(zip(SEEDS, (first + seed for seed in seeds), strict=True))
+            return
+        for seed in range(first, first + self.seeds):
+            yield dict.fromkeys(SEEDS, first) | dict.fromkeys(self.vary or SEEDS, seed)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ue_bench.config import SEEDS, RunConfig
+from ue_bench.config import RunConfig
 from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record import QUICK, Record
@@ -252,12 +252,10 @@ class Plan:
         """
         arms, _ = self._possible(grid.arms)
         first = self.seed + grid.first
-        varied = grid.vary or SEEDS
-        for seed in range(first, first + grid.seeds):
-            changes: dict[str, Any] = dict.fromkeys(varied, seed)
+        for seeds in grid.seeds_of_runs(first):
             for arm in arms:
                 for compression in _compressions(grid, arm):
-                    yield replace(self.adapt(arm, first, compression), **changes)
+                    yield replace(self.adapt(arm, first, compression), **seeds)
 
     def _on_data_set(self, config: RunConfig) -> RunConfig:
         """Return a configuration on the plan's data set, with the labels of that."""

@@ -12,6 +12,7 @@ from ue_bench.report.figures.sections.every_study import (
 )
 from ue_bench.report.figures.sections.one_study import (
     forms,
+    hash_tails,
     heads,
     methods,
     paper,
@@ -53,4 +54,5 @@ SECTIONS: tuple[Section, ...] = (
     splits.SECTION,
     paper.SECTION,
     variance.SECTION,
+    hash_tails.SECTION,
 )
