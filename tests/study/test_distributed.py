@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 from dataclasses import replace
+from itertools import count
 
 import fake_workers
 import optuna
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 from fake_records import smallest
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from ue_bench.cli import main
 from ue_bench.config import RunConfig
@@ -408,3 +411,39 @@ def test_an_attribute_that_is_no_json_is_one_line(storage, url, tmp_path):
     ):
         with pytest.raises(BenchError, match="no JSON"):
             action()
+
+
+def interrupt(storage: Storage, every: int) -> None:
+    """Let a signal break one of so many queries, and the rollback after it."""
+    engine, queries, broken = storage.backend.engine, count(1), []
+
+    def query(*_: object) -> None:
+        if next(queries) % every == 0:
+            broken.append(True)
+            raise InterruptedError("interrupted")
+
+    def rollback(*_: object) -> None:
+        if broken:
+            broken.clear()
+            raise OperationalError("ROLLBACK", {}, Exception("another command is in progress"))
+
+    event.listen(engine, "before_cursor_execute", query)
+    event.listen(engine, "rollback", rollback)
+
+
+def test_a_study_goes_on_where_queries_are_interrupted(storage, capsys):
+    storage.heartbeat = 0.02  # every interruption is waited for
+    interrupt(storage, 47)
+    study = replace(GRID, parts=(*GRID.parts, *SEARCH.parts))
+    done = worker(storage, study).run()
+    assert len(done) == len({record.run_id for record in done}) == 3 + 2 + 1
+    part = only_part(storage, study, "grid, part 1 of 2")
+    assert len(records_in(part)) == len(set(records_in(part))) == 3
+    assert "was given to another worker" not in capsys.readouterr().err
+
+
+def test_a_storage_that_interrupts_every_query_is_given_up(storage):
+    storage.grace = 0.2
+    interrupt(storage, 1)
+    with pytest.raises(BenchError, match="no longer answers: another command is in progress; "):
+        storage.names()

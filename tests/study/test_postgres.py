@@ -23,10 +23,12 @@ import fake_workers
 import movielens_files as official
 import optuna
 import postgres_server
+import psycopg
 import pytest
 import shared_worker
 from click.testing import CliRunner, Result
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from ue_bench import record as records_room
@@ -68,7 +70,9 @@ def trials(url: str) -> dict[str, list[FrozenTrial]]:
     storage = storage_of(url)
     names = [name for name in storage.names() if PartName.read(name)]
     return {
-        PartName.read(name).part: optuna.load_study(study_name=name, storage=storage.cached).trials
+        PartName.read(name).part: storage.steadily(
+            lambda name=name: optuna.load_study(study_name=name, storage=storage.cached).trials
+        )
         for name in names
     }
 
@@ -251,6 +255,53 @@ def test_a_study_with_killed_workers_is_that_of_a_quiet_machine(
     assert bench("pull", "--storage", url, "--results", pulled).startswith(
         "tiny: 0 records written, 11 were there; "
     )
+
+
+# --- queries that are interrupted ---
+
+
+def backend_of(storage: Storage) -> int:
+    """Return the id of the server's process for the connection that the pool hands out."""
+    with storage.backend.engine.connect() as connection:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+
+def test_a_signal_does_not_end_a_query(server):
+    storage = Storage(server.new_database("signal"), heartbeat=1)
+    arrived = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: arrived.append(number))
+    timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGUSR1))
+    try:
+        with storage.backend.engine.connect() as connection:
+            timer.start()
+            connection.execute(text("SELECT pg_sleep(0.4)"))
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert arrived == [signal.SIGUSR1]
+
+
+def test_a_connection_on_which_a_query_was_interrupted_is_not_used_again(server, monkeypatch):
+    """Older drivers raise InterruptedError while the query is under way: no rollback works then."""
+    storage = Storage(server.new_database("interrupted"), heartbeat=1)
+    assert storage.study("here", 1).trials == []
+    first = backend_of(storage)
+    wait, interrupted = psycopg.waiting.wait, []
+
+    def interrupt(steps, *arguments, **options):
+        frame = sys._getframe()
+        while frame.f_back and frame.f_code.co_name != "do_execute":
+            frame = frame.f_back
+        if interrupted or not frame.f_back:
+            return wait(steps, *arguments, **options)
+        next(steps)  # sends the query
+        interrupted.append(frame)
+        raise InterruptedError("interrupted")
+
+    monkeypatch.setattr(psycopg.waiting, "wait", interrupt)
+    assert storage.names() == ["here"]
+    assert len(interrupted) == 1
+    assert backend_of(storage) != first
 
 
 # --- a server that refuses, or goes ---

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,7 +21,7 @@ from ue_bench.progress import note
 from ue_bench.record import Record, parse_run
 from ue_bench.study.processes import Job
 from ue_bench.study.shared.chains import BEATS, CLAIM, FAILURE, RECORD, VOID, Chain, chains
-from ue_bench.study.shared.storage import RETRIES, Storage
+from ue_bench.study.shared.storage import NO_ANSWER, RETRIES, Storage
 
 PAUSE = 2.0  # seconds between two looks of a worker that has nothing to do
 
@@ -175,7 +175,10 @@ class Part:
         return now - self._broken_since.setdefault(number, now) > self.storage.heartbeat
 
     def _trial_id(self, number: int) -> int:
-        return self.storage.backend.get_trial_id_from_study_id_trial_number(self._id, number)
+        backend = self.storage.backend
+        return self.storage.steadily(
+            lambda: backend.get_trial_id_from_study_id_trial_number(self._id, number)
+        )
 
     def _take(self, task: Task) -> None:
         """Ask the storage for a trial and do what it stands for."""
@@ -183,7 +186,7 @@ class Part:
         try:
             with self._beating(trial.number):
                 record, attributes = self._do(task, trial)
-            self.storage.steadily(lambda: self._tell(task, trial, record, attributes))
+            self._tell(task, trial, record, attributes)
         except UpdateFinishedTrialError:
             note(
                 f"{self.name}: trial {trial.number} was given to another worker, because this one "
@@ -191,7 +194,7 @@ class Part:
             )
         except BaseException:
             # After an interrupt or a bug, others need not wait until the silence is noticed.
-            with suppress(StorageInternalError, UpdateFinishedTrialError):
+            with suppress(*NO_ANSWER, UpdateFinishedTrialError):
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             raise
 
@@ -219,12 +222,16 @@ class Part:
         record: Record | None,
         attributes: dict[str, object],
     ) -> None:
+        # Each step by itself: the trial may be finished where the answer to the last step is lost,
+        # and a finished trial takes no attribute any more.
         for key, value in attributes.items():
-            trial.set_user_attr(key, value)
+            self.storage.steadily(partial(trial.set_user_attr, key, value))
         if record is None or record.status != "ok":
-            self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            outcome: dict[str, Any] = {"state": TrialState.FAIL}
         else:
-            self.study.tell(trial.number, task.values(record), skip_if_finished=True)
+            outcome = {"values": task.values(record)}
+        tell = partial(self.study.tell, trial.number, skip_if_finished=True, **outcome)
+        self.storage.steadily(tell)
 
     @contextmanager
     def _beating(self, number: int) -> Iterator[None]:
@@ -238,7 +245,7 @@ class Part:
 
         def beat() -> None:
             while not over.wait(self.storage.heartbeat):
-                with suppress(StorageInternalError):
+                with suppress(*NO_ANSWER):
                     backend.record_heartbeat(trial_id)
             backend.remove_session()
 

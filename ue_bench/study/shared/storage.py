@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, get_storage
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from ue_bench.errors import BenchError
 from ue_bench.study.optuna_file import engine_options
@@ -27,6 +34,10 @@ GRACE = 3  # heartbeats; a trial whose worker has been silent for longer is lost
 RETRIES = 5  # of a run whose workers were lost; the run may be what ends them
 OPENINGS = 10  # workers that start together create the tables together, and all but one fail
 CONNECT_SECONDS = 10  # to wait for a host that does not answer
+# What a query raises when its connection fails. Optuna wraps the driver's errors in the first one,
+# but not those of its own rollback on a connection that a signal or a lost server has broken. The
+# pool closes such a connection, and the next query has a new one.
+NO_ANSWER = (StorageInternalError, OperationalError, InterfaceError, InterruptedError)
 T = TypeVar("T")
 
 
@@ -61,7 +72,7 @@ class Storage:
             try:
                 with quiet():
                     return action()
-            except StorageInternalError as error:
+            except NO_ANSWER as error:
                 if time.monotonic() > until:
                     raise BenchError(
                         f"{self.name} no longer answers: {self._cause(error)}; start the worker "
