@@ -1,6 +1,7 @@
 """A configuration is strict, round-trips, and its id depends on what was asked and on nothing else."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -31,8 +32,12 @@ def test_a_field_that_is_left_out_has_what_its_writer_meant():
     assert asked == RunConfig(budget=28032)
     assert (asked.target_scale, stored.target_scale) == ("standard", "raw")
     assert asked.run_id != stored.run_id
-    assert RunConfig(budget=28032, target_scale="raw") == stored
-    assert asked.without_defaults() == {"budget": 28032, "target_scale": "standard"}
+    assert replace(asked, target_scale="raw", region_cap="none") == stored
+    assert asked.without_defaults() == {
+        "budget": 28032,
+        "region_cap": "usable",
+        "target_scale": "standard",
+    }
     assert stored.without_defaults() == {"budget": 28032}
 
 
@@ -53,7 +58,7 @@ def test_what_is_stored_is_read_strictly(bad):
 
 def test_labels_have_no_scale_and_keep_their_id():
     for asked in ({}, {"target_scale": "raw"}, {"target_scale": "standard"}):
-        config = RunConfig(task="binary", **asked)
+        config = RunConfig(task="binary", region_cap="none", **asked)
         assert config.target_scale == "raw"
         assert config.run_id == "6797b5e5d363073b"
 

@@ -80,8 +80,9 @@ assert RunConfig.from_stored({}).run_id == "44136fa355b3678a"
 assert RunConfig(softness=0.25).run_id != RunConfig().run_id
 # before: what is stored without the field has it, and that value changes no id
 assert (RunConfig().warmth, RunConfig.from_stored({}).warmth) == (2, 0)
-assert RunConfig.from_dict({"target_scale": "raw", "warmth": 0}).run_id == "44136fa355b3678a"
-assert RunConfig.from_dict({"target_scale": "raw"}).without_defaults() == {"warmth": 2}
+before = RunConfig.from_stored({}).to_dict()
+assert RunConfig.from_dict(before).run_id == "44136fa355b3678a"
+assert RunConfig.from_dict({**before, "warmth": 2}).without_defaults() == {"warmth": 2}
 # schema: a record holds the field
 config = RunConfig(softness=0.25)
 record = failure(config, study="s", phase="grid", cause="input", error="no")
@@ -107,7 +108,7 @@ def test_every_field_has_a_setting():
 
 def test_what_runs_did_before_a_field_is_a_value_of_the_field():
     declared = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
-    assert declared == {"target_scale": "raw"}
+    assert declared == {"region_cap": "none", "target_scale": "raw"}
     for name, before in declared.items():
         assert getattr(RunConfig.from_stored({}), name) == before
         assert getattr(RunConfig(), name) != before, "a default needs no `before`"

@@ -111,7 +111,7 @@ class World:
                 smallest(config, job.study, job.phase, 0.0, **found), quality={}, cost=cost
             )
         split = random.Random(config.split_seed).gauss(0, 0.01)
-        score = self.mse(config) + split + random.Random(config.run_id).gauss(0, NOISE)
+        score = self.mse(config) + split + random.Random(drawn_by(config)).gauss(0, NOISE)
         made = smallest(config, job.study, job.phase, score, **found)
         anchors = {
             name: {"val_mse": value + split, "test_mse": value + split}
@@ -173,6 +173,12 @@ class FakeWorkers:
             record = self.world.record(job)
         write(record, job.results)
         return job, record
+
+
+def drawn_by(config: RunConfig) -> str:
+    """Return what the noise of a run is drawn by. A new field of `RunConfig` draws no other."""
+    form = (config.strategy, config.regions, config.region_rule, config.dim, config.lookups)
+    return repr((config.init_seed, config.budget, *form))
 
 
 def counts(config: RunConfig) -> dict[str, int]:

@@ -51,13 +51,21 @@ CARDINALITIES = (
     tuple(range(1, 41)),
 )
 TABLES = (
-    {"strategy": "unified", "budget": 28_032, "dim": 16, "hash_seed": 0, "region_rule": None},
+    {
+        "strategy": "unified",
+        "budget": 28_032,
+        "dim": 16,
+        "hash_seed": 0,
+        "region_rule": None,
+        "region_cap": "none",
+    },
     {
         "strategy": "unified",
         "budget": 1_000_003,
         "dim": 10,
         "hash_seed": 4_294_967_295,
         "region_rule": None,
+        "region_cap": "none",
     },
     {
         "strategy": "per_feature",
@@ -65,9 +73,32 @@ TABLES = (
         "dim": 16,
         "hash_seed": 1,
         "region_rule": "proportional",
+        "region_cap": "usable",
     },
-    {"strategy": "per_feature", "budget": 28_032, "dim": 16, "hash_seed": 1, "region_rule": "sqrt"},
-    {"strategy": "per_feature", "budget": 5_000, "dim": 8, "hash_seed": 7, "region_rule": "equal"},
+    {
+        "strategy": "per_feature",
+        "budget": 28_032,
+        "dim": 16,
+        "hash_seed": 1,
+        "region_rule": "sqrt",
+        "region_cap": "usable",
+    },
+    {
+        "strategy": "per_feature",
+        "budget": 5_000,
+        "dim": 8,
+        "hash_seed": 7,
+        "region_rule": "equal",
+        "region_cap": "usable",
+    },
+    {
+        "strategy": "per_feature",
+        "budget": 5_000,
+        "dim": 8,
+        "hash_seed": 7,
+        "region_rule": "equal",
+        "region_cap": "none",
+    },
 )
 FEATURES = (  # name, cardinality, lookups, values
     ("user_id", 943, 2, ["1", "196", "no such user"]),
@@ -98,11 +129,12 @@ def vectors():
             [feature[1] for feature in FEATURES],
         )
         rule = case["region_rule"]
-        regions = (
-            says.separate(rows, cardinalities, rule)
-            if rule
-            else says.multiplexed(rows, cardinalities)
-        )
+        most = None
+        if case["region_cap"] == "usable":
+            most = says.usable(cardinalities, [feature[2] for feature in FEATURES])
+        regions = says.multiplexed(rows, cardinalities)
+        if rule:
+            regions = says.separate(rows, cardinalities, rule, most)
         features = []
         for (name, cardinality, lookups, values), region in zip(FEATURES, regions, strict=True):
             found = {
@@ -155,11 +187,14 @@ def vectors():
                 "rule": rule,
                 "rows": rows,
                 "cardinalities": sizes,
-                "regions": says.separate(rows, sizes, rule),
+                "most": most,
+                "regions": says.separate(rows, sizes, rule, most),
             }
             for sizes in CARDINALITIES
             for rule in says.WEIGHTS
             for rows in (len(sizes), 438, 65_537, 2**31 - 1)
+            for most in (None, says.usable(sizes, [2] * len(sizes)))
+            if most is None or len(sizes) <= rows <= sum(most)
         ],
         "tables": [table(case) for case in TABLES],
     }

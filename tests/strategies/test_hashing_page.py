@@ -98,7 +98,7 @@ def test_seeds_and_regions():
         seed = lookup_seed(entry["feature"], entry["lookup"], entry["hash_seed"], entry["number"])
         assert seed == entry["seed"]
     for entry in FILE["regions"]:
-        found = separate(entry["rows"], entry["cardinalities"], entry["rule"])
+        found = separate(entry["rows"], entry["cardinalities"], entry["rule"], most=entry["most"])
         assert [[r.start, r.size] for r in found] == entry["regions"]
         assert sum(r.size for r in found) == entry["rows"]
         assert [(r.start, r.size) for r in multiplexed(7, 3)] == SAYS.multiplexed(7, [1, 2, 3])
@@ -115,6 +115,7 @@ def strategy(name, case, **changes):
         budget=case["budget"],
         regions=regions,
         region_rule=case["region_rule"],
+        region_cap=case["region_cap"],
         hash_seed=case["hash_seed"],
         **changes,
     )
@@ -124,7 +125,9 @@ def strategy(name, case, **changes):
 @pytest.mark.parametrize(
     "case",
     FILE["tables"],
-    ids=lambda case: f"{case['strategy']}-{case['region_rule']}-{case['budget']}",
+    ids=lambda case: (
+        f"{case['strategy']}-{case['region_rule']}-{case['region_cap']}-{case['budget']}"
+    ),
 )
 def test_the_strategies_locate_as_the_vectors_say(case):
     built = strategy(case["strategy"], case)
@@ -148,19 +151,21 @@ def seeds_of(index, hashes):
     return SAYS.seeds(feature["name"], feature["lookups"], HASH_SEED, hashes)
 
 
-def cut(rows):
-    """The regions of all features, (start, size) each."""
-    return SAYS.separate(rows, [feature["cardinality"] for feature in FEATURES], "sqrt")
+def cut(rows, per_lookup=1):
+    """The regions of all features, (start, size) each. per_lookup: slots that a lookup reads."""
+    cardinalities = [feature["cardinality"] for feature in FEATURES]
+    most = SAYS.usable(cardinalities, [per_lookup * feature["lookups"] for feature in FEATURES])
+    return SAYS.separate(rows, cardinalities, "sqrt", most)
 
 
-def of(index, rows, hashes, word):
+def of(index, rows, hashes, word, per_lookup=1):
     """The places in the region of a value's hashes, lookup by lookup, and the region's start."""
-    start, size = cut(rows)[index]
+    start, size = cut(rows, per_lookup)[index]
     return [SAYS.row(word, seed, size) for seed in seeds_of(index, hashes)], start
 
 
 def several(index, word):
-    places, start = of(index, BUDGET // (4 * D), 3, word)
+    places, start = of(index, BUDGET // (4 * D), 3, word, per_lookup=3)
     return [start + place for place in places]
 
 
@@ -171,14 +176,14 @@ def parts(index, word):
 
 
 def signed(index, word):
-    start, size = cut(BUDGET // 4)[index]
+    start, size = cut(BUDGET // 4, D)[index]
     return [2 * start + SAYS.row(word, seed, 2 * size) for seed in seeds_of(index, D)]
 
 
 def blocks(index, word):
     count = math.ceil(D / 6)  # blocks of a lookup
-    places, start = of(index, BUDGET // 4, count, word)
-    size = cut(BUDGET // 4)[index][1]
+    places, start = of(index, BUDGET // 4, count, word, per_lookup=D)
+    size = cut(BUDGET // 4, D)[index][1]
     slots = []
     for first in range(0, len(places), count):
         numbers = []
@@ -214,7 +219,7 @@ def test_hash_embedding_has_the_bucket_last():
     n_buckets = built.importance.shape[0]
     for index in range(len(FEATURES)):
         for word, slots in zip(WORDS, built.locate(index, WORDS).tolist(), strict=True):
-            rows, first_row = of(index, n_rows, 3, word)
+            rows, first_row = of(index, n_rows, 3, word, per_lookup=2)
             buckets, first_bucket = of(index, n_buckets, 3, word)
             expected = [first_row + row for row in rows]
             expected[2::3] = [first_bucket + bucket for bucket in buckets[2::3]]

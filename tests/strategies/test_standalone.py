@@ -175,7 +175,12 @@ def test_it_goes_to_a_device():
         ({"regions": "separate"}, "it has multiplexed"),
         ({"knob": 1}, "unknown knob of unified 'knob'"),
         ({"exact_at_most": -1}, "exact_at_most"),
-        ({"strategy": "per_feature", "region_rule": "log"}, "unknown region rule 'log'"),
+        ({"strategy": "per_feature", "budget": 160, "region_rule": "log"}, "region rule 'log'"),
+        ({"region_cap": "rows"}, "unknown region cap 'rows'"),
+        (
+            {"strategy": "per_feature"},
+            "more than the 5 rows of 8 numbers that its features can use",
+        ),
     ],
     ids=str,
 )

@@ -1,6 +1,7 @@
 """Index maps: rows are where the formula says, regions are sized by their rule, exact rows are
 exact, all bytes are counted."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
 from ue_bench.strategies import STRATEGIES, Spec, build, regions_of
@@ -208,3 +209,45 @@ def test_sparse_gradients_hold_only_the_rows_touched():
     assert built.pool.weight.grad.is_sparse
     assert built.sparse_pools() == [built.pool]
     assert build(spec()).sparse_pools() == []
+
+
+CAPPED = tuple(Feature(name, range(n), 0) for name, n in (("a", 1000), ("b", 2), ("c", 3)))
+
+
+def capped(name, budget, **changes):
+    options = {"options": {"hashes": 3}} if name.startswith("multi_hash") else {}
+    fields = {"lookups": (1, 2, 1), "regions": "separate", "region_rule": "equal", **options}
+    return Spec(name=name, features=CAPPED, dim=8, budget=budget, **fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "per_lookup"),
+    [("per_feature", 1), ("multi_hash_sum", 3), ("compositional", 1), ("hashed_net", 8)],
+)
+def test_no_separate_region_has_more_slots_than_its_feature_can_use(name, per_lookup):
+    sizes = [region.size for region in build(capped(name, 8_000)).regions]
+    assert sizes[1:] == [2 * 2 * per_lookup, 3 * per_lookup]
+    slots = 8_000 // 4 if name == "hashed_net" else 8_000 // 32
+    assert sizes[0] == slots - sum(sizes[1:]), "the others share what is over"
+    uncapped = [region.size for region in build(capped(name, 8_000, region_cap="none")).regions]
+    assert max(uncapped) - min(uncapped) <= 1, "as tables were before there was a cap"
+
+
+def test_at_the_size_of_the_exact_table_every_region_is_full_under_every_rule():
+    for rule in RULES:
+        spec = capped("per_feature", None, region_rule=rule)
+        built = build(replace(spec, budget=spec.exact_table_bytes))
+        assert [region.size for region in built.regions] == [1000, 4, 3]
+
+
+@pytest.mark.parametrize("name", [n for n, e in STRATEGIES.items() if "separate" in e.regions])
+def test_a_budget_that_no_region_can_use_is_told_the_largest_that_works(name):
+    features = tuple(Feature(f"f{n}", [str(i) for i in range(n)], n, [1] * n) for n in (40, 2, 3))
+    spec = replace(capped(name, 10**8, options={}), features=features)
+    if name == "dhe":  # a network of any width can be used
+        assert build(replace(spec, budget=10**6)).footprint().auxiliary <= 10**6
+        return
+    with pytest.raises(BudgetError, match="lower it to") as error:
+        build(spec)
+    footprint = build(replace(spec, budget=error.value.works)).footprint()
+    assert footprint.table + footprint.auxiliary == error.value.works

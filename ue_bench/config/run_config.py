@@ -110,6 +110,15 @@ class RunConfig:
         choices=("proportional", "sqrt", "equal"),
         help="How separate regions are sized: proportional, sqrt, equal.",
     )
+    # none where regions are not separate, filled in before the run
+    region_cap: str = setting(
+        "usable",
+        group="strategy",
+        choices=("usable", "none"),
+        before="none",
+        help="usable: a separate region has at most the rows that its feature can use "
+        "(cardinality x lookups), and the others share what is over; or none.",
+    )
     budget: int | None = setting(
         None,
         group="strategy",

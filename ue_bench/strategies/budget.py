@@ -75,10 +75,15 @@ def rows_that_fit(
     if usable is not None:
         rows = min(rows, usable)
     used = beside + rows * row_bytes
-    if not well_used(used, budget):
-        works = used if rows == usable else used + row_bytes
-        raise too_large(spec, used, works)
-    return rows
+    if well_used(used, budget):
+        return rows
+    if rows == usable:
+        why = (
+            f"pays for more than the {counted(rows, thing)} of {counted(numbers, 'number')} that "
+            f"its features can use; only {used:,} bytes of it can be used (at least 90 % must be)"
+        )
+        raise BudgetError(spec.name, budget, why, used)
+    raise too_large(spec, used, used + row_bytes)
 
 
 def fill(

@@ -104,6 +104,7 @@ def embedding(
     lookups: int | Mapping[str, int] = 1,
     regions: str | None = None,
     region_rule: str | None = None,
+    region_cap: str = "usable",
     exact_at_most: int = 0,
     seed: int = 0,
     hash_seeds: Mapping[str, Sequence[int]] | None = None,
@@ -123,7 +124,7 @@ def embedding(
     which a call makes from its parts.
     budget: bytes of table and auxiliary data. dim: numbers per lookup.
     lookups: of every feature, or by feature (the others: 1).
-    regions, region_rule: as in a run.
+    regions, region_rule, region_cap: as in a run.
     exact_at_most: features of no more values get exact rows.
     seed: of the hashing. hash_seeds: explicit seeds of a feature's lookups.
     init, init_scale: of the table, as in a run: `uniform` within init_scale of 0, or `normal` with
@@ -148,6 +149,8 @@ def embedding(
     _check_numbers(dim, exact_at_most, seed, budget)
     if init not in CHOICES["init"]:
         raise unknown("init", init, CHOICES["init"])
+    if region_cap not in CHOICES["region_cap"]:
+        raise unknown("region cap", region_cap, CHOICES["region_cap"])
     _check_scale(init_scale)
     if isinstance(lookups, Mapping):
         lookups_by_name = by_canonical_feature(lookups)
@@ -176,6 +179,7 @@ def embedding(
         budget=budget,
         regions=regions_of(strategy, regions),
         region_rule=region_rule,
+        region_cap=region_cap,
         hash_seed=seed,
         hash_seeds=hash_seeds,
         init=init,

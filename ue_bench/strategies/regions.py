@@ -117,11 +117,35 @@ def region_sizes(
     return [region.size for region in different]
 
 
-def regions(spec: Spec, slot_numbers: int, beside: int = 0) -> list[Region]:
+def usable_slots(spec: Spec, per_lookup: int = 1) -> list[int] | None:
+    """The slots that each separate region can use: cardinality x lookups x `per_lookup`.
+
+    per_lookup: the slots that one lookup of a value reads. A larger region would hold slots that
+    no value reads. Returns None where regions have no such limit: where features share the pool,
+    and where `spec.region_cap` is "none".
+    """
+    if spec.regions != "separate" or spec.region_cap == "none":
+        return None
+    usable = []
+    for feature, lookups in zip(spec.features, spec.lookups, strict=True):
+        usable.append(feature.cardinality * lookups * per_lookup)
+    return usable
+
+
+def regions(spec: Spec, slot_numbers: int, beside: int = 0, per_lookup: int = 1) -> list[Region]:
     """The region of each feature in the largest pool that the budget pays for.
 
     slot_numbers: float32 numbers in a slot. beside: bytes of the budget that something else takes.
-    The pool ends with the last region. Raises BudgetError, with the smallest budget that works, if
-    the pool is too small.
+    per_lookup: the slots that one lookup of a value reads, as in `usable_slots`.
+    The pool ends with the last region. Raises BudgetError, with the nearest budget that works, if
+    the pool is too small, or if separate regions can use less than 90 % of the budget.
     """
-    return divide(spec, rows_that_fit(spec, slot_numbers, needed=spec.n_regions, beside=beside))
+    most = usable_slots(spec, per_lookup)
+    slots = rows_that_fit(
+        spec,
+        slot_numbers,
+        needed=spec.n_regions,
+        usable=None if most is None else sum(most),
+        beside=beside,
+    )
+    return divide(spec, slots, most=most)

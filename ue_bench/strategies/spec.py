@@ -20,6 +20,7 @@ class Spec:
     budget: int | None = None  # bytes
     regions: str = "multiplexed"  # multiplexed | separate | exact
     region_rule: str | None = None  # proportional | sqrt | equal; None: proportional
+    region_cap: str = "usable"  # usable: no separate region has more slots than it can use | none
     hash_seed: int = 0
     hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit, by feature
     init: str = "uniform"  # uniform | normal

@@ -44,6 +44,7 @@ _BESIDE_EXACT_TABLE = (
     "code",
     "regions",
     "region_rule",
+    "region_cap",
     "budget",
     "options",
     "hash_seeds",

@@ -91,6 +91,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         budget=config.budget,
         regions=config.regions or "",
         region_rule=config.region_rule,
+        region_cap=config.region_cap,
         hash_seed=config.hash_seed,
         hash_seeds=hash_seeds,
         init=config.init,

@@ -29,7 +29,9 @@ def resolve(config: RunConfig) -> RunConfig:
         raise unknown("data set", config.dataset, data.DATASETS)
     regions = regions_of(config.strategy, config.regions)
     region_rule = None
+    region_cap = "none"
     if regions == "separate":
+        region_cap = config.region_cap
         region_rule = config.region_rule or CHOICES["region_rule"][0]
     multi_valued = config.multi_valued
     if multi_valued is not None:
@@ -43,6 +45,7 @@ def resolve(config: RunConfig) -> RunConfig:
         code=digest_of(config),
         regions=regions,
         region_rule=region_rule,
+        region_cap=region_cap,
         lookups=_canonical_lookups(config.lookups),
         hash_seeds=hash_seeds,
         table=table,

@@ -162,7 +162,8 @@ def frequency_double_hash(built, feature, value, lookup):
     if spec.regions == "separate":
         members = [feature]
         cardinalities = [f.cardinality for f in spec.features]
-        region = separate(len(weight), cardinalities, spec.region_rule)[feature]
+        most = [2 * n * own for n, own in zip(cardinalities, spec.lookups, strict=True)]
+        region = separate(len(weight), cardinalities, spec.region_rule, most=most)[feature]
         start = region.start
         size = region.size
     free = min(int(built.options["frequent_share"] * size), size - 1)

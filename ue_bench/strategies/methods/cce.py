@@ -28,7 +28,7 @@ from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.pool import Pool, require_below
-from ue_bench.strategies.regions import divide, region_sizes
+from ue_bench.strategies.regions import divide, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
 
@@ -88,7 +88,7 @@ class CCE(EmbeddingStrategy):
             n_pointers += vocabulary.size * slots
         sizes = best_sizes(spec, n_pointers)
         self.pairs = sizes.pairs
-        self.regions = divide(spec, self.pairs)  # of pairs of rows
+        self.regions = divide(spec, self.pairs, most=usable_slots(spec))  # of pairs of rows
         self.split = []
         for region in self.regions:
             clusters = min(region.size, sizes.pointer.limit)
@@ -182,11 +182,14 @@ def best_sizes(spec: Spec, n_pointers: int) -> Sizes:
     """
     budget = spec.require_budget()
     pair_bytes = 2 * spec.row_bytes
+    most = usable_slots(spec)
     affordable = []
     for pointer in POINTERS:
         pairs = (budget - 1 - pointer.n_bytes * n_pointers) // pair_bytes
+        if most is not None:
+            pairs = min(pairs, sum(most))
         if pairs >= spec.n_regions:
-            largest_t0 = min(pointer.limit, max(region_sizes(spec, pairs)))
+            largest_t0 = min(pointer.limit, max(region_sizes(spec, pairs, most=most)))
             affordable.append(Sizes(pointer, pairs, largest_t0))
     if not affordable:
         why = f"does not pay for {n_pointers:,} pointers and a row of each table"
@@ -196,5 +199,8 @@ def best_sizes(spec: Spec, n_pointers: int) -> Sizes:
     best = max(affordable, key=lambda sizes: sizes.largest_t0)
     used = 1 + best.pointer.n_bytes * n_pointers + best.pairs * pair_bytes
     if not well_used(used, budget):
-        raise too_large(spec, used, works=used + pair_bytes)
+        works = used + pair_bytes
+        if most is not None and best.pairs == sum(most):
+            works = used
+        raise too_large(spec, used, works)
     return best

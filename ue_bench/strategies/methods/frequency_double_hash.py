@@ -37,7 +37,8 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         super().__init__(spec)
         share = self.options["frequent_share"]
         require(spec, "frequent_share", share, 0 <= share <= 1, "between 0 and 1")
-        self.rest = regions(spec, slot_numbers=spec.dim)  # what is hashed to, by feature
+        # what is hashed to, by feature
+        self.rest = regions(spec, slot_numbers=spec.dim, per_lookup=2)
         self.pool = Pool(self.rest[-1].end, spec)
         # by feature, the first row of each frequent value, by its position
         self.owned: list[dict[int, int]] = [{} for _ in spec.features]

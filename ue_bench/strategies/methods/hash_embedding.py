@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from ue_bench.errors import BudgetError
 from ue_bench.strategies.base import EmbeddingStrategy
-from ue_bench.strategies.budget import LEAST_USED, counted
+from ue_bench.strategies.budget import LEAST_USED, counted, too_large
 from ue_bench.strategies.knobs import require_hashes
 from ue_bench.strategies.pool import Pool, gather
-from ue_bench.strategies.regions import divide
+from ue_bench.strategies.regions import divide, usable_slots
 from ue_bench.strategies.spec import Spec
 
 IMPORTANCE_SHARE = 10  # one part in so many of the budget
@@ -39,8 +39,8 @@ class HashEmbedding(EmbeddingStrategy):
         self.hashes = self.options["hashes"]
         require_hashes(spec, self.hashes)
         rows, buckets = split(spec, self.hashes)
-        self.regions = divide(spec, rows)
-        self.buckets = divide(spec, buckets)
+        self.regions = divide(spec, rows, most=usable_slots(spec, self.hashes))
+        self.buckets = divide(spec, buckets, most=usable_slots(spec))
         self.pool = Pool(rows, spec)
         self.importance = nn.Parameter(torch.ones(buckets, self.hashes))
 
@@ -67,21 +67,33 @@ def split(spec: Spec, hashes: int) -> tuple[int, int]:
     least = spec.n_regions
     row_bytes = spec.row_bytes
     bucket_bytes = 4 * hashes
+    budget = spec.require_budget()
+    usable_rows = usable_slots(spec, hashes)
+    usable_buckets = usable_slots(spec)
+    most_rows = most_buckets = budget  # more than it pays for
+    if usable_rows is not None and usable_buckets is not None:
+        most_rows = sum(usable_rows)
+        most_buckets = sum(usable_buckets)
 
     def shares(budget: int) -> tuple[int, int]:
         wanted = max((budget - budget // IMPORTANCE_SHARE) // row_bytes, least)
         affordable = (budget - least * bucket_bytes) // row_bytes
-        rows = min(wanted, affordable)
-        return rows, (budget - rows * row_bytes) // bucket_bytes
+        rows = min(wanted, affordable, most_rows)
+        buckets = min((budget - rows * row_bytes) // bucket_bytes, most_buckets)
+        if buckets == most_buckets:  # rows take what buckets cannot use
+            rows = min((budget - buckets * bucket_bytes) // row_bytes, most_rows)
+        return rows, buckets
 
     def works(budget: int) -> bool:
         rows, buckets = shares(budget)
         used = rows * row_bytes + buckets * bucket_bytes
         return rows >= least and used >= LEAST_USED * budget
 
-    budget = spec.require_budget()
     if works(budget):
         return shares(budget)
+    largest = most_rows * row_bytes + most_buckets * bucket_bytes
+    if budget > largest:
+        raise too_large(spec, largest, works=largest)
     needed = f"{counted(least, 'row')} of {spec.dim} numbers and {least} of {hashes} weights"
     why = f"pays for less than the {needed} needed, or leaves more than 10 % unused"
     nearest = next(larger for larger in count(budget + 1) if works(larger))

@@ -22,7 +22,7 @@ from ue_bench.strategies.spec import Spec
 class HashedNet(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.regions = regions(spec, slot_numbers=1)
+        self.regions = regions(spec, slot_numbers=1, per_lookup=spec.dim)
         self.pool = Pool(self.regions[-1].end, spec, numbers=1)
 
     def locate(self, feature: int, values: Any) -> Tensor:

@@ -29,7 +29,7 @@ class MultiHash(EmbeddingStrategy):
         self.combine = self.options["combine"]
         require_hashes(spec, self.hashes)
         require(spec, "combine", self.combine, self.combine in ("sum", "mean"), "sum or mean")
-        self.regions = regions(spec, slot_numbers=spec.dim)
+        self.regions = regions(spec, slot_numbers=spec.dim, per_lookup=self.hashes)
         self.pool = Pool(self.regions[-1].end, spec)
 
     def locate(self, feature: int, values: Any) -> Tensor:

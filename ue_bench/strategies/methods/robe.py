@@ -33,7 +33,7 @@ class Robe(EmbeddingStrategy):
         block = self.options["block"]
         require(spec, "block", block, block >= 1, "at least 1")
         self.block = min(block, spec.dim)
-        self.regions = regions(spec, slot_numbers=1)
+        self.regions = regions(spec, slot_numbers=1, per_lookup=spec.dim)
         self.pool = Pool(self.regions[-1].end, spec, numbers=1)
 
     def locate(self, feature: int, values: Any) -> Tensor:
