@@ -327,6 +327,52 @@ class StrategyContract:
                     "features"
                 )
 
+    def test_what_serves_unseen_values_is_trained(self) -> None:
+        built = self.build(value_dropout=1e12)  # every value is read as an unseen one
+        if not built.vocabularies:
+            return
+        unseen = ["a value that no data set has", "", "日本", *map(str, range(1_000, 1_030))]
+        before = built.from_values([unseen] * len(FEATURES)).detach()
+        counts = [feature.n_seen for feature in FEATURES]
+        codes = torch.cartesian_prod(*map(torch.arange, counts))
+        located = []
+        for index, feature in enumerate(FEATURES):
+            slots = built.locate_as_unseen(index, feature.values)
+            located.append(slots.index_select(0, codes[:, index]))
+        assert torch.equal(built.slots(codes), torch.cat(located, dim=1)), (
+            "value dropout reads a training value as an unseen one"
+        )
+        out = built(codes)
+        weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(0))
+        (out * weights).sum().backward()
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.sub_(_gradient(parameter))
+            after = built.from_values([unseen] * len(FEATURES))
+        moved = (after - before).abs().amax(0).split(list(built.widths))
+        for feature, change in zip(FEATURES, moved, strict=True):
+            assert change.max() > 0, (
+                f"training values of {feature.name} train what serves its unseen values"
+            )
+
+    def test_rare_values_are_unseen(self) -> None:
+        whole = self.build()
+        if not whole.vocabularies:
+            return
+        features = tuple(replace(feature, min_count=50) for feature in FEATURES)
+        built = self.build(features=features)
+        rare = {0: FEATURES[0].values[51:], 1: FEATURES[1].values, 2: ("",)}
+        for index, values in rare.items():
+            slots = built.locate(index, values)
+            assert torch.equal(slots, built.locate_as_unseen(index, values)), (
+                "a value that training has seen less than `min_count` times is unseen"
+            )
+        assert built.footprint().vocabulary <= whole.footprint().vocabulary, (
+            "a vocabulary does not hold rare values"
+        )
+        built.end_epoch(0)
+        assert torch.isfinite(built(self.codes())).all()
+
     def test_unseen_value_is_legal(self) -> None:
         built = self.build()
         values = ["a value that no data set has", "", "日本", "x" * 5_000]

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ue_bench.config import SEEDS, RunConfig
+from ue_bench.config import SEEDS, SETTINGS, RunConfig
+from ue_bench.config.fields import AS_DEFAULT
 from ue_bench.errors import BenchError
 
 
@@ -32,11 +33,10 @@ def test_a_field_that_is_left_out_has_what_its_writer_meant():
     assert asked == RunConfig(budget=28032)
     assert (asked.target_scale, stored.target_scale) == ("standard", "raw")
     assert asked.run_id != stored.run_id
-    assert replace(asked, target_scale="raw", region_cap="none") == stored
-    assert asked.without_defaults() == {
-        "budget": 28032,
-        "region_cap": "usable",
-        "target_scale": "standard",
+    before = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
+    assert replace(asked, **before) == stored
+    assert asked.without_defaults() == {"budget": 28032} | {
+        name: getattr(RunConfig(), name) for name in before
     }
     assert stored.without_defaults() == {"budget": 28032}
 
@@ -58,7 +58,7 @@ def test_what_is_stored_is_read_strictly(bad):
 
 def test_labels_have_no_scale_and_keep_their_id():
     for asked in ({}, {"target_scale": "raw"}, {"target_scale": "standard"}):
-        config = RunConfig(task="binary", region_cap="none", **asked)
+        config = replace(RunConfig.from_stored({}), task="binary", **asked)
         assert config.target_scale == "raw"
         assert config.run_id == "6797b5e5d363073b"
 

@@ -18,6 +18,8 @@ GROUPS = ("data", "strategy")
 FIELDS = (
     "low_cardinality",
     "low_cardinality_max",
+    "min_count",
+    "value_dropout",
     "hash_seed",
     "init",
     "init_scale",

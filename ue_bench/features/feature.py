@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ class Feature:
     position of its value.
     n_seen: ``values[:n_seen]`` occur in training; a code >= n_seen is unseen.
     counts: training rows of each of ``values[:n_seen]``; empty if they were not counted.
+    min_count: training rows that a value needs to be in a vocabulary; without counts all are.
     bags: of a multi-valued feature. A row's code is then the number of its bag, and `values` are
     the single values.
     """
@@ -100,6 +102,16 @@ class Feature:
     n_seen: int
     counts: Sequence[int] = ()
     bags: Bags | None = None
+    min_count: int = 1
+
+    @cached_property
+    def vocabulary(self) -> Sequence[str]:
+        """The values that a method with a vocabulary knows: those seen `min_count` times."""
+        seen = self.values[: self.n_seen]
+        if self.min_count <= 1 or not len(self.counts):
+            return seen
+        pairs = zip(seen, self.counts, strict=True)
+        return [value for value, count in pairs if count >= self.min_count]
 
     @property
     def cardinality(self) -> int:

@@ -24,7 +24,7 @@ from ue_bench.strategies.located_rows import LocatedRows, require_rows
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.slots import SlotCache
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary import Vocabulary
+from ue_bench.strategies.vocabulary import forgetting
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class EmbeddingStrategy(SlotCache):
     `locate` and `embed` always get single values. A row's vector of a multi-valued feature (one
     with `Feature.bags`) is the mean of its values' vectors, and its code is the number of a bag.
 
+    In training, `Spec.value_dropout` reads some codes as those of unseen values, so that what
+    serves an unseen value is trained. Raw values are always read as they are.
+
     A call is `forward` and nothing else: torch's machinery of hooks would be a tenth of a lookup
     of 256 rows, so a forward hook on a strategy or a pool does not fire.
     """
@@ -72,7 +75,6 @@ class EmbeddingStrategy(SlotCache):
         self.options = {**self.knobs, **spec.options}
         # of each feature; W is their sum
         self.widths: tuple[int, ...] = tuple(count * spec.dim for count in spec.lookups)
-        self.vocabularies: list[Vocabulary] = []
         # How `from_values` reads values by name. The data set of a run or a saved model sets it.
         self.reader = ColumnReader(tuple(feature.name for feature in spec.features))
         self._bags = bag_index(spec.features)
@@ -101,13 +103,23 @@ class EmbeddingStrategy(SlotCache):
     def to_serve(self, feature: int) -> Feature:
         """Return the feature with only what is needed to build the strategy again for serving.
 
-        By default that is its training values if the strategy holds vocabularies, otherwise only
-        the number of its values.
+        By default that is its vocabulary if the strategy holds vocabularies, otherwise only the
+        number of its values.
         """
         whole = self.spec.features[feature]
         if not self.vocabularies:
             return whole.holding(())
-        return whole.holding(whole.values[: whole.n_seen])
+        return whole.holding(whole.vocabulary)
+
+    @final
+    def locate_as_unseen(self, feature: int, values: Any) -> Tensor:
+        """Return the slots that raw values would have if training had not seen them.
+
+        Values and slots are as in `locate`. They differ from `locate` only where a vocabulary
+        decides.
+        """
+        with forgetting(self.vocabularies):
+            return self.locate(feature, values)
 
     def end_epoch(self, epoch: int) -> bool:
         """Change the strategy between epochs. Called by the trainer; does nothing by default.

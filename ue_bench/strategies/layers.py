@@ -3,6 +3,7 @@ strategy of the list."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -106,6 +107,8 @@ def embedding(
     region_rule: str | None = None,
     region_cap: str = "usable",
     exact_at_most: int = 0,
+    min_count: int = 1,
+    value_dropout: float = 0.0,
     seed: int = 0,
     hash_seeds: Mapping[str, Sequence[int]] | None = None,
     init: str = "uniform",
@@ -126,6 +129,10 @@ def embedding(
     lookups: of every feature, or by feature (the others: 1).
     regions, region_rule, region_cap: as in a run.
     exact_at_most: features of no more values get exact rows.
+    min_count: training rows that a value needs to be in a vocabulary; rarer values are unseen.
+    value_dropout: how often training reads a value as an unseen one, which trains the row that
+    unseen values have: with probability v / (v + c) a value of c training rows. It concerns calls
+    with codes of a strategy with a vocabulary, and no raw values.
     seed: of the hashing. hash_seeds: explicit seeds of a feature's lookups.
     init, init_scale: of the table, as in a run: `uniform` within init_scale of 0, or `normal` with
     that deviation. The numbers come from torch's global generator, as those of any layer.
@@ -147,6 +154,8 @@ def embedding(
         )
     features = by_canonical_feature(features)
     _check_numbers(dim, exact_at_most, seed, budget)
+    _check_whole("min_count", min_count, least=1)
+    _check_dropout(value_dropout)
     if init not in CHOICES["init"]:
         raise unknown("init", init, CHOICES["init"])
     if region_cap not in CHOICES["region_cap"]:
@@ -172,7 +181,8 @@ def embedding(
     spec = Spec(
         name=strategy,
         features=tuple(
-            _feature(name, values, rules_by_column.get(name)) for name, values in features.items()
+            replace(_feature(name, values, rules_by_column.get(name)), min_count=min_count)
+            for name, values in features.items()
         ),
         lookups=tuple(lookups_by_name.get(name, 1) for name in features),
         dim=dim,
@@ -182,6 +192,7 @@ def embedding(
         region_cap=region_cap,
         hash_seed=seed,
         hash_seeds=hash_seeds,
+        value_dropout=value_dropout,
         init=init,
         init_scale=init_scale,
         options=options,
@@ -201,6 +212,12 @@ def _check_numbers(dim: Any, exact_at_most: Any, seed: Any, budget: Any) -> None
         raise BenchError(
             f"budget: {budget!r} was given; it must be a whole number of bytes, at least 1"
         )
+
+
+def _check_dropout(value_dropout: Any) -> None:
+    is_number = isinstance(value_dropout, Real) and not isinstance(value_dropout, bool)
+    if not is_number or not 0 <= value_dropout < math.inf:
+        raise BenchError(f"value_dropout: {value_dropout!r} was given; it must be at least 0")
 
 
 def _check_scale(init_scale: Any) -> None:

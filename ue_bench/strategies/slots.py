@@ -14,6 +14,17 @@ integer operations. These make it fast, as measured on a CPU:
   That spares the addition of the starts, which takes as long as the gather.
 * Buffers are read from `_buffers`. The attribute look-ups of `nn.Module` would be a tenth of a
   lookup of few rows.
+
+In training the cache also trains what serves unseen values (value dropout): in each batch, a value
+that c training rows have is read as an unseen one with probability
+
+    value_dropout / (value_dropout + c)
+
+so that a value is read so up to `value_dropout` times in an epoch, however frequent it is, and rare
+values are read so most often. This is the word dropout of Kiperwasser and Goldberg, TACL 2016
+(arXiv 1603.04351), for categories. Only strategies with a vocabulary tell unseen values from
+others. Training then gathers from a second array, which has the slots of all values and behind them
+those of all values as unseen ones.
 """
 
 import math
@@ -24,7 +35,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from ue_bench.features import Feature
 from ue_bench.strategies.spec import Spec
+from ue_bench.strategies.vocabulary import Vocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take
@@ -44,12 +57,15 @@ class SlotCache(nn.Module, ABC):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.vocabularies: list[Vocabulary] = []
         self.index_map = 0  # number of the index map; slots of another one are out of date
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
         self.register_buffer("_owners", None, persistent=False)
         self.register_buffer("_start", None, persistent=False)
         self.register_buffer("_beside", None, persistent=False)
+        self.register_buffer("_with_unseen", None, persistent=False)
+        self.register_buffer("_dropout", None, persistent=False)
         # a state that is loaded may hold another index map
         self.register_load_state_dict_post_hook(_forget_slots)
 
@@ -57,13 +73,19 @@ class SlotCache(nn.Module, ABC):
     def locate(self, feature: int, values: Any) -> Tensor:
         """Return the slots of raw values of one feature: int64 [n values, slots of the feature]."""
 
+    @abstractmethod
+    def locate_as_unseen(self, feature: int, values: Any) -> Tensor:
+        """Return the slots that raw values would have if training had not seen them."""
+
     @final
     def slots(self, codes: Tensor) -> Tensor:
         """Return the slots of rows given as codes of single values: [B, F] -> [B, L].
 
         codes: int64, or int32 as the trainer holds them. Slots are int32 if all of them are rows
-        of one pool, otherwise int64.
+        of one pool, otherwise int64. In training some of them are those of unseen values.
         """
+        if self.training and self.spec.value_dropout and self.vocabularies:
+            return self._slots_with_dropout(codes)
         buffers = self._buffers
         slots = buffers["_slots"]
         start = buffers["_start"]
@@ -84,6 +106,21 @@ class SlotCache(nn.Module, ABC):
         places = codes + start
         return slots.index_select(0, places.flatten()).view(rows, self._n_slots)
 
+    def _slots_with_dropout(self, codes: Tensor) -> Tensor:
+        """Return `slots`, where some values of each row are read as unseen ones."""
+        if self._with_unseen is None:
+            self._fill_unseen()
+        draws = torch.rand(codes.shape, device=codes.device)
+        if self._owner is not None:
+            owners = self._owner.expand(len(codes), -1)
+            codes = codes.gather(1, owners)
+            draws = draws.gather(1, owners)  # one for all slots of a value
+        places = codes + self._start
+        dropped = draws < self._dropout.index_select(0, places.flatten()).view_as(draws)
+        places = places + dropped * len(self._dropout)
+        slots: Tensor = self._with_unseen.index_select(0, places.flatten())
+        return slots.view(len(codes), self._n_slots)
+
     @final
     def locate_all(self) -> None:
         """Locate every distinct value and keep the slots.
@@ -93,22 +130,30 @@ class SlotCache(nn.Module, ABC):
         self.index_map += 1
         self._fill()
 
+    def _fill_unseen(self) -> None:
+        """Fill the buffers of value dropout."""
+        if self._slots is None:
+            self._fill()
+        located = []
+        probabilities = []
+        for index, feature in enumerate(self.spec.features):
+            located.append(self.locate_as_unseen(index, feature.values))
+            probabilities.append(_dropout_of(feature, self.spec.value_dropout))
+        columns, owner = _columns_of(located)
+        unseen = torch.cat(columns).view(-1, *self._slots.shape[1:]).to(self._slots)
+        self._with_unseen = torch.cat([self._slots, unseen])
+        self._dropout = torch.cat([probabilities[feature] for feature in owner]).to(self.device)
+
     def _fill(self) -> None:
         located = []
         for index, feature in enumerate(self.spec.features):
             located.append(self.locate(index, feature.values))
-        counts = [slots.shape[1] for slots in located]
-        group = math.gcd(*counts)
-        owner = []  # the feature of each column
-        columns: list[Tensor] = []  # int64 [values of the feature, group]
-        for feature_index, slots in enumerate(located):
-            parts = slots.split(group, dim=1)
-            columns += parts
-            owner += [feature_index] * (counts[feature_index] // group)
+        columns, owner = _columns_of(located)
         if self.one_pool and _fit_32_bits(columns):
             columns = [column.int() for column in columns]
         self._keep(columns, owner)
-        self._n_slots = sum(counts)
+        self._n_slots = sum(slots.shape[1] for slots in located)
+        self.register_buffer("_with_unseen", None, persistent=False)
 
     def _keep(self, columns: list[Tensor], owner: list[int]) -> None:
         """Fill the buffers with columns of slots. owner: the feature of each column."""
@@ -142,11 +187,39 @@ class SlotCache(nn.Module, ABC):
         return next(chain(self.parameters(), self.buffers())).device
 
 
+def _columns_of(located: list[Tensor]) -> tuple[list[Tensor], list[int]]:
+    """Split the slots of each feature's values, int64 [values, slots], into columns of one width.
+
+    Returns the columns, [values of the feature, width], and the feature of each.
+    """
+    width = math.gcd(*(slots.shape[1] for slots in located))
+    columns: list[Tensor] = []
+    owner = []
+    for feature, slots in enumerate(located):
+        parts = slots.split(width, dim=1)
+        columns += parts
+        owner += [feature] * len(parts)
+    return columns, owner
+
+
+def _dropout_of(feature: Feature, value_dropout: float) -> Tensor:
+    """Return how likely each value is read as an unseen one in training: float32 [values].
+
+    Values that training has not seen, or that were not counted, are read as they are.
+    """
+    probabilities = torch.zeros(feature.cardinality)
+    if len(feature.counts):
+        counts = torch.tensor(list(feature.counts), dtype=torch.float64)
+        probabilities[: feature.n_seen] = (value_dropout / (value_dropout + counts)).float()
+    return probabilities
+
+
 def _fit_32_bits(columns: list[Tensor]) -> bool:
     return all(column.amax() < 2**31 for column in columns if column.numel())
 
 
 def _forget_slots(cache: SlotCache, _: Any) -> None:
     cache.register_buffer("_slots", None, persistent=False)
+    cache.register_buffer("_with_unseen", None, persistent=False)
     if cache.map_in_state:
         cache.index_map += 1

@@ -23,6 +23,8 @@ class Spec:
     region_cap: str = "usable"  # usable: no separate region has more slots than it can use | none
     hash_seed: int = 0
     hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit, by feature
+    # how often training reads a value as an unseen one, as in `SlotCache`; 0: never
+    value_dropout: float = 0.0
     init: str = "uniform"  # uniform | normal
     init_scale: float = 0.05  # half the width of the uniform, or the deviation of the normal
     sparse: bool = False  # whether gradients of the pools hold only the rows that were read

@@ -2,7 +2,8 @@
 rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,17 @@ FLOOR_BYTES_PER_VALUE = 1.3  # a minimal perfect hash with 8-bit fingerprints
 
 
 class Vocabulary:
-    """The positions of the values seen in training. Every unseen value has the position `size`."""
+    """The positions of the values of `Feature.vocabulary`.
+
+    Every other value is unseen, and has the position `size`. While `forgets` is true, every value
+    is unseen.
+    """
 
     def __init__(self, feature: Feature) -> None:
-        seen = _keys(feature.values[: feature.n_seen])
-        self.size = len(seen)
-        self._position = {value: position for position, value in enumerate(seen)}
+        keys = _keys(feature.vocabulary)
+        self.size = len(keys)
+        self.forgets = False
+        self._position = {key: position for position, key in enumerate(keys)}
 
     def positions(self, values: Any) -> np.ndarray:
         """Return the position of each value: int64 [n values].
@@ -29,8 +35,10 @@ class Vocabulary:
         values: a list, tuple or Series of polars. Raises TypeError for a value that is not str,
         bytes or int.
         """
-        position = self._position
         unseen = self.size
+        if self.forgets:
+            return np.full(len(values), unseen, np.int64)
+        position = self._position
         found = [position.get(key, unseen) for key in _keys(values)]
         return np.array(found, np.int64)
 
@@ -47,6 +55,19 @@ class Vocabulary:
         It shows that the exact table is not made to look expensive.
         """
         return math.ceil(FLOOR_BYTES_PER_VALUE * self.size)
+
+
+@contextmanager
+def forgetting(vocabularies: Iterable[Vocabulary]) -> Iterator[None]:
+    """Let vocabularies take every value for an unseen one."""
+    vocabularies = list(vocabularies)
+    for vocabulary in vocabularies:
+        vocabulary.forgets = True
+    try:
+        yield
+    finally:
+        for vocabulary in vocabularies:
+            vocabulary.forgets = False
 
 
 def _keys(values: Any) -> Sequence[Any]:

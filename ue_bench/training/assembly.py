@@ -94,6 +94,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         region_cap=config.region_cap,
         hash_seed=config.hash_seed,
         hash_seeds=hash_seeds,
+        value_dropout=config.value_dropout,
         init=config.init,
         init_scale=config.init_scale,
         sparse=sparse,

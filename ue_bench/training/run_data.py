@@ -1,6 +1,7 @@
 """The data of a run: its data set, its rows as numbers, and what a study asks before it runs."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,9 @@ def encoded_of(
     if config.task == "binary":
         target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
     separators = data.multi_valued(dataset, names, config.multi_valued)
-    return dataset, data.encode(dataset, names, parts, target, separators)
+    encoded = data.encode(dataset, names, parts, target, separators)
+    features = tuple(replace(feature, min_count=config.min_count) for feature in encoded.features)
+    return dataset, replace(encoded, features=features)
 
 
 def reader_of(config: RunConfig, dataset: data.Dataset) -> ColumnReader:

@@ -97,7 +97,7 @@ class CCE(EmbeddingStrategy):
         self.register_buffer("pointers", torch.zeros(n_pointers, dtype=sizes.pointer.dtype))
         self.register_buffer("round", torch.zeros((), dtype=torch.uint8))
         for index, feature in enumerate(spec.features):
-            first, _ = self._hashes(index, feature.values[: feature.n_seen])
+            first, _ = self._hashes(index, feature.vocabulary)
             start = self.starts[index]
             self.pointers[start : start + first.numel()] = first.flatten()
 
@@ -150,9 +150,9 @@ class CCE(EmbeddingStrategy):
             require_below(self.spec, "pointers", pointers, self.split[feature].clusters)
 
     def _columns_of(self, feature: int) -> Tensor:
-        """The vectors of training values: float32 [values * lookups, columns, D / columns]."""
-        whole = self.spec.features[feature]
-        slots = self.locate(feature, whole.values[: whole.n_seen]).to(self.pool.weight.device)
+        """The vectors of the vocabulary: float32 [values * lookups, columns, D / columns]."""
+        values = self.spec.features[feature].vocabulary
+        slots = self.locate(feature, values).to(self.pool.weight.device)
         return self.pool(slots.view(-1, self.columns, 2)).sum(2)
 
     def _hashes(self, feature: int, values: Any) -> tuple[Tensor, Tensor]:

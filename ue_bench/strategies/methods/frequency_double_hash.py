@@ -97,10 +97,11 @@ class FrequencyDoubleHash(EmbeddingStrategy):
 
 
 def by_frequency(spec: Spec, features: Iterable[int]) -> list[tuple[int, int]]:
-    """Return (feature, position) of all training values of some features.
+    """Return (feature, position) of the training values of some features that may be known.
 
-    The most frequent values are first, equals in the order of names and positions. Raises
-    BenchError if the values of a feature were not counted.
+    These are seen at least `Feature.min_count` times. The most frequent values are first, equals
+    in the order of names and positions. Raises BenchError if the values of a feature were not
+    counted.
     """
     ranked = []
     for index in features:
@@ -111,5 +112,6 @@ def by_frequency(spec: Spec, features: Iterable[int]) -> list[tuple[int, int]]:
                 f"{feature.n_seen} training values; give one for each"
             )
         for position, count in enumerate(feature.counts):
-            ranked.append((-count, feature.name, position, index))
+            if count >= feature.min_count:
+                ranked.append((-count, feature.name, position, index))
     return [(index, position) for _, _, position, index in sorted(ranked)]
