@@ -35,6 +35,7 @@ ARTICLE = RunConfig(
     batch_size=None,
     epochs=100,
     patience=None,
+    average_epochs=0.0,
 )
 STUDY = Study(
     question="what does the article's own program find?",

@@ -19,7 +19,7 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
-WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)
+WIDE = replace(BASE, features="wide")
 Fields = dict[str, Any]
 
 HEADS: tuple[Fields, ...] = (

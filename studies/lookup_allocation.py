@@ -24,7 +24,7 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Search, Study, shares
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
-WIDE = RunConfig(features="wide", dim=None, width=160, evals_per_epoch=4, patience=2)
+WIDE = RunConfig(features="wide", dim=None, width=160)
 # The features of ML-100K with their numbers of distinct values.
 NAMES = {
     "user_id": 943,

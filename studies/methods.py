@@ -20,7 +20,7 @@ from ue_bench.strategies import STRATEGIES
 from ue_bench.study import Search, Study
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
-WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)
+WIDE = replace(BASE, features="wide")
 RECIPE = {
     "lr": (1e-3, 2e-3, 4e-3, 8e-3),
     "dropout": (0.0, 0.2, 0.4),

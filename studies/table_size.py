@@ -14,8 +14,7 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(features="base", strategy="collisionless")
-# Large tables peak in the first epoch.
-WIDE = RunConfig(features="wide", strategy="collisionless", evals_per_epoch=4, patience=2)
+WIDE = replace(BASE, features="wide")
 RULES = ("proportional", "sqrt", "equal")
 
 

@@ -17,8 +17,7 @@ from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(features="base", diagnose=True)
-# Large tables peak in the first epoch.
-WIDE = replace(BASE, features="wide", evals_per_epoch=4, patience=2)
+WIDE = replace(BASE, features="wide")
 
 
 def arms(base: RunConfig) -> tuple[RunConfig, ...]:

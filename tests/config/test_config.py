@@ -32,6 +32,7 @@ def test_a_field_that_is_left_out_has_what_its_writer_meant():
     stored = RunConfig.from_stored({"budget": 28032})
     assert asked == RunConfig(budget=28032)
     assert (asked.target_scale, stored.target_scale) == ("standard", "raw")
+    assert (asked.average_epochs, stored.average_epochs) == (3.0, 0.0)
     assert asked.run_id != stored.run_id
     before = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
     assert replace(asked, **before) == stored

@@ -108,7 +108,15 @@ def test_every_field_has_a_setting():
 
 def test_what_runs_did_before_a_field_is_a_value_of_the_field():
     declared = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
-    assert declared == {"region_cap": "none", "target_scale": "raw", "value_dropout": 0.0}
+    assert declared == {
+        "region_cap": "none",
+        "target_scale": "raw",
+        "value_dropout": 0.0,
+        "lr": 4e-3,
+        "epochs": 40,
+        "patience": 3,
+        "average_epochs": 0.0,
+    }
     for name, before in declared.items():
         assert getattr(RunConfig.from_stored({}), name) == before
         assert getattr(RunConfig(), name) != before, "a default needs no `before`"

@@ -216,7 +216,6 @@ def model(sparse=False, head="mlp", dropout=0.1):
         head=head,
         hidden=16,
         dropout=dropout,
-        vector_dropout=0.0,
         rating_bias=float(TRAIN.ratings.mean()),
         loss=LOGISTIC,
     )

@@ -24,14 +24,7 @@ def model_with_weights(vectors, head="linear"):
     features = tuple(Feature(name, [f"{name}{i}" for i in range(7)], 5) for name in "abc")
     spec = Spec(name="unified", features=features, lookups=LOOKUPS, dim=8, budget=3200)
     torch.manual_seed(0)
-    model = RatingModel(
-        strategy=build(spec),
-        head=head,
-        hidden=5,
-        dropout=0.0,
-        vector_dropout=0.0,
-        rating_bias=None,
-    )
+    model = RatingModel(build(spec), head, hidden=5, dropout=0.0, rating_bias=None)
     if vectors is not None:
         weights = torch.as_tensor(vectors, dtype=torch.float32)
         model.head.readout.data = weights.reshape(-1, 8 * sum(LOOKUPS))

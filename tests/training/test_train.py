@@ -31,7 +31,7 @@ TRAIN = rows(2000, 1)
 VALIDATION = rows(333, 2)
 
 
-def model(sparse=False, head="mlp", dropout=0.1, vector_dropout=0.0):
+def model(sparse=False, head="mlp", dropout=0.1):
     torch.manual_seed(0)
     spec = Spec(
         name="collisionless",
@@ -46,7 +46,6 @@ def model(sparse=False, head="mlp", dropout=0.1, vector_dropout=0.0):
         head=head,
         hidden=16,
         dropout=dropout,
-        vector_dropout=vector_dropout,
         rating_bias=float(TRAIN.ratings.mean()),
     )
 

@@ -54,7 +54,7 @@ def test_before_the_first_update_and_after_a_restart_the_weights_are_the_models_
 
 def literal_average(**changes):
     """Train without an average, and average the weights of each step by hand."""
-    built = model(vector_dropout=0.1)
+    built = model()
     states = []
 
     def watch(fitted):
@@ -75,7 +75,7 @@ def literal_average(**changes):
 @pytest.mark.parametrize("sparse", [False, True])
 def test_the_served_weights_are_the_average_and_training_does_not_see_it(sparse):
     """A table with sparse gradients is brought up to date before each update."""
-    built = model(sparse=sparse, vector_dropout=0.1)
+    built = model(sparse=sparse)
     found = fit(built, TRAIN, VALIDATION, AVERAGED)
     for weight, expected in zip(built.parameters(), literal_average(), strict=True):
         torch.testing.assert_close(weight, expected, rtol=1e-3, atol=2e-4)

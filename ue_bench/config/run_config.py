@@ -194,13 +194,6 @@ class RunConfig:
         below=1,
         help="Share of hidden units dropped in training.",
     )
-    vector_dropout: float = setting(
-        0.0,
-        group="recipe",
-        at_least=0,
-        below=1,
-        help="Share of the embeddings' numbers dropped in training, before the head reads them.",
-    )
     init: str = setting(
         "uniform",
         group="recipe",
@@ -246,18 +239,21 @@ class RunConfig:
         help="Gradients of the table: dense, sparse (the rows of the batch), "
         "or auto: sparse for large tables.",
     )
-    lr: float = setting(4e-3, group="recipe", above=0, below=1e38, help="Learning rate.")
+    lr: float = setting(
+        6e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
+    )
     weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
     batch_size: int | None = setting(
         512, group="recipe", at_least=1, null="full", help="Rows a step, or full."
     )
     epochs: int = setting(
-        40, group="recipe", at_least=1, help="Most passes over the training rows."
+        100, group="recipe", at_least=1, before=40, help="Most passes over the training rows."
     )
     patience: int | None = setting(
-        3,
+        4,
         group="recipe",
         at_least=1,
+        before=3,
         null="none",
         help="Epochs without a better validation loss before stopping, or none: never stop early.",
     )
@@ -265,10 +261,11 @@ class RunConfig:
         1, group="recipe", at_least=1, help="Evaluations on the validation rows in each epoch."
     )
     average_epochs: float = setting(
-        0.0,
+        3.0,
         group="recipe",
         at_least=0,
         below=1e30,
+        before=0.0,
         help="The weights that are evaluated and served are a running average, in which those of "
         "so many epochs ago weigh 1 / e as much as the last; 0: the last step's own.",
     )

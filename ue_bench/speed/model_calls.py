@@ -45,14 +45,7 @@ def model_and_batches(
         sparse=sparse,
     )
     torch.manual_seed(0)
-    model = RatingModel(
-        strategy=build(spec),
-        head="mlp",
-        hidden=64,
-        dropout=0.2,
-        vector_dropout=0.0,
-        rating_bias=3.5,
-    )
+    model = RatingModel(build(spec), "mlp", hidden=64, dropout=0.2, rating_bias=3.5)
     model.strategy.locate_all()
     batches = [torch.randint(values_each, (batch, features)) for _ in range(BATCHES)]
     return model, batches

@@ -48,13 +48,7 @@ class Straightforward(nn.Module):
         nn.init.constant_(last.bias, mean_rating)
         self.tables = nn.ModuleList(tables)
         first = nn.Linear(dim * len(tables), config.hidden)
-        self.head = nn.Sequential(
-            nn.Dropout(config.vector_dropout),
-            first,
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-            last,
-        )
+        self.head = nn.Sequential(first, nn.ReLU(), nn.Dropout(config.dropout), last)
 
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [B, F] -> float32 [B]."""

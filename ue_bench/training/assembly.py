@@ -45,7 +45,6 @@ def make_model(
         head=config.head,
         hidden=config.hidden,
         dropout=config.dropout,
-        vector_dropout=config.vector_dropout,
         rating_bias=rating_bias,
         loss=_loss(config, scale),
     )

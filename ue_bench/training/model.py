@@ -198,7 +198,6 @@ class RatingModel(nn.Module):
     While it is trained, its outputs are on the scale of its loss; `fold_scale` ends that.
 
     head: a name of `HEADS`. Raises BenchError for another name.
-    vector_dropout: the share of the embeddings' numbers that training drops before the head.
     rating_bias: the mean of the training targets; the last bias starts at the output that predicts
         it. None keeps the initial value of torch.
     loss: what the outputs are trained for.
@@ -210,7 +209,6 @@ class RatingModel(nn.Module):
         head: str,
         hidden: int,
         dropout: float,
-        vector_dropout: float,
         rating_bias: float | None,
         loss: Loss = LOSSES["regression"],
     ) -> None:
@@ -219,17 +217,13 @@ class RatingModel(nn.Module):
             raise unknown("head", head, HEADS)
         self.strategy = strategy
         self.loss = loss
-        self.vector_dropout = Dropout(vector_dropout)
         self.head = HEADS[head](strategy.widths, hidden, dropout)
         if rating_bias is not None:
             nn.init.constant_(self.head.out.bias, loss.start(rating_bias))
 
     def forward(self, codes: Tensor) -> Tensor:
         """int64 [B, F] -> float32 [B], which `loss.predict` turns into predictions."""
-        vectors = self.strategy(codes)
-        if self.training:
-            vectors = self.vector_dropout(vectors)
-        return self.head(vectors)
+        return self.head(self.strategy(codes))
 
     def fold_scale(self) -> None:
         """Fold the scale of the loss into the head, whose outputs are then as they are served."""
