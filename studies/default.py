@@ -10,11 +10,12 @@ search.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ue_bench.studies.lookup_allocation import CROSSES, NAMES, against, as_wide, up_to_four
-from ue_bench.studies.table_size import BASE, WIDE, arms
+from ue_bench.studies import lookup_allocation, table_size
+from ue_bench.studies.lookup_allocation import CROSSES, NAMES
 
 from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Search, Study
+from ue_bench.study.fair_searches import fair_searches
 
 
 def some_arms(exact: RunConfig) -> tuple[RunConfig, ...]:
@@ -23,42 +24,34 @@ def some_arms(exact: RunConfig) -> tuple[RunConfig, ...]:
         replace(exact, strategy="unified"),
         replace(exact, strategy="per_feature"),
     )
-    return *arms(exact, (2,)), *one_lookup
+    return *table_size.arms(exact, (2,)), *one_lookup
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
-    """Two grids, and a search for the lookups of the features of `wide`."""
-    base = as_wide(wide)
-    search = Search(
-        base=base,
-        space=up_to_four(wide),
-        trials=16,
-        compression=128,
-        against=against(base),
-    )
+    """Two grids, and a search for the lookups of the features of `base` in one shared table."""
     return (
-        Grid(some_arms(BASE), (32, 8, 2)),
-        Grid(some_arms(WIDE), (512, 128, 32)),
-        search,
+        Grid(some_arms(table_size.BASE), (32, 8, 2)),
+        Grid(some_arms(table_size.WIDE), (512, 128, 32)),
+        *fair_searches(lookup_allocation.BASE, ("unified",), names, (16,)),
     )
 
 
 def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
     """One size of each grid, and fewer trials, on two seeds."""
-    base = as_wide(wide)
-    search = Search(
-        base=base,
-        space=up_to_four(wide),
+    searches = fair_searches(
+        lookup_allocation.BASE,
+        ("unified",),
+        names,
+        (16,),
         trials=4,
-        compression=128,
-        against=against(base),
-        best=1,
+        trial_seeds=1,
+        startup=2,
         seeds=2,
     )
     return (
-        Grid(some_arms(BASE), (8,), seeds=2),
-        Grid(some_arms(WIDE), (128,), seeds=2),
-        search,
+        Grid(some_arms(table_size.BASE), (8,), seeds=2),
+        Grid(some_arms(table_size.WIDE), (128,), seeds=2),
+        *searches,
     )
 
 

@@ -1,30 +1,29 @@
-"""With the number of lookups fixed, which feature should get how many?
+"""How should a budget be shared out among the features: how many lookups each, and how wide?
 
 Command: ue-bench study lookup_allocation --workers 2
-Cost: 810 runs (440 trials, 370 on fresh seeds), 36 minutes on 2 cores that other programs used too;
-with --quick 34 runs, a minute.
-Expect: on `base` most of what is shared out goes to movie_id, the more so the smaller the table,
-whatever the cardinalities are. The best allocations beat the even one at 3.5 kB and hardly at
-56 kB.
+Cost: about 1,700 runs (1,150 of trials, 530 on fresh seeds), an hour on 2 cores; with --quick 40
+runs, a minute.
+Expect: on `base` most lookups go to movie_id, the more so the smaller the table. The best
+allocations beat the even one at 3.5 kB and hardly at 56 kB.
 
-Every search shares out a fixed total at one table size. On `base`, 12 lookups of 8 numbers become
-18 in two ways. The dim is held: 18 of 8, from 12 of 8, so that the trunk grows from 96 numbers to
-144. Or the width is held: 18 of 8, from 12 of 12, which are 144 both times, so that the lookups get
-narrower. Both policies meet at 18 of 8, where one search answers for both; so does the search of 20
-of 8 on `wide`. One lookup more than one for each feature asks which feature earns the second: all
-answers are tried, and all are run on fresh seeds. The last two parts search table size, dim and
-lookups together for the front of MSE and bytes, by TPE and at random, on the same seeds. All sizes
-are in bytes of table, and the same for all parts of a feature set.
+Each form has searches of its own: one shared table, and separate tables under each rule that sizes
+them. A search gives every feature one to four lookups, and all lookups one dim, at a constant
+budget: wider or more lookups mean fewer rows or more collisions. It starts from two lookups of 8
+numbers everywhere. Each trial runs on three seeds, and the best one on ten fresh seeds beside the
+start. The last part asks one question alone, for the shared table: beside one lookup of 8 numbers
+for all features, which of them earns the second one?
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ue_bench.config import RunConfig
-from ue_bench.study import Grid, Search, Study, shares
+from ue_bench.studies import table_size
 
-BASE = RunConfig(features="base", lookups=2, dim=8)
-WIDE = RunConfig(features="wide", dim=None, width=160)
+from ue_bench.study import Grid, Search, Study
+from ue_bench.study.fair_searches import fair_searches
+
+BASE = replace(table_size.BASE, strategy="unified", lookups=2, dim=8)
+WIDE = replace(table_size.WIDE, strategy="unified", lookups=2, dim=8)
 # The features of ML-100K with their numbers of distinct values.
 NAMES = {
     "user_id": 943,
@@ -40,115 +39,46 @@ CROSSES = {
     "movie_id*occupation": 18_552,
     "movie_id*gender": 3_139,
 }
-SHARES = (128, 64, 32, 16, 8, 4, 2)  # of the bytes of an exact table of 16 numbers a value
+FORMS = ("unified", "per_feature")
 SIZES = (64, 16, 4)
-WIDE_SIZES = (512, 128, 32)
+WIDE_SIZES = (128,)
 
 
-def against(base: RunConfig) -> tuple[RunConfig, ...]:
-    """One and two lookups everywhere."""
-    return base, replace(base, lookups=2)
+def second_lookups(names: Mapping[str, int], sizes: Iterable[int]) -> Grid:
+    """One lookup of 8 numbers for all features, then a second one for each of them in turn.
 
-
-def up_to_four(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """The space of one to four lookups of each feature."""
-    return {f"lookups.{name}": (1, 2, 3, 4) for name in names}
-
-
-def as_wide(names: Iterable[str]) -> RunConfig:
-    """`wide` at a width that is two lookups of 8 numbers a feature."""
-    return replace(WIDE, width=16 * len(tuple(names)))
-
-
-def shared_out(
-    base: RunConfig, names: Iterable[str], each: int, sizes: Iterable[int], trials: int, seed: int
-) -> list[Search]:
-    """A search at each size for the best allocation of `each` lookups a feature.
-
-    The best are confirmed beside the even allocation.
+    All have the budgets of the searches, which follow from 16 numbers a value.
     """
-    names = tuple(names)
-    total = each * len(names)
-    searches = []
-    for place, size in enumerate(sizes):
-        search = Search(
-            base=base,
-            space=shares(names, total),
-            trials=trials,
-            against=(replace(base, lookups=each),),
-            compression=size,
-            best=2,
-            seed=seed + place,
-            total=total,
-        )
-        searches.append(search)
-    return searches
-
-
-def second(base: RunConfig, names: Iterable[str], sizes: Iterable[int], seed: int) -> list[Search]:
-    """A second lookup for each feature in turn, beside one lookup for all features."""
-    names = tuple(names)
-    total = len(names) + 1
-    searches = []
-    for place, size in enumerate(sizes):
-        search = Search(
-            base=base,
-            space=shares(names, total),
-            trials=len(names),
-            against=(replace(base, lookups=1),),
-            compression=size,
-            best=len(names),
-            seed=seed + place,
-            total=total,
-        )
-        searches.append(search)
-    return searches
-
-
-def both(names: Mapping[str, int], sampler: str) -> Search:
-    """Table size, dim and lookups together."""
-    exact = sum(names.values()) * 16 * 4
-    budgets = tuple(max(1, exact // share) for share in SHARES)
-    return Search(
-        base=replace(BASE, budget=budgets[0]),
-        space={**up_to_four(names), "dim": (4, 8, 16), "budget": budgets},
-        trials=32,
-        objectives=("quality.val_mse", "cost.total_bytes"),
-        seed=50,
-        sampler=sampler,
-    )
+    one_each = replace(BASE, lookups=1)
+    arms = []
+    for size in sizes:
+        sized = replace(one_each, budget=max(1, sum(names.values()) * 16 * 4 // size))
+        arms.append(sized)
+        arms += [replace(sized, lookups={name: 2}) for name in names]
+    return Grid(tuple(arms), seeds=10)
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
     """The searches, for features of `base` and of `wide` with their distinct values."""
-    held_width = replace(BASE, dim=None, width=24 * len(names))
-    held_width_sizes = [size * 3 // 2 for size in SIZES]
-    even_wide = replace(as_wide(wide), lookups=2)
-    wide_of_8 = replace(WIDE, dim=8, width=None, lookups=2)
     return (
-        *shared_out(BASE, names, each=2, sizes=SIZES, trials=30, seed=0),
-        *shared_out(BASE, names, each=3, sizes=SIZES, trials=30, seed=10),
-        *shared_out(held_width, names, each=2, sizes=held_width_sizes, trials=30, seed=20),
-        *shared_out(even_wide, wide, each=2, sizes=WIDE_SIZES, trials=26, seed=30),
-        *second(BASE, names, sizes=SIZES, seed=40),
-        *second(wide_of_8, wide, sizes=WIDE_SIZES[1:2], seed=45),
-        both(names, "tpe"),
-        both(names, "random"),
+        *fair_searches(BASE, FORMS, names, SIZES),
+        *fair_searches(WIDE, FORMS, wide, WIDE_SIZES),
+        second_lookups(names, SIZES),
     )
 
 
-def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Search, ...]:
-    """The middle size of two searches over the features of `base`, on two fresh seeds."""
+def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
+    """The middle size of the searches over the features of `base`, with little effort."""
     size = SIZES[1:2]
-    searches = (
-        *shared_out(BASE, names, each=2, sizes=size, trials=8, seed=0),
-        *second(BASE, names, sizes=size, seed=40),
+    return (
+        *fair_searches(BASE, FORMS, names, size, trials=3, trial_seeds=2, startup=2, seeds=2),
+        replace(second_lookups(names, size), seeds=2),
     )
-    return tuple(replace(search, seeds=2) for search in searches)
 
 
 STUDY = Study(
-    question="with the number of lookups fixed, which feature should get how many?",
+    question="which feature should get how many lookups, and does one shared table beat separate "
+    "ones when each has its best allocation?",
     parts=parts(NAMES, NAMES | CROSSES),
     quick=quick_parts(NAMES, NAMES | CROSSES),
     latency=False,

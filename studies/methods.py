@@ -1,64 +1,61 @@
 """Which method is best at equal bytes with a recipe that suits it, and does multiplexing help all?
 
 Command: ue-bench study methods --workers 2
-Cost: 2,077 runs in 94 minutes on 2 cores that other programs used too; with --quick 206 runs in
-4 minutes 2 seconds.
+Cost: about 27,000 runs, 12 hours on 2 cores; with --quick 170 runs in some
+minutes.
 Expect: on `base` the compressed exact tables ahead by bytes of table (4-bit and 8-bit rows, low
 dimension, product quantisation); on `wide`, where they no longer fit, the hashed methods in their
 multiplexed form. Multiplexing helps nearly every method in small tables.
 
-Each strategy in each form is tuned first, on validation, at the middle size (the next milder one
-where it cannot work): the same number of trials over the same space of learning rate, dropout and
-weight decay, with the method's own knob and, for separate regions, the rule that sizes them. The
-best recipe is then run on fresh seeds at all three sizes.
+Each strategy is tuned in each of its forms, under each rule that sizes separate regions, and at
+each size, on validation: 24 trials on three seeds over the same space of learning rate, dropout,
+weight decay, lookups of each feature and dim, with the method's own knobs. The first trial is the
+default. Methods with exact rows have no use for a second lookup, and search the dim alone. The best
+configuration of each search then runs on ten fresh seeds, beside the default one.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from ue_bench.config import RunConfig
+from ue_bench.studies.lookup_allocation import BASE, CROSSES, NAMES, WIDE
+
 from ue_bench.strategies import STRATEGIES
 from ue_bench.study import Search, Study
+from ue_bench.study.fair_searches import RECIPE, fair_searches
 
-BASE = RunConfig(features="base", lookups=2, dim=8)
-WIDE = replace(BASE, features="wide")
-RECIPE = {
-    "lr": (1e-3, 2e-3, 4e-3, 8e-3),
-    "dropout": (0.0, 0.2, 0.4),
-    "weight_decay": (0.0, 1e-6, 1e-5),
-}
-RULE = {"region_rule": ("proportional", "sqrt", "equal")}
+SIZES = (8, 16, 32)
+WIDE_SIZES = (128,)
 
 
-def searches(
-    base: RunConfig, compressions: tuple[int, ...], trials: int, seeds: int
-) -> tuple[Search, ...]:
-    """One search for each strategy in each of its forms, at the middle size."""
-    middle = compressions[len(compressions) // 2]
-    searches = []
-    for name, entry in STRATEGIES.items():
-        knobs = {f"options.{knob}": values for knob, values in entry.search.items()}
-        for regions in entry.regions:
-            space = RECIPE | knobs
-            if regions == "separate":
-                space |= RULE
-            search = Search(
-                base=replace(base, strategy=name, regions=regions),
-                space=space,
-                trials=trials,
-                compression=middle,
-                confirm=compressions,
-                best=1,
-                seeds=seeds,
-            )
-            searches.append(search)
-    return tuple(searches)
+def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Search, ...]:
+    """The searches, for features of `base` and of `wide`."""
+    return (
+        *fair_searches(BASE, STRATEGIES, names, SIZES, RECIPE),
+        *fair_searches(WIDE, STRATEGIES, wide, WIDE_SIZES, RECIPE),
+    )
+
+
+def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Search, ...]:
+    """One size and one rule, with the default and one more trial, on few seeds."""
+    searches = fair_searches(
+        replace(BASE, epochs=6),
+        STRATEGIES,
+        names,
+        SIZES[1:2],
+        RECIPE,
+        trials=2,
+        trial_seeds=1,
+        startup=1,
+        seeds=2,
+        against=(),
+    )
+    return tuple(search for search in searches if search.base.region_rule in (None, "equal"))
 
 
 STUDY = Study(
     question="which method is best at equal bytes, and does multiplexing help every one of them?",
-    parts=(
-        *searches(BASE, (8, 16, 32), trials=8, seeds=5),
-        *searches(WIDE, (32, 128, 512), trials=8, seeds=5),
-    ),
-    quick=searches(replace(BASE, epochs=6), (16,), trials=2, seeds=2),
+    parts=parts(NAMES, NAMES | CROSSES),
+    quick=quick_parts(NAMES, NAMES | CROSSES),
+    of_features=parts,
+    quick_of_features=quick_parts,
 )

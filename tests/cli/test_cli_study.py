@@ -27,7 +27,9 @@ FAST = RunConfig(epochs=2, patience=None, dim=4)
 ARMS = replace(FAST, strategy="collisionless"), replace(FAST, strategy="per_feature")
 GRID = Grid(ARMS, (2,), seeds=2)
 SPACE = {"lookups.user_id": (1, 2), "lookups.movie_id": (1, 2)}
-SEARCH = Search(FAST, SPACE, trials=3, compression=2, against=(FAST,), best=1, seeds=1)
+SEARCH = Search(
+    FAST, SPACE, trials=3, compression=2, against=(FAST,), best=1, seeds=1, trial_seeds=1
+)
 STUDIES = {
     "tiny": Study("do tiny tables differ?", (GRID, SEARCH)),
     "grid": Study("do tiny tables differ?", (GRID,), latency=False),
@@ -41,7 +43,7 @@ STUDIES = {
     ),
     "unfit": Study(
         "does it fit?",
-        (replace(SEARCH, trials=2, compression=200, confirm=(2, 200), against=()),),
+        (replace(SEARCH, trials=2, compression=200, against=()),),
         latency=False,
     ),
     "timed": Study("how fast?", (Grid((SHORT,), seeds=2),)),
@@ -251,14 +253,15 @@ def test_a_budget_that_cannot_work_is_an_answer(study, tmp_path):
     assert (again.code, again.made, again.ready, again.failed) == (0, 0, 2, 0)
 
 
-def test_a_strategy_that_cannot_work_at_the_size_of_the_search_is_tuned_at_a_milder_one(
-    study, tmp_path
-):
+def test_a_strategy_that_cannot_work_at_the_size_of_its_search_says_so(study, tmp_path):
+    """As many trials as are wanted cannot work, and the default cannot on a fresh seed either."""
     outcome = study("unfit", tmp_path)
     assert (outcome.code, outcome.failed) == (0, 0)
-    fit = [one for one in records(tmp_path, "unfit") if one.status == "ok"]
-    assert Counter(one.phase for one in fit) == {"search": 2, "confirm": 1}
-    assert len({one.config.budget for one in fit}) == 1
+    answers = records(tmp_path, "unfit")
+    assert {one.status for one in answers} == {"infeasible"}
+    assert Counter(one.phase for one in answers) == {"search": 2, "confirm": 1}
+    trials = [one.found["trial"]["number"] for one in answers if one.phase == "search"]
+    assert sorted(trials) == [0, 1]
     again = study("unfit", tmp_path)
     assert (again.code, again.made) == (0, 0)
 

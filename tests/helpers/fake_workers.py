@@ -22,6 +22,8 @@ SEARCHES = (
         trials=8,
         best=2,
         seeds=2,
+        trial_seeds=2,
+        startup=3,
     ),
     Search(
         BASE,
@@ -29,9 +31,10 @@ SEARCHES = (
         trials=5,
         best=1,
         seeds=1,
-        seed=1,
+        seed=2,
         total=6,
         sampler="random",
+        trial_seeds=2,
     ),
 )
 STUDY = Study("does anything get lost?", (GRID, *SEARCHES), latency=False)

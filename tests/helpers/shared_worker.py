@@ -8,7 +8,14 @@ from ue_bench.study import Grid, Search, Study
 FAST = RunConfig(epochs=40, patience=None, dim=4)
 ARMS = replace(FAST, strategy="collisionless"), replace(FAST, strategy="per_feature")
 SEARCH = Search(
-    FAST, {"lr": (1e-3, 4e-3, 1e-2)}, trials=3, compression=2, against=(FAST,), best=1, seeds=1
+    FAST,
+    {"lr": (1e-3, 4e-3, 1e-2)},
+    trials=3,
+    compression=2,
+    against=(FAST,),
+    best=1,
+    seeds=1,
+    trial_seeds=1,
 )
 STUDIES = {
     "tiny": Study("do tiny tables differ?", (Grid(ARMS, (2,), seeds=3), SEARCH)),

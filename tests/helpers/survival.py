@@ -28,9 +28,11 @@ FAST = RunConfig(epochs=2, patience=None, dim=4)
 ARMS = replace(FAST, strategy="collisionless"), replace(FAST, strategy="per_feature")
 GRID = Grid(ARMS, (2,), seeds=2)
 SPACE = {"lookups.user_id": (1, 2, 3), "lookups.movie_id": (1, 2, 3)}
-SEARCH = Search(FAST, SPACE, trials=3, compression=2, against=(FAST,), best=1, seeds=1)
+SEARCH = Search(
+    FAST, SPACE, trials=3, compression=2, against=(FAST,), best=1, seeds=1, trial_seeds=1
+)
 ODD = replace(FAST, budget=1000)  # with a strategy of odd_strategies.py
-DEADLY = replace(ODD, strategy="dies_at_times", options={"which": 0})
+DEADLY = replace(ODD, strategy="dies_at_times", options={"which": 2})
 STUDIES = {
     "tiny": Study("does it survive?", (GRID, SEARCH), latency=False),
     "grid": Study("does it survive?", (GRID,), latency=False),
@@ -45,7 +47,16 @@ STUDIES = {
     ),
     "dies_at_times": Study(
         "who dies?",
-        (Search(DEADLY, {"options.which": (0, 1, 2, 3)}, trials=2, best=1, seeds=1),),
+        (
+            Search(
+                DEADLY,
+                {"options.which": (0, 1, 2, 3)},
+                trials=2,
+                best=1,
+                seeds=1,
+                trial_seeds=1,
+            ),
+        ),
         latency=False,
     ),
     "huge": Study(
@@ -53,7 +64,16 @@ STUDIES = {
     ),
     "thousand": Study(
         "does it leak?",
-        (Search(ODD, {"batch_seed": tuple(range(10**4))}, trials=1000, best=1, seeds=1),),
+        (
+            Search(
+                ODD,
+                {"low_cardinality_max": tuple(range(10**4))},
+                trials=1000,
+                best=1,
+                seeds=1,
+                trial_seeds=1,
+            ),
+        ),
         latency=False,
     ),
 }

@@ -21,7 +21,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure, read
 from ue_bench.study import Grid, Search, Study
-from ue_bench.study.plan import Plan, Trial
+from ue_bench.study.plan import Plan, Request
 from ue_bench.study.sampler import PROPOSALS_PER_TRIAL
 from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
 from ue_bench.study.shared.chains import FAILURE, RECORD, VOID, chains
@@ -35,7 +35,16 @@ ARMS = tuple(RunConfig(budget=28_032, dim=dim) for dim in (4, 5, 6))
 GRID = Study("?", (Grid(ARMS, seeds=1),), latency=False)
 SEARCH = Study(
     "?",
-    (Search(RunConfig(budget=28_032), {"lr": (1e-3, 2e-3)}, trials=2, best=1, seeds=1),),
+    (
+        Search(
+            RunConfig(budget=28_032),
+            {"lr": (1e-3, 2e-3)},
+            trials=2,
+            best=1,
+            seeds=1,
+            trial_seeds=2,
+        ),
+    ),
     latency=False,
 )
 
@@ -66,6 +75,12 @@ def only_part(
 ) -> optuna.Study:
     """Return the Optuna study of a part, which is made here before any worker starts."""
     return storage.study(str(PartName("fake", 0, worker(storage, study).digest, name)), 1)
+
+
+def search_part(storage: Storage, study: Study) -> optuna.Study:
+    """Return the Optuna study of the only part, a search."""
+    base = next(worker(storage, study).plan.stages({})).base
+    return only_part(storage, study, f"search, part 1 of 1, from {base.run_id}")
 
 
 def lose(part: optuna.Study, **kept: object) -> int:
@@ -110,7 +125,7 @@ def test_what_dead_workers_left_is_done_by_the_next(storage):
     untold = lose(part)
     # Its worker ended when it had written the record and not yet the end of the trial.
     telling = part.ask()
-    telling.set_user_attr(RECORD, fake_workers.result(found._job(Trial(third, "grid"))).to_json())
+    telling.set_user_attr(RECORD, fake_workers.result(found._job(Request(third, "grid"))).to_json())
     done = [record.run_id for record in found.run()]
     assert (found.n_own, found.ledger.made) == (2, 3)
     assert sorted(records_in(part)) == sorted(done)
@@ -125,12 +140,11 @@ def test_what_dead_workers_left_is_done_by_the_next(storage):
 
 
 def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage):
-    base = worker(storage, SEARCH).plan.adapt(SEARCH.parts[0].base, 0)
-    part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
+    part = search_part(storage, SEARCH)
     part.ask()
     found = worker(storage, SEARCH)
     found.run()
-    assert len(set(records_in(part))) == 2
+    assert len(set(records_in(part))) == 2 * 2
     assert any(
         VOID in trial.user_attrs
         for trial in part.trials
@@ -139,12 +153,11 @@ def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage
 
 
 def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
-    base = worker(storage, SEARCH).plan.adapt(SEARCH.parts[0].base, 0)
-    part = only_part(storage, SEARCH, f"search, part 1 of 1, from {base.run_id}")
+    part = search_part(storage, SEARCH)
     for _ in range(PROPOSALS_PER_TRIAL * SEARCH.parts[0].trials):
         lose(part, **{VOID: ENOUGH.why})
     worker(storage, SEARCH).run()
-    assert len(records_in(part)) == len(set(records_in(part))) == 2
+    assert len(records_in(part)) == len(set(records_in(part))) == 2 * 2
 
 
 def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatch):
@@ -160,12 +173,8 @@ def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatc
         ),
         latency=False,
     )
-    base = worker(storage, stuck).plan.adapt(stuck.parts[0].base, 0)
     worker(storage, stuck).run()
-    assert (
-        len(set(records_in(only_part(storage, stuck, f"search, part 1 of 1, from {base.run_id}"))))
-        == 5
-    )
+    assert len(set(records_in(search_part(storage, stuck)))) == 5 * 3
 
 
 def test_a_run_that_fails_on_purpose_is_told_once_and_not_tried_again(storage, monkeypatch):

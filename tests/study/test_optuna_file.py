@@ -18,10 +18,11 @@ from ue_bench.record import Record
 from ue_bench.study import Search
 from ue_bench.study.optuna_file import is_outside, open_study, sound_storage
 from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_records import Answered
 from ue_bench.training.resolve import resolve
 
 BASE = resolve(RunConfig(strategy="memcom", regions="separate", budget=56064, measure="quality"))
-SEARCH = Search(BASE, {"lr": (1e-3, 4e-3), "options.bias": (False, True)}, trials=3)
+SEARCH = Search(BASE, {"lr": (1e-3, 4e-3), "options.bias": (False, True)}, trials=3, trial_seeds=1)
 SQLITE_NAME = "optuna.sqlite3"
 
 
@@ -38,12 +39,12 @@ def record_of(config: RunConfig) -> Record:
 
 
 def searched(file: Path) -> Sampler:
-    """Make three proposals of the search, and report an answer to each."""
+    """Make two proposals of the search, and report the value of one of them."""
     sampler = Sampler(SEARCH, BASE, file, 0, [])
-    for _ in range(2):
-        trial, config = sampler.ask()
-        sampler.tell(trial, record_of(config))
-    sampler.tell(sampler.ask()[0], None)
+    trial, config = sampler.ask()
+    sampler.learn([Answered(0, config, (record_of(config),))])
+    sampler.dismiss(trial)
+    sampler.dismiss(sampler.ask()[0])
     return sampler
 
 

@@ -19,8 +19,7 @@ def epochs_of(part):
     if isinstance(part, Grid):
         n_runs = len(part.arms) * max(1, len(part.compressions)) * part.seeds
         return n_runs, sum(arm.epochs for arm in part.arms) * n_runs // len(part.arms)
-    confirmed = (part.best + len(part.against)) * max(1, len(part.confirm)) * part.seeds
-    n_runs = part.trials + confirmed
+    n_runs = part.trials * part.trial_seeds + (part.best + len(part.against)) * part.seeds
     return n_runs, n_runs * part.base.epochs
 
 

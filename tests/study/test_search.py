@@ -12,10 +12,25 @@ from ue_bench.config.first_seed import FIRST_SEEDS_BELOW
 from ue_bench.config.lookups import apportion
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study import Grid, Search, Study, local_executor, shares
+from ue_bench.study import Between, Grid, Search, Study, UpTo, local_executor, shares
 from ue_bench.study.plan import Plan
-from ue_bench.study.sampler import Sampler, distributions, make_sampler, random_sampler
-from ue_bench.study.search_records import belongs, best_few, blind, objectives, trial_facts
+from ue_bench.study.sampler import (
+    Sampler,
+    distributions,
+    make_sampler,
+    parameters,
+    random_sampler,
+)
+from ue_bench.study.search_records import (
+    Answered,
+    best_few,
+    blind,
+    known_trials,
+    objectives,
+    runs_of,
+    trial_facts,
+)
+from ue_bench.study.space import configure, start_of, value_of
 from ue_bench.training.resolve import resolve
 
 SPACE = {
@@ -24,8 +39,17 @@ SPACE = {
     "lr": (1e-3, 4e-3),
     "region_rule": ("sqrt", "equal"),
 }
-BASE = resolve(RunConfig(strategy="memcom", regions="separate", budget=56064, measure="quality"))
-SEARCH = Search(BASE, SPACE, trials=4)
+BASE = resolve(
+    RunConfig(
+        strategy="memcom",
+        regions="separate",
+        region_rule="sqrt",
+        budget=56064,
+        measure="quality",
+        options={"bias": False},
+    )
+)
+SEARCH = Search(BASE, SPACE, trials=4, trial_seeds=1, startup=2, seeds=5)
 
 
 def record(config, score, phase="search", status="ok", size=1):
@@ -45,11 +69,16 @@ def sampler(tmp_path):
     return Sampler(SEARCH, BASE, tmp_path / "optuna.sqlite3", 0, [])
 
 
+def answered(config, score, number=0, size=1):
+    """A trial on one seed."""
+    return Answered(number, config, (record(config, score, size=size),))
+
+
 def test_the_samplers_take_every_first_seed():
     for make in (lambda seed: make_sampler(SEARCH, seed), random_sampler):
         study = optuna.create_study(sampler=make(FIRST_SEEDS_BELOW - 1))
         for _ in range(12):  # more than the proposals that TPE makes at random
-            trial = study.ask(distributions(SEARCH))
+            trial = study.ask(distributions(BASE, SEARCH))
             study.tell(trial, 0.0)
 
 
@@ -71,8 +100,8 @@ def test_proposals_are_configurations_within_the_space(sampler):
         assert type(config.options["bias"]) is bool
         assert config.lr in SPACE["lr"]
         assert config.region_rule in SPACE["region_rule"]
-        assert belongs(record(config, 1.0), BASE, SEARCH)
-        sampler.tell(trial, record(config, 0.9))
+        sampler.dismiss(trial)
+        sampler.learn([answered(config, 0.9)])
 
 
 def test_a_sampler_that_repeats_itself_is_helped_out(tmp_path, monkeypatch):
@@ -83,50 +112,222 @@ def test_a_sampler_that_repeats_itself_is_helped_out(tmp_path, monkeypatch):
     for _ in range(40):
         trial, config = stuck.ask()
         found.add(config.run_id)
-        stuck.tell(trial, None)
+        stuck.dismiss(trial)
     assert len(found) > 10
-
-
-def test_what_is_no_trial_of_the_search_does_not_belong(sampler):
-    _, config = sampler.ask()
-    assert belongs(record(config, 1.0, phase="grid"), BASE, SEARCH)
-    assert not belongs(record(config, 1.0, status="failed"), BASE, SEARCH)
-    assert not belongs(record(config.with_seed(1), 1.0), BASE, SEARCH)
-    assert not belongs(
-        record(resolve(RunConfig(budget=56064, measure="quality")), 1.0), BASE, SEARCH
-    )
 
 
 def test_a_storage_that_is_gone_is_rebuilt_from_records(tmp_path, sampler):
     known = []
     for score in (0.9, 0.8, 0.7):
         trial, config = sampler.ask()
-        known.append(record(config, score))
-        sampler.tell(trial, known[-1])
+        known.append(answered(config, score))
+        sampler.dismiss(trial)
+    sampler.learn(known)
     rebuilt = Sampler(SEARCH, BASE, tmp_path / "other.sqlite3", 0, known)
     assert sorted(trial.value for trial in rebuilt.study.trials) == [0.7, 0.8, 0.9]
     again = Sampler(SEARCH, BASE, tmp_path / "optuna.sqlite3", 0, known)
     assert len(again.study.trials) == 3
 
 
+# --- trials of several runs
+
+
+ON_THREE = replace(SEARCH, trial_seeds=3)
+
+
+def runs(number, scores, search=ON_THREE, base=BASE, config=BASE):
+    """The records of the first runs of a trial."""
+    facts = {"trial": trial_facts(search, base, number)}
+    configs = runs_of(config, search)[: len(scores)]
+    pairs = zip(configs, scores, strict=True)
+    return {run.run_id: replace(record(run, score), found=facts) for run, score in pairs}
+
+
+def test_the_value_of_a_trial_is_the_mean_over_its_seeds():
+    records = runs(0, [0.9, 0.7, 0.8])
+    (trial,), after = known_trials(records, BASE, ON_THREE)
+    assert [record.config.init_seed for record in trial.records] == [0, 1, 2]
+    assert objectives(trial.records, ON_THREE) == pytest.approx([0.8])
+    assert after == 1
+    sampler = Sampler(ON_THREE, BASE, None, 0, [trial])
+    assert [trial.value for trial in sampler.study.trials] == pytest.approx([0.8])
+
+
+def test_a_trial_counts_whole_or_not_at_all():
+    other = resolve(replace(BASE, lr=1e-3))
+    records = runs(0, [0.9, 0.7, 0.8]) | runs(4, [0.1, 0.1], config=other)
+    trials, after = known_trials(records, BASE, ON_THREE)
+    assert [trial.number for trial in trials] == [0]  # the other has a run to come
+    assert after == 5
+    records |= runs(4, [0.1, 0.1, 0.1], config=other)
+    spoiled = other.with_seed(1).run_id
+    records[spoiled] = replace(records[spoiled], status="infeasible", quality={})
+    assert [trial.number for trial in known_trials(records, BASE, ON_THREE)[0]] == [0]
+
+
+def test_the_trials_of_another_search_are_none_of_this_one():
+    records = runs(0, [0.9, 0.7, 0.8])
+    for change in (
+        {"batch": 5},
+        {"startup": 3},
+        {"sampler": "random"},
+        {"trial_seeds": 2},
+        {"space": {**SPACE, "lr": (1e-3, 4e-3, 8e-3)}},
+        {"objectives": ("quality.val_mse", "cost.total_bytes")},
+    ):
+        assert known_trials(records, BASE, replace(ON_THREE, **change)) == ([], 0)
+    assert known_trials(records, replace(BASE, dropout=0.1), ON_THREE) == ([], 0)
+    assert len(known_trials(records, BASE, replace(ON_THREE, trials=9))[0]) == 1
+
+
+# --- spaces
+
+
+def test_numbers_of_a_range_are_proposed_with_few_digits_and_reach_its_ends():
+    search = replace(SEARCH, space={"lr": Between(1e-4, 1e-2, log=True)})
+    sampler = Sampler(search, BASE, None, 0)
+    rates = [sampler.ask()[1].lr for _ in range(200)]
+    assert all(1e-4 <= rate <= 1e-2 and rate == float(f"{rate:.3g}") for rate in rates)
+    assert sum(rate < 1e-3 for rate in rates) == pytest.approx(100, abs=25)  # equal ratios
+    even = replace(SEARCH, space={"dropout": Between(0.0, 0.8)})
+    shares = [Sampler(even, BASE, None, seed).ask()[1].dropout for seed in range(60)]
+    assert sum(shares) / 60 == pytest.approx(0.4, abs=0.1)
+
+
+def test_a_default_outside_its_range_is_told_as_the_nearest_number():
+    search = replace(SEARCH, space={"weight_decay": Between(1e-8, 1e-3, log=True)})
+    assert BASE.weight_decay == 0
+    assert parameters(BASE, search) == {"weight_decay": 1e-8}
+    sampler = Sampler(search, BASE, None, 0, [answered(BASE, 0.9)])
+    assert [trial.params for trial in sampler.study.trials] == [{"weight_decay": 1e-8}]
+
+
+def test_a_default_that_is_in_no_list_is_learned_without_that_knob():
+    search = replace(SEARCH, space={"lr": (1e-3, 2e-3), "dropout": (BASE.dropout, 0.5)})
+    odd = replace(BASE, lr=7e-3)
+    assert parameters(odd, search) == {"dropout": BASE.dropout}
+    sampler = Sampler(search, odd, None, 0, [answered(odd, 0.9)])
+    assert [trial.params for trial in sampler.study.trials] == [{"dropout": BASE.dropout}]
+    assert all(sampler.ask()[1].lr in (1e-3, 2e-3) for _ in range(9))
+
+
+@pytest.mark.parametrize("limits", [(1, 1), (2, 1), (float("nan"), 1), (0, float("inf"))])
+def test_what_is_no_range_is_one_line(limits):
+    with pytest.raises(BenchError, match="the first must be the smaller one"):
+        Between(*limits)
+
+
+def test_a_logarithmic_range_is_above_0():
+    with pytest.raises(BenchError, match="above 0 where log=True"):
+        Between(0, 1, log=True)
+
+
+ROBE = Search(
+    RunConfig(strategy="robe", budget=14_016, dim=8, lookups=2, measure="quality"),
+    {"dim": (2, 8, 16), "options.block": UpTo("dim", (4, 8, 16))},
+    trials=9,
+)
+
+
+def test_a_knob_that_another_value_clips_is_no_choice():
+    """A block of ROBE is at most a vector: of 2 numbers there is one kind, of 8 two."""
+    base = start_of(resolve(ROBE.base), ROBE)
+    sampler = Sampler(ROBE, base, None, 0)
+    found = set()
+    for _ in range(60):
+        _, config = sampler.ask()
+        found.add((config.dim, config.options.get("block")))
+        sampler.learn([answered(config, 0.9)])
+        assert parameters(config, ROBE).keys() <= {
+            "dim",
+            "options.block up to 8",
+            "options.block up to 16",
+        }
+    assert found == {(2, 8), (8, 4), (8, 8), (16, 4), (16, 8), (16, 16)}
+
+
+def test_the_first_trial_has_the_default_of_every_knob_written_out():
+    """Otherwise the default and a proposal that gives the default value would be two trials."""
+    base = start_of(resolve(ROBE.base), ROBE)
+    assert base.options == {"block": 8}
+    assert configure(base, {"dim": 8, "options.block": 8}) == base
+    narrow = start_of(resolve(replace(ROBE.base, dim=4)), ROBE)
+    assert narrow.options == {"block": 4}  # what runs
+
+
+def test_equal_lookups_of_all_features_are_the_number_that_the_default_has():
+    search = Search(
+        resolve(RunConfig(budget=14_016, lookups=2, dim=8)),
+        {f"lookups.{name}": (1, 2) for name in NAMES},
+    )
+    chosen = dict.fromkeys(search.space, 2)
+    assert configure(search.base, chosen) == search.base
+    assert configure(search.base, dict.fromkeys(search.space, 1)).lookups == 1
+
+
+def plan_of(search):
+    return Plan("s", Study("?", (search,), latency=False))
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        (
+            Search(RunConfig(budget=1000), {"region_rule": ("sqrt", "equal")}),
+            "region_rule is in the space of a search from unified, whose runs do not depend on it",
+        ),
+        (
+            Search(RunConfig(budget=1000), {"batch_seed": (0, 1)}),
+            "batch_seed is in the space of a search, and the seeds of all trials are the same",
+        ),
+        (
+            Search(
+                RunConfig(budget=1000, lookups=2), {"lookups.age": (1, 2), "lookups.gender": (1, 2)}
+            ),
+            "its space leaves out those of movie_id, occupation, user_id, zip_code; name all",
+        ),
+    ],
+)
+def test_a_knob_that_is_no_choice_is_one_line(search, told):
+    with pytest.raises(BenchError) as caught:
+        list(plan_of(search).stages({}))
+    assert told in str(caught.value)
+
+
+def test_a_limit_has_values_of_its_own():
+    space = {"dim": UpTo("hidden", (2, 4)), "options.block": UpTo("dim", (2, 4))}
+    with pytest.raises(
+        BenchError, match="which has a limit too; name a knob with values of its own"
+    ):
+        replace(ROBE, space=space)
+
+
 def test_the_best_few_are_chosen_on_validation():
-    runs = [
-        record(BASE.with_seed(n), score, size=size)
+    trials = [
+        answered(BASE.with_seed(n), score, size=size)
         for n, (score, size) in enumerate([(0.9, 1), (0.8, 3), (0.85, 4), (0.95, 2)])
     ]
-    assert [r.quality["val_mse"] for r in best_few(runs, SEARCH)] == [0.8, 0.85, 0.9]
+
+    def scores(search):
+        return [objectives(trial.records, search)[0] for trial in best_few(trials, search)]
+
+    assert scores(SEARCH) == [0.8, 0.85, 0.9]
     both = Search(BASE, SPACE, trials=4, objectives=("quality.val_mse", "cost.total_bytes"))
-    # The others are beaten in both objectives.
-    assert [r.quality["val_mse"] for r in best_few(runs, both)] == [0.8, 0.9]
+    assert scores(both) == [0.8, 0.9]  # the others are beaten in both objectives
 
 
 NAMES = ("user_id", "movie_id", "gender", "age")
-FIXED = Search(RunConfig(budget=56064, measure="quality"), shares(NAMES, 7), trials=4, total=7)
-START = resolve(FIXED.base)
+FIXED = Search(
+    RunConfig(budget=56064, measure="quality"), shares(NAMES, 7), trials=4, total=7, trial_seeds=1
+)
+START = start_of(resolve(FIXED.base), FIXED)
 
 
-def trial(config, score, number, search=FIXED):
-    return replace(record(config, score), found={"trial": trial_facts(search, number)})
+def test_the_first_trial_of_a_fixed_total_has_it():
+    """Nothing is left for some features where the lookups of the base are not the total."""
+    assert sum(value_of(START, name) for name in FIXED.space) == 7
+    even = replace(FIXED, space=shares(NAMES, 8), total=8)
+    assert start_of(resolve(replace(FIXED.base, lookups=2)), even).lookups == 2
 
 
 def test_shares_are_apportioned_and_what_sums_to_the_total_stays():
@@ -161,12 +362,9 @@ def test_proposals_keep_the_total_and_what_was_run_is_told(tmp_path):
         asked, config = sampler.ask()
         lookups = {name: config.lookups.get(name, 1) for name in NAMES}
         assert sum(lookups.values()) == 7
-        known[config.run_id] = trial(config, 0.8 + 0.01 * lookups["age"], len(known))
-        assert belongs(known[config.run_id], START, FIXED)
-        assert not belongs(
-            known[config.run_id], START, replace(FIXED, space=shares(NAMES, 8), total=8)
-        )
-        sampler.tell(asked, known[config.run_id])
+        known[config.run_id] = answered(config, 0.8 + 0.01 * lookups["age"], len(known))
+        sampler.dismiss(asked)
+        sampler.learn([known[config.run_id]])
     rebuilt = Sampler(FIXED, START, tmp_path / "other.sqlite3", 0, known.values())
     again = Sampler(FIXED, START, tmp_path / "optuna.sqlite3", 0, known.values())
     told = [
@@ -178,19 +376,13 @@ def test_proposals_keep_the_total_and_what_was_run_is_told(tmp_path):
     assert all(sum(value for _, value in params) == 7 for params in told[0])
 
 
-def test_two_samplers_keep_their_trials_apart_and_in_order(tmp_path):
+def test_two_samplers_propose_different_trials():
     chance = replace(FIXED, sampler="random")
-    runs = []
+    proposed = []
     for declared in (FIXED, chance):
-        sampler = Sampler(declared, START, tmp_path / "optuna.sqlite3", 0, [])
-        runs.append([trial(sampler.ask()[1], 0.9, number, declared) for number in range(3)])
-    # The first proposals of TPE are random too.
-    assert [r.run_id for r in runs[0]] != [r.run_id for r in runs[1]]
-    assert not any(belongs(r, START, chance) for r in runs[0])
-    assert all(belongs(r, START, chance) for r in runs[1])
-    # A run that is no trial answers any search.
-    smallest = replace(FIXED, space=shares(NAMES, 4), total=4)
-    assert belongs(record(START, 0.9), START, smallest)
+        sampler = Sampler(declared, START, None, 0)
+        proposed.append([sampler.ask()[1].run_id for _ in range(3)])
+    assert proposed[0] != proposed[1]  # though the first proposals of TPE are random too
 
 
 @pytest.mark.parametrize(
@@ -200,6 +392,8 @@ def test_two_samplers_keep_their_trials_apart_and_in_order(tmp_path):
         ({"total": 3}, "a total of 3 lookups for 4 features"),
         ({"total": 9}, "lookups.user_id: with a total of 9, 1 to 6 must be allowed"),
         ({"space": {"lr": (1e-3,)}}, "a total of 7 lookups for 0 features"),
+        ({"trial_seeds": 0}, "trials on 0 seeds each; give at least 1"),
+        ({"startup": 0}, "a start of 0 trials; give at least 1"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_one_line(changes, told):
@@ -240,7 +434,7 @@ def searched(tmp_path, monkeypatch, declared, known):
 
 def test_a_search_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
     """TPE goes on beyond its random beginning, with one trial missing or with many."""
-    declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
+    declared = replace(SEARCH, space={"hidden": tuple(range(64, 564))}, trials=16)
     whole, values = searched(tmp_path / "whole", monkeypatch, declared, [])
     assert sorted(whole) == list(range(16))
     for kept in ([n for n in whole if n != 13], range(12), range(1, 16), []):
@@ -256,15 +450,18 @@ def test_a_search_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
         assert told == values
 
 
-def test_a_search_whose_trials_came_in_another_order_goes_on_with_all_that_is_known(
-    tmp_path, monkeypatch
-):
-    """Several workers leave trials in another order, so that the search cannot be repeated.
+def test_a_search_whose_trials_are_others_goes_on_with_all_that_is_known(tmp_path, monkeypatch):
+    """Another version of Optuna proposed them, so that the search cannot be repeated.
 
     No record is lost, and no number is given twice.
     """
-    declared = replace(SEARCH, space={"batch_seed": tuple(range(500))}, trials=16)
-    known = [trial(replace(BASE, batch_seed=n), n / 100, n, declared) for n in range(10)]
+    declared = replace(SEARCH, space={"hidden": tuple(range(64, 564))}, trials=16)
+    base = BASE.with_seed(1000)
+    known = []
+    for number in range(10):
+        config = replace(base, hidden=64 + number)
+        facts = {"trial": trial_facts(declared, base, number)}
+        known.append(replace(record(config, number / 100), found=facts))
     found, told = searched(tmp_path, monkeypatch, declared, known)
     assert sorted(found) == list(range(16))
     assert {one.run_id for one in known} <= {one.run_id for one in found.values()}
@@ -309,7 +506,9 @@ def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkey
     for module in ("sampler", "search_records"):
         monkeypatch.setattr(
             f"ue_bench.study.{module}.objectives",
-            lambda record, of: told.update(record.quality) or objectives(record, of),
+            lambda records, of: (
+                told.update(*(r.quality for r in records)) or objectives(records, of)
+            ),
         )
     for name, spoil in (("opposed", lambda val: 1 - val), ("poisoned", None)):
         monkeypatch.setattr(

@@ -12,30 +12,39 @@ from ue_bench import record as records_room
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure
-from ue_bench.study import Grid, Search, Study, find, local_executor, shares
+from ue_bench.study import Grid, Search, Study, local_executor, shares
+from ue_bench.study.alike import require_apart
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan, SearchStage
 from ue_bench.study.processes import Job
 from ue_bench.study.sampler import Sampler
-from ue_bench.study.search_records import is_trial
+from ue_bench.study.search_records import trial_facts
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
 BASE = RunConfig(budget=28_032)
 # Long enough for TPE to learn, which it does after ten answers.
 TPE = Search(
     BASE,
-    {"lr": (1e-3, 2e-3, 4e-3, 8e-3), "dim": (4, 8, 16), "batch_seed": tuple(range(20))},
+    {"lr": (1e-3, 2e-3, 4e-3, 8e-3), "dim": (4, 8, 16), "hidden": tuple(range(64, 84))},
     trials=13,
     best=2,
     seeds=1,
+    trial_seeds=2,
+    startup=8,
 )
 SHARED_OUT = Search(
-    BASE, shares(("user_id", "movie_id", "age"), 6), trials=4, best=1, seeds=1, seed=1, total=6
+    BASE,
+    shares(("user_id", "movie_id", "age"), 6),
+    trials=4,
+    best=1,
+    seeds=1,
+    seed=2,
+    total=6,
+    trial_seeds=2,
 )
-# The grid answers some proposals of the search.
-GRID = Grid(tuple(replace(BASE, lr=lr) for lr in TPE.space["lr"]), seeds=1)
+# The grid answers some runs of the first search.
+GRID = Grid(tuple(replace(BASE, lr=lr) for lr in TPE.space["lr"]), seeds=1, first=1000)
 STUDY = Study("?", (GRID, TPE, SHARED_OUT), latency=False)
 UNFIT = 0.1  # the share of runs that cannot work
 FAULTY = 0.2  # the share of runs that cannot work or fail
@@ -100,7 +109,7 @@ class Disorderly:
 class InMemory(Sampler):
     """A sampler without a file, which takes most of the time."""
 
-    def __init__(self, search, base, storage, seed, known):
+    def __init__(self, search, base, storage, seed, known=()):
         super().__init__(search, base, None, seed, known)
 
 
@@ -224,20 +233,122 @@ def test_a_trial_that_failed_stays_failed_once_others_rest_on_it(alone, tmp_path
     assert files(tmp_path) == files(results)
 
 
+def is_trial(record: Record, search: Search) -> bool:
+    facts = record.found.get("trial", {})
+    return facts.get("space", {}).keys() == search.space.keys()
+
+
+def search_run(answers=()) -> SearchRun:
+    """The first search alone, with some records that are known."""
+    known = {record.run_id: record for record in answers}
+    stage = next(Plan("s", Study("?", (TPE,), latency=False)).stages(known))
+    return SearchRun(stage, InMemory(TPE, stage.base, None, 0), known)
+
+
+def job(request) -> Job:
+    return Job(request.config, "s", "search", None, None, (), request.facts)
+
+
+def asked(run: SearchRun) -> list:
+    """What can be started now."""
+    found = []
+    while (request := run.next()) is not None:
+        found.append(request)
+    return found
+
+
+def test_the_default_configuration_is_the_first_trial():
+    run = search_run()
+    first, *others = asked(run)
+    assert first.config.with_seed(0) == Plan("s", STUDY).adapt(BASE, 0)
+    assert first.facts["number"] == 0
+    assert first.facts["default"] == first.config.run_id
+    assert [request.facts["number"] for request in others] == [1, 2, 3]
+    assert all(request.facts["default"] == first.config.run_id for request in others)
+
+
+def test_the_seeds_of_trials_are_none_that_are_quoted():
+    """Those of design, from 1,000 up; what confirms a search runs on seeds from 100 up."""
+    plan = Plan("s", STUDY, seed=7)
+    answers = {}
+    for stage in plan.stages(answers):
+        if isinstance(stage, SearchStage):
+            run = SearchRun(stage, InMemory(stage.search, stage.base, None, 0), answers)
+            while not run.over:
+                for request in asked(run):
+                    run.answer(well(job(request)))
+            answers |= {r.run_id: r for trial in stage.known.values() for r in trial.records}
+            first = 1007 + stage.search.seed
+            assert {c.init_seed for c in stage.configs.values()} == {first, first + 1}
+        elif stage.phase == "confirm":
+            assert {c.split_seed for c in stage.configs.values()} == {107}
+
+
 def test_the_answers_of_a_batch_do_not_change_its_proposals():
     """All trials of a batch are proposed at once, and no other before all of them ended."""
-    plan = Plan("s", Study("?", (TPE,), latency=False))
-    stage = next(plan.stages({}))
-    search_run = SearchRun(stage, InMemory(TPE, stage.base, None, 0, ()), {})
+    run = search_run()
     for _ in range(3):
-        batch = [search_run.next() for _ in range(TPE.batch)]
-        assert None not in batch
-        assert search_run.next() is None
-        for trial in batch[1:]:
-            search_run.answer(well(Job(trial.config, "s", "search", None, None, (), trial.facts)))
-            assert search_run.next() is None
-        first = batch[0]
-        search_run.answer(well(Job(first.config, "s", "search", None, None, (), first.facts)))
+        firsts = asked(run)
+        assert len(firsts) == TPE.batch
+        assert len({request.config.with_seed(0).run_id for request in firsts}) == TPE.batch
+        seconds = []
+        for request in firsts:
+            run.answer(well(job(request)))
+            seconds += asked(run)
+        assert [request.config.with_seed(0) for request in seconds] == [
+            request.config.with_seed(0) for request in firsts
+        ]
+        for request in seconds[1:]:
+            run.answer(well(job(request)))
+            assert run.next() is None
+        run.answer(well(job(seconds[0])))
+
+
+def test_a_trial_whose_run_does_not_work_is_none_as_a_whole():
+    """Nothing but its first run is made where that does not end well, and no value is learned."""
+    run = search_run()
+    firsts = asked(run)
+    for request in firsts[:2]:
+        run.answer(unfit(request))
+    assert asked(run) == []
+    for request in firsts[2:]:
+        run.answer(well(job(request)))
+    second, other = asked(run)
+    run.answer(unfit(second))
+    run.answer(well(job(other)))
+    assert [trial.number for trial in run.known.values()] == [3]
+    assert sorted(trial.number for trial in run.lost.values()) == [0, 1, 2]
+    assert len([t for t in run._sampler.study.trials if t.value is not None]) == 1
+    assert not run.over
+
+
+def unfit(request) -> Record:
+    return failure(request.config, study="s", phase="search", cause="budget", error="too small")
+
+
+def test_a_run_whose_process_was_killed_is_made_once_more():
+    run = search_run()
+    first = asked(run)[0]
+    killed = failure(first.config, study="s", phase="search", cause="killed", error="killed")
+    assert not run.answer(killed)
+    (again,) = asked(run)
+    assert again.config == first.config
+    assert run.answer(killed)
+    assert asked(run) == []
+
+
+def test_no_configuration_is_run_twice():
+    """The space is used up before the trials are."""
+    search = replace(TPE, space={"dim": (4, 8, 16)}, trials=9)
+    stage = next(Plan("s", Study("?", (search,), latency=False)).stages({}))
+    run = SearchRun(stage, InMemory(search, stage.base, None, 0), {})
+    dims = []
+    while not run.over:
+        for request in asked(run):
+            dims.append((request.config.dim, request.config.init_seed))
+            run.answer(well(job(request)))
+    assert sorted(dims) == [(dim, seed) for dim in (4, 8, 16) for seed in (1000, 1001)]
+    assert run.finished == 3
 
 
 def test_a_batch_has_a_trial():
@@ -248,16 +359,29 @@ def test_a_batch_has_a_trial():
 # --- two searches of one study
 
 
-def test_searches_that_overlap_keep_their_trials_however_they_are_interrupted(
+def test_searches_that_could_ask_for_one_run_need_seeds_of_their_own():
+    second = replace(TPE, space={**TPE.space, "lr": (4e-3, 8e-3)})
+    with pytest.raises(BenchError, match=r"give one of them seeds of its own: Search\(seed=2\)"):
+        Study("?", (TPE, second))
+    for change in (
+        {"seed": 2},
+        {"compression": 8},
+        {"base": replace(BASE, budget=14_016)},
+        {"space": {**TPE.space, "lr": (16e-3, 32e-3)}},
+        {"space": {"dim": (4, 8)}, "base": replace(BASE, dropout=0.1)},
+    ):
+        require_apart((TPE, replace(second, **change)))
+
+
+def test_searches_with_seeds_of_their_own_are_kept_apart_however_they_are_interrupted(
     tmp_path, monkeypatch
 ):
-    """One base and one seed, and spaces that have values in common."""
     first = replace(TPE, trials=6, best=1, seeds=1)
-    second = replace(first, space={**TPE.space, "lr": (4e-3, 8e-3)})
-    third = replace(first, space={"lr": TPE.space["lr"]}, trials=4)
+    second = replace(first, space={**TPE.space, "lr": (4e-3, 8e-3)}, seed=2)
+    third = replace(first, space={"lr": TPE.space["lr"]}, trials=4, seed=4)
     study = Study("?", (first, second, third, GRID), latency=False)
     whole = run(tmp_path / "whole", monkeypatch, 1, study, result=well)
-    for answers in (3, 5, 8, 10):
+    for answers in (3, 5, 8, 20):
         results = tmp_path / str(answers)
         with pytest.raises(KeyboardInterrupt):
             run(results, monkeypatch, 3, study, answers=answers, result=well)
@@ -277,68 +401,34 @@ def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation
     assert run(tmp_path / "new", monkeypatch, 1, study(14), result=well) == long
 
 
-# --- trials of earlier versions, which learned records as runs ended
-
-
-def unordered(record: Record) -> Record:
-    """Return the record of a trial as an earlier version wrote it."""
-    facts = {name: record.found["trial"][name] for name in EARLIER}
-    return replace(record, found=record.found | {"trial": facts})
-
-
-EARLIER = ("number", "sampler", "total", "varies", "objectives")
-
-
-def test_a_complete_search_of_an_earlier_version_is_complete(alone, tmp_path, monkeypatch):
+def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, monkeypatch):
     """Its trials are none that this version would propose."""
-    _, records = alone
-    trials = [record for record in records if is_trial(record, TPE)]
-    study = Study("?", (replace(TPE, trials=len(trials), best=2, seeds=1),), latency=False)
-    for number, record in enumerate(trials):
-        config = replace(record.config, batch_seed=19 - record.config.batch_seed)
-        facts = record.found["trial"] | {"number": number}
-        job = Job(config, "s", "search", tmp_path, None, (), facts)
-        records_room.write(unordered(well(job)), tmp_path)
+    study = Study("?", (replace(TPE, trials=6, best=2, seeds=1),), latency=False)
+    (search,) = study.parts
+    stage = next(Plan("s", study).stages({}))
+    for number in range(6):
+        config = replace(stage.base, hidden=83 - number)
+        facts = trial_facts(search, stage.base, number)
+        for seed in (1000, 1001):
+            made = Job(config.with_seed(seed), "s", "search", tmp_path, None, (), facts)
+            records_room.write(well(made), tmp_path)
     before = files(tmp_path)
     found = run(tmp_path, monkeypatch, 2, study)
     made = files(tmp_path).keys() - before.keys()
     phases = {record.phase for record in found if f"{record.run_id}.json" in made}
     assert phases == {"confirm"}
     # Half of them, and the search goes on from there, numbered after them.
-    for name in sorted(before)[::2]:
-        (tmp_path / "s" / name).unlink()
+    for path in (tmp_path / "s").glob("*.json"):
+        facts = records_room.read(path).found.get("trial")
+        if facts is not None and facts["number"] % 2:
+            path.unlink()
     kept = {path.stem for path in (tmp_path / "s").glob("*.json")}
     again = [record for record in run(tmp_path, monkeypatch, 3, study) if record.phase == "search"]
-    assert len(again) == len(trials)
-    numbers = [record.found["trial"]["number"] for record in again]
-    assert len(set(numbers)) == len(numbers)
+    assert len(again) == 2 * 6
+    numbers = {record.found["trial"]["number"] for record in again}
+    assert len(numbers) == 6
     assert {record.run_id for record in again} & kept
     assert run(tmp_path, monkeypatch, 1, study)[: len(again)] == again
-
-
-def published(name: str) -> list[SearchStage]:
-    """Return the searches of a study as its published records were made, with these records."""
-    plan = Plan(name, find(name))
-    raw = [replace(part, base=replace(part.base, target_scale="raw")) for part in searches_of(plan)]
-    plan = Plan(name, Study("?", tuple(raw), latency=False))
-    records = records_room.load(PUBLISHED, name)[0]
-    answers = {record.run_id: record for record in records if record.status != "failed"}
-    return [stage for stage in plan.stages(answers) if isinstance(stage, SearchStage)]
-
-
-def searches_of(plan: Plan) -> list[Search]:
-    return [part for part in plan.parts if isinstance(part, Search)]
-
-
-@pytest.mark.parametrize(
-    ("name", "n_complete"), [("default", 1), ("lookup_allocation", 18), ("methods", 74)]
-)
-def test_published_searches_are_complete(name, n_complete):
-    stages = published(name)
-    assert sum(stage.complete for stage in stages) == n_complete
-    # Budgets that cannot work answered the others, and these records were left out.
-    n_known = [len(stage.known) for stage in stages if not stage.complete]
-    assert sum(n_known) <= 4
 
 
 # --- workers on a shared storage

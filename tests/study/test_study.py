@@ -7,61 +7,16 @@ from multiprocessing import forkserver, process
 
 import pytest
 
-from ue_bench.config import SEEDS, RunConfig
+from ue_bench.config import CHOICES, SEEDS, RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import comparison_of
-from ue_bench.study import Grid, Search, Study, find, names
+from ue_bench.strategies import entry_of
+from ue_bench.study import Between, Grid, Search, Study, find, names
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
 from ue_bench.study.processes import Job, Workers
-from ue_bench.study.search_records import belongs, trial_facts
 from ue_bench.study.space import configure
 from ue_bench.training.resolve import resolve
-from ue_bench.training.run_data import exact_table_bytes
-
-
-def start(search: Search):
-    """Return the configuration that a search starts from, as a plan makes it."""
-    config = replace(search.base, measure="quality")
-    if search.compression:
-        config = replace(config, budget=exact_table_bytes(config) // search.compression)
-    return resolve(config.with_seed(search.seed))
-
-
-@pytest.mark.parametrize("name", names())
-def test_searches_of_a_study_keep_their_trials_apart(name):
-    for parts in (find(name).parts, find(name).quick):
-        searches = [part for part in parts if isinstance(part, Search)]
-        bases = [start(search) for search in searches]
-        trials = [_trial(search, base) for search, base in zip(searches, bases, strict=True)]
-        for number, (search, base) in enumerate(zip(searches, bases, strict=True)):
-            if search.total is None:
-                space = {
-                    field: (*allowed, _value(base, field))
-                    for field, allowed in search.space.items()
-                }
-                search = replace(search, space=space)
-            taken = [other for other, trial in enumerate(trials) if belongs(trial, base, search)]
-            assert taken == [number], f"part {number} of {name} would take trials of parts {taken}"
-
-
-def _trial(search, base):
-    """Return a record of the configuration that a search starts from.
-
-    With a fixed total, the first feature gets all lookups beyond the first one of each.
-    """
-    if search.total is not None:
-        base = resolve(
-            replace(base, lookups={search.features[0]: search.total - len(search.features) + 1})
-        )
-    return Record(
-        run_id=base.run_id,
-        study="s",
-        phase="search",
-        config=base,
-        found={"trial": trial_facts(search, 0)},
-    )
 
 
 def seeds(**grid):
@@ -167,17 +122,8 @@ def test_a_search_of_a_strategy_without_budget_has_none():
     assert stage.base.budget is None
     assert len(stage.notes) == 1
     assert {config.budget for config in confirm.configs.values()} == {None}
-    asked = resolve(replace(stage.base, lr=1e-3))
-    record = Record(run_id=asked.run_id, study="any", phase="search", config=asked)
-    assert belongs(record, stage.base, search)
-    earlier = replace(record, config=replace(asked, budget=5_000))  # as former versions wrote it
-    assert belongs(earlier, stage.base, search)
-    mixed = replace(search, space={"strategy": ("int8", "collisionless")})
     base = resolve(RunConfig(strategy="int8", budget=28_032, measure="quality"))
-    chosen = configure(base, {"strategy": "collisionless"})
-    assert chosen.budget is None
-    trial = Record(run_id=chosen.run_id, study="any", phase="search", config=chosen)
-    assert belongs(trial, base, mixed)
+    assert configure(base, {"strategy": "collisionless"}).budget is None
 
 
 def test_the_budget_of_a_strategy_that_keeps_none_is_not_searched():
@@ -187,58 +133,83 @@ def test_the_budget_of_a_strategy_that_keeps_none_is_not_searched():
         list(plan.stages({}))
 
 
-def _value(base, field):
-    room, dot, key = field.partition(".")
-    value = getattr(base, room)
-    if not dot or not isinstance(value, dict):
-        return value
-    return value.get(key, 1 if room == "lookups" else None)
-
-
 UNIFIED = Search(
     RunConfig(budget=28_032),
-    {"lr": (1e-3, 4e-3), "options.knob": (1, 2)},
+    {"lr": Between(1e-3, 4e-3), "options.knob": (1, 2), "lookups.age": (1, 2)},
     trials=4,
-    confirm=(8, 16),
 )
 RIVAL = replace(
     UNIFIED,
-    base=RunConfig(strategy="robe", regions="separate", budget=28_032),
-    space={"options.other": (4,), "lr": (1e-3, 4e-3), "region_rule": ("sqrt", "equal")},
-    seed=1,
+    base=RunConfig(strategy="robe", regions="separate", region_rule="sqrt", budget=28_032),
+    space={"options.other": (4,), "lr": Between(1e-3, 4e-3), "lookups.age": (1, 2)},
 )
 
 
-def test_knobs_and_rules_are_a_strategys_own():
+def test_knobs_are_a_strategys_own():
     Study("?", (UNIFIED, RIVAL))
     for other in ({"features": "wide"}, {"multi_valued": "movie_id"}):  # other features: no rivals
         Study("?", (UNIFIED, replace(RIVAL, base=replace(RIVAL.base, **other), trials=9)))
+
+
+def test_exact_rows_have_no_use_for_lookups():
+    exact = replace(
+        UNIFIED, base=RunConfig(strategy="int8", budget=28_032), space={"lr": Between(1e-3, 4e-3)}
+    )
+    Study("?", (exact, UNIFIED, RIVAL))
+    hashed = replace(RIVAL, space={"lr": Between(1e-3, 4e-3)})
+    with pytest.raises(BenchError, match=r"lookups {} against {'lookups.age': "):
+        Study("?", (exact, UNIFIED, hashed))
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"trials": 5}, "trials 5 against 4"),
-        ({"seeds": 3}, "seeds 3 against 5"),
+        ({"trial_seeds": 1}, "trial_seeds 1 against 3"),
+        ({"startup": 2}, "startup 2 against 8"),
+        ({"seeds": 3}, "seeds 3 against 10"),
         ({"best": 1}, "best 1 against 3"),
-        ({"confirm": (8,)}, r"confirm \(8,\) against \(8, 16\)"),
         ({"compression": 4}, "compression 4 against None"),
-        ({"space": {"lr": (1e-3, 2e-3, 4e-3)}}, "space .*0.002"),
-        ({"space": {"options.other": (4,)}}, "space {} against"),
+        ({"space": {"lr": (1e-3, 2e-3, 4e-3), "lookups.age": (1, 2)}}, "space .*0.002"),
+        ({"space": {"options.other": (4,), "lookups.age": (1, 2)}}, "space {} against"),
+        ({"space": {**RIVAL.space, "region_rule": ("sqrt", "equal")}}, "space .*region_rule"),
         ({"base": replace(RIVAL.base, budget=14_016)}, "budget 14016 against 28032"),
+        ({"base": replace(RIVAL.base, lr=1e-3)}, "recipe .*lr 0.001.* against"),
     ],
 )
 def test_strategies_that_compete_are_searched_alike(change, told):
     with pytest.raises(
         BenchError,
-        match=f"base, random, mlp are not alike: robe separate differs from unified: {told}",
+        match=f"base, random, mlp are not alike: robe separate sqrt differs from unified: {told}",
     ):
         Study("?", (UNIFIED,), quick=(UNIFIED, replace(RIVAL, **change)))
 
 
-def test_each_strategy_has_as_many_searches():
-    with pytest.raises(BenchError, match="robe separate has 1, unified has 2"):
+def test_each_form_and_each_rule_has_as_many_searches():
+    with pytest.raises(BenchError, match="robe separate sqrt has 1, unified has 2"):
         Study("?", (UNIFIED, replace(UNIFIED, compression=4), RIVAL))
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_form_and_rule_is_searched_at_every_size_that_is_quoted(name):
+    """Both forms, and every rule of separate tables, wherever one of them is searched."""
+    searches = [part for part in find(name).parts if isinstance(part, Search)]
+    cells = {(search.base.features, search.compression) for search in searches}
+    for features, compression in cells:
+        alike = [s for s in searches if (s.base.features, s.compression) == (features, compression)]
+        rules = {s.base.region_rule for s in alike if s.base.strategy == "per_feature"}
+        assert rules in (set(), set(CHOICES["region_rule"]))
+        for search in alike:
+            assert search.trials >= 24
+            assert search.trial_seeds == 3
+            assert search.trials >= 2 * search.startup
+            assert "dim" in search.space
+            lookups = {search.space[f"lookups.{name}"] for name in search.features}
+            assert lookups == ({(1, 2, 3, 4)} if has_lookups(search.base.strategy) else set())
+
+
+def has_lookups(strategy):
+    return entry_of(strategy).has_lookups
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,12 @@ class Trial(TypedDict):
     varies: list[str]
     objectives: list[str]
     batch: NotRequired[Count]
-    space: NotRequired[str]
+    # the choices by knob, as `config.ranges` writes them; a digest in records of earlier versions
+    space: NotRequired[str | dict[str, list[Any] | dict[str, Any]]]
+    # in records of this version: the id of the default configuration, the seeds of the trial
+    default: NotRequired[str]
+    seeds: NotRequired[list[Count]]
+    startup: NotRequired[Count]
 
 
 class Found(TypedDict, total=False):

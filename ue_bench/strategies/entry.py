@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from ue_bench.config.ranges import Allowed
+
 if TYPE_CHECKING:
     from ue_bench.strategies.base import EmbeddingStrategy
 
@@ -22,7 +24,9 @@ class Entry:
     needs_vocabulary: whether it needs the training values of the features.
     has_budget: whether a budget decides the size of its table.
     fixed: knobs that make the method this strategy, and that cannot be given.
-    search: values of its own knobs that a fair search tries.
+    search: what a fair search tries for its own knobs.
+    has_lookups: whether a second lookup of a value is more than a longer vector. It is not where
+    each value has a row of its own.
     plain_rows: whether a lookup is one row of D float32 numbers of one table, as it is in the
     table, so that the bytes of the table are 4 D for each row.
     shapes: the lookups of a feature and the numbers of each that `ue-bench advise` tries, if a
@@ -36,7 +40,8 @@ class Entry:
     needs_vocabulary: bool = False
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    search: Mapping[str, Allowed] = field(default_factory=dict)
+    has_lookups: bool = True
     plain_rows: bool = False
     shapes: tuple[tuple[int, int], ...] = ((2, 8), (1, 16))
 

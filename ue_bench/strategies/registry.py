@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ue_bench import plugins
 from ue_bench.config import RunConfig
+from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
 from ue_bench.strategies.entry import BOTH, Entry
@@ -35,6 +36,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="an exact row for every training value, none shared; it keeps no budget",
         source="the uncompressed reference",
         needs_vocabulary=True,
+        has_lookups=False,
         has_budget=False,
         plain_rows=True,
     ),
@@ -44,7 +46,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="the sum of the rows of several hashes of a value",
         source="Serrà and Karatzoglou, RecSys 2017, arXiv 1706.03993",
         fixed={"combine": "sum"},
-        search={"hashes": (2, 3, 4)},
+        search={"hashes": (2, 3, 4, 6)},
     ),
     "multi_hash_mean": Entry(
         "ue_bench.strategies.methods.multi_hash:MultiHash",
@@ -52,14 +54,14 @@ STRATEGIES: dict[str, Entry] = {
         summary="the mean of the rows of several hashes of a value",
         source="Serrà and Karatzoglou, RecSys 2017, arXiv 1706.03993",
         fixed={"combine": "mean"},
-        search={"hashes": (2, 3, 4)},
+        search={"hashes": (2, 3, 4, 6)},
     ),
     "compositional": Entry(
         "ue_bench.strategies.methods.compositional:Compositional",
         regions=BOTH,
         summary="narrow rows of several hashed tables, side by side",
         source="Shi et al., KDD 2020, arXiv 1909.02107",
-        search={"parts": (2, 4)},
+        search={"parts": UpTo("dim", (2, 4, 8))},
     ),
     "qr_multiply": Entry(
         "ue_bench.strategies.methods.quotient_remainder:QuotientRemainder",
@@ -90,7 +92,7 @@ STRATEGIES: dict[str, Entry] = {
         regions=BOTH,
         summary="a sum of hashed rows with learned, hashed weights",
         source="Svenstrup et al., NeurIPS 2017, arXiv 1709.03933",
-        search={"hashes": (2, 3)},
+        search={"hashes": (2, 3, 4, 6)},
     ),
     "hashed_net": Entry(
         "ue_bench.strategies.methods.hashed_net:HashedNet",
@@ -103,14 +105,14 @@ STRATEGIES: dict[str, Entry] = {
         regions=BOTH,
         summary="blocks of a vector cut at hashed places from one array of numbers",
         source="Desai et al., MLSys 2022, arXiv 2108.02191",
-        search={"block": (4, 8, 16)},
+        search={"block": UpTo("dim", (2, 4, 8, 16))},
     ),
     "dhe": Entry(
         "ue_bench.strategies.methods.deep_hash:DeepHash",
         regions=BOTH,
         summary="a network that turns many hashes of a value into its vector; no table",
         source="Kang et al., KDD 2021, arXiv 2010.10784",
-        search={"hashes": (16, 32, 64)},
+        search={"hashes": (8, 16, 32, 64, 128)},
     ),
     "frequency_double_hash": Entry(
         "ue_bench.strategies.methods.frequency_double_hash:FrequencyDoubleHash",
@@ -118,7 +120,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="frequent values own a row, all others add up two hashed rows",
         source="Zhang et al., RecSys 2020, arXiv 2007.14523",
         needs_vocabulary=True,
-        search={"frequent_share": (0.25, 0.5, 0.75)},
+        search={"frequent_share": Between(0.02, 0.98)},
     ),
     "memcom": Entry(
         "ue_bench.strategies.methods.memcom:MEmCom",
@@ -134,6 +136,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="exact rows of few numbers, and a linear map to the width",
         source="a linear bottleneck, the baseline to beat",
         needs_vocabulary=True,
+        has_lookups=False,
     ),
     "mixed_dimension": Entry(
         "ue_bench.strategies.methods.mixed_dimension:MixedDimension",
@@ -143,7 +146,8 @@ STRATEGIES: dict[str, Entry] = {
         ),
         source="Ginart et al., ISIT 2021, arXiv 1909.11810",
         needs_vocabulary=True,
-        search={"alpha": (0.1, 0.3, 0.5)},
+        has_lookups=False,
+        search={"alpha": Between(0.0, 1.0)},
     ),
     "tt_rec": Entry(
         "ue_bench.strategies.methods.tt_rec:TTRec",
@@ -151,6 +155,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="exact rows as products of three small cores (tensor train)",
         source="Yin et al., MLSys 2021, arXiv 2101.11714",
         needs_vocabulary=True,
+        has_lookups=False,
     ),
     "cce": Entry(
         "ue_bench.strategies.methods.cce:CCE",
@@ -158,7 +163,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="a learned cluster plus a hash for each column, clustered anew between epochs",
         source="Tsang and Ahle, NeurIPS 2023, arXiv 2210.05974",
         needs_vocabulary=True,
-        search={"columns": (1, 2, 4)},
+        search={"columns": UpTo("dim", (1, 2, 4, 8))},
     ),
     "magnitude_pruning": Entry(
         "ue_bench.strategies.methods.magnitude_pruning:MagnitudePruning",
@@ -166,6 +171,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="the exact table, all but its largest numbers dropped after training",
         source="Han et al., NeurIPS 2015, arXiv 1506.02626",
         needs_vocabulary=True,
+        has_lookups=False,
     ),
     "masked_pruning": Entry(
         "ue_bench.strategies.methods.masked_pruning:MaskedPruning",
@@ -173,7 +179,8 @@ STRATEGIES: dict[str, Entry] = {
         summary="the exact table, all but its largest numbers dropped early, the others trained on",
         source="Han et al., NeurIPS 2015, arXiv 1506.02626",
         needs_vocabulary=True,
-        search={"prune_epoch": (1, 2, 4)},
+        has_lookups=False,
+        search={"prune_epoch": (1, 2, 4, 8, 16)},
     ),
     "pep": Entry(
         "ue_bench.strategies.methods.pep:PEP",
@@ -181,7 +188,8 @@ STRATEGIES: dict[str, Entry] = {
         summary="the exact table under learned soft thresholds, cut at the budget",
         source="Liu et al., ICLR 2021, arXiv 2101.07577",
         needs_vocabulary=True,
-        search={"threshold": (0.1, 0.5, 0.9)},
+        has_lookups=False,
+        search={"threshold": Between(0.02, 0.98)},
     ),
     "int8": Entry(
         "ue_bench.strategies.methods.int8:Int8",
@@ -189,6 +197,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="exact rows of 8-bit integers with a scale each",
         source="Khudia et al., arXiv 2101.05615",
         needs_vocabulary=True,
+        has_lookups=False,
         search={"quantisation_aware": (False, True)},
     ),
     "int4": Entry(
@@ -197,6 +206,7 @@ STRATEGIES: dict[str, Entry] = {
         summary="exact rows of 4-bit integers with a scale each",
         source="Guan et al., arXiv 1911.02079",
         needs_vocabulary=True,
+        has_lookups=False,
     ),
     "product_quantization": Entry(
         "ue_bench.strategies.methods.product_quantization:ProductQuantization",
@@ -206,6 +216,7 @@ STRATEGIES: dict[str, Entry] = {
         ),
         source="Jégou et al., TPAMI 2011",
         needs_vocabulary=True,
+        has_lookups=False,
     ),
 }
 

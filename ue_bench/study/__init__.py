@@ -1,5 +1,6 @@
 """Studies: what they declare, which ones exist, and what runs them."""
 
+from ue_bench.config.ranges import Between, UpTo
 from ue_bench.study.alike import require_alike
 from ue_bench.study.by_name import DASHED, TAKEN, canonical, find, names
 from ue_bench.study.declarations import Scenario, Study
@@ -9,11 +10,13 @@ __all__ = [
     "DASHED",
     "SAMPLERS",
     "TAKEN",
+    "Between",
     "Grid",
     "Scenario",
     "Search",
     "Space",
     "Study",
+    "UpTo",
     "canonical",
     "find",
     "names",

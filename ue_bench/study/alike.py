@@ -1,34 +1,97 @@
-"""The rule that strategies which compete are searched with equal effort."""
+"""The rules that strategies which compete are searched with equal effort, and that searches of one
+study do not ask for the same runs."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import combinations
+from typing import Any
 
-from ue_bench.config import RunConfig
+from ue_bench.config import MAY_DIFFER, SEEDS, RunConfig
+from ue_bench.config.ranges import UpTo
 from ue_bench.errors import BenchError
+from ue_bench.strategies import STRATEGIES
 from ue_bench.study.grid_and_search import Search
 
 Terms = dict[str, str]
 _MAY_DIFFER = ("base", "space", "against", "seed")
+_NO_RECIPE = {*MAY_DIFFER, *SEEDS}  # fields of the base
 
 
 def require_alike(searches: Iterable[Search]) -> None:
     """Raise BenchError unless strategies that compete are searched alike.
 
-    Strategies, and forms of one strategy, compete if their data set, features, split, head and task
-    are equal; tables of one name may be different data sets. Each must have the same searches: the
-    same trials, sizes, seeds of confirmation and space. Only the knobs of its own method and the
-    rule of its regions may differ.
+    Strategies, forms of one strategy and rules of its regions compete if their data set, features,
+    split, head and task are equal; tables of one name may be different data sets. Each must have
+    the same searches: the same trials on as many seeds, sizes, seeds of confirmation and space,
+    from the same recipe. Only the knobs of its own method may differ, and only a method with exact
+    rows may leave out the lookups.
     """
-    contests: dict[tuple[str, tuple[str, ...]], dict[str, list[Terms]]] = {}
+    contests: dict[tuple[str, tuple[str, ...]], dict[str, list[Search]]] = {}
     for search in searches:
-        table = json.dumps(search.base.table, sort_keys=True)
-        forms = contests.setdefault((table, _contest(search.base)), {})
-        name = f"{search.base.strategy} {search.base.regions or ''}".strip()
-        forms.setdefault(name, []).append(_terms(search))
+        base = search.base
+        table = json.dumps(base.table, sort_keys=True)
+        forms = contests.setdefault((table, _contest(base)), {})
+        words = [base.strategy, base.regions or "", base.region_rule or ""]
+        name = " ".join(word for word in words if word)
+        forms.setdefault(name, []).append(search)
     for (_, contest), forms in contests.items():
         where = ", ".join(word for word in contest if word)
-        _require_equal(forms, f"searches on {where} are not alike")
+        message = f"searches on {where} are not alike"
+        _require_equal({name: list(map(_terms, found)) for name, found in forms.items()}, message)
+        lookups = {}
+        for name, found in forms.items():
+            if _must_search_lookups(found[0].base.strategy):
+                lookups[name] = list(map(_lookups, found))
+        _require_equal(lookups, message)
+
+
+def require_apart(searches: Iterable[Search]) -> None:
+    """Raise BenchError where two searches of a study could ask for one run.
+
+    Its record can belong to one of them alone, and the other would count a trial less.
+    """
+    for one, other in combinations(searches, 2):
+        if _could_meet(one, other):
+            raise BenchError(
+                f"two searches from {one.base.strategy} could ask for the same runs; give one of "
+                f"them seeds of its own: Search(seed={one.seed + one.trial_seeds})"
+            )
+
+
+def _seeds(search: Search) -> set[int]:
+    return set(range(search.seed, search.seed + search.trial_seeds))
+
+
+def _could_meet(one: Search, other: Search) -> bool:
+    """Return whether some configuration may lie in both searches."""
+    if one.compression != other.compression or not _seeds(one) & _seeds(other):
+        return False
+    names = {*one.space, *other.space}
+    varied = {name.partition(".")[0] for name in names}
+    for field in fields(RunConfig):
+        name = field.name
+        if name in names and not _allow_one_value(one, other, name):
+            return False
+        is_fixed = name not in varied and name not in SEEDS
+        if is_fixed and getattr(one.base, name) != getattr(other.base, name):
+            return False
+    return True
+
+
+def _allow_one_value(one: Search, other: Search, name: str) -> bool:
+    """Return whether a field may have one value in both searches."""
+    own, theirs = _allowed(one, name), _allowed(other, name)
+    if isinstance(own, tuple) and isinstance(theirs, tuple):
+        return any(value in theirs for value in own)
+    return True
+
+
+def _allowed(search: Search, name: str) -> Any:
+    allowed = search.space.get(name, (getattr(search.base, name),))
+    if isinstance(allowed, UpTo):
+        return allowed.values
+    return allowed
 
 
 def _contest(base: RunConfig) -> tuple[str, ...]:
@@ -41,20 +104,46 @@ def _contest(base: RunConfig) -> tuple[str, ...]:
 
 
 def _terms(search: Search) -> Terms:
-    """Return what must be equal in the searches of strategies that compete."""
+    """Return what must be equal in the searches of strategies that compete, beside the lookups."""
     terms = {}
     for field in fields(Search):
         if field.name not in _MAY_DIFFER:
             terms[field.name] = str(getattr(search, field.name))
     space = {}
     for name, values in sorted(search.space.items()):
-        if not name.startswith(("options.", "region_rule")):
+        if not name.startswith(("options.", "lookups.")):
             space[name] = values
-    return {**terms, "budget": str(search.base.budget), "space": str(space)}
+    recipe = []
+    for field in fields(RunConfig):
+        if field.name not in _NO_RECIPE:
+            recipe.append(f"{field.name} {getattr(search.base, field.name)}")
+    return {
+        **terms,
+        "budget": str(search.base.budget),
+        "space": str(space),
+        "recipe": ", ".join(recipe),
+    }
+
+
+def _must_search_lookups(strategy: str) -> bool:
+    """Return whether a strategy has lookups. One that a plug-in has yet to add may have none."""
+    entry = STRATEGIES.get(strategy)
+    return entry is not None and entry.has_lookups
+
+
+def _lookups(search: Search) -> Terms:
+    """Return what must be equal in the searches of strategies with lookups that compete."""
+    lookups = {}
+    for name, values in sorted(search.space.items()):
+        if name.startswith("lookups."):
+            lookups[name] = values
+    return {"lookups": str(lookups)}
 
 
 def _require_equal(forms: dict[str, list[Terms]], message: str) -> None:
     """Raise BenchError if the searches of a form differ from those of the first one."""
+    if not forms:
+        return
     (first, expected), *others = forms.items()
     for name, terms in others:
         if len(terms) != len(expected):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.study.alike import require_alike
+from ue_bench.study.alike import require_alike, require_apart
 from ue_bench.study.grid_and_search import Grid, Search
 
 Parts = tuple[Grid | Search, ...]
@@ -49,7 +49,8 @@ class Study:
     parts; such a study runs on its own data sets alone. of_features, quick_of_features: make the
     parts, and the quick ones, of a study that names features, for another data set.
 
-    Raises BenchError if strategies that compete are not searched alike.
+    Raises BenchError if strategies that compete are not searched alike, and if two searches could
+    ask for one run.
     """
 
     question: str
@@ -62,7 +63,9 @@ class Study:
 
     def __post_init__(self) -> None:
         for parts in (self.parts, self.quick):
-            require_alike(part for part in parts if isinstance(part, Search))
+            searches = [part for part in parts if isinstance(part, Search)]
+            require_alike(searches)
+            require_apart(searches)
 
     def asked(self, quick: bool) -> Parts:
         """Return the parts of the full or of the short form.

@@ -7,11 +7,12 @@ from typing import Any
 
 from ue_bench.config import SEEDS, RunConfig
 from ue_bench.config.crossed_seeds import crossed, require_crossable
+from ue_bench.config.ranges import Allowed, UpTo
 from ue_bench.errors import BenchError, unknown
 
 SAMPLERS = ("tpe", "random")
-# Field of `RunConfig`, `lookups.FEATURE` or `options.KNOB` -> the values allowed.
-Space = Mapping[str, tuple[Any, ...]]
+# Field of `RunConfig`, `lookups.FEATURE` or `options.KNOB` -> what it may be.
+Space = Mapping[str, Allowed]
 
 
 @dataclass(frozen=True)
@@ -73,38 +74,44 @@ class Grid:
 class Search:
     """Optuna over `space` from `base` on validation MSE, then the best few on fresh seeds.
 
+    A trial is one configuration on `trial_seeds` seeds. What the search minimises is the mean over
+    its runs, and a trial with a run that does not end well has no value. The first trial is `base`.
+
     trials: how many different configurations must run well.
     against: arms that run on the fresh seeds too.
-    compression: the size at which to search; None: the budget of `base`. If the strategy cannot
-    work at this size at all, the search takes the next milder size of `confirm`.
-    confirm: the sizes of the runs on fresh seeds; empty: the size of the search.
+    compression: the size at which to search and to confirm; None: the budget of `base`.
     best: how many configurations run on fresh seeds. seeds: how many fresh seeds.
     objectives: keys of the record to minimise, ``quality.val_mse`` first. With several objectives
     the best few come from the Pareto front.
-    seed: the seed of the trials, above the study's own. Searches of one study whose spaces overlap
-    need different ones; otherwise each would take the trials of the other for its own.
+    seed: what is added to the first seed of the trials, which is a design seed
+    (`plan.DESIGN_SEEDS_FROM`). Searches of one study that could ask for one run need seeds of their
+    own (see `alike.require_apart`).
     total: the lookups of all features together; `shares` makes the space. A proposed number is then
     a share of the lookups beyond the first one of each feature.
     sampler: `tpe`, or `random` as the baseline.
+    startup: how many trials are answered before TPE is guided by them. Those after the first one
+    are drawn at random.
     batch: how many trials are proposed together, whatever the number of workers. The sampler learns
-    their answers when all of them have ended. More workers than this are idle.
+    their answers when all of them have ended. More workers than their runs are idle.
 
-    Raises BenchError for an objective that is a test score, an unknown sampler, a batch without
-    trials, or a space that does not hold every allocation of `total`.
+    Raises BenchError for an objective that is a test score, an unknown sampler, a batch, a start or
+    a trial without runs, and a space that does not hold every allocation of `total` or that limits
+    a knob by one that has no values of its own.
     """
 
     base: RunConfig
     space: Space
-    trials: int
+    trials: int = 24
     against: tuple[RunConfig, ...] = ()
     compression: int | None = None
-    confirm: tuple[int, ...] = ()
     best: int = 3
-    seeds: int = 5
+    seeds: int = 10
     objectives: tuple[str, ...] = ("quality.val_mse",)
     seed: int = 0
     total: int | None = None
     sampler: str = "tpe"
+    trial_seeds: int = 3
+    startup: int = 8
     batch: int = 4
 
     def __post_init__(self) -> None:
@@ -118,8 +125,23 @@ class Search:
             raise unknown("sampler", self.sampler, SAMPLERS)
         if self.batch < 1:
             raise BenchError(f"a search with batches of {self.batch} trials; give at least 1")
+        if self.trial_seeds < 1:
+            raise BenchError(f"trials on {self.trial_seeds} seeds each; give at least 1")
+        if self.startup < 1:
+            raise BenchError(f"a start of {self.startup} trials; give at least 1")
+        self._require_limits()
         if self.total is not None:
             self._require_all_allocations(self.total)
+
+    def _require_limits(self) -> None:
+        for name, allowed in self.space.items():
+            if not isinstance(allowed, UpTo):
+                continue
+            if isinstance(self.space.get(allowed.limit), UpTo):
+                raise BenchError(
+                    f"{name}: its values end at that of {allowed.limit}, which has a limit too; "
+                    "name a knob with values of its own"
+                )
 
     def _require_all_allocations(self, total: int) -> None:
         n_features = len(self.features)
@@ -136,18 +158,18 @@ class Search:
                 )
 
     @property
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies of its trials."""
+        allowed = self.space.get("strategy", ())
+        if not isinstance(allowed, tuple):
+            raise BenchError("strategy: the space of a search needs a list of names; give a tuple")
+        return allowed or (self.base.strategy,)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """The features whose lookups are searched."""
         names = [name for name in self.space if name.startswith("lookups.")]
         return tuple(name.removeprefix("lookups.") for name in names)
-
-    @property
-    def sizes(self) -> tuple[int | None, ...]:
-        """The compression of the search, then the milder ones that can replace it, in order."""
-        if not self.compression:
-            return (self.compression,)
-        milder = [size for size in self.confirm if size < self.compression]
-        return (self.compression, *sorted(milder, reverse=True))
 
 
 def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:

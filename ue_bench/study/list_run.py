@@ -4,7 +4,7 @@ from collections import deque
 
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
-from ue_bench.study.plan import ListStage, Trial
+from ue_bench.study.plan import ListStage, Request
 
 
 class ListRun:
@@ -26,11 +26,11 @@ class ListRun:
     def over(self) -> bool:
         return self.finished == self.total
 
-    def next(self) -> Trial | None:
-        """Return the next trial, or None: all were started."""
+    def next(self) -> Request | None:
+        """Return the next run, or None: all were started."""
         if not self._waiting:
             return None
-        return Trial(self._waiting.popleft(), self._phase, setting=self._setting)
+        return Request(self._waiting.popleft(), self._phase, setting=self._setting)
 
     def answer(self, record: Record) -> bool:
         """Count a run that ended. The result is always True: no run of a list is repeated."""

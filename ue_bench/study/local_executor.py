@@ -15,7 +15,7 @@ from ue_bench.record.lock import alone
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
-from ue_bench.study.plan import ListStage, Plan, Trial, title
+from ue_bench.study.plan import ListStage, Plan, Request, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
@@ -66,9 +66,9 @@ class LocalExecutor:
                 ):
                     update(questions.finished, title(questions.first))
                     while not questions.over:
-                        while workers.free and (trial := questions.next()):
-                            workers.start(self._job(trial))
-                        if questions.over:  # known records answered the last trials
+                        while workers.free and (request := questions.next()):
+                            workers.start(self._job(request))
+                        if questions.over:  # known records answered the last ones
                             break
                         job, record = workers.next()
                         if questions.answer(record):
@@ -106,7 +106,7 @@ class LocalExecutor:
                 if missing:
                     yield ListRun(stage, missing)
             else:
-                self.ledger.ready += len(stage.known)
+                self.ledger.ready += len(stage.configs)
                 # The file of a complete search is mended too.
                 if not stage.complete or journal.exists():
                     search_run = self._search_run(stage, optuna_file)
@@ -115,17 +115,17 @@ class LocalExecutor:
             self.ledger.wanted |= stage.configs
 
     def _search_run(self, stage, optuna_file: Path) -> SearchRun:
-        sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed, stage.evidence)
+        sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed)
         return SearchRun(stage, sampler, self.ledger.answers, self.ledger.failures)
 
-    def _job(self, trial: Trial) -> Job:
+    def _job(self, request: Request) -> Job:
         return Job(
-            config=trial.config,
+            config=request.config,
             study=self.plan.name,
-            phase=trial.phase,
+            phase=request.phase,
             results=self.results,
             data_dir=self.plan.data_dir,
             plugins=self.plugins,
-            trial=trial.facts,
-            setting=trial.setting,
+            trial=request.facts,
+            setting=request.setting,
         )

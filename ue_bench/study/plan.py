@@ -13,16 +13,11 @@ from typing import Any
 from ue_bench.config import RunConfig
 from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError, one_line
+from ue_bench.features import canonical_feature
 from ue_bench.record import QUICK, Record
 from ue_bench.study import Grid, Scenario, Search, Study
-from ue_bench.study.search_records import (
-    belongs,
-    best_few,
-    blind,
-    is_trial,
-    is_unordered,
-    number_of,
-)
+from ue_bench.study.search_records import Answered, best_few, known_trials
+from ue_bench.study.space import require_choices, start_of, with_options
 from ue_bench.training.assembly import has_budget, without_ignored_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import (
@@ -34,7 +29,10 @@ from ue_bench.training.run_data import (
     look,
 )
 
-CONFIRM_SEEDS_FROM = 100  # the first seed that confirms a search, above the study's own first seed
+# Above the study's own first seed. Results are quoted on the seeds below those of design: of grids
+# from 0, of what confirms a search from 100.
+CONFIRM_SEEDS_FROM = 100
+DESIGN_SEEDS_FROM = 1_000  # of what chooses: the trials of searches
 BOUNDS = ("negative_at_most", "positive_at_least")
 # fields that name what a run reads of its data set
 _OF_DATA = ("features", "multi_valued", "split", "task", *BOUNDS)
@@ -82,19 +80,17 @@ class ListStage:
 class SearchStage:
     """The trials of a search from one base configuration.
 
-    known: the records that answer the search, by run id; an executor adds those of new trials.
-    evidence: the known records that the sampler learns first, in this order. They are runs of
-    earlier parts, and trials that an earlier version made.
-    asked_before: the ids of all runs of earlier parts.
+    base: the first trial, at the first of the seeds of trials.
+    known: the trials that all ended well, by the id of their first run; an executor adds new ones.
+    next_number: the number of the next trial after all that have a record.
     notes: as those of a list.
     """
 
     search: Search
     base: RunConfig
     where: str
-    known: dict[str, Record]
-    evidence: tuple[Record, ...]
-    asked_before: frozenset[str] = frozenset()
+    known: dict[str, Answered]
+    next_number: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -109,19 +105,24 @@ class SearchStage:
 
     @property
     def configs(self) -> dict[str, RunConfig]:
-        """The configurations of the known records, by run id."""
-        return {run_id: record.config for run_id, record in self.known.items()}
+        """The runs of the known trials, by run id."""
+        configs = {}
+        for trial in self.known.values():
+            for record in trial.records:
+                configs[record.run_id] = record.config
+        return configs
 
 
 Stage = ListStage | SearchStage
 
 
 @dataclass(frozen=True)
-class Trial:
+class Request:
     """One run that a stage asks for.
 
-    facts: what the record of a search's trial says about it. again: it ran before and its process
-    was killed, perhaps through no fault of the run. setting: that of the grid, for the record.
+    facts: what the record of a search's run says about its trial. again: it was made before and its
+    process was killed, perhaps through no fault of the run. setting: that of the grid, for the
+    record.
     """
 
     config: RunConfig
@@ -194,7 +195,7 @@ class Plan:
             if isinstance(part, Grid):
                 stages = [self._grid_stage(part, where)]
             else:
-                stages = self._search_stages(part, where, answers, wanted)
+                stages = self._search_stages(part, where, answers)
             for stage in stages:
                 yield stage
                 wanted |= stage.configs
@@ -308,32 +309,21 @@ class Plan:
         return ListStage("grid", where, _by_id(self.grid(grid)), notes, setting=grid.setting)
 
     def _search_stages(
-        self,
-        search: Search,
-        where: str,
-        answers: Mapping[str, Record],
-        wanted: Mapping[str, RunConfig],
+        self, search: Search, where: str, answers: Mapping[str, Record]
     ) -> Iterator[Stage]:
-        """Yield the search, at milder sizes while no trial works, and then the fresh seeds."""
+        """Yield the search, and then the fresh seeds."""
         self._possible([search.base])
         self._require_budgets(search)
         notes = self._budget_notes([search.base], bool(search.compression))
-        for compression in search.sizes:
-            base = self.adapt(search.base, self.seed + search.seed, compression)
-            evidence, trials = _known(search, base, answers, wanted)
-            known = {record.run_id: record for record in (*evidence, *trials)}
-            yield SearchStage(
-                search=search,
-                base=base,
-                where=where,
-                known=known,
-                evidence=evidence,
-                asked_before=frozenset(wanted),
-                notes=notes,
-            )
-            if known:
-                break
-        winners = [record.config for record in best_few(known.values(), search)]
+        first = self.seed + DESIGN_SEEDS_FROM + search.seed
+        base = start_of(self.adapt(search.base, first, search.compression), search)
+        self._require_all_features(search, base)
+        require_choices(search, base)
+        trials, next_number = known_trials(answers, base, search)
+        # A search with fewer trials than it had before is the beginning of what it was.
+        known = {trial.run_id: trial for trial in trials[: search.trials]}
+        yield SearchStage(search, base, where, known=known, next_number=next_number, notes=notes)
+        winners = [trial.config for trial in best_few(known.values(), search)]
         confirmations = self._confirmations(search, base, winners or [base])
         yield ListStage("confirm", where, _by_id(confirmations))
 
@@ -342,21 +332,13 @@ class Plan:
     ) -> Iterator[RunConfig]:
         """Yield the winners of a search and their rivals on fresh seeds.
 
-        All have equal budgets, which follow from the base alone.
+        Where they do not have a budget of their own, they have that of the search.
         """
         first = self.seed + CONFIRM_SEEDS_FROM
         for seed in range(first, first + search.seeds):
             for config in (*winners, *search.against):
-                for budget in self._budgets(search, base, config):
-                    yield self.adapt(replace(config, budget=budget), seed)
-
-    def _budgets(self, search: Search, base: RunConfig, config: RunConfig) -> list[int | None]:
-        """Return the budgets at which a configuration confirms a search from `base`."""
-        if not has_budget(config):
-            return [None]
-        if not search.confirm:
-            return [config.budget or base.budget]
-        return [self._exact_table_bytes(base) // size for size in search.confirm]
+                config = replace(config, budget=config.budget or base.budget)
+                yield with_options(self.adapt(config, seed), search)
 
     def _latency(
         self, wanted: Mapping[str, RunConfig], answers: Mapping[str, Record]
@@ -420,11 +402,24 @@ class Plan:
                 )
         return tuple(notes)
 
+    def _require_all_features(self, search: Search, base: RunConfig) -> None:
+        """Raise BenchError where some features would lose the lookups that the base gives all."""
+        if not search.features or isinstance(base.lookups, dict) or base.lookups == 1:
+            return
+        searched = {canonical_feature(name) for name in search.features}
+        others = cardinalities(base, self.data_dir).keys() - searched
+        if others:
+            raise BenchError(
+                f"{self.name}: a search starts from {base.lookups} lookups of every feature, and "
+                f"its space leaves out those of {', '.join(sorted(others))}; name all features, or "
+                "none"
+            )
+
     def _require_budgets(self, search: Search) -> None:
         """Raise BenchError where the budget is searched for a strategy that keeps none."""
         if "budget" not in search.space:
             return
-        for strategy in search.space.get("strategy", (search.base.strategy,)):
+        for strategy in search.strategies:
             if not has_budget(replace(search.base, strategy=strategy)):
                 raise BenchError(
                     f"{self.name}: a search varies the budget of {strategy}, which keeps none; "
@@ -461,40 +456,6 @@ def _compressions(grid: Grid, arm: RunConfig) -> tuple[int | Fraction | None, ..
     if grid.compressions and has_budget(arm):
         return grid.compressions
     return (None,)
-
-
-def _known(
-    search: Search, base: RunConfig, answers: Mapping[str, Record], wanted: Iterable[str]
-) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """Return the records that answer a search from `base`: its evidence, and its own trials.
-
-    wanted: the ids of the runs of earlier parts, in order. A run of a later part is no answer,
-    because a study that is not interrupted does not have it yet.
-    """
-    evidence = {}
-    for run_id in wanted:
-        record = answers.get(run_id)
-        if record and belongs(record, base, search) and not is_trial(record, search):
-            evidence[run_id] = blind(record)
-    trials = []
-    for record in sorted(answers.values(), key=_place):
-        if record.run_id in evidence or not belongs(record, base, search):
-            continue
-        if is_trial(record, search):
-            trials.append(blind(record))
-        elif is_unordered(record):
-            evidence[record.run_id] = blind(record)
-    # A search with fewer trials than it had before is the beginning of what it was.
-    n_trials = max(0, search.trials - len(evidence))
-    return tuple(evidence.values()), tuple(trials[:n_trials])
-
-
-def _place(record: Record) -> tuple[int, str]:
-    """Return what sorts the trials of a search by their numbers."""
-    number = number_of(record)
-    if number is None:
-        number = -1
-    return number, record.run_id
 
 
 def _by_id(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:

@@ -73,5 +73,4 @@ def left_alone(records: Iterable[Record], codes: Mapping[str, Code], folder: Pat
 def _strategies(part: Grid | Search) -> Iterable[str]:
     if isinstance(part, Grid):
         return [arm.strategy for arm in part.arms]
-    arms = [part.base, *part.against]
-    return [*(arm.strategy for arm in arms), *part.space.get("strategy", ())]
+    return [part.base.strategy, *part.strategies, *(arm.strategy for arm in part.against)]

@@ -34,8 +34,8 @@ class Job:
     """One run, and what its process needs to know.
 
     config: resolved. results: the folder for the record; None: the record is not written.
-    plugins: files with strategies that the run may name. trial: what the record of a search's trial
-    says about it. setting: that of the run's grid, which its record names.
+    plugins: files with strategies that the run may name. trial: what the record of a search's run
+    says about its trial. setting: that of the run's grid, which its record names.
     """
 
     config: RunConfig
@@ -240,6 +240,9 @@ def _ensure_forkserver() -> None:
 
 
 def _failed(job: Job, cause: Cause, error: str, found: dict[str, object] | None = None) -> Record:
+    found = dict(found or {})
+    if job.trial:
+        found["trial"] = job.trial
     return failure(
         job.config, study=job.study, phase=job.phase, cause=cause, error=error, found=found
     )

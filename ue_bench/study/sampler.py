@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
@@ -15,21 +20,21 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ue_bench.config import RunConfig
+from ue_bench.config.ranges import Between
 from ue_bench.errors import BenchError
-from ue_bench.record import Record
 from ue_bench.study import Search
 from ue_bench.study.optuna_file import open_study, root
-from ue_bench.study.search_records import objectives
-from ue_bench.study.space import configure, parameters
+from ue_bench.study.search_records import Answered, objectives
+from ue_bench.study.space import Knob, configure, knobs, places, value_of
 
 # A sampler that has proposed this many times the wanted trials has seen the whole space.
 PROPOSALS_PER_TRIAL = 20
 
 
 class Sampler:
-    """The Optuna study of one search in the SQLite file `storage`, filled with the `known` records.
+    """The Optuna study of one search in the SQLite file `storage`, filled with the `known` trials.
 
-    Its proposals follow from the search, the seed, and the order in which it learns records, and
+    Its proposals follow from the search, the seed, and the order in which it learns trials, and
     never from the file. A damaged file is set aside and made anew. storage: None keeps the study in
     memory. Every method raises BenchError where the file cannot be used.
     """
@@ -40,17 +45,16 @@ class Sampler:
         base: RunConfig,
         storage: Path | None,
         seed: int,
-        known: Iterable[Record],
+        known: Iterable[Answered] = (),
     ) -> None:
         self.search = search
         self.base = base
         self.storage = storage
-        self.space = distributions(search)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _file_errors(storage):
             self.study = self._open()
         self.proposals = 0
-        self._complete: list[dict[str, Any]] = []  # parameters whose values the study has
+        self._learned: set[str] = set()  # trials whose values the study has, by their first run
         self._sampler = make_sampler(search, seed)
         self._random = random_sampler(seed)
         self._seen: set[str] = set()
@@ -65,41 +69,51 @@ class Sampler:
         self.proposals += 1
         with _file_errors(self.storage):
             self.study.sampler = self._random if self._repeated else self._sampler
-            trial = self.study.ask(self.space)
-        config = configure(self.base, trial.params, self.search.total)
+            trial = self.study.ask()
+            chosen = self._choose(trial)
+        config = configure(self.base, chosen, self.search.total)
         self._repeated = config.run_id in self._seen
         self._seen.add(config.run_id)
         return trial, config
 
-    def tell(self, trial: optuna.Trial, record: Record | None) -> None:
-        """Report the record of a trial; None, or a record that is not ok, has no values."""
-        if record is None or record.status != "ok":
-            with _file_errors(self.storage):
-                self.study.tell(trial, state=TrialState.FAIL)
-        elif self.search.total is None:
-            with _file_errors(self.storage):
-                self.study.tell(trial, objectives(record, self.search))
-            self._complete.append(self._parameters(record))
-        else:
-            # Many proposed shares make one allocation. The study learns the allocation that ran,
-            # and each only once.
-            with _file_errors(self.storage):
-                self.study.tell(trial, state=TrialState.FAIL)
-            self.learn([record])
+    def dismiss(self, trial: optuna.Trial) -> None:
+        """Take a proposal back.
 
-    def learn(self, records: Iterable[Record]) -> None:
-        """Report the records that the study does not have yet."""
-        for record in records:
-            params = self._parameters(record)
-            if params in self._complete:
+        What was proposed is not always what runs: numbers are rounded, and many shares make one
+        allocation. The study learns what ran, once, from `learn`.
+        """
+        with _file_errors(self.storage):
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def learn(self, trials: Iterable[Answered]) -> None:
+        """Report the values of the trials that the study does not have yet.
+
+        A trial with a run that did not end well has no values.
+        """
+        for answered in trials:
+            if answered.run_id in self._learned or not answered.ok:
                 continue
-            values = objectives(record, self.search)
+            self._learned.add(answered.run_id)
             with _file_errors(self.storage):
                 trial = optuna.trial.create_trial(
-                    params=params, distributions=self.space, values=values
+                    params=parameters(answered.config, self.search),
+                    distributions=distributions(answered.config, self.search),
+                    values=objectives(answered.records, self.search),
                 )
                 self.study.add_trial(trial)
-            self._complete.append(params)
+
+    def _choose(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Return the value of each knob that the sampler chooses."""
+        chosen: dict[str, Any] = {}
+
+        def value(name: str) -> Any:
+            if name in chosen:
+                return chosen[name]
+            return value_of(self.base, name)
+
+        for knob in knobs(self.search, value):
+            chosen[knob.name] = _suggested(trial, knob)
+        return chosen
 
     def _open(self) -> optuna.Study:
         """Open the study; make the file anew if its content is damaged."""
@@ -136,16 +150,15 @@ class Sampler:
     def _directions(self) -> list[StudyDirection]:
         return [StudyDirection.MINIMIZE] * len(self.search.objectives)
 
-    def _parameters(self, record: Record) -> dict[str, Any]:
-        return parameters(record.config, self.search)
-
 
 def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     """Return the sampler that a search declares."""
     if search.sampler == "random":
         # The first proposals of TPE are random too, and would be the same with the same seed.
         return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
-    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=search.startup, constant_liar=True
+    )
 
 
 def random_sampler(seed: int) -> optuna.samplers.BaseSampler:
@@ -156,16 +169,35 @@ def random_sampler(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed + 2_000_000)
 
 
-def distributions(search: Search) -> dict[str, BaseDistribution]:
-    """Return the space of a search in Optuna's terms."""
-    return {name: _distribution(allowed) for name, allowed in search.space.items()}
+def parameters(config: RunConfig, search: Search) -> dict[str, Any]:
+    """Return the values that a configuration has in the space of a search, by Optuna's names."""
+    return {knob.parameter: value for knob, value in places(config, search)}
 
 
-def _distribution(allowed: tuple[Any, ...]) -> BaseDistribution:
+def distributions(config: RunConfig, search: Search) -> dict[str, BaseDistribution]:
+    """Return what each of `parameters` was chosen from."""
+    return {knob.parameter: _distribution(knob) for knob, _ in places(config, search)}
+
+
+def _distribution(knob: Knob) -> BaseDistribution:
+    allowed = knob.allowed
+    if isinstance(allowed, Between):
+        return FloatDistribution(allowed.low, allowed.high, log=allowed.log)
     integers = all(type(value) is int for value in allowed)  # a bool is no number here
     if integers and allowed == tuple(range(allowed[0], allowed[0] + len(allowed))):
         return IntDistribution(allowed[0], allowed[-1])
     return CategoricalDistribution(allowed)
+
+
+def _suggested(trial: optuna.Trial, knob: Knob) -> Any:
+    """Return the value that Optuna proposes for a knob."""
+    allowed = knob.allowed
+    if isinstance(allowed, Between):
+        number = trial.suggest_float(knob.parameter, allowed.low, allowed.high, log=allowed.log)
+        return allowed.rounded(number)
+    if isinstance(_distribution(knob), IntDistribution):
+        return trial.suggest_int(knob.parameter, allowed[0], allowed[-1])
+    return trial.suggest_categorical(knob.parameter, allowed)
 
 
 @contextmanager

@@ -1,17 +1,43 @@
-"""What a search reads of records: its validation scores, whether they answer it, which are best."""
+"""What a search reads of records: its trials, their validation scores, and which are best."""
 
-import hashlib
-import json
-from collections.abc import Iterable
-from dataclasses import fields, replace
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ue_bench.config import RunConfig
+from ue_bench.config.ranges import to_json
 from ue_bench.record import Record
 from ue_bench.study import Search
-from ue_bench.study.grid_and_search import Space
-from ue_bench.study.space import value_of
-from ue_bench.training.assembly import without_ignored_budget
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A trial whose runs have ended.
+
+    number: its place in the order of the search's trials. config: its configuration at the first
+    of its seeds. records: one a run, in the order of the seeds, without any test score; only the
+    first one where that did not end well.
+    """
+
+    number: int
+    config: RunConfig
+    records: tuple[Record, ...]
+
+    @property
+    def run_id(self) -> str:
+        """The id of the trial's first run, which stands for its configuration."""
+        return self.config.run_id
+
+    @property
+    def ok(self) -> bool:
+        """Whether all runs ended well. Otherwise the trial has no value."""
+        return all(record.status == "ok" for record in self.records)
+
+    @property
+    def fault(self) -> Record | None:
+        """The record of the first run that did not end well."""
+        return next((record for record in self.records if record.status != "ok"), None)
 
 
 def blind(record: Record) -> Record:
@@ -26,102 +52,98 @@ def blind(record: Record) -> Record:
     return replace(record, quality=quality)
 
 
-def objectives(record: Record, search: Search) -> list[float]:
-    """Return the numbers that a search minimises."""
-    scores = []
+def objectives(records: Iterable[Record], search: Search) -> list[float]:
+    """Return the numbers that a search minimises: of each objective, the mean over these runs."""
+    records = list(records)
+    means = []
     for key in search.objectives:
         group, name = key.split(".")
-        scores.append(float(getattr(record, group)[name]))
-    return scores
+        scores = [float(getattr(record, group)[name]) for record in records]
+        means.append(math.fsum(scores) / len(scores))
+    return means
 
 
-def trial_facts(search: Search, number: int) -> dict[str, Any]:
-    """Return what the record of a trial says about it.
+def runs_of(config: RunConfig, search: Search) -> list[RunConfig]:
+    """Return the runs of a trial. config: its configuration at the first of its seeds."""
+    first = config.init_seed
+    return [config.with_seed(seed) for seed in range(first, first + search.trial_seeds)]
 
-    number: its place in the order of the search's trials. All else is equal for the trials of one
-    search, and different for those of another one from the same base.
+
+def trial_facts(search: Search, base: RunConfig, number: int) -> dict[str, Any]:
+    """Return what the record of a trial's run says about its trial.
+
+    base: the configuration that the search starts from, at the first seed of the trials; its id is
+    `default`. number: the place of the trial in the order of the search's trials. All else is equal
+    for the trials of one search, and different for those of another one from the same base.
     """
     return {
         "number": number,
+        "default": base.run_id,
+        "seeds": [run.init_seed for run in runs_of(base, search)],
         "sampler": search.sampler,
-        "total": search.total,
-        "varies": sorted(search.space),
-        "objectives": list(search.objectives),
+        "startup": search.startup,
         "batch": search.batch,
-        "space": _digest(search.space),
+        "total": search.total,
+        "objectives": list(search.objectives),
+        "varies": sorted(search.space),
+        "space": {name: to_json(search.space[name]) for name in sorted(search.space)},
     }
 
 
-def number_of(record: Record) -> int | None:
-    """Return the place of a trial in the order of its search; None where the record has none."""
-    return record.found.get("trial", {}).get("number")
+def known_trials(
+    records: Mapping[str, Record], base: RunConfig, search: Search
+) -> tuple[list[Answered], int]:
+    """Return the trials of this search that all ended well, and the number of the next new one.
 
-
-def is_trial(record: Record, search: Search) -> bool:
-    """Return whether a record is that of a trial of this search, made in batches as it declares."""
-    number = number_of(record)
-    return number is not None and record.found["trial"] == trial_facts(search, number)
-
-
-def is_unordered(record: Record) -> bool:
-    """Return whether a record is that of a trial of an earlier version.
-
-    The sampler then learned records in the order in which the runs ended.
+    records: by run id. base: what the search starts from. The trials come in the order of their
+    numbers; a trial with a run that is missing is left out.
     """
-    return record.phase == "search" and "batch" not in record.found.get("trial", {})
-
-
-def belongs(record: Record, base: RunConfig, search: Search) -> bool:
-    """Return whether an ok record answers the search from `base`, whichever part asked for its run.
-
-    Its configuration is that of `base` outside the space, and allowed inside it. A budget that the
-    strategy does not keep says nothing. The trial of another sampler does not answer the search.
-    """
-    if record.status != "ok":
-        return False
-    trial = record.found.get("trial", {})
-    sampler = trial.get("sampler", search.sampler)
-    if sampler != search.sampler:
-        return False
-    for name, allowed in search.space.items():
-        if value_of(record.config, name) not in allowed:
-            return False
-    varied = {name.partition(".")[0] for name in search.space}
-    if record.config.strategy != base.strategy and "strategy" not in varied:
-        return False
-    config = without_ignored_budget(record.config)
-    expected = without_ignored_budget(replace(base, strategy=config.strategy))
-    for field in fields(RunConfig):
-        if field.name in varied:
+    expected = trial_facts(search, base, 0)
+    first_seed = base.init_seed
+    trials = []
+    last = -1
+    for record in records.values():
+        if record.config.init_seed != first_seed or record.phase != "search":
             continue
-        if getattr(config, field.name) != getattr(expected, field.name):
-            return False
-    if search.total is None:
-        return True
-    lookups = [value_of(config, f"lookups.{name}") for name in search.features]
-    return sum(lookups) == search.total
+        facts = record.found.get("trial", {})
+        number = facts.get("number")
+        if number is None or facts | {"number": 0} != expected:
+            continue
+        last = max(last, number)
+        answered = _answered(record, number, records, search)
+        if answered is not None and answered.ok:
+            trials.append(answered)
+    trials.sort(key=lambda trial: (trial.number, trial.run_id))
+    return trials, last + 1
 
 
-def best_few(records: Iterable[Record], search: Search) -> list[Record]:
-    """Return the best few records by the first objective.
+def _answered(
+    record: Record, number: int, records: Mapping[str, Record], search: Search
+) -> Answered | None:
+    """Return the trial of a record of its first run; None where a run is missing."""
+    found = []
+    for run in runs_of(record.config, search):
+        if run.run_id not in records:
+            return None
+        found.append(blind(records[run.run_id]))
+    return Answered(number, record.config, tuple(found))
+
+
+def best_few(trials: Iterable[Answered], search: Search) -> list[Answered]:
+    """Return the best few trials by the first objective.
 
     With several objectives only those of the Pareto front are eligible.
     """
-    scores = {}
     by_id = {}
-    for record in records:
-        by_id[record.run_id] = record
-        scores[record.run_id] = objectives(record, search)
+    scores = {}
+    for trial in trials:
+        by_id[trial.run_id] = trial
+        scores[trial.run_id] = objectives(trial.records, search)
     eligible = list(scores)
     if len(search.objectives) > 1:
         eligible = [run_id for run_id in scores if not _is_beaten(scores[run_id], scores.values())]
     eligible.sort(key=lambda run_id: (scores[run_id], run_id))
     return [by_id[run_id] for run_id in eligible[: search.best]]
-
-
-def _digest(space: Space) -> str:
-    text = json.dumps(sorted(space.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_beaten(scores: list[float], rivals: Iterable[list[float]]) -> bool:

@@ -1,39 +1,70 @@
-"""The state of one search under way: which trial to run next, and what its record means for it."""
+"""The state of one search under way: which run to make next, and what its record means for it."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study.plan import SearchStage, Trial
+from ue_bench.study.plan import Request, SearchStage
 from ue_bench.study.sampler import PROPOSALS_PER_TRIAL, Sampler
-from ue_bench.study.search_records import belongs, blind, is_trial, number_of, trial_facts
+from ue_bench.study.search_records import Answered, blind, runs_of, trial_facts
 
 
 @dataclass
 class _Slot:
-    """A place in a batch.
+    """A place in a batch: a trial whose runs are to come or under way.
 
-    proposal: Optuna's trial. record: what answered it; None: its run is still to come or under way.
+    number: of the trial. config: at the first of its seeds. proposal: Optuna's trial; None: the
+    default configuration. requests: one a run, in the order of the seeds. records: by run id.
     """
 
-    trial: Trial
+    number: int
+    config: RunConfig
     proposal: Any  # optuna.Trial
-    record: Record | None = None
+    requests: list[Request]
+    records: dict[str, Record] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> Answered | None:
+        """The answer of the trial; None: a run has no record yet.
+
+        A trial whose first run does not end well has no other run.
+        """
+        found = []
+        for request in self.requests:
+            record = self.records.get(request.config.run_id)
+            if record is None:
+                return None
+            found.append(blind(record))
+            if len(found) == 1 and record.status != "ok":
+                break
+        return Answered(self.number, self.config, tuple(found))
+
+    def missing(self) -> list[Request]:
+        """Return the runs that can be made now: the first one alone, the others after it."""
+        if self.answer is not None:
+            return []
+        missing = []
+        for request in self.requests:
+            if request.config.run_id not in self.records:
+                missing.append(request)
+        if missing[0] is self.requests[0]:
+            return missing[:1]
+        return missing
 
 
 class SearchRun:
-    """A search that asks its sampler for batches until enough configurations have an ok record.
+    """A search that asks its sampler for batches until enough trials have ended well.
 
-    All trials of a batch are proposed before any of them is answered, and after all trials of the
-    batches before. The sampler learns the answers of a batch in the order of its trials. What is
-    proposed thus follows from the search alone: neither the number of workers nor the order in
-    which runs end has a part in it. The search always asks from the beginning, and records that are
-    known answer at once: an interrupted search goes on as if it had not been interrupted. It starts
-    no process and writes no record.
+    The first trial is the default configuration. All trials of a batch are proposed before any of
+    them is answered, and after all trials of the batches before. The sampler learns the answers of
+    a batch in the order of its trials. What is proposed thus follows from the search alone: neither
+    the number of workers nor the order in which runs end has a part in it. The search always asks
+    from the beginning, and records that are known answer at once: an interrupted search goes on as
+    if it had not been interrupted. It starts no process and writes no record.
 
     answers: the records of the study by run id. failures: the failed records of earlier commands by
     run id. Such a run is repeated, unless a later batch was proposed after its failure.
@@ -55,65 +86,68 @@ class SearchRun:
         self.total = stage.search.trials
         self.first = stage.base
         self.alone = False
-        self.lost: dict[str, Record] = {}
-        self._stage = stage
+        self.lost: dict[str, Answered] = {}
+        self.asked: set[str] = set()  # the ids of all runs that the search has asked for
+        self._next_number = stage.next_number
         self._sampler = sampler
         self._answers = answers
         self._failures = failures or {}
         self._batch: list[_Slot] = []
-        self._waiting: deque[Trial] = deque()
+        self._waiting: deque[Request] = deque()
         self._n_slots = 0
-        # What the sampler knows: evidence, then the trials of all batches that are over.
-        self._learned: dict[str, Record] = {record.run_id: record for record in stage.evidence}
-        self._n_answered = len(self._learned)
-        self._first_number = _next_number(self._learned.values())
+        self._n_answered = 0
+        self._first_number = 0
+        # What the sampler knows: the trials of all batches that are over.
+        self._learned: dict[str, Answered] = {}
         # The known trials that no batch has reached yet.
-        self._ahead: dict[str, Record] = {}
-        for run_id, record in self.known.items():
-            if run_id not in self._learned:
-                self._ahead[run_id] = record
+        self._ahead: dict[str, Answered] = dict(self.known)
 
     @property
     def finished(self) -> int:
-        """How many trials have an ok record."""
+        """How many trials have ended well."""
         return len(self.known)
 
     @property
     def over(self) -> bool:
         """Whether nothing is left to do or to wait for."""
-        return not self._pending and self._enough
+        return not self._batch and self._enough
 
-    def next(self) -> Trial | None:
-        """Return a trial that must be run, or None: nothing can be started now."""
-        while not self._waiting and not self._pending and not self._enough:
+    def next(self) -> Request | None:
+        """Return a run that must be made, or None: nothing can be started now."""
+        while not self._waiting and not self._batch and not self._enough:
             self._open_batch()
         if self._waiting:
             return self._waiting.popleft()
         return None
 
     def answer(self, record: Record) -> bool:
-        """Take the record of a trial that ran; return False where the trial must run once more.
+        """Take the record of a run; return False where the run must be made once more.
 
-        A trial whose process was killed runs again: without its record the search would go
+        A run whose process was killed is made again: without its record the search would go
         another way.
         """
         slot = self._slot(record.run_id)
-        if record.cause == "killed" and not slot.trial.again:
-            slot.trial = replace(slot.trial, again=True)
-            self._waiting.append(slot.trial)
-            return False
+        if record.cause == "killed":
+            for place, request in enumerate(slot.requests):
+                if request.config.run_id == record.run_id and not request.again:
+                    slot.requests[place] = replace(request, again=True)
+                    self._waiting.append(slot.requests[place])
+                    return False
         self.settle(record)
         return True
 
     def settle(self, record: Record) -> None:
-        """Take the record of a trial for good."""
-        self._slot(record.run_id).record = record
-        if record.status == "ok":
-            self.known[record.run_id] = blind(record)
+        """Take the record of a run for good."""
+        slot = self._slot(record.run_id)
+        is_first = not slot.records
+        slot.records[record.run_id] = record
+        if is_first:
+            self._start(slot)
+        self._note(slot)
         self._close_batch()
 
     def close(self, study: str) -> None:
-        """Report all known records to the sampler, and put them in the order of their trials.
+        """Report all known trials to the sampler, and put them in their order.
 
         Raises BenchError where the trials fail.
         """
@@ -125,11 +159,6 @@ class SearchRun:
         self.known.update(ordered)
         self._sampler.learn(self.known.values())
         require_working(study, self.search.trials, self.lost)
-
-    @property
-    def _pending(self) -> bool:
-        """Whether a trial of the batch has no answer."""
-        return any(slot.record is None for slot in self._batch)
 
     @property
     def _enough(self) -> bool:
@@ -150,108 +179,122 @@ class SearchRun:
         """Propose the trials of the next batch, and answer those whose records are known."""
         proposed: dict[str, _Slot] = {}
         while len(proposed) < self.search.batch and not self._has_enough(len(proposed)):
-            proposal, config = self._sampler.ask()
-            run_id = config.run_id
-            if run_id in proposed:
-                self._sampler.tell(proposal, None)
-            elif run_id in self._learned:
-                self._sampler.tell(proposal, self._learned[run_id])
-            elif self._was_asked_before(run_id):
-                self._learn(proposal, self._answers[run_id])
-            elif self._leads_elsewhere(run_id) and run_id in self._learn_all():
-                self._sampler.tell(proposal, self._learned[run_id])
+            if self._n_slots == 0:
+                proposal, config = None, self.base
             else:
+                proposal, config = self._sampler.ask()
+            run_id = config.run_id
+            is_new = run_id not in proposed and run_id not in self._learned
+            if is_new and self._leads_elsewhere(run_id):
+                self._learn_all()
+                is_new = run_id not in self._learned
+            if is_new:
                 proposed[run_id] = self._new_slot(proposal, config)
+            elif proposal is not None:
+                self._sampler.dismiss(proposal)
         self._batch = list(proposed.values())
-        for run_id, slot in proposed.items():
-            slot.record = self._known_record(run_id)
-            if slot.record is None:
-                self._waiting.append(slot.trial)
+        for slot in self._batch:
+            self._start(slot)
+            self._note(slot)
         self._close_batch()
 
     def _new_slot(self, proposal: Any, config: RunConfig) -> _Slot:
-        facts = trial_facts(self.search, self._first_number + self._n_slots)
+        number = self._first_number + self._n_slots
+        facts = trial_facts(self.search, self.base, number)
+        requests = [Request(run, "search", facts) for run in runs_of(config, self.search)]
+        self.asked.update(request.config.run_id for request in requests)
         self._n_slots += 1
         self._ahead.pop(config.run_id, None)
-        return _Slot(Trial(config, "search", facts), proposal)
+        return _Slot(number, config, proposal, requests)
 
-    def _was_asked_before(self, run_id: str) -> bool:
-        """Return whether an earlier part of the study has made this run."""
-        if run_id not in self._stage.asked_before or run_id not in self._answers:
-            return False
-        return not is_trial(self._answers[run_id], self.search)
+    def _start(self, slot: _Slot) -> None:
+        """Take the records of a trial that are known, and queue the runs that can be made."""
+        while missing := slot.missing():
+            known = {}
+            for request in missing:
+                record = self._known_record(request.config.run_id)
+                if record is not None:
+                    known[record.run_id] = record
+            slot.records |= known
+            if len(missing) > 1 or not known:
+                self._waiting += slot.missing()
+                return
+
+    def _note(self, slot: _Slot) -> None:
+        """Count a trial that ended well as known."""
+        answer = slot.answer
+        if answer is not None and answer.ok:
+            self.known[answer.run_id] = answer
 
     def _close_batch(self) -> None:
         """Report the answers of the batch to the sampler, if all are there."""
-        if self._pending:
-            return
+        answers = []
         for slot in self._batch:
-            assert slot.record is not None  # nosec B101 # for the type checker: none is pending
-            self._learn(slot.proposal, slot.record)
+            answer = slot.answer
+            if answer is None:
+                return
+            answers.append(answer)
+        for slot, answer in zip(self._batch, answers, strict=True):
+            if slot.proposal is not None:
+                self._sampler.dismiss(slot.proposal)
+            self._learn(answer)
         self._batch = []
 
-    def _learn(self, proposal: Any, record: Record) -> None:
-        record = blind(record)
-        self._sampler.tell(proposal, record)
-        self._learned[record.run_id] = record
-        if record.status != "ok":
-            self.lost[record.run_id] = record
-        elif record.run_id in self.known or belongs(record, self.base, self.search):
-            # Otherwise the run is the trial of another sampler, which asked for it first.
-            self.known[record.run_id] = record
+    def _learn(self, answer: Answered) -> None:
+        self._sampler.learn([answer])
+        self._learned[answer.run_id] = answer
+        if answer.ok:
             self._n_answered += 1
+        else:
+            self.lost[answer.run_id] = answer
 
     def _known_record(self, run_id: str) -> Record | None:
-        """Return the record of a trial of the batch that need not run; None: it must run."""
+        """Return the record of a run of the batch that need not be made; None: it must be."""
         if run_id in self._answers:
             return self._answers[run_id]
-        if self._ahead:  # later batches were proposed after the trials of this one had ended
+        if self._next_number > self._first_number + self._n_slots:
+            # A later batch was proposed after the trials of this one had ended.
             return self._failures.get(run_id)
         return None
 
     def _leads_elsewhere(self, run_id: str) -> bool:
         """Return whether the known trials of the search are not those that it proposes now.
 
-        Another version of Optuna made them, or the earlier parts of the study were others.
+        Another version of Optuna made them.
 
         run_id: of the next trial.
         """
         number = self._first_number + self._n_slots
-        for known_id, record in self._ahead.items():
-            if (known_id == run_id) != (number_of(record) == number):
+        for known_id, trial in self._ahead.items():
+            if (known_id == run_id) != (trial.number == number):
                 return True
         return False
 
-    def _learn_all(self) -> dict[str, Record]:
-        """Report all known trials to the sampler; number new ones after them. Return all that it
-        has learned.
-        """
-        self._sampler.learn(self._ahead.values())
-        self._learned |= self._ahead
-        self._n_answered += len(self._ahead)
-        self._first_number = _next_number(self._ahead.values()) - self._n_slots
+    def _learn_all(self) -> None:
+        """Report all known trials to the sampler, and number new ones after them."""
+        for trial in self._ahead.values():
+            self._learn(trial)
         self._ahead = {}
-        return self._learned
+        self._first_number = self._next_number - self._n_slots
 
     def _slot(self, run_id: str) -> _Slot:
         for slot in self._batch:
-            if slot.trial.config.run_id == run_id:
-                return slot
+            for request in slot.requests:
+                if request.config.run_id == run_id:
+                    return slot
         raise KeyError(run_id)
 
 
-def _next_number(records: Iterable[Record]) -> int:
-    """Return the number of the first trial after these."""
-    numbers = [number_of(record) for record in records]
-    return max((number for number in numbers if number is not None), default=-1) + 1
-
-
-def require_working(study: str, wanted: int, lost: Mapping[str, Record]) -> None:
+def require_working(study: str, wanted: int, lost: Mapping[str, Answered]) -> None:
     """Raise BenchError if as many trials failed as were wanted.
 
     A budget that cannot work is an answer and does not count.
     """
-    failures = [record for record in lost.values() if record.status != "infeasible"]
+    failures = []
+    for trial in lost.values():
+        fault = trial.fault
+        if fault is not None and fault.status != "infeasible":
+            failures.append(fault)
     if len(failures) >= wanted:
         raise BenchError(
             f"search of {study}: {len(failures)} trials failed; the last one: {failures[-1].error}"

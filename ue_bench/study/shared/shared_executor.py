@@ -9,7 +9,7 @@ from ue_bench.progress import note, progress
 from ue_bench.record import Record
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
-from ue_bench.study.plan import ListStage, Plan, SearchStage, Trial, title
+from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
 from ue_bench.study.plugin_versions import codes_of, common_digest
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
@@ -72,7 +72,7 @@ class SharedExecutor:
     def _run_list(self, stage: ListStage, workers: Workers) -> None:
         jobs = []
         for config in self.ledger.missing(stage):
-            jobs.append(self._job(Trial(config, stage.phase, setting=stage.setting)))
+            jobs.append(self._job(Request(config, stage.phase, setting=stage.setting)))
         if not jobs:
             return
         part = self._part(stage.label, 1, workers)
@@ -89,12 +89,12 @@ class SharedExecutor:
                         update(len(kept), title(job.config))
 
     def _run_search(self, stage: SearchStage, workers: Workers) -> None:
-        self.ledger.ready += len(stage.known)
+        self.ledger.ready += len(stage.configs)
         if stage.complete:
             return
         search = stage.search
         # The storage keeps what came of the trials; what is proposed follows from it in memory.
-        sampler = Sampler(search, stage.base, None, self.plan.seed, stage.evidence)
+        sampler = Sampler(search, stage.base, None, self.plan.seed)
         run = SearchRun(stage, sampler, dict(self.ledger.answers))
         name = f"search, {stage.where}, from {stage.base.run_id}"
         part = self._part(name, len(search.objectives), workers)
@@ -106,7 +106,7 @@ class SharedExecutor:
                 update(run.finished)
         run.close(self.plan.name)
         for run_id in kept:
-            if run_id not in stage.known and run_id not in run.lost:
+            if run_id not in run.asked:
                 raise BenchError(
                     f"{part.name}: run {run_id} is none that this worker expects; give all workers "
                     "the same data and the same versions of ue-bench and Optuna"
@@ -176,14 +176,14 @@ class SharedExecutor:
             f"{code or 'none'}); give all workers the same, or another database"
         )
 
-    def _job(self, trial: Trial) -> Job:
+    def _job(self, request: Request) -> Job:
         return Job(
-            config=trial.config,
+            config=request.config,
             study=self.plan.name,
-            phase=trial.phase,
+            phase=request.phase,
             results=None,
             data_dir=self.plan.data_dir,
             plugins=self.plugins,
-            trial=trial.facts,
-            setting=trial.setting,
+            trial=request.facts,
+            setting=request.setting,
         )

@@ -1,4 +1,4 @@
-"""What the trials of a part stand for: the runs of a list, or the trials of a search."""
+"""What the trials of a part stand for: the runs of a list, or the runs of a search."""
 
 import random
 import time
@@ -8,14 +8,13 @@ from optuna.trial import TrialState
 
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study.plan import Trial
+from ue_bench.study.plan import Request
 from ue_bench.study.processes import Job
-from ue_bench.study.sampler import distributions
+from ue_bench.study.sampler import distributions, parameters
 from ue_bench.study.search_records import objectives
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shared.chains import CLAIM, Chain
 from ue_bench.study.shared.part import Part, Void
-from ue_bench.study.space import parameters
 
 TAKEN = Void("another trial stands in for the same one")
 ENOUGH = Void("nothing was left to do")
@@ -68,23 +67,21 @@ class Runs:
 
 
 class Proposals:
-    """The trials of a search, until enough configurations have an ok record.
+    """The runs of a search, until enough of its trials have ended well.
 
     Every worker follows the search by itself: from the records in the storage it works out which
-    trials the current batch has. A chain claims the first of them that no chain before it has
+    runs the current batch has. A chain claims the first of them that no chain before it has
     claimed. Before that it waits until all chains before it have claimed one. However workers race,
     the search has the trials that it has with one worker.
 
-    run: the search, without any record that is not known to all workers. make_job: makes the run
-    of a trial.
+    run: the search, without any record that is not known to all workers. make_job: makes a run.
     """
 
-    def __init__(self, part: Part, run: SearchRun, make_job: Callable[[Trial], Job]) -> None:
+    def __init__(self, part: Part, run: SearchRun, make_job: Callable[[Request], Job]) -> None:
         self.part = part
         self.run = run
         self._make_job = make_job
-        self._space = distributions(run.search)
-        self._open: dict[str, Trial] = {}  # trials of the current batch without an answer
+        self._open: dict[str, Request] = {}  # runs of the current batch without a record
 
     def over(self, chains: list[Chain]) -> bool:
         self._follow(chains)
@@ -104,13 +101,13 @@ class Proposals:
             if CLAIM in chain.attributes or not any(map(self._will_claim, before)):
                 self._follow(chains)
                 return self._claim(chain, before)
-            # The others are about to claim a trial, or are lost.
+            # The others are about to claim a run, or are lost.
             time.sleep(random.uniform(0.05, 0.15))
             chains, index = part.find(number)
         return TAKEN
 
     def values(self, record: Record) -> list[float]:
-        return objectives(record, self.run.search)
+        return objectives([record], self.run.search)
 
     def _follow(self, chains: list[Chain]) -> None:
         """Bring the search to where the records of these chains lead."""
@@ -120,8 +117,8 @@ class Proposals:
                 record = self.part.record(chain)
                 records[record.run_id] = record
         while True:
-            while trial := self.run.next():
-                self._open[trial.config.run_id] = trial
+            while request := self.run.next():
+                self._open[request.config.run_id] = request
             answered = [run_id for run_id in self._open if run_id in records]
             if not answered:
                 return
@@ -132,35 +129,37 @@ class Proposals:
     def _claim(self, chain: Chain, before: list[Chain]) -> Job | Void:
         """Return the run of a chain, which claims it first unless its lost worker did so."""
         if CLAIM in chain.attributes:
-            trial = self._open.get(chain.attributes[CLAIM])
-            if trial is None:  # the claim of a worker that sees another search
+            request = self._open.get(chain.attributes[CLAIM])
+            if request is None:  # the claim of a worker that sees another search
                 return TAKEN
-            return self._make_job(trial)
-        trial = self._first_unclaimed(before)
-        if trial is None:
+            return self._make_job(request)
+        request = self._first_unclaimed(before)
+        if request is None:
             return ENOUGH
-        values = parameters(trial.config, self.run.search)
-        self.part.claim(chain.trial, trial.config.run_id, values, self._space)
-        return self._make_job(trial)
+        config = request.config
+        values = parameters(config, self.run.search)
+        space = distributions(config, self.run.search)
+        self.part.claim(chain.trial, config.run_id, values, space)
+        return self._make_job(request)
 
-    def _first_unclaimed(self, chains: list[Chain]) -> Trial | None:
-        """Return the first open trial that none of these chains claims; None: there is none."""
+    def _first_unclaimed(self, chains: list[Chain]) -> Request | None:
+        """Return the first open run that none of these chains claims; None: there is none."""
         claimed = set()
         for chain in chains:
             if not chain.void:
                 claimed.add(chain.attributes.get(CLAIM))
-        for run_id, trial in self._open.items():
+        for run_id, request in self._open.items():
             if run_id not in claimed:
-                return trial
+                return request
         return None
 
     def _will_claim(self, chain: Chain) -> bool:
         return chain.live and CLAIM not in chain.attributes and not self._is_blank(chain)
 
     def _is_blank(self, chain: Chain) -> bool:
-        """Return whether the worker of a chain was lost before it had claimed a trial.
+        """Return whether the worker of a chain was lost before it had claimed a run.
 
-        Nothing has to be run again then: a later chain claims that trial.
+        Nothing has to be made again then: a later chain claims that run.
         """
         if CLAIM in chain.attributes:
             return False
