@@ -14,7 +14,7 @@ from ue_bench.cli import choices, main
 from ue_bench.config import CHOICES
 from ue_bench.data import DATASETS
 from ue_bench.speed.cases import CASES
-from ue_bench.strategies import all_strategies
+from ue_bench.strategies import ANCHORS, all_strategies
 from ue_bench.study import names
 
 
@@ -29,7 +29,7 @@ def completed(*words: str) -> set[str]:
 
 
 def test_the_names_are_those_that_the_program_goes_by():
-    assert set(choices.LISTS["strategy"]()) == set(all_strategies())
+    assert set(choices.LISTS["strategy"]()) == {*all_strategies(), *ANCHORS}
     assert set(choices.datasets()) == set(DATASETS)
     assert set(choices.cases()) == set(CASES)
 
@@ -38,7 +38,7 @@ def test_the_names_are_those_that_the_program_goes_by():
     ("words", "found"),
     [
         (("run", "--strategy", "unif"), {"unified"}),
-        (("run", "--strategy", ""), set(all_strategies())),
+        (("run", "--strategy", ""), {*all_strategies(), *ANCHORS}),
         (("run", "--dataset", "ml-1"), {"ml-100k", "ml-1m", "ml-10m"}),
         (("data", "--dataset", ""), set(DATASETS)),
         (("study", ""), set(names())),

@@ -13,7 +13,7 @@ from ue_bench.data import encode, label, load, split
 from ue_bench.data.splitting import SPLITS
 from ue_bench.training import matrix_factorisation
 from ue_bench.training.baselines import trivial_anchors
-from ue_bench.training.matrix_factorisation import fit_residuals
+from ue_bench.training.matrix_factorisation import fit_vectors
 
 DAMPING = 5
 
@@ -153,6 +153,11 @@ def test_ml_100k_as_a_table_has_the_same_anchors(tmp_path, movielens_100k):
 # ---- matrix factorisation
 
 
+def fitted_products(user, item, residuals, train, **asked):
+    """The prediction of each row by vectors that are fitted to the training rows."""
+    return fit_vectors(user, item, residuals, train, **asked).products(user, item)
+
+
 def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
     rng = np.random.default_rng(3)
     p = rng.normal(size=(60, 2))
@@ -161,7 +166,7 @@ def test_factors_find_planted_ones_and_say_nothing_of_the_unseen():
     user, item = (axis.ravel() for axis in grid)
     planted = (p[user] * q[item]).sum(axis=1)
     train = (rng.random(len(user)) < 0.5) & (user != 7)
-    fitted = fit_residuals(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
+    fitted = fitted_products(user, item, planted, train, rank=2, penalty=1e-3, sweeps=30)
     tested = ~train & (user != 7)
     error = np.square(fitted - planted)[tested].mean()
     assert error < 0.01 * np.square(planted[tested]).mean()
@@ -189,7 +194,7 @@ def test_a_sweep_of_factors_is_the_ridge_regression_of_each_side():
     p = ridge(user, item, q)
     q = ridge(item, user, p)
     train = np.ones(80, dtype=bool)
-    fitted = fit_residuals(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1)
+    fitted = fitted_products(user, item, residuals, train, rank=3, penalty=2.0, sweeps=1)
     assert np.allclose(fitted, (p[user] * q[item]).sum(axis=1))
 
 
@@ -200,10 +205,10 @@ def test_factors_solved_together_are_those_solved_one_by_one(monkeypatch):
     item = rng.integers(0, 400, len(user)).astype(np.int32)
     residuals = rng.normal(size=len(user))
     train = rng.random(len(user)) < 0.8
-    together = fit_residuals(user, item, residuals, train)
+    together = fitted_products(user, item, residuals, train)
     monkeypatch.setattr(matrix_factorisation, "BATCH_ROWS", 1)
-    one_by_one = fit_residuals(user, item, residuals, train)
+    one_by_one = fitted_products(user, item, residuals, train)
     assert np.allclose(one_by_one, together, rtol=0, atol=1e-12)
     order = rng.permutation(len(user))
-    shuffled = fit_residuals(user[order], item[order], residuals[order], train[order])
+    shuffled = fitted_products(user[order], item[order], residuals[order], train[order])
     assert np.allclose(shuffled, together[order], rtol=0, atol=1e-8)

@@ -33,10 +33,12 @@ def test_the_record_is_whole(record):
     assert cost["table_bytes"] == cost["total_bytes"] == 28032
     assert cost["head_bytes"] == 4 * (96 * 64 + 64 + 64 + 1)
     assert cost["optimizer_bytes"] >= 2 * (cost["table_bytes"] + cost["head_bytes"])
-    batches = {"codes": set(), "values": set()}
+    batches = {("codes", 1): set(), ("values", 1): set(), ("values", 2): set()}
     for entry in cost["latency"]:
-        batches[entry["source"]].add(entry["batch"])
-    assert batches == {"codes": {1, 32, 256, 4096}, "values": {1, 32, 256, 4096}}
+        batches[entry["source"], entry["callers"]].add(entry["batch"])
+    assert all(sizes == {1, 32, 256, 4096} for sizes in batches.values())
+    # slots of 32 bits of 3,504 values, twice for small batches: up to 1,682 values of 6 features
+    assert cost["slot_cache_bytes"] == 4 * 3_504 + 4 * 6 * 1_682 + 8 * 6
 
 
 def test_slices_add_up_to_all_test_rows(record):

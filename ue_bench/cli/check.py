@@ -13,8 +13,9 @@ from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.page.prose import BLOCK, refresh
-from ue_bench.strategies import all_strategies, code_of
+from ue_bench.strategies import all_strategies, code_of, is_anchor
 from ue_bench.study import names
+from ue_bench.training.assembly import has_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.whole_file import read_regular
 
@@ -55,12 +56,13 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
     """What is wrong with the record of a run."""
     if record.study not in studies:
         yield f"unknown study {record.study!r}; if it is your own, name its file with --study"
-    strategies = all_strategies()
     config = record.config
-    if config.strategy not in strategies:
-        yield f"unknown strategy {config.strategy!r}"
-        return
-    code = code_of(config.strategy)
+    code = None
+    if not is_anchor(config.strategy):
+        if config.strategy not in all_strategies():
+            yield f"unknown strategy {config.strategy!r}"
+            return
+        code = code_of(config.strategy)
     if code is not None and config.code != code.digest:
         yield (
             f"made by code {config.code or 'without a digest'} of strategy {config.strategy!r}; "
@@ -81,7 +83,7 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
         return
     if not _is_clean(record):
         yield "not made from a clean commit"
-    yield from _byte_faults(record, strategies[config.strategy].has_budget)
+    yield from _byte_faults(record)
 
 
 def _speed_faults(record: SpeedRecord) -> Iterator[str]:
@@ -94,14 +96,16 @@ def _speed_faults(record: SpeedRecord) -> Iterator[str]:
         yield "not made from a clean commit"
 
 
-def _byte_faults(record: Record, has_budget: bool) -> Iterator[str]:
+def _byte_faults(record: Record) -> Iterator[str]:
     """Bytes that do not add up, or do not use the budget."""
     cost = record.cost
     paid = cost["table_bytes"] + cost["auxiliary_bytes"]
     if cost["total_bytes"] != paid + cost["vocabulary_bytes"]:
         yield f"total_bytes {cost['total_bytes']} is not the sum of its parts"
+    if cost.get("total_floor_bytes", record.total_floor_bytes) != record.total_floor_bytes:
+        yield f"total_floor_bytes {cost['total_floor_bytes']} is not the sum of its parts"
     budget = record.config.budget
-    if budget and has_budget and not 0.9 * budget <= paid <= budget:
+    if budget and has_budget(record.config) and not 0.9 * budget <= paid <= budget:
         yield f"table and auxiliary take {paid} bytes of a budget of {budget}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ue_bench.speed.cases import CASES
-from ue_bench.strategies import strategy_names
+from ue_bench.strategies import ANCHORS, strategy_names
 from ue_bench.study import names as studies
 
 
@@ -13,13 +13,18 @@ def datasets() -> list[str]:
     return sorted(DATASETS)
 
 
+def strategies() -> list[str]:
+    """What a run may name as its strategy, the anchors last."""
+    return [*strategy_names(), *ANCHORS]
+
+
 def cases() -> list[str]:
     """The cases of `ue-bench speed`."""
     return sorted(CASES)
 
 
 LISTS: dict[str, Callable[[], list[str]]] = {
-    "strategy": strategy_names,
+    "strategy": strategies,
     "dataset": datasets,
     "study": studies,
     "case": cases,

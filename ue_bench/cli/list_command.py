@@ -21,7 +21,8 @@ from ue_bench.errors import one_line, unknown
 def list_command(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: bool) -> None:
     """List the strategies, studies or data sets.
 
-    A terminal shows details; a pipe receives the names alone.
+    A terminal shows details; a pipe receives the names alone. After the strategies come the
+    anchors: predictors without an embedding table, which run as arms beside them.
     """
     listings = {"strategies": _strategies, "studies": _studies, "datasets": _datasets}
     if what not in listings:
@@ -54,16 +55,27 @@ def _print_details(row: dict[str, Any]) -> None:
 
 
 def _strategies() -> list[dict[str, Any]]:
-    from ue_bench.strategies import all_strategies
+    from ue_bench.record import ANCHOR
+    from ue_bench.strategies import ANCHORS, all_strategies
 
     rows = []
     for name, entry in all_strategies().items():
         row = {
             "name": name,
+            "kind": "strategy",
             "summary": entry.summary,
             "regions": " or ".join(entry.regions),
             "needs_vocabulary": entry.needs_vocabulary,
             "source": entry.source,
+        }
+        rows.append(row)
+    for name, anchor in ANCHORS.items():
+        row = {
+            "name": name,
+            "kind": ANCHOR,
+            "summary": anchor.summary,
+            "option": anchor.option or "none",
+            "source": anchor.source,
         }
         rows.append(row)
     return rows

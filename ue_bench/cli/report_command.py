@@ -49,13 +49,15 @@ def report_command(
 
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
-    from ue_bench.strategies import all_strategies
+    from ue_bench.strategies import ANCHORS, all_strategies
     from ue_bench.study import names
 
     load_plugins(plugins)
     if update:
         require_regular(update)  # a pipe would be waited for
-    explained = {name: (entry.summary, entry.source) for name, entry in all_strategies().items()}
+    explained = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
+    for name, entry in all_strategies().items():
+        explained[name] = entry.summary, entry.source
     outcome = build(results, out or results / "report", only, explained, names())
     if update:
         _update(update, outcome.evidence)

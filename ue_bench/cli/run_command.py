@@ -66,8 +66,10 @@ def run_command(
     records.require_writable(results / "run")
     _require_same_data(config, results, data_dir)
     if save_to is not None:
+        from ue_bench.strategies.anchor_entries import require_strategy
         from ue_bench.training import model_folder, saved
 
+        require_strategy(config.strategy)
         if config.measure == "latency":
             raise BenchError(
                 "measure: 'latency' was given with --save, but trains no model; "
@@ -141,23 +143,41 @@ def _describe(record: Record) -> Iterator[str]:
     if entities:
         yield f"  {entities}"
     if record.quality:
-        yield from _quality(record.quality)
+        yield from _quality(record)
     share = found["exact_table_bytes"] / (cost["table_bytes"] + cost["auxiliary_bytes"])
     fraction = f"1/{share:.3g} of the exact table's"
-    yield f"  {cost['total_bytes']:,} bytes in all; table and auxiliary are {fraction}"
+    total = f"{cost['total_bytes']:,} bytes in all"
+    if cost["vocabulary_bytes"]:
+        total += (
+            f" with the dictionary, {cost['total_floor_bytes']:,} with a vocabulary that stores no "
+            "keys"
+        )
+    yield f"  {total}; table and auxiliary are {fraction}"
     for entry in cost.get("latency", []):
         if entry["batch"] == 256:
-            line = (
-                f"  lookup of 256 rows from {entry['source']}: {entry['p50_us']:.1f} us "
-                f"(p90 {entry['p90_us']:.1f}, n {entry['n']}), {found['threads']} thread(s)"
-            )
-            if entry["unstable"]:
-                line += "  UNSTABLE: is the machine busy?"
-            yield line
+            yield _latency(entry, record)
 
 
-def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
+def _latency(entry: Mapping[str, Any], record: Record) -> str:
+    """One measurement, with the cache that a lookup from codes reads."""
+    if entry["source"] == "codes":
+        source = f"codes (reads {record.cost.get('slot_cache_bytes', 0):,} bytes of located slots)"
+    elif entry["callers"] == 1:
+        source = "raw values"
+    else:
+        source = f"raw values, {entry['callers']} callers at once"
+    line = (
+        f"  lookup of {entry['batch']} rows from {source}: {entry['p50_us']:.1f} us "
+        f"(p99 {entry['p99_us']:.1f}, n {entry['n']}), {record.found['threads']} thread(s) each"
+    )
+    if entry["unstable"]:
+        line += "  UNSTABLE: is the machine busy?"
+    return line
+
+
+def _quality(record: Record) -> Iterator[str]:
     """The scores of the test part, or of validation where the split has no test part."""
+    quality = record.quality
     if quality["test_mse"] is None:
         part = "val"
         part_name = "validation"
@@ -166,7 +186,10 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
         part = part_name = "test"
         test = f"test MSE {quality['test_mse']:.4f}"
     validation = f"validation MSE {quality['val_mse']:.4f}"
-    yield f"  {test}, {validation}, best after epoch {quality['best_epoch']:g}"
+    line = f"  {test}, {validation}"
+    if not record.is_anchor:
+        line += f", best after epoch {quality['best_epoch']:g}"
+    yield line
     if "val_log_loss" in quality:
         scores = _label_scores(quality, part)
         yield f"  {part_name} {scores}; the MSE are Brier scores"
@@ -174,8 +197,9 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
     bias_scores = f"{bias[f'{part}_mse']:.4f}"
     if f"{part}_log_loss" in bias:
         bias_scores += f"; {_label_scores(bias, part)}"
-    beats = "beats" if quality["beats_bias"] else "DOES NOT BEAT"
-    yield f"  {beats} the damped user and item bias ({bias_scores})"
+    if quality["beats_bias"] is not None:  # it is not the bias model itself
+        beats = "beats" if quality["beats_bias"] else "DOES NOT BEAT"
+        yield f"  {beats} the damped user and item bias ({bias_scores})"
     own_mse = quality[f"{part}_mse"]
     for name, title in (("linear", "a linear model (one-hot)"), ("boosting", "gradient boosting")):
         scores = quality["anchors"][name]

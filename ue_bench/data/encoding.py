@@ -28,6 +28,7 @@ class Encoded:
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
     user, item: int32 [N'], the two entities of the row (`Dataset.entities`), numbered in the same
     way whichever features are used; columns of `codes` where the entities are features.
+    entities: these two as features, in whose values `user` and `item` are positions.
     user_seen, item_seen: bool [N'], whether these occur in training.
     user_names: the value of each user by its number; None where the user is only a guess.
     """
@@ -38,6 +39,7 @@ class Encoded:
     parts: np.ndarray
     user: np.ndarray
     item: np.ndarray
+    entities: tuple[Feature, Feature]
     user_seen: np.ndarray
     item_seen: np.ndarray
     user_names: Sequence[str] | None
@@ -84,6 +86,7 @@ def encode(
         parts=rows.parts,
         user=user,
         item=item,
+        entities=(user_feature, item_feature),
         user_seen=user < user_feature.n_seen,
         item_seen=item < item_feature.n_seen,
         user_names=None if is_guess else user_feature.values,

@@ -2,6 +2,7 @@
 
 from ue_bench.record.record import (
     ADVICE,
+    ANCHOR,
     PHASES,
     QUICK,
     SCHEMA,
@@ -26,6 +27,7 @@ from ue_bench.record.store import (
 
 __all__ = [
     "ADVICE",
+    "ANCHOR",
     "PHASES",
     "QUICK",
     "SCHEMA",

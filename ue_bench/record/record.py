@@ -23,6 +23,7 @@ QUICK = (
     "-quick"  # the end of the name of a folder of a short form, of a study or of `ue-bench speed`
 )
 ADVICE = "advise-"  # the start of the name of the folder of one `ue-bench advise`
+ANCHOR = "anchor"  # the `found.kind` of a run of an anchor, which has no embedding table
 SPEED = "speed"  # study and phase of what `ue-bench speed` measures
 PHASES = ("run", "grid", "search", "confirm", "latency", SPEED)  # why a study asked for the run
 
@@ -83,6 +84,22 @@ class Record(_Content):
     """One run."""
 
     config: RunConfig
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether it is of a predictor without an embedding table, which runs as an arm."""
+        return bool(self.found.get("kind") == ANCHOR)
+
+    @property
+    def total_floor_bytes(self) -> int | None:
+        """Bytes in all with a vocabulary that stores no keys; None where it was not counted.
+
+        Records of earlier versions have the floor of the vocabulary and not this sum.
+        """
+        floor = self.cost.get("vocabulary_floor_bytes")
+        if floor is None:
+            return None
+        return int(self.cost["table_bytes"] + self.cost["auxiliary_bytes"] + floor)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,8 @@ class Found(TypedDict, total=False):
     exact_table_bytes: Required[Count]
     n_rows: dict[str, Count]
     n_seen: dict[str, Count]
+    kind: str
+    rank: Count
     width: Count
     method: str
     diagnostics: FoundDiagnostics
@@ -154,8 +156,12 @@ class Quality(Logistic, total=False):
 
 
 class Timing(TypedDict, total=False):
+    """Repeated calls of one batch; records of earlier versions have one caller."""
+
     source: Required[str]
     batch: Required[Count]
+    callers: Count
+    rows_per_second: Count
     p50_us: Required[Real]
     p90_us: Required[Real]
     p99_us: Required[Real]
@@ -171,7 +177,9 @@ class Cost(TypedDict, total=False):
     vocabulary_bytes: Required[Count]
     total_bytes: Required[Count]
     vocabulary_floor_bytes: Count
+    total_floor_bytes: Count
     head_bytes: Count
+    slot_cache_bytes: Count
     optimizer_bytes: Count
     peak_training_bytes: Count | None
     train_seconds: Real

@@ -1,4 +1,5 @@
 from .added_code import Code
+from .anchor_entries import ANCHORS, Anchor, is_anchor, rank_of
 from .base import EmbeddingStrategy, Footprint
 from .budget import check_budget
 from .building import build
@@ -19,8 +20,10 @@ from .registry import (
 from .spec import Spec
 
 __all__ = [
+    "ANCHORS",
     "BOTH",
     "STRATEGIES",
+    "Anchor",
     "Code",
     "EmbeddingStrategy",
     "Entry",
@@ -34,8 +37,10 @@ __all__ = [
     "digest_of",
     "entry_of",
     "gather",
+    "is_anchor",
     "load_plugin",
     "method_of",
+    "rank_of",
     "regions_of",
     "require_same_code",
     "strategy_names",

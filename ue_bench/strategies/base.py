@@ -31,7 +31,9 @@ from ue_bench.strategies.vocabulary import forgetting
 class Footprint:
     """Bytes that serving needs.
 
-    `vocabulary_floor`: the least bytes that any exact dictionary can take. `total` leaves it out.
+    vocabulary: of dictionaries with the values as text. vocabulary_floor: of structures that store
+    no keys and find the same rows (`Vocabulary.floor_bytes`). `total` is with the dictionaries,
+    `total_floor` with these structures.
     """
 
     table: int
@@ -42,6 +44,10 @@ class Footprint:
     @property
     def total(self) -> int:
         return self.table + self.auxiliary + self.vocabulary
+
+    @property
+    def total_floor(self) -> int:
+        return self.table + self.auxiliary + self.vocabulary_floor
 
 
 class EmbeddingStrategy(SlotCache):
@@ -278,6 +284,18 @@ class EmbeddingStrategy(SlotCache):
             vocabulary=sum(vocabulary.n_bytes for vocabulary in self.vocabularies),
             vocabulary_floor=sum(vocabulary.floor_bytes for vocabulary in self.vocabularies),
         )
+
+    @final
+    def slot_cache_bytes(self) -> int:
+        """Count the bytes that a lookup from codes reads beside what is served.
+
+        They are the slots of every distinct value, and the bags of multi-valued features. 0 as long
+        as nothing was looked up by code.
+        """
+        bag_bytes = 0
+        if self._bags is not None:
+            bag_bytes = sum(buffer.nbytes for buffer in self._bags.buffers())
+        return self.cache_bytes() + bag_bytes
 
     @final
     def drop_training_only(self) -> None:

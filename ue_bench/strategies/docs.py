@@ -4,6 +4,7 @@ import inspect
 import sys
 from textwrap import dedent
 
+from ue_bench.strategies.anchor_entries import ANCHORS
 from ue_bench.strategies.entry import Entry
 from ue_bench.strategies.registry import STRATEGIES
 
@@ -14,10 +15,20 @@ Made by `{COMMAND}` from the list of strategies and the head of each method's fi
 
 | name | what it is | forms | needs a vocabulary | knobs | source |
 |---|---|---|---|---|---|"""
+ANCHORS_HEAD = """
+## Anchors
+
+An anchor predicts from user and item alone and has no embedding table. It is an arm like a
+strategy: `--strategy bias`, or `--strategy matrix_factorisation --option rank=8`. It keeps no
+budget. Its bytes are those of its numbers in 32 bits, and of the vocabularies of user and item. The
+fields of a run that are about tables and training change nothing.
+
+| name | what it is | option | source |
+|---|---|---|---|"""
 
 
 def markdown() -> str:
-    """The whole page: a table of all strategies, then each method's formula and bytes."""
+    """The whole page: a table of all strategies, each method's formula and bytes, the anchors."""
     lines = [HEAD]
     names_by_module: dict[str, list[str]] = {}
     for name, entry in STRATEGIES.items():
@@ -26,6 +37,9 @@ def markdown() -> str:
     for module, names in names_by_module.items():
         docstring = sys.modules[module].__doc__ or ""
         lines += ["", f"## {', '.join(names)}", "", *section(docstring)]
+    lines.append(ANCHORS_HEAD)
+    for name, anchor in ANCHORS.items():
+        lines.append(f"| `{name}` | {anchor.summary} | {anchor.option or ''} | {anchor.source} |")
     return "\n".join(lines) + "\n"
 
 

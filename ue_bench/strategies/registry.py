@@ -11,6 +11,7 @@ from ue_bench.config import RunConfig
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
+from ue_bench.strategies.anchor_entries import ANCHORS, is_anchor, require_strategy
 from ue_bench.strategies.entry import BOTH, Entry
 
 GROUP = "ue_bench.strategies"  # of the entry points through which packages offer strategies
@@ -226,11 +227,15 @@ _codes: dict[str, tuple[Entry, Code | None]] = {}  # what `code_of` found first 
 
 
 def entry_of(name: str) -> Entry:
-    """The entry of a name, also of a plug-in that was loaded or of an installed package."""
+    """The entry of a name, also of a plug-in that was loaded or of an installed package.
+
+    Raises BenchError for a name that no strategy has, that of an anchor too.
+    """
     if name not in STRATEGIES:
+        require_strategy(name)
         _load_installed()
     if name not in STRATEGIES:
-        raise unknown("strategy", name, STRATEGIES)
+        raise unknown("strategy", name, STRATEGIES.keys() | ANCHORS.keys())
     return STRATEGIES[name]
 
 
@@ -345,7 +350,8 @@ def _add(name: str, entry: object, source: str) -> None:
             f"{source}: {name} is a {type(entry).__name__}; it must be an ue_bench.strategies.Entry"
         )
     # a file that is loaded again replaces its own strategies
-    if name in STRATEGIES and STRATEGIES[name].module != entry.module:
+    is_taken = name in STRATEGIES and STRATEGIES[name].module != entry.module
+    if is_taken or is_anchor(name):
         raise BenchError(f"{source}: the name {name!r} is taken; choose another")
     STRATEGIES[name] = entry
 

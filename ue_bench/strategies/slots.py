@@ -41,6 +41,7 @@ from ue_bench.strategies.vocabulary import Vocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take
+_KEPT = ("_slots", "_owner", "_start", "_beside")  # the buffers that hold the cache
 
 
 class SlotCache(nn.Module, ABC):
@@ -129,6 +130,16 @@ class SlotCache(nn.Module, ABC):
         """
         self.index_map += 1
         self._fill()
+
+    @final
+    def cache_bytes(self) -> int:
+        """Return the bytes of the kept slots; 0 as long as none were asked for by code."""
+        total = 0
+        for name in _KEPT:
+            kept = self._buffers[name]
+            if kept is not None:
+                total += kept.nbytes
+        return total
 
     def _fill_unseen(self) -> None:
         """Fill the buffers of value dropout."""

@@ -2,6 +2,7 @@
 
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.study.alike import require_alike
+from ue_bench.study.anchor_arms import anchor_arms
 from ue_bench.study.by_name import DASHED, TAKEN, canonical, find, names
 from ue_bench.study.declarations import Scenario, Study
 from ue_bench.study.grid_and_search import SAMPLERS, Grid, Search, Space, shares
@@ -17,6 +18,7 @@ __all__ = [
     "Space",
     "Study",
     "UpTo",
+    "anchor_arms",
     "canonical",
     "find",
     "names",

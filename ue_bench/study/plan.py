@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.config.first_seed import require_first_seed
 from ue_bench.errors import BenchError, one_line
 from ue_bench.features import canonical_feature
 from ue_bench.record import QUICK, Record
+from ue_bench.strategies import is_anchor
 from ue_bench.study import Grid, Scenario, Search, Study
 from ue_bench.study.search_records import Answered, best_few, known_trials
 from ue_bench.study.space import require_choices, start_of, with_options
@@ -177,7 +178,7 @@ class Plan:
         # The data are read once for each entry of these two caches.
         self._exact_bytes: dict[str, int] = {}
         self._looks: dict[tuple[str, str, str], Look] = {}
-        self._splits_left_out: set[str] = set()
+        self._left_out: set[str] = set()  # splits and anchors that a note has named
         self._without_budget: set[str] = set()  # strategies that a note has named
         self._require_data()
 
@@ -314,7 +315,8 @@ class Plan:
         """Yield the search, and then the fresh seeds."""
         self._possible([search.base])
         self._require_budgets(search)
-        notes = self._budget_notes([search.base], bool(search.compression))
+        against, left_out = self._runnable(search.against)
+        notes = left_out + self._budget_notes([search.base], bool(search.compression))
         first = self.seed + DESIGN_SEEDS_FROM + search.seed
         base = start_of(self.adapt(search.base, first, search.compression), search)
         self._require_all_features(search, base)
@@ -324,21 +326,24 @@ class Plan:
         known = {trial.run_id: trial for trial in trials[: search.trials]}
         yield SearchStage(search, base, where, known=known, next_number=next_number, notes=notes)
         winners = [trial.config for trial in best_few(known.values(), search)]
-        confirmations = self._confirmations(search, base, winners or [base])
+        confirmations = self._confirmations(search, base, [*(winners or [base]), *against])
         yield ListStage("confirm", where, _by_id(confirmations))
 
     def _confirmations(
-        self, search: Search, base: RunConfig, winners: list[RunConfig]
+        self, search: Search, base: RunConfig, configs: list[RunConfig]
     ) -> Iterator[RunConfig]:
-        """Yield the winners of a search and their rivals on fresh seeds.
+        """Yield the winners of a search and their rivals, which are `configs`, on fresh seeds.
 
         Where they do not have a budget of their own, they have that of the search.
         """
         first = self.seed + CONFIRM_SEEDS_FROM
         for seed in range(first, first + search.seeds):
-            for config in (*winners, *search.against):
+            for config in configs:
                 config = replace(config, budget=config.budget or base.budget)
-                yield with_options(self.adapt(config, seed), search)
+                config = self.adapt(config, seed)
+                if not is_anchor(config.strategy):
+                    config = with_options(config, search)
+                yield config
 
     def _latency(
         self, wanted: Mapping[str, RunConfig], answers: Mapping[str, Record]
@@ -355,27 +360,37 @@ class Plan:
             yield replace(config.with_seed(self.seed), measure="latency")
 
     def _possible(self, arms: Iterable[RunConfig]) -> tuple[list[RunConfig], tuple[str, ...]]:
-        """Return the arms whose split the data set has, and a line for each split met first here
-        that it does not have.
-
-        Raises BenchError where no arm is left.
-        """
+        """Return what `_runnable` does. Raises BenchError where no arm is left."""
         arms = list(arms)
-        if not self.dataset:
-            return arms, ()
-        left_out = []
+        possible, left_out = self._runnable(arms)
+        if not possible:
+            raise BenchError(f"{self.name}: {self._fault(arms[0])}")
+        return possible, left_out
+
+    def _runnable(self, arms: Iterable[RunConfig]) -> tuple[list[RunConfig], tuple[str, ...]]:
+        """Return the arms that can run on the data set, and a line for each split or anchor met
+        first here that it does not have."""
         possible = []
+        left_out = []
         for arm in arms:
-            fault = self._look(self.adapt(arm, self.seed)).fault
+            fault = self._fault(arm)
             if fault is None:
                 possible.append(arm)
-            elif arm.split not in self._splits_left_out:
-                self._splits_left_out.add(arm.split)
-                left_out.append(one_line(f"{self.name}: left out, the {arm.split} split: {fault}"))
-        if not possible:
-            fault = self._look(self.adapt(arms[0], self.seed)).fault
-            raise BenchError(f"{self.name}: {fault}")
+            elif fault.what not in self._left_out:
+                self._left_out.add(fault.what)
+                left_out.append(one_line(f"{self.name}: left out, {fault.what}: {fault}"))
         return possible, tuple(left_out)
+
+    def _fault(self, arm: RunConfig) -> "_Fault | None":
+        """Return why an arm cannot run on the plan's data set, or None where it can."""
+        if not self.dataset:
+            return None
+        look = self._look(self.adapt(arm, self.seed))
+        if look.fault is not None:
+            return _Fault(f"the {arm.split} split", look.fault)
+        if is_anchor(arm.strategy) and look.without_anchors is not None:
+            return _Fault(arm.strategy, look.without_anchors)
+        return None
 
     def _look(self, config: RunConfig) -> Look:
         """Return what the data set of a configuration shows at its split, read once."""
@@ -439,6 +454,16 @@ class Plan:
         if key not in self._exact_bytes:
             self._exact_bytes[key] = exact_table_bytes(config, self.data_dir)
         return self._exact_bytes[key]
+
+
+class _Fault(NamedTuple):
+    """What of an arm a data set does not have, and why."""
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
 
 
 def _table_of(config: RunConfig) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from ue_bench.config import RunConfig
 from ue_bench.config.lookups import lookups_by_name
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
-from ue_bench.strategies import Spec, build, entry_of
+from ue_bench.strategies import Spec, build, entry_of, is_anchor
 from ue_bench.training.loss import LOSSES, Loss, Scale, StandardisedError
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import SPARSE, Recipe
@@ -115,7 +115,12 @@ def sparse_path(config: RunConfig) -> tuple[bool, int]:
 
 
 def has_budget(config: RunConfig) -> bool:
-    """Return whether the budget sets the size of the strategy; the exact table has its own."""
+    """Return whether the budget sets the size of the strategy.
+
+    The exact table and the anchors have a size of their own.
+    """
+    if is_anchor(config.strategy):
+        return False
     return entry_of(config.strategy).has_budget
 
 

@@ -1,7 +1,7 @@
 """Trivial predictors, fitted to the training rows: an embedding has to beat them before its error
 means anything."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from ue_bench.data.encoding import Encoded
 from ue_bench.data.splitting import TRAIN
 from ue_bench.errors import BenchError
 from ue_bench.record.group_errors import pack_errors
-from ue_bench.training.matrix_factorisation import SPREAD, fit_residuals
+from ue_bench.training.matrix_factorisation import RANK, SPREAD, Vectors, fit_vectors
 from ue_bench.training.row_groups import row_groups, scored_part, sums
-from ue_bench.training.scores import auc, log_loss, mean_square
+from ue_bench.training.scores import auc, log_loss, log_losses, mean_square
 from ue_bench.training.split_parts import PARTS
 
 DAMPING = 5.0  # pseudo-ratings at the mean, the usual choice for the damped bias model
@@ -50,54 +50,74 @@ def trivial_anchors(
     """
     if not (encoded.parts == TRAIN).any():
         raise BenchError("anchors: the split has no training rows")
-    prediction = _Prediction(encoded, binary)
+    prediction = Prediction(encoded, binary)
     scores = {"mean": prediction.scores()}
     item_means = prediction.group_means(encoded.item, damping=0.0)
-    scores["item_mean"] = prediction.scores(item_means)
-    prediction.add(prediction.group_means(encoded.item, DAMPING))
-    prediction.add(prediction.group_means(encoded.user, DAMPING))
+    scores["item_mean"] = prediction.scores(item_means[encoded.item])
+    prediction.add_biases()
     scores["bias"] = {**prediction.scores(), "groups": prediction.by_group()}
-    prediction.add(prediction.factorised(stars))
+    vectors = prediction.fit_vectors(RANK, stars)
+    prediction.add(vectors.products(encoded.user, encoded.item))
     scores["mf"] = {**prediction.scores(), "groups": prediction.by_group()}
     return scores
 
 
-class _Prediction:
-    """A prediction of every row, which starts at the mean of training and is refined in steps."""
+class Biases(NamedTuple):
+    """The bias of each user and of each item: float64 [users] and [items]."""
 
-    def __init__(self, encoded: Encoded, binary: bool) -> None:
+    user: np.ndarray
+    item: np.ndarray
+
+
+class Prediction:
+    """A prediction of every row, which starts at the mean of training and is refined in steps.
+
+    mean: mu, the mean of the training rows.
+    """
+
+    def __init__(self, encoded: Encoded, binary: bool = False) -> None:
         self.encoded = encoded
         self.train = encoded.parts == TRAIN
         self.rows = {name: encoded.parts == number for name, number in PARTS.items()}
         self.scored = scored_part(encoded)
         self.groups = row_groups(encoded, self.scored)
         self.residuals = encoded.ratings.astype(np.float64)
-        mean = self.residuals[self.train].mean()
-        self.residuals -= mean
+        self.mean = float(self.residuals[self.train].mean())
+        self.residuals -= self.mean
         # The prediction of labels is summed by itself: computed from rounded residuals, equal
         # predictions would differ by the label of their row.
         self.values: np.ndarray | None = None
         if binary:
-            self.values = np.full(len(self.residuals), mean)
+            self.values = np.full(len(self.residuals), self.mean)
 
     def group_means(self, group: np.ndarray, damping: float) -> np.ndarray:
-        """Return the damped mean of the training residuals of each row's group: float64 [N].
+        """Return the damped mean of the training residuals of each group: float64 [groups].
 
-        A group without training rows has 0.
+        A group without training rows has 0. group: of each row, whole numbers [N].
         """
         size = int(group.max()) + 1
         total = np.bincount(group[self.train], self.residuals[self.train], size)
         count = np.bincount(group[self.train], minlength=size)
-        return (total / np.maximum(count + damping, 1.0))[group]
+        return total / np.maximum(count + damping, 1.0)
 
-    def factorised(self, stars: bool) -> np.ndarray:
-        """Return what a matrix factorisation predicts of the residuals: float64 [N]."""
+    def add_biases(self) -> Biases:
+        """Add the damped bias of each row's item, then that of its user, and return both."""
+        of_items = self.group_means(self.encoded.item, DAMPING)
+        self.add(of_items[self.encoded.item])
+        of_users = self.group_means(self.encoded.user, DAMPING)
+        self.add(of_users[self.encoded.user])
+        return Biases(user=of_users, item=of_items)
+
+    def fit_vectors(self, rank: int, stars: bool) -> Vectors:
+        """Return the matrix factorisation of the residuals. stars: as in `trivial_anchors`."""
+        scale = 1.0
+        residuals = self.residuals
+        if not stars:
+            scale = (residuals[self.train].std() or 1.0) / SPREAD
+            residuals = residuals / scale
         user = self.encoded.user
-        item = self.encoded.item
-        if stars:
-            return fit_residuals(user, item, self.residuals, self.train)
-        scale = (self.residuals[self.train].std() or 1.0) / SPREAD
-        return fit_residuals(user, item, self.residuals / scale, self.train) * scale
+        vectors = fit_vectors(user, self.encoded.item, residuals, self.train, rank)
+        return vectors._replace(user=vectors.user * scale)
 
     def add(self, step: np.ndarray) -> None:
         """Add a step, float64 [N], to the prediction."""
@@ -120,13 +140,27 @@ class _Prediction:
         scores = {f"{name}_mse": mean_square(residuals[rows]) for name, rows in self.rows.items()}
         if values is None:
             return scores
-        logits = _logit(values)
-        ranked = values.round(DIGITS)
         for name, rows in self.rows.items():
             labels = self.encoded.ratings[rows]
-            scores[f"{name}_auc"] = auc(ranked[rows], labels)
-            scores[f"{name}_log_loss"] = log_loss(logits[rows], labels)
+            for score, value in label_scores(values[rows], labels).items():
+                scores[f"{name}_{score}"] = value
         return scores
+
+
+def label_scores(predictions: np.ndarray, labels: np.ndarray) -> Scores:
+    """Return AUC and log loss of predictions [N] of labels [N] that are no probabilities.
+
+    The log loss is that of predictions clipped to [0.001, 0.999].
+    """
+    return {
+        "auc": auc(predictions.round(DIGITS), labels),
+        "log_loss": log_loss(_logit(predictions), labels),
+    }
+
+
+def label_losses(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the log loss of each row, as in `label_scores`: float64 [N]."""
+    return log_losses(_logit(predictions), labels)
 
 
 def _logit(probabilities: np.ndarray) -> np.ndarray:

@@ -10,14 +10,14 @@ from ue_bench import data
 from ue_bench.errors import BenchError
 from ue_bench.record.group_errors import pack_counts, pack_errors
 from ue_bench.training.baselines import Scores
-from ue_bench.training.model import RatingModel
+from ue_bench.training.model import ScoredModel
 from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
 
 
 def judge(
-    model: RatingModel,
+    model: ScoredModel,
     rows: dict[str, Rows],
     anchors: dict[str, Scores],
     encoded: data.Encoded,
@@ -42,12 +42,12 @@ def judge(
     scores: dict[str, Any] = {}
     for name, part in rows.items():
         part_outputs = outputs(model, part)
-        differences = model.loss.predict(part_outputs) - part.ratings
+        differences = model.predictions(part_outputs) - part.ratings
         errors[name] = differences.double().cpu().numpy()
         _require_finite(errors[name], name)
-        row_errors[name] = model.loss.row_errors(part_outputs, part.ratings)
+        row_errors[name] = model.row_errors(part_outputs, part.ratings)
         quality[f"{name}_mse"] = _mse(errors[name])
-        for score, value in model.loss.judge(part_outputs, part.ratings).items():
+        for score, value in model.label_scores(part_outputs, part.ratings).items():
             scores[f"{name}_{score}"] = value
     judged = scored_part(encoded)  # the article's split has no test rows
     mse = quality[f"{judged}_mse"]

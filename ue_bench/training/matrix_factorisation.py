@@ -18,6 +18,25 @@ SWEEPS = 10
 BATCH_ROWS = 1 << 14  # training rows solved at once, few enough for their vectors to stay in cache
 
 
+class Vectors(NamedTuple):
+    """The vectors of users and items: float64 [users, r] and [items, r].
+
+    Those of a user or item without training rows are zero.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+
+    def products(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """Return p_u . q_i of each row: float64 [N]. user, item: whole numbers [N]."""
+        products = np.empty(len(user))
+        for part in chunks(len(user)):
+            p = self.user[user[part]]
+            q = self.item[item[part]]
+            products[part] = np.einsum("nr,nr->n", p, q)
+        return products
+
+
 class Batch(NamedTuple):
     """Some users, or movies, that have equally many training rows.
 
@@ -30,7 +49,7 @@ class Batch(NamedTuple):
     residuals: np.ndarray
 
 
-def fit_residuals(
+def fit_vectors(
     user: np.ndarray,
     item: np.ndarray,
     residuals: np.ndarray,
@@ -38,12 +57,11 @@ def fit_residuals(
     rank: int = RANK,
     penalty: float = PENALTY,
     sweeps: int = SWEEPS,
-) -> np.ndarray:
-    """Return p_u . q_i of every row, fitted to the residuals of the training rows: float64 [N].
+) -> Vectors:
+    """Return the vectors that are fitted to the residuals of the training rows.
 
-    The vectors minimise sum (residual - p_u . q_i)^2 + penalty (sum |p|^2 + sum |q|^2), one side at
-    a time (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender
-    systems"). A user or movie without training rows has a zero vector.
+    They minimise sum (residual - p_u . q_i)^2 + penalty (sum |p|^2 + sum |q|^2), one side at a time
+    (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
 
     user, item: whole numbers [N].
     residuals: float64 [N].
@@ -59,12 +77,7 @@ def fit_residuals(
     for _ in range(sweeps):
         _solve(by_user, item_vectors, user_vectors, penalty)
         _solve(by_item, user_vectors, item_vectors, penalty)
-    products = np.empty(len(user))
-    for part in chunks(len(user)):
-        p = user_vectors[user[part]]
-        q = item_vectors[item[part]]
-        products[part] = np.einsum("nr,nr->n", p, q)
-    return products
+    return Vectors(user_vectors, item_vectors)
 
 
 def _batches(

@@ -2,14 +2,16 @@
 loss defines."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import unknown
-from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.base import EmbeddingStrategy, Footprint
 from ue_bench.training.loss import LOSSES, Loss
 
 
@@ -192,7 +194,23 @@ HEADS: dict[str, type[MLP | DCN | Dot | LinearHead]] = {
 }
 
 
-class RatingModel(nn.Module):
+class ScoredModel(nn.Module, ABC):
+    """A model whose outputs are scored: float32 [B] for codes [B, F]."""
+
+    @abstractmethod
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Return what the outputs predict, in units of the targets."""
+
+    @abstractmethod
+    def label_scores(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
+        """Return the scores beside the MSE, which only labels have; None where undefined."""
+
+    @abstractmethod
+    def row_errors(self, outputs: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        """Return, beside squared errors, the errors of each row by their score: float64 [N]."""
+
+
+class RatingModel(ScoredModel):
     """A model of ratings, or of the logits of labels.
 
     While it is trained, its outputs are on the scale of its loss; `fold_scale` ends that.
@@ -225,6 +243,15 @@ class RatingModel(nn.Module):
         """int64 [B, F] -> float32 [B], which `loss.predict` turns into predictions."""
         return self.head(self.strategy(codes))
 
+    def predictions(self, outputs: Tensor) -> Tensor:
+        return self.loss.predict(outputs)
+
+    def label_scores(self, outputs: Tensor, targets: Tensor) -> dict[str, float | None]:
+        return self.loss.judge(outputs, targets)
+
+    def row_errors(self, outputs: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        return self.loss.row_errors(outputs, targets)
+
     def fold_scale(self) -> None:
         """Fold the scale of the loss into the head, whose outputs are then as they are served."""
         scale = self.loss.scale
@@ -239,13 +266,22 @@ class RatingModel(nn.Module):
 
 def sizes(model: RatingModel) -> dict[str, Any]:
     """Return the bytes of all that serving holds, and of what the strategy holds in training."""
-    footprint = model.strategy.footprint()
+    return sizes_of(
+        model.strategy.footprint(),
+        head_bytes=model.head_bytes(),
+        training_bytes=model.strategy.training_bytes(),
+    )
+
+
+def sizes_of(footprint: Footprint, head_bytes: int, training_bytes: int) -> dict[str, Any]:
+    """Return these bytes by the names that a record has for them."""
     return {
         "table_bytes": footprint.table,
         "auxiliary_bytes": footprint.auxiliary,
         "vocabulary_bytes": footprint.vocabulary,
         "vocabulary_floor_bytes": footprint.vocabulary_floor,
         "total_bytes": footprint.total,
-        "head_bytes": model.head_bytes(),
-        "training_table_bytes": model.strategy.training_bytes(),
+        "total_floor_bytes": footprint.total_floor,
+        "head_bytes": head_bytes,
+        "training_table_bytes": training_bytes,
     }

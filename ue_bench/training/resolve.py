@@ -1,20 +1,24 @@
 """Fills in what a configuration leaves to its strategy, so that one run has one id."""
 
 from dataclasses import replace
+from typing import Any
 
 from ue_bench import data
-from ue_bench.config import CHOICES, RunConfig
+from ue_bench.config import CHOICES, SETTINGS, RunConfig
+from ue_bench.config.fields import names_of
 from ue_bench.config.separators import parse_separators, separators_text
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import by_canonical_feature, canonical_feature
-from ue_bench.strategies import digest_of, regions_of
+from ue_bench.strategies import digest_of, is_anchor, rank_of, regions_of
+
+_DEFAULT = RunConfig()
 
 
 def resolve(config: RunConfig) -> RunConfig:
     """Return the same run with every choice made explicit, and equal choices written alike.
 
-    Raises BenchError for an unknown data set or strategy, for a table without a checksum, and for a
-    strategy whose code is not what the configuration names.
+    Raises BenchError for an unknown data set or strategy, for a table without a checksum, for a
+    strategy whose code is not what the configuration names, and for an anchor with a wrong rank.
     """
     table = None
     if config.table is not None:
@@ -27,30 +31,59 @@ def resolve(config: RunConfig) -> RunConfig:
         table = definition.to_dict()
     elif config.dataset not in data.DATASETS:
         raise unknown("data set", config.dataset, data.DATASETS)
+    multi_valued = config.multi_valued
+    if multi_valued is not None:
+        multi_valued = separators_text(parse_separators(multi_valued))
+    own_fields = _of_strategy
+    if is_anchor(config.strategy):
+        own_fields = _of_anchor
+    return replace(
+        config,
+        features=",".join(canonical_feature(name.strip()) for name in config.features.split(",")),
+        table=table,
+        multi_valued=multi_valued,
+        **own_fields(config),
+    )
+
+
+def _of_strategy(config: RunConfig) -> dict[str, Any]:
+    """Return the fields that depend on the strategy."""
     regions = regions_of(config.strategy, config.regions)
     region_rule = None
     region_cap = "none"
     if regions == "separate":
         region_cap = config.region_cap
         region_rule = config.region_rule or CHOICES["region_rule"][0]
-    multi_valued = config.multi_valued
-    if multi_valued is not None:
-        multi_valued = separators_text(parse_separators(multi_valued))
     hash_seeds = config.hash_seeds
     if hash_seeds is not None:
         hash_seeds = by_canonical_feature(hash_seeds)
-    return replace(
-        config,
-        features=",".join(canonical_feature(name.strip()) for name in config.features.split(",")),
-        code=digest_of(config),
-        regions=regions,
-        region_rule=region_rule,
-        region_cap=region_cap,
-        lookups=_canonical_lookups(config.lookups),
-        hash_seeds=hash_seeds,
-        table=table,
-        multi_valued=multi_valued,
-    )
+    return {
+        "code": digest_of(config),
+        "regions": regions,
+        "region_rule": region_rule,
+        "region_cap": region_cap,
+        "lookups": _canonical_lookups(config.lookups),
+        "hash_seeds": hash_seeds,
+    }
+
+
+def _of_anchor(config: RunConfig) -> dict[str, Any]:
+    """Return the default of all fields of a table, which an anchor does not have.
+
+    Only its budget stays as it is, so that a run can refuse it.
+    """
+    if config.regions is not None:
+        raise BenchError(
+            f"{config.strategy}: regions {config.regions!r} were given; an anchor has no table, so "
+            "leave them out"
+        )
+    rank_of(config.strategy, config.options)
+    own = ("strategy", "options", "budget")
+    fields = {}
+    for name in names_of(SETTINGS, "strategy"):
+        if name not in own:
+            fields[name] = getattr(_DEFAULT, name)
+    return {**fields, "region_cap": "none"}
 
 
 def _canonical_lookups(lookups: int | dict[str, int]) -> int | dict[str, int]:

@@ -10,7 +10,7 @@ import torch
 
 from ue_bench import data
 from ue_bench.config import RunConfig
-from ue_bench.config.entities import GIVEN, entities_text
+from ue_bench.config.entities import GIVEN, OPTION, entities_text
 from ue_bench.data.catalog import TABLE
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
@@ -137,11 +137,13 @@ def data_fault(configs: Iterable[RunConfig], data_dir: Path | None = None) -> st
 class Look(NamedTuple):
     """What a study asks of a data set before it runs.
 
-    fault: why the data set cannot be split as asked, None where it can. remarks: one line about its
-    user and item, where these are not given, and one for each warning.
+    fault: why the data set cannot be split as asked, None where it can. without_anchors: why no
+    anchor can run on it, None where all can. remarks: one line about its user and item, where these
+    are not given, and one for each warning.
     """
 
     fault: str | None
+    without_anchors: str | None
     remarks: tuple[str, ...]
 
 
@@ -157,7 +159,18 @@ def look(config: RunConfig, data_dir: Path | None = None) -> Look:
         data.split(dataset, config.split, config.split_seed)
     except BenchError as error:
         fault = str(error)
-    return Look(fault, tuple(remarks))
+    return Look(fault=fault, without_anchors=entities_fault(dataset), remarks=tuple(remarks))
+
+
+def entities_fault(dataset: data.Dataset) -> str | None:
+    """Return why a data set has no user and item to predict from, or None where it has both."""
+    user, item = dataset.entities
+    if user != item:
+        return None
+    return (
+        f"it needs user and item, and in {dataset.name} the feature {user!r} is both; name them by "
+        f"{OPTION}"
+    )
 
 
 def checksum_of(name: str, data_dir: Path | None = None) -> str:

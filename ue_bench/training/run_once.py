@@ -1,4 +1,7 @@
-"""`run_once`: the only place where data, strategy, model, training, measurement and record meet."""
+"""`run_once`: the only place where data, strategy, model, training, measurement and record meet.
+
+An anchor takes the same way; `anchor_run` fits it in the place of training.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,15 +16,18 @@ from ue_bench import data
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.record import Record
-from ue_bench.strategies import EmbeddingStrategy, Spec, method_of
+from ue_bench.strategies import EmbeddingStrategy, Spec, is_anchor, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
+from ue_bench.strategies.anchor_entries import require_strategy
 from ue_bench.training import collisions, readout_angles, timing
+from ue_bench.training.anchor_run import measure_anchor
 from ue_bench.training.anchors import anchors
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
 from ue_bench.training.judge import judge
 from ue_bench.training.loss import Scale
+from ue_bench.training.measured import Measured
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
@@ -85,6 +91,34 @@ def run_once(
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     dataset, encoded = encoded_of(config, data_dir)
+    if is_anchor(config.strategy):
+        grouped = _grouped(config, encoded, phase)
+        measured = measure_anchor(config, dataset, encoded, device, grouped)
+    else:
+        measured = _measure_strategy(config, dataset, encoded, device, on_evaluation, on_trained)
+    found = {**_found(dataset, encoded, device), **measured.found}
+    found["warnings"] = warnings_of(dataset, config)
+    return Record(
+        run_id=config.run_id,
+        study=study,
+        phase=phase,
+        config=config,
+        found=found,
+        quality=measured.quality,
+        cost=measured.cost,
+        env=environment(gpu_name(device)),
+    )
+
+
+def _measure_strategy(
+    config: RunConfig,
+    dataset: data.Dataset,
+    encoded: data.Encoded,
+    device: torch.device,
+    on_evaluation: Callable[[Fit], None],
+    on_trained: Callable[[RatingModel, data.Dataset], None],
+) -> Measured:
+    """Build, train and time the model of a configuration with a strategy."""
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
     mean, scale = _mean_and_scale(encoded)
@@ -105,27 +139,19 @@ def run_once(
             )
             cost |= training_cost
         if config.measure != "quality":
-            cost["latency"] = timing.lookup_latency(model.strategy, rows["val"].codes)
+            cost["latency"] = timing.lookup_latency(
+                model.strategy, spec.features, rows["val"].codes
+            )
             fresh_model = make_model(config, spec, mean, scale).to(device)
             cost["step_ms"] = timing.step_time(fresh_model, rows["train"], make_recipe(config))
-    found = _found(dataset, encoded, spec, model, rows, optimizer_path)
-    found["warnings"] = warnings_of(dataset, config)
-    if device.type == "cuda":  # products with 10 bits of mantissa give other results
-        found["tf32"] = torch.backends.cuda.matmul.allow_tf32
+    cost["slot_cache_bytes"] = model.strategy.slot_cache_bytes()
+    found = _found_by_strategy(spec, model)
+    found["optimizer_path"] = optimizer_path
     if config.diagnose:
         found["diagnostics"] = collisions.index_map(model.strategy)
     if config.measure != "latency":
         on_trained(model.eval(), dataset)
-    return Record(
-        run_id=config.run_id,
-        study=study,
-        phase=phase,
-        config=config,
-        found=found,
-        quality=quality,
-        cost=cost,
-        env=environment(gpu_name(device)),
-    )
+    return Measured(found=found, quality=quality, cost=cost)
 
 
 def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingStrategy:
@@ -135,8 +161,10 @@ def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingSt
     the features, and the rules by which ``layer.from_values({"user_id": [...], ...})``, float32
     [B, W], reads raw values. A table without a checksum is taken as it is now.
 
-    Raises BenchError for a bad configuration or bad data, and for a table of another checksum.
+    Raises BenchError for a bad configuration or bad data, for an anchor, which has no layer, and
+    for a table of another checksum.
     """
+    require_strategy(config.strategy)
     if config.table is not None and config.table.get("checksum") is None:
         definition = data.Definition.from_dict(config.table)
         config = replace(config, table=data.define(definition, data_dir))
@@ -212,30 +240,32 @@ def _data_of(dataset: data.Dataset) -> dict[str, Any]:
     return found
 
 
-def _found(
-    dataset: data.Dataset,
-    encoded: data.Encoded,
-    spec: Spec,
-    model: RatingModel,
-    rows: dict[str, Rows],
-    optimizer_path: str,
-) -> dict[str, Any]:
-    """Return what the run met, the `found` of its record."""
+def _found(dataset: data.Dataset, encoded: data.Encoded, device: torch.device) -> dict[str, Any]:
+    """Return what every run on these data meets, in the `found` of its record."""
     features = encoded.features
-    names = [feature.name for feature in features]
-    on_cpu = rows["train"].ratings.device.type == "cpu"
-    return {
+    on_cpu = device.type == "cpu"
+    found = {
         **_data_of(dataset),
-        "method": method_of(spec.name),
-        "n_rows": {name: len(part) for name, part in rows.items()},
+        "n_rows": {name: int((encoded.parts == number).sum()) for name, number in PARTS.items()},
         "cardinalities": {feature.name: feature.cardinality for feature in features},
         "n_seen": {feature.name: feature.n_seen for feature in features},
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled() or on_cpu,
+        **dataset.facts,
+    }
+    if not on_cpu:  # products with 10 bits of mantissa give other results
+        found["tf32"] = torch.backends.cuda.matmul.allow_tf32
+    return found
+
+
+def _found_by_strategy(spec: Spec, model: RatingModel) -> dict[str, Any]:
+    """Return what depends on the strategy."""
+    names = [feature.name for feature in spec.features]
+    return {
+        "kind": "strategy",
+        "method": method_of(spec.name),
         "lookups": dict(zip(names, spec.lookups, strict=True)),
         "dim": spec.dim,
         "width": sum(model.strategy.widths),
         "exact_table_bytes": spec.exact_table_bytes,
-        "threads": torch.get_num_threads(),
-        "optimizer_path": optimizer_path,
-        "deterministic": torch.are_deterministic_algorithms_enabled() or on_cpu,
-        **dataset.facts,
     }

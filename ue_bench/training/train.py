@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ue_bench.errors import BenchError
 from ue_bench.record.schema import LARGEST
-from ue_bench.training.model import RatingModel
+from ue_bench.training.model import RatingModel, ScoredModel
 from ue_bench.training.row_adam import RowAdam
 from ue_bench.training.weight_average import WeightAverage
 
@@ -155,8 +155,8 @@ def train_step(
 
 
 @torch.no_grad()
-def outputs(model: RatingModel, rows: Rows) -> Tensor:
-    """Return the rating or the logit that the model gives each row: float32 [N], dropout off."""
+def outputs(model: ScoredModel, rows: Rows) -> Tensor:
+    """Return what the model gives each row, such as a logit: float32 [N], dropout off."""
     was_training = model.training
     model.eval()
     parts = [model(codes) for codes in rows.codes.split(EVALUATION_ROWS)]
