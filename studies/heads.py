@@ -1,7 +1,7 @@
 """Is the ranking of strategies the same under another head?
 
 Command: ue-bench study heads --workers 2
-Cost: 330 runs, 12 minutes on 2 cores that other programs used too; with --quick 72
+Cost: 480 runs, 12 minutes on 2 cores that other programs used too; with --quick 102
 runs, a minute or two.
 Expect: the exact table and the milder compressions ahead under every head, and one multiplexed
 table ahead of separate ones.
@@ -16,7 +16,7 @@ from typing import Any
 from ue_bench.studies.table_size import RULES
 
 from ue_bench.config import RunConfig
-from ue_bench.study import Grid, Study
+from ue_bench.study import Grid, Study, anchor_arms
 
 BASE = RunConfig(features="base", lookups=2, dim=8)
 WIDE = replace(BASE, features="wide")
@@ -46,12 +46,13 @@ EXACT: tuple[Fields, ...] = (
 
 
 def arms(config: RunConfig, forms: tuple[Fields, ...]) -> tuple[RunConfig, ...]:
-    """Every form under every head."""
+    """Every form under every head, and beside them the anchors, which have none."""
     configs = []
     for head in HEADS:
         under_head = replace(config, **head)
         for form in forms:
             configs.append(replace(under_head, **form))
+        configs += anchor_arms(under_head)
     return tuple(configs)
 
 

@@ -1,7 +1,7 @@
 """Does the answer hold on other splits, and which splits can tell strategies apart at all?
 
 Command: ue-bench study splits --workers 2
-Cost: 280 runs, 7 minutes on 2 cores that other programs used too; with --quick 40
+Cost: 480 runs, 7 minutes on 2 cores that other programs used too; with --quick 80
 runs, a minute.
 Expect: on the random split and the temporal split by user, the order of every other study. On the
 other two, most judged rows have users never seen in training, and no arm beats the bias model. Only
@@ -13,14 +13,14 @@ from dataclasses import replace
 from ue_bench.studies.table_size import BASE, RULES, WIDE
 
 from ue_bench.config import CHOICES, RunConfig
-from ue_bench.study import Grid, Study
+from ue_bench.study import Grid, Study, anchor_arms
 
 
 def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
-    """The exact table and each hashed form with two lookups of 8 numbers, on every split."""
+    """The exact table, the anchors and each hashed form with two lookups of 8, on every split."""
     shared = replace(exact, strategy="unified", lookups=2, dim=8)
     separate = replace(shared, strategy="per_feature")
-    forms = [exact, shared]
+    forms = [exact, *anchor_arms(exact), shared]
     for rule in RULES:
         forms.append(replace(separate, region_rule=rule))
     configs = []

@@ -11,7 +11,7 @@ import torch
 
 from ue_bench import data
 from ue_bench.config import RunConfig
-from ue_bench.data import Definition, encode, load, split
+from ue_bench.data import Definition, encode, split
 from ue_bench.errors import BenchError
 from ue_bench.record import parse_run
 from ue_bench.strategies import Spec, build
@@ -72,7 +72,9 @@ def test_it_does_not_depend_on_the_other_features_or_the_recipe(folder):
     for changes in ({}, {"features": "gender,age"}, {"lr": 0.1, "head": "dcn"}, {"init_seed": 5}):
         errors.add(run_once(replace(FACTORS, **changes), data_dir=folder).quality["test_mse"])
     assert len(errors) == 1
-    assert run_once(replace(FACTORS, split_seed=2), data_dir=folder).quality["test_mse"] not in errors
+    assert (
+        run_once(replace(FACTORS, split_seed=2), data_dir=folder).quality["test_mse"] not in errors
+    )
 
 
 def test_whether_it_beats_itself_is_no_question(folder):

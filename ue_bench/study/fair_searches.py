@@ -11,6 +11,7 @@ from typing import Any
 from ue_bench.config import CHOICES, RunConfig
 from ue_bench.config.ranges import Between
 from ue_bench.strategies import entry_of
+from ue_bench.study.anchor_arms import anchor_arms
 from ue_bench.study.grid_and_search import Search, Space
 
 LOOKUPS = (1, 2, 3, 4)  # of each feature
@@ -66,7 +67,8 @@ def fair_searches(
 ) -> tuple[Search, ...]:
     """Return a search for each form of each strategy at each size, whose best one is confirmed.
 
-    The default form is confirmed beside it.
+    The default form is confirmed beside it, and with the first search the anchors, which no search
+    is needed for.
 
     base: the default configuration. features: those of `base`. sizes: compressions of the exact
     table. recipe: what else the space has. terms: fields of all searches, such as `trials`.
@@ -83,7 +85,8 @@ def fair_searches(
                 best=1,
             )
             searches.append(replace(search, **terms))
-    return tuple(searches)
+    first, *others = searches
+    return replace(first, against=(*first.against, *anchor_arms(base))), *others
 
 
 def _with_one_lookup(form: RunConfig) -> RunConfig:

@@ -91,34 +91,12 @@ def run_once(
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     dataset, encoded = encoded_of(config, data_dir)
+    common = _found(dataset, encoded, device)
+    common["warnings"] = warnings_of(dataset, config)
     if is_anchor(config.strategy):
         grouped = _grouped(config, encoded, phase)
         measured = measure_anchor(config, dataset, encoded, device, grouped)
-    else:
-        measured = _measure_strategy(config, dataset, encoded, device, on_evaluation, on_trained)
-    found = {**_found(dataset, encoded, device), **measured.found}
-    found["warnings"] = warnings_of(dataset, config)
-    return Record(
-        run_id=config.run_id,
-        study=study,
-        phase=phase,
-        config=config,
-        found=found,
-        quality=measured.quality,
-        cost=measured.cost,
-        env=environment(gpu_name(device)),
-    )
-
-
-def _measure_strategy(
-    config: RunConfig,
-    dataset: data.Dataset,
-    encoded: data.Encoded,
-    device: torch.device,
-    on_evaluation: Callable[[Fit], None],
-    on_trained: Callable[[RatingModel, data.Dataset], None],
-) -> Measured:
-    """Build, train and time the model of a configuration with a strategy."""
+        return _record(config, study, phase, common, measured)
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = make_spec(config, encoded.features)
     mean, scale = _mean_and_scale(encoded)
@@ -151,7 +129,23 @@ def _measure_strategy(
         found["diagnostics"] = collisions.index_map(model.strategy)
     if config.measure != "latency":
         on_trained(model.eval(), dataset)
-    return Measured(found=found, quality=quality, cost=cost)
+    return _record(config, study, phase, common, Measured(found, quality, cost))
+
+
+def _record(
+    config: RunConfig, study: str, phase: str, common: dict[str, Any], measured: Measured
+) -> Record:
+    """Return the record of what was measured. common: what all runs on the data find."""
+    return Record(
+        run_id=config.run_id,
+        study=study,
+        phase=phase,
+        config=config,
+        found=common | measured.found,
+        quality=measured.quality,
+        cost=measured.cost,
+        env=environment(gpu_name(torch.device(config.device))),
+    )
 
 
 def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingStrategy:
