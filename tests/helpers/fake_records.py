@@ -5,7 +5,7 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,11 @@ def config(
 
 def latency(base: float, noise: random.Random) -> list[dict[str, Any]]:
     rows = []
-    for source, fixed, slope in (("codes", 6.0, 0.018), ("values", 30.0, 0.4)):
+    for source, callers, fixed, slope in (
+        ("values", 1, 30.0, 0.4),
+        ("values", 2, 36.0, 0.5),
+        ("codes", 1, 6.0, 0.018),
+    ):
         for batch in (1, 32, 256, 4096):
             p50 = base * (fixed + slope * batch) * noise.uniform(0.95, 1.05)
             spread = {"p50_us": p50, "p90_us": p50 * 1.15, "p99_us": p50 * 1.6}
@@ -63,6 +67,8 @@ def latency(base: float, noise: random.Random) -> list[dict[str, Any]]:
                 {
                     "source": source,
                     "batch": batch,
+                    "callers": callers,
+                    "rows_per_second": round(1e6 * callers * batch / p50),
                     **spread,
                     "n": 200,
                     "unstable": batch == 1 and base > 1.5,
@@ -126,6 +132,7 @@ def make(
         "vocabulary_bytes": vocabulary,
         "total_bytes": table + auxiliary + vocabulary,
         "vocabulary_floor_bytes": int(n * 1.3) if exact else 0,
+        "slot_cache_bytes": 16 * n,
         "head_bytes": head,
         "optimizer_bytes": 2 * (table + head),
         "peak_training_bytes": 5 * table + 4_000_000,
@@ -183,6 +190,40 @@ def arm(
     for seed, mse in enumerate(scores):
         records.append(make(config(strategy, seed=seed, budget=budget, **asked), mse=mse))
     return records
+
+
+def anchor(
+    rank: int,
+    seed: int = 0,
+    study: str = "fake",
+    phase: str = "grid",
+    mse: float = 0.84,
+    **asked: Any,
+) -> Record:
+    """One ok record of an anchor: the bias model where the rank is 0."""
+    strategy, options = ("matrix_factorisation", {"rank": rank}) if rank else ("bias", {})
+    asked = RunConfig(strategy=strategy, options=options, **asked).with_seed(seed)
+    record = make(replace(asked, regions="exact"), study, phase, mse=mse)
+    table = 4 * (1 + (1 + rank) * (943 + 1682))
+    vocabulary = {"vocabulary_bytes": 18_603, "vocabulary_floor_bytes": 3_374}
+    cost = record.cost | vocabulary | {"table_bytes": table, "head_bytes": 0, "optimizer_bytes": 0}
+    cost["total_bytes"] = table + 18_603
+    del cost["slot_cache_bytes"]
+    found = record.found | {"kind": "anchor", "rank": rank, "dim": 1 + rank, "method": "an anchor"}
+    quality = record.quality | {"history": [], "best_epoch": 0.0} if record.quality else {}
+    return replace(
+        record, run_id=asked.run_id, config=asked, cost=cost, found=found, quality=quality
+    )
+
+
+def study_anchors(seeds: int = 5, study: str = "fake") -> Iterator[Record]:
+    """The bias model and four ranks beside `study_grid`, each with a clock of its own."""
+    for features in CARDINALITIES:
+        for rank, mse in ((0, 0.893), (1, 0.872), (2, 0.861), (4, 0.855), (8, 0.851)):
+            asked = {"features": features, "study": study}
+            for seed in range(seeds):
+                yield anchor(rank, seed, mse=mse + 0.002 * seed, measure="quality", **asked)
+            yield anchor(rank, phase="latency", measure="latency", **asked)
 
 
 def _quality(

@@ -29,6 +29,9 @@ def study_of(
         every_arm=arms,
         records=list(records),
         anchors=anchor_lines.tidy(score(summary)),
-        looks=style.looks([(arm.label, arm.group) for arm in arms]),
+        looks=style.looks(
+            [(arm.label, arm.group) for arm in arms if not arm.is_anchor],
+            anchors={arm.label for arm in arms if arm.is_anchor},
+        ),
         all_summary=summary,
     )

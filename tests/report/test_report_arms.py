@@ -269,9 +269,40 @@ def test_latency_is_joined_to_the_runs_of_its_configuration():
     (arm,) = collect([*quality, clock]).kept
     assert len(arm.runs) == 3
     assert arm.timings == (clock,)
-    measured = pd.DataFrame(clock.cost["latency"]).set_index(["source", "batch"])
-    expected = measured.loc[("codes", 256), "p50_us"]
-    assert summarise([arm]).loc[0, "latency_us"] == pytest.approx(expected)
+    measured = pd.DataFrame(clock.cost["latency"]).set_index(["source", "callers", "batch"])
+    alone = measured.loc[("values", 1, 256)]
+    row = summarise([arm]).loc[0]
+    assert row["latency_us"] == pytest.approx(alone["p50_us"])
+    assert row["latency_p99_us"] == pytest.approx(alone["p99_us"])
+    together = measured.loc[("values", 2, 256), "p50_us"]
+    assert row["latency_together_us"] == pytest.approx(together)
+    codes = measured.loc[("codes", 1, 256), "p50_us"]
+    assert row["latency_codes_us"] == pytest.approx(codes)
+    assert row["slot_cache_bytes"] == clock.cost["slot_cache_bytes"]
+
+
+def test_of_few_calls_there_is_no_99th_percentile():
+    clock = fake.make(fake.config(budget=28_032, measure="latency"), phase="latency")
+    for entry in clock.cost["latency"]:
+        entry["n"] = 99
+    row = summarise(collect([clock]).kept).loc[0]
+    assert row["latency_us"] > 0
+    assert pd.isna(row["latency_p99_us"])
+
+
+def test_records_made_before_there_were_two_callers_are_of_one():
+    clock = fake.make(fake.config(budget=28_032, measure="latency"), phase="latency")
+    entries = [entry for entry in clock.cost["latency"] if entry["callers"] == 1]
+    new = summarise(collect([clock]).kept).loc[0]
+    old = []
+    for entry in entries:
+        old.append({k: v for k, v in entry.items() if k not in ("callers", "rows_per_second")})
+    cost = {k: v for k, v in clock.cost.items() if k != "slot_cache_bytes"}
+    row = summarise(collect([replace(clock, cost=cost | {"latency": old})]).kept).loc[0]
+    assert row["latency_us"] == new["latency_us"]
+    assert row["latency_codes_us"] == new["latency_codes_us"]
+    assert pd.isna(row["latency_together_us"])
+    assert pd.isna(row["slot_cache_bytes"])
 
 
 def test_a_run_that_measures_all_times_itself_and_a_seed_counts_once():

@@ -77,7 +77,7 @@ def test_table_size_marks_an_arm_of_fewer_seeds():
 
 def test_pareto_keeps_the_smaller_and_better(small):
     frame = pareto.tidy(study_of(summary=small[1]))
-    front = frame[frame["front"]]
+    front = frame[frame["front"] & (frame["vocabulary"] == "dictionary")]
     assert list(front["group"]) == ["unified", "unified", "collisionless"]
     assert list(front["mse"]) == pytest.approx([0.91, 0.87, 0.85])
 
@@ -93,14 +93,16 @@ def test_latency_takes_medians_at_the_middle_budget(small):
     frame = latency.tidy(study_of(arms.kept, summary=summary))
     assert set(frame["budget"].dropna()) == {14_016}  # the lower of two
     one = frame[
-        (frame["group"] == "unified") & (frame["source"] == "values") & (frame["batch"] == 32)
+        (frame["group"] == "unified")
+        & (frame["source"] == "from raw values")
+        & (frame["batch"] == 32)
     ]
     own = next(a for a in arms.kept if a.group == "unified" and a.config["budget"] == 14_016)
     given = [
         row["p90_us"]
         for run in own.runs
         for row in run.cost["latency"]
-        if (row["source"], row["batch"]) == ("values", 32)
+        if (row["source"], row["callers"], row["batch"]) == ("values", 1, 32)
     ]
     assert one["p90_us"].item() == pytest.approx(sorted(given)[1])
     assert one["n"].item() == 600
@@ -308,6 +310,7 @@ def test_too_many_lines_leave_each_strategy_its_best_on_validation():
             "label": ["a 1", "a 2", "b 1"],
             "group": ["a", "a", "b"],
             "val_mse_mean": [0.9, 0.8, 0.7],
+            "is_anchor": False,
         }
     )
     assert list(choose.lines(frame)["line"]) == ["a 1", "a 2", "b 1"]

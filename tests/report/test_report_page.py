@@ -218,8 +218,10 @@ def test_the_answer_in_three_sentences():
     assert "by 0.0030 [0.0030, 0.0030] at 14 kB (1/16 of the exact table)" in winner
     assert tied.startswith("No other strategy ties with the best")
     assert price.startswith(
-        "The price: method_00 takes 14 kB to 55 kB in total; a lookup of 256 rows takes method_00 "
+        "The price: method_00 takes 14 kB to 55 kB in total; a lookup of 256 rows from raw values "
+        "takes method_00 "
     )
+    assert re.search(r"\(p99 \d+ µs\), the others .* µs, which read a cache of slots of", price)
 
 
 def test_the_answer_where_nobody_wins():

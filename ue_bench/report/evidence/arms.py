@@ -53,6 +53,11 @@ class Arm:
         return (*self.comparison, self.label, self.config.get("budget"))
 
     @property
+    def is_anchor(self) -> bool:
+        """Whether it is a predictor without an embedding table, beside which strategies stand."""
+        return self.sample.is_anchor
+
+    @property
     def sample(self) -> Record:
         """Any one record of the arm, for what does not depend on a seed."""
         return (self.runs or self.timings)[0]
@@ -124,7 +129,10 @@ def collect(records: Iterable[Record]) -> Arms:
     lines: list[str] = []
     for comparison, fields in searched.items():
         if fields:
-            own = [(arm.label, arm.config) for arm in named if arm.comparison == comparison]
+            own = []
+            for arm in named:
+                if arm.comparison == comparison and not arm.is_anchor:  # nothing of one is searched
+                    own.append((arm.label, arm.config))
             tried = [trial.config for trial in trials[comparison]]
             for line in uneven(own, tried, fields):
                 lines.append(f"{comparison.full_title}: {line}")

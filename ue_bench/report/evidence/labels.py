@@ -1,4 +1,5 @@
-"""Short names for arms, such as `unified 2×8` or `per_feature 1×16 (sqrt)`.
+"""Short names for arms, such as `unified 2×8`, `per_feature 1×16 (sqrt)` or
+`matrix_factorisation rank 4`.
 
 With the budget, a label is unique within a comparison.
 """
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ue_bench.config.lookups import lookups_text
 from ue_bench.errors import one_line
+from ue_bench.record import ANCHOR
 
 Config = dict[str, Any]
 
@@ -24,12 +26,22 @@ class Named(NamedTuple):
 def plain_label(config: Config, found: dict[str, Any], *, regions: bool = False) -> str:
     """Return the strategy, lookups × numbers per lookup, and the rule of separate regions.
 
-    regions: whether the label names the regions too. The budget is not part of a label.
+    Of an anchor, its name and its options. regions: whether the label names the regions too. The
+    budget is not part of a label.
     """
+    if found.get("kind") == ANCHOR:
+        return _anchor_label(config)
     label = f"{group_name(config, regions)} {_shape(config, found)}"
     if config.get("region_rule"):
         label += f" ({config['region_rule']})"
     return label
+
+
+def _anchor_label(config: Config) -> str:
+    words = [config["strategy"]]
+    for option, value in config["options"].items():
+        words += [option, str(value)]
+    return " ".join(words)
 
 
 def _shape(config: Config, found: dict[str, Any]) -> str:
@@ -56,7 +68,8 @@ def group_name(config: Config, regions: bool) -> str:
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
     """Return (label, group) of every arm.
 
-    The group is the strategy, with its regions where it occurs in several forms. Arms of one
+    The group is the strategy, with its regions where it occurs in several forms. Of an anchor it is
+    the label, because no figure may choose among ranks by their error. Arms of one
     comparison with equal labels get the fields in which they differ, so that the method's own
     knobs, and what a search chose, are named only where they are needed.
     """
@@ -70,7 +83,10 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
         regions = len(forms[arm.config["strategy"]]) > 1
         label = plain_label(arm.config, arm.found, regions=regions)
         labels.append(label)
-        groups.append(one_line(group_name(arm.config, regions)))
+        group = label
+        if arm.found.get("kind") != ANCHOR:
+            group = group_name(arm.config, regions)
+        groups.append(one_line(group))
         places[arm.comparison, label].append(place)
     for alike in places.values():  # over all budgets, so that a line keeps its name
         details = _details([arms[place].config for place in alike])

@@ -31,14 +31,15 @@ COLUMNS = ["panel", "study", "dataset", "features", "split", "phase", "pairs", "
 
 
 def tidy(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a comparison in which a pair of arms has two common seeds.
+    """Return one row a comparison in which a pair of arms has two common seeds, anchors apart.
 
     n: the seeds it has. sd: the standard deviation of a paired difference, MSE. needed: the seeds
     that would show a difference of `TARGET`.
     """
     arm_of = by_key(arms)
     found = []
-    for _, part in groups(score(summary), SCOPE):
+    scored = score(summary)
+    for _, part in groups(scored[~scored["is_anchor"]], SCOPE):
         samples = _samples(part, arm_of)
         if not samples:
             continue

@@ -18,7 +18,8 @@ def ranked(summary: pd.DataFrame) -> pd.DataFrame:
     scored = score(summary)
     large = []
     for _, part in groups(champions(scored), SCOPE):
-        if part["strategy"].nunique() > MANY and part["budget"].notna().any():
+        strategies = part.loc[~part["is_anchor"], "strategy"]
+        if strategies.nunique() > MANY and part["budget"].notna().any():
             rank = part.groupby("budget")["mse"].rank(method="min").astype("Int64")
             large.append(part.assign(rank=rank))
     if not large:

@@ -16,7 +16,11 @@ from ue_bench.report.evidence.statistics import interval
 from ue_bench.report.format import missing
 
 SCOPE = list(Comparison._fields)
-BATCH = 256  # rows of the one lookup, from codes, whose latency is in tables
+BATCH = 256  # rows of the one lookup whose latency is in tables
+VALUES = "values"  # the source of the latency to quote: raw values, hashed or looked up in a call
+CODES = "codes"
+TOGETHER = 2  # callers at once
+ENOUGH_CALLS = 100  # for a 99th percentile
 ANCHORS = ("mean", "item_mean", "bias", "mf", "linear", "boosting")
 MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
 # A split says little about embeddings where more than this share of its scored rows have users
@@ -29,7 +33,11 @@ _BYTES = (
     "vocabulary_bytes",
     "vocabulary_floor_bytes",
     "head_bytes",
+    "total_floor_bytes",
+    "slot_cache_bytes",
 )
+# What a total is with: dictionaries, or structures that store no keys.
+TOTALS = {"total_bytes": "dictionary", "total_floor_bytes": "key-free"}
 _TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
 
 
@@ -68,10 +76,14 @@ COLUMNS = (
     "val_mse_low",
     "val_mse_high",
     "latency_us",
+    "latency_p99_us",
+    "latency_together_us",
+    "latency_codes_us",
     "latency_unstable",
     "train_seconds",
     *(f"anchor_{name}" for name in ANCHORS),
     "beats_bias",
+    "is_anchor",
     "method",
     "task",
     *_scores_of("test"),
@@ -101,16 +113,17 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
     """
     frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
     frame = _of_all_runs(frame)
-    types: dict[str, Any] = {}
+    types: dict[str, Any] = {"is_anchor": bool}
     for name in COLUMNS:
         if name in _WHOLE:
             types[name] = "Int64"
         elif name in _FLAGS:
             types[name] = object
-        elif name not in _TEXTS and name != "dim":
+        elif name not in (*_TEXTS, "dim", "is_anchor"):
             types[name] = float
+    frame = _beside_the_tables(frame.astype(types))
     order = [*SCOPE, "strategy", "label", "budget"]
-    return frame.astype(types).sort_values(order, kind="stable", ignore_index=True)
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 def score(summary: pd.DataFrame) -> pd.DataFrame:
@@ -193,17 +206,30 @@ def _row(arm: Arm) -> dict[str, Any]:
     row["run_ids"] = " ".join(run.run_id for run in arm.runs)
     row.update(_sizes(arm))
     row.update(_scores(arm.runs))
-    row["latency_us"] = latency_at(arm.timings, "codes", BATCH)
-    row["latency_unstable"] = unstable_at(arm.timings, "codes", BATCH)
+    row["latency_us"] = latency_at(arm.timings, VALUES, BATCH)
+    row["latency_p99_us"] = p99_at(arm.timings, BATCH)
+    row["latency_together_us"] = latency_at(arm.timings, VALUES, BATCH, callers=TOGETHER)
+    row["latency_codes_us"] = latency_at(arm.timings, CODES, BATCH)
+    row["latency_unstable"] = unstable_at(arm.timings, VALUES, BATCH)
+    row["is_anchor"] = arm.is_anchor
     row["train_seconds"] = _mean("train_seconds", [run.cost for run in arm.runs])
     row.update(_anchors(arm.runs))
-    row["beats_bias"] = _beats_bias(row)
+    row["beats_bias"] = None
+    if not _is_bias_model(arm):
+        row["beats_bias"] = _beats_bias(row)
     return row
+
+
+def _is_bias_model(arm: Arm) -> bool:
+    """Return whether the arm is the bias model itself: to beat it is then no question."""
+    return arm.is_anchor and arm.sample.found.get("rank") == 0
 
 
 def _sizes(arm: Arm) -> dict[str, Any]:
     """Return the bytes of an arm, means over its runs, and how far its table is compressed."""
-    costs = [run.cost for run in arm.runs or arm.timings]
+    costs = []
+    for run in arm.runs or arm.timings:
+        costs.append(run.cost | {"total_floor_bytes": run.total_floor_bytes})
     sizes: dict[str, Any] = {}
     for name in (*_BYTES, *_TRAINING_BYTES):
         mean = _mean(name, costs)
@@ -277,6 +303,21 @@ def _of_all_runs(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _beside_the_tables(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the exact table of a comparison as that of its anchors too.
+
+    An anchor has no dim that says how large the exact table would be.
+    """
+    exact = frame["exact_table_bytes"].mask(frame["is_anchor"])
+    of_tables = exact.groupby([frame[name] for name in SCOPE], dropna=False).transform("max")
+    is_beside = frame["is_anchor"] & of_tables.notna()
+    frame.loc[is_beside, "exact_table_bytes"] = of_tables
+    paid = frame["table_bytes"] + frame["auxiliary_bytes"]
+    ratio = (frame["exact_table_bytes"] / paid).astype(float)
+    frame.loc[is_beside, "compression"] = ratio.round(3)
+    return frame
+
+
 def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
     """Return what the arm has to beat: means over its own runs, of the part that is quoted.
 
@@ -308,20 +349,40 @@ def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
     return measured
 
 
-def latency_of(timings: Sequence[Record], source: str, batch: int) -> list[dict[str, Any]]:
-    """Return the measurements of one source (`codes`, `values`) and batch size."""
+def latency_of(
+    timings: Sequence[Record], source: str, batch: int, callers: int = 1
+) -> list[dict[str, Any]]:
+    """Return the measurements of one source, batch size and number of callers at once.
+
+    Records of earlier versions have one caller and do not say so.
+    """
     measured = []
     for row in latency_rows(timings):
-        if row["source"] == source and row["batch"] == batch:
+        asked = row["source"], row["batch"], row.get("callers", 1)
+        if asked == (source, batch, callers):
             measured.append(row)
     return measured
 
 
 def latency_at(
-    timings: Sequence[Record], source: str, batch: int, quantile: str = "p50_us"
+    timings: Sequence[Record], source: str, batch: int, callers: int = 1
 ) -> float | None:
-    """Return the median over the timings, in microseconds; None where there are none."""
-    values = [row[quantile] for row in latency_of(timings, source, batch)]
+    """Return the median of the median calls, in microseconds; None where there are none."""
+    values = [row["p50_us"] for row in latency_of(timings, source, batch, callers)]
+    if not values:
+        return None
+    return float(median(values))
+
+
+def p99_at(timings: Sequence[Record], batch: int) -> float | None:
+    """Return the 99th percentile of calls from raw values, in microseconds, median over timings.
+
+    None where no timing has calls enough to have one.
+    """
+    values = []
+    for row in latency_of(timings, VALUES, batch):
+        if row["n"] >= ENOUGH_CALLS:
+            values.append(row["p99_us"])
     if not values:
         return None
     return float(median(values))

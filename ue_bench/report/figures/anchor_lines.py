@@ -40,14 +40,16 @@ def tidy(scored: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({"inside": bool}).sort_values(["panel", "mse"], ignore_index=True)
 
 
-def draw(axes: Axes, anchors: pd.DataFrame) -> None:
-    """Draw the lines of one panel, with their names at its right.
+def draw(axes: Axes, anchors: pd.DataFrame, *, named: bool = True) -> None:
+    """Draw the lines of one panel, with their names at its right unless it is not `named`.
 
     The anchors beyond the axis are written below its label, which must have been set.
     """
     inside = list(rows(anchors[anchors["inside"]]))
     for row in inside:
         axes.axhline(row.mse, color=GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    if not named:
+        return
     low, high = axes.get_ylim()
     height = axes.get_window_extent().height / axes.figure.dpi * 72  # 1/72 inch, before the layout
     wanted = [(row.mse - low) / (high - low) * height for row in inside]

@@ -2,6 +2,7 @@
 
 Each strategy then appears with the variant that is best on validation, never on test. What
 `ue-bench advise` has confirmed is shown whole: it is a few arms, and each may be the advice.
+Anchors are no lines: `anchor_points` draws them.
 """
 
 from typing import Any
@@ -31,11 +32,12 @@ def best_variants(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
-    """The frame with a column `line`: the label of the arm, or its strategy.
+    """The frame without anchors and with a column `line`: the label of the arm, or its strategy.
 
     It is the strategy, with its best variant alone, where a panel would have more than `most`
     labels. In an advice it is the label.
     """
+    frame = frame[~frame["is_anchor"]]
     if is_advice(frame) or frame.groupby(SCOPE)["label"].nunique().max() <= most:
         return frame.assign(line=frame["label"])
     best = champions(frame)
@@ -45,13 +47,15 @@ def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
 def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[str]:
     """The lines that are named: all, or the `most` with the best mean rank on validation.
 
-    All lines of an advice are named.
+    All lines of an advice are named, and all anchors.
     """
+    anchors = set(frame.loc[frame["is_anchor"], by])
+    frame = frame[~frame["is_anchor"]]
     if is_advice(frame):
-        return set(frame[by])
+        return anchors | set(frame[by])
     ranks = frame.groupby([*SCOPE, "budget"], dropna=False)["val_mse_mean"].rank()
     mean_ranks = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
-    return set(mean_ranks.index[:most])
+    return anchors | set(mean_ranks.index[:most])
 
 
 def middle_budget(frame: pd.DataFrame) -> pd.DataFrame:

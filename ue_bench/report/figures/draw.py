@@ -77,8 +77,9 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
     summary = summary.reset_index(drop=True)
     shown = set(zip(summary["phase"], summary["setting"], strict=True))
     every_arm = [arm for arm in arms.kept if arm.comparison.study == name]
-    labels = [(arm.label, arm.group) for arm in every_arm]
-    every_group = {arm.group for arm in arms.kept}
+    labels = [(arm.label, arm.group) for arm in every_arm if not arm.is_anchor]
+    every_group = {arm.group for arm in arms.kept if not arm.is_anchor}
+    anchors = {arm.label for arm in every_arm if arm.is_anchor}
     return StudyData(
         name=name,
         arms=[arm for arm in every_arm if _kind(arm) in shown],
@@ -89,7 +90,7 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
         all_summary=all_summary,
         records=_of_study(name, evidence.records),
         anchors=anchor_lines.tidy(score(summary)),
-        looks=style.looks(labels, every_group),
+        looks=style.looks(labels, every_group, anchors),
     )
 
 

@@ -25,11 +25,14 @@ _LINES = (
     "regions",
     "budget",
     "total_bytes",
+    "total_floor_bytes",
     "feature",
     "lookups",
     "batch",
     "epoch",
     "p50_us",
+    "p99_us",
+    "slot_cache_bytes",
     "mse",
     "error",
     "auc",
@@ -83,7 +86,9 @@ def _line(name: str, row: dict[str, Any]) -> str:
         case "budget":
             return f"budget: {bytes_text(value)}"
         case "total_bytes":
-            return f"total with vocabulary: {bytes_text(value)}"
+            return f"total with dictionary: {bytes_text(value)}"
+        case "total_floor_bytes":
+            return f"total without stored keys: {bytes_text(value)}"
         case "lookups" if isinstance(value, float):
             return f"lookups: {value:g}"
         case "batch":
@@ -92,6 +97,10 @@ def _line(name: str, row: dict[str, Any]) -> str:
             return f"epoch: {value:g}"
         case "p50_us":
             return f"latency: {micros_text(value)} µs"
+        case "p99_us":
+            return f"latency, 99th percentile: {micros_text(value)} µs"
+        case "slot_cache_bytes":
+            return f"reads a cache of slots of {bytes_text(value)}"
         case "mse":
             score = interval_text(value, row.get("low"), row.get("high"))
             return f"{row.get('part', '')} MSE: {score}".lstrip()

@@ -73,6 +73,7 @@ FORMS = {
     "separate": Look("#D55E00", "s", (0, (4, 1.5)), 5.0),
 }
 OTHER_FORM = Look("#000000", "D", (0, (1, 1.3)), 4.5)  # exact rows, or no table
+ANCHOR = Look("#404040", "P", (0, (1, 1.3)), 5.5)  # of all anchors that are arms
 _FORM_NAMES = {"multiplexed": "one multiplexed table", "separate": "separate tables"}
 _OTHER_FORM_NAME = "neither (exact rows, or no table)"
 CHANGE = {
@@ -98,15 +99,20 @@ def form_entries(regions: Iterable[str], *, joined: bool = True) -> list[Line2D]
     return entries
 
 
-def looks(pairs: Iterable[tuple[str, str]], every_group: Iterable[str] = ()) -> dict[str, Look]:
+def looks(
+    pairs: Iterable[tuple[str, str]],
+    every_group: Iterable[str] = (),
+    anchors: Iterable[str] = (),
+) -> dict[str, Look]:
     """The look of every name in (label, group) pairs. A group and its labels share a colour.
 
     every_group: the groups of the whole report, so that a strategy looks alike in all its figures.
+    anchors: labels of anchors, which are in neither of these.
     """
     labels_of: dict[str, list[str]] = {group: [] for group in every_group}
     for label, group in sorted(set(pairs), key=lambda pair: (pair[1], pair[0])):
         labels_of.setdefault(group, []).append(label)
-    look_of: dict[str, Look] = {}
+    look_of: dict[str, Look] = dict.fromkeys(anchors, ANCHOR)
     labels_before = 0
     for number, (group, labels) in enumerate(sorted(labels_of.items())):
         color = _PALETTE[number % len(_PALETTE)]

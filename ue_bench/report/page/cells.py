@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.summary import panel
-from ue_bench.report.format import code, interval_text, micros_text
+from ue_bench.report.format import bytes_text, code, interval_text, micros_text, missing
 
 ANCHOR_ROWS = {
     "mean": "global mean",
@@ -44,6 +44,24 @@ def bias_mark(row: Mapping[Any, Any]) -> str:
 
 
 def latency_cell(row: Mapping[Any, Any]) -> str:
-    """Microseconds, after a ~ where the timing is unstable."""
+    """Median microseconds from raw values, after a ~ where the timing is unstable."""
     text = micros_text(row["latency_us"])
     return f"~{text}" if row["latency_unstable"] is True else text
+
+
+def codes_cell(row: Mapping[Any, Any]) -> str:
+    """10.9 (54 kB): median microseconds from codes, with the cache of slots that these read."""
+    text = micros_text(row["latency_codes_us"])
+    if missing(row["latency_codes_us"]):
+        return text
+    if missing(row["slot_cache_bytes"]):
+        return f"{text} (cache not counted)"
+    return f"{text} ({bytes_text(row['slot_cache_bytes'])})"
+
+
+def totals_cell(row: Mapping[Any, Any]) -> str:
+    """29 kB / 14 kB: the total with a dictionary, and without stored keys where that is less."""
+    text = bytes_text(row["total_bytes"])
+    if missing(row["total_floor_bytes"]) or row["total_floor_bytes"] == row["total_bytes"]:
+        return text
+    return f"{text} / {bytes_text(row['total_floor_bytes'])}"

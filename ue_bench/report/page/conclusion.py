@@ -1,13 +1,21 @@
 """The whole answer of a study, budget by budget: who leads, who is worse, who ties."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.summary import SCOPE, score
+from ue_bench.report.evidence.summary import SCOPE, TOTALS, score
 from ue_bench.report.evidence.verdict import front
-from ue_bench.report.format import bytes_text, interval_text, mse_text, p_text, ratio_text
+from ue_bench.report.format import (
+    bytes_text,
+    interval_text,
+    missing,
+    mse_text,
+    p_text,
+    ratio_text,
+)
 from ue_bench.report.page.abstract import NO_ANSWER
 from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
 from ue_bench.report.page.contests import competition
@@ -32,7 +40,8 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
             exact_bytes = part["exact_table_bytes"].mode().iloc[0]
             for _, budget_rows in groups(by_scope[scope], "budget"):
                 lines.append(_budget(budget_rows, exact_bytes, part["part"].iloc[0]))
-        lines += [*_unlimited(part), *_front(part), *_anchors(part), ""]
+        tables = part[~part["is_anchor"]]
+        lines += [*_unlimited(tables), *_anchor_arms(part), *_fronts(part), *_anchors(tables), ""]
     return lines
 
 
@@ -94,26 +103,42 @@ def _listed(texts: Sequence[str], most: int = MOST) -> str:
 def _unlimited(part: pd.DataFrame) -> Iterator[str]:
     """The arms without a budget."""
     arms = part[part["budget"].isna()].sort_values(["mse", "label"], kind="stable")
-    texts = []
-    for row in rows(arms):
-        mse = interval_text(row.mse, row.low, row.high)
-        size = (
-            f"{bytes_text(row.total_bytes)} ({bytes_text(row.vocabulary_bytes)} of it vocabulary)"
-        )
-        texts.append(f"{row.label} {mse} in {size}")
+    texts = [_with_size(row) for row in rows(arms)]
     if texts:
         yield f"- without a budget: {_listed(texts)}."
 
 
-def _front(part: pd.DataFrame) -> Iterator[str]:
-    """The Pareto front of total bytes and MSE."""
-    sized = part[part["total_bytes"].notna()]
-    texts = []
-    for row in rows(sized[front(sized)].sort_values("total_bytes")):
-        texts.append(f"{row.label} {mse_text(row.mse)} in {bytes_text(row.total_bytes)}")
+def _anchor_arms(part: pd.DataFrame) -> Iterator[str]:
+    """The anchors that are arms, by size."""
+    arms = part[part["is_anchor"]].sort_values("total_bytes", kind="stable")
+    texts = [_with_size(row) for row in rows(arms)]
     if texts:
+        yield f"- anchors, which have no table, at their own bytes: {_listed(texts)}."
+
+
+def _with_size(row: Any) -> str:
+    """An arm with its MSE, its total and the part of that that is vocabulary."""
+    mse = interval_text(row.mse, row.low, row.high)
+    vocabulary = f"{bytes_text(row.vocabulary_bytes)} of it vocabulary"
+    if not missing(row.total_floor_bytes):
+        vocabulary += f", {bytes_text(row.total_floor_bytes)} without stored keys"
+    return f"{row.label} {mse} in {bytes_text(row.total_bytes)} ({vocabulary})"
+
+
+def _fronts(part: pd.DataFrame) -> Iterator[str]:
+    """The Pareto fronts of MSE and of each total."""
+    said = ""
+    for total, vocabulary in TOTALS.items():
+        sized = part[part[total].notna()]
+        texts = []
+        for row in rows(sized[front(sized, total)].sort_values(total)):
+            texts.append(f"{row.label} {mse_text(row.mse)} in {bytes_text(getattr(row, total))}")
         arms = _listed(texts, MOST_ON_FRONT)
-        yield f"- on the Pareto front of MSE and total bytes, vocabulary included: {arms}."
+        if texts and arms != said:
+            yield (
+                f"- on the Pareto front of MSE and total bytes (vocabulary: {vocabulary}): {arms}."
+            )
+        said = arms
 
 
 def _anchors(part: pd.DataFrame) -> Iterator[str]:

@@ -104,6 +104,7 @@ def _unseen_users(records: Sequence[Record]) -> Iterator[str]:
 def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
     """How many arms do not beat the predictors without a neural model."""
     scored = score(summary)
+    scored = scored[~scored["is_anchor"]]
     n_below_bias = int(scored["beats_bias"].eq(False).sum())
     if n_below_bias:
         yield (

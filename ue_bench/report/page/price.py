@@ -1,4 +1,5 @@
-"""The price of an answer in one sentence: its bytes and latency beside those of other tables."""
+"""The price of an answer in one sentence: its bytes and latency beside those of other tables, and
+beside the anchors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,7 +8,9 @@ import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import BATCH, SCOPE
-from ue_bench.report.format import bytes_text, interval_text, micros_text
+from ue_bench.report.format import bytes_text, interval_text, micros_text, missing
+
+_LATENCIES = ["latency_us", "latency_p99_us", "latency_codes_us"]
 
 
 def contestants(scored: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -26,6 +29,10 @@ def price(arms: pd.DataFrame, leader: str | None = None, column: str = "group") 
 
     leader: the value of `column` that the answer names; None where nothing is compared.
     """
+    anchors = arms[arms["is_anchor"]]
+    arms = arms[~arms["is_anchor"]]
+    if arms.empty:
+        return []
     if leader is None:
         is_leader = arms["budget"].isna()
     else:
@@ -39,6 +46,8 @@ def price(arms: pd.DataFrame, leader: str | None = None, column: str = "group") 
     else:
         is_leading = has_budget & (part[column] == leader)
         clauses += _size(part[~has_budget], part[is_leading], leader)
+        beside = anchors.merge(part[SCOPE].drop_duplicates(), on=SCOPE)
+        clauses += _anchor(beside)
         clauses += _latency(part, leader, column)
     if not clauses:
         return []
@@ -83,19 +92,47 @@ def _size(
         yield f"{leader} takes {range_text(sizes, bytes_text)} in total"
 
 
+def _anchor(anchors: pd.DataFrame) -> Iterator[str]:
+    """The anchor that is best on validation: what its bytes reach without a table."""
+    if len(anchors):
+        best = records(anchors.sort_values(["val_mse_mean", "label"], kind="stable"))[0]
+        yield f"without any table, {best['label']} reaches {_mse_and_bytes(best)}"
+
+
 def _mse_and_bytes(row: dict[Any, Any]) -> str:
+    """0.8500 [0.8400, 0.8600] in 266 kB (229 kB without stored keys)."""
     mse = interval_text(row["mse"], row["low"], row["high"])
-    return f"{mse} in {bytes_text(row['total_bytes'])}"
+    text = f"{mse} in {bytes_text(row['total_bytes'])}"
+    floor = row["total_floor_bytes"]
+    if missing(floor) or floor == row["total_bytes"]:
+        return text
+    return f"{text} ({bytes_text(floor)} without stored keys)"
 
 
 def _latency(part: pd.DataFrame, leader: str, column: str) -> Iterator[str]:
-    """The leader's latency beside the fastest and the slowest of the others."""
-    latencies = part.groupby(column)["latency_us"].median().dropna().sort_values()
+    """The leader's latency from raw values beside the fastest and the slowest of the others, and
+    what it takes from codes, with the cache that this needs."""
+    medians = part.groupby(column)[[*_LATENCIES, "slot_cache_bytes"]].median()
+    latencies = medians["latency_us"].dropna().sort_values()
     if leader not in latencies.index or len(latencies) < 2:
         return
     others = latencies.drop(leader)
-    text = f"a lookup of {BATCH} rows takes {leader} {micros_text(latencies[leader])} µs"
+    own = records(medians.loc[[leader]])[0]
+    text = f"a lookup of {BATCH} rows from raw values takes {leader} {_raw(own)}"
     text += f", the others {micros_text(others.iloc[0])} µs ({others.index[0]})"
     if len(others) > 1:
         text += f" to {micros_text(others.iloc[-1])} µs ({others.index[-1]})"
+    if not missing(own["latency_codes_us"]):
+        cache = "a cache of slots"
+        if not missing(own["slot_cache_bytes"]):
+            cache += f" of {bytes_text(own['slot_cache_bytes'])}"
+        text += f"; from codes {micros_text(own['latency_codes_us'])} µs, which read {cache}"
     yield text
+
+
+def _raw(own: dict[Any, Any]) -> str:
+    """292 µs (p99 940 µs)."""
+    text = f"{micros_text(own['latency_us'])} µs"
+    if missing(own["latency_p99_us"]):
+        return text
+    return f"{text} (p99 {micros_text(own['latency_p99_us'])} µs)"

@@ -9,7 +9,7 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.ranks import ranked
 from ue_bench.report.evidence.summary import ANCHORS, SCOPE
 from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
-from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title
+from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title, totals_cell
 
 Row = dict[str, Any]
 
@@ -35,9 +35,10 @@ def _table(part: pd.DataFrame) -> list[str]:
         lines.append(f"| {present[0]['strategy']} | {_form(present)} | {texts} |")
     for row in rows(part[part["budget"].isna()]):
         mse = interval_text(row.mse, row.low, row.high)
-        cell = f"{NOTHING} | {bytes_text(row.total_bytes)} | {mse}"
+        cell = f"{NOTHING} | {totals_cell(row._asdict())} | {mse}"
         texts = " | ".join([cell] * len(budgets))
-        lines.append(f"| {row.strategy} | no budget | {texts} |")
+        name = row.label if row.is_anchor else row.strategy
+        lines.append(f"| {name} | no budget | {texts} |")
     return lines
 
 
@@ -89,4 +90,4 @@ def _cell(row: Row | None) -> str:
     mse = interval_text(row["mse"], row["low"], row["high"])
     if row["n"] < row["n_most"]:
         mse += f" n={row['n']}"
-    return f"{row['rank']} | {bytes_text(row['total_bytes'])} | {mse}{bias_mark(row)}"
+    return f"{row['rank']} | {totals_cell(row)} | {mse}{bias_mark(row)}"

@@ -64,10 +64,10 @@ def print_summary(outcome: Outcome, console: Console) -> None:
 def best_rows(part: pd.DataFrame, most: int = ROWS) -> pd.DataFrame:
     """At most `most` arms of one comparison, those with the lowest mean validation MSE.
 
-    Every budget gets the same number of them.
+    Every budget gets the same number of them, and so do the anchors.
     """
     ranked = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
-    rank = ranked.groupby("budget", dropna=False).cumcount()
+    rank = ranked.groupby(["budget", "is_anchor"], dropna=False).cumcount()
     kept = ranked.assign(rank=rank).sort_values(["rank", "budget"], kind="stable").head(most)
     return kept.sort_values(["budget", "rank"], kind="stable")
 
@@ -137,6 +137,10 @@ def _notes(part: pd.DataFrame) -> str:
         if not missing(value):
             anchors.append(f"{_ANCHOR_NAMES[name]} {mse_text(value)}")
     notes = [f"anchors: {', '.join(anchors) or NOTHING}"]
+    if part["latency_us"].notna().any():
+        notes.append("µs from raw values")
+    if part["vocabulary_bytes"].gt(0).any():
+        notes.append("totals with a dictionary; the report has them without stored keys too")
     if part["beats_bias"].eq(False).any():
         notes.append("▽ not better than the bias model")
     if is_binary(part):

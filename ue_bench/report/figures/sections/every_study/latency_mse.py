@@ -10,9 +10,17 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.summary import BATCH, key, latency_at, panel, score, unstable_at
+from ue_bench.report.evidence.summary import (
+    BATCH,
+    VALUES,
+    key,
+    latency_at,
+    panel,
+    score,
+    unstable_at,
+)
 from ue_bench.report.evidence.verdict import front
-from ue_bench.report.figures import chosen_lines, style
+from ue_bench.report.figures import anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.placing import Box, around
 from ue_bench.report.figures.section import Section, StudyData
@@ -50,13 +58,15 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     scored = _with_latency(score(study.summary), study.arms)
     scored = scored.dropna(subset=["p50_us", "mse"])
-    if scored["strategy"].nunique() <= FEW and not chosen_lines.is_advice(scored):
+    strategies = scored.loc[~scored["is_anchor"], "strategy"]
+    if strategies.nunique() <= FEW and not chosen_lines.is_advice(scored):
         return pd.DataFrame(columns=COLUMNS)
     of_machines = []
     for _, part in groups(scored, "machine"):
         of_machines.append(chosen_lines.best_variants(chosen_lines.middle_budget(part)))
     frame = pd.concat(of_machines)
     frame["panel"] = panel(frame)
+    frame["regions"] = frame["regions"].fillna("none")  # of an anchor
     frame["hollow"] = frame["beats_bias"].eq(False)
     frame["front"] = front(frame, "p50_us", ["panel", "machine"])
     order = ["panel", "machine", "front", "mse", "label"]
@@ -76,12 +86,14 @@ def _with_latency(scored: pd.DataFrame, arms: Iterable[Arm]) -> pd.DataFrame:
         latency = None
         where = ""
         text = row["strategy"]
+        if row["is_anchor"]:
+            text = anchor_points.short_name(row["label"])
         if of_advice:
             text = f"{row['label']}, {bytes_text(row['total_bytes'])}"
         if arm is not None:
-            latency = latency_at(arm.timings, "values", BATCH)
+            latency = latency_at(arm.timings, VALUES, BATCH)
             where = machine(arm)
-            if unstable_at(arm.timings, "values", BATCH):
+            if unstable_at(arm.timings, VALUES, BATCH):
                 text = f"~{text}"
         latencies.append(latency)
         machines.append(where)
@@ -172,10 +184,10 @@ SECTION = Section(
     empty=f"the study has at most {FEW} strategies with both an MSE and a latency from raw values",
     caption=(
         f"MSE against the median latency of a lookup of {BATCH} rows from raw values (locate + "
-        "embed, logarithmic), at the median budget and for tables without one; each form of a "
-        "strategy appears with its variant that is best on validation, of an advice all arms "
-        "appear. The stepped line joins the "
-        "Pareto front of the means: no other is as fast and better. Bars: 95 % t-interval. Names "
+        "embed, logarithmic; of an anchor, the prediction is included), at the median budget and "
+        "for tables without one; each form of a strategy appears with its variant that is best on "
+        "validation, of an advice all arms appear. The stepped line joins the Pareto front of the "
+        "means: no other is as fast and better. Bars: 95 % t-interval. Names "
         "are written where there is room, those on the front first; a ~ before a name: the clock "
         "called the measurement unstable. Hollow: not better than the bias model."
     ),

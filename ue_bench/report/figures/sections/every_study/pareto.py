@@ -1,5 +1,10 @@
-"""Test MSE against *total* bytes (table, auxiliary and vocabulary), with the Pareto front."""
+"""Test MSE against *total* bytes (table, auxiliary and vocabulary), with the Pareto front.
 
+A total is told twice: with a dictionary of the values, and with a structure that finds the same
+rows and stores no keys.
+"""
+
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -7,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.frames import groups
-from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.evidence.summary import TOTALS, panel, score
 from ue_bench.report.evidence.verdict import front
-from ue_bench.report.figures import anchor_lines, chosen_lines, style
-from ue_bench.report.figures.panels import panels
+from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
+from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text
 
@@ -19,7 +24,11 @@ COLUMNS = [
     "part",
     "group",
     "label",
+    "is_anchor",
+    "vocabulary",
+    "bytes",
     "total_bytes",
+    "total_floor_bytes",
     "mse",
     "low",
     "high",
@@ -28,27 +37,49 @@ COLUMNS = [
     "named",
     "hollow",
 ]
+TITLES = {
+    "dictionary": "vocabulary as a dictionary",
+    "key-free": "vocabulary without keys (its least)",
+}
 _FRONT_WIDTH = 1.3
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row an arm; `front` where no arm of the panel is as small or smaller and better."""
-    frame = score(study.summary).dropna(subset=["total_bytes", "mse"])
-    frame["panel"] = panel(frame)
-    frame["hollow"] = frame["beats_bias"].eq(False)
-    frame["front"] = front(frame)
+    """One row an arm and kind of `vocabulary`, with the `bytes` in all.
+
+    `front` where no arm of the panel is as small or smaller and better. There is one kind only
+    where no arm of the study holds a vocabulary, or the least of one was not counted.
+    """
+    scored = score(study.summary).dropna(subset=["total_bytes", "mse"])
+    scored["panel"] = panel(scored)
+    scored["hollow"] = scored["beats_bias"].eq(False)
+    kinds = []
+    for total, vocabulary in TOTALS.items():
+        sized = scored.dropna(subset=[total])
+        kind = sized.assign(vocabulary=vocabulary, bytes=sized[total], front=front(sized, total))
+        kinds.append(kind)
+    dictionary, key_free = kinds
+    if key_free["bytes"].eq(key_free["total_bytes"]).all():
+        kinds = [dictionary]
+    frame = pd.concat(kinds)
     on_front = set(frame.loc[frame["front"], "group"])
-    named = chosen_lines.named(frame, by="group") | on_front
+    named = chosen_lines.named(scored, by="group") | on_front
     frame["named"] = frame["group"].isin(named)
-    order = ["panel", "total_bytes", "mse"]
+    order = ["panel", "vocabulary", "bytes", "mse"]
     return frame.sort_values(order, kind="stable", ignore_index=True)[COLUMNS]
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """One panel a feature set; a colour and a marker a strategy."""
-    draw_one = partial(_panel, study=study)
-    figure, _ = panels(frame, 2, draw_one, width=5.6, height=4.0)
-    entries = chosen_lines.entries(frame, study.looks, "group", joined=False)
+    """One row a feature set, one panel a kind of vocabulary; a colour and a marker a strategy."""
+    kinds = [kind for kind in TITLES if kind in set(frame["vocabulary"])]
+    draw_row = partial(_row, kinds=kinds, study=study)
+    figure, _ = panel_rows(
+        frame, len(kinds), draw_row, width=5.6, height=4.0, sharey="row", sharex="row"
+    )
+    strategies = frame[~frame["is_anchor"]]
+    entries = chosen_lines.entries(strategies, study.looks, "group", joined=False)
+    if frame["is_anchor"].any():
+        entries.append(anchor_points.entry())
     entries.append(style.front_handle(_FRONT_WIDTH))
     if frame["hollow"].any():
         entries.append(style.mark(style.NOT_BETTER))
@@ -56,28 +87,40 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     return figure
 
 
+def _row(
+    axes_row: Sequence[Axes], part: pd.DataFrame, kinds: Sequence[str], study: StudyData
+) -> None:
+    title = part["panel"].iloc[0]
+    for axes, kind in zip(axes_row, kinds, strict=True):
+        _panel(axes, part[part["vocabulary"] == kind], study)
+        axes.set_title(f"{style.heading(title)}\n{TITLES[kind]}", fontsize=9)
+        axes.set_xlabel("total bytes: table + auxiliary + vocabulary")
+    axes_row[0].set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
+    anchors = study.anchors[study.anchors["panel"] == title]
+    for axes in axes_row:  # the limits are those of both panels
+        style.log_axis(axes, bytes_text)
+        anchor_lines.draw(axes, anchors, named=axes is axes_row[-1])
+
+
 def _panel(axes: Axes, part: pd.DataFrame, study: StudyData) -> None:
     edge = part[part["front"]]
     look = {"color": style.FRONT, "linewidth": _FRONT_WIDTH, "zorder": 1}
-    axes.step(edge["total_bytes"], edge["mse"], where="post", **look)
-    for name, arms in groups(part, "group"):
+    axes.step(edge["bytes"], edge["mse"], where="post", **look)
+    strategies = part[~part["is_anchor"]]
+    for name, arms in groups(strategies, "group"):
         if arms["named"].all():
             _arms(axes, arms, study.looks[name])
         else:
-            style.pale(axes, arms, "total_bytes", "mse", joined=False)
-    style.log_axis(axes, bytes_text)
-    title = part["panel"].iloc[0]
-    axes.set_title(style.heading(title))
-    axes.set_xlabel("total bytes: table + auxiliary + vocabulary")
-    axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
-    anchor_lines.draw(axes, study.anchors[study.anchors["panel"] == title])
+            style.pale(axes, arms, "bytes", "mse", joined=False)
+    anchor_points.draw(axes, part[part["is_anchor"]], "bytes")
+    axes.set_xscale("log")
 
 
 def _arms(axes: Axes, arms: pd.DataFrame, look: style.Look) -> None:
     axes.vlines(
-        arms["total_bytes"], arms["low"], arms["high"], color=look.color, linewidth=0.8, alpha=0.5
+        arms["bytes"], arms["low"], arms["high"], color=look.color, linewidth=0.8, alpha=0.5
     )
-    style.points(axes, arms, "total_bytes", "mse", look, joined=False)
+    style.points(axes, arms, "bytes", "mse", look, joined=False)
 
 
 SECTION = Section(
@@ -86,11 +129,14 @@ SECTION = Section(
     tidy=tidy,
     empty="no arm has both a measured MSE and its total bytes",
     caption=(
-        "MSE against total bytes (table + auxiliary + vocabulary): every arm at every budget. The "
-        "stepped line joins the Pareto front, the arms that no other one beats in both size and "
-        "mean MSE; the front follows the means, so neighbours on it may not differ. Of more than "
-        f"{chosen_lines.MOST_NAMED} strategies the best on validation and those on the front are "
-        "named. Hollow: not better than the bias model."
+        "MSE against total bytes (table + auxiliary + vocabulary): every arm at every budget. "
+        "Where arms hold a vocabulary, the left panel counts it as a dictionary (the values' text "
+        "and 4 bytes each), the right panel as the least that finds the same rows without storing "
+        "keys (1.3 bytes a value); hashed tables need neither. The stepped line joins the Pareto "
+        "front, the arms that no other one beats in both size and mean MSE; the front follows the "
+        "means, so neighbours on it may not differ. Crosses are the anchors as arms, with bytes of "
+        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation "
+        "and those on the front are named. Hollow: not better than the bias model."
     ),
     draw=draw,
 )

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel, score
-from ue_bench.report.figures import anchor_lines, chosen_lines, style
+from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, ratio_text
@@ -44,13 +44,14 @@ _SHADE = "#B0B0B0"
 def tidy(study: StudyData) -> pd.DataFrame:
     """One row an arm that is drawn.
 
-    kind: `budget` (a point of a line), `band` (the reference) or `point` (another arm without a
-    budget).
+    kind: `budget` (a point of a line), `band` (the reference), `point` (another arm without a
+    budget) or `anchor`.
     """
     scored = score(study.summary)
     if scored["budget"].isna().all():
         return pd.DataFrame(columns=COLUMNS)
-    frame = chosen_lines.lines(scored)
+    anchors = scored[scored["is_anchor"]]
+    frame = pd.concat([chosen_lines.lines(scored), anchors.assign(line=anchors["label"])])
     frame["panel"] = panel(frame)
     frame["named"] = frame["line"].isin(chosen_lines.named(frame))
     frame["hollow"] = frame["beats_bias"].eq(False)
@@ -67,12 +68,13 @@ def tidy(study: StudyData) -> pd.DataFrame:
 
 
 def _kinds(frame: pd.DataFrame, paid: pd.Series) -> np.ndarray:
-    """`budget`, `band` for the largest table without a budget in a panel, else `point`."""
+    """The kind of each row, as `tidy` says; the band is the largest table without a budget."""
     has_budget = frame["budget"].notna()
-    without_budget = paid.where(~has_budget)
+    without_budget = paid.where(~has_budget & ~frame["is_anchor"])
     largest = without_budget.groupby(frame["panel"]).transform("max")
     is_largest = (paid == largest).fillna(False)
-    return np.select([has_budget, is_largest], ["budget", "band"], "point")
+    conditions = [has_budget, frame["is_anchor"], is_largest]
+    return np.select(conditions, ["budget", "anchor", "band"], "point")
 
 
 def _set_apart(frame: pd.DataFrame) -> pd.Series:
@@ -136,13 +138,15 @@ def _panel(axes: Axes, part: pd.DataFrame, study: StudyData) -> None:
     shaded = part.dropna(subset=["shade_from"]).drop_duplicates("budget")
     for row in rows(shaded):
         axes.axvspan(row.shade_from, row.shade_to, color=_SHADE, alpha=0.3, linewidth=0, zorder=0)
-    for name, line in groups(part[part["kind"] != "band"], "line"):
+    lines = part[part["kind"].isin(["budget", "point"])]
+    for name, line in groups(lines, "line"):
         if line["named"].all():
             _line(axes, line, study.looks[name])
         else:
             style.pale(axes, line, "x", "mse")
     for row in rows(part[part["kind"] == "band"]):
         _band(axes, row, study.looks[row.line])
+    anchor_points.draw(axes, part[part["kind"] == "anchor"], "x")
     ticks = part[part["kind"] == "budget"].drop_duplicates("budget")
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks["budget"].astype(float), ticks["tick"])
@@ -184,7 +188,8 @@ def _band(axes: Axes, row: Any, look: style.Look) -> None:
 def _entries(frame: pd.DataFrame, looks: style.Looks) -> list[Any]:
     """The legend's entries."""
     by_name: dict[str, Any] = {}
-    for _, part in groups(frame, "panel"):
+    is_anchor = frame["kind"] == "anchor"
+    for _, part in groups(frame[~is_anchor], "panel"):
         band = part["kind"] == "band"
         for name in part.loc[~band & part["named"], "line"].unique():
             by_name[name] = style.handle(looks[name], name)
@@ -192,6 +197,8 @@ def _entries(frame: pd.DataFrame, looks: style.Looks) -> list[Any]:
             without_marker = looks[name]._replace(marker="")
             by_name[name] = style.handle(without_marker, f"{name} (no budget)")
     entries = [by_name[name] for name in sorted(by_name)]
+    if is_anchor.any():
+        entries.append(anchor_points.entry())
     if frame["shade_from"].notna().any():
         label = "intervals of best and worst overlap"
         entries.append(Patch(color=_SHADE, alpha=0.35, label=label))
@@ -212,7 +219,8 @@ SECTION = Section(
         "table). Points: mean over seeds; bars: 95 % t-interval; points at one budget are set "
         "apart sideways for legibility only. Band: the largest table without a budget. Shaded: "
         "budgets where the intervals of the best and the worst budgeted arm overlap, so that size "
-        f"no longer separates them. Where there are more than {chosen_lines.MOST} arms, each "
+        "no longer separates them. Crosses: the anchors as arms, at the bytes of their numbers. "
+        f"Where there are more than {chosen_lines.MOST} arms, each "
         "strategy appears with its variant that is best on validation at that budget. Hollow: not "
         "better than the bias model."
     ),

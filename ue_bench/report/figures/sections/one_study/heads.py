@@ -66,7 +66,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     What describes the pair of heads is the same in all of its rows.
     """
     row_of = {key(row): row for row in records(score(study.summary))}
-    arms = [arm for arm in study.arms if arm.key in row_of]
+    # An anchor has no head, and would agree with itself.
+    arms = [arm for arm in study.arms if arm.key in row_of and not arm.is_anchor]
     lines = []
     for (comparison, budget), arms_of in sorted(_groups(arms).items()):
         title = f"{comparison._replace(phase='').title}, {bytes_text(budget)}"

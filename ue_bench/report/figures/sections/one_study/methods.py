@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.verdict import champions
-from ue_bench.report.figures import style
+from ue_bench.report.figures import anchor_points, style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, missing, mse_text
@@ -22,8 +22,10 @@ CAPTION = (
     "MSE against total bytes (table + auxiliary + vocabulary), one panel for each method, all on "
     "the same axes: its forms in colour, all other methods in grey. Mean over seeds with a 95 % "
     "t-interval. Each form is shown with its variant that is best on validation at that budget. "
-    "Dash-dotted: the tables without a budget, at their bytes and MSE; dotted: the trivial "
-    "anchors. A number with ▴ is an MSE beyond the axis. Hollow: not better than the bias model."
+    "Faint: the same form with a vocabulary that stores no keys, at its least bytes. Dash-dotted: "
+    "the tables without a budget, at their bytes and MSE; dotted: the trivial anchors; crosses: "
+    "the anchors as arms, with bytes of their own. A number with ▴ is an MSE beyond the axis. "
+    "Hollow: not better than the bias model."
 )
 COLUMNS = [
     "panel",
@@ -33,8 +35,10 @@ COLUMNS = [
     "line",
     "regions",
     "label",
+    "is_anchor",
     "budget",
     "total_bytes",
+    "total_floor_bytes",
     "mse",
     "low",
     "high",
@@ -110,7 +114,8 @@ def _limits(frame: pd.DataFrame) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw the figure of one feature set, one panel for each method."""
     budgeted = frame[frame["budget"].notna()]
-    free = frame[frame["budget"].isna()]
+    anchors = frame[frame["is_anchor"]]
+    free = frame[frame["budget"].isna() & ~frame["is_anchor"]]
     titles = list(budgeted["title"].unique())
     down = math.ceil(len(titles) / _ACROSS)
     figure, grid = style.canvas(down, _ACROSS, 2.25, 1.75, sharex=True, sharey=True)
@@ -119,6 +124,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         own = budgeted["title"] == title
         _draw_others(axes, budgeted[~own])
         _draw_references(axes, free, known[known["inside"]])
+        anchor_points.draw(axes, anchors, "total_bytes", "y", named=False)
         _draw_forms(axes, budgeted[own])
         axes.set_title(title, fontsize=8)
     for number, axes in enumerate(grid.flat):
@@ -133,7 +139,10 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     shared.set_ylim(frame["bottom"].iloc[0], frame["top"].iloc[0])
     style.log_axis(shared, bytes_text, most=4)
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
-    style.legend(figure, _legend_entries(budgeted, free, known))
+    entries = _legend_entries(budgeted, free, known)
+    if len(anchors):
+        entries.append(anchor_points.entry())
+    style.legend(figure, entries)
     return figure
 
 
@@ -177,6 +186,18 @@ def _draw_forms(axes: Axes, forms: pd.DataFrame) -> None:
             color=look.color,
             linewidth=1,
             zorder=3,
+        )
+        keys_cost = line["total_floor_bytes"] < line["total_bytes"]
+        least = line[keys_cost.fillna(False)]
+        axes.plot(
+            least["total_floor_bytes"],
+            least["y"],
+            color=look.color,
+            marker=look.marker,
+            markersize=3,
+            linewidth=1,
+            alpha=0.35,
+            zorder=2.8,
         )
         style.points(axes, line, "total_bytes", "y", look)
         for row in rows(line[line["note"] != ""]):

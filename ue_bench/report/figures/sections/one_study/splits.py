@@ -27,7 +27,7 @@ from ue_bench.report.evidence.summary import (
     row_scores,
     score,
 )
-from ue_bench.report.figures import anchor_lines, style
+from ue_bench.report.figures import anchor_lines, anchor_points, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.style import ANCHOR_NAMES
@@ -58,6 +58,7 @@ COLUMNS = [
     "part",
     "label",
     "group",
+    "is_anchor",
     "budget",
     "size",
     "n",
@@ -70,6 +71,7 @@ COLUMNS = [
     "cold_share",
     "pairs",
     "told_apart",
+    "judged",
     "best_anchor",
     "beat_it",
     "ranks",
@@ -91,12 +93,16 @@ def tidy(study: StudyData) -> pd.DataFrame:
     lines = []
     for _, part in groups(scored, SCOPE):
         cells = []
+        strategies = []
         scores = []
         for row in records(part):
             slices = _slices(arms[key(row)])
-            cells.append({**row, "size": _size(row), **slices})
-            scores.append(row_scores(arms, row))
-        facts = _facts(cells, scores)
+            cell = {**row, "size": _size(row), **slices}
+            cells.append(cell)
+            if not row["is_anchor"]:
+                strategies.append(cell)
+                scores.append(row_scores(arms, row))
+        facts = _facts(strategies or cells, scores)
         lines += [cell | facts for cell in cells]
     frame = pd.DataFrame(lines).reindex(columns=COLUMNS)
     other_split = frame["split"] != PRIMARY
@@ -136,8 +142,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
     """Return what a split can tell.
 
-    pairs, told_apart: pairs of arms of one size, and how many of them are told apart.
-    best_anchor, beat_it: the best predictor without an embedding, and how many arms beat it.
+    cells, scores: of the strategies, which are as many as `judged`. pairs, told_apart: pairs of
+    them of one size, and how many of these are told apart. best_anchor, beat_it: the best predictor
+    without an embedding, and how many beat it.
     """
     pairs = []
     for (cell, own), (other_cell, other) in combinations(zip(cells, scores, strict=True), 2):
@@ -164,6 +171,7 @@ def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
         "cold_share": cold_share,
         "pairs": len(pairs),
         "told_apart": told_apart,
+        "judged": len(cells),
         "best_anchor": anchor,
         "beat_it": beat_it,
         "ranks": told_apart > 0 and not (mostly_unseen and beat_it == 0),
@@ -232,7 +240,7 @@ def _sentence(part: pd.DataFrame) -> str:
         mse = mse_text(first[f"anchor_{anchor}"])
         facts.append(f"no arm beats {_IN_SENTENCES[anchor]} ({mse})")
     else:
-        beat_it = f"{first['beat_it']} of {len(part)} arms"
+        beat_it = f"{first['beat_it']} of {first['judged']} arms"
         facts.append(f"{beat_it} beat the best predictor without an embedding")
     pairs = "no pair of arms is told apart"
     if first["told_apart"]:
@@ -260,9 +268,11 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 
     figure, _ = panel_rows(frame, across, draw_row, width=3.2, height=3.1, by="features")
     entries = []
-    for label in frame["label"].unique():
+    for label in frame.loc[~frame["is_anchor"], "label"].unique():
         look = study.looks[label]
         entries.append(style.handle(look, label, joined=False))
+    if frame["is_anchor"].any():
+        entries.append(anchor_points.entry())
     style.legend(figure, entries)
     return figure
 

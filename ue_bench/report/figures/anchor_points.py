@@ -1,0 +1,60 @@
+"""Anchors that are arms: points of their own bytes, joined in the order of these.
+
+The bias model comes first, and then matrix factorisation by rank. Every rank is shown, because none
+of them was chosen.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ue_bench.report.evidence.frames import rows
+from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
+
+NAME = "bias model, and matrix factorisation by rank"
+_TEXT_SIZE = 7
+
+
+def draw(axes: Axes, arms: pd.DataFrame, x: str, y: str = "mse", *, named: bool = True) -> None:
+    """Draw the anchors of one panel at their columns `x` and `y`.
+
+    named: whether each has its rank beside it.
+    """
+    ordered = arms.sort_values(x, kind="stable")
+    look = style.ANCHOR
+    axes.plot(
+        ordered[x],
+        ordered[y],
+        color=look.color,
+        linestyle=look.dash,
+        linewidth=1,
+        marker=look.marker,
+        markersize=look.size,
+        zorder=2.5,
+    )
+    hover(axes, ordered, x, y)
+    if not named:
+        return
+    for row in rows(ordered):
+        axes.annotate(
+            short_name(row.label),
+            (getattr(row, x), getattr(row, y)),
+            (-4, -3),  # the points fall from left to right, so that there is room below each
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=_TEXT_SIZE,
+            color=look.color,
+        )
+
+
+def short_name(label: str) -> str:
+    """Return `bias`, or `rank 4` of an arm with vectors."""
+    _, rank, number = label.partition(" rank ")
+    return f"rank {number}" if rank else label
+
+
+def entry() -> Line2D:
+    """Return the legend's entry."""
+    return style.handle(style.ANCHOR, NAME)
