@@ -29,6 +29,7 @@ ARTICLE = RunConfig(
     init="normal",
     init_scale=1.0,
     target_scale="raw",
+    head_init="default",
     rating_bias="default",
     dropout=0.0,
     lr=1e-3,

@@ -49,6 +49,7 @@ BASE = RunConfig(
     head="dcn",
     hidden=192,
     dropout=0.2,
+    head_init="default",
     batch_size=128,
     lr=2e-4,
     epochs=60,

@@ -110,6 +110,7 @@ def test_what_runs_did_before_a_field_is_a_value_of_the_field():
     declared = {name: k.before for name, k in SETTINGS.items() if k.before is not AS_DEFAULT}
     assert declared == {
         "region_cap": "none",
+        "head_init": "default",
         "target_scale": "raw",
         "value_dropout": 0.0,
         "lr": 4e-3,

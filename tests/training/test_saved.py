@@ -95,6 +95,7 @@ def test_every_head(head, tmp_path):
         {"init": "normal"},
         {"strategy": "memcom", "options": {"bias": True}},
         {"rating_bias": "default"},
+        {"head_init": "default", "average_epochs": 0.0},
         {"patience": None, "strategy": "cce"},
         {"strategy": "per_feature", "region_rule": "equal"},
         {"strategy": "frequency_double_hash", "options": {"frequent_share": 0.9}},

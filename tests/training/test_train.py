@@ -31,7 +31,7 @@ TRAIN = rows(2000, 1)
 VALIDATION = rows(333, 2)
 
 
-def model(sparse=False, head="mlp", dropout=0.1):
+def model(sparse=False, head="mlp", dropout=0.1, head_init="default"):
     torch.manual_seed(0)
     spec = Spec(
         name="collisionless",
@@ -47,6 +47,7 @@ def model(sparse=False, head="mlp", dropout=0.1):
         hidden=16,
         dropout=dropout,
         rating_bias=float(TRAIN.ratings.mean()),
+        head_init=head_init,
     )
 
 
@@ -152,6 +153,28 @@ def test_what_cannot_be_trained_is_an_error():
         fit(model(sparse=True), TRAIN, VALIDATION, decayed)
     with pytest.raises(BenchError, match="diverged"):
         fit(model(), TRAIN, VALIDATION, recipe(lr=1e30))
+
+
+@pytest.mark.parametrize("head", ["mlp", "dcn", "dot", "linear"])
+def test_the_hidden_layer_starts_with_its_kinks_at_zero(head):
+    """The layer of He et al. bends at 0 whatever the size of the vectors; other parts stay."""
+    he = model(head=head, head_init="he")
+    default = model(head=head)
+    changed = set()
+    for name, weight in default.state_dict().items():
+        if not torch.equal(weight, he.state_dict()[name]):
+            changed.add(name.rsplit("hidden.")[-1])
+    if head in ("dot", "linear"):
+        assert not changed
+        return
+    assert changed == {"weight", "bias"}
+    mlp = getattr(he.head, "mlp", he.head)
+    assert not mlp.hidden.bias.any()
+    bound = (6 / mlp.hidden.in_features) ** 0.5
+    assert 0.9 * bound < float(mlp.hidden.weight.detach().abs().max()) <= bound
+    x = torch.randn(50, mlp.hidden.in_features)
+    centred = mlp.out.bias
+    torch.testing.assert_close(mlp.eval()(1e-3 * x) - centred, 1e-3 * (mlp(x) - centred))
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])

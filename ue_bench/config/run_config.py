@@ -218,6 +218,14 @@ class RunConfig:
         "(standard), or as they are (raw). Predictions and errors are in units of the target "
         "either way; labels are never scaled.",
     )
+    head_init: str = setting(
+        "he",
+        group="recipe",
+        choices=("he", "default"),
+        before="default",
+        help="The hidden layer of mlp and dcn starts with the weights of He et al. for ReLU and "
+        "with biases of 0 (he), or at torch's default.",
+    )
     rating_bias: str = setting(
         "mean",
         group="recipe",
@@ -251,7 +259,7 @@ class RunConfig:
         100, group="recipe", at_least=1, before=40, help="Most passes over the training rows."
     )
     patience: int | None = setting(
-        4,
+        5,
         group="recipe",
         at_least=1,
         before=3,

@@ -47,6 +47,7 @@ def make_model(
         dropout=config.dropout,
         rating_bias=rating_bias,
         loss=_loss(config, scale),
+        head_init=config.head_init,
     )
 
 

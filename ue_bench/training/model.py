@@ -55,6 +55,16 @@ class MLP(nn.Module):
         """The single weight matrix that reads the embeddings, [outputs, W]; None: there is none."""
         return self.hidden.weight
 
+    def start_as_he(self) -> None:
+        """Draw the hidden layer anew, as He et al. (ICCV 2015, arXiv 1502.01852) do for ReLU.
+
+        The biases are 0, so that each unit has its kink where the embeddings start, near 0. With
+        the biases of torch, which are wider than what small embeddings add to them, the layer
+        starts as a linear one, and learns products of features late or never.
+        """
+        nn.init.kaiming_uniform_(self.hidden.weight, nonlinearity="relu")
+        nn.init.zeros_(self.hidden.bias)
+
     @staticmethod
     def count(width: int, hidden: int) -> int:
         """Return how many numbers the head has for vectors of `width` numbers."""
@@ -219,6 +229,7 @@ class RatingModel(ScoredModel):
     rating_bias: the mean of the training targets; the last bias starts at the output that predicts
         it. None keeps the initial value of torch.
     loss: what the outputs are trained for.
+    head_init: how the hidden layer starts: "he", or "default" of torch.
     """
 
     def __init__(
@@ -229,6 +240,7 @@ class RatingModel(ScoredModel):
         dropout: float,
         rating_bias: float | None,
         loss: Loss = LOSSES["regression"],
+        head_init: str = "default",
     ) -> None:
         super().__init__()
         if head not in HEADS:
@@ -236,6 +248,10 @@ class RatingModel(ScoredModel):
         self.strategy = strategy
         self.loss = loss
         self.head = HEADS[head](strategy.widths, hidden, dropout)
+        if head_init == "he":
+            for part in self.head.modules():
+                if isinstance(part, MLP):
+                    part.start_as_he()
         if rating_bias is not None:
             nn.init.constant_(self.head.out.bias, loss.start(rating_bias))
 
