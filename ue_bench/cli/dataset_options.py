@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.config import RunConfig
 from ue_bench.config.separators import separators_of, separators_text
-from ue_bench.data import DATASETS, Definition, define
+from ue_bench.data import DATASETS, Definition, define, info_of
 from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
 from ue_bench.data.table.table_paths import Place, place_of
 from ue_bench.errors import BenchError, unknown
@@ -51,7 +51,7 @@ def ask(
     if dataset.lower().endswith(".toml"):
         _refuse(given, dataset, IN_FILE)
         choice = _from_toml(Path(dataset), data_dir)
-    elif dataset in DATASETS:
+    elif info_of(dataset) is not None:
         _refuse(given, dataset, NO_TABLE)
         choice = _by_name(dataset, data_dir)
     elif not given and not _may_be_table(dataset, data_dir):
@@ -74,7 +74,7 @@ def ask_for_all(
     given = _given({"features": features}, ("features",))
     if dataset.lower().endswith(".toml"):
         _refuse(given, dataset, IN_FILE)
-    elif dataset in DATASETS:
+    elif info_of(dataset) is not None:
         _refuse(given, dataset, NO_TABLE)
     return ask(dataset, data_dir, features, options)
 
@@ -119,9 +119,9 @@ def _refuse(options: Mapping[str, Any], dataset: str, why: str) -> None:
 
 def _by_name(name: str, data_dir: Path | None) -> DatasetChoice:
     run_fields = {"dataset": name}
-    task = DATASETS[name].task
-    if task != RunConfig().task:
-        run_fields["task"] = task
+    info = info_of(name)
+    if info is not None and info.task != RunConfig().task:
+        run_fields["task"] = info.task
     return DatasetChoice(run_fields, data_dir)
 
 
@@ -169,7 +169,7 @@ def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
         test_paths = [folder / name for name in names]
     place = place_of(paths, test_paths)
     name = content.pop("name", _name_of(place))
-    if not isinstance(name, str) or not name.strip() or "/" in name or name in DATASETS:
+    if not isinstance(name, str) or not name.strip() or "/" in name or info_of(name):
         raise BenchError(
             f"{path}: name is {name!r}; "
             "it must be text without a slash, and not the name of another data set"

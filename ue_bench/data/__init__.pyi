@@ -1,5 +1,5 @@
 from .binary_labels import label
-from .catalog import DATASETS
+from .catalog import DATASETS, info_of
 from .dataset import Dataset
 from .description import describe
 from .encoding import Encoded, encode
@@ -17,6 +17,7 @@ __all__ = [
     "define",
     "describe",
     "encode",
+    "info_of",
     "label",
     "load",
     "multi_valued",

@@ -5,6 +5,8 @@ Importing this module reads no file and loads no heavy library.
 
 from dataclasses import dataclass
 
+from ue_bench.config.drawn_worlds import world_of
+
 ADDRESS = "https://files.grouplens.org/datasets/movielens"
 PLANTED = "planted"  # layout of the worlds in `synthetic`, which have no files
 TABLE = "table"  # layout of the tables in `table.builtin`
@@ -207,9 +209,25 @@ _LISTED = (
         summary="made, not downloaded: the effect of gender, and a lot of noise",
     ),
     DatasetInfo(
+        name="planted-small",
+        layout=PLANTED,
+        summary="made, not downloaded: effects of user and movie, for thousands of short runs",
+    ),
+    DatasetInfo(
         name="planted-rare-values",
         layout=PLANTED,
         summary="made, not downloaded: rare movies are rated lower than frequent ones",
     ),
 )
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _LISTED}
+
+
+def info_of(name: str) -> DatasetInfo | None:
+    """Return what is known of a data set with a name, or of a draw of a planted world."""
+    info = DATASETS.get(name)
+    if info is not None:
+        return info
+    world = DATASETS.get(world_of(name))
+    if world is None or world.layout != PLANTED:
+        return None
+    return world

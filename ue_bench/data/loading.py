@@ -11,7 +11,7 @@ from ue_bench.data.movielens.layouts import parse
 from ue_bench.data.movielens.locate import locate_files
 from ue_bench.data.movielens.movielens import MovieLens
 from ue_bench.data.reading import reason_of
-from ue_bench.data.synthetic import WORLDS, plant
+from ue_bench.data.synthetic import is_world, plant
 from ue_bench.data.table.builtin import TABLES
 from ue_bench.data.table.definition import Definition
 from ue_bench.errors import BenchError
@@ -37,7 +37,7 @@ def load(
     """
     if table is not None:
         return _load_table(name, data_dir, Definition.from_dict(table))
-    if name in WORLDS:
+    if is_world(name):
         return _load_planted(name, data_dir)
     if name in TABLES:
         return _load_built_in(name, data_dir, cache)
@@ -59,7 +59,7 @@ def checksum_of(name: str, data_dir: Path | None = None) -> str:
 
     Errors are those of `load`.
     """
-    if name in WORLDS:
+    if is_world(name):
         return _load_planted(name, data_dir).checksum
     if name in TABLES:
         return TABLES[name].find_files(data_dir, None).checksum

@@ -2,6 +2,8 @@
 
 Theory says which strategy must be best on them. They have the form of MovieLens, are made in memory
 and follow from their name alone: nothing is downloaded, and every seed of a run keeps its meaning.
+A world may be drawn anew: `planted-small#17` has the formula of `planted-small` and other effects,
+rows and noise.
 All effects are drawn at random and then scaled to mean 0 and variance 1 over the values of their
 feature.
 """
@@ -13,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from ue_bench.config.drawn_worlds import world_of
 from ue_bench.data.checksums import content_checksum
 from ue_bench.data.movielens.layouts import Frames
 
@@ -92,6 +95,10 @@ def _low_rank(draw: Draw) -> np.ndarray:
     return np.sum(products, axis=0) / np.sqrt(2)
 
 
+def _user_and_movie(draw: Draw) -> np.ndarray:
+    return (draw.effect("user_id") + draw.effect("movie_id")) / np.sqrt(2)
+
+
 def _rare_or_frequent(draw: Draw) -> np.ndarray:
     return np.where(draw.codes["movie_id"] < FREQUENT, 1.0, -1.0)
 
@@ -110,6 +117,7 @@ WORLDS: dict[str, World] = {
     "planted-one-small-feature": World(
         users=4_000, items=100, rows=40_000, noise=1.0, signal=_one_small_feature
     ),
+    "planted-small": World(users=100, items=100, rows=2_000, noise=0.5, signal=_user_and_movie),
     "planted-rare-values": World(
         users=200,
         items=4_050,
@@ -145,9 +153,14 @@ def standard(numbers: np.ndarray) -> np.ndarray:
     return (numbers - numbers.mean()) / numbers.std()
 
 
+def is_world(name: str) -> bool:
+    """Return whether a data set is a planted world, or a draw of one."""
+    return world_of(name) in WORLDS
+
+
 def plant(name: str) -> Planted:
-    """Make the world of a name in WORLDS."""
-    world = WORLDS[name]
+    """Make the world of a name in WORLDS, or a draw of it."""
+    world = WORLDS[world_of(name)]
     random = np.random.Generator(np.random.PCG64(list(name.encode())))
     of_users = _attributes(OF_USERS, world.users, random)
     of_items = _attributes(OF_ITEMS, world.items, random)

@@ -29,7 +29,7 @@ def resolve(config: RunConfig) -> RunConfig:
                 "make it with data.define"
             )
         table = definition.to_dict()
-    elif config.dataset not in data.DATASETS:
+    elif data.info_of(config.dataset) is None:
         raise unknown("data set", config.dataset, data.DATASETS)
     multi_valued = config.multi_valued
     if multi_valued is not None:

@@ -14,6 +14,7 @@ import torch
 
 from ue_bench import data
 from ue_bench.config import RunConfig
+from ue_bench.config.drawn_worlds import is_draw
 from ue_bench.errors import BudgetError
 from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, is_anchor, method_of
@@ -22,6 +23,7 @@ from ue_bench.strategies.anchor_entries import require_strategy
 from ue_bench.training import collisions, readout_angles, timing
 from ue_bench.training.anchor_run import measure_anchor
 from ue_bench.training.anchors import anchors
+from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
@@ -200,7 +202,10 @@ def _train(
         fitted = fit(model, rows["train"], rows["val"], make_recipe(config), on_evaluation)
     binary = config.task == "binary"
     stars = dataset.stars and not binary
-    baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
+    if is_draw(config):
+        baselines = trivial_anchors(encoded, binary, stars)
+    else:
+        baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
     quality = judge(model, rows, baselines, encoded, fitted, grouped)
     if angles is not None:
         quality["diagnostics"] = angles
@@ -217,9 +222,10 @@ def _train(
 def _grouped(config: RunConfig, encoded: data.Encoded, phase: str) -> tuple[str, ...]:
     """Return the parts whose errors a record keeps by group: what tests of its scores need.
 
-    The validation rows are among them where all seeds have the same.
+    The validation rows are among them where all seeds have the same. A draw of a world is no sample
+    of users that anything is said of.
     """
-    if phase == NOT_TESTED:
+    if phase == NOT_TESTED or is_draw(config):
         return ()
     if config.split == REDRAWN:
         return (scored_part(encoded),)
