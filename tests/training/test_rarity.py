@@ -39,6 +39,7 @@ def test_the_rarest_value_of_a_row_decides_and_bags_are_as_rare_as_their_rarest_
         parts=np.array([PARTS["test"]] * 4 + [PARTS["train"]], np.uint8),
         user=nothing,
         item=nothing,
+        entities=(single, bagged),
         user_seen=nothing == 0,
         item_seen=nothing == 0,
         user_names=None,

@@ -121,6 +121,29 @@ class Slice(TypedDict, total=False):
     mse: Real | None
 
 
+class SliceScores(Slice, total=False):
+    mae: Real | None
+    auc: Real | None
+    log_loss: Real | None
+
+
+class Deciles(SliceScores):
+    """Rows that are as rare: deciles `first` to `last`, of `least` to `most` training rows."""
+
+    first: Annotated[int, Meta(ge=1, le=10)]
+    last: Annotated[int, Meta(ge=1, le=10)]
+    least: Count
+    most: Count
+
+
+class Rarity(TypedDict, total=False):
+    """Scores by how rare the values of a row are in training."""
+
+    of: Literal["test", "val"]
+    unseen: dict[Literal["0", "1", "2+"], SliceScores]
+    deciles: list[Deciles]
+
+
 class Angle(TypedDict):
     epoch: Real
     angle: Real
@@ -151,6 +174,7 @@ class Quality(Logistic, total=False):
     anchors: Required[dict[str, Scores]]
     history: Required[list[Evaluation]]
     slices: dict[str, str | Slice]
+    rarity: Rarity
     groups: dict[Literal["test", "val"], Groups]
     diagnostics: QualityDiagnostics
 

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ue_bench import data
 from ue_bench.errors import BenchError
 from ue_bench.record.group_errors import pack_counts, pack_errors
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import ScoredModel
+from ue_bench.training.rarity import by_rarity, rarity_of
 from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
@@ -37,11 +40,12 @@ def judge(
     Raises BenchError where a prediction is not finite.
     """
     errors: dict[str, np.ndarray] = {}
+    outputs_of: dict[str, Tensor] = {}
     row_errors: dict[str, dict[str, np.ndarray]] = {}
     quality: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     for name, part in rows.items():
-        part_outputs = outputs(model, part)
+        part_outputs = outputs_of[name] = outputs(model, part)
         differences = model.predictions(part_outputs) - part.ratings
         errors[name] = differences.double().cpu().numpy()
         _require_finite(errors[name], name)
@@ -57,7 +61,17 @@ def judge(
         beats_bias = mse < bias_mse
     test_mae = None
     if len(errors["test"]):
-        test_mae = float(np.abs(errors["test"]).mean())
+        test_mae = _mae(errors["test"])
+
+    def score_some(chosen: np.ndarray) -> dict[str, Any]:
+        """Return all scores of some of the judged rows, bool [N]."""
+        of_chosen = torch.from_numpy(chosen).to(outputs_of[judged].device)
+        label_scores = model.label_scores(
+            outputs_of[judged][of_chosen], rows[judged].ratings[of_chosen]
+        )
+        own = errors[judged][chosen]
+        return {**_slice(own), "mae": _mae(own), **label_scores}
+
     judgement = {
         **quality,
         **scores,
@@ -66,6 +80,7 @@ def judge(
         "epochs_run": fitted.epochs_run,
         "history": fitted.history,
         "slices": {"of": judged, **_slices(errors[judged], encoded, PARTS[judged])},
+        "rarity": {"of": judged, **by_rarity(rarity_of(encoded, judged), score_some)},
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
@@ -118,6 +133,12 @@ def _slices(errors: np.ndarray, encoded: data.Encoded, part: int) -> dict[str, A
 
 def _slice(errors: np.ndarray) -> dict[str, Any]:
     return {"n": len(errors), "mse": _mse(errors)}
+
+
+def _mae(errors: np.ndarray) -> float | None:
+    if not len(errors):
+        return None
+    return float(np.abs(errors).mean())
 
 
 def _mse(errors: np.ndarray) -> float | None:
