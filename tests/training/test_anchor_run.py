@@ -14,6 +14,7 @@ from ue_bench.config import RunConfig
 from ue_bench.data import Definition, encode, split
 from ue_bench.errors import BenchError
 from ue_bench.record import parse_run
+from ue_bench.record.group_errors import anchor_errors, group_errors
 from ue_bench.strategies import Spec, build
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.plan import Plan
@@ -46,11 +47,18 @@ def one_feature(tmp_path_factory):
 @pytest.mark.parametrize(("config", "anchor"), [(BIAS, "bias"), (FACTORS, "mf")])
 @pytest.mark.parametrize("labels", [{}, {"task": "binary", "positive_at_least": 4.0}])
 def test_its_scores_are_those_of_the_predictor_in_every_record(folder, config, anchor, labels):
-    quality = run_once(replace(config, **labels), data_dir=folder).quality
+    record = run_once(replace(config, **labels), data_dir=folder)
+    quality = record.quality
     assert ("test_auc" in quality) == ("task" in labels)
-    for score, value in quality["anchors"][anchor].items():
+    scores = dict(quality["anchors"][anchor])
+    del scores["groups"]
+    for score, value in scores.items():
         assert quality[score] == pytest.approx(value, rel=1e-5), score
     assert quality["val_mse"] > 0
+    own = group_errors(record, "test")
+    of_predictor = anchor_errors(record, anchor)
+    assert own.n.sum() == record.found["n_rows"]["test"]
+    assert own.sums == pytest.approx(of_predictor.sums, rel=1e-3, abs=1e-3)
 
 
 def test_its_record_has_what_a_strategys_has(folder):
