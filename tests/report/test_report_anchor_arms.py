@@ -8,9 +8,11 @@ import fake_records as fake
 import pytest
 from study_data import study_of
 
+from ue_bench.errors import BenchError
 from ue_bench.report import build
 from ue_bench.report.evidence import power
 from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.ranks import ranked
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import verdicts
@@ -18,6 +20,7 @@ from ue_bench.report.figures.draw import study_data
 from ue_bench.report.figures.sections.every_study import latency, latency_mse, pareto, table_size
 from ue_bench.report.figures.sections.one_study import heads, methods, splits
 from ue_bench.report.page import abstract, conclusion, limits
+from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
 
@@ -262,3 +265,64 @@ def test_the_best_anchor_is_chosen_on_validation():
     summary = summarise(kept)
     price = abstract.sentences(summary, verdicts(kept, summary))[-1]
     assert "matrix_factorisation rank 4 reaches" in price
+
+
+# ---- equal bytes in all
+
+
+def equal_bytes():
+    """A hashed table at three budgets, and an exact one of few numbers with a vocabulary."""
+    records = []
+    for budget, mse in ((14_016, 0.90), (28_032, 0.88), (56_064, 0.87)):
+        records += fake.arm([mse, mse + 0.001, mse + 0.002], "unified", budget)
+    records += fake.arm([0.86, 0.861, 0.862], "int8", 14_016, regions="exact")
+    return records
+
+
+def with_vocabulary(records, dictionary, floor):
+    for record in records:
+        if record.config.strategy != "int8":
+            yield record
+            continue
+        cost = record.cost | {"auxiliary_bytes": 0, "vocabulary_bytes": dictionary}
+        cost |= {"vocabulary_floor_bytes": floor}
+        cost["total_bytes"] = cost["table_bytes"] + dictionary
+        yield replace(record, cost=cost)
+
+
+def test_at_equal_bytes_in_all_the_other_takes_no_more():
+    records = list(with_vocabulary(equal_bytes(), dictionary=30_000, floor=3_000))
+    (at_budget,) = compare(records, "int8", "unified")
+    assert (at_budget["bytes"], at_budget["other_bytes"]) == (14_016, 14_016)
+    (row,) = compare(records, "int8", "unified", "dictionary")
+    assert (row["bytes"], row["other_bytes"]) == (43_735, 27_471)
+    assert row["difference"] == pytest.approx(-0.02)
+    assert "44 kB against 27 kB in all (dictionary vocabulary): int8" in sentence(row)
+    (row,) = compare(records, "int8", "unified", "key-free")
+    assert (row["bytes"], row["other_bytes"]) == (16_735, 13_735)
+    assert row["difference"] == pytest.approx(-0.04)
+    other_way = compare(records, "unified", "int8", "key-free")
+    assert [row["bytes"] for row in other_way] == [27_471, 54_942]
+
+
+def test_an_anchor_is_compared_at_its_own_bytes():
+    records = [*equal_bytes(), *anchors()]
+    rows = compare(records, "matrix_factorisation rank 1", "unified", "key-free")
+    assert [(row["bytes"], row["other_bytes"]) for row in rows] == [(24_378, 13_735)]
+    with pytest.raises(BenchError, match="unknown size 'all'"):
+        compare(records, "bias", "unified", "all")
+    with pytest.raises(BenchError, match=r"never meet in all bytes \(dictionary\)"):
+        compare(records[6:], "bias", "unified", "dictionary")
+
+
+def test_ranks_by_all_bytes_follow_both_totals():
+    records = [*with_vocabulary(equal_bytes(), dictionary=30_000, floor=3_000), *anchors()]
+    lines = byte_ranks(summarise(collect(records).kept))
+    by_size = {line.split(" | ")[0]: line for line in lines if line.startswith("| ")}
+    at_28 = by_size["| 28 kB"]
+    dictionary, key_free = at_28.split(" | ")[1:]
+    assert dictionary.startswith("1. unified 1×16 0.8810 (27 kB)")
+    assert "int8" not in dictionary
+    assert key_free.startswith("1. int8 16 0.8610 (17 kB); 2. unified")
+    assert "bias" in key_free
+    assert byte_ranks(summarise(collect(equal_bytes()[:9]).kept)) == []

@@ -19,18 +19,29 @@ from ue_bench.errors import one_line
 @click.argument("one", type=Name("strategy"))
 @click.argument("other", type=Name("strategy"))
 @click.option("--study", "only", type=Name("study"), default=None, help="In this study alone.")
+@click.option(
+    "--bytes",
+    "size",
+    type=click.Choice(["budget", "dictionary", "key-free"]),
+    default="budget",
+    show_default=True,
+    help="At one budget of the tables; or in all bytes, with the vocabulary as a dictionary or "
+    "without stored keys: then OTHER takes no more than ONE.",
+)
 @shared("results", "json")
-def compare_command(one: str, other: str, only: str | None, results: Path, as_json: bool) -> None:
+def compare_command(
+    one: str, other: str, only: str | None, size: str, results: Path, as_json: bool
+) -> None:
     """Compare two strategies, or two arms by their labels in the report, paired over seeds.
 
-    Each line says whether ONE is better than OTHER at one budget of one comparison.
+    Each line says whether ONE is better than OTHER at one size of one comparison.
     """
     from ue_bench.record import load_runs
     from ue_bench.report.evidence.compare import compare, sentence
 
     records, skipped = load_runs(results, only)
     report_skipped(skipped)
-    rows = compare(records, one, other)
+    rows = compare(records, one, other, size)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return

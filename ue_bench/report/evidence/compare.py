@@ -13,11 +13,11 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.comparison import Comparison
-from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.frames import records as records_of
+from ue_bench.report.evidence.meetings import BUDGET, SIZES, meetings
 from ue_bench.report.evidence.pairs import compare_pairs
 from ue_bench.report.evidence.statistics import Paired
-from ue_bench.report.evidence.summary import SCOPE, by_key, row_scores, score, summarise
+from ue_bench.report.evidence.summary import by_key, row_scores, score, summarise
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import bytes_text, delta_text, missing, p_text
 
@@ -28,34 +28,40 @@ UNKNOWN = "cannot tell"
 Row = dict[str, Any]
 
 
-def compare(records: Sequence[Record], one: str, other: str) -> list[Row]:
+def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET) -> list[Row]:
     """Compare `one` with `other` wherever both have runs, a row a comparison and budget.
 
     one, other: an arm's label, or a strategy, which means its variant that is best on validation.
-    An arm without a budget is compared at each budget of the other.
+    size: `budget`, at which an arm without one meets all; or all bytes, with a `dictionary` or with
+    a `key-free` vocabulary: then each arm of `one` meets the arm of `other` that is best on
+    validation among those that take no more bytes. A row has the `bytes` and `other_bytes` of both.
 
     A row has the `difference`, the MSE of `one` less that of `other`, with `low` and `high` of its
     95 % interval; `p`, `p_holm` and the `verdict`; and, where the two cannot be told apart, the
     seeds `needed` to see a difference of `needed_for`. None stands for what is not known.
 
-    Raises BenchError for a name that no record has, and where the two never meet.
+    Raises BenchError for a name that no record has, an unknown size, and where the two never meet.
     """
+    if size not in SIZES:
+        raise unknown("size", size, SIZES)
     kept = collect(records).kept
     arm_of = by_key(kept)
     scored = score(summarise(kept))
-    meetings = _meetings(_variants(scored, one), _variants(scored, other))
-    if not meetings:
+    met = list(meetings(_variants(scored, one), _variants(scored, other), size))
+    if not met:
+        where = "at one budget" if size == BUDGET else f"in all bytes ({size})"
         raise BenchError(
-            f"{one!r} and {other!r} never meet at one budget of one comparison; "
+            f"{one!r} and {other!r} never meet {where} of one comparison; "
             "see the report's summary for what does"
         )
     pairs = []
-    for mine, theirs in meetings:
+    for mine, theirs in met:
         pairs.append((row_scores(arm_of, theirs), row_scores(arm_of, mine)))
     rows = []
     tests = records_of(compare_pairs(pairs))
-    for (mine, theirs), test in zip(meetings, tests, strict=True):
-        rows.append(_row(mine, theirs, test))
+    for (mine, theirs), test in zip(met, tests, strict=True):
+        sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}
+        rows.append(_row(mine, theirs, test | sizes))
     return rows
 
 
@@ -78,31 +84,13 @@ def _variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
     )
 
 
-def _meetings(own: pd.DataFrame, rival: pd.DataFrame) -> list[tuple[Row, Row]]:
-    """Return the pairs of rows of one comparison that are at one budget, or where one has none."""
-    meetings = []
-    rivals = dict(groups(rival, SCOPE))
-    for scope, part in groups(own, SCOPE):
-        if scope not in rivals:
-            continue
-        for mine in records_of(part.sort_values("budget", kind="stable")):
-            for theirs in records_of(rivals[scope].sort_values("budget", kind="stable")):
-                if mine["label"] != theirs["label"] and _at_one_budget(mine, theirs):
-                    meetings.append((mine, theirs))
-    return meetings
-
-
-def _at_one_budget(mine: Row, theirs: Row) -> bool:
-    if missing(mine["budget"]) or missing(theirs["budget"]):
-        return True
-    return bool(mine["budget"] == theirs["budget"])
-
-
 def _row(mine: Row, theirs: Row, test: Row) -> Row:
     row: Row = Comparison.of_row(mine)._asdict()
     row["budget"] = mine["budget"]
     if missing(mine["budget"]):
         row["budget"] = theirs["budget"]
+    for name in ("size", "bytes", "other_bytes"):
+        row[name] = test[name]
     row["one"] = mine["label"]
     row["other"] = theirs["label"]
     row["part"] = mine["part"]
@@ -128,9 +116,7 @@ def sentence(row: Row) -> str:
     Such as `base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102]
     test MSE: better (p = 0.006)`.
     """
-    size = "no budget"
-    if row["budget"]:
-        size = bytes_text(row["budget"])
+    size = _size_text(row)
     title = Comparison.of_row(row).full_title
     if row["difference"] is None:
         difference = "no common seed"
@@ -139,6 +125,16 @@ def sentence(row: Row) -> str:
         difference = f"{delta} {row['part']} MSE"
     arms = f"{row['one']} against {row['other']}"
     return f"{title}, {size}: {arms}: {difference}: {_verdict_text(row)}"
+
+
+def _size_text(row: Row) -> str:
+    """Return the budget, or both sizes in all bytes."""
+    if row["size"] != BUDGET:
+        sizes = f"{bytes_text(row['bytes'])} against {bytes_text(row['other_bytes'])}"
+        return f"{sizes} in all ({row['size']} vocabulary)"
+    if row["budget"]:
+        return bytes_text(row["budget"])
+    return "no budget"
 
 
 def _verdict_text(row: Row) -> str:

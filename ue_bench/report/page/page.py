@@ -16,6 +16,7 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.format import escaped
 from ue_bench.report.page import abstract, conclusion, left_out, limits, machines
+from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.commands import commands
 from ue_bench.report.page.markup import markdown, papers, trusted
 from ue_bench.report.page.rank_tables import rank_tables
@@ -119,7 +120,7 @@ class Page:
         summary = escaped(self.evidence.of(study)[0])
         if summary.empty:
             return []
-        return [*rank_tables(summary), *tables(summary)]
+        return [*rank_tables(summary), *byte_ranks(summary), *tables(summary)]
 
     def _strategies(self) -> dict[str, tuple[str, str]]:
         """The strategies of the records in alphabetical order, with empty texts where unknown."""

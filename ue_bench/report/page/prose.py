@@ -4,7 +4,9 @@
 <!-- ue-bench: answer default -->                             its whole answer, budget by budget
 <!-- ue-bench: table default base -->                         its table for one feature set
 <!-- ue-bench: ranks methods wide -->                         ranks of its strategies by budget
+<!-- ue-bench: byte-ranks methods base -->                    the same by all bytes
 <!-- ue-bench: compare table_size unified per_feature -->     two strategies or arms compared
+<!-- ue-bench: compare-bytes default unified int8 key-free -->  the same, at no more bytes in all
 <!-- ue-bench: section heads heads -->                        one section: sentences and table
 <!-- ue-bench: sentences heads heads -->                      its sentences alone
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
@@ -22,6 +24,7 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, conclusion, performance
+from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
 
@@ -98,6 +101,11 @@ def _ranks(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]
     return rank_tables(escaped(summary))
 
 
+def _byte_ranks(evidence: Evidence, study: str, features: Sequence[str]) -> list[str]:
+    summary, _ = evidence.of(study, features)
+    return byte_ranks(escaped(summary))
+
+
 def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     records = [record for record in evidence.records if record.study == study]
     if not records:
@@ -142,10 +150,12 @@ KINDS: dict[str, Kind] = {
     "answer": _answer,
     "table": _table,
     "ranks": _ranks,
+    "byte-ranks": _byte_ranks,
     "compare": _compare,
+    "compare-bytes": _compare,
     "section": _section,
     "sentences": _sentences,
     "speed": _speed,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
-NAMES = {"compare": 2, "section": 1, "sentences": 1, "scenarios": 0}
+NAMES = {"compare": 2, "compare-bytes": 3, "section": 1, "sentences": 1, "scenarios": 0}
