@@ -203,6 +203,24 @@ class StrategyContract:
         assert (footprint.vocabulary > 0) == bool(built.vocabularies), (
             "a vocabulary that is held is counted"
         )
+        assert (footprint.vocabulary_floor > 0) == bool(built.vocabularies), (
+            "a vocabulary that is held is counted without its keys too"
+        )
+        assert footprint.total_floor <= footprint.total, "a vocabulary without keys is no larger"
+        if isinstance(self.strategy, str):
+            assert bool(built.vocabularies) == STRATEGIES[self.strategy].needs_vocabulary, (
+                "the entry says whether a vocabulary is held"
+            )
+
+    def test_slots_from_codes_are_counted(self) -> None:
+        built = self.build()
+        before = built.footprint()
+        built(self.codes())
+        n_slots = 0
+        for index, feature in enumerate(FEATURES):
+            n_slots += built.locate(index, feature.values).numel()
+        assert built.slot_cache_bytes() >= 4 * n_slots, "the slots that codes read are counted"
+        assert built.footprint() == before, "and they are not served"
 
     def test_what_is_served_is_what_was_counted(self) -> None:
         built = self.build().eval()
