@@ -38,8 +38,10 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.arms import collect
 from ue_bench.strategies import STRATEGIES, load_plugin
+from ue_bench.strategies.vocabulary import Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.model import sizes
+from ue_bench.training.run_data import encoded_of
 
 BASE = RunConfig(dataset="planted-additive")
 MEMORY = 20_000  # bytes: int8 fits, the exact table of 16 numbers does not
@@ -538,6 +540,8 @@ ARM = {
     "auxiliary_bytes",
     "vocabulary_bytes",
     "total_bytes",
+    "total_floor_bytes",
+    "slot_cache_bytes",
     "head_bytes",
     "n",
     "part",
@@ -594,6 +598,24 @@ def test_the_answer_is_json_of_one_shape(usual):
         "is_lowest",
     }
     assert set(found["left_out"]) == {"memory", "race", "time", "failed", "largest_hashed_bytes"}
+
+
+def test_the_predictors_that_have_a_size_are_shown_with_their_bytes(usual):
+    answered, results = usual
+    sizes = {anchor["name"]: anchor["total_bytes"] for anchor in answered["anchors"]}
+    assert sizes["mean"] is None
+    assert sizes["bias"] < sizes["mf"]
+    assert sizes["mf"] - sizes["bias"] == 8 * (sizes["bias"] - _vocabulary(answered) - 4)
+    told = " ".join(room.as_text(answered, str(results)).split())
+    assert re.search(r"user and item bias 0\.\d{4} in [\d.]+ k?B", told)
+    assert answered["best"]["strategy"] in STRATEGIES, "and none of them is the answer"
+
+
+def _vocabulary(answered):
+    """The bytes of a dictionary of users and movies, on the seed on which sizes are judged."""
+    asked = RunConfig(dataset=answered["dataset"], split=answered["split"])
+    entities = encoded_of(asked)[1].entities
+    return sum(Vocabulary(feature).n_bytes for feature in entities)
 
 
 def test_the_report_reads_the_records(usual):

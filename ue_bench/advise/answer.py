@@ -5,7 +5,7 @@ those of the report.
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -49,7 +49,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
     limit = question.latency
     choice = choose_within(ranked, limit)
     best = choice.best
-    anchors = against_anchors(best)
+    anchors = against_anchors(best, sizes.anchor_bytes)
     learned = None
     for anchor in anchors:
         if anchor["name"] == "mean":
@@ -160,10 +160,11 @@ def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[dict[str, A
     return chosen
 
 
-def against_anchors(best: Contestant) -> list[dict[str, Any]]:
+def against_anchors(best: Contestant, n_bytes: Mapping[str, int]) -> list[dict[str, Any]]:
     """Compare the best with each predictor of `ANCHORS` on the same rows, paired over seeds.
 
-    A difference is the MSE of the predictor minus that of the best. A predictor that one of the
+    n_bytes: the bytes in all of those that have a size; the `total_bytes` of the others is None. A
+    difference is the MSE of the predictor minus that of the best. A predictor that one of the
     runs lacks, as those of old records do, is left out.
     """
     measure = "test_mse" if best.row["part"] == "test" else "val_mse"
@@ -179,6 +180,7 @@ def against_anchors(best: Contestant) -> list[dict[str, Any]]:
             facts = {
                 "name": name,
                 "mse": fmean(scores.values()),
+                "total_bytes": n_bytes.get(name),
                 **test._asdict(),
                 "beaten": _beaten(test),
             }

@@ -14,11 +14,18 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import records as rows_of
 from ue_bench.report.evidence.statistics import Scores
-from ue_bench.report.evidence.summary import BATCH, by_key, by_seed, key, score, summarise
+from ue_bench.report.evidence.summary import (
+    BATCH,
+    CODES,
+    VALUES,
+    by_key,
+    by_seed,
+    key,
+    score,
+    summarise,
+)
 from ue_bench.strategies import entry_of
 
-RAW = "values"  # the source of a latency that starts from raw values, which are hashed or looked up
-CODES = "codes"
 NOTCH = 1.57
 
 
@@ -97,6 +104,8 @@ class Contestant:
             "auxiliary_bytes": cost["auxiliary_bytes"],
             "vocabulary_bytes": cost["vocabulary_bytes"],
             "total_bytes": cost["total_bytes"],
+            "total_floor_bytes": self.arm.sample.total_floor_bytes,
+            "slot_cache_bytes": self.row["slot_cache_bytes"],
             "head_bytes": cost["head_bytes"],
             "n": self.n,
             "part": self.row["part"],
@@ -123,7 +132,7 @@ def contestants(arms: Sequence[Arm]) -> list[Contestant]:
             row=row,
             val=by_seed(arm, "validation"),
             test=by_seed(arm, row["part"]),
-            latency=_latency(arm.timings, RAW),
+            latency=_latency(arm.timings, VALUES),
             latency_from_codes=_latency(arm.timings, CODES),
         )
         found.append(contestant)
@@ -134,11 +143,13 @@ def _latency(timings: Sequence[Record], source: str) -> dict[str, Any] | None:
     """Return the latency of a batch from one source, with the machine that it was measured on."""
     for record in timings:
         for timing in record.cost["latency"]:
-            if timing["source"] == source and timing["batch"] == BATCH:
+            asked = timing["source"], timing["batch"], timing.get("callers", 1)
+            if asked == (source, BATCH, 1):
                 return {
                     "source": source,
                     "p50_us": timing["p50_us"],
                     "p90_us": timing["p90_us"],
+                    "p99_us": timing["p99_us"],
                     "iqr_us": timing.get("iqr_us"),
                     "n": timing["n"],
                     "batch": timing["batch"],

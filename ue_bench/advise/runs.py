@@ -16,7 +16,7 @@ from ue_bench.study.processes import Job, Workers
 
 SAFETY = 1.15  # a run is expected to take this much longer than those like it
 OVERHEAD = 2.0  # seconds of a run beside its training, until one of this command has ended
-CLOCKED = 1.5  # seconds that measuring latency takes
+CLOCKED = 2.0  # seconds that measuring latency takes
 
 Key = tuple[Hashable, ...]
 

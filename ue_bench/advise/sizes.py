@@ -14,10 +14,12 @@ from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
+from ue_bench.training.matrix_factorisation import RANK
 from ue_bench.training.model import sizes
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import EVALUATION_ROWS, Rows
+from ue_bench.training.user_item_model import UserItemModel
 
 # In a hashed table of more than this times the bytes of the exact one, hardly a value shares its
 # row, and nothing is left to gain.
@@ -62,7 +64,7 @@ class Sizes:
     Sizes are checked against all distinct values, as if training had seen each of them, so that
     the memory is kept on every split.
 
-    seen: the features as the training rows of the first split show them.
+    seen: the features as the training rows of the first split show them. entities: user and item.
     whole: the features as if training had seen all of their values.
     facts: what the data set says of itself in a record. warnings: about its columns.
     reader: reads raw rows as the data was read.
@@ -76,6 +78,7 @@ class Sizes:
         self.warnings = warnings_of(dataset, question.base)
         self.reader = reader_of(question.base, dataset)
         self.seen = encoded.features
+        self.entities = encoded.entities
         device = require_device(question.base.device)
         train = PARTS["train"]
         val = PARTS["val"]
@@ -111,6 +114,17 @@ class Sizes:
         It has a row for every value, and one for the unseen values of each feature.
         """
         return 4 * dim * (self.n_values + len(self.whole))
+
+    @cached_property
+    def anchor_bytes(self) -> dict[str, int]:
+        """Bytes in all of the predictors of each record that have a size, by their name there.
+
+        They have no layer, so that none of them is an answer.
+        """
+        sizes = {}
+        for name, rank in (("bias", 0), ("mf", RANK)):
+            sizes[name] = UserItemModel(self.entities, rank).footprint().total
+        return sizes
 
     def fit(self, config: RunConfig, memory: int | None = None) -> Sized | Small:
         """Find the largest budget at which a configuration keeps within the memory.

@@ -7,6 +7,7 @@ from typing import Any
 from ue_bench.advise.equal_scores import FEWEST_SEEDS
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
+from ue_bench.report.evidence.summary import ENOUGH_CALLS
 from ue_bench.report.format import (
     bytes_text,
     delta_text,
@@ -111,6 +112,9 @@ def _layer(arm: Facts) -> str:
             parts.append(f"{bytes_text(part_bytes)} {part}")
     if parts:
         size += f" (of it {', '.join(parts)})"
+    floor = arm["total_floor_bytes"]
+    if floor is not None and floor < arm["total_bytes"]:
+        size += f", or {bytes_text(floor)} where the vocabulary stores no keys"
     return f"{strategy}: {table}, {lookups_text(arm['lookups'])}, {size}"
 
 
@@ -125,6 +129,8 @@ def _latency(arm: Facts) -> str:
         return "its latency was not measured for want of time"
     threads = _count(timing["threads"], "thread")
     where = f"{timing['device']}, {threads}, median of {timing['n']}"
+    if timing["n"] >= ENOUGH_CALLS:
+        where += f", 99th percentile {micros_text(timing['p99_us'])} us"
     if timing["unstable"]:
         where += ", UNSTABLE: is the machine busy?"
     micros = micros_text(timing["p50_us"])
@@ -132,6 +138,8 @@ def _latency(arm: Facts) -> str:
     from_codes = arm["latency_from_codes"]
     if from_codes is not None:
         text += f", from codes {micros_text(from_codes['p50_us'])} us"
+        if arm["slot_cache_bytes"]:
+            text += f" with a cache of {bytes_text(arm['slot_cache_bytes'])}"
     return text
 
 
@@ -314,7 +322,10 @@ def _anchors(anchors: Sequence[Facts]) -> str:
     unknown = False
     for anchor in anchors:
         name = NAMES[anchor["name"]]
-        scores.append(f"{name} {mse_text(anchor['mse'])}")
+        size = ""
+        if anchor["total_bytes"] is not None:
+            size = f" in {bytes_text(anchor['total_bytes'])}"
+        scores.append(f"{name} {mse_text(anchor['mse'])}{size}")
         if anchor["beaten"] is None:
             unknown = True
         elif not anchor["beaten"]:
