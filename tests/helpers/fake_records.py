@@ -316,15 +316,27 @@ def study_grid(seeds: int = 5) -> Iterator[Record]:
             yield make(config(features=features, measure="latency", **arm), phase="latency")
 
 
+def trial_facts(number: int, varies: list[str], **more: Any) -> dict[str, Any]:
+    """What the record of a trial on one seed says of its search, in an earlier version."""
+    return {
+        "number": number,
+        "sampler": "tpe",
+        "total": None,
+        "varies": varies,
+        "objectives": ["quality.val_mse"],
+        **more,
+    }
+
+
 def study_search(trials: int = 30) -> Iterator[Record]:
     """A search for lookups by feature on `base`, then the best three against one and two lookups everywhere."""
     noise = random.Random(1)
     found = []
-    for _ in range(trials):
+    for number in range(trials):
         lookups = {name: noise.randint(1, 4) for name in CARDINALITIES["base"]}
-        found.append(
-            make(config(budget=28_032, width=48, dim=None, lookups=lookups), "allocation", "search")
-        )
+        asked = config(budget=28_032, width=48, dim=None, lookups=lookups)
+        told = trial_facts(number, [f"lookups.{name}" for name in lookups])
+        found.append(make(asked, "allocation", "search", trial=told))
         yield found[-1]
     best = sorted(found, key=lambda r: r.quality["val_mse"])[:3]
     for lookups in [1, 2, *(r.config.lookups for r in best)]:
@@ -367,13 +379,7 @@ def study_shared_out(
                 else noise.choices(names, [weight[name] + 0.05 for name in names], k=extra)
             )
             lookups = {name: 1 + chosen.count(name) for name in names}
-            told = {
-                "number": number,
-                "sampler": "tpe",
-                "total": total,
-                "varies": [f"lookups.{name}" for name in names],
-                "objectives": ["quality.val_mse"],
-            }
+            told = trial_facts(number, [f"lookups.{name}" for name in names], total=total)
             trial = run(lookups, place, "search", trial=told)
             if trial.run_id not in {r.run_id for r in found}:
                 found.append(trial)
@@ -389,7 +395,9 @@ def study_front(trials: int = 24) -> Iterator[Record]:
     aims = ["quality.val_mse", "cost.total_bytes"]
     for sampler in ("tpe", "random"):
         noise = random.Random(sampler)
-        for number in range(trials):
+        tried: set[str] = set()
+        while len(tried) < trials:
+            number = len(tried)
             budget = noise.choice((1752, 3504, 7008, 14_016, 28_032, 56_064, 112_128))
             waste = noise.uniform(0, 0.1) / (1 + number / 4 if sampler == "tpe" else 1)
             asked = config(
@@ -398,13 +406,11 @@ def study_front(trials: int = 24) -> Iterator[Record]:
                 lookups={"user_id": noise.randint(1, 4)},
                 seed=50,
             )
-            told = {
-                "number": number,
-                "sampler": sampler,
-                "total": None,
-                "varies": ["budget", "dim", "lookups.user_id"],
-                "objectives": aims,
-            }
+            if asked.run_id in tried:
+                continue
+            tried.add(asked.run_id)
+            varies = ["budget", "dim", "lookups.user_id"]
+            told = trial_facts(number, varies, sampler=sampler, objectives=aims)
             yield make(
                 asked, "front", "search", mse=0.86 + (120 / budget) ** 0.8 + waste, trial=told
             )

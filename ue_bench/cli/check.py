@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ue_bench.cli import recipe_laws
+from ue_bench.cli import effort_laws, recipe_laws
 from ue_bench.cli.verdicts import verdicts_by_study
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, one_line
+from ue_bench.progress import note
 from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
@@ -46,6 +47,9 @@ def check(
     faults += _repeated(records, results)
     evidence = Evidence(records)
     faults += recipe_laws.faults(evidence.arms.kept)
+    faults += effort_laws.faults(evidence.arms)
+    for study in effort_laws.unproven(evidence.arms.search):
+        note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
     for path in documents:
         faults += _stale_blocks(path, evidence, verdicts, results)

@@ -2,9 +2,9 @@
 
 Arms are compared among those of one study, data set, feature set, split, head and task (with the
 rule of its labels). Those that confirm a search, on seeds of their own, are compared among
-themselves. `refusal` leaves out what is not comparable; `searched` says in what a search made arms
-differ. Records of a search choose configurations and are never quoted: a configuration known only
-from a search is no arm.
+themselves. `refusal` leaves out what is not comparable, and `effort` what was not searched like the
+others; `searched` says in what a search made arms differ. Records of a search choose configurations
+and are never quoted: a configuration known only from a search is no arm.
 """
 
 import json
@@ -17,9 +17,11 @@ from ue_bench.config import SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.dataset_labels import told_apart
+from ue_bench.report.evidence.effort import Effort, efforts_of, reasons_against
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
 from ue_bench.report.evidence.searched import Tried, fields_varied, searched_fields, uneven
+from ue_bench.report.evidence.trials import facts, search_of
 
 NOT_QUOTED = ("search", "latency")  # phases without a result of their own
 NOT_COMPARED = (*SEEDS, "measure", "diagnose")  # fields in which the records of an arm may differ
@@ -116,12 +118,15 @@ def collect(records: Iterable[Record]) -> Arms:
             by_comparison[arm.comparison].append(arm)
 
     trials = _trials(search)
+    efforts = _efforts([*search, *failed])
     searched: dict[Comparison, frozenset[str]] = {}
     kept: list[Arm] = []
     refused: list[str] = []
     for comparison in sorted(by_comparison):
         searched[comparison] = searched_fields(trials[comparison])
-        comparable, reasons = _comparable(by_comparison[comparison], searched[comparison])
+        comparable, reasons = _comparable(
+            by_comparison[comparison], searched[comparison], efforts[comparison]
+        )
         kept += comparable
         refused += reasons
 
@@ -134,7 +139,8 @@ def collect(records: Iterable[Record]) -> Arms:
                 if arm.comparison == comparison and not arm.is_anchor:  # nothing of one is searched
                     own.append((arm.label, arm.config))
             tried = [trial.config for trial in trials[comparison]]
-            for line in uneven(own, tried, fields):
+            by_rule = bool(efforts[comparison])
+            for line in uneven(own, tried, fields, by_rule):
                 lines.append(f"{comparison.full_title}: {line}")
     return Arms(
         kept=tuple(named),
@@ -149,30 +155,60 @@ def collect(records: Iterable[Record]) -> Arms:
 def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[Tried]]:
     """Return the trials of the searches, by the comparison that confirms them."""
     trials: defaultdict[Comparison, list[Tried]] = defaultdict(list)
-    for trial in search:
-        confirming = comparison_of(trial)._replace(phase="confirm")
-        trials[confirming].append(Tried(arm_config(trial), fields_varied(trial.found)))
+    known = set()
+    for record in search:
+        confirming = comparison_of(record)._replace(phase="confirm")
+        config = arm_config(record)
+        key = (search_of(record), json.dumps(config, sort_keys=True))
+        if not facts(record) or key not in known:  # the runs of a trial are one
+            known.add(key)
+            trials[confirming].append(Tried(config, fields_varied(record.found)))
     return trials
 
 
-def _comparable(arms: Sequence[Arm], searched: frozenset[str]) -> tuple[list[Arm], list[str]]:
+def _efforts(trials: Iterable[Record]) -> defaultdict[Comparison, list[Effort]]:
+    """Return what the records say of each search, by the comparison that confirms it."""
+    records = defaultdict(list)
+    for record in trials:
+        records[comparison_of(record)._replace(phase="confirm")].append(record)
+    efforts: defaultdict[Comparison, list[Effort]] = defaultdict(list)
+    for comparison, of_comparison in records.items():
+        efforts[comparison] = efforts_of(of_comparison)
+    return efforts
+
+
+def _comparable(
+    arms: Sequence[Arm], searched: frozenset[str], efforts: Sequence[Effort]
+) -> tuple[list[Arm], list[str]]:
     """Return the arms of a comparison that are comparable, and one line for each other one."""
+    searched_alike = []
+    refused = []
+    reasons = reasons_against([arm.config for arm in arms], efforts)
+    for arm, reason in zip(arms, reasons, strict=True):
+        if reason is None:
+            searched_alike.append(arm)
+        else:
+            refused.append(_refusal(arm, reason))
     members = []
-    for arm in arms:
+    for arm in searched_alike:
         seeds = [seeds_of(run) for run in arm.runs]
         members.append(Member(arm.config, arm.runs, seeds, arm.timings))
     verdict = check(members, searched)
     kept = []
-    refused = []
-    for arm, reason in zip(arms, verdict.reasons, strict=True):
+    for arm, reason in zip(searched_alike, verdict.reasons, strict=True):
         if reason is None:
             kept.append(replace(arm, n_most=verdict.n_seeds))
-            continue
-        name = plain_label(arm.config, arm.sample.found)
-        if arm.config.get("budget"):
-            name += f" at {arm.config['budget']} bytes"
-        refused.append(f"{arm.comparison.full_title}: {name}: {reason}")
+        else:
+            refused.append(_refusal(arm, reason))
     return kept, refused
+
+
+def _refusal(arm: Arm, reason: str) -> str:
+    """Return the line that says why an arm is not comparable."""
+    name = plain_label(arm.config, arm.sample.found)
+    if arm.config.get("budget"):
+        name += f" at {arm.config['budget']} bytes"
+    return f"{arm.comparison.full_title}: {name}: {reason}"
 
 
 def _named(arms: Sequence[Arm]) -> list[Arm]:

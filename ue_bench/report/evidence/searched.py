@@ -33,9 +33,14 @@ def fields_varied(found: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(name.partition(".")[0] for name in found["trial"]["varies"])
 
 
-def form(config: Config) -> tuple[str, ...]:
-    """Return what is tuned on its own: the strategy, its regions, and the code of an added one."""
+def form(config: Config, by_rule: bool = False) -> tuple[str, ...]:
+    """Return what is tuned on its own: the strategy, its regions, and the code of an added one.
+
+    by_rule: whether each rule of separate regions is too. A search of earlier versions chose it.
+    """
     parts = [config["strategy"], config.get("regions") or ""]
+    if by_rule and config.get("region_rule"):
+        parts.append(config["region_rule"])
     if config.get("code"):
         parts.append(config["code"])
     return tuple(parts)
@@ -62,28 +67,33 @@ def searched_fields(trials: Iterable[Tried]) -> frozenset[str]:
 
 
 def uneven(
-    arms: Sequence[tuple[str, Config]], trials: Sequence[Config], fields: frozenset[str]
+    arms: Sequence[tuple[str, Config]],
+    trials: Sequence[Config],
+    fields: frozenset[str],
+    by_rule: bool = False,
 ) -> list[str]:
     """Return one line for each form and each arm that was not searched like the others.
 
     A form is named where its trials are more or fewer than those of most forms; a (label,
-    configuration) arm where no trial tried its recipe.
+    configuration) arm where no trial tried its recipe. by_rule: as in `form`.
     """
     names = sorted(fields | {"options"})
-    counts = {form(config): 0 for _, config in arms}
+    counts = {form(config, by_rule): 0 for _, config in arms}
     tried = set()
     for config in trials:
-        tried.add((form(config), _recipe(config, names)))
-        if form(config) in counts:
-            counts[form(config)] += 1
+        own_form = form(config, by_rule)
+        tried.add((own_form, _recipe(config, names)))
+        if own_form in counts:
+            counts[own_form] += 1
     usual = _usual_count(counts.values())
     lines = []
-    for own, count in sorted(counts.items()):
+    for own_form, count in sorted(counts.items()):
         if count != usual:
-            lines.append(f"{' '.join(own)}: {count} search trials, the others have {usual}")
+            lines.append(f"{' '.join(own_form)}: {count} search trials, the others have {usual}")
     for label, config in arms:
         recipe = _recipe(config, names)
-        if counts[form(config)] == 0 or (form(config), recipe) in tried:
+        own_form = form(config, by_rule)
+        if counts[own_form] == 0 or (own_form, recipe) in tried:
             continue
         text = ", ".join(map(" ".join, zip(names, recipe, strict=True)))
         line = f"{label}: no trial of its search had its recipe ({text})"

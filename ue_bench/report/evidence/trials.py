@@ -1,35 +1,61 @@
-"""The trials of searches: which search a trial belongs to, and the lookups it gave each feature."""
+"""The trials of searches: the runs that are one trial, and the trials that are of one search."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
+from ue_bench.config import SEEDS
 from ue_bench.record import Record
-from ue_bench.report.evidence.comparison import comparison_of
-from ue_bench.report.evidence.frames import groups
-from ue_bench.report.evidence.summary import panel
-from ue_bench.report.format import bytes_text
 
-BEST = 5  # trials of a search that show what it found
-_OF_FEATURE = (
-    "panel",
-    "cell",
-    "budget",
-    "size",
-    "policy",
-    "search",
-    "total",
-    "feature",
-    "cardinality",
-)
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that a search tried.
+
+    search: a text that is equal for all trials of one search and for no others.
+    records: one a run, in the order of their seeds.
+    """
+
+    search: str
+    records: tuple[Record, ...]
+
+    @property
+    def sample(self) -> Record:
+        """Any one record of the trial, for what does not depend on a seed."""
+        return self.records[0]
+
+    @property
+    def number(self) -> int:
+        """Its place in the order of the search."""
+        return facts(self.sample)["number"]
+
+    @property
+    def run_id(self) -> str:
+        """The id of its first run, which stands for its configuration."""
+        return self.sample.run_id
+
+    @property
+    def val_mse(self) -> float:
+        """The validation MSE, a mean over its runs: what the search minimised."""
+        return self.mean("val_mse")
+
+    def mean(self, score: str) -> float:
+        """Return the mean of a score over the runs, NaN where one has none."""
+        scores = []
+        for run in self.records:
+            value = run.quality.get(score)
+            scores.append(math.nan if value is None else float(value))
+        return sum(scores) / len(scores)
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """Return what the record of a trial says of it; empty where the record does not say.
+    """Return what the record of a trial's run says of its trial; empty where it does not say.
 
-    Keys: number, sampler, total, varies, objectives.
+    See `study.search_records.trial_facts` for the keys. Records of earlier versions have fewer, or
+    none.
     """
     return record.found.get("trial", {})
 
@@ -37,113 +63,36 @@ def facts(record: Record) -> dict[str, Any]:
 def search_of(record: Record) -> str:
     """Return a text that is equal for all trials of one search and for no others.
 
-    It holds what was asked, seeds too, without what the search varied, and what the trial says of
-    its search.
+    It holds what was asked, without what the search varied, and what the trial says of its search.
     """
-    about = _without(facts(record), {"number"})
+    about = without(facts(record), {"number"})
     varied = {"lookups"}
     for name in about.get("varies", ()):
         varied.add(name.partition(".")[0])
-    asked = _without(record.config.to_dict(), varied)
+    if "seeds" in about:
+        varied |= set(SEEDS)
+    asked = without(record.config.to_dict(), varied)
     return json.dumps([record.study, asked, about], sort_keys=True)
 
 
-def shared_out(search: Iterable[Record]) -> list[Record]:
-    """Return the trials of searches that shared out a fixed number of lookups."""
-    trials = []
+def trials_of(search: Iterable[Record]) -> list[Trial]:
+    """Return the trials whose records say of which search they are, in the order of the records.
+
+    A trial with a run that did not end well, or that is missing, has no value and is left out.
+    """
+    runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in search:
-        if facts(record).get("total") and record.quality.get("val_mse") is not None:
-            trials.append(record)
+        if facts(record) and record.quality.get("val_mse") is not None:
+            runs[search_of(record), record.config.with_seed(0).run_id].append(record)
+    trials = []
+    for (name, _), records in runs.items():
+        records.sort(key=lambda record: record.config.init_seed)
+        seeds = [record.config.init_seed for record in records]
+        if seeds == facts(records[0]).get("seeds", seeds):
+            trials.append(Trial(name, tuple(records)))
     return trials
 
 
-def place(found: dict[str, Any]) -> str:
-    """Return what the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
-    total = sum(found["lookups"].values())
-    return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
-
-
-def tidy(search: Sequence[Record]) -> pd.DataFrame:
-    """Return one row a feature of each of the `shared_out` trials.
-
-    Its columns are those of the comparison and:
-
-    * panel: the title of the comparison; cell: total and dim, as of `place`;
-    * budget, and size, which is the budget as text;
-    * policy: what is held when the total changes, `dim held` or `width held`;
-    * search, number, run_id: which trial it is; total: the lookups that were shared out;
-    * feature, cardinality, lookups, and extra, the lookups beyond one;
-    * mse: on validation; best: whether the trial is of the best few of its search.
-    """
-    rows = []
-    for record in search:
-        found = record.found
-        trial = _trial(record)
-        for name, lookups in found["lookups"].items():
-            row = dict(trial)
-            row["feature"] = name
-            row["cardinality"] = found["cardinalities"][name]
-            row["lookups"] = lookups
-            row["extra"] = lookups - 1
-            rows.append(row)
-    if not rows:
-        return pd.DataFrame()
-    frame = pd.DataFrame(rows)
-    frame["panel"] = panel(frame)
-    rank = frame.groupby(["search", "feature"])["mse"].rank(method="first")
-    frame["best"] = rank <= BEST
-    order = ["panel", "total", "policy", "cell", "budget", "search", "number"]
-    return frame.sort_values(order, kind="stable", ignore_index=True)
-
-
-def _trial(record: Record) -> dict[str, Any]:
-    """Return the columns of `tidy` that are equal for all features of a trial."""
-    config = record.config
-    trial = comparison_of(record)._replace(phase="")._asdict()
-    trial["cell"] = place(record.found)
-    trial["budget"] = config.budget
-    trial["size"] = bytes_text(config.budget)
-    trial["policy"] = policy_of(config.width)
-    trial["search"] = search_of(record)
-    trial["number"] = facts(record)["number"]
-    trial["total"] = facts(record)["total"]
-    trial["mse"] = record.quality["val_mse"]
-    trial["run_id"] = record.run_id
-    return trial
-
-
-def policy_of(width: int | None) -> str:
-    """Return what a search holds when the total changes: `dim held` or `width held`."""
-    if width is None:
-        return "dim held"
-    return "width held"
-
-
-def wanted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a search and feature of a frame of `tidy`.
-
-    wanted: the mean lookups that the best few trials gave. even: what each feature would get of
-    the total. n: the trials of the search.
-    """
-    rows = []
-    for _, trials in groups(frame, "search"):
-        even = trials["total"].iloc[0] / trials["feature"].nunique()
-        for _, part in trials.groupby("feature", sort=False):
-            row = part.iloc[0][list(_OF_FEATURE)].to_dict()
-            row["wanted"] = part.loc[part["best"], "lookups"].mean()
-            row["even"] = even
-            row["n"] = len(part)
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def held(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration without lookups.
-
-    It is equal for the trials of a search and for the arms that confirm it.
-    """
-    return _without(config, {"lookups"})
-
-
-def _without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+def without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the fields of other names."""
     return {name: value for name, value in fields.items() if name not in names}

@@ -27,6 +27,7 @@ from ue_bench.report.figures.sections.searches import (
     hypervolume,
     importances,
     optimism,
+    range_ends,
     second_lookup,
     shared_out,
 )
@@ -47,6 +48,7 @@ SECTIONS: tuple[Section, ...] = (
     hypervolume.SECTION,
     training.SECTION,
     optimism.SECTION,
+    range_ends.SECTION,
     seeds_needed.SECTION,
     why.SECTION,
     heads.SECTION,

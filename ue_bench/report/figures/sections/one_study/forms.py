@@ -67,9 +67,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     difference: the multiplexed MSE minus the separate one.
     multiplexing: what multiplexing does to the MSE: better, worse or not told apart.
     """
-    scored = score(study.summary)
+    scored = score(study.all_summary)
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
-    arms = by_key(study.arms)
+    arms = by_key(study.every_arm)
     pairs = []
     for _, variants in groups(scored, [*SCOPE, "budget", "method"]):
         variants = variants.assign(panel=panel(variants))
@@ -128,8 +128,10 @@ def _effect(row: Any) -> str:
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Return the Markdown table of every pair in the figure."""
-    lines = [
+    """Return a sentence for each feature set, then the Markdown table of every pair."""
+    lines = [_sentence(title, part, len(frame)) for title, part in groups(frame, "panel")]
+    lines += [
+        "",
         "| strategy | features | budget | separate | multiplexed "
         "| difference | Holm p | multiplexing |",
         "|---|---|--:|--:|--:|---|--:|---|",
@@ -147,6 +149,23 @@ def table(frame: pd.DataFrame) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _sentence(title: str, part: pd.DataFrame, n_tests: int) -> str:
+    """Return at which budgets one multiplexed table is better than separate ones, and worse."""
+    clauses = []
+    for effect, words in _LEGEND.items():
+        cells = []
+        for budget, at_budget in part[part["multiplexing"] == effect].groupby("title", sort=False):
+            cells.append(str(budget))
+            if part["strategy"].nunique() > 1:
+                cells[-1] += f" ({', '.join(at_budget['strategy'])})"
+        if cells:
+            clauses.append(f"{words} at {', '.join(cells)}")
+    return (
+        f"- {title}, each form in its variant that is best on validation: {'; '.join(clauses)} "
+        f"(Holm-corrected over {n_tests} comparisons)."
+    )
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:

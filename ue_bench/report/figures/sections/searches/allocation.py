@@ -11,15 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record
-from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.evidence.trial_lookups import BEST, allocated
+from ue_bench.report.evidence.trial_lookups import tidy as tidy_trials
 from ue_bench.report.evidence.trials import facts
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
 
-BEST = 5  # trials that are highlighted
+_SEARCH = ["scope", "budget", "form"]  # what tells the searches of a study apart
 COLUMNS = [
     "panel",
     "view",
@@ -45,44 +46,32 @@ _MEDIAN: dict[str, Any] = {"color": "#303030", "markersize": 15, "markeredgewidt
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """A panel is a feature set and a strategy.
+    """A panel is a search: a feature set, a table size and a form of a strategy.
 
     view `trial`: one row a trial and feature, with the validation MSE.
-    view `confirm`: one row an arm on fresh seeds, with the test MSE; `even` where all features
-        have as many lookups.
+    view `confirm`: one row an arm of the form on fresh seeds, with the test MSE; `even` where all
+        features have as many lookups.
     """
     trials = _trials(study.search)
     if trials.empty:
         return pd.DataFrame(columns=COLUMNS)
     arms = _arms(study.confirmed)
-    panels_of_scope = trials[["scope", "panel"]].drop_duplicates()
-    views = pd.concat([trials, panels_of_scope.merge(arms, on="scope")])
+    searches = trials[["panel", *_SEARCH]].drop_duplicates()
+    views = pd.concat([trials, searches.merge(arms, on=_SEARCH)])
     return views.reindex(columns=COLUMNS).reset_index(drop=True)
 
 
 def _trials(search: Iterable[Record]) -> pd.DataFrame:
     """View `trial`, without the searches that did not vary the lookups."""
-    lines = []
-    for record in search:
-        val_mse = record.quality.get("val_mse")
-        if val_mse is None or not _is_free(record):
-            continue
-        of_trial = comparison_of(record)._asdict()
-        of_trial |= {"group": record.config.strategy, "mse": val_mse}
-        for feature, lookups in record.found.get("lookups", {}).items():
-            lines.append(of_trial | {"feature": feature, "lookups": lookups})
-    if not lines:
+    free = [trial for trial in allocated(search) if facts(trial.sample).get("total") is None]
+    if not free:
         return pd.DataFrame()
-    trials = pd.DataFrame(lines)
-    trials["scope"] = panel(trials.assign(phase=""))
-    trials["panel"] = trials["scope"] + ": " + trials["group"]
+    trials = tidy_trials(free)
+    trials["scope"] = trials["panel"]
+    trials["panel"] = trials["scope"] + ", " + trials["size"] + ": " + trials["cell"]
     trials["view"] = "trial"
     trials["part"] = "validation"
-    numbers = trials.groupby(["panel", "feature"])["lookups"].transform("nunique")
-    varied = numbers.groupby(trials["panel"]).transform("max") > 1
-    trials = trials[varied].copy()
-    ranks = trials.groupby(["panel", "feature"])["mse"].rank(method="first")
-    trials["best"] = ranks <= BEST
+    trials["form"] = trials["cell"]
     column = trials.groupby(["panel", "feature", "lookups"])["mse"]
     trials["median"] = column.transform("median")
     # Trials of one column are set apart by their rank, so that the figure is always the same.
@@ -91,26 +80,20 @@ def _trials(search: Iterable[Record]) -> pd.DataFrame:
     return trials
 
 
-def _is_free(record: Record) -> bool:
-    """Whether the search has no figure of its own.
-
-    A fixed number that is shared out, and a search for several aims at once, have one.
-    """
-    trial = facts(record)
-    return trial.get("total") is None and len(trial.get("objectives", ())) < 2
-
-
 def _arms(summary: pd.DataFrame) -> pd.DataFrame:
-    """View `confirm`, by scope."""
+    """View `confirm`, with what tells the searches apart."""
     arms = score(summary)
     arms["scope"] = panel(arms.assign(phase=""))
+    rule = " (" + arms["region_rule"].astype(str) + ")"
+    arms["form"] = arms["strategy"] + rule.where(arms["region_rule"].notna(), "")
+    arms["budget"] = arms["budget"].astype(object)
     arms["view"] = "confirm"
     arms["hollow"] = arms["beats_bias"].eq(False)
     arms["even"] = ~arms["lookups"].str.contains("=", regex=False)
     seeds = " (n=" + arms["n"].astype(str) + ")"
     arms["label"] = arms["label"].str.replace(",", ", ") + seeds
-    arms = arms.sort_values(["scope", "mse"], ascending=[True, False], kind="stable")
-    arms["y"] = arms.groupby("scope").cumcount()
+    arms = arms.sort_values([*_SEARCH, "mse"], ascending=False, kind="stable")
+    arms["y"] = arms.groupby(_SEARCH, dropna=False).cumcount()
     return arms
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence import trials
+from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
@@ -65,7 +65,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         means over `n` searches: `error` in lookups a feature, and `regret` in MSE of the nearest
         trials, which differ by `away` lookups in all.
     """
-    frame = trials.tidy(trials.shared_out(study.search))
+    frame = trial_lookups.tidy(trial_lookups.shared_out(study.search))
     if frame.empty:
         return pd.DataFrame(columns=COLUMNS)
     features = frame.groupby("panel")["feature"].transform("nunique")
@@ -73,7 +73,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     frame = frame[frame["total"] > features + 1]
     views = []
     for title, of_panel in groups(frame, "panel"):
-        target = trials.wanted(of_panel)
+        target = trial_lookups.wanted(of_panel)
         if target["budget"].nunique() < 2:
             continue
         budgets = sorted(target["budget"].unique())
@@ -130,7 +130,7 @@ def _held(frame: pd.DataFrame, target: pd.DataFrame, budget: int) -> dict[str, A
 def _errors(fitted: Fit, part: pd.DataFrame, search: pd.DataFrame) -> dict[str, float]:
     """The errors of each rule in one search.
 
-    part: a row a feature, as `trials.wanted` returns it. search: its trials.
+    part: a row a feature, as `trial_lookups.wanted` returns it. search: its trials.
     """
     lookups = search.pivot(index="run_id", columns="feature", values="lookups")
     mse = search.drop_duplicates("run_id").set_index("run_id")["mse"].loc[lookups.index]
@@ -186,7 +186,7 @@ def _panel(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     for rule, color in _RULE_COLORS.items():
         axes.plot(part[f"by_{rule}"], part["y"], "|", color=color, **_MARKS)
     axes.set_title(part["cell"].iloc[0], fontsize=9)
-    axes.set_xlabel(f"lookups, mean of the best {trials.BEST}")
+    axes.set_xlabel(f"lookups, mean of the best {trial_lookups.BEST}")
 
 
 def table(frame: pd.DataFrame) -> list[str]:
@@ -254,10 +254,10 @@ SECTION = Section(
         "Two rules, both of which give every feature one lookup and share out the others: in "
         "proportion to cardinality^a, one number fitted by least squares to all searches (a = 0: "
         "evenly), and by the mean share that each feature got in them, a number a feature. "
-        f"Points: the mean allocation of the best {trials.BEST} trials of each search. The errors "
-        "are on a table size that the fit did not see: the mean absolute difference in lookups a "
-        "feature from the best few, and the regret in validation MSE of the trials nearest to the "
-        "allocation beside the best trial. The regret is of single trials on one seed."
+        f"Points: the mean allocation of the best {trial_lookups.BEST} trials of each search. The "
+        "errors are on a table size that the fit did not see: the mean absolute difference in "
+        "lookups a feature from the best few, and the regret in validation MSE of the trials "
+        "nearest to the allocation beside the best trial. The regret is of single trials."
     ),
     draw=draw,
     table=table,

@@ -8,11 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.record import Record
-from ue_bench.report.evidence import trials
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
+from ue_bench.report.evidence.trials import Trial, facts, trials_of
 from ue_bench.report.figures import style
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
@@ -56,10 +55,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     `low` and `high` are over the orders of random trials.
     """
     of_searches = []
-    for record in study.search:
-        aims = trials.facts(record).get("objectives")
-        if aims == AIMS and record.quality.get("val_mse") is not None:
-            of_searches.append(_trial(record))
+    for trial in trials_of(study.search):
+        if facts(trial.sample)["objectives"] == AIMS:
+            of_searches.append(_row(trial))
     if not of_searches:
         return pd.DataFrame(columns=COLUMNS)
     order = ["search", "sampler", "number"]
@@ -81,22 +79,22 @@ def tidy(study: StudyData) -> pd.DataFrame:
     return pd.concat(parts).reindex(columns=COLUMNS).reset_index(drop=True)
 
 
-def _trial(record: Record) -> dict[str, Any]:
-    trial = trials.facts(record)
-    return comparison_of(record)._asdict() | {
-        "sampler": trial["sampler"],
-        "number": trial["number"],
-        "search": _search_of_all_samplers(record),
-        "mse": record.quality["val_mse"],
-        "bytes": record.cost["total_bytes"],
+def _row(trial: Trial) -> dict[str, Any]:
+    return comparison_of(trial.sample)._asdict() | {
+        "sampler": facts(trial.sample)["sampler"],
+        "number": trial.number,
+        "search": _search_of_all_samplers(trial),
+        "mse": trial.val_mse,
+        "bytes": sum(run.cost["total_bytes"] for run in trial.records) / len(trial.records),
     }
 
 
-def _search_of_all_samplers(record: Record) -> str:
-    """The search of a trial without its sampler: equal for trials that are compared."""
-    study, asked, trial = json.loads(trials.search_of(record))
-    del trial["sampler"]
-    return json.dumps([study, asked, trial])
+def _search_of_all_samplers(trial: Trial) -> str:
+    """The search of a trial without its sampler and seeds: equal for trials that are compared."""
+    study, asked, about = json.loads(trial.search)
+    for name in ("sampler", "seeds", "default"):
+        about.pop(name, None)
+    return json.dumps([study, asked, about])
 
 
 def _front(points: np.ndarray) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Which features' lookups decide: functional ANOVA of each search that shared out lookups."""
+"""Which features' lookups decide: functional ANOVA of each search that varied the lookups."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence import trials
+from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
@@ -20,7 +20,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     # This import loads optuna and scikit-learn, which nothing else in a report needs.
     from ue_bench.report.evidence.importance import importances
 
-    frame = trials.tidy(trials.shared_out(study.search))
+    frame = trial_lookups.tidy(trial_lookups.allocated(study.search))
     if frame.empty:
         return pd.DataFrame(columns=COLUMNS)
     searches = []
@@ -30,11 +30,11 @@ def tidy(study: StudyData) -> pd.DataFrame:
             continue  # one lookup more, given to each feature in turn, leaves nothing to explain
         mse = part.drop_duplicates("run_id").set_index("run_id")["mse"].loc[lookups.index]
         shares = importances(records(lookups), list(mse))
-        search = trials.wanted(part)
+        search = trial_lookups.wanted(part)
         searches.append(search.assign(importance=search["feature"].map(shares)))
     if not searches:
         return pd.DataFrame(columns=COLUMNS)
-    order = ["panel", "total", "cell", "budget"]
+    order = ["panel", "cell", "budget"]
     return pd.concat(searches).sort_values(order, kind="stable", ignore_index=True)[COLUMNS]
 
 
@@ -80,7 +80,7 @@ def table(frame: pd.DataFrame) -> list[str]:
         if lines:
             lines.append("")
         lines += [
-            f"{title}: importance in % (mean lookups of the best {trials.BEST})",
+            f"{title}: importance in % (mean lookups of the best {trial_lookups.BEST})",
             "",
             f"| lookups | table | trials | {' | '.join(features)} |",
             f"|---|--:|--:|{'--:|' * len(features)}",
@@ -99,14 +99,14 @@ SECTION = Section(
     name="importances",
     title="Importance of each feature's lookups",
     tidy=tidy,
-    empty="no search shared out a fixed number of lookups",
+    empty="no search varied the lookups for one objective",
     caption=(
         "How much of the variance of validation MSE each feature's number of lookups explains "
-        "alone (fANOVA on the trials of one search, a fixed total of lookups shared out at one "
-        "table size), in %; beside each bar the mean number of lookups that the best "
-        f"{trials.BEST} trials gave. An importance says that a feature matters, not in which "
-        "direction; the total ties the features together, and fANOVA computes as if they were "
-        "free. These are trials on one seed: they point, they do not prove."
+        "alone (fANOVA on the trials of one search, at one table size), in %; beside each bar the "
+        f"mean number of lookups that the best {trial_lookups.BEST} trials gave. An importance "
+        "says that a feature matters, not in which direction. Where a fixed total was shared out, "
+        "it ties the features together, and fANOVA computes as if they were free. These are trials "
+        "of a search: they point, they do not prove."
     ),
     draw=draw,
     table=table,

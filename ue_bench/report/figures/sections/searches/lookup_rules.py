@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 
 
 def fit(target: pd.DataFrame) -> Fit:
-    """Fit the rules to the allocations of searches, as `trials.wanted` returns them."""
+    """Fit the rules to the allocations of searches, as `trial_lookups.wanted` returns them."""
     return Fit(power(target), shares(target))
 
 

@@ -1,13 +1,14 @@
-"""The optimism of a search: the validation MSE of its best few, less theirs on fresh seeds.
+"""The optimism of a search: the MSE of its winner in the search, less that on fresh seeds.
 
 The best of many noisy scores is too good by chance, and the runs on fresh seeds show by how much.
 These runs have other validation rows than the search had. Therefore the difference is also given
-relative to the bias model on the same rows, which takes out how easy the rows are.
+relative to the bias model on the same rows, which takes out how easy the rows are. The search never
+saw a test score, so that the test MSE of the same runs shows what is left without the choice.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -15,8 +16,9 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.frames import rows
-from ue_bench.report.evidence.labels import group_name
 from ue_bench.report.evidence.statistics import interval
+from ue_bench.report.evidence.trial_lookups import form
+from ue_bench.report.evidence.trials import Trial, facts, trials_of
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, delta_text, mse_text
 
@@ -26,166 +28,175 @@ COLUMNS = [
     "strategy",
     "budget",
     "trials",
-    "best",
+    "trial_seeds",
     "n",
     "searched",
     "confirmed",
     "optimism",
-    "low",
-    "high",
+    "optimism_low",
+    "optimism_high",
     "above_bias",
     "above_bias_low",
     "above_bias_high",
+    "test",
+    "test_low",
+    "test_high",
+    "gain",
+    "gain_low",
+    "gain_high",
 ]
 _SCORES = COLUMNS[7:]
 
 
-class _Search(NamedTuple):
-    """What all trials of a search at one size have in common, in the order of the table."""
-
-    comparison: Comparison
-    seeds: tuple[int, ...]
-    strategy: str
-    budget: int  # 0 without one
-    dim: str
-    width: str
-
-
 def tidy(study: StudyData) -> pd.DataFrame:
-    """One row a search and size: its `trials`, its `best` few and the `n` fresh seeds of these."""
+    """One row a search and size: its winner in the search and on the `n` fresh seeds.
+
+    trials: those that ended well. test: the optimism of the test MSE. gain: what the winner is
+    better than the default, the first trial, on fresh seeds; NaN where the default won.
+    """
     fresh = {}
     for arm in study.every_arm:
         if arm.comparison.phase == "confirm":
             fresh[arm.comparison, str(arm.config)] = arm
-    trials_of: dict[_Search, list[Record]] = defaultdict(list)
-    for trial in study.search:
-        trials_of[_search_of(trial)].append(trial)
-    trials_of_strategy: Counter[tuple[Comparison, tuple[int, ...], str]] = Counter()
-    for search, trials in trials_of.items():
-        trials_of_strategy[search[:3]] += len(trials)
+    searches: dict[tuple[str, int], list[Trial]] = defaultdict(list)
+    for trial in trials_of(study.search):
+        searches[trial.search, trial.sample.config.budget or 0].append(trial)
     lines = []
-    for search, trials in sorted(trials_of.items(), key=lambda item: item[0]):
-        if trials_of_strategy[search[:3]] == 1:
-            continue  # nothing was chosen, as in the race of an advice
-        best = _confirmed(trials, fresh)
-        if not best:
+    for trials in searches.values():
+        winner = min(trials, key=lambda trial: (trial.val_mse, trial.run_id))
+        confirmed = _arm_of(winner, fresh)
+        if confirmed is None or len(trials) == 1:  # of one trial, nothing was chosen
             continue
-        seeds = _common_seeds([arm for _, arm in best])
-        if not seeds:
-            continue
-        line = {
-            "features": search.comparison.features,
-            "split": search.comparison.split,
-            "strategy": search.strategy,
-            "budget": search.budget or None,
+        sample = winner.sample
+        line: dict[str, Any] = {
+            "features": comparison_of(sample).features,
+            "split": comparison_of(sample).split,
+            "strategy": form(winner),
+            "budget": sample.config.budget,
             "trials": len(trials),
-            "best": len(best),
-            "n": len(seeds),
+            "trial_seeds": len(winner.records),
+            "n": len(confirmed.runs),
+            "searched": winner.val_mse,
+            "confirmed": _mean(_val_mse, confirmed.runs),
         }
-        lines.append(line | _scores(best, seeds))
-    frame = pd.DataFrame(lines, columns=COLUMNS)
-    return frame.astype({"budget": "Int64"} | dict.fromkeys(_SCORES, float))
+        line |= _optimism("optimism", _val_mse, winner, confirmed)
+        line |= _optimism("above_bias", _above_bias, winner, confirmed)
+        line |= _optimism("test", _test_mse, winner, confirmed)
+        default = _default(trials)
+        if default is not None and default is not winner:
+            line |= _gain(_arm_of(default, fresh), confirmed)
+        lines.append(line)
+    frame = pd.DataFrame(lines).reindex(columns=COLUMNS)
+    order = ["features", "split", "budget", "strategy", "trials"]
+    frame = frame.astype({"budget": "Int64"} | dict.fromkeys(_SCORES, float))
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _search_of(trial: Record) -> _Search:
-    config = trial.config
-    return _Search(
-        comparison=comparison_of(trial),
-        seeds=seeds_of(trial),
-        strategy=group_name(config.to_dict(), regions=True),
-        budget=config.budget or 0,
-        dim=str(config.dim),
-        width=str(config.width),
-    )
+def _arm_of(trial: Trial, fresh: Mapping[tuple[Comparison, str], Arm]) -> Arm | None:
+    """The arm that is the configuration of a trial on fresh seeds."""
+    comparison = comparison_of(trial.sample)._replace(phase="confirm")
+    return fresh.get((comparison, str(arm_config(trial.sample))))
 
 
-def _confirmed(
-    trials: Sequence[Record], fresh: Mapping[tuple[Comparison, str], Arm]
-) -> list[tuple[Record, Arm]]:
-    """The best trials in order, up to the first that was not run again, with their arms.
-
-    After it there are only arms of other searches, which this search tried by chance.
-    """
-    best = []
-    for trial in sorted(trials, key=lambda trial: (trial.quality["val_mse"], trial.run_id)):
-        comparison = comparison_of(trial)._replace(phase="confirm")
-        arm = fresh.get((comparison, str(arm_config(trial))))
-        if arm is None:
-            break
-        best.append((trial, arm))
-    return best
+def _default(trials: Iterable[Trial]) -> Trial | None:
+    """The trial that is the default configuration."""
+    for trial in trials:
+        if facts(trial.sample).get("default") == trial.run_id:
+            return trial
+    return None
 
 
-def _common_seeds(arms: Sequence[Arm]) -> set[tuple[int, ...]]:
-    seeds = {seeds_of(run) for run in arms[0].runs}
-    for arm in arms[1:]:
-        seeds &= {seeds_of(run) for run in arm.runs}
-    return seeds
+def _optimism(
+    name: str, score: Callable[[Record], float | None], winner: Trial, arm: Arm
+) -> dict[str, float]:
+    """The mean score in the search less the scores on fresh seeds, with an interval over these."""
+    searched = _mean(score, winner.records)
+    differences = []
+    for run in arm.runs:
+        value = score(run)
+        if searched is not None and value is not None:
+            differences.append(searched - value)
+    mean, low, high = interval(differences)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
-def _scores(best: Sequence[tuple[Record, Arm]], seeds: set[tuple[int, ...]]) -> dict[str, float]:
-    """The scores of the search and of the fresh seeds, and their difference with its interval."""
-    searched, confirmed = _means(best, seeds, _val_mse)
-    optimism = interval([searched - score for score in confirmed])
-    above_bias, confirmed_above_bias = _means(best, seeds, _above_bias)
-    optimism_above_bias = interval([above_bias - score for score in confirmed_above_bias])
-    values = [searched, sum(confirmed) / len(confirmed), *optimism, *optimism_above_bias]
-    return dict(zip(_SCORES, values, strict=True))
+def _gain(default: Arm | None, winner: Arm) -> dict[str, float]:
+    """The MSE of the default less that of the winner, on the fresh seeds that both have."""
+    if default is None:
+        return {}
+    by_seeds = {seeds_of(run): _test_mse(run) for run in default.runs}
+    differences = []
+    for run in winner.runs:
+        own = _test_mse(run)
+        other = by_seeds.get(seeds_of(run))
+        if own is not None and other is not None:
+            differences.append(other - own)
+    mean, low, high = interval(differences)
+    return {"gain": mean, "gain_low": low, "gain_high": high}
 
 
-def _means(
-    best: Sequence[tuple[Record, Arm]],
-    seeds: set[tuple[int, ...]],
-    score: Callable[[Record], float],
-) -> tuple[float, list[float]]:
-    """The mean score of the best few in the search, and on each fresh seed."""
-    searched = sum(score(trial) for trial, _ in best) / len(best)
-    runs_of_arms = []
-    for _, arm in best:
-        runs_of_arms.append({seeds_of(run): run for run in arm.runs})
-    confirmed = []
-    for seed in sorted(seeds):
-        scores = [score(runs[seed]) for runs in runs_of_arms]
-        confirmed.append(sum(scores) / len(best))
-    return searched, confirmed
+def _mean(score: Callable[[Record], float | None], runs: Sequence[Record]) -> float | None:
+    """The mean of a score, None where a run has none."""
+    scores = [value for run in runs if (value := score(run)) is not None]
+    if len(scores) < len(runs):
+        return None
+    return sum(scores) / len(scores)
 
 
-def _val_mse(record: Record) -> float:
+def _val_mse(record: Record) -> float | None:
     return record.quality["val_mse"]
 
 
-def _above_bias(record: Record) -> float:
-    return _val_mse(record) - record.quality["anchors"]["bias"]["val_mse"]
+def _test_mse(record: Record) -> float | None:
+    return record.quality.get("test_mse")
+
+
+def _above_bias(record: Record) -> float | None:
+    bias = record.quality["anchors"].get("bias", {}).get("val_mse")
+    if bias is None:
+        return None
+    return record.quality["val_mse"] - bias
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """The mean over all searches, then a row for each of them.
+    """The means over all searches, then a row for each of them.
 
-    The mean has no interval, because the searches share their rows.
+    The means have no interval, because the searches share their rows.
     """
+    too_good = (frame["optimism"] < 0).sum()
     lines = [
-        f"Mean over searches: {frame['optimism'].mean():+.4f}, above the bias model "
-        f"{frame['above_bias'].mean():+.4f}. The search's score was the better one in "
-        f"{(frame['optimism'] < 0).sum()} of {len(frame)}, above the bias model in "
-        f"{(frame['above_bias'] < 0).sum()}.",
+        f"Mean optimism over {len(frame)} searches: {frame['optimism'].mean():+.4f}, above the "
+        f"bias model {frame['above_bias'].mean():+.4f}, of the test MSE of the same runs "
+        f"{frame['test'].mean():+.4f}. The search's score was the better one in {too_good}. "
+        f"{_gain_text(frame['gain'].dropna())}",
         "",
-        "| search | budget | trials | best | seen by the search | on fresh seeds (n) | optimism "
-        "| above the bias model |",
-        "|---|--:|--:|--:|--:|--:|---|---|",
+        "| search | budget | trials | seen by the search | on fresh seeds (n) | optimism "
+        "| above the bias model | of the test MSE | gain over the default |",
+        "|---|--:|--:|--:|--:|---|---|---|---|",
     ]
     for row in rows(frame):
         cells = [
             f"{row.features}, {row.split.replace('_', ' ')} split: {row.strategy}",
             bytes_text(row.budget),
-            str(row.trials),
-            str(row.best),
+            f"{row.trials} × {row.trial_seeds}",
             mse_text(row.searched),
             f"{mse_text(row.confirmed)} ({row.n})",
-            delta_text(row.optimism, row.low, row.high),
+            delta_text(row.optimism, row.optimism_low, row.optimism_high),
             delta_text(row.above_bias, row.above_bias_low, row.above_bias_high),
+            delta_text(row.test, row.test_low, row.test_high),
+            delta_text(row.gain, row.gain_low, row.gain_high),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _gain_text(gains: pd.Series) -> str:
+    if gains.empty:
+        return "No winner was run beside the default on fresh seeds."
+    return (
+        f"On fresh seeds the winners are better than the default by {gains.mean():+.4f} on "
+        f"average, and better in {(gains > 0).sum()} of {len(gains)}."
+    )
 
 
 SECTION = Section(
@@ -197,11 +208,14 @@ SECTION = Section(
         "the search's size"
     ),
     caption=(
-        "Validation MSE of the best few of each search, as the search saw it and on fresh seeds. "
-        "Optimism: search score minus confirmed score, with a 95 % t-interval over the fresh "
-        "seeds; below 0 the search's score was too good. Above the bias model: the same with the "
-        "bias model's MSE on the same rows taken from both, as fresh seeds have other validation "
-        "rows. A search over several sizes has a row a size."
+        "The winner of each search: its validation MSE as the search saw it, a mean over the seeds "
+        "of a trial, and on fresh seeds. Optimism: search score minus confirmed score, with a 95 % "
+        "interval over the fresh seeds; below 0 the search's score was too good. Above the bias "
+        "model: the same with the bias model's MSE on the same rows taken from both, as fresh "
+        "seeds have other validation rows. Of the test MSE: the same for the test rows, which the "
+        "search never saw. Gain over the default: the test MSE of the first trial less that of the "
+        "winner, on fresh seeds. Trials: those that ended well × seeds of each. A search over "
+        "several sizes has a row a size."
     ),
     table=table,
 )

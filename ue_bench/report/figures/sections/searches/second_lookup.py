@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ue_bench.record import Record
-from ue_bench.report.evidence import statistics, trials
+from ue_bench.report.evidence import statistics, trial_lookups
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.pairs import holm_within
@@ -66,7 +66,7 @@ def _on_fresh_seeds(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
     comparable: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.runs:
-            held = json.dumps([arm.comparison, trials.held(arm.config)], sort_keys=True)
+            held = json.dumps([arm.comparison, trial_lookups.held(arm.config)], sort_keys=True)
             comparable[held].append(arm)
     for group in comparable.values():
         yield from _differences(group)
@@ -114,7 +114,7 @@ def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
 
 def _in_trials(search: Sequence[Record]) -> Iterator[dict[str, Any]]:
     """The effects of a doubling of each feature's lookups, by table size."""
-    frame = trials.tidy(trials.shared_out(search))
+    frame = trial_lookups.tidy(trial_lookups.shared_out(search))
     if frame.empty:
         return
     for (title, budget), part in groups(frame, ["panel", "budget"]):

@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.record import Record
-from ue_bench.report.evidence import statistics, trials
+from ue_bench.report.evidence import statistics, trial_lookups
 from ue_bench.report.evidence.arms import Arm, arm_config
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.pairs import holm_within
 from ue_bench.report.evidence.summary import by_seed
+from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
@@ -50,7 +50,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     difference: from the even allocation, over the seeds that both have.
     first: whether the arm was the first one on validation.
     """
-    best = _best_trials(trials.shared_out(study.search))
+    best = _best_trials(trial_lookups.shared_out(study.search))
     arms_of: dict[str, list[Arm]] = defaultdict(list)
     for arm in study.every_arm:
         if arm.runs and arm.sample.found.get("lookups"):
@@ -73,28 +73,29 @@ def tidy(study: StudyData) -> pd.DataFrame:
     return frame.reindex(columns=COLUMNS)
 
 
-def _best_trials(search: Iterable[Record]) -> dict[str, Record]:
+def _best_trials(trials: Iterable[Trial]) -> dict[str, Trial]:
     """The best trial on validation of each search, by the key of the arms that confirm it."""
-    best: dict[str, Record] = {}
-    for record in search:
-        comparison = comparison_of(record)._replace(phase="confirm")
-        key = _key(comparison, arm_config(record), record.found)
-        if key not in best or record.quality["val_mse"] < best[key].quality["val_mse"]:
-            best[key] = record
+    best: dict[str, Trial] = {}
+    for trial in trials:
+        sample = trial.sample
+        comparison = comparison_of(sample)._replace(phase="confirm")
+        key = _key(comparison, arm_config(sample), sample.found)
+        if key not in best or trial.val_mse < best[key].val_mse:
+            best[key] = trial
     return best
 
 
 def _key(comparison: tuple[str, ...], config: dict[str, Any], found: Mapping[str, Any]) -> str:
     """Equal for all allocations of one number of lookups."""
     total = sum(found["lookups"].values())
-    return json.dumps([comparison, trials.held(config), total], sort_keys=True)
+    return json.dumps([comparison, trial_lookups.held(config), total], sort_keys=True)
 
 
 def _is_even(arm: Arm) -> bool:
     return len(set(arm.sample.found["lookups"].values())) == 1
 
 
-def _line(arm: Arm, even: Arm, best: Record) -> dict[str, Any]:
+def _line(arm: Arm, even: Arm, best: Trial) -> dict[str, Any]:
     part = "test" if by_seed(arm, "test") else "val"
     scores = by_seed(arm, part)
     mean, low, high = statistics.interval([float(score) for score in scores.values()])
@@ -103,18 +104,18 @@ def _line(arm: Arm, even: Arm, best: Record) -> dict[str, Any]:
     lookups = found["lookups"]
     line = {
         "panel": scope.title,
-        "cell": trials.place(found),
+        "cell": trial_lookups.place(found),
         "budget": arm.config["budget"],
         "size": bytes_text(arm.config["budget"]),
         "lookups": ", ".join(f"{name} {count}" for name, count in lookups.items()),
         "even": arm is even,
-        "first": arm is not even and lookups == best.found["lookups"],
+        "first": arm is not even and lookups == best.sample.found["lookups"],
         "mse": mean,
         "low": low,
         "high": high,
         "n": len(arm.runs),
         "head_bytes": arm.sample.cost.get("head_bytes"),
-        "policy": trials.policy_of(arm.config["width"]),
+        "policy": trial_lookups.policy_of(arm.config["width"]),
     }
     test = statistics.paired(by_seed(even, part), scores)
     line["p"] = test.p

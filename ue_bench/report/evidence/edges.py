@@ -1,0 +1,137 @@
+"""How many winners of searches lie on an end of what they could choose from.
+
+A winner on an end says that the range was too narrow: the best value may lie beyond it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ue_bench.config.ranges import Between, UpTo, from_json
+from ue_bench.record import Record
+from ue_bench.report.evidence.effort import Effort
+
+EDGE = 0.025  # share of a range that counts as each of its ends
+COLUMNS = ["knob", "low", "high", "kind", "winners", "on_low", "on_high", "share", "by_chance"]
+# What is searched alike for all: its range can be made wider. Lookups start at 1, and the knobs of
+# a method often have bounds of their own.
+RECIPE = "recipe"
+LOOKUPS = "lookups"
+OWN = "own knob"
+
+
+class _Choice(NamedTuple):
+    """A value that a winner has, and what it was chosen from, in order."""
+
+    value: Any
+    allowed: tuple[Any, ...] | Between
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        if isinstance(self.allowed, Between):
+            return self.allowed.low, self.allowed.high
+        return self.allowed[0], self.allowed[-1]
+
+    @property
+    def on_low(self) -> bool:
+        if isinstance(self.allowed, Between):
+            return self.allowed.place(self.value) <= EDGE
+        return self.value <= self.allowed[0]
+
+    @property
+    def on_high(self) -> bool:
+        if isinstance(self.allowed, Between):
+            return self.allowed.place(self.value) >= 1 - EDGE
+        return self.value >= self.allowed[-1]
+
+    @property
+    def by_chance(self) -> float:
+        """The chance that a value lies on an end where all are as likely."""
+        if isinstance(self.allowed, Between):
+            return 2 * EDGE
+        return 2 / len(self.allowed)
+
+
+def edges(efforts: Iterable[Effort]) -> pd.DataFrame:
+    """Return one row a numeric knob, over the winners of these searches.
+
+    knob: its name; the lookups of all features are one. low, high: the ends of its range, the
+    widest one where searches differ. kind: `recipe`, `lookups` or `own knob`. winners: how many had
+    the choice. share: of the winners on an end. by_chance: the same where all values are as likely.
+    """
+    choices: dict[str, list[_Choice]] = defaultdict(list)
+    for effort in efforts:
+        if effort.winner is None:
+            continue
+        record = effort.winner.sample
+        for name, content in effort.facts["space"].items():
+            choice = _choice(record, name, content)
+            if choice is not None:
+                choices[_title(effort, name)].append(choice)
+    rows = []
+    for title, of_knob in sorted(choices.items()):
+        on_low = sum(choice.on_low for choice in of_knob)
+        on_high = sum(choice.on_high for choice in of_knob)
+        rows.append(
+            {
+                "knob": title,
+                "low": min(choice.ends[0] for choice in of_knob),
+                "high": max(choice.ends[1] for choice in of_knob),
+                "kind": _kind(title),
+                "winners": len(of_knob),
+                "on_low": on_low,
+                "on_high": on_high,
+                "share": (on_low + on_high) / len(of_knob),
+                "by_chance": math.fsum(choice.by_chance for choice in of_knob) / len(of_knob),
+            }
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _choice(record: Record, name: str, content: Any) -> _Choice | None:
+    """Return what a winner has of a knob; None where this is no choice between numbers."""
+    value = _value(record, name)
+    allowed = from_json(content)
+    if isinstance(allowed, UpTo):
+        allowed = allowed.allowed(_value(record, allowed.limit))
+    if not _is_number(value):
+        return None
+    if isinstance(allowed, Between):
+        return _Choice(value, allowed)
+    if len(allowed) < 2 or not all(map(_is_number, allowed)):
+        return None
+    return _Choice(value, tuple(sorted(allowed)))
+
+
+def _value(record: Record, name: str) -> Any:
+    """Return the value of a field of the configuration, of `lookups.FEATURE` or `options.KNOB`."""
+    field, _, key = name.partition(".")
+    value = getattr(record.config, field, None)
+    if not key:
+        return value
+    if field == LOOKUPS:
+        return record.found["lookups"].get(key, 1)
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _title(effort: Effort, name: str) -> str:
+    """Return the name of a knob; that of a method's own has the strategy before it."""
+    field, _, key = name.partition(".")
+    if field == "options":
+        return f"{effort.form[0]}: {key}"
+    return field
+
+
+def _kind(title: str) -> str:
+    if title == LOOKUPS:
+        return LOOKUPS
+    if ": " in title:
+        return OWN
+    return RECIPE

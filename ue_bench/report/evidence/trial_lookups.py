@@ -1,0 +1,145 @@
+"""The lookups that the trials of searches gave to each feature."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ue_bench.record import Record
+from ue_bench.report.evidence.comparison import comparison_of
+from ue_bench.report.evidence.frames import groups
+from ue_bench.report.evidence.summary import panel
+from ue_bench.report.evidence.trials import Trial, facts, trials_of, without
+from ue_bench.report.format import bytes_text
+
+BEST = 5  # trials of a search that show what it found
+_OF_FEATURE = (
+    "panel",
+    "cell",
+    "budget",
+    "size",
+    "policy",
+    "search",
+    "total",
+    "feature",
+    "cardinality",
+)
+
+
+def shared_out(search: Iterable[Record]) -> list[Trial]:
+    """Return the trials of searches that shared out a fixed number of lookups."""
+    return [trial for trial in trials_of(search) if facts(trial.sample).get("total")]
+
+
+def allocated(search: Iterable[Record]) -> list[Trial]:
+    """Return the trials of searches that varied the lookups, for one objective."""
+    trials = []
+    for trial in trials_of(search):
+        about = facts(trial.sample)
+        varied = any(name.startswith("lookups.") for name in about["varies"])
+        if varied and len(about["objectives"]) == 1:
+            trials.append(trial)
+    return trials
+
+
+def place(found: dict[str, Any]) -> str:
+    """Return what the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
+    total = sum(found["lookups"].values())
+    return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
+
+
+def form(trial: Trial) -> str:
+    """Return the strategy of a search, with the rule of separate regions: `per_feature (sqrt)`."""
+    config = trial.sample.config
+    if config.region_rule is None:
+        return config.strategy
+    return f"{config.strategy} ({config.region_rule})"
+
+
+def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return one row a feature of each trial of searches that varied the lookups.
+
+    Its columns are those of the comparison and:
+
+    * panel: the title of the comparison; cell: total and dim, as of `place`, or the form where
+      these were free;
+    * budget, and size, which is the budget as text;
+    * policy: what is held when the total changes, `dim held` or `width held`;
+    * search, number, run_id: which trial it is; total: the lookups of all features;
+    * feature, cardinality, lookups, and extra, the lookups beyond one;
+    * mse: on validation; best: whether the trial is of the best few of its search.
+    """
+    rows = []
+    for trial in trials:
+        found = trial.sample.found
+        columns = _columns(trial)
+        for name, lookups in found["lookups"].items():
+            row = dict(columns)
+            row["feature"] = name
+            row["cardinality"] = found["cardinalities"][name]
+            row["lookups"] = lookups
+            row["extra"] = lookups - 1
+            rows.append(row)
+    if not rows:
+        return pd.DataFrame()
+    frame = pd.DataFrame(rows)
+    frame["panel"] = panel(frame)
+    rank = frame.groupby(["search", "feature"])["mse"].rank(method="first")
+    frame["best"] = rank <= BEST
+    order = ["panel", "total", "policy", "cell", "budget", "search", "number"]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _columns(trial: Trial) -> dict[str, Any]:
+    """Return the columns of `tidy` that are equal for all features of a trial."""
+    sample = trial.sample
+    config = sample.config
+    columns = comparison_of(sample)._replace(phase="")._asdict()
+    columns["cell"] = form(trial)
+    if facts(sample).get("total"):
+        columns["cell"] = place(sample.found)
+    columns["budget"] = config.budget
+    columns["size"] = bytes_text(config.budget)
+    columns["policy"] = policy_of(config.width)
+    columns["search"] = trial.search
+    columns["number"] = trial.number
+    columns["total"] = sum(sample.found["lookups"].values())
+    columns["mse"] = trial.val_mse
+    columns["run_id"] = trial.run_id
+    return columns
+
+
+def policy_of(width: int | None) -> str:
+    """Return what a search holds when the total changes: `dim held` or `width held`."""
+    if width is None:
+        return "dim held"
+    return "width held"
+
+
+def wanted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a search and feature of a frame of `tidy`.
+
+    wanted: the mean lookups that the best few trials gave. even: what each feature would get of
+    the total, NaN where this was free. n: the trials of the search.
+    """
+    rows = []
+    for _, trials in groups(frame, "search"):
+        even = math.nan
+        if trials["total"].nunique() == 1:
+            even = trials["total"].iloc[0] / trials["feature"].nunique()
+        for _, part in trials.groupby("feature", sort=False):
+            row = part.iloc[0][list(_OF_FEATURE)].to_dict()
+            row["wanted"] = part.loc[part["best"], "lookups"].mean()
+            row["even"] = even
+            row["n"] = len(part)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def held(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without lookups.
+
+    It is equal for the trials of a search and for the arms that confirm it.
+    """
+    return without(config, {"lookups"})
