@@ -87,7 +87,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
             line |= _gain(_arm_of(default, fresh), confirmed)
         lines.append(line)
     frame = pd.DataFrame(lines).reindex(columns=COLUMNS)
-    order = ["features", "split", "budget", "strategy", "trials"]
+    order = ["features", "split", "budget", "strategy", "trials", "searched"]
     frame = frame.astype({"budget": "Int64"} | dict.fromkeys(_SCORES, float))
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
