@@ -23,8 +23,8 @@ from ue_bench.strategies.anchor_entries import require_strategy
 from ue_bench.training import collisions, readout_angles, timing
 from ue_bench.training.anchor_run import measure_anchor
 from ue_bench.training.anchors import anchors
-from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
 from ue_bench.training.judge import judge
