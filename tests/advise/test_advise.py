@@ -589,7 +589,13 @@ def test_the_answer_is_json_of_one_shape(usual):
     for arm in found["front"]:
         assert set(arm) == ARM | {"on_front"}
     for arm in found["rivals"]:
-        assert set(arm) == ARM | {"against_best", "meets_latency", "equal", "is_lowest"}
+        assert set(arm) == ARM | {
+            "against_best",
+            "among_best",
+            "meets_latency",
+            "equal",
+            "is_lowest",
+        }
     assert set(found["choice"]) == {
         "reason",
         "n_compared",

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from fake_advice import World
+from made_scores import redrawn
 
 from ue_bench import advise as room
 from ue_bench import record
@@ -36,7 +37,7 @@ def contestant(
 ) -> Contestant:
     """A contestant whose validation MSE is 0.8 + `worse` and noise."""
     rng = random.Random(label)
-    val = {seed: 0.8 + worse + rng.gauss(0, noise) for seed in range(seeds)}
+    val = redrawn([0.8 + worse + rng.gauss(0, noise) for _ in range(seeds)])
     latency = None if micros is None else {"p50_us": micros, "iqr_us": spread, "n": 49}
     cost = {"vocabulary_bytes": vocabulary}
     arm = SimpleNamespace(sample=SimpleNamespace(cost=cost))

@@ -9,8 +9,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure, parse_run
+from ue_bench.record.group_errors import pack_counts, pack_errors
 
 CARDINALITIES = {
     "base": {
@@ -290,6 +293,17 @@ def _quality(
         },
         "beats_bias": test < bias,
     }
+
+
+def with_groups(record: Record, users: int = 60) -> Record:
+    """The record with the errors of its scored rows by user, in shares that all records have."""
+    part = "val" if record.quality["test_mse"] is None else "test"
+    draws = np.random.default_rng(users)
+    n = draws.integers(5, 40, users)
+    shares = n * draws.gamma(4.0, 0.25, users)
+    groups = {"by": "user", "count": users, "rows": record.config.split}
+    groups |= {"n": pack_counts(n), "mse": pack_errors(shares)}
+    return replace(record, quality=record.quality | {"groups": {part: groups}})
 
 
 def study_grid(seeds: int = 5) -> Iterator[Record]:

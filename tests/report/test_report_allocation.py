@@ -136,11 +136,14 @@ def test_the_best_are_set_beside_the_even_allocation_of_their_own_search(arms):
     assert (frame.groupby("y")["first"].sum() == 1).all()
     first = frame[frame["first"]]
     assert (first["difference_high"] < 0).all()
-    assert first["p"].notna().all()
+    assert first["p_holm"].notna().all()
     mean = frame.set_index(["y", "even"])["mse"]
     row = first.iloc[0]
     assert row["difference"] == pytest.approx(row["mse"] - mean[row["y"], True])
-    assert len(shared_out.table(frame)) == 2 + len(frame)
+    *lines, _, family = shared_out.table(frame)
+    assert len(lines) == 2 + len(frame)
+    assert family.startswith("Holm's correction is over 6 tests: ")
+    assert family.endswith("Intervals are 95 %: corrected resampled t.")
     assert shared_out.draw(frame, study_of()).axes
 
 

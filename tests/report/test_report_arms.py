@@ -163,7 +163,7 @@ def test_an_arm_over_its_budget_is_refused_and_named_best_nowhere():
         "auxiliary data take 662,000 bytes, over its budget",
     )
     ranked = verdicts(arms.kept, summarise(arms.kept))
-    assert set(ranked["best"]) == {"unified 1×16"}
+    assert set(ranked["named"]) == {"unified 1×16"}
     assert set(ranked["label"]) == {"unified 1×16", "per_feature 1×16 (proportional)"}
 
 

@@ -14,7 +14,8 @@ from ue_bench.report import build
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.comparison import task_of
-from ue_bench.report.evidence.statistics import interval
+from ue_bench.report.evidence.run_scores import scores_of
+from ue_bench.report.evidence.statistics import estimate
 from ue_bench.report.evidence.summary import panel, summarise
 from ue_bench.report.format import micros_text
 from ue_bench.report.page.tables import note, tables
@@ -61,9 +62,9 @@ def test_the_summary_has_means_and_intervals():
         arm for arm in arms if arm.label == "unified 1×16" and arm.config["budget"] == 28_032
     )
     for score in ("auc", "log_loss"):
-        expected = interval([run.quality[f"test_{score}"] for run in own.runs])
+        expected = estimate(scores_of(own.runs, "test", score))
         assert tuple(row[f"test_{score}_{of}"] for of in ("mean", "low", "high")) == pytest.approx(
-            expected
+            expected[:3]
         )
         anchors = [run.quality["anchors"]["bias"][f"test_{score}"] for run in own.runs]
         assert row[f"anchor_bias_{score}"] == pytest.approx(sum(anchors) / 3)

@@ -128,7 +128,7 @@ def test_each_table_has_a_comparison_of_its_own(evidence):
     assert list(evidence.summary["dataset"].value_counts()) == [2, 2]
     assert len(evidence.verdicts) == 4
     for _, part in evidence.verdicts.groupby("dataset"):
-        assert set(part["best"]) == {"unified 1×16"}
+        assert set(part["named"]) == {"unified 1×16"}
         assert part["difference"].max() == pytest.approx(0.1)  # and not .3
 
 

@@ -7,10 +7,13 @@ import statistics
 from dataclasses import replace
 
 import fake_records as fake
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from fake_records import arm
+from made_scores import redrawn
+from scipy import stats
 from study_data import study_of
 
 from ue_bench.cli import main
@@ -19,9 +22,10 @@ from ue_bench.report.evidence import power
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.compare import compare, sentence
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.pairs import compare_all, holm_within
+from ue_bench.report.evidence.pairs import compare_all, differences_of, holm_corrected
+from ue_bench.report.evidence.power import SeedNoise
 from ue_bench.report.evidence.ranks import ranked
-from ue_bench.report.evidence.statistics import holm, paired
+from ue_bench.report.evidence.statistics import compare_two, holm
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.figures.sections.every_study import seeds_needed
 from ue_bench.report.figures.sections.searches import optimism
@@ -29,7 +33,8 @@ from ue_bench.report.page.prose import refresh
 
 
 def test_seeds_apart_by_one_amount_are_no_division_by_zero(recwarn):
-    test = paired({0: 0.1, 1: 0.2, 2: 0.3}, {0: 0.4, 1: 0.5, 2: 0.6})  # equal but for rounding
+    own, other = redrawn([0.1, 0.2, 0.3]), redrawn([0.4, 0.5, 0.6])  # equal but for rounding
+    test = compare_two(own, other)
     assert (test.n, test.p) == (3, 0.0)
     assert (test.low, test.difference, test.high) == pytest.approx((0.3, 0.3, 0.3))
     assert not recwarn.list
@@ -39,18 +44,47 @@ def test_seeds_apart_by_one_amount_are_no_division_by_zero(recwarn):
 def test_the_seeds_needed_follow_the_normal_approximation(sd):
     """n is about ((1.96 + 0.84) sd / 0.005)^2, and some two more as the sd is not known."""
     about = ((1.959964 + 0.841621) * sd / 0.005) ** 2
-    assert about < power.seeds_needed(sd) < about + 4
+    needed = power.seeds_needed(SeedNoise(sd, floor=0.0))
+    if about > power.MOST_SEEDS:
+        assert needed is None
+    else:
+        assert about < needed < about + 4
+
+
+def test_no_number_of_seeds_gets_below_the_floor():
+    """(1.96 + 0.84)^2 (sd^2 / n + floor) = 0.005^2 has no n where the floor alone is more."""
+    sd = 0.006
+    floor = 0.125 * sd**2
+    noise = SeedNoise(sd, floor)
+    assert noise.smallest() == pytest.approx((1.959964 + 0.841621) * floor**0.5, rel=1e-5)
+    assert noise.smallest() > 0.005
+    assert power.seeds_needed(noise) is None
+    less = SeedNoise(0.8 * sd, 0.64 * floor)
+    needed = power.seeds_needed(less)
+    about = 0.64 * sd**2 / ((0.005 / 2.801585) ** 2 - 0.64 * floor)
+    assert about < needed < 1.5 * about  # more, as the noise is estimated from the seeds
+    assert power.power(less, 0.005, needed - 1) < 0.8 <= power.power(less, 0.005, needed)
+
+
+def test_power_is_that_of_the_corrected_test():
+    """Half of the differences at the critical value are found, and 80 % of those 0.84 beyond."""
+    noise = SeedNoise(0.01, 0.125 * 0.01**2)
+    error = 0.01 * (1 / 500 + 0.125) ** 0.5
+    assert noise.error(500) == pytest.approx(error)
+    assert power.power(noise, 1.9647 * error, 500) == pytest.approx(0.5, abs=0.01)
+    assert power.power(noise, -2.807 * error, 500) == pytest.approx(0.8, abs=0.01)
 
 
 def test_the_seeds_needed_are_enough_in_a_simulation():
     noise = random.Random(0)
-    n = power.seeds_needed(0.01)
+    n = power.seeds_needed(SeedNoise(0.01, 0.0))
     seen = 0
     for _ in range(300):
-        apart = {seed: noise.gauss(0.005, 0.01) for seed in range(n)}
-        seen += paired(dict.fromkeys(apart, 0.0), apart).p < 0.05
+        apart = [noise.gauss(0.005, 0.01) for _ in range(n)]
+        seen += compare_two(redrawn([0.0] * n, ratio=0.0), redrawn(apart, ratio=0.0)).p < 0.05
     assert 0.73 < seen / 300 < 0.87  # 80 %, three standard errors on each side
-    assert power.seeds_needed(0.0) == power.seeds_needed(1e-5) == 2
+    for sd in (0.0, 1e-5):
+        assert power.seeds_needed(SeedNoise(sd, 0.0)) == 2
 
 
 def test_the_noise_is_pooled_over_the_pairs_of_one_budget():
@@ -70,14 +104,17 @@ def test_the_noise_is_pooled_over_the_pairs_of_one_budget():
     assert row["sd"] == pytest.approx(
         math.sqrt((0.0004 + 0.0) / 2)
     )  # variances 0.0004 and 0, two degrees of freedom each
+    assert row["floor"] == pytest.approx(row["sd"] ** 2 / 8)  # 10,000 test rows, 80,000 of training
     (line,) = power.sentences(frame)
     assert line == (
-        "base (ml-100k, random split): sd of paired differences 0.0141, "
-        f"{row['needed']} seeds to see 0.005 (5 %, power 80 %); has 3"
+        "base (ml-100k, random split): sd of paired differences 0.0141, no number of seeds shows "
+        f"0.005, many show {2.801585 * (row['sd'] ** 2 / 8) ** 0.5:.4f} "
+        "(5 %, power 80 %, corrected resampled t); has 3"
     )
+    assert ", 7 seeds to see 0.005 (" in power.sentences(frame.assign(needed=7))[0]
     two_studies = pd.concat([frame, frame.assign(study="other")])
     assert power.sentences(two_studies)[1].startswith("base (ml-100k, random split), study other: ")
-    assert seeds_needed.table(frame)[-1].endswith(f"| 2 | 0.0141 | {row['needed']} | 3 |")
+    assert "| 2 | 0.0141 | no number | 3 | 0.0140 |" in seeds_needed.table(frame)[-1]
 
 
 def test_one_seed_tells_nothing_of_the_noise():
@@ -121,15 +158,16 @@ def test_optimism_is_the_search_score_less_the_confirmed_one():
     assert (row["searched"], row["confirmed"]) == pytest.approx((0.80, 0.84))
     assert row["optimism"] == pytest.approx(-0.04)
     assert row["optimism_high"] - row["optimism"] == pytest.approx(
-        12.7062 * 0.01, abs=1e-5
-    )  # t(0.975, 1); standard error 0.01
+        12.7062 * 0.01 * (1 + 2 / 8) ** 0.5, abs=1e-5
+    )  # t(0.975, 1); standard error 0.01, times the correction for two seeds of 1 in 8 rows
     assert row["above_bias"] == pytest.approx(-0.02)  # the fresh rows were harder by 0.02
     lines = optimism.table(optimism.tidy(study_of(arms.kept, arms.search)))
     assert lines[0].startswith(
         "Mean optimism over 1 searches: -0.0400, above the bias model -0.0200, of the test MSE"
     )
     assert "The search's score was the better one in 1. No winner was run beside" in lines[0]
-    assert "| 28 kB | 4 × 1 | 0.8000 | 0.8400 (2) | -0.0400 [" in lines[-1]
+    assert "| 28 kB | 4 × 1 | 0.8000 | 0.8400 (2) | -0.0400 [" in lines[-3]
+    assert lines[-1] == "Intervals are 95 %: corrected resampled t."
 
 
 def test_a_search_that_nothing_confirms_has_no_row():
@@ -166,18 +204,39 @@ def test_a_difference_that_is_seen_is_told():
         "base (ml-100k, random split), study fake, 28 kB: "
         "unified 1×16 against per_feature 1×16 (sqrt): -0.0497 [-0.05"
     )
-    assert line.endswith("test MSE: better (p < 0.001)")
+    assert line.endswith("test MSE (corrected resampled t): better (p < 0.001)")
+    assert row["power"] > 0.8
 
 
 def test_what_cannot_be_told_needs_more_seeds():
     records = arm([0.90, 0.92, 0.91]) + arm([0.91, 0.90, 0.93], "per_feature")
     (row,) = compare(records, "unified", "per_feature")
-    sd = math.sqrt(13 / 3) / 100  # of -0.01, 0.02, -0.02
     assert row["verdict"] == "cannot tell"
-    assert row["needed"] == power.seeds_needed(sd, 0.005)
+    assert (row["needed"], row["needed_for"]) == (None, 0.005)
+    assert sentence(row).endswith("cannot tell with 3 seeds, and no number of seeds shows 0.0050")
+    quiet = arm([0.900, 0.901, 0.902]) + arm([0.901, 0.900, 0.904], "per_feature")
+    (row,) = compare(quiet, "unified", "per_feature")
+    sd = math.sqrt(7 / 3) / 1000  # of 0.001, -0.001, 0.002
+    noise = SeedNoise(sd, sd**2 / 8)
+    assert row["needed"] == power.seeds_needed(noise, 0.005)
     assert sentence(row).endswith(
         f"cannot tell with 3 seeds, needs about {row['needed']} to see 0.0050"
     )
+
+
+def test_a_rejection_without_power_is_no_verdict():
+    """t = 3.1 with 4 degrees of freedom rejects at 5 %, and finds such a difference in 6 of 10."""
+    errors = [-0.01, -0.005, 0.0, 0.005, 0.01]
+    scale = np.std(errors, ddof=1) * (1 / 5 + 1 / 8) ** 0.5
+    records = arm([0.9] * 5)
+    records += arm([0.9 + 3.1 * scale + error for error in errors], "per_feature")
+    (row,) = compare(records, "unified", "per_feature")
+    assert row["p"] == pytest.approx(2 * stats.t.sf(3.1, 4))
+    assert row["p"] < 0.05
+    assert row["power"] < 0.8
+    assert row["verdict"] == "cannot tell"
+    percent = f"{100 * row['power']:.0f}"
+    assert f"(p = 0.036, but a power of {percent} % only), needs about " in sentence(row)
 
 
 def test_seeds_that_would_have_seen_it_are_called_enough():
@@ -218,7 +277,9 @@ def test_an_arm_over_its_budget_meets_no_other_there():
 def test_one_seed_is_no_verdict():
     (row,) = compare(arm([0.9]) + arm([0.95], "per_feature"), "unified", "per_feature")
     assert (row["verdict"], row["p"], row["low"]) == ("cannot tell", None, None)
-    assert sentence(row).endswith("-0.0500 test MSE: cannot tell with 1 seed, needs at least 2")
+    assert sentence(row).endswith(
+        "-0.0500 test MSE (corrected resampled t): cannot tell with 1 seed, needs at least 2"
+    )
 
 
 def test_names_that_cannot_be_compared():
@@ -237,7 +298,9 @@ def test_names_that_cannot_be_compared():
 def test_the_command_compares(tmp_path):
     fake.write_all(tmp_path, iter(arm(WELL) + arm(ILL, "per_feature")))
     words = ["compare", "unified", "per_feature", "--results", str(tmp_path)]
-    assert CliRunner().invoke(main, words).output.count("\n") == 1
+    line, family = CliRunner().invoke(main, words).output.splitlines()
+    assert line.startswith("base (ml-100k")
+    assert family.startswith("Holm's correction is over 1 test: ")
     (row,) = json.loads(CliRunner().invoke(main, [*words, "--study", "fake", "--json"]).output)
     assert (row["verdict"], row["study"]) == ("better", "fake")
     done = CliRunner().invoke(main, ["compare", "unified", "gone", "--results", str(tmp_path)])
@@ -292,38 +355,46 @@ def test_a_block_that_cannot_be_made_is_one_line(words, told):
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 14])
 def test_more_noise_never_needs_fewer_seeds(alpha):
     """From no noise to 60 times the difference; scipy's noncentral t is NaN in parts of it."""
-    needed = [power.seeds_needed(0.005 * 1.2**k, alpha=alpha) for k in range(-40, 24)]
-    assert needed == sorted(needed)
-    assert needed[0] <= 3
-    assert 20_000 < needed[-1] < 100_000
+    noises = [SeedNoise(0.005 * 1.2**k, floor=0.0) for k in range(-40, 24)]
+    needed = [power.seeds_needed(noise, alpha=alpha) for noise in noises]
+    known = [n for n in needed if n is not None]
+    assert known == sorted(known)
+    assert known[0] <= 3
+    assert power.MOST_SEEDS / 2 < known[-1] <= power.MOST_SEEDS
+    assert needed[len(known) :] == [None] * (len(needed) - len(known))
 
 
 def test_rivals_are_compared_with_the_best_as_one_family():
-    best = dict(enumerate(WELL))
-    worse = dict(enumerate(ILL))
-    near = dict(enumerate([0.90, 0.92, 0.88, 0.91]))
-    lone = {0: 0.95}
+    best = redrawn(WELL)
+    worse = redrawn(ILL)
+    near = redrawn([0.90, 0.92, 0.88, 0.91])
+    lone = redrawn([0.95])
     frame = compare_all(best, [worse, near, lone])
     assert list(frame["n"]) == [4, 4, 1]
     assert list(frame["difference"]) == pytest.approx([0.04975, 0.0025, 0.05])
-    tested = holm([paired(best, worse).p, paired(best, near).p])  # one seed is no test
+    tested = holm([compare_two(best, worse).p, compare_two(best, near).p])  # one seed is no test
+    assert list(frame["tests"]) == [2, 2, 2]
     assert list(frame["p_holm"])[:2] == pytest.approx(tested)
     assert list(frame["told_apart"]) == [True, False, False]
-    noise = statistics.stdev([0.0, 0.01, -0.01, 0.01])
-    assert frame.loc[1, "needed"] == power.seeds_needed(noise, 0.005, 0.05 / 3)
+    sd = statistics.stdev([0.0, 0.01, -0.01, 0.01])
+    assert frame.loc[1, ["sd", "floor"]].tolist() == pytest.approx([sd, sd**2 / 8])
     assert frame.loc[1, "needed_for"] == 0.005
-    assert frame.loc[[0, 2], "needed"].isna().all()
+    assert frame["needed"].isna().all()  # no number of seeds shows 0.005 with this noise
     assert frame.loc[[0, 2], "needed_for"].isna().all()
 
 
 def test_no_rivals_are_an_empty_frame():
-    assert compare_all(dict(enumerate(WELL)), []).empty
+    assert compare_all(redrawn(WELL), []).empty
 
 
 def test_holm_is_within_each_family():
-    frame = pd.DataFrame({"p": [0.01, 0.04, 0.03, None], "panel": ["a", "b", "b", "b"]})
-    assert list(holm_within(frame, "panel"))[:3] == pytest.approx([0.01, 0.06, 0.06])
-    assert math.isnan(holm_within(frame, ["panel"])[3])
+    pairs = [(redrawn(WELL), redrawn(ILL))] * 3 + [(redrawn([0.9]), redrawn([0.95]))]
+    tests = differences_of(pairs).assign(panel=["a", "b", "b", "b"])
+    frame = holm_corrected(tests.assign(p=[0.01, 0.04, 0.03, math.nan]), "panel")
+    assert list(frame["p_holm"])[:3] == pytest.approx([0.01, 0.06, 0.06])
+    assert math.isnan(frame["p_holm"][3])
+    assert list(frame["tests"]) == [1, 2, 2, 2]
+    assert list(frame["told_apart"]) == [True, False, False, False]
 
 
 def test_strategies_are_ranked_at_each_budget_of_a_large_comparison():

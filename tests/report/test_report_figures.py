@@ -221,9 +221,11 @@ def test_forms_compares_the_best_rule_on_validation_by_seed():
     assert row["difference_low"] < -0.02 < row["difference_high"] < 0
     assert row["p_holm"] == row["p"] < 0.001
     assert row["multiplexing"] == "better"
-    assert forms.table(frame)[-1].startswith(
-        "| robe | base | 28 kB (1/8) | 0.9350 | 0.9150 | -0.0200 [-0.0213, -0.0187] | < 0.001 "
+    *_, line, _, family = forms.table(frame)
+    assert line.startswith(
+        "| robe | base | 28 kB (1/8) | 0.9350 | 0.9150 | -0.0200 [-0.0216, -0.0184] | < 0.001 "
     )
+    assert family.startswith("Holm's correction is over 1 test: ")
 
 
 def test_forms_of_one_seed_are_not_told_apart():
@@ -233,7 +235,7 @@ def test_forms_of_one_seed_are_not_told_apart():
     arms = collect(records)
     frame = forms.tidy(study_of(arms.kept))
     assert list(frame["multiplexing"]) == ["not told apart"]
-    assert "| -0.0900 | – | not told apart |" in forms.table(frame)[-1]
+    assert "| -0.0900 | – | not told apart |" in forms.table(frame)[-3]
 
 
 def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
@@ -258,9 +260,10 @@ def test_latency_mse_takes_raw_values_at_the_middle_budget(many):
 def test_ranks_stand_for_studies_of_many_strategies(many, small):
     assert rank_tables(small[1]) == []
     lines = rank_tables(many[1])
-    assert "7.0 kB (1/32): rank" in lines[3]
-    assert lines[8].startswith("| *biased matrix factorisation* | | – | – | *0.")
-    assert lines[9].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
+    assert lines[3] == "95 % intervals: corrected resampled t."
+    assert "7.0 kB (1/32): rank" in lines[5]
+    assert lines[10].startswith("| *biased matrix factorisation* | | – | – | *0.")
+    assert lines[11].startswith("| robe | separate (sqrt) | 1 | 6.9 kB | 0.")
     assert lines[-1].startswith("| collisionless | no budget | – | ")
 
 

@@ -209,14 +209,18 @@ def told_of(records):
     return sentences(summary, compared), "\n".join(limits.lines(summary, compared, records))
 
 
-def test_the_answer_in_three_sentences():
-    (winner, tied, price), _ = told_of(fake.many_strategies(count=3, seeds=2))
+def test_the_answer_in_four_sentences():
+    (winner, tied, price, method), _ = told_of(fake.many_strategies(count=3, seeds=2))
     assert winner.startswith(
-        "method_00 has the lowest mean test MSE at all 3 budgets at which strategies are compared, "
-        "and is significantly better than every other strategy at each of them"
+        "Validation names method_00 at all 3 budgets at which strategies are compared, and on test "
+        "rows it is alone in the set of the best at each of them: the next best is 0.0030 [0.0030, "
+        "0.0030] behind at "
     )
-    assert "by 0.0030 [0.0030, 0.0030] at 14 kB (1/16 of the exact table)" in winner
-    assert tied.startswith("No other strategy ties with the best")
+    assert "0.0030 [0.0030, 0.0030] at 14 kB (1/16 of the exact table)" in winner
+    assert tied == "No other strategy is in the set of the best at any budget."
+    assert method.endswith(
+        "(Hsu's multiple comparison with the best); intervals are 95 %: corrected resampled t."
+    )
     assert price.startswith(
         "The price: method_00 takes 14 kB to 55 kB in total; a lookup of 256 rows from raw values "
         "takes method_00 "
@@ -225,22 +229,20 @@ def test_the_answer_in_three_sentences():
 
 
 def test_the_answer_where_nobody_wins():
-    (winner, tied, _), limited = told_of(fake.many_strategies(count=3, seeds=1))
+    (winner, _, unknown), limited = told_of(fake.many_strategies(count=3, seeds=1))
     assert winner.startswith(
-        "No strategy is significantly better than every other at any of the 3 budgets"
+        "No strategy that validation names is alone in the set of the best at any of the 3 budgets"
     )
-    assert (
-        tied
-        == "At all 3 budgets the best is not significantly better than 2 others, because they share too few seeds."
-    )
+    assert unknown == "Which is best cannot be told (too few common seeds)."
     assert "No two arms share two seeds" in limited
-    assert "study `many`: no strategy is significantly worse than the best at any budget" in limited
+    assert "study `many`: no strategy is outside the set of the best at any budget" in limited
 
 
 def test_variants_are_the_rivals_of_a_strategy_alone():
-    (winner, tied, price), _ = told_of(fake.study_search(trials=6))
+    (winner, tied, price, _), _ = told_of(fake.study_search(trials=6))
     assert winner.startswith(
-        "No variant is significantly better than every other at the one budget at which variants"
+        "No variant that validation names is alone in the set of the best at the one budget at "
+        "which variants"
     )
     assert re.search(r"behind .* by 0\.\d{4} \[-0\.\d{4}, 0\.\d{4}\] \(n=5\)\.$", tied)
     assert "the others" in price
@@ -256,12 +258,12 @@ def test_a_price_names_the_table_without_a_budget():
         )
         for seed in range(3)
     ]
-    (winner, _, price), _ = told_of(runs)
-    assert (
-        "at the one budget at which strategies are compared and is significantly better than "
-        "per_feature there: it leads by 0.0500" in winner
+    (winner, _, price, _), _ = told_of(runs)
+    assert winner == (
+        "Validation names unified at the one budget at which strategies are compared, and on test "
+        "rows it is alone in the set of the best: the next best is 0.0500 [0.0500, 0.0500] behind "
+        "at 28 kB (1/8 of the exact table)."
     )
-    assert "by 0.0500 [0.0500, 0.0500] at 28 kB (1/8 of the exact table)." in winner
     assert "without a byte limit, collisionless 16 reaches 0.8600" in price
 
 

@@ -8,7 +8,8 @@ from study_data import study_of
 from ue_bench.studies.paper import BASE, COMPRESSIONS, EXACT_ROWS, ROWS, STUDY, arms
 
 from ue_bench.report.evidence.arms import collect
-from ue_bench.report.evidence.statistics import paired
+from ue_bench.report.evidence.run_scores import scores_of
+from ue_bench.report.evidence.statistics import compare_two
 from ue_bench.report.figures import style
 from ue_bench.report.figures.sections.one_study import paper
 
@@ -94,17 +95,15 @@ def test_the_gain_is_paired_over_seeds(frame):
         (frame["source"] == "here") & (frame["rows"] == 1365) & (frame["regions"] == "multiplexed")
     ].iloc[0]
     one, other = (
-        {
-            run.config.init_seed: run.quality["test_auc"]
-            for run in kept[label, int(row["budget"])].runs
-        }
+        scores_of(kept[label, int(row["budget"])].runs, "test", "auc")
         for label in ("per_feature 1×30 (sqrt)", "unified 1×30")
     )
-    expected = paired(one, other)
+    expected = compare_two(one, other)
     assert (row["difference"], row["difference_low"]) == pytest.approx(
         (expected.difference, expected.low)
     )
-    assert row["p"] >= expected.p
+    assert row["p_holm"] >= expected.p
+    assert row["tests"] == 3
     published = frame[
         (frame["source"] == "paper") & (frame["rows"] == 1365) & (frame["regions"] == "multiplexed")
     ].iloc[0]

@@ -112,7 +112,7 @@ def on(split, levels, cold=0.0, seeds=5):
         if split == "article":  # which has no test part
             slices["of"] = "val"
             quality |= {"test_mse": None, "val_mse": mse}
-        yield replace(record, quality=quality)
+        yield fake.with_groups(replace(record, quality=quality))
 
 
 def splits_of(records):

@@ -4,9 +4,10 @@ import math
 
 import fake_records as fake
 import pytest
+from made_scores import redrawn
 
 from ue_bench.report.evidence.arms import collect
-from ue_bench.report.evidence.statistics import holm, interval, paired
+from ue_bench.report.evidence.statistics import compare_two, estimate, holm
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import front, verdicts
 from ue_bench.report.format import (
@@ -23,23 +24,28 @@ def arm(budget, scores, strategy="unified", **asked):
     return fake.arm(scores, strategy, budget, **asked)
 
 
-def test_the_interval_is_students():
-    mean, low, high = interval(
-        [1.0, 2.0, 3.0, 4.0, 5.0]
-    )  # t(0.975, 4) = 2.776, s = 1.5811, s / sqrt(5) = 0.7071
+def test_the_interval_is_students_with_the_correction_of_overlapping_splits():
+    scores = [1.0, 2.0, 3.0, 4.0, 5.0]
+    # t(0.975, 4) = 2.776, s = 1.5811, s / sqrt(5) = 0.7071
+    mean, low, high, _ = estimate(redrawn(scores, ratio=0.0))
     assert (mean, low, high) == pytest.approx((3.0, 3 - 1.9632, 3 + 1.9632), abs=1e-4)
-    assert all(math.isnan(value) for value in interval([0.9])[1:])
+    # s sqrt(1 / 5 + 1 / 8) = 0.9014
+    mean, low, high, interval_by = estimate(redrawn(scores))
+    assert (mean, low, high) == pytest.approx((3.0, 3 - 2.5026, 3 + 2.5026), abs=1e-4)
+    assert interval_by == "corrected resampled t"
+    assert all(math.isnan(value) for value in estimate(redrawn([0.9]))[1:3])
 
 
 def test_a_paired_difference_uses_common_seeds():
-    test = paired({0: 1.0, 1: 2.0, 2: 3.0}, {1: 2.5, 2: 3.7, 3: 9.0})  # differences 0.5 and 0.7
+    own = redrawn({0: 1.0, 1: 2.0, 2: 3.0}, ratio=0.0)
+    test = compare_two(own, redrawn({1: 2.5, 2: 3.7, 3: 9.0}, ratio=0.0))  # 0.5 and 0.7
     assert test.n == 2
     assert test.difference == pytest.approx(0.6)
     assert test.p == pytest.approx(
         2 * (0.5 - math.atan(6) / math.pi), abs=1e-9
     )  # t = 6 with one degree of freedom
-    assert math.isnan(paired({0: 1.0}, {0: 2.0}).p)
-    assert paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}).p == 1.0
+    assert math.isnan(compare_two(redrawn([1.0]), redrawn([2.0])).p)
+    assert compare_two(redrawn([1.0, 2.0]), redrawn([1.0, 2.0])).p == 1.0
 
 
 def test_holm_is_monotone_and_skips_what_was_not_tested():
@@ -58,8 +64,9 @@ def test_a_row_of_the_summary():
     )
     assert row["test_mse_mean"] == pytest.approx(0.91)
     assert row["test_mse_high"] - row["test_mse_mean"] == pytest.approx(
-        4.3027 * 0.01 / math.sqrt(3), abs=1e-5
+        4.3027 * 0.01 * math.sqrt(1 / 3 + 1 / 8), abs=1e-5
     )
+    assert row["test_interval_by"] == "corrected resampled t"
     assert row["compression"] == pytest.approx(3504 * 16 * 4 / 27_471, abs=1e-3)
     assert len(row["run_ids"].split()) == 3
     assert row["beats_bias"] == False  # noqa: E712 (0.91 against some 0.893)
@@ -79,7 +86,8 @@ def test_a_split_without_a_test_part_is_judged_on_validation():
     summary = summarise(kept)
     assert summary["test_mse_mean"].isna().all()
     assert any(
-        "lowest validation MSE" in line for line in sentences(summary, verdicts(kept, summary))
+        "validation MSE 0.9625 (n=2)" in line
+        for line in sentences(summary, verdicts(kept, summary))
     )
 
 
@@ -93,9 +101,13 @@ def test_the_variant_is_chosen_on_validation_and_compared_on_test():
     assert list(found["label"]) == ["unified 1×16", "per_feature 1×16 (equal)"]
     assert found.loc[1, "difference"] == pytest.approx(0.02)
     assert found.loc[1, "told_apart"]
+    assert list(found["among_best"]) == [True, False]
     text = "\n".join(sentences(summary, found))
-    assert "28 kB (1/8): **unified 1×16** has the lowest test MSE, 0.9150 [" in text
-    assert "significantly worse: per_feature 1×16 (equal) 0.9350" in text
+    assert "28 kB (1/8): validation names **unified 1×16**, test MSE 0.9150 [" in text
+    assert (
+        "; it is alone in the set of the best; told apart from it: per_feature 1×16 (equal)" in text
+    )
+    assert "Holm's correction is over 1 test: all others against the one that validation" in text
 
 
 def test_overlapping_arms_cannot_be_told_apart():
@@ -106,7 +118,7 @@ def test_overlapping_arms_cannot_be_told_apart():
     found = verdicts(kept, summary)
     assert not found["told_apart"].any()
     assert any(
-        "no significant difference: per_feature" in line for line in sentences(summary, found)
+        "in the set of the best with per_feature" in line for line in sentences(summary, found)
     )
 
 
@@ -114,7 +126,7 @@ def test_one_seed_gives_no_claim():
     kept = collect(arm(28_032, [0.90]) + arm(28_032, [0.99], "per_feature")).kept
     summary = summarise(kept)
     assert any(
-        "too few common seeds for a test: per_feature" in line
+        "not judged (too few common seeds): per_feature" in line
         for line in sentences(summary, verdicts(kept, summary))
     )
 

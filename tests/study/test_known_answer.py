@@ -165,9 +165,8 @@ def runs(values, mean=1.0, hash_seeds=None):
             seeds = dict.fromkeys(seeds, 0) | {"hash_seed": hash_seeds[seed]}
         quality = {"test_mse": value, "anchors": {"mean": {"test_mse": mean + seed / 100}}}
         config = RunConfig(**seeds)
-        found.append(
-            Record(run_id=f"{seed}", study="s", phase="grid", config=config, quality=quality)
-        )
+        made = Record(run_id=f"{seed}", study="s", phase="grid", config=config, quality=quality)
+        found.append(replace(made, found={"n_rows": {"train": 80, "val": 10, "test": 10}}))
     return found
 
 
@@ -252,6 +251,7 @@ def test_the_claims_of_a_study_are_a_block_of_a_document():
                     study="known-answer",
                     phase="grid",
                     config=config,
+                    found={"n_rows": {"train": 80, "val": 10, "test": 10}},
                     quality=quality,
                 )
             )

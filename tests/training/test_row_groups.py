@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from table_files import table
 
 from ue_bench.config import RunConfig
-from ue_bench.data import encode, load, split
+from ue_bench.data import Definition, define, encode, load, split
 from ue_bench.record.group_errors import anchor_errors, group_errors
 from ue_bench.training.row_groups import row_groups, scored_part, sums
 from ue_bench.training.run_once import run_once
@@ -63,31 +64,25 @@ def test_labels_have_their_log_loss_by_user_too():
     )
 
 
-def test_the_predictors_to_beat_have_theirs():
-    quality = run_once(WORLD).quality
-    for name in ("bias", "mf"):
-        assert quality["anchors"][name]["groups"]
-    record = run_once(WORLD)
-    errors = anchor_errors(record, "bias")
-    mean = errors.sums.sum() / errors.n.sum()
-    assert mean == pytest.approx(quality["anchors"]["bias"]["test_mse"])
-
-
 @pytest.mark.parametrize(
     ("name", "parts"),
     [("random", {"test"}), ("user_temporal", {"test", "val"}), ("article", {"val"})],
 )
-def test_validation_rows_have_theirs_where_all_seeds_have_the_same(name, parts):
+def test_validation_rows_and_predictors_have_theirs_where_all_seeds_have_the_same_rows(name, parts):
     record = run_once(replace(WORLD, dataset="ml-100k", split=name, budget=20_000))
     assert set(record.quality["groups"]) == parts
     for part in parts:
         errors = group_errors(record, part)
         assert errors.n.sum() == record.found["n_rows"][part]
         assert errors.sums.sum() / errors.n.sum() == pytest.approx(record.quality[f"{part}_mse"])
-    bias = anchor_errors(record, "bias")
     scored = "test" if "test" in parts else "val"
-    expected = record.quality["anchors"]["bias"][f"{scored}_mse"]
-    assert bias.sums.sum() / bias.n.sum() == pytest.approx(expected)
+    for name_of_anchor in ("mean", "bias", "mf"):
+        errors = anchor_errors(record, name_of_anchor)
+        if name == "random":
+            assert errors is None
+            continue
+        expected = record.quality["anchors"][name_of_anchor][f"{scored}_mse"]
+        assert errors.sums.sum() / errors.n.sum() == pytest.approx(expected)
 
 
 def test_a_trial_of_a_search_keeps_none():
@@ -125,6 +120,31 @@ def test_rows_without_a_user_are_cut_into_contiguous_blocks(tmp_path):
     assert (np.diff(groups.numbers) >= 0).all()
     assert np.bincount(groups.numbers).tolist() == [len(groups.numbers) // 200] * 200
     assert sums(groups, np.ones(len(groups.numbers))).sum() == len(groups.numbers)
+
+
+def test_test_rows_of_their_own_are_the_same_for_all_seeds(tmp_path):
+    draws = np.random.default_rng(0)
+    for name in ("train", "test"):
+        frame = {
+            "user_id": [f"u{number}" for number in draws.integers(0, 60, 300)],
+            "item_id": [f"i{number}" for number in draws.integers(0, 9, 300)],
+            "y": draws.normal(size=300),
+        }
+        pl.DataFrame(frame).write_csv(tmp_path / f"{name}.csv")
+    definition = Definition("train.csv", "y", ("user_id", "item_id"), test_files="test.csv")
+    own = RunConfig(
+        dataset="train.csv",
+        table=define(definition, tmp_path),
+        features="user_id,item_id",
+        epochs=1,
+        budget=4_000,
+        measure="quality",
+    )
+    first, second = (run_once(own.with_seed(seed), data_dir=tmp_path) for seed in (0, 1))
+    groups = first.quality["groups"]
+    assert set(groups) == {"test"}
+    assert groups["test"]["rows"] == second.quality["groups"]["test"]["rows"]
+    assert anchor_errors(first, "mf") is not None
 
 
 def test_many_users_share_groups():

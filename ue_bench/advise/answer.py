@@ -5,7 +5,7 @@ those of the report.
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -22,11 +22,13 @@ from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sized, Sizes
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
-from ue_bench.report.evidence.arms import collect, seeds_of
+from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.best_set import best_set
 from ue_bench.report.evidence.frames import records as rows_of
 from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.pairs import compare_all
-from ue_bench.report.evidence.statistics import ALPHA, Paired, Scores, paired
+from ue_bench.report.evidence.run_scores import Part, Scores, anchor_scores_of
+from ue_bench.report.evidence.statistics import ALPHA, Difference, compare_two
 from ue_bench.report.evidence.summary import ANCHORS
 from ue_bench.report.evidence.verdict import front
 
@@ -124,14 +126,16 @@ def _reasons(choice: Choice) -> dict[str, Any]:
 
 
 def against_rivals(choice: Choice, limit: float | None) -> list[dict[str, Any]]:
-    """Compare each rival with the best: paired over seeds, Holm-corrected over all rivals.
+    """Compare each rival with the best, Holm-corrected over all rivals.
 
-    A difference is the MSE of the rival minus that of the best. `equal` are the rivals that
+    A difference is the MSE of the rival minus that of the best. `among_best` are the rivals that
+    may be the best on test, None where that cannot be told. `equal` are the rivals that
     validation cannot tell from the one with the lowest validation MSE, `is_lowest`.
     """
     best, *rivals = choice.order
     quick = _quick(rivals, limit)
     tests = compare_all(best.test, [rival.test for rival in rivals])
+    among_best = best_set([best.test, *(rival.test for rival in rivals)]).members[1:]
     compared = []
     for place, (rival, test) in enumerate(zip(rivals, rows_of(tests), strict=True), start=1):
         facts = rival.as_json()
@@ -139,6 +143,7 @@ def against_rivals(choice: Choice, limit: float | None) -> list[dict[str, Any]]:
         facts["meets_latency"] = rival in quick
         facts["equal"] = place < choice.n_equal
         facts["is_lowest"] = rival is choice.lowest
+        facts["among_best"] = among_best[place - 1]
         compared.append(facts)
     return compared
 
@@ -161,22 +166,18 @@ def on_front(ranked: Sequence[Contestant], best: Contestant) -> list[dict[str, A
 
 
 def against_anchors(best: Contestant, n_bytes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Compare the best with each predictor of `ANCHORS` on the same rows, paired over seeds.
+    """Compare the best with each predictor of `ANCHORS` on the same rows.
 
     n_bytes: the bytes in all of those that have a size; the `total_bytes` of the others is None. A
     difference is the MSE of the predictor minus that of the best. A predictor that one of the
     runs lacks, as those of old records do, is left out.
     """
-    measure = "test_mse" if best.row["part"] == "test" else "val_mse"
+    part: Part = "test" if best.row["part"] == "test" else "val"
     compared = []
     for name in ANCHORS:
-        scores: dict[Hashable, float] = {}
-        for run in best.arm.runs:
-            mse = run.quality["anchors"].get(name, {}).get(measure)
-            if mse is not None:
-                scores[seeds_of(run)] = mse
+        scores = anchor_scores_of(best.arm.runs, name, part)
         if len(scores) == len(best.arm.runs):
-            test = paired(best.test, scores)
+            test = compare_two(best.test, scores)
             facts = {
                 "name": name,
                 "mse": fmean(scores.values()),
@@ -188,9 +189,9 @@ def against_anchors(best: Contestant, n_bytes: Mapping[str, int]) -> list[dict[s
     return compared
 
 
-def _beaten(test: Paired) -> bool | None:
-    """Return whether the best is better; None where there is only one seed."""
-    if test.n < 2:
+def _beaten(test: Difference) -> bool | None:
+    """Return whether the best is better; None where nothing is known, as with one seed."""
+    if math.isnan(test.p):
         return None
     return bool(test.difference > 0 and test.p < ALPHA)
 

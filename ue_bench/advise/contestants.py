@@ -13,7 +13,7 @@ from ue_bench.advise.rounds import SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import records as rows_of
-from ue_bench.report.evidence.statistics import Scores
+from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.summary import (
     BATCH,
     CODES,

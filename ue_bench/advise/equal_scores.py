@@ -1,10 +1,9 @@
-"""Which scores cannot be told from the best ones: the test that the rounds and the choice share."""
+"""Which scores cannot be told from the best ones, where the best has the lowest mean."""
 
 from collections.abc import Sequence
 
-from ue_bench.report.evidence.frames import rows
-from ue_bench.report.evidence.pairs import compare_all
-from ue_bench.report.evidence.statistics import Scores
+from ue_bench.report.evidence.best_set import best_set
+from ue_bench.report.evidence.run_scores import Scores
 
 # With fewer common seeds a test finds next to nothing, so its silence says nothing either.
 FEWEST_SEEDS = 4
@@ -13,11 +12,16 @@ FEWEST_SEEDS = 4
 def not_worse(best: Scores, rivals: Sequence[Scores]) -> list[bool]:
     """Return for each rival whether its scores cannot be told from the best ones.
 
-    The tests are paired over seeds and Holm-corrected over all rivals. A rival with fewer than
-    four common seeds is never called equal.
+    These are the rivals in the set of the best (see `best_set`). Those that have two seeds less
+    than the best are out already: they fell behind before the others got these seeds. With fewer
+    than four common seeds, and where nothing is known of the noise, no rival is called equal.
     """
+    running = [len(rival) >= len(best) - 1 for rival in rivals]
+    contenders = [rival for rival, runs in zip(rivals, running, strict=True) if runs]
+    found = best_set([best, *contenders])
+    members = iter(found.members[1:])
     equal = []
-    for test in rows(compare_all(best, rivals)):
-        is_worse = test.told_apart and test.difference > 0
-        equal.append(bool(test.n >= FEWEST_SEEDS and not is_worse))
+    for runs in running:
+        is_member = runs and next(members) is True
+        equal.append(is_member and found.n >= FEWEST_SEEDS)
     return equal

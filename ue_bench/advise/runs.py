@@ -9,6 +9,7 @@ from ue_bench.advise.clock import Clock
 from ue_bench.config import RunConfig
 from ue_bench.progress import note
 from ue_bench.record import Record
+from ue_bench.report.evidence.run_scores import Scores, scores_of
 from ue_bench.strategies.registry import added_strategies
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.plugin_versions import codes_of_names, left_alone, made_by_other_code
@@ -99,14 +100,14 @@ class Runs:
             return None
         return record
 
-    def scores(self, config: RunConfig, seeds: Iterable[int]) -> dict[Hashable, float]:
+    def scores(self, config: RunConfig, seeds: Iterable[int]) -> Scores:
         """Return the validation MSE of a configuration by seed, of the runs that ended well."""
-        scores: dict[Hashable, float] = {}
+        runs = []
         for seed in seeds:
             run = self.ok(config, seed)
             if run is not None:
-                scores[seed] = float(run.quality["val_mse"])
-        return scores
+                runs.append(run)
+        return scores_of(runs, "val", name_of=lambda run: run.config.init_seed)
 
     def failures(self) -> list[Record]:
         """Return the records of the runs that did not end well."""

@@ -154,13 +154,13 @@ def _why(answer: Facts) -> str:
         text = "Why this one: validation alone chose it"
         if best["n"] < FEWEST_SEEDS:
             return f"{text}; {_count(best['n'], 'fresh seed')} cannot show what is as good."
-        return f"{text}; every other is significantly worse there, or has too few seeds."
+        return f"{text}; every other is outside the set of the best there, or has too few seeds."
     compared = str(choice["n_compared"])
     if answer["latency_met"]:
         compared += " that meet the limit"
     text = (
         f"Why this one: validation cannot tell {choice['n_equal']} of the {compared} apart "
-        "(paired over seeds, Holm-corrected, 5 %). "
+        "(multiple comparison with the best, 95 %). "
     )
     runner_up = rivals[0]
     if choice["reason"] == "latency":
@@ -270,8 +270,11 @@ def _sure(answer: Facts) -> str:
         worse = [rival for rival in rivals if _told_apart(rival) > 0]
         text += (
             f" It is significantly better than {len(worse)} of {len(rivals)} rivals "
-            "(paired over seeds, Holm-corrected, 5 %)."
+            f"(Holm-corrected over {rivals[0]['against_best']['tests']} tests, one a rival, 5 %, "
+            f"{rivals[0]['against_best']['interval_by']})."
         )
+        may_be_best = [rival for rival in rivals if rival["among_best"]]
+        text += f" On test, {_count(len(may_be_best), 'rival')} may be the best (95 %)."
     for rival in quick:
         if _told_apart(rival) < 0:
             text += f" On {rival['part']} rows it is worse than {_against(rival)}."
@@ -319,7 +322,7 @@ def _against(rival: Facts) -> str:
 def _anchors(anchors: Sequence[Facts]) -> str:
     scores = []
     not_beaten = []
-    unknown = False
+    unknown = []
     for anchor in anchors:
         name = NAMES[anchor["name"]]
         size = ""
@@ -327,15 +330,17 @@ def _anchors(anchors: Sequence[Facts]) -> str:
             size = f" in {bytes_text(anchor['total_bytes'])}"
         scores.append(f"{name} {mse_text(anchor['mse'])}{size}")
         if anchor["beaten"] is None:
-            unknown = True
+            unknown.append(name)
         elif not anchor["beaten"]:
             not_beaten.append(name)
     text = f"Without any embedding: {', '.join(scores)}. "
-    if unknown:
+    if anchors and anchors[0]["n"] < 2:
         return text + "One seed cannot tell whether it beats them."
+    if unknown:
+        text += f"Records do not tell whether it beats {' or '.join(unknown)}. "
     if not_beaten:
         return text + f"It does not beat {' nor '.join(not_beaten)}."
-    return text + "It beats all of them."
+    return text + f"It beats all {'others' if unknown else 'of them'}."
 
 
 def _entities(answer: Facts) -> str:

@@ -32,12 +32,12 @@ from ue_bench.errors import one_line
 def compare_command(
     one: str, other: str, only: str | None, size: str, results: Path, as_json: bool
 ) -> None:
-    """Compare two strategies, or two arms by their labels in the report, paired over seeds.
+    """Compare two strategies, or two arms by their labels in the report.
 
     Each line says whether ONE is better than OTHER at one size of one comparison.
     """
     from ue_bench.record import load_runs
-    from ue_bench.report.evidence.compare import compare, sentence
+    from ue_bench.report.evidence.compare import compare, family, sentence
 
     records, skipped = load_runs(results, only)
     report_skipped(skipped)
@@ -47,3 +47,4 @@ def compare_command(
         return
     for row in rows:
         click.echo(one_line(sentence(row)))
+    click.echo(family(rows))

@@ -29,8 +29,9 @@ def trivial_anchors(
 ) -> dict[str, Scores]:
     """Return the scores of each trivial predictor on each part; None where a part has no rows.
 
-    Errors are summed, rows are counted, and the sum is divided once. `groups` of the last two are
-    their squared errors by group, packed as `record.group_errors` describes. The predictors are
+    Errors are summed, rows are counted, and the sum is divided once. `groups` of `mean`, `bias` and
+    `mf` are their squared errors by group, packed as `record.group_errors` describes. The
+    predictors are
 
     * `mean`: mu, the mean of the training rows;
     * `item_mean`: the plain mean of the movie's training ratings;
@@ -51,7 +52,7 @@ def trivial_anchors(
     if not (encoded.parts == TRAIN).any():
         raise BenchError("anchors: the split has no training rows")
     prediction = Prediction(encoded, binary)
-    scores = {"mean": prediction.scores()}
+    scores = {"mean": {**prediction.scores(), "groups": prediction.by_group()}}
     item_means = prediction.group_means(encoded.item, damping=0.0)
     scores["item_mean"] = prediction.scores(item_means[encoded.item])
     prediction.add_biases()

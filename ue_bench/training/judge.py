@@ -18,6 +18,8 @@ from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sum
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
 
+ANCHORS = "anchors"
+
 
 def judge(
     model: ScoredModel,
@@ -35,7 +37,7 @@ def judge(
 
     rows: by part. anchors: the scores of the trivial predictors on the same rows.
     grouped: the parts whose errors are kept by user or block of rows too (see
-    `record.group_errors`), those of the anchors included.
+    `record.group_errors`); with `ANCHORS` among them, those of the anchors on the scored part.
 
     Raises BenchError where a prediction is not finite.
     """
@@ -84,12 +86,12 @@ def judge(
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
-    if grouped:
-        judgement["groups"] = {}
-        for name in grouped:
+    for name in rows:
+        if name in grouped:
             of_rows = {"mse": np.square(errors[name]), **row_errors[name]}
-            judgement["groups"][name] = _by_group(row_groups(encoded, name), of_rows)
-    else:
+            by_group = _by_group(row_groups(encoded, name), of_rows)
+            judgement.setdefault("groups", {})[name] = by_group
+    if ANCHORS not in grouped:
         judgement["anchors"] = {name: _ungrouped(scores) for name, scores in anchors.items()}
     return judgement
 

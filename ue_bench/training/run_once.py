@@ -27,7 +27,7 @@ from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
-from ue_bench.training.judge import judge
+from ue_bench.training.judge import ANCHORS, judge
 from ue_bench.training.loss import Scale
 from ue_bench.training.measured import Measured
 from ue_bench.training.model import RatingModel, sizes
@@ -220,16 +220,19 @@ def _train(
 
 
 def _grouped(config: RunConfig, encoded: data.Encoded, phase: str) -> tuple[str, ...]:
-    """Return the parts whose errors a record keeps by group: what tests of its scores need.
+    """Return what a record keeps errors by group of: what tests of its scores need.
 
-    The validation rows are among them where all seeds have the same. A draw of a world is no sample
-    of users that anything is said of.
+    Where each seed draws its own rows, tests need none of the anchors and of validation. A draw of
+    a world is no sample of users that anything is said of.
     """
+    scored = scored_part(encoded)
     if phase == NOT_TESTED or is_draw(config):
         return ()
-    if config.split == REDRAWN:
-        return (scored_part(encoded),)
-    return tuple(dict.fromkeys((scored_part(encoded), "val")))
+    if config.split != REDRAWN:
+        return scored, "val", ANCHORS
+    if config.tested_on is not None:
+        return scored, ANCHORS
+    return (scored,)
 
 
 def _data_of(dataset: data.Dataset) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Two strategies or arms against each other, paired over seeds: a row a comparison and budget.
+"""Two strategies or arms against each other: a row a comparison and budget.
 
-Holm's correction is over all rows. A difference that cannot be told from 0 comes with the number
-of seeds that would show it (see `pairs`).
+They are paired over seeds where they have common ones. Holm's correction is over all rows. A
+difference that cannot be told from 0 comes with the number of seeds that would show it (see
+`pairs`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.meetings import BUDGET, SIZES, meetings
 from ue_bench.report.evidence.pairs import compare_pairs
-from ue_bench.report.evidence.statistics import Paired
+from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_key, row_scores, score, summarise
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import bytes_text, delta_text, missing, p_text
@@ -37,8 +38,10 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
     validation among those that take no more bytes. A row has the `bytes` and `other_bytes` of both.
 
     A row has the `difference`, the MSE of `one` less that of `other`, with `low` and `high` of its
-    95 % interval; `p`, `p_holm` and the `verdict`; and, where the two cannot be told apart, the
-    seeds `needed` to see a difference of `needed_for`. None stands for what is not known.
+    95 % interval, made as `interval_by` says; `p`, `p_holm` after the correction over `tests`
+    tests, the `power` of a test that rejects, and the `verdict`; and, where the two cannot be told
+    apart, the seeds `needed` to see a difference of `needed_for`. None stands for what is not
+    known; `needed` is None with `needed_for` where no number of seeds shows it.
 
     Raises BenchError for a name that no record has, an unknown size, and where the two never meet.
     """
@@ -94,7 +97,7 @@ def _row(mine: Row, theirs: Row, test: Row) -> Row:
     row["one"] = mine["label"]
     row["other"] = theirs["label"]
     row["part"] = mine["part"]
-    for name in (*Paired._fields, "p_holm"):
+    for name in ("n", "difference", "low", "high", "p", "interval_by", "tests", "p_holm", "power"):
         row[name] = test[name]
     row["verdict"] = _verdict(test)
     row["needed"] = test["needed"]
@@ -114,7 +117,7 @@ def sentence(row: Row) -> str:
     """Return a row of `compare` in words.
 
     Such as `base (ml-100k, random split), study s, 28 kB: A against B: -0.0206 [-0.0310, -0.0102]
-    test MSE: better (p = 0.006)`.
+    test MSE (corrected resampled t): better (p = 0.006)`.
     """
     size = _size_text(row)
     title = Comparison.of_row(row).full_title
@@ -122,7 +125,7 @@ def sentence(row: Row) -> str:
         difference = "no common seed"
     else:
         delta = delta_text(row["difference"], row["low"], row["high"])
-        difference = f"{delta} {row['part']} MSE"
+        difference = f"{delta} {row['part']} MSE ({row['interval_by']})"
     arms = f"{row['one']} against {row['other']}"
     return f"{title}, {size}: {arms}: {difference}: {_verdict_text(row)}"
 
@@ -142,8 +145,20 @@ def _verdict_text(row: Row) -> str:
         return f"{row['verdict']} (p {p_text(row['p_holm'])})"
     plural = "" if row["n"] == 1 else "s"
     text = f"{UNKNOWN} with {row['n']} seed{plural}"
-    if row["needed"] is None:
+    if row["n"] < 2:
         return f"{text}, needs at least 2"
+    if row["p"] is None:
+        return text
+    if row["power"] is not None:
+        text += f" (p {p_text(row['p_holm'])}, but a power of {100 * row['power']:.0f} % only)"
+    if row["needed"] is None:
+        return f"{text}, and no number of seeds shows {row['needed_for']:.4f}"
     if row["needed"] <= row["n"]:
         return f"{text}, enough to see {row['needed_for']:.4f}"
     return f"{text}, needs about {row['needed']} to see {row['needed_for']:.4f}"
+
+
+def family(rows: Sequence[Row]) -> str:
+    """Return what Holm's correction of the rows of `compare` is over."""
+    tests = max(row["tests"] for row in rows)
+    return family_text(tests, "the lines above whose difference has an interval")

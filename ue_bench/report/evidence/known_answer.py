@@ -1,15 +1,16 @@
 """Claims about synthetic data whose answer is known, judged by the records of their runs.
 
-Differences are paired over seeds and corrected by Holm's method over the arms of a scenario. An
-arm is called better at a level of 1 %, so that a true claim hardly ever fails by chance.
+Differences are corrected by Holm's method over the arms of a scenario. An arm is called better at a
+level of 1 %, so that a true claim hardly ever fails by chance.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import seeds_of
-from ue_bench.report.evidence.statistics import Paired, Scores, holm, paired
+from ue_bench.report.evidence.run_scores import Scores, anchor_scores_of, scores_of
+from ue_bench.report.evidence.statistics import Difference, compare_two, holm
 from ue_bench.report.format import delta_text
 
 ALPHA = 0.01
@@ -62,30 +63,27 @@ def _ignores_hash_seed(runs: Sequence[Record]) -> bool:
 
 
 def _scores(runs: Sequence[Record]) -> Scores:
-    scores: dict[Hashable, float] = {}
-    for run in runs:
-        scores[seeds_of(run)] = run.quality["test_mse"]
-    return scores
+    return scores_of(runs, "test")
 
 
-def _against_first(runs: Runs) -> tuple[float, dict[str, Paired]]:
+def _against_first(runs: Runs) -> tuple[float, dict[str, Difference]]:
     """Return the mean MSE of the first arm, and the MSE of each other arm less that."""
     (_, first), *others = runs.items()
     own = _scores(first)
     gaps = {}
     for name, other in others:
-        gaps[name] = paired(own, _scores(other))
+        gaps[name] = compare_two(own, _scores(other))
     return sum(own.values()) / len(own), gaps
 
 
-def _adjusted(gaps: Mapping[str, Paired]) -> dict[str, float]:
+def _adjusted(gaps: Mapping[str, Difference]) -> dict[str, float]:
     """Return the p of each arm's gap after Holm's correction over all of them."""
     adjusted = holm([gap.p for gap in gaps.values()])
     return dict(zip(gaps, adjusted, strict=True))
 
 
-def _gap_text(gap: Paired) -> str:
-    return delta_text(gap.difference, gap.low, gap.high)
+def _gap_text(gap: Difference) -> str:
+    return f"{delta_text(gap.difference, gap.low, gap.high)} ({gap.interval_by})"
 
 
 def equal(limits: Sequence[float], runs: Runs) -> Finding:
@@ -117,7 +115,9 @@ def _first_is_apart(runs: Runs, side: int) -> Finding:
     name, gap = min(gaps.items(), key=lambda item: side * item[1].difference)
     p = max(_adjusted(gaps).values())
     ok = side * gap.difference > 0 and p < ALPHA
-    return f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g}", ok
+    tests = f"Holm over {len(gaps)}, {gap.interval_by}"
+    text = f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g} ({tests})"
+    return text, ok
 
 
 def no_difference(limits: Sequence[float], runs: Runs) -> Finding:
@@ -150,10 +150,8 @@ def mean_holds(limits: Sequence[float], runs: Runs) -> Finding:
     """Judge whether no arm has a lower MSE than the mean of the training ratings."""
     gaps = {}
     for name, of_arm in runs.items():
-        mean: dict[Hashable, float] = {}
-        for run in of_arm:
-            mean[seeds_of(run)] = run.quality["anchors"]["mean"]["test_mse"]
-        gaps[name] = paired(mean, _scores(of_arm))
+        mean = anchor_scores_of(of_arm, "mean", "test")
+        gaps[name] = compare_two(mean, _scores(of_arm))
     better = []
     for name, p in _adjusted(gaps).items():
         if gaps[name].difference < 0 and p < ALPHA:

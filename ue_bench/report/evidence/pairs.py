@@ -1,14 +1,21 @@
-"""Paired comparisons of arms over common seeds, corrected for how many of them there are."""
+"""Comparisons of pairs of arms, corrected for how many of them there are.
+
+Two arms are told apart where the test rejects equality after Holm's correction and, at the level
+that the correction leaves it, had the power to find a difference of that size. A find without power
+is as a rule exaggerated (Gelman and Carlin, Perspectives on Psychological Science 9, 2014).
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ue_bench.report.evidence.frames import rows
-from ue_bench.report.evidence.power import TARGET, seeds_needed
-from ue_bench.report.evidence.statistics import ALPHA, Paired, Scores, differences, holm, paired
+from ue_bench.report.evidence.frames import records
+from ue_bench.report.evidence.power import POWER, TARGET, SeedNoise, power, seeds_needed
+from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.statistics import ALPHA, Difference, compare_two, holm
 
 Pair = tuple[Scores, Scores]
 
@@ -21,44 +28,68 @@ def compare_all(best: Scores, rivals: Sequence[Scores]) -> pd.DataFrame:
 def compare_pairs(pairs: Sequence[Pair]) -> pd.DataFrame:
     """Compare the second of each pair with the first. All pairs are one family of tests.
 
-    Returns one row a pair, with these columns:
+    Returns one row a pair, with the columns of `holm_corrected`, and
 
-    * n, difference, low, high, p: the paired test of the second less the first;
-    * p_holm: p after Holm's correction over all pairs;
-    * told_apart: whether p_holm is below 5 %;
     * needed: the seeds that would show the difference, or a difference of `TARGET` where that is
-      larger, at 5 % divided by the number of pairs; NA where the pair is told apart already or
-      has fewer than two common seeds, which say nothing of the noise;
-    * needed_for: the difference that `needed` is about.
+      larger, at 5 % divided by the number of tests; NA where the pair is told apart already, where
+      nothing is known of the noise, and where no number of seeds shows it;
+    * needed_for: the difference that `needed` is about; NaN where the pair is told apart already or
+      nothing is known of the noise.
     """
-    tests = paired_tests(pairs)
-    tests["p_holm"] = holm(tests["p"].tolist())
-    tests["told_apart"] = tests["p_holm"] < ALPHA
+    tests = holm_corrected(differences_of(pairs))
     needed: list[int | None] = []
     targets: list[float] = []
-    for pair, test in zip(pairs, rows(tests), strict=True):
-        if test.told_apart or test.n < 2:
+    for test in records(tests):
+        if test["told_apart"] or math.isnan(test["p"]):
             needed.append(None)
             targets.append(math.nan)
             continue
-        noise = float(np.std(differences(*pair), ddof=1))
-        target = max(abs(test.difference), TARGET)
-        needed.append(seeds_needed(noise, target, ALPHA / len(pairs)))
+        target = max(abs(test["difference"]), TARGET)
+        needed.append(seeds_needed(_noise(test), target, ALPHA / test["tests"]))
         targets.append(target)
     tests["needed"] = pd.array(needed, dtype="Int64")
     tests["needed_for"] = targets
     return tests
 
 
-def paired_tests(pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Return the fields of `Paired` for each pair: the second less the first."""
-    return pd.DataFrame([paired(own, other) for own, other in pairs], columns=Paired._fields)
+def differences_of(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Return the fields of `Difference` for each pair: the second less the first."""
+    differences = [compare_two(own, other) for own, other in pairs]
+    return pd.DataFrame(differences, columns=Difference._fields)
 
 
-def holm_within(frame: pd.DataFrame, family: str | list[str]) -> pd.Series:
-    """Return the adjusted `p` of each row, corrected over the rows that agree in `family`."""
-    adjusted = pd.Series(math.nan, frame.index)
-    for _, part in frame.groupby(family):
-        p_holm = holm(part["p"].astype(float).tolist())
-        adjusted.loc[part.index] = pd.Series(p_holm, part.index)
-    return adjusted
+def holm_corrected(tests: pd.DataFrame, family: str | list[str] | None = None) -> pd.DataFrame:
+    """Return the tests with what Holm's correction leaves of them.
+
+    tests: with the fields of `Difference`. family: what the tests of one family agree in; None: all
+    are one family. The new columns are
+
+    * tests: how many tests the family has;
+    * p_holm: p after Holm's correction over the family;
+    * power: the chance to find a difference of this size at the level that the correction leaves;
+      NaN for a test that rejects nothing;
+    * told_apart: whether p_holm is below 5 % and the power at least 80 %.
+    """
+    tests = tests.assign(tests=0, p_holm=math.nan, power=math.nan)
+    parts = [tests] if family is None else [part for _, part in tests.groupby(family)]
+    for part in parts:
+        p = part["p"].astype(float)
+        tests.loc[part.index, "tests"] = int(p.notna().sum())
+        tests.loc[part.index, "p_holm"] = holm(p.tolist())
+    for place, test in zip(tests.index, records(tests), strict=True):
+        if test["p_holm"] < ALPHA:
+            tests.loc[place, "power"] = _power_at_its_level(test)
+    tests["told_apart"] = tests["power"] >= POWER
+    return tests
+
+
+def _power_at_its_level(test: dict[str, Any]) -> float:
+    """Return the power of a test at the level with which Holm's correction lets it reject."""
+    level = ALPHA / test["tests"]
+    if test["p"] > 0:
+        level = ALPHA * test["p"] / test["p_holm"]
+    return power(_noise(test), test["difference"], test["n"], level)
+
+
+def _noise(test: dict[str, Any]) -> SeedNoise:
+    return SeedNoise(float(test["sd"]), float(np.nan_to_num(test["floor"])))

@@ -1,89 +1,78 @@
 """How well two rankings of the same arms agree: rank correlation, and pairs in opposite order."""
 
-from collections.abc import Hashable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from ue_bench.report.evidence.pairs import paired_tests
-from ue_bench.report.evidence.statistics import ALPHA, LEVEL, Scores, holm
+from ue_bench.report.evidence.joint_noise import joint_noise
+from ue_bench.report.evidence.pairs import differences_of, holm_corrected
+from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.statistics import ALPHA
 from ue_bench.report.format import missing
-
-RESAMPLES = 999
 
 
 def rank_correlation(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, Any]:
     """Return Kendall's tau and Spearman's rho of the mean MSE over the seeds of all arms.
 
-    With one seed, tau has no interval.
+    The interval of tau is that of means drawn for all arms together, with their joint noise. Where
+    nothing is known of the noise, as with one seed, tau has no interval. `interval_by` says how it
+    was made.
     """
-    seeds = set(scores_x[0])
-    for arm in (*scores_x, *scores_y):
-        seeds &= set(arm)
-    ordered_seeds = sorted(seeds, key=str)
-    x = _matrix(scores_x, ordered_seeds)
-    y = _matrix(scores_y, ordered_seeds)
-
-    @cache  # few seeds can be drawn in few ways
-    def tau_of(sample: tuple[int, ...]) -> float:
-        mean_x = x[:, sample].mean(1)
-        mean_y = y[:, sample].mean(1)
-        return float(stats.kendalltau(mean_x, mean_y).statistic)
-
-    def tau(sample: np.ndarray) -> float:
-        return tau_of(tuple(sorted(sample.tolist())))
-
-    every_seed = np.arange(len(seeds))
+    noise = joint_noise([*scores_x, *scores_y])
+    n_arms = len(scores_x)
     row = {
-        "seeds": len(seeds),
+        "seeds": noise.n,
         "tau": np.nan,
         "tau_low": np.nan,
         "tau_high": np.nan,
         "rho": np.nan,
+        "interval_by": noise.method.text,
     }
-    if len(seeds):
-        row["tau"] = tau(every_seed)
-        rho = stats.spearmanr(x.mean(1), y.mean(1))
-        row["rho"] = float(rho.statistic)
-    if len(seeds) > 1:
-        bootstrap = stats.bootstrap(
-            (every_seed,),
-            tau,
-            n_resamples=RESAMPLES,
-            method="percentile",
-            confidence_level=LEVEL,
-            vectorized=False,
-            rng=0,
-        )
-        interval = bootstrap.confidence_interval
-        row["tau_low"] = float(interval.low)
-        row["tau_high"] = float(interval.high)
+    if noise.n:
+        x = noise.means[:n_arms]
+        y = noise.means[n_arms:]
+        row["tau"] = float(stats.kendalltau(x, y).statistic)
+        row["rho"] = float(stats.spearmanr(x, y).statistic)
+    if noise.covariance is not None:
+        drawn = noise.draws()
+        taus = _taus(drawn[:, :n_arms], drawn[:, n_arms:])
+        row["tau_low"], row["tau_high"] = map(float, np.quantile(taus, [ALPHA / 2, 1 - ALPHA / 2]))
     return row
 
 
-def _matrix(scores: Sequence[Scores], seeds: Sequence[Hashable]) -> np.ndarray:
-    """Return the MSE as an array of shape [arms, seeds]."""
-    return np.array([[arm[seed] for seed in seeds] for arm in scores])
+def _taus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return Kendall's tau of each row of x and y, [draws, arms] without ties: [draws]."""
+    first, second = np.triu_indices(x.shape[1], 1)
+    return (np.sign(x[:, first] - x[:, second]) * np.sign(y[:, first] - y[:, second])).mean(1)
 
 
 def pair_agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, int]:
-    """Count the pairs of arms that both heads tell apart, and those of them in opposite order."""
-    # 1: the same order under both heads, -1: the opposite one, 0: not told apart under both
-    products = orders(scores_x) * orders(scores_y)
+    """Count the pairs of arms that both rankings tell apart, and those of them in opposite order.
+
+    tests: the pairs that each ranking tests, one family.
+    """
+    orders_x, tests = orders(scores_x)
+    orders_y, _ = orders(scores_y)
+    # 1: the same order in both rankings, -1: the opposite one, 0: not told apart in both
+    products = orders_x * orders_y
     return {
+        "tests": tests,
         "told_apart": int(np.count_nonzero(products)),
         "reversed": int(np.count_nonzero(products < 0)),
     }
 
 
-def orders(scores: Sequence[Scores]) -> np.ndarray:
-    """Return the order of each pair of arms, -1 or 1; 0 where the pair is not told apart."""
-    tests = paired_tests(list(combinations(scores, 2)))
-    told_apart = np.array(holm(tests["p"].tolist())) < ALPHA
-    return np.where(told_apart, np.sign(tests["difference"]), 0)
+def orders(scores: Sequence[Scores]) -> tuple[np.ndarray, int]:
+    """Return the order of each pair of arms, and how many tests there are.
+
+    An order is -1 or 1, and 0 where the pair is not told apart.
+    """
+    tests = holm_corrected(differences_of(list(combinations(scores, 2))))
+    told_apart = np.where(tests["told_apart"], np.sign(tests["difference"]), 0)
+    return told_apart, int(tests["tests"].max())
 
 
 def tau_text(row: Any) -> str:

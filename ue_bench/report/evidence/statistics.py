@@ -1,88 +1,243 @@
-"""What a handful of seeds can prove: t-intervals, paired differences and Holm's correction.
+"""What a handful of seeds can prove: intervals, differences of two arms, and Holm's correction.
 
-The formulas are scipy's (`stats.t`, `stats.ttest_rel`) and statsmodels' (`multipletests`). This
-file adds the cases that they leave open: too few values, and values without any spread.
+`interval_method` decides between the corrected resampled t and the bootstrap over users and seeds;
+both are computed here. Holm's correction is that of statsmodels (`multipletests`).
 """
 
 import gc
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from ue_bench.report.evidence.interval_method import Method, method_of
+from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.user_bootstrap import drawn_means, group_variance, interval_of
+
 LEVEL = 0.95  # of every interval
 ALPHA = 1 - LEVEL  # two arms are told apart where the adjusted p is below
-
-Scores = Mapping[Hashable, float]  # the MSE, or another score, of each run by its seeds
+COVARIATE = "unpaired, the bias model's score as covariate"
+UNPAIRED = "unpaired"
 
 
 class Interval(NamedTuple):
-    """A mean and its two-sided 95 % interval."""
+    """A mean and its two-sided 95 % interval.
+
+    interval_by: how the interval was made, or why there is none (see `interval_method`).
+    """
 
     mean: float
     low: float
     high: float
+    interval_by: str = ""
 
 
-class Paired(NamedTuple):
-    """The mean of `other - own` over n common seeds, its 95 % interval, and the two-sided p."""
+class Difference(NamedTuple):
+    """The mean of `other - own`, its 95 % interval, and the two-sided p.
+
+    n: the common seeds; of an unpaired difference, the seeds of the arm that has fewer.
+    interval_by: how interval and p were made, or why there are none.
+    sd, floor: the variance of the mean over n seeds is sd^2 / n + floor. sd is the standard
+    deviation of the difference of a seed, and no further seed reduces the floor.
+    """
 
     n: int
     difference: float
     low: float
     high: float
     p: float
+    interval_by: str
+    sd: float = math.nan
+    floor: float = math.nan
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """Return the t-interval of the mean. One value has only a mean; no values give NaN alone."""
-    if len(values) == 0:
-        return Interval(math.nan, math.nan, math.nan)
-    mean = float(np.mean(values))
-    if len(values) == 1:
-        return Interval(mean, math.nan, math.nan)
-    error = float(stats.sem(values))
-    if error == 0:
-        return Interval(mean, mean, mean)
-    low, high = stats.t.interval(LEVEL, len(values) - 1, loc=mean, scale=error)
-    return Interval(mean, float(low), float(high))
+class _Noise(NamedTuple):
+    """The noise of a mean: its interval, standard error with degrees of freedom, and its parts."""
+
+    low: float
+    high: float
+    error: float
+    degrees: float
+    sd: float
+    floor: float
 
 
-def differences(own: Scores, other: Scores) -> list[float]:
-    """Return `other - own` for each seed that both have."""
-    own_scores, other_scores = _common(own, other)
-    pairs = zip(own_scores, other_scores, strict=True)
-    return [other_score - own_score for own_score, other_score in pairs]
+_NO_NOISE = _Noise(*[math.nan] * 6)
 
 
-def _common(own: Scores, other: Scores) -> tuple[list[float], list[float]]:
-    """Return the scores of both for the seeds that both have, in the order of `own`."""
-    own_scores = []
-    other_scores = []
-    for seed, score in own.items():
-        if seed in other:
-            own_scores.append(score)
-            other_scores.append(other[seed])
-    return own_scores, other_scores
+def estimate(scores: Scores) -> Interval:
+    """Return the mean of the scores with its interval. One score has only a mean, none has NaN."""
+    method = method_of([scores])
+    if len(scores) == 0:
+        return Interval(math.nan, math.nan, math.nan, method.text)
+    values = scores.of(scores)
+    noise = _NO_NOISE
+    if len(values) > 1 and method.is_corrected:
+        noise = _corrected(values, scores.rows.ratio)
+    elif len(values) > 1 and method.is_bootstrap:
+        errors = scores.by_group
+        of_groups = group_variance(errors.n, errors.sums.mean(0))
+        noise = _bootstrapped(values, drawn_means(scores.drawn), of_groups, len(errors.n))
+    return Interval(float(values.mean()), noise.low, noise.high, method.text)
 
 
-def paired(own: Scores, other: Scores) -> Paired:
-    """Student's paired t-test over the common seeds. With fewer than two of them p is NaN."""
-    apart = differences(own, other)
-    n = len(apart)
-    mean, low, high = interval(apart)
-    if n < 2:
-        return Paired(n=n, difference=mean, low=low, high=high, p=math.nan)
-    if np.ptp(apart) <= 1e-9 * abs(mean):
-        # One difference in every seed: there is no spread to divide by.
+def common_seeds(samples: Sequence[Scores]) -> list[Hashable]:
+    """Return the seeds that all samples have, in the order of the first one."""
+    first, *others = samples
+    return [seed for seed in first if all(seed in other for other in others)]
+
+
+def compare_two(own: Scores, other: Scores) -> Difference:
+    """Compare two arms: paired over their common seeds, else unpaired where each has two seeds.
+
+    With fewer than two seeds, and where nothing is known of the noise, p and interval are NaN.
+    """
+    seeds = common_seeds([own, other])
+    if len(seeds) < 2 and min(len(own), len(other)) > 1:
+        return _unpaired(own, other)
+    return _paired(own, other, seeds)
+
+
+def _paired(own: Scores, other: Scores, seeds: Sequence[Hashable]) -> Difference:
+    method = method_of([own, other])
+    apart = other.of(seeds) - own.of(seeds)
+    noise = _NO_NOISE
+    if len(seeds) > 1 and method.is_corrected:
+        noise = _corrected(apart, own.rows.ratio)
+    elif len(seeds) > 1 and method.is_bootstrap:
+        places = own.places(seeds)
+        other_places = other.places(seeds)
+        drawn = other.drawn[:, other_places] - own.drawn[:, places]
+        errors = own.by_group
+        other_errors = other.by_group
+        sums = (other_errors.sums[other_places] - errors.sums[places]).mean(0)
+        of_groups = group_variance(errors.n, sums)
+        noise = _bootstrapped(apart, drawn_means(drawn), of_groups, len(errors.n))
+    mean = float(apart.mean()) if len(seeds) else math.nan
+    return _difference(len(seeds), mean, noise, method.text)
+
+
+def _unpaired(own: Scores, other: Scores) -> Difference:
+    """Compare arms without common seeds.
+
+    Where each seed draws its rows, the score of the bias model on the same rows is a covariate,
+    with one slope for both arms (analysis of covariance: Cochran, Biometrics 13, 1957). The
+    correction of overlapping splits counts once for each arm, as if they shared nothing. Where all
+    rows are the same, they need no covariate.
+    """
+    method = method_of([own, other])
+    n = min(len(own), len(other))
+    if method.is_bootstrap:
+        return _unpaired_on_one_sample(own, other, method)
+    if not method.is_corrected or set(own) - set(own.bias) or set(other) - set(other.bias):
+        mean = float(other.of(other).mean() - own.of(own).mean())
+        return _difference(n, mean, _NO_NOISE, method.text)
+    bias = [np.array([scores.bias[seed] for seed in scores]) for scores in (own, other)]
+    values = [own.of(own), other.of(other)]
+    centred_bias = np.concatenate([of_arm - of_arm.mean() for of_arm in bias])
+    centred = np.concatenate([of_arm - of_arm.mean() for of_arm in values])
+    spread = float(np.square(centred_bias).sum())
+    slope = float(centred_bias @ centred) / spread if spread else 0.0
+    of_bias = float(bias[1].mean() - bias[0].mean())
+    mean = float(values[1].mean() - values[0].mean()) - slope * of_bias
+    degrees = len(centred) - 3
+    if degrees < 1:
+        return _difference(n, mean, _NO_NOISE, method.text)
+    variance = float(np.square(centred - slope * centred_bias).sum()) / degrees
+    of_slope = of_bias**2 / spread if spread else 0.0
+    floor = variance * (own.rows.ratio + other.rows.ratio)
+    per_seed = variance * n * (1 / len(own) + 1 / len(other) + of_slope)
+    noise = _t_noise(mean, math.sqrt(per_seed / n + floor), degrees, math.sqrt(per_seed), floor)
+    return _difference(n, mean, noise, f"{method.text}, {COVARIATE}")
+
+
+def _unpaired_on_one_sample(own: Scores, other: Scores, method: Method) -> Difference:
+    """Compare arms of different seeds that are scored on the same rows."""
+    errors = own.by_group
+    other_errors = other.by_group
+    values = own.of(own)
+    other_values = other.of(other)
+    n = min(len(own), len(other))
+    mean = float(other_values.mean() - values.mean())
+    draws = drawn_means(other.drawn, stream=1) - drawn_means(own.drawn)
+    floor = group_variance(errors.n, other_errors.sums.mean(0) - errors.sums.mean(0))
+    of_seeds = values.var(ddof=1) / len(own) + other_values.var(ddof=1) / len(other)
+    degrees = _degrees(of_seeds, n - 1, floor, len(errors.n) - 1)
+    low, high = interval_of(draws, degrees, LEVEL)
+    noise = _Noise(
+        low=low,
+        high=high,
+        error=float(draws.std(ddof=1)),
+        degrees=degrees,
+        sd=math.sqrt(of_seeds * n),
+        floor=floor,
+    )
+    return _difference(n, mean, noise, f"{method.text}, {UNPAIRED}")
+
+
+def _corrected(values: np.ndarray, ratio: float) -> _Noise:
+    """Return the noise of the mean of values by seed whose training sets overlap."""
+    sd = float(values.std(ddof=1))
+    if np.ptp(values) <= 1e-9 * abs(values.mean()):  # equal but for rounding
+        sd = 0.0
+    floor = ratio * sd**2
+    error = math.sqrt(sd**2 / len(values) + floor)
+    return _t_noise(float(values.mean()), error, len(values) - 1, sd, floor)
+
+
+def _t_noise(mean: float, error: float, degrees: float, sd: float, floor: float) -> _Noise:
+    half = 0.0
+    if error > 0:
+        half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * error
+    return _Noise(
+        low=mean - half, high=mean + half, error=error, degrees=degrees, sd=sd, floor=floor
+    )
+
+
+def _bootstrapped(values: np.ndarray, draws: np.ndarray, of_groups: float, n_groups: int) -> _Noise:
+    """Return the noise of the mean of values by seed, given draws of it.
+
+    of_groups: its variance by the sampling of groups alone.
+    """
+    of_seeds = float(values.var(ddof=1)) / len(values)
+    degrees = _degrees(of_seeds, len(values) - 1, of_groups, n_groups - 1)
+    low, high = interval_of(draws, degrees, LEVEL)
+    return _Noise(
+        low=low,
+        high=high,
+        error=float(draws.std(ddof=1)),
+        degrees=degrees,
+        sd=math.sqrt(of_seeds * len(values)),
+        floor=of_groups,
+    )
+
+
+def _degrees(first: float, of_first: float, second: float, of_second: float) -> float:
+    """Return the degrees of freedom of a sum of two variances (Satterthwaite 1946)."""
+    total = (first + second) ** 2
+    if not total > 0:
+        return of_first
+    return total / (first**2 / of_first + second**2 / of_second)
+
+
+def _difference(n: int, mean: float, noise: _Noise, interval_by: str) -> Difference:
+    p = math.nan
+    if noise.error > 0:
+        p = 2 * float(stats.t.sf(abs(mean) / noise.error, noise.degrees))
+    elif noise.error == 0:  # one difference in every seed: there is no spread to divide by
         p = 1.0 if mean == 0 else 0.0
-        return Paired(n=n, difference=mean, low=low, high=high, p=p)
-    own_scores, other_scores = _common(own, other)
-    test = stats.ttest_rel(other_scores, own_scores)
-    low, high = test.confidence_interval(LEVEL)
-    return Paired(n=n, difference=mean, low=float(low), high=float(high), p=float(test.pvalue))
+    return Difference(
+        n=n,
+        difference=mean,
+        low=noise.low,
+        high=noise.high,
+        p=p,
+        interval_by=interval_by,
+        sd=noise.sd,
+        floor=noise.floor,
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -102,3 +257,8 @@ def holm(p: Sequence[float]) -> list[float]:
     values[tested] = multipletests(values[tested], method="holm")[1]
     gc.unfreeze()
     return values.tolist()
+
+
+def family_text(tests: int, what: str) -> str:
+    """Return what Holm's correction is over: how many tests, and which. what: a plural noun."""
+    return f"Holm's correction is over {tests} test{'' if tests == 1 else 's'}: {what}."

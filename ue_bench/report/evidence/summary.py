@@ -1,7 +1,7 @@
 """The tidy summary: one row an arm, with means over its seeds and their 95 % intervals."""
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -9,10 +9,11 @@ import pandas as pd
 
 from ue_bench.config.lookups import lookups_text
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import Arm, seeds_of
+from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison
 from ue_bench.report.evidence.frames import records
-from ue_bench.report.evidence.statistics import interval
+from ue_bench.report.evidence.run_scores import Part, Scores, scores_of
+from ue_bench.report.evidence.statistics import estimate
 from ue_bench.report.format import missing
 
 SCOPE = list(Comparison._fields)
@@ -22,6 +23,7 @@ CODES = "codes"
 TOGETHER = 2  # callers at once
 ENOUGH_CALLS = 100  # for a 99th percentile
 ANCHORS = ("mean", "item_mean", "bias", "mf", "linear", "boosting")
+PARTS: tuple[Part, ...] = ("test", "val")
 MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
 # A split says little about embeddings where more than this share of its scored rows have users
 # that training never saw.
@@ -89,6 +91,7 @@ COLUMNS = (
     *_scores_of("test"),
     *_scores_of("val"),
     *(f"anchor_{name}_{score}" for name in ANCHORS for score in MORE),
+    *(f"{part}_interval_by" for part in PARTS),
 )
 _TEXTS = (
     *SCOPE,
@@ -100,6 +103,7 @@ _TEXTS = (
     "label",
     "group",
     "method",
+    *(f"{part}_interval_by" for part in PARTS),
 )
 _WHOLE = ("budget", *_BYTES, *_TRAINING_BYTES, "exact_table_bytes", "n", "n_most")
 _FLAGS = ("beats_bias", "latency_unstable")  # true, false or not known
@@ -127,15 +131,17 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
 
 
 def score(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the measured arms with `part`, `mse`, `low` and `high` of the part that is quoted.
+    """Return the measured arms with what belongs to the part that is quoted.
 
-    That is the test part where the split has one, else validation.
+    That is the test part where the split has one, else validation. The new columns are `part`,
+    `mse`, `low` and `high` of its interval, and `interval_by`, how that was made.
     """
     frame = summary[summary["n"] > 0].copy()
     tested = frame["test_mse_mean"].notna()
     frame["part"] = tested.map({True: "test", False: "validation"})
     for name, column in (("mse", "mse_mean"), ("low", "mse_low"), ("high", "mse_high")):
         frame[name] = frame[f"test_{column}"].where(tested, frame[f"val_{column}"])
+    frame["interval_by"] = frame["test_interval_by"].where(tested, frame["val_interval_by"])
     return frame
 
 
@@ -153,24 +159,17 @@ def by_key(arms: Iterable[Arm]) -> dict[tuple[Any, ...], Arm]:
 
 def row_scores(
     arms: Mapping[tuple[Any, ...], Arm], row: Mapping[Any, Any], measure: str = "mse"
-) -> dict[Hashable, float]:
+) -> Scores:
     """Return the scores of a row of `score` by seed, of the part that is quoted. arms: `by_key`."""
     return by_seed(arms[key(row)], row["part"], measure)
 
 
-def by_seed(arm: Arm, part: str, measure: str = "mse") -> dict[Hashable, float]:
-    """Return the MSE, or another score, of each run by its seeds, for paired tests.
+def by_seed(arm: Arm, part: str, measure: str = "mse") -> Scores:
+    """Return the MSE, or another score, of each run by its seeds, for intervals and tests.
 
     part: `test`, or anything else for validation. A run without the score is left out.
     """
-    prefix = "test" if part == "test" else "val"
-    name = f"{prefix}_{measure}"
-    scores: dict[Hashable, float] = {}
-    for run in arm.runs:
-        value = run.quality.get(name)
-        if value is not None:
-            scores[seeds_of(run)] = value
-    return scores
+    return scores_of(arm.runs, "test" if part == "test" else "val", measure)
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
@@ -246,17 +245,18 @@ def _sizes(arm: Arm) -> dict[str, Any]:
     return sizes
 
 
-def _scores(runs: Sequence[Record]) -> dict[str, float]:
+def _scores(runs: Sequence[Record]) -> dict[str, Any]:
     """Return the mean of each score over the runs that have it, with its interval."""
-    scores = {}
-    for part in ("test", "val"):
+    scores: dict[str, Any] = {}
+    for part in PARTS:
         for measure in ("mse", *MORE):
             name = f"{part}_{measure}"
-            scores_of_runs = _present(name, [run.quality for run in runs])
-            mean, low, high = interval(scores_of_runs)
-            scores[f"{name}_mean"] = mean
-            scores[f"{name}_low"] = low
-            scores[f"{name}_high"] = high
+            found = estimate(scores_of(runs, part, measure))
+            scores[f"{name}_mean"] = found.mean
+            scores[f"{name}_low"] = found.low
+            scores[f"{name}_high"] = found.high
+            if measure == "mse":
+                scores[f"{part}_interval_by"] = found.interval_by
     return scores
 
 

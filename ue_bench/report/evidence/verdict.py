@@ -1,74 +1,80 @@
 """Who wins at each size: the best variant of each strategy on validation, compared on test.
 
-Where a comparison has one strategy only, all its variants compete.
+Where a comparison has one strategy only, all its variants compete. The winner of a budget is named
+by validation, and its test score is only quoted. Which contestants may be the best on test is a set
+(see `best_set`).
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.best_set import BestSet, best_set
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import groups, records
-from ue_bench.report.evidence.pairs import holm_within
-from ue_bench.report.evidence.statistics import ALPHA, Paired, paired
+from ue_bench.report.evidence.pairs import holm_corrected
+from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.statistics import Difference, compare_two
 from ue_bench.report.evidence.summary import SCOPE, by_key, row_scores, score
 
+FAMILY = ["study", "phase"]
 COLUMNS = (
     *SCOPE,
     "budget",
-    "best",
-    "best_group",
-    "best_mse",
-    "best_low",
-    "best_high",
+    "named",
+    "named_group",
+    "named_mse",
+    "named_low",
+    "named_high",
     "label",
     "group",
     "mse",
     "low",
     "high",
+    "interval_by",
+    "among_best",
+    "most_behind",
     "n",
     "difference",
     "difference_low",
     "difference_high",
     "p",
+    "tests",
     "p_holm",
+    "power",
     "told_apart",
 )
 
 
 def champions(scored: pd.DataFrame) -> pd.DataFrame:
     """Return each strategy's arm with the lowest mean validation MSE, by comparison and budget."""
-    ordered = scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
-    return ordered.drop_duplicates([*SCOPE, "group", "budget"]).sort_index()
+    return _by_validation(scored).drop_duplicates([*SCOPE, "group", "budget"]).sort_index()
+
+
+def _by_validation(scored: pd.DataFrame) -> pd.DataFrame:
+    return scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
 
 
 def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a contestant and budget: its paired difference from the best one's MSE.
+    """Return one row a contestant and budget, with its difference from the MSE of the named one.
 
-    The best one is the first row of its budget, with a difference of 0 and no test. Holm's
-    correction is over one figure: all comparisons and budgets of a study, where its grids are
-    one figure and what confirms its searches is another.
+    The named one has the lowest mean validation MSE. It is the first row of its budget, with a
+    difference of 0 and no test; the others follow by their MSE. `among_best` is whether a
+    contestant may be the best on test, None where that cannot be told; `most_behind`, by how much
+    it is behind the best at most. Holm's correction is over `FAMILY`: the contestants that are not
+    named, at all budgets of all comparisons of a study, where its grids are one family and what
+    confirms its searches is another.
     """
     arm_of = by_key(arms)
     scored = score(summary)
     contestants = _contestants(scored[scored["budget"].notna()])
     found = []
     for _, cell in groups(contestants, [*SCOPE, "budget"]):
-        ranked = records(cell.sort_values(["mse", "label"], kind="stable"))
-        scores = [row_scores(arm_of, row) for row in ranked]
-        best = ranked[0]
-        tests = [Paired(n=best["n"], difference=0.0, low=math.nan, high=math.nan, p=math.nan)]
-        tests += [paired(scores[0], other) for other in scores[1:]]
-        for row, test in zip(ranked, tests, strict=True):
-            found.append(_verdict(best, row, test))
-    frame = pd.DataFrame(found, columns=list(COLUMNS))
-    frame["p_holm"] = holm_within(frame, ["study", "phase"])
-    # The best one and a rival with too few seeds have NaN here: they are not told apart.
-    frame["told_apart"] = frame["p_holm"] < ALPHA
-    return frame
+        found += _cell(cell, arm_of)
+    frame = pd.DataFrame(found, columns=[*COLUMNS, "sd", "floor"])
+    return holm_corrected(frame, FAMILY)[list(COLUMNS)]
 
 
 def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
@@ -76,20 +82,42 @@ def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([champions(budgeted[~alone]), budgeted[alone]]).sort_index()
 
 
-def _verdict(best: dict[str, Any], row: dict[str, Any], test: Paired) -> dict[str, Any]:
+def _cell(cell: pd.DataFrame, arm_of: dict[tuple[Any, ...], Arm]) -> list[dict[str, Any]]:
+    """Return the verdicts of one budget of one comparison."""
+    named = records(_by_validation(cell))[0]
+    ranked = records(cell.sort_values(["mse", "label"], kind="stable"))
+    ordered = [named, *(row for row in ranked if row["label"] != named["label"])]
+    scores = [row_scores(arm_of, row) for row in ordered]
+    best = best_set(scores)
+    return [_verdict(ordered, scores, best, place) for place in range(len(ordered))]
+
+
+def _verdict(
+    ordered: Sequence[dict[str, Any]], scores: Sequence[Scores], best: BestSet, place: int
+) -> dict[str, Any]:
+    """Return the verdict on one contestant. ordered: the rows of the budget, the named one first.
+
+    scores: of each row.
+    """
+    row = ordered[place]
+    named = ordered[0]
+    nan = float("nan")
+    test = Difference(n=row["n"], difference=0.0, low=nan, high=nan, p=nan, interval_by="")
+    if place:
+        test = compare_two(scores[0], scores[place])
     verdict: dict[str, Any] = Comparison.of_row(row)._asdict()
-    for name in ("budget", "label", "group"):
+    for name in ("budget", "label", "group", "mse", "low", "high", "interval_by"):
         verdict[name] = row[name]
     for name in ("mse", "low", "high"):
-        verdict[f"best_{name}"] = best[name]
-        verdict[name] = row[name]
-    verdict["best"] = best["label"]
-    verdict["best_group"] = best["group"]
-    verdict["n"] = test.n
-    verdict["difference"] = test.difference
+        verdict[f"named_{name}"] = named[name]
+    verdict["named"] = named["label"]
+    verdict["named_group"] = named["group"]
+    verdict["among_best"] = best.members[place]
+    verdict["most_behind"] = best.most_behind[place]
+    for name in ("n", "difference", "p", "sd", "floor"):
+        verdict[name] = getattr(test, name)
     verdict["difference_low"] = test.low
     verdict["difference_high"] = test.high
-    verdict["p"] = test.p
     return verdict
 
 

@@ -1,9 +1,11 @@
-"""The answer of a study in three sentences: who wins by how much, who ties, and at what price."""
+"""The answer of a study in four sentences: whom validation names, who may be as good on test, at
+what price, and how that was found."""
 
 from typing import Any
 
 import pandas as pd
 
+from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.summary import score
 from ue_bench.report.format import interval_text
 from ue_bench.report.page.contests import Competition, Contest, competition
@@ -14,7 +16,7 @@ NO_RIVALS = "No two strategies have the same byte budget, so none can be called 
 
 
 def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
-    """The answer in plain text; fewer than three sentences where there is no rival.
+    """The answer in plain text; fewer than four sentences where there is no rival.
 
     Where a study has one strategy, its variants are the rivals.
     """
@@ -29,79 +31,79 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     part = " or ".join(scored["part"].unique())  # validation where the split has no test part
     arms = contestants(scored, verdicts)
     winner = _winner(competing, part) if competing.decided else _no_winner(competing, part)
-    return [winner, _ties(competing), *price(arms, competing.leader(), competing.column)]
+    prices = price(arms, competing.leader(), competing.column)
+    if not any(contest.is_known for contest in competing.contests):
+        return [winner, *prices, f"Which is best cannot be told ({_why_unknown(competing)})."]
+    return [winner, _ties(competing), *prices, _method(competing)]
 
 
 def _winner(competing: Competition, part: str) -> str:
-    """Who has the lowest error, at how many budgets, and by how much."""
+    """Whom validation names, at how many budgets, and by how much it is ahead where it is alone."""
     leader = competing.leader()
     column = competing.column
-    n_best = competing.best_counts()[leader]
+    n_named = competing.named_counts()[leader]
     alone = competing.alone_counts()
-    wins = [contest for contest in competing.decided if contest.best[column] == leader]
+    wins = [contest for contest in competing.decided if contest.named[column] == leader]
     wins.sort(key=_lead)
-    rival_names: set[str] = set()
-    for contest in wins:
-        rival_names.update(row[column] for row in contest.rivals)
-    if len(rival_names) == 1:
-        rivals = rival_names.pop()
-        leads = "it leads by"
-    else:
-        rivals = f"every other {competing.noun}"
-        leads = "it leads the next best by"
     where = f"at which {competing.plural} are compared"
-    text = f"{leader} has the lowest mean {part} MSE at"
+    budgets = f"{_budgets(n_named, competing)} {where}"
+    n_wins = "each" if len(wins) == n_named else str(len(wins))
+    on_test = f"on {part} rows it is alone in the set of the best at {n_wins} of them"
     if len(competing.contests) == 1:
-        text += f" the one budget {where} and is significantly better than {rivals} there"
-    else:
-        n_wins = "each" if len(wins) == n_best else str(len(wins))
-        text += f" {_budgets(n_best, competing)} {where}, and is significantly better than {rivals}"
-        text += f" at {n_wins} of them"
-    text += f": {leads} {_difference(wins[-1].rivals[0])} at {wins[-1].place}"
+        budgets = f"the one budget {where}"
+        on_test = f"on {part} rows it is alone in the set of the best"
+    text = f"Validation names {leader} at {budgets}, and {on_test}: the next best is "
+    text += f"{_difference(wins[-1].rivals[0])} behind at {wins[-1].place}"
     if len(wins) > 1:
-        text += f" and by {_difference(wins[0].rivals[0])} at {wins[0].place}"
+        text += f" and {_difference(wins[0].rivals[0])} at {wins[0].place}"
     del alone[leader]
     if alone:
         others = ", ".join(f"{name} at {n}" for name, n in sorted(alone.items()))
-        text += f"; significantly better than every other {competing.noun} elsewhere: {others}"
+        text += f"; named and alone elsewhere: {others}"
     return f"{text}."
 
 
 def _no_winner(competing: Competition, part: str) -> str:
-    """Who has the lowest error, where nobody is significantly better than every rival."""
+    """Whom validation names, where nobody is alone in the set of the best."""
     leader = competing.leader()
     where = f"at which {competing.plural} are compared"
-    lowest = f"{leader} has the lowest mean {part} MSE"
+    named = f"validation names {leader}"
     if len(competing.contests) == 1:
         budgets = f"the one budget {where}"
     else:
         budgets = f"any of the {len(competing.contests)} budgets {where}"
-        lowest += f" at {competing.best_counts()[leader]} of them"
-    gaps = sorted(contest.rows[-1]["difference"] for contest in competing.contests)
+        named += f" at {competing.named_counts()[leader]} of them"
+    gaps = sorted(max(row["difference"] for row in contest.rows) for contest in competing.contests)
     gap = range_text(gaps, "{:.4f}".format)
     return (
-        f"No {competing.noun} is significantly better than every other at {budgets}: {lowest}, "
-        f"and the worst is {gap} behind the best."
+        f"No {competing.noun} that validation names is alone in the set of the best at {budgets}: "
+        f"{named}, and the worst is {gap} behind the named one in mean {part} MSE."
     )
 
 
 def _lead(contest: Contest) -> float:
-    """The difference between the best and the next."""
+    """The difference between the named one and the next."""
     return contest.rivals[0]["difference"]
 
 
 def _ties(competing: Competition) -> str:
-    """At how many budgets the best has equals, and which one is closest."""
-    undecided = competing.undecided
+    """At how many budgets others may be the best, and which one is closest."""
+    undecided = [contest for contest in competing.undecided if contest.is_known]
+    n_unknown = sum(not contest.is_known for contest in competing.contests)
+    where = "at any budget"
+    if n_unknown:
+        where += f" that has one ({n_unknown} of {len(competing.contests)} have none)"
     if not undecided:
-        return f"No other {competing.noun} ties with the best at any budget."
+        return f"No other {competing.noun} is in the set of the best {where}."
     counts = sorted(len(contest.ties) for contest in undecided)
     where = undecided[0].place
     if len(undecided) > 1:
         where = _budgets(len(undecided), competing)
     noun = "other" if counts[-1] == 1 else "others"
-    others = f"{range_text(counts, str)} {noun}"
-    text = f"At {where} the best is not significantly better than {others}"
+    text = f"At {where} the set of the best holds {range_text(counts, str)} {noun}"
+    passed = sum(contest.named["among_best"] is False for contest in undecided)
+    if passed:
+        text += f" (and not the named one at {passed})"
     tested = []
     for contest in undecided:
         for row in contest.ties:
@@ -110,11 +112,27 @@ def _ties(competing: Competition) -> str:
     if not tested:
         return f"{text}, because they share too few seeds."
     _, contest, row = min(tested, key=lambda tie: tie[0])
-    text += f"; the closest is {row[competing.column]}, behind {contest.best[competing.column]} by"
+    text += f"; the closest is {row[competing.column]}, behind {contest.named[competing.column]} by"
     text += f" {_difference(row)}"
     if len(undecided) > 1:
         text += f" at {contest.place}"
     return f"{text} (n={row['n']})."
+
+
+def _why_unknown(competing: Competition) -> str:
+    """Why there is no set of the best at any budget."""
+    methods = competing.methods()
+    if NO_INTERVAL in methods:
+        return methods
+    return "too few common seeds"
+
+
+def _method(competing: Competition) -> str:
+    """How intervals and sets were made."""
+    return (
+        "A set of the best holds the best one at its budget with 95 % (Hsu's multiple comparison "
+        f"with the best); intervals are 95 %: {competing.methods()}."
+    )
 
 
 def _budgets(n: int, competing: Competition) -> str:

@@ -5,8 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.report.evidence.summary import panel
-from ue_bench.report.format import bytes_text, code, interval_text, micros_text, missing
+from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.format import (
+    NOTHING,
+    bytes_text,
+    code,
+    interval_text,
+    micros_text,
+    missing,
+)
 
 ANCHOR_ROWS = {
     "mean": "global mean",
@@ -28,6 +35,12 @@ STRONG_ANCHORS = {
 def full_title(part: pd.DataFrame) -> str:
     """The title of the comparison of these rows, with its study, as Markdown."""
     return f"{panel(part).iloc[0]}, study {code(part['study'].iloc[0])}"
+
+
+def interval_line(part: pd.DataFrame) -> str:
+    """How the intervals of a comparison were made, one sentence."""
+    methods = score(part)["interval_by"].unique()
+    return f"95 % intervals: {' or '.join(sorted(methods)) or NOTHING}."
 
 
 def score_cell(row: Mapping[Any, Any], part: str, score: str) -> str:

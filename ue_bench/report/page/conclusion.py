@@ -1,4 +1,5 @@
-"""The whole answer of a study, budget by budget: who leads, who is worse, who ties."""
+"""The whole answer of a study, budget by budget: whom validation names, which may be the best, and
+which are worse."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,10 +7,13 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.interval_method import NO_INTERVAL
+from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import SCOPE, TOTALS, score
-from ue_bench.report.evidence.verdict import front
+from ue_bench.report.evidence.verdict import FAMILY, front
 from ue_bench.report.format import (
     bytes_text,
+    code,
     interval_text,
     missing,
     mse_text,
@@ -49,48 +53,82 @@ def _headline(verdicts: pd.DataFrame, scored: pd.DataFrame) -> str:
     competing = competition(verdicts, scored, "group")
     n_budgets = len(competing.contests)
     if not n_budgets:
-        return "No budget has more than one strategy, so the variants of one strategy are compared."
+        text = "No budget has more than one strategy, so the variants of one strategy are compared."
+        return f"{text} {_families(verdicts)}".strip()
     budgets = "1 budget" if n_budgets == 1 else f"{n_budgets} budgets"
     alone_counts = competing.alone_counts()
     clauses = []
-    for group, n in sorted(competing.best_counts().items()):
+    for group, n in sorted(competing.named_counts().items()):
         alone = alone_counts[group]
-        clauses.append(
-            f"{group} has the lowest mean at {n}, significantly below all others at {alone}"
-        )
+        clauses.append(f"{group} at {n}, alone in the set of the best at {alone}")
     return (
-        f"Strategies are compared at {budgets}, each in its variant that is best on validation: "
-        f"{'; '.join(clauses)} (paired over seeds, Holm-corrected, 5 %)."
-    )
+        f"Strategies are compared at {budgets}, each in its variant that is best on validation. "
+        f"Validation names {'; '.join(clauses)} (multiple comparison with the best on test, 95 % a "
+        f"budget; {competing.methods()}). {_families(verdicts)}"
+    ).strip()
+
+
+def _families(verdicts: pd.DataFrame) -> str:
+    """What Holm's corrections are over."""
+    texts = []
+    for (study, phase), part in groups(verdicts, FAMILY):
+        tests = int(part["tests"].iloc[0])
+        if not tests:
+            continue
+        runs = "grids" if phase != "confirm" else "confirmed searches"
+        what = "all others against the one that validation names, at all budgets of the "
+        texts.append(family_text(tests, f"{what}{runs} of {code(study)}"))
+    return " ".join(texts)
 
 
 def _budget(budget_rows: pd.DataFrame, exact_bytes: object, part: str) -> str:
-    """One budget: the best arm, and which others are worse, tie or cannot be tested."""
-    best, *rivals = rows(budget_rows)
-    fraction = ratio_text(best.budget, exact_bytes)
-    mse = interval_text(best.mse, best.low, best.high)
-    text = f"- {bytes_text(best.budget)} ({fraction}): **{best.label}** has the lowest {part} MSE, "
-    text += f"{mse} (n={best.n})"
-    worse = []
-    ties = []
-    untested = []
+    """One budget: the named arm, the set of the best, and which others are told apart from it."""
+    named, *rivals = rows(budget_rows)
+    fraction = ratio_text(named.budget, exact_bytes)
+    mse = interval_text(named.mse, named.low, named.high)
+    text = f"- {bytes_text(named.budget)} ({fraction}): validation names **{named.label}**, "
+    text += f"{part} MSE {mse} (n={named.n})"
+    if not rivals:
+        return f"{text}."
+    best = []
+    told_apart = []
+    others = []
+    unjudged = []
     for row in rivals:
         name = f"{row.label} {interval_text(row.mse, row.low, row.high)}"
-        if row.n < best.n:
+        if row.n < named.n:
             name += f" (n={row.n})"
-        if row.told_apart:
-            worse.append(f"{name} by {row.difference:.4f} (p {p_text(row.p_holm)})")
-        elif row.n > 1:
-            ties.append(name)
+        if row.among_best is None:
+            unjudged.append(name)
+        elif row.among_best:
+            best.append(f"{name}, at most {row.most_behind:.4f} behind the best")
+        elif row.told_apart:
+            told_apart.append(f"{name} by {row.difference:.4f} (p {p_text(row.p_holm)})")
         else:
-            untested.append(name)
-    if worse:
-        text += f"; significantly worse: {_listed(worse)}"
-    if ties:
-        text += f"; no significant difference: {_listed(ties)}"
-    if untested:
-        text += f"; too few common seeds for a test: {_listed(untested)}"
+            others.append(f"{name} by {row.difference:.4f}")
+    text += _set_text(named, best)
+    if told_apart:
+        text += f"; told apart from it: {_listed(told_apart)}"
+    if others:
+        text += f"; not in the set, and not told apart from it by Holm's p: {_listed(others)}"
+    if unjudged:
+        reason = "too few common seeds"
+        if named.interval_by.startswith(NO_INTERVAL):
+            reason = named.interval_by
+        text += f"; not judged ({reason}): {_listed(unjudged)}"
     return f"{text}."
+
+
+def _set_text(named: Any, best: Sequence[str]) -> str:
+    """The set of the best beside the named one."""
+    if named.among_best is None:
+        return ""
+    if not named.among_best:
+        return f"; it is not in the set of the best: {_listed(best)}"
+    if not best:
+        return "; it is alone in the set of the best"
+    within = f"at most {named.most_behind:.4f} behind the best"
+    return f", {within}; in the set of the best with {_listed(best)}"
 
 
 def _listed(texts: Sequence[str], most: int = MOST) -> str:

@@ -1,4 +1,5 @@
-"""Contests: at each byte budget of a comparison, who competes and who leads."""
+"""Contests: at each byte budget of a comparison, who competes, whom validation names, and which
+ones may be the best on test."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -26,15 +27,16 @@ _PLURALS = {"group": "strategies", "label": "variants"}
 class Contest(NamedTuple):
     """One budget of one comparison.
 
-    rows: the competitors as rows of the verdicts, the best first. place: the budget, and what
-    distinguishes the comparison, in words.
+    rows: the competitors as rows of the verdicts, the one that validation names first. place: the
+    budget, and what distinguishes the comparison, in words.
     """
 
     rows: list[dict[Any, Any]]
     place: str
 
     @property
-    def best(self) -> dict[Any, Any]:
+    def named(self) -> dict[Any, Any]:
+        """The one with the lowest validation MSE."""
         return self.rows[0]
 
     @property
@@ -42,14 +44,19 @@ class Contest(NamedTuple):
         return self.rows[1:]
 
     @property
+    def is_known(self) -> bool:
+        """Whether there is a set of the best."""
+        return any(row["among_best"] is True for row in self.rows)
+
+    @property
     def ties(self) -> list[dict[Any, Any]]:
-        """The rivals that are not significantly worse than the best."""
-        return [row for row in self.rivals if not row["told_apart"]]
+        """The rivals in the set of the best, or that cannot be judged."""
+        return [row for row in self.rivals if row["among_best"] is not False]
 
     @property
     def is_decided(self) -> bool:
-        """Whether the best is significantly better than every rival."""
-        return not self.ties
+        """Whether the named one is alone in the set of the best."""
+        return self.named["among_best"] is True and not self.ties
 
 
 class Competition(NamedTuple):
@@ -74,19 +81,24 @@ class Competition(NamedTuple):
     def undecided(self) -> list[Contest]:
         return [contest for contest in self.contests if not contest.is_decided]
 
-    def best_counts(self) -> Counter[str]:
-        """At how many budgets each competitor is the best."""
-        return Counter(contest.best[self.column] for contest in self.contests)
+    def named_counts(self) -> Counter[str]:
+        """At how many budgets validation names each competitor."""
+        return Counter(contest.named[self.column] for contest in self.contests)
 
     def alone_counts(self) -> Counter[str]:
-        """At how many budgets each competitor is significantly better than every other."""
-        return Counter(contest.best[self.column] for contest in self.decided)
+        """At how many budgets each named competitor is alone in the set of the best."""
+        return Counter(contest.named[self.column] for contest in self.decided)
 
     def leader(self) -> str:
-        """The competitor that is alone the best at most budgets, then the best at most budgets."""
-        best = self.best_counts()
+        """The competitor that is named and alone at most budgets, then named at most budgets."""
+        named = self.named_counts()
         alone = self.alone_counts()
-        return min(best, key=lambda name: (-alone[name], -best[name], name))
+        return min(named, key=lambda name: (-alone[name], -named[name], name))
+
+    def methods(self) -> str:
+        """How the intervals and the sets of the best were made, or why there are none."""
+        texts = {row["interval_by"] for contest in self.contests for row in contest.rows}
+        return " or ".join(sorted(texts))
 
 
 def competition(verdicts: pd.DataFrame, scored: pd.DataFrame, column: str) -> Competition:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups
+from ue_bench.report.evidence.interval_method import CORRECTED
 from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, score
 from ue_bench.report.format import plain
 from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
@@ -58,27 +59,34 @@ def _seeds(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
         return
     tested = verdicts.dropna(subset=["difference_low", "difference_high"])
     if tested.empty:
-        yield "No two arms share two seeds, so no difference has an interval: run more seeds."
+        reasons = sorted(set(verdicts["interval_by"]) - {CORRECTED})
+        if reasons:
+            yield f"No difference has an interval ({'; '.join(reasons)}): run the study again."
+        else:
+            yield "No two arms share two seeds, so no difference has an interval: run more seeds."
         return
     half_width = ((tested["difference_high"] - tested["difference_low"]) / 2).median()
     n = f"{counts.min()}"
     if counts.max() > counts.min():
         n += f" to {counts.max()}"
     yield (
-        f"More seeds: with {n} of them the 95 % interval of a paired difference is ± "
-        f"{half_width:.4f} MSE wide in the median, and a much smaller difference cannot be seen."
+        f"More seeds: with {n} of them the 95 % interval of a difference is ± {half_width:.4f} MSE "
+        "wide in the median, and a much smaller difference cannot be seen. The part of its width "
+        "that comes from overlapping splits, or from one sample of users, stays with any number of "
+        "seeds: more data would reduce it."
     )
 
 
 def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
-    """The comparisons of several strategies without any significant difference from the best."""
+    """The comparisons of several strategies all of which may be the best."""
     if verdicts.empty:
         return
     for _, part in groups(verdicts, SCOPE):
-        if part["group"].nunique() > 1 and not part["told_apart"].astype(bool).any():
+        is_worse = [row is False for row in part["among_best"]]
+        if part["group"].nunique() > 1 and not any(is_worse):
             yield (
-                f"{full_title(part)}: no strategy is significantly worse "
-                "than the best at any budget, so it ranks none."
+                f"{full_title(part)}: no strategy is outside the set of the best at any budget, so "
+                "it ranks none."
             )
 
 

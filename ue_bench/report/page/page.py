@@ -13,6 +13,7 @@ from markupsafe import Markup
 from ue_bench.errors import one_line
 from ue_bench.report.drawn import Drawn
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.format import escaped
 from ue_bench.report.page import abstract, conclusion, left_out, limits, machines
@@ -102,6 +103,7 @@ class Page:
                 sections[study] = drawn
         return {
             "question": QUESTION,
+            "interval_rule": RULE,
             "main": self.main(),
             "abstract": abstracts,
             "answer": conclusion.sentences(summary, verdicts),

@@ -19,7 +19,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report.evidence.compare import compare, sentence
+from ue_bench.report.evidence.compare import compare, family, sentence
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
@@ -111,10 +111,11 @@ def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     if not records:
         return []
     lines = []
-    for row in compare(records, *names):
+    rows = compare(records, *names)
+    for row in rows:
         texts = {name: plain(value) for name, value in row.items() if isinstance(value, str)}
         lines.append(f"- {sentence(row | texts)}")
-    return lines
+    return [*lines, "", family(rows)]
 
 
 def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
@@ -125,8 +126,14 @@ def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
 
 
 def _sentences(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
-    lines = _section(evidence, study, names)
-    return [line for line in lines if line and not line.startswith("|")]
+    lines: list[str] = []
+    for line in _section(evidence, study, names):
+        if not line or line.startswith("|"):
+            continue
+        if lines and not line.startswith("- "):
+            lines.append("")  # a paragraph of its own, and no end of the item above
+        lines.append(line)
+    return lines
 
 
 def _speed(evidence: Evidence, case: str, more_cases: Sequence[str]) -> list[str]:

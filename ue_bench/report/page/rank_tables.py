@@ -9,7 +9,13 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.ranks import ranked
 from ue_bench.report.evidence.summary import ANCHORS, SCOPE
 from ue_bench.report.format import NOTHING, bytes_text, interval_text, missing, mse_text, ratio_text
-from ue_bench.report.page.cells import ANCHOR_ROWS, bias_mark, full_title, totals_cell
+from ue_bench.report.page.cells import (
+    ANCHOR_ROWS,
+    bias_mark,
+    full_title,
+    interval_line,
+    totals_cell,
+)
 
 Row = dict[str, Any]
 
@@ -18,7 +24,8 @@ def rank_tables(summary: pd.DataFrame) -> list[str]:
     """Return Markdown lines; none where no comparison has many strategies."""
     lines: list[str] = []
     for _, part in groups(ranked(summary), SCOPE):
-        lines += ["", f"### Ranks: {full_title(part)}", "", *_table(part)]
+        title = f"### Ranks: {full_title(part)}"
+        lines += ["", title, "", interval_line(part), "", *_table(part)]
     return lines
 
 

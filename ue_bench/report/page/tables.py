@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import ANCHORS, BATCH, MORE, SCOPE, is_binary
 from ue_bench.report.format import bytes_text, micros_text, missing, mse_text, ratio_text
 from ue_bench.report.page.cells import (
@@ -13,6 +14,7 @@ from ue_bench.report.page.cells import (
     bias_mark,
     codes_cell,
     full_title,
+    interval_line,
     latency_cell,
     score_cell,
     totals_cell,
@@ -20,10 +22,10 @@ from ue_bench.report.page.cells import (
 
 SCORE_TITLES = {"auc": "AUC", "log_loss": "log loss"}
 NOTE = (
-    "MSE: mean and 95 % t-interval over n seeds. Table: bytes with auxiliary data, also as a "
-    "fraction of the exact table. Total: bytes with the vocabulary, as a dictionary / as the least "
-    "that stores no keys (one number where there is no vocabulary). Latency: microseconds of a "
-    f"lookup of {BATCH} rows from raw values, median (~: unstable) and 99th percentile (of 100 "
+    f"MSE: mean over n seeds and 95 % interval ({RULE}). Table: bytes with auxiliary data, also as "
+    "a fraction of the exact table. Total: bytes with the vocabulary, as a dictionary / as the "
+    "least that stores no keys (one number where there is no vocabulary). Latency: microseconds of "
+    f"a lookup of {BATCH} rows from raw values, median (~: unstable) and 99th percentile (of 100 "
     "calls or more); from codes, with the bytes of the cache of slots that it reads. ▽: not better "
     "than the bias model. Arms without a budget stand at the end, anchors among them."
 )
@@ -47,7 +49,7 @@ def tables(summary: pd.DataFrame) -> list[str]:
     """Markdown lines: a table for each comparison, which begins with the anchors."""
     lines = []
     for _, part in groups(summary, SCOPE):
-        lines += ["", f"### {full_title(part)}", "", *_table(part)]
+        lines += ["", f"### {full_title(part)}", "", interval_line(part), "", *_table(part)]
     return lines
 
 

@@ -143,6 +143,9 @@ def _notes(part: pd.DataFrame) -> str:
         notes.append("totals with a dictionary; the report has them without stored keys too")
     if part["beats_bias"].eq(False).any():
         notes.append("▽ not better than the bias model")
+    methods = score(part)["interval_by"].unique()
+    if len(methods):
+        notes.append(f"95 %: {' or '.join(sorted(methods))}")
     if is_binary(part):
         notes.append("MSE is the Brier score; log loss is in the report")
     if part["latency_unstable"].eq(True).any():

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import (
     BATCH,
     VALUES,
@@ -187,7 +188,7 @@ SECTION = Section(
         "embed, logarithmic; of an anchor, the prediction is included), at the median budget and "
         "for tables without one; each form of a strategy appears with its variant that is best on "
         "validation, of an advice all arms appear. The stepped line joins the Pareto front of the "
-        "means: no other is as fast and better. Bars: 95 % t-interval. Names "
+        f"means: no other is as fast and better. Bars: 95 % interval ({RULE}). Names "
         "are written where there is room, those on the front first; a ~ before a name: the clock "
         "called the measurement unstable. Hollow: not better than the bias model."
     ),

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.frames import groups
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import TOTALS, panel, score
 from ue_bench.report.evidence.verdict import front
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
@@ -135,8 +136,9 @@ SECTION = Section(
         "keys (1.3 bytes a value); hashed tables need neither. The stepped line joins the Pareto "
         "front, the arms that no other one beats in both size and mean MSE; the front follows the "
         "means, so neighbours on it may not differ. Crosses are the anchors as arms, with bytes of "
-        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation "
-        "and those on the front are named. Hollow: not better than the bias model."
+        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation and "
+        f"those on the front are named. Bars: 95 % interval ({RULE}). Hollow: not better than the "
+        "bias model."
     ),
     draw=draw,
 )

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panels
@@ -216,8 +217,8 @@ SECTION = Section(
     empty="no arm with a byte budget has a measured MSE",
     caption=(
         "MSE against the byte budget of the tables of all features (and as a fraction of the exact "
-        "table). Points: mean over seeds; bars: 95 % t-interval; points at one budget are set "
-        "apart sideways for legibility only. Band: the largest table without a budget. Shaded: "
+        f"table). Points: mean over seeds; bars: 95 % interval ({RULE}); points at one budget are "
+        "set apart sideways for legibility only. Band: the largest table without a budget. Shaded: "
         "budgets where the intervals of the best and the worst budgeted arm overlap, so that size "
         "no longer separates them. Crosses: the anchors as arms, at the bytes of their numbers. "
         f"Where there are more than {chosen_lines.MOST} arms, each "

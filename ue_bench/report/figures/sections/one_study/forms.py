@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.statistics import ALPHA, holm, paired
+from ue_bench.report.evidence.pairs import holm_corrected
+from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
@@ -23,8 +24,8 @@ CAPTION = (
     "Each line leads from the MSE of a method with separate tables to its MSE with one "
     "multiplexed table, at the same budget. Of several region rules (or other variants) the "
     "figure shows the one that is best on validation. Blue and solid: multiplexing is better; "
-    "orange and dashed: worse; grey and dotted: not told apart (paired t-test over common seeds, "
-    "Holm-corrected over the figure, 5 %). Each panel has its own scale."
+    "orange and dashed: worse; grey and dotted: not told apart (Holm-corrected over the figure, 5 "
+    "%, where the test had the power; the table says how many tests). Each panel has its own scale."
 )
 COLUMNS = [
     "panel",
@@ -46,6 +47,8 @@ COLUMNS = [
     "difference_low",
     "difference_high",
     "p",
+    "interval_by",
+    "tests",
     "p_holm",
     "multiplexing",
     "where",
@@ -76,13 +79,13 @@ def tidy(study: StudyData) -> pd.DataFrame:
         best = _best_of_each_form(variants)
         if len(best) == len(_FORMS):
             pairs.append(_pair(best["separate"], best["multiplexed"], arms))
-    frame = pd.DataFrame(pairs, columns=COLUMNS)
-    frame["p_holm"] = holm(list(frame["p"]))
+    frame = holm_corrected(pd.DataFrame(pairs, columns=[*COLUMNS, "sd", "floor"]))
     frame["multiplexing"] = [_effect(row) for row in rows(frame)]
     # With several splits or heads, the features alone do not identify the panel.
     ambiguous = frame.groupby("features")["panel"].transform("nunique") > 1
     frame["where"] = frame["panel"].where(ambiguous, frame["features"])
-    return frame.sort_values(["panel", "budget", "strategy"], kind="stable", ignore_index=True)
+    frame = frame.sort_values(["panel", "budget", "strategy"], kind="stable", ignore_index=True)
+    return frame[COLUMNS]
 
 
 def _best_of_each_form(variants: pd.DataFrame) -> dict[str, Row]:
@@ -93,7 +96,7 @@ def _best_of_each_form(variants: pd.DataFrame) -> dict[str, Row]:
 
 
 def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str, Any]:
-    test = paired(row_scores(arms, separate), row_scores(arms, multiplexed))
+    test = compare_two(row_scores(arms, separate), row_scores(arms, multiplexed))
     strategies = [separate["strategy"]]
     if multiplexed["strategy"] not in strategies:
         strategies.append(multiplexed["strategy"])
@@ -109,6 +112,9 @@ def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str,
         "difference_low": test.low,
         "difference_high": test.high,
         "p": test.p,
+        "interval_by": test.interval_by,
+        "sd": test.sd,
+        "floor": test.floor,
     }
     for form, row in zip(_FORMS, (separate, multiplexed), strict=True):
         pair[f"{form}_label"] = row["label"]
@@ -119,8 +125,7 @@ def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str,
 
 
 def _effect(row: Any) -> str:
-    told_apart = row.p_holm < ALPHA  # False for NaN, which means too few seeds
-    if not told_apart:
+    if not row.told_apart:
         return "not told apart"
     if row.difference < 0:
         return "better"
@@ -148,7 +153,10 @@ def table(frame: pd.DataFrame) -> list[str]:
             row.multiplexing,
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    tests = int(frame["tests"].max())
+    methods = " or ".join(sorted(frame["interval_by"].unique()))
+    what = "multiplexed less separate, every line of the table that has an interval"
+    return [*lines, "", f"{family_text(tests, what)} Intervals are 95 %: {methods}."]
 
 
 def _sentence(title: str, part: pd.DataFrame, n_tests: int) -> str:

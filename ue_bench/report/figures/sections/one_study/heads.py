@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_HEAD, Comparison
 from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.rank_agreement import pair_agreement, rank_correlation, tau_text
+from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
@@ -22,11 +24,11 @@ from ue_bench.report.format import bytes_text, interval_text
 
 CAPTION = (
     "Every point is an arm: its mean MSE under one head against that under another, with 95 % "
-    "t-intervals over seeds. τ is Kendall's rank correlation of the means (1: the same order), "
-    "with a 95 % percentile interval of the bootstrap over seeds, which are drawn for all arms and "
-    "both heads together. Reversed: pairs of arms that both heads tell apart (paired t-test over "
-    "seeds, Holm-corrected within a head, 5 %), in opposite order. All heads have one recipe, "
-    "which was tuned for none of them."
+    f"intervals ({RULE}). τ is Kendall's rank correlation of the means (1: the same order), with "
+    "the 95 % percentile interval of τ of means drawn for all arms and both heads together, with "
+    "that noise. Reversed: pairs of arms that both heads tell apart (Holm-corrected over all pairs "
+    "of arms of a head and budget, 5 %, where the test had the power), in opposite order. All "
+    "heads have one recipe, which was tuned for none of them."
 )
 COLUMNS = [
     "panel",
@@ -48,6 +50,8 @@ COLUMNS = [
     "tau_low",
     "tau_high",
     "rho",
+    "interval_by",
+    "tests",
     "told_apart",
     "reversed",
 ]
@@ -162,6 +166,11 @@ def table(frame: pd.DataFrame) -> list[str]:
             str(row.reversed),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    most = int(frame["tests"].max())
+    text = family_text(most, "at most, all pairs of arms of one head at one budget")
+    methods = " or ".join(sorted(frame["interval_by"].unique()))
+    text += f" Each head and budget is a family of its own. Intervals are 95 %: {methods}."
+    lines += ["", text]
     for title, part in groups(frame, "panel"):
         lines += ["", *_ranking(title, part)]
     return lines

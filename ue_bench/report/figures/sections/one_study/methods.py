@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import anchor_points, style
@@ -21,11 +22,11 @@ EMPTY = f"the study has at most {FEW} strategies with a byte budget"
 CAPTION = (
     "MSE against total bytes (table + auxiliary + vocabulary), one panel for each method, all on "
     "the same axes: its forms in colour, all other methods in grey. Mean over seeds with a 95 % "
-    "t-interval. Each form is shown with its variant that is best on validation at that budget. "
-    "Faint: the same form with a vocabulary that stores no keys, at its least bytes. Dash-dotted: "
-    "the tables without a budget, at their bytes and MSE; dotted: the trivial anchors; crosses: "
-    "the anchors as arms, with bytes of their own. A number with ▴ is an MSE beyond the axis. "
-    "Hollow: not better than the bias model."
+    f"interval ({RULE}). Each form is shown with its variant that is best on validation at that "
+    "budget. Faint: the same form with a vocabulary that stores no keys, at its least bytes. "
+    "Dash-dotted: the tables without a budget, at their bytes and MSE; dotted: the trivial "
+    "anchors; crosses: the anchors as arms, with bytes of their own. A number with ▴ is an MSE "
+    "beyond the axis. Hollow: not better than the bias model."
 )
 COLUMNS = [
     "panel",

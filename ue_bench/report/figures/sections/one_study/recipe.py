@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 from ue_bench.config.run_config import SETTINGS
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.rank_agreement import (
     orders,
     pair_agreement,
     rank_correlation,
     tau_text,
 )
-from ue_bench.report.evidence.statistics import Scores
+from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
@@ -27,9 +29,11 @@ from ue_bench.report.figures.section import Section, StudyData
 CAPTION = (
     "Each point is a recipe that differs from the default in what its line names. τ is Kendall's "
     "rank correlation of the arms' mean MSE under that recipe with their mean MSE under the "
-    "default (1: the same order), with a 95 % percentile interval of the bootstrap over seeds. A "
+    "default (1: the same order), with the 95 % percentile interval of τ of means drawn for all "
+    f"arms together, with their noise ({RULE}). A "
     "conclusion is a pair of arms that the default recipe tells apart (Holm-corrected over all "
-    "pairs, 5 %). It is reversed where the other recipe tells the two apart in opposite order."
+    "pairs of arms, 5 %, where the test had the power). It is reversed where the other recipe "
+    "tells the two apart in opposite order."
 )
 FEWEST = 3  # arms: two have no ranking worth a correlation
 MOST_NAMED = 12  # conclusions in a sentence
@@ -42,6 +46,8 @@ COLUMNS = [
     "tau_low",
     "tau_high",
     "rho",
+    "interval_by",
+    "tests",
     "told_apart",
     "reversed",
     "conclusions",
@@ -135,7 +141,7 @@ def _conclusions(
     kept = []
     not_kept = []
     places = combinations(range(len(labels)), 2)
-    for (first, second), order in zip(places, orders(usual), strict=True):
+    for (first, second), order in zip(places, orders(usual)[0], strict=True):
         if order == 0:
             continue
         better, worse = (first, second) if order > 0 else (second, first)
@@ -175,7 +181,10 @@ def table(frame: pd.DataFrame) -> list[str]:
             f"{row.kept} of {row.conclusions}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    tests = int(frame["tests"].max())
+    methods = " or ".join(sorted(frame["interval_by"].unique()))
+    text = family_text(tests, "at most, all pairs of arms under one recipe, each recipe by itself")
+    return [*lines, "", f"{text} Intervals are 95 %: {methods}."]
 
 
 def _sentences(title: str, part: pd.DataFrame) -> list[str]:

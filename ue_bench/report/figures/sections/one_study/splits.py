@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
-from ue_bench.report.evidence.pairs import paired_tests
-from ue_bench.report.evidence.statistics import ALPHA, Scores, holm
+from ue_bench.report.evidence.interval_method import RULE
+from ue_bench.report.evidence.pairs import differences_of, holm_corrected
+from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.summary import (
     ANCHORS,
     MOSTLY_UNSEEN,
@@ -34,11 +35,9 @@ from ue_bench.report.figures.style import ANCHOR_NAMES
 from ue_bench.report.format import NOTHING, interval_text, missing, mse_text, size_text
 
 CAPTION = (
-    "MSE of every arm on each split, with a 95 % t-interval over seeds; each panel has its own "
+    f"MSE of every arm on each split, with a 95 % interval ({RULE}); each panel has its own "
     "scale. Dotted: the predictors without an embedding, where they are near; the table has all "
-    "of them. Warm: users or items with rows in the training part; cold: those without. Only the "
-    "random split is drawn anew with each seed: on the others, an interval does not include the "
-    "choice of rows."
+    "of them. Warm: users or items with rows in the training part; cold: those without."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
 # Those without an embedding: matrix factorisation has embeddings of its own.
@@ -69,7 +68,9 @@ COLUMNS = [
     *(f"anchor_{name}" for name in ANCHORS),
     "rows",
     "cold_share",
+    "interval_by",
     "pairs",
+    "tests",
     "told_apart",
     "judged",
     "best_anchor",
@@ -142,16 +143,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
     """Return what a split can tell.
 
-    cells, scores: of the strategies, which are as many as `judged`. pairs, told_apart: pairs of
-    them of one size, and how many of these are told apart. best_anchor, beat_it: the best predictor
-    without an embedding, and how many beat it.
+    cells, scores: of the strategies, which are as many as `judged`. pairs, tests, told_apart: pairs
+    of them of one size, how many of these can be tested, and how many are told apart. best_anchor,
+    beat_it: the best predictor without an embedding, and how many beat it.
     """
     pairs = []
     for (cell, own), (other_cell, other) in combinations(zip(cells, scores, strict=True), 2):
         if _comparable(cell["budget"], other_cell["budget"]):
             pairs.append((own, other))
-    tests = paired_tests(pairs)
-    told_apart = sum(p < ALPHA for p in holm(tests["p"].tolist()))
+    tests = holm_corrected(differences_of(pairs))
+    told_apart = int(tests["told_apart"].sum())
     first = cells[0]
     warm = first["warm_user_n"] or 0
     cold = first["cold_user_n"] or 0
@@ -170,6 +171,7 @@ def _facts(cells: Sequence[Row], scores: Sequence[Scores]) -> dict[str, Any]:
         "rows": judged,
         "cold_share": cold_share,
         "pairs": len(pairs),
+        "tests": int(tests["tests"].max()) if len(pairs) else 0,
         "told_apart": told_apart,
         "judged": len(cells),
         "best_anchor": anchor,
@@ -245,8 +247,12 @@ def _sentence(part: pd.DataFrame) -> str:
     pairs = "no pair of arms is told apart"
     if first["told_apart"]:
         pairs = f"{first['told_apart']} of {first['pairs']} pairs of arms are told apart"
-    text = f"{first['panel']} {verdict}: {', '.join(facts)}, and {pairs} "
-    text += "(paired over seeds, Holm-corrected, 5 %)."
+    how = f"Holm-corrected over {first['tests']} tests, 5 %, {first['interval_by']}"
+    if not first["tests"]:
+        how = first["interval_by"]
+        verdict = "is not judged"
+        pairs = f"{first['pairs']} pairs of arms cannot be tested"
+    text = f"{first['panel']} {verdict}: {', '.join(facts)}, and {pairs} ({how})."
     if first["told_apart"] and not first["ranks"]:
         text += " What is told apart there is how the arms fail."
     return text

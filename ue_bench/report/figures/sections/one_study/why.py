@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import USUAL_HEAD
 from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import key, panel, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
@@ -23,7 +24,8 @@ from ue_bench.report.format import NOTHING, interval_text, missing, size_text
 CAPTION = (
     "Left: share of each feature's training values that are free of collisions, measured (mean "
     "over seeds) against the formula (1 - 1/M)^n; on the line they agree. Filled: no other value "
-    "of the same feature there; hollow: none of another feature. Middle: MSE (95 % interval) "
+    "of the same feature there; hollow: none of another feature. Middle: MSE (95 % interval: "
+    f"{RULE}) "
     "against what collisions within features cost: of the training rows at a value's table row, "
     "the share that other values of its feature bring, weighted by training rows, mean over "
     "features. Right: acute angle between the weights with which the head reads two features, "

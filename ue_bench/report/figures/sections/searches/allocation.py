@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.trial_lookups import BEST, allocated
 from ue_bench.report.evidence.trial_lookups import tidy as tidy_trials
@@ -163,7 +164,9 @@ SECTION = Section(
         "Above: every trial of the search, by the number of lookups it gave to each feature (set "
         f"apart sideways); the best {BEST} on validation are dark diamonds, the dash is the median "
         "of the trials. These numbers chose; they are not results. Below: the configurations that "
-        "were run on fresh seeds, on test, with 95 % intervals; dotted lines: the same number of "
+        "were run on fresh seeds, on test, with 95 % intervals "
+        f"({RULE}); "
+        "dotted lines: the same number of "
         "lookups for every feature. Hollow: not better than the bias model."
     ),
     draw=draw,

@@ -7,7 +7,7 @@ saw a test score, so that the test MSE of the same runs shows what is left witho
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,10 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.frames import rows
-from ue_bench.report.evidence.statistics import interval
+from ue_bench.report.evidence.interval_method import CORRECTED
+from ue_bench.report.evidence.run_scores import Scores, scores_of
+from ue_bench.report.evidence.statistics import compare_two, estimate
+from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.evidence.trial_lookups import form
 from ue_bench.report.evidence.trials import Trial, facts, trials_of
 from ue_bench.report.figures.section import Section, StudyData
@@ -44,8 +47,9 @@ COLUMNS = [
     "gain",
     "gain_low",
     "gain_high",
+    "interval_by",
 ]
-_SCORES = COLUMNS[7:]
+_SCORES = COLUMNS[7:-1]
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
@@ -108,31 +112,30 @@ def _default(trials: Iterable[Trial]) -> Trial | None:
 
 def _optimism(
     name: str, score: Callable[[Record], float | None], winner: Trial, arm: Arm
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The mean score in the search less the scores on fresh seeds, with an interval over these."""
     searched = _mean(score, winner.records)
-    differences = []
+    differences: dict[Hashable, float] = {}
     for run in arm.runs:
         value = score(run)
         if searched is not None and value is not None:
-            differences.append(searched - value)
-    mean, low, high = interval(differences)
-    return {name: mean, f"{name}_low": low, f"{name}_high": high}
+            differences[seeds_of(run)] = searched - value
+    rows_of_part = scores_of(arm.runs, "test" if name == "test" else "val").rows
+    found = estimate(Scores(differences, rows_of_part))
+    return {
+        name: found.mean,
+        f"{name}_low": found.low,
+        f"{name}_high": found.high,
+        "interval_by": found.interval_by,
+    }
 
 
 def _gain(default: Arm | None, winner: Arm) -> dict[str, float]:
     """The MSE of the default less that of the winner, on the fresh seeds that both have."""
     if default is None:
         return {}
-    by_seeds = {seeds_of(run): _test_mse(run) for run in default.runs}
-    differences = []
-    for run in winner.runs:
-        own = _test_mse(run)
-        other = by_seeds.get(seeds_of(run))
-        if own is not None and other is not None:
-            differences.append(other - own)
-    mean, low, high = interval(differences)
-    return {"gain": mean, "gain_low": low, "gain_high": high}
+    gain = compare_two(by_seed(winner, "test"), by_seed(default, "test"))
+    return {"gain": gain.difference, "gain_low": gain.low, "gain_high": gain.high}
 
 
 def _mean(score: Callable[[Record], float | None], runs: Sequence[Record]) -> float | None:
@@ -187,7 +190,8 @@ def table(frame: pd.DataFrame) -> list[str]:
             delta_text(row.gain, row.gain_low, row.gain_high),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    methods = " or ".join(sorted(frame["interval_by"].unique()))
+    return [*lines, "", f"Intervals are 95 %: {methods}."]
 
 
 def _gain_text(gains: pd.Series) -> str:
@@ -210,7 +214,8 @@ SECTION = Section(
     caption=(
         "The winner of each search: its validation MSE as the search saw it, a mean over the seeds "
         "of a trial, and on fresh seeds. Optimism: search score minus confirmed score, with a 95 % "
-        "interval over the fresh seeds; below 0 the search's score was too good. Above the bias "
+        f"interval over the fresh seeds ({CORRECTED} where each seed draws the split); below 0 the "
+        "search's score was too good. Above the bias "
         "model: the same with the bias model's MSE on the same rows taken from both, as fresh "
         "seeds have other validation rows. Of the test MSE: the same for the test rows, which the "
         "search never saw. Gain over the default: the test MSE of the first trial less that of the "

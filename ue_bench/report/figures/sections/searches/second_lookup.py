@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ue_bench.record import Record
-from ue_bench.report.evidence import statistics, trial_lookups
+from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.interval_method import RULE
+from ue_bench.report.evidence.pairs import holm_corrected
+from ue_bench.report.evidence.statistics import LEVEL, compare_two
 from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
@@ -33,7 +35,10 @@ COLUMNS = [
     "difference",
     "low",
     "high",
-    "p",
+    "interval_by",
+    "tests",
+    "p_holm",
+    "told_apart",
     "n",
     "y",
 ]
@@ -47,13 +52,13 @@ _SET_APART = {FRESH: -0.15, TRIALS: 0.15}
 def tidy(study: StudyData) -> pd.DataFrame:
     """One row a panel, table size, feature and source.
 
-    n: paired seeds, or trials. p: after Holm's correction over a panel.
+    n: common seeds, or trials. p_holm: after Holm's correction over a panel.
     """
     effects = [*_on_fresh_seeds(study.every_arm), *_in_trials(study.search)]
     if not effects:
         return pd.DataFrame(columns=COLUMNS)
-    frame = pd.DataFrame(effects).reindex(columns=COLUMNS)
-    frame["p"] = holm_within(frame[frame["source"] == FRESH], "panel")
+    frame = pd.DataFrame(effects).reindex(columns=[*COLUMNS, "p", "sd", "floor"])
+    frame = holm_corrected(frame, "panel")[COLUMNS]
     frame["size"] = frame["budget"].map(bytes_text)
     places = {name: place for place, name in enumerate(frame["feature"].unique())}
     frame["y"] = frame["feature"].map(places) + frame["source"].map(_SET_APART)
@@ -62,7 +67,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
 
 
 def _on_fresh_seeds(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
-    """The paired differences between one lookup everywhere and two for one feature."""
+    """The differences between one lookup everywhere and two for one feature."""
     comparable: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.runs:
@@ -98,7 +103,7 @@ def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
     for name in one_each.sample.found["lookups"]:
         if name not in by_feature:
             continue
-        test = statistics.paired(by_seed(one_each, part), by_seed(by_feature[name], part))
+        test = compare_two(by_seed(one_each, part), by_seed(by_feature[name], part))
         yield {
             "panel": scope.title,
             "budget": one_each.config["budget"],
@@ -109,6 +114,9 @@ def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
             "high": test.high,
             "n": test.n,
             "p": test.p,
+            "interval_by": test.interval_by,
+            "sd": test.sd,
+            "floor": test.floor,
         }
 
 
@@ -157,7 +165,7 @@ def _effects(
     # A fixed total does not determine the mean over the features, so it is taken out.
     less_mean = np.eye(columns) - 1 / columns
     covariance = variance * less_mean @ np.linalg.inv(x.T @ x) @ less_mean
-    t = stats.t.ppf((1 + statistics.LEVEL) / 2, degrees_of_freedom)
+    t = stats.t.ppf((1 + LEVEL) / 2, degrees_of_freedom)
     return less_mean @ effect, t * np.sqrt(np.diag(covariance))
 
 
@@ -221,7 +229,7 @@ def table(frame: pd.DataFrame) -> list[str]:
             change = {source: _change(row) for source, row in by_source.iterrows()}
             fresh = change.get(FRESH, NOTHING)
             in_trials = change.get(TRIALS, NOTHING)
-            p = p_cell(by_source["p"].get(FRESH))
+            p = p_cell(by_source["p_holm"].get(FRESH))
             size = bytes_text(budget)
             lines.append(f"| {title} | {size} | {name} | {fresh} | {p} | {in_trials} |")
     return lines
@@ -232,7 +240,7 @@ def _sentence(by_difference: pd.DataFrame) -> str:
     best = by_difference.iloc[0]
     certain = []
     for row in rows(by_difference):
-        if row.p < statistics.ALPHA and row.difference < 0:
+        if row.told_apart and row.difference < 0:
             certain.append(row.feature)
     conclusion = "for no feature is the gain certain"
     if certain:
@@ -240,7 +248,8 @@ def _sentence(by_difference: pd.DataFrame) -> str:
         conclusion = f"{', '.join(certain)} {verb} it"
     return (
         f"- {best['panel']}, {best['size']}: the second lookup does most for {best['feature']}: "
-        f"{_change(best)} of MSE over {best['n']} seeds; after Holm's correction {conclusion}."
+        f"{_change(best)} of MSE over {best['n']} seeds ({best['interval_by']}); after Holm's "
+        f"correction over {best['tests']} tests, of all features and sizes, {conclusion}."
     )
 
 
@@ -259,11 +268,12 @@ SECTION = Section(
     caption=(
         "The change of MSE when one feature gets a second lookup of the same width in a table of "
         "the same bytes; below 0 is better, bars are 95 % intervals. Filled: this feature has two "
-        "lookups and all others one, against one lookup everywhere, test MSE, paired over fresh "
-        "seeds. Hollow: what doubling a feature's lookups is worth in the trials of the searches "
-        "of that table size that shared out a fixed total, less the mean over the features: least "
-        "squares on the logarithms of all features' lookups, with a level for each search, "
-        "validation MSE. A fixed total shows only which feature is worth more than another."
+        "lookups and all others one, against one lookup everywhere, test MSE, by fresh seeds "
+        f"({RULE}). Hollow: what doubling a feature's lookups is worth in the trials of the "
+        "searches of that table size that shared out a fixed total, less the mean over the "
+        "features: least squares on the logarithms of all features' lookups, with a level for each "
+        "search, validation MSE, t-interval of the coefficient. A fixed total shows only which "
+        "feature is worth more than another."
     ),
     draw=draw,
     table=table,

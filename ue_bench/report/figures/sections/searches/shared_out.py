@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence import statistics, trial_lookups
+from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.arms import Arm, arm_config
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
-from ue_bench.report.evidence.pairs import holm_within
+from ue_bench.report.evidence.pairs import holm_corrected
+from ue_bench.report.evidence.statistics import compare_two, estimate, family_text
 from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
@@ -36,7 +37,9 @@ COLUMNS = [
     "difference",
     "difference_low",
     "difference_high",
-    "p",
+    "interval_by",
+    "tests",
+    "p_holm",
     "y",
     "head_bytes",
     "policy",
@@ -69,8 +72,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
         searches = of_panel.groupby(["budget", "cell"], sort=False, dropna=False)
         for place, (_, search) in enumerate(searches):
             frame.loc[search.index, "y"] = place
-    frame["p"] = holm_within(frame[frame["first"]], "panel")
-    return frame.reindex(columns=COLUMNS)
+    tested = frame["p"].where(frame["first"])
+    return holm_corrected(frame.assign(p=tested), "panel").reindex(columns=COLUMNS)
 
 
 def _best_trials(trials: Iterable[Trial]) -> dict[str, Trial]:
@@ -98,7 +101,7 @@ def _is_even(arm: Arm) -> bool:
 def _line(arm: Arm, even: Arm, best: Trial) -> dict[str, Any]:
     part = "test" if by_seed(arm, "test") else "val"
     scores = by_seed(arm, part)
-    mean, low, high = statistics.interval([float(score) for score in scores.values()])
+    mean, low, high, interval_by = estimate(scores)
     scope = arm.comparison._replace(phase="")
     found = arm.sample.found
     lookups = found["lookups"]
@@ -114,11 +117,13 @@ def _line(arm: Arm, even: Arm, best: Trial) -> dict[str, Any]:
         "low": low,
         "high": high,
         "n": len(arm.runs),
+        "interval_by": interval_by,
         "head_bytes": arm.sample.cost.get("head_bytes"),
         "policy": trial_lookups.policy_of(arm.config["width"]),
     }
-    test = statistics.paired(by_seed(even, part), scores)
-    line["p"] = test.p
+    test = compare_two(by_seed(even, part), scores)
+    for name in ("p", "sd", "floor"):
+        line[name] = getattr(test, name)
     if arm is not even:
         line["difference"] = test.difference
         line["difference_low"] = test.low
@@ -152,9 +157,7 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_yticks(even["y"].astype(int), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_title(part["panel"].iloc[0], fontsize=10)
-    axes.set_xlabel(
-        "test MSE less that of the even allocation (paired, 95 % interval); below 0 is better"
-    )
+    axes.set_xlabel("test MSE less that of the even allocation (95 % interval); below 0 is better")
 
 
 def table(frame: pd.DataFrame) -> list[str]:
@@ -176,7 +179,7 @@ def table(frame: pd.DataFrame) -> list[str]:
             difference = delta_text(row.difference, row.difference_low, row.difference_high)
         if row.first:
             allocation = f"**{row.lookups}**"
-            p = p_cell(row.p)
+            p = p_cell(row.p_holm)
         cells = [
             row.panel,
             row.size,
@@ -189,7 +192,10 @@ def table(frame: pd.DataFrame) -> list[str]:
             p,
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    tests = int(frame["tests"].max())
+    what = "at most, of each feature set the first on validation of every search against the even"
+    methods = " or ".join(sorted(frame["interval_by"].unique()))
+    return [*lines, "", f"{family_text(tests, what)} Intervals are 95 %: {methods}."]
 
 
 SECTION = Section(
@@ -203,7 +209,7 @@ SECTION = Section(
     caption=(
         "Each line is one search for the best allocation of a fixed number of lookups at one table "
         "size; its points are the allocations that were best on validation, less the even one (the "
-        "same number for every feature), on fresh seeds, paired. All of one line have the same "
+        "same number for every feature), on fresh seeds. All of one line have the same "
         "bytes of table and the same head. Holm's p, in the table, is over the lines of the "
         "figure, for the first on validation."
     ),
