@@ -15,7 +15,8 @@ import polars_hash  # noqa: F401  (registers the `nchash` namespace of expressio
 import torch
 import xxhash
 
-FEW = 128  # values, up to which a Python loop over xxhash costs less than polars' fixed overhead
+FEW = 128  # values, up to which a Python loop over them costs less than polars' fixed overhead
+FEW_TEXTS = 512  # up to which a list is hashed by a loop over xxhash: it does nothing else
 ALLOWED = "categories must be str, bytes or int"
 
 
@@ -32,13 +33,15 @@ def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> i
     return xxhash.xxh32_intdigest(name.encode(), hash_seed)
 
 
-def is_few(n_values: int) -> bool:
+def is_few(n_values: int, most: int = FEW) -> bool:
     """Return whether a Python loop has to handle so many values, and not polars.
+
+    most: values, up to which the loop is the faster one.
 
     A worker process of a torch DataLoader handles any number so: it is forked, and polars waits
     forever for the threads that it had in the process before.
     """
-    return n_values <= FEW or torch.utils.data.get_worker_info() is not None
+    return n_values <= most or torch.utils.data.get_worker_info() is not None
 
 
 def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
@@ -52,10 +55,8 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
     for seed in seeds:
         if not 0 <= seed < 2**32:
             raise ValueError(f"hash seed {seed} was given; xxh32 takes 0 to 2**32 - 1")
-    if isinstance(values, (list, tuple)) and is_few(len(values)):
-        texts = [to_bytes(value) for value in values]
-        rows = [[xxhash.xxh32_intdigest(text, seed) % size for seed in seeds] for text in texts]
-        return torch.tensor(rows, dtype=torch.int64).reshape(len(texts), len(seeds))
+    if isinstance(values, (list, tuple)) and is_few(len(values), FEW_TEXTS):
+        return _hash_few(values, seeds, size)
     column = to_column(values).alias("v").to_frame()
     matrix = np.empty((column.height, len(seeds)), np.int64)
     # one query a seed: a query of several starts polars' thread pool, which costs more
@@ -63,6 +64,14 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
         digests = column.select(_xxh32(seed)).to_series().to_numpy()
         _remainder(digests, size, matrix[:, lookup])
     return torch.from_numpy(matrix)
+
+
+def _hash_few(values: Sequence[Any], seeds: Sequence[int], size: int) -> torch.Tensor:
+    digest = xxhash.xxh32_intdigest
+    texts = [value.encode() if type(value) is str else to_bytes(value) for value in values]
+    rows = [digest(text, seed) % size for text in texts for seed in seeds]
+    # numpy reads a flat list several times as fast as torch
+    return torch.from_numpy(np.array(rows, np.int64).reshape(len(texts), len(seeds)))
 
 
 def _remainder(digests: np.ndarray, size: int, rows: np.ndarray) -> None:

@@ -12,11 +12,13 @@ from ue_bench.hashing import is_few
 
 ALLOWED = "a value is text, a number, a truth value, a date or a time"
 
-_EPOCH = date(1970, 1, 1).toordinal()
+EPOCH = date(1970, 1, 1).toordinal()
+# The days since 1970 that Python has as dates: those of the years 1 to 9999.
+FIRST_DAY = date.min.toordinal() - EPOCH
+LAST_DAY = date.max.toordinal() - EPOCH
 TEXTUAL = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
 # The types of a Python list that polars reads without changing a value.
 _LISTED: dict[type, Any] = {
-    str: pl.String,
     bool: pl.Boolean,
     int: pl.Int64,
     float: pl.Float64,
@@ -55,7 +57,17 @@ def plain_column(values: Any) -> pl.Series | Sequence[Any]:
 
 def _of_one_type(values: Sequence[Any]) -> pl.Series | Sequence[Any]:
     """Return a Series if all values have one simple type or are None."""
-    types = set(map(type, values)) - {type(None)}
+    first = next((value for value in values if value is not None), None)
+    if type(first) is str:
+        try:
+            return pl.Series(values, dtype=pl.String)  # which takes nothing but text
+        except TypeError:
+            return values
+    types = set(map(type, values))
+    if types == {date}:  # in a third of the time of polars
+        ordinals = np.fromiter(map(date.toordinal, values), np.int32, len(values))
+        return pl.Series(ordinals - np.int32(EPOCH)).cast(pl.Date)
+    types.discard(type(None))
     dtype = _LISTED.get(types.pop()) if len(types) == 1 else None
     if dtype is None:
         return values
@@ -86,8 +98,7 @@ def _is_of_python(dates: pl.Series) -> bool:
     if dates.null_count() == len(dates):
         return True
     days: Any = dates.cast(pl.Int32)
-    first, last = (limit.toordinal() - _EPOCH for limit in (date.min, date.max))
-    return bool(first <= days.min() and days.max() <= last)
+    return bool(days.min() >= FIRST_DAY and days.max() <= LAST_DAY)
 
 
 def _numpy_column(values: np.ndarray) -> pl.Series | Sequence[Any]:

@@ -1,8 +1,12 @@
 """Dates and times of a column as texts in ISO 8601."""
 
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
 import polars as pl
 
-from ue_bench.categories.plain_columns import ALLOWED
+from ue_bench.categories.plain_columns import ALLOWED, EPOCH, FIRST_DAY, LAST_DAY
 
 # Days since 1970 that polars can write as dates: up to the years -262,143 and 262,142.
 _CALENDAR_DAYS = 95_000_000
@@ -21,6 +25,21 @@ def beyond_calendar(column: pl.Series) -> pl.Series:
     if isinstance(dtype, pl.Datetime):
         days = days // _UNITS_A_DAY[dtype.time_unit]
     return (days.abs() > _CALENDAR_DAYS).fill_null(False)
+
+
+def texts_of_days(days: np.ndarray) -> pl.Series | list[str]:
+    """Return dates in ISO 8601.
+
+    days: int32 or int64, since 1970. Raises ValueError for a date that no calendar here has.
+    """
+    if len(days) == 0 or (days.min() >= FIRST_DAY and days.max() <= LAST_DAY):
+        return list(map(_text_of_day, days.tolist()))
+    return times_as_text(pl.Series(days.astype(np.int32)).cast(pl.Date))
+
+
+@lru_cache(maxsize=2**16)  # the dates of 179 years
+def _text_of_day(day: int) -> str:
+    return date.fromordinal(EPOCH + day).isoformat()
 
 
 def times_as_text(column: pl.Series) -> pl.Series:

@@ -14,6 +14,7 @@ from ue_bench.categories.time_texts import times_as_text
 
 Number = int | float | np.floating[Any] | Decimal
 MIDNIGHT = "T00:00:00"
+TRUTH = {False: "false", True: "true"}
 
 
 def text_of(value: Any, rule: Rule) -> str:
@@ -74,7 +75,7 @@ def _(value: None) -> str:
 @_plain.register(bool)
 @_plain.register(np.bool_)
 def _(value: bool | np.bool_) -> str:
-    return "true" if value else "false"
+    return TRUTH[bool(value)]
 
 
 @_plain.register(int)

@@ -118,15 +118,18 @@ class ColumnReader:
         if rule is None:
             categories = iter(_as_they_are(members))
         else:  # an absent text is that of a whole row
-            categories = iter(each_row(short_texts_of(members, replace(rule, absent=()))))
+            rule_of_members = replace(rule, absent=())
+            categories = iter(each_row(short_texts_of(plain_column(members), rule_of_members)))
         read = [list(islice(categories, size)) for size in sizes]
         if rule is None or not rule.absent:
             return read
         separator = self.separators.get(name, CROSS)
         return [[] if separator.join(texts) in rule.absent else texts for texts in read]
 
-    def _of_texts(self, name: str, rows: Sequence[Any]) -> list[list[Any]]:
-        if name not in self.rules:
+    def _of_texts(self, name: str, rows: pl.Series | Sequence[Any]) -> list[list[Any]]:
+        if name in self.rules:
+            rows = plain_column(rows)
+        else:
             rows = ["" if is_missing(row) else row for row in rows]
         separator = self.separators.get(name)
         read: list[list[Any]] = []
@@ -151,11 +154,12 @@ def column(name: str, values: Any) -> pl.Series:
 
 def _require_equal_lengths(read: Mapping[str, Column | Repeated]) -> None:
     first = next(iter(read))
+    rows = len(read[first])
     for name, values in read.items():
-        if len(values) != len(read[first]):
+        if len(values) != rows:
             raise BenchError(
-                f"column {name!r} has {len(values)} values and column {first!r} has "
-                f"{len(read[first])}; give one for each row"
+                f"column {name!r} has {len(values)} values and column {first!r} has {rows}; "
+                "give one for each row"
             )
 
 

@@ -60,9 +60,10 @@ class RawColumns:
                 f"{{{example}}}, or a frame, or a list of rows"
             )
         used = [name for name in self._allowed if name in names]
-        for name in used:
-            if names.count(name) > 1:
-                raise BenchError(f"columns: two are named {name!r}; rename one")
+        if len(set(names)) < len(names):
+            for name in used:
+                if names.count(name) > 1:
+                    raise BenchError(f"columns: two are named {name!r}; rename one")
         return names, _frame_as_columns(given, used)
 
     def _missing(self, name: str, feature: str, names: Sequence[str]) -> BenchError:

@@ -213,8 +213,9 @@ class EmbeddingStrategy(SlotCache):
         texts = column.texts
         if isinstance(texts, pl.Series) and is_few(len(texts)):
             texts = texts.to_list()
-        slots = self.locate(feature, texts)
-        return slots.index_select(0, torch.from_numpy(column.codes))
+        slots = self.locate(feature, texts).numpy(force=True)
+        # numpy gathers rows of one or two slots in half the time of torch
+        return torch.from_numpy(slots.take(column.codes, axis=0))
 
     @final
     def from_rows(self, rows: LocatedRows) -> Tensor:

@@ -33,7 +33,8 @@ class Region:
 
     def rows(self, values: Any, seeds: Sequence[int]) -> Tensor:
         """Return the slots that values hash to, one for each seed: int64 [n values, n seeds]."""
-        return hash_rows(values, seeds, self.size) + self.start
+        rows = hash_rows(values, seeds, self.size)
+        return rows.add_(self.start) if self.start else rows
 
 
 def rule_of(name: str | None) -> Callable[[int], float]:
