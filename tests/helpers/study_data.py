@@ -7,6 +7,7 @@ import pandas as pd
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.summary import score, summarise
+from ue_bench.report.evidence.trials import trials_of
 from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.section import StudyData
 
@@ -25,7 +26,7 @@ def study_of(
         arms=arms,
         summary=summary,
         confirmed=summary,
-        search=list(search),
+        trials=trials_of(search),
         every_arm=arms,
         records=list(records),
         anchors=anchor_lines.tidy(score(summary)),

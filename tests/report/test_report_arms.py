@@ -44,7 +44,7 @@ def labels_of(records):
         ({"strategy": "collisionless"}, "collisionless 16"),
         (
             {"strategy": "unified", "lookups": {"user_id": 2, "movie_id": 2, "zip": 1}},
-            "unified user_id=2,movie_id=2",
+            "unified user_id=2,movie_id=2 ×16",
         ),
         ({"strategy": "unified", "options": {"block": 8}}, "unified 1×16"),
     ],

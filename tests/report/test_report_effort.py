@@ -9,6 +9,7 @@ from study_data import study_of
 
 from ue_bench.config.ranges import Between, UpTo, from_json, to_json
 from ue_bench.errors import BenchError
+from ue_bench.record import parse
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.edges import edges
 from ue_bench.report.evidence.effort import efforts_of
@@ -246,7 +247,37 @@ def test_what_a_knob_may_be_is_read_as_it_was_written(allowed):
     assert from_json(to_json(allowed)) == allowed
 
 
-@pytest.mark.parametrize("content", [{"low": 1}, {"limit": "dim"}, 3])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"low": 1},
+        {"limit": "dim"},
+        3,
+        {"low": 2, "high": 1, "log": False},
+        {"low": "a", "high": 1, "log": False},
+    ],
+)
 def test_what_no_search_wrote_is_one_line(content):
-    with pytest.raises(BenchError, match="the space of a search has"):
+    with pytest.raises(
+        BenchError, match=r"the space of a search has|the first must be the smaller"
+    ):
         from_json(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"default": None}, "found.trial.default is missing"),
+        ({"space": "digest"}, "found.trial.space: fields by name are expected"),
+        ({"space": {"dim": {"limit": "lr", "values": ["a"]}}}, "values up to lr: 'a' was given"),
+        ({"seeds": []}, "found.trial.seeds"),
+    ],
+)
+def test_a_record_of_a_trial_that_no_search_can_have_is_none(alike, change, told):
+    trial = next(record for record in alike if record.phase == "search")
+    facts = trial.found["trial"] | change
+    facts = {name: value for name, value in facts.items() if value is not None or name == "total"}
+    spoiled = replace(trial, found=trial.found | {"trial": facts})
+    assert parse(trial.to_json().encode(), "here") == trial
+    with pytest.raises(BenchError, match=told):
+        parse(spoiled.to_json().encode(), "here")

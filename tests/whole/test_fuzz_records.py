@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import fake_records as fake
+import fake_searches
 import fuzzing
 import pytest
 from click.testing import CliRunner
@@ -36,6 +37,7 @@ RUNS = {
         for seed in (0, 1)
     ],
     "search": list(fake.study_shared_out(trials=3, budgets=(3504,)))[::7],
+    "trials": fake_searches.run(fake_searches.searches()[0])[::11],
     "why": [record.read(path) for path in sorted((PUBLISHED / "why").glob("*.json"))[:3]],
     "failed": [fake.failed(fake.config(budget=128, seed=3))],
 }

@@ -56,11 +56,17 @@ class UpTo:
     """Those of `values`, which are in order, that are at most the value of the knob `limit`.
 
     Where one is left, nothing is chosen; where none is left, the knob keeps its default. A limit of
-    None, as the dim has where the width is given, allows all.
+    None, as the dim has where the width is given, allows all. Raises BenchError for values that are
+    no numbers.
     """
 
     limit: str
     values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        for value in self.values:
+            if not isinstance(value, (int, float)):
+                raise BenchError(f"values up to {self.limit}: {value!r} was given; give numbers")
 
     def allowed(self, most: Any) -> tuple[Any, ...]:
         """Return the values that are at most `most`."""

@@ -7,7 +7,7 @@ A record is judged alone: `config` is what was asked for, `found` what the run m
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ue_bench.config import RunConfig
+from ue_bench.config.ranges import from_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
 
@@ -231,6 +232,7 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
         asked = SpeedCase(case=content["config"]["case"], quick=content["config"]["quick"])
     else:
         asked = RunConfig.from_stored(content["config"])
+        _require_search(content["found"].get("trial", {}))
     if content["run_id"] != asked.run_id:
         raise BenchError(
             f"it has the id {content['run_id']!r}, but its configuration is that of "
@@ -239,6 +241,19 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
     if isinstance(asked, SpeedCase):
         return SpeedRecord(**{**content, "config": asked})
     return Record(**{**content, "config": asked})
+
+
+def _require_search(trial: Mapping[str, Any]) -> None:
+    """Raise BenchError where a trial says of its search what no search can be."""
+    if "seeds" not in trial:  # of an earlier version
+        return
+    for name in ("default", "startup", "batch", "space"):
+        if name not in trial:
+            raise BenchError(f"found.trial.{name} is missing")
+    if not isinstance(trial["space"], dict):
+        raise BenchError("found.trial.space: fields by name are expected")
+    for allowed in trial["space"].values():
+        from_json(allowed)
 
 
 def _shape_of(content: dict[str, Any]) -> Any:

@@ -50,6 +50,8 @@ class FoundDiagnostics(TypedDict):
 
 
 class Trial(TypedDict):
+    """What a run of a search's trial says of it."""
+
     number: Count
     sampler: str
     total: Count | None
@@ -58,9 +60,9 @@ class Trial(TypedDict):
     batch: NotRequired[Count]
     # the choices by knob, as `config.ranges` writes them; a digest in records of earlier versions
     space: NotRequired[str | dict[str, list[Any] | dict[str, Any]]]
-    # in records of this version: the id of the default configuration, the seeds of the trial
-    default: NotRequired[str]
-    seeds: NotRequired[list[Count]]
+    # Records of this version have all of these, and those of earlier versions none.
+    seeds: NotRequired[Annotated[list[Count], Meta(min_length=1)]]  # of the runs of the trial
+    default: NotRequired[str]  # the id of the default configuration
     startup: NotRequired[Count]
 
 
@@ -266,10 +268,16 @@ class Timed(Names):
     env: Env
 
 
+class FoundBefore(TypedDict, total=False):
+    """What a run met before it failed."""
+
+    trial: Trial
+
+
 class NotDone(Names):
     """A run that failed, or whose budget does not work."""
 
-    found: Anything
+    found: FoundBefore
     quality: Anything
     cost: Anything
     env: Env

@@ -96,7 +96,10 @@ def _choice(record: Record, name: str, content: Any) -> _Choice | None:
     value = _value(record, name)
     allowed = from_json(content)
     if isinstance(allowed, UpTo):
-        allowed = allowed.allowed(_value(record, allowed.limit))
+        most = _value(record, allowed.limit)
+        if not _is_number(most):
+            return None
+        allowed = allowed.allowed(most)
     if not _is_number(value):
         return None
     if isinstance(allowed, Between):

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.config import SEEDS
 from ue_bench.config.ranges import Between, UpTo, from_json
 from ue_bench.errors import one_line
 from ue_bench.record import Record
@@ -82,7 +83,7 @@ def efforts_of(search: Iterable[Record]) -> list[Effort]:
 def _key(record: Record) -> str:
     """Return a text that is equal for the trials of one search alone."""
     about = without(facts(record), {"number"})
-    form = form_of(record.config.to_dict(), about["varies"])
+    form = form_of(vars(record.config), about["varies"])
     return json.dumps([record.study, form, about], sort_keys=True)
 
 
@@ -92,9 +93,11 @@ def _effort(records: Sequence[Record]) -> Effort:
     winner = None
     if trials:
         winner = min(trials, key=lambda trial: (trial.val_mse, trial.run_id))
-    tried = {record.config.with_seed(0).run_id for record in records}
+    tried = set()
+    for record in records:
+        tried.add(json.dumps(without(vars(record.config), SEEDS), sort_keys=True))
     return Effort(
-        form=form_of(records[0].config.to_dict(), about["varies"]),
+        form=form_of(vars(records[0].config), about["varies"]),
         budgets=frozenset(record.config.budget for record in records),
         tried=len(tried),
         ended_well=len(trials),

@@ -46,13 +46,13 @@ def _anchor_label(config: Config) -> str:
 
 def _shape(config: Config, found: dict[str, Any]) -> str:
     lookups = config["lookups"]
+    dim = found.get("dim") or config.get("dim") or "?"
     if isinstance(lookups, dict):
         # A feature that is not named has one lookup.
         several = {name: n for name, n in lookups.items() if n != 1}
         if several:
-            return lookups_text(several)
+            return f"{lookups_text(several)} ×{dim}"
         lookups = 1
-    dim = found.get("dim") or config.get("dim") or "?"
     if lookups == 1 and config.get("regions") == "exact":
         return str(dim)
     return f"{lookups}×{dim}"

@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.summary import panel
-from ue_bench.report.evidence.trials import Trial, facts, trials_of, without
+from ue_bench.report.evidence.trials import Trial, facts, without
 from ue_bench.report.format import bytes_text
 
 BEST = 5  # trials of a search that show what it found
@@ -27,20 +26,20 @@ _OF_FEATURE = (
 )
 
 
-def shared_out(search: Iterable[Record]) -> list[Trial]:
+def shared_out(trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials of searches that shared out a fixed number of lookups."""
-    return [trial for trial in trials_of(search) if facts(trial.sample).get("total")]
+    return [trial for trial in trials if facts(trial.sample).get("total")]
 
 
-def allocated(search: Iterable[Record]) -> list[Trial]:
+def allocated(trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials of searches that varied the lookups, for one objective."""
-    trials = []
-    for trial in trials_of(search):
+    varied = []
+    for trial in trials:
         about = facts(trial.sample)
-        varied = any(name.startswith("lookups.") for name in about["varies"])
-        if varied and len(about["objectives"]) == 1:
-            trials.append(trial)
-    return trials
+        has_lookups = any(name.startswith("lookups.") for name in about["varies"])
+        if has_lookups and len(about["objectives"]) == 1:
+            varied.append(trial)
+    return varied
 
 
 def place(found: dict[str, Any]) -> str:

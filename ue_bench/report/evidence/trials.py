@@ -71,7 +71,7 @@ def search_of(record: Record) -> str:
         varied.add(name.partition(".")[0])
     if "seeds" in about:
         varied |= set(SEEDS)
-    asked = without(record.config.to_dict(), varied)
+    asked = without(vars(record.config), varied)
     return json.dumps([record.study, asked, about], sort_keys=True)
 
 
@@ -83,7 +83,8 @@ def trials_of(search: Iterable[Record]) -> list[Trial]:
     runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in search:
         if facts(record) and record.quality.get("val_mse") is not None:
-            runs[search_of(record), record.config.with_seed(0).run_id].append(record)
+            config = json.dumps(without(vars(record.config), SEEDS), sort_keys=True)
+            runs[search_of(record), config].append(record)
     trials = []
     for (name, _), records in runs.items():
         records.sort(key=lambda record: record.config.init_seed)

@@ -13,6 +13,7 @@ from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv
 from ue_bench.report.evidence.summary import score
+from ue_bench.report.evidence.trials import trials_of
 from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.picture import save
 from ue_bench.report.figures.section import Section, StudyData
@@ -85,7 +86,7 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
         arms=[arm for arm in every_arm if _kind(arm) in shown],
         summary=summary,
         confirmed=confirmed,
-        search=_of_study(name, arms.search),
+        trials=trials_of(_of_study(name, arms.search)),
         every_arm=every_arm,
         all_summary=all_summary,
         records=_of_study(name, evidence.records),

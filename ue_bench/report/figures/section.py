@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures.style import Looks
 
 
@@ -19,7 +20,7 @@ class StudyData:
     arms, summary: the arms that the figures show. In a study of nothing but searches these are
         the arms on fresh seeds, elsewhere those of the grid.
     confirmed: the summary of the arms on fresh seeds, which confirm a search.
-    search: the trials of its searches.
+    trials: those of its searches, each with its runs.
     every_arm, all_summary: all arms, with those that confirm a search.
     records: all records of the study, failed ones too.
     anchors: the anchors of each panel, as `anchor_lines.tidy` returns them.
@@ -30,7 +31,7 @@ class StudyData:
     arms: Sequence[Arm]
     summary: pd.DataFrame
     confirmed: pd.DataFrame
-    search: Sequence[Record]
+    trials: Sequence[Trial]
     every_arm: Sequence[Arm]
     records: Sequence[Record]
     anchors: pd.DataFrame

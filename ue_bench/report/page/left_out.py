@@ -41,7 +41,7 @@ def lines(arms: Arms, summary: pd.DataFrame, skipped: Sequence[str]) -> list[str
     if arms.search:
         title = "Compared although they were searched differently from the rest"
         bullets += _bullets(title, arms.uneven or NONE)
-    trials = f"- Search trials, which choose and are never quoted: {len(arms.search)}"
+    trials = f"- Runs of search trials, which choose and are never quoted: {len(arms.search)}"
     if n_infeasible_trials:
         trials += f"; {n_infeasible_trials} more had an option that cannot work at their budget"
     bullets.append(trials)

@@ -10,13 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.trial_lookups import BEST, allocated
 from ue_bench.report.evidence.trial_lookups import tidy as tidy_trials
-from ue_bench.report.evidence.trials import facts
+from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
@@ -53,7 +52,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     view `confirm`: one row an arm of the form on fresh seeds, with the test MSE; `even` where all
         features have as many lookups.
     """
-    trials = _trials(study.search)
+    trials = _trials(study.trials)
     if trials.empty:
         return pd.DataFrame(columns=COLUMNS)
     arms = _arms(study.confirmed)
@@ -62,9 +61,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     return views.reindex(columns=COLUMNS).reset_index(drop=True)
 
 
-def _trials(search: Iterable[Record]) -> pd.DataFrame:
+def _trials(searched: Iterable[Trial]) -> pd.DataFrame:
     """View `trial`, without the searches that did not vary the lookups."""
-    free = [trial for trial in allocated(search) if facts(trial.sample).get("total") is None]
+    free = [trial for trial in allocated(searched) if facts(trial.sample).get("total") is None]
     if not free:
         return pd.DataFrame()
     trials = tidy_trials(free)

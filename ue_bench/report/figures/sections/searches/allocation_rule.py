@@ -65,7 +65,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         means over `n` searches: `error` in lookups a feature, and `regret` in MSE of the nearest
         trials, which differ by `away` lookups in all.
     """
-    frame = trial_lookups.tidy(trial_lookups.shared_out(study.search))
+    frame = trial_lookups.tidy(trial_lookups.shared_out(study.trials))
     if frame.empty:
         return pd.DataFrame(columns=COLUMNS)
     features = frame.groupby("panel")["feature"].transform("nunique")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
-from ue_bench.report.evidence.trials import Trial, facts, trials_of
+from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures import style
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
@@ -55,7 +55,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     `low` and `high` are over the orders of random trials.
     """
     of_searches = []
-    for trial in trials_of(study.search):
+    for trial in study.trials:
         if facts(trial.sample)["objectives"] == AIMS:
             of_searches.append(_row(trial))
     if not of_searches:

@@ -20,7 +20,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     # This import loads optuna and scikit-learn, which nothing else in a report needs.
     from ue_bench.report.evidence.importance import importances
 
-    frame = trial_lookups.tidy(trial_lookups.allocated(study.search))
+    frame = trial_lookups.tidy(trial_lookups.allocated(study.trials))
     if frame.empty:
         return pd.DataFrame(columns=COLUMNS)
     searches = []

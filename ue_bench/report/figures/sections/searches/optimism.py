@@ -21,7 +21,7 @@ from ue_bench.report.evidence.run_scores import Scores, scores_of
 from ue_bench.report.evidence.statistics import compare_two, estimate
 from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.evidence.trial_lookups import form
-from ue_bench.report.evidence.trials import Trial, facts, trials_of
+from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, delta_text, mse_text
 
@@ -63,7 +63,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         if arm.comparison.phase == "confirm":
             fresh[arm.comparison, str(arm.config)] = arm
     searches: dict[tuple[str, int], list[Trial]] = defaultdict(list)
-    for trial in trials_of(study.search):
+    for trial in study.trials:
         searches[trial.search, trial.sample.config.budget or 0].append(trial)
     lines = []
     for trials in searches.values():

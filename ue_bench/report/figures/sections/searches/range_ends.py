@@ -10,7 +10,8 @@ from ue_bench.report.figures.section import Section, StudyData
 
 def tidy(study: StudyData) -> pd.DataFrame:
     """One row a numeric knob of the searches of the study, as `edges.edges` returns them."""
-    frame = edges(efforts_of(study.search))
+    runs = [run for trial in study.trials for run in trial.records]
+    frame = edges(efforts_of(runs))
     return frame[frame["winners"] > 0].reindex(columns=COLUMNS)
 
 

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ue_bench.record import Record
 from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
@@ -19,6 +18,7 @@ from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.statistics import LEVEL, compare_two
 from ue_bench.report.evidence.summary import by_seed
+from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
@@ -54,7 +54,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
 
     n: common seeds, or trials. p_holm: after Holm's correction over a panel.
     """
-    effects = [*_on_fresh_seeds(study.every_arm), *_in_trials(study.search)]
+    effects = [*_on_fresh_seeds(study.every_arm), *_in_trials(study.trials)]
     if not effects:
         return pd.DataFrame(columns=COLUMNS)
     frame = pd.DataFrame(effects).reindex(columns=[*COLUMNS, "p", "sd", "floor"])
@@ -120,9 +120,9 @@ def _differences(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _in_trials(search: Sequence[Record]) -> Iterator[dict[str, Any]]:
+def _in_trials(trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
     """The effects of a doubling of each feature's lookups, by table size."""
-    frame = trial_lookups.tidy(trial_lookups.shared_out(search))
+    frame = trial_lookups.tidy(trial_lookups.shared_out(trials))
     if frame.empty:
         return
     for (title, budget), part in groups(frame, ["panel", "budget"]):

@@ -53,7 +53,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     difference: from the even allocation, over the seeds that both have.
     first: whether the arm was the first one on validation.
     """
-    best = _best_trials(trial_lookups.shared_out(study.search))
+    best = _best_trials(trial_lookups.shared_out(study.trials))
     arms_of: dict[str, list[Arm]] = defaultdict(list)
     for arm in study.every_arm:
         if arm.runs and arm.sample.found.get("lookups"):
