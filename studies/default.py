@@ -1,8 +1,8 @@
 """How should features be embedded in a given memory: one shared table, separate or exact ones?
 
 Command: make bench
-Cost: 359 runs, 53 of them timings, 7 minutes on 2 cores with setting up; with --quick 68
-runs and their timings, a minute or two.
+Cost: about 500 runs and 55 timings, 15 minutes on 2 cores with setting up; with --quick 66 runs and
+their timings, a minute or two.
 Expect: what `table_size` and `lookup_allocation` find, at three table sizes each and with a short
 search.
 """

@@ -1,8 +1,8 @@
 """How should a budget be shared out among the features: how many lookups each, and how wide?
 
 Command: ue-bench study lookup_allocation --workers 2
-Cost: about 1,700 runs (1,150 of trials, 530 on fresh seeds), an hour on 2 cores; with --quick 40
-runs, a minute.
+Cost: about 1,780 runs (1,150 of trials, 630 on fresh seeds), an hour or two on 2 cores; with
+--quick 64 runs, two minutes.
 Expect: on `base` most lookups go to movie_id, the more so the smaller the table. The best
 allocations beat the even one at 3.5 kB and hardly at 56 kB.
 
