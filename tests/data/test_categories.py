@@ -378,6 +378,34 @@ def test_numbers_next_to_a_tie(digits, half, exponent, steps):
     assert buckets(column).to_list() == [bucket(value), bucket(-value), "1"]
 
 
+def test_days_at_the_ends_of_the_calendars():
+    """Python's years go from 1 to 9999; polars writes those of other calendars, too."""
+    known = [date(1, 1, 1), date(1969, 12, 31), date(1970, 1, 1), date(9999, 12, 31)]
+    days = [*known, None] * FEW
+    for rule, first in ((Rule(), "0001-01-01"), (Rule("date", ("0001-01-01",)), "")):
+        texts = [first, "1969-12-31", "1970-01-01", "9999-12-31", ""] * FEW
+        assert texts_of(pl.Series(days), rule).to_list() == texts
+        assert texts_of(days, rule).to_list() == texts
+        assert texts_of([day for day in days if day], rule).to_list() == [
+            text for text, day in zip(texts, days, strict=True) if day
+        ]
+    far = pl.Series([2932897, -719163] * FEW).cast(pl.Date)
+    assert texts_of(far, Rule()).to_list() == ["+10000-01-01", "0000-12-31"] * FEW
+    with pytest.raises(ValueError, match="hundreds of thousands of years away"):
+        texts_of(pl.Series([2**31 - 1, 0] * FEW, dtype=pl.Int32).cast(pl.Date), Rule())
+
+
+@pytest.mark.parametrize("other", [1, 1.5, b"a", True, NAN, None, date(2024, 1, 1), Decimal(2)])
+@pytest.mark.parametrize("first", ["t", 3, 2.5, False, date(2000, 1, 1)])
+def test_one_value_of_another_type_among_many(first, other):
+    values = [None, *[first] * FEW, other]
+    if other == b"a":
+        with pytest.raises(TypeError, match="b'a' is a bytes"):
+            texts_of(values, Rule())
+    else:
+        assert texts_of(values, Rule()).to_list() == [text_of(value, Rule()) for value in values]
+
+
 # What a run encoded is what serving makes of the same raw values.
 
 

@@ -137,6 +137,20 @@ def test_all_at_once_is_one_by_one(values):
     ]
 
 
+def test_all_powers_of_two_and_ten_at_once_are_one_by_one():
+    """The digits of a number begin with a table of its binary exponents."""
+    values = [0.0, -0.0]
+    for exponent in range(-1074, 1024):
+        values += [2.0**exponent, -1.5 * 2.0**exponent]
+    for exponent in range(-323, 309):
+        power = float(f"1e{exponent}")
+        values += [power, np.nextafter(power, 0), np.nextafter(power, np.inf), power * 9.95]
+    values = [value for value in values if np.isfinite(value)]
+    texts = [bucket(value) for value in values]
+    column = pl.Series([*values, None, float("nan")])
+    assert buckets(column).to_list() == [*texts, "", ""]
+
+
 @given(
     st.lists(
         st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\x00\r")),

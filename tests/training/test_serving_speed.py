@@ -1,5 +1,6 @@
 """What a request costs, counted: queries of polars, and texts that are made and hashed."""
 
+import resource
 from pathlib import Path
 
 import polars as pl
@@ -64,12 +65,29 @@ def test_a_request_of_one_row_runs_no_query(model, queries):
         assert torch.allclose(predicted, expected, atol=1e-6), kind
 
 
-def test_a_request_of_many_rows_runs_few_queries(model, queries):
-    """At most two a feature, and one a lookup of text."""
+def test_a_request_of_many_rows_runs_queries_for_columns_of_text_alone(model, queries):
+    """One finds the missing values of a column, and one hashes it."""
     frame = serving.made_table(ROWS).select(model.columns)
+    with_gaps = [column.name for column in frame.select(pl.col(pl.String)) if column.null_count()]
+    queries.clear()
+    model.model.strategy.reader.read_distinct(frame)
+    assert len(queries) == len(with_gaps) == 1
+    hashed = frame.select(pl.col(pl.String)).columns if "unified" in model.config.strategy else []
     queries.clear()
     model.predict(frame)
-    assert len(queries) <= 2 * len(model.columns)
+    assert len(queries) == len(with_gaps) + len(hashed)
+
+
+def test_a_request_of_many_rows_waits_for_no_thread(model):
+    """A thread of polars that has to be woken takes longer than a column, and more on a busy
+    machine."""
+    frame = serving.made_table(ROWS).select(model.columns)
+    model.predict(frame)
+    own = resource.RUSAGE_THREAD
+    waits = resource.getrusage(own).ru_nvcsw
+    for _ in range(20):
+        model.predict(frame)
+    assert resource.getrusage(own).ru_nvcsw - waits < 20
 
 
 def test_a_text_is_made_and_located_once_for_each_distinct_number(model, monkeypatch):

@@ -22,7 +22,7 @@ from ue_bench.cli.units import parse_bytes
 from ue_bench.config.lookups import parse_lookups
 from ue_bench.errors import BenchError, one_line
 from ue_bench.features import Feature
-from ue_bench.hashing import FEW, hash_rows
+from ue_bench.hashing import FEW_TEXTS, hash_rows
 from ue_bench.strategies import STRATEGIES, Spec, build
 
 LAYOUTS = ("ml-100k", "ml-1m", "ml-10m", "ml-25m")
@@ -292,7 +292,7 @@ def expected(values, seeds, size):
 )
 def test_values_are_hashed_alike_on_both_roads_or_refused(values, kind, size, seeds):
     wanted = expected(values, seeds, size)
-    many = values * (FEW // max(1, len(values)) + 1)
+    many = values * (FEW_TEXTS // max(1, len(values)) + 1)
     for given, road in ((values, "few"), (many, "many")):
         try:
             held = CONTAINERS[kind](given)
