@@ -13,7 +13,7 @@ tuned for none of them.
 from dataclasses import replace
 from typing import Any
 
-from ue_bench.studies.table_size import RULES
+from ue_bench.studies.table_size import HEADLINE_SEEDS, RULES
 
 from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study, anchor_arms
@@ -59,8 +59,8 @@ def arms(config: RunConfig, forms: tuple[Fields, ...]) -> tuple[RunConfig, ...]:
 STUDY = Study(
     question="is the ranking of strategies the same under another head?",
     parts=(
-        Grid(arms(BASE, BOTH + EXACT), (16,)),
-        Grid(arms(WIDE, BOTH), (128,)),
+        Grid(arms(BASE, BOTH + EXACT), (16,), seeds=HEADLINE_SEEDS),
+        Grid(arms(WIDE, BOTH), (128,), seeds=HEADLINE_SEEDS),
     ),
     quick=(Grid(arms(replace(BASE, epochs=10), BOTH + EXACT), (16,), seeds=2),),
     latency=False,

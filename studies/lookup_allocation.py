@@ -55,7 +55,7 @@ def second_lookups(names: Mapping[str, int], sizes: Iterable[int]) -> Grid:
         sized = replace(one_each, budget=max(1, sum(names.values()) * 16 * 4 // size))
         arms.append(sized)
         arms += [replace(sized, lookups={name: 2}) for name in names]
-    return Grid(tuple(arms), seeds=10)
+    return Grid(tuple(arms), seeds=table_size.HEADLINE_SEEDS)
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:

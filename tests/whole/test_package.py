@@ -52,7 +52,7 @@ assert_type(config.run_id, str)
 assert_type(RunConfig.from_dict(config.to_dict()), RunConfig)
 assert_type(UnifiedEmbedding(num_embeddings=10, embedding_dim=2).forward(["a"], seeds=(0, 1)), torch.Tensor)
 assert_type(__version__, str)
-STUDY = Study(question="?", parts=(Grid((config,)), Search(config, {"dim": (4, 8)}, trials=2)))
+STUDY = Study(question="?", parts=(Grid((config,), seeds=2), Search(config, {"dim": (4, 8)}, trials=2)))
 
 
 class Mine(EmbeddingStrategy):

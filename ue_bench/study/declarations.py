@@ -27,7 +27,7 @@ class Scenario:
     rule: str
     arms: Mapping[str, RunConfig]
     limits: tuple[float, ...] = ()
-    seeds: int = 5
+    seeds: int = 10
     rehash: bool = False
 
     @property

@@ -35,7 +35,7 @@ class Grid:
 
     arms: tuple[RunConfig, ...]
     compressions: tuple[int | Fraction, ...] = ()
-    seeds: int = 5
+    seeds: int = 10
     first: int = 0
     vary: tuple[str, ...] | None = None
     crossed: bool = False
