@@ -267,7 +267,7 @@ def test_the_claims_of_a_study_are_a_block_of_a_document():
     expected = f"| second-lookup | {scenario.expected} | {found['second-lookup'].found} | pass |"
     assert expected in lines
     without_records = refresh(page, Evidence([]), verdicts_by_study([]))
-    assert "| no answer: collisionless has 0 of 5 runs | **FAIL** |" in without_records
+    assert "| no answer: collisionless has 0 of 10 runs | **FAIL** |" in without_records
     with pytest.raises(BenchError, match="names what no record has"):
         refresh(page, Evidence([]))
 
