@@ -5,6 +5,8 @@ Cost: about 500 runs and 55 timings, 15 minutes on 2 cores with setting up; with
 their timings, a minute or two.
 Expect: what `table_size` and `lookup_allocation` find, at three table sizes each and with a short
 search.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from collections.abc import Mapping

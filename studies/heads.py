@@ -8,6 +8,8 @@ table ahead of separate ones.
 
 The vectors of the factorisation machine have 16 numbers. All heads have one recipe, which is
 tuned for none of them.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace

@@ -12,6 +12,8 @@ budget: wider or more lookups mean fewer rows or more collisions. It starts from
 numbers everywhere. Each trial runs on three seeds, and the best one on ten fresh seeds beside the
 start. The last part asks one question alone, for the shared table: beside one lookup of 8 numbers
 for all features, which of them earns the second one?
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from collections.abc import Iterable, Mapping

@@ -11,6 +11,8 @@ each size, on validation: 24 trials on three seeds over the same space of learni
 weight decay, lookups of each feature and dim, with the method's own knobs. The first trial is the
 default. Methods with exact rows have no use for a second lookup, and search the dim alone. The best
 configuration of each search then runs on ten fresh seeds, beside the default one.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from collections.abc import Mapping

@@ -7,6 +7,8 @@ the steps it was not in. Without that, as in torch's SparseAdam (`--optimizer sp
 would be worse by 0.008.
 
 The default path is dense up to 1.5 million numbers of a table, so that this study names both.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace

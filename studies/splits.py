@@ -6,6 +6,8 @@ runs, a minute.
 Expect: on the random split and the temporal split by user, the order of every other study. On the
 other two, most judged rows have users never seen in training, and no arm beats the bias model. Only
 the random split depends on the split seed.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace

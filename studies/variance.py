@@ -9,6 +9,8 @@ three standard deviations above their median.
 The seeds are crossed: each value of a seed meets each value of every other seed once, so that a
 mixed model tells their effects apart, and what they do together. The last part varies the hash seed
 alone, as a service may: it has one.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace

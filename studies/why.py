@@ -9,6 +9,8 @@ where they began in separate ones.
 
 Every run records its collisions, the load of its rows and these angles (docs/diagnostics.md). All
 tables have one lookup of 16 numbers.
+
+`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace

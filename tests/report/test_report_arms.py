@@ -92,6 +92,23 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
     )
 
 
+def test_features_of_few_values_may_be_held_otherwise_beside_the_same_arm_alone():
+    exact = {"low_cardinality": "exact"}
+    hashed = two_arms() + runs("robe")
+    arms = collect(hashed + runs("unified", **exact) + runs("per_feature", **exact))
+    assert sorted(arm.label for arm in arms.kept if arm.group == "unified") == [
+        "unified 1×16 [low_cardinality=exact]",
+        "unified 1×16 [low_cardinality=hashed]",
+        "unified 1×16 [low_cardinality=hashed]",
+    ]
+    (reason,) = arms.refused
+    assert reason.endswith(
+        'low_cardinality is "exact", the others have "hashed", and there is no such arm'
+    )
+    alike = collect(runs("unified", **exact) + runs("per_feature", **exact))
+    assert not alike.refused
+
+
 def test_arms_on_another_scale_of_the_target_are_refused():
     """So are those of a version that knew no scale, which are raw."""
     for odd in (

@@ -16,8 +16,6 @@ WIDTH = 80  # of the lines, as far as names and paths allow
 # The fields of a run that decide the layer: the groups, and single ones of the other groups.
 GROUPS = ("data", "strategy")
 FIELDS = (
-    "low_cardinality",
-    "low_cardinality_max",
     "min_count",
     "value_dropout",
     "hash_seed",

@@ -89,10 +89,13 @@ def _studies() -> list[dict[str, Any]]:
 
 def _datasets() -> list[dict[str, Any]]:
     from ue_bench.data import DATASETS
+    from ue_bench.data.catalog import LAYOUTS, WIDE
 
     rows = []
     for name, info in DATASETS.items():
         row = {"name": name, "summary": info.summary, "task": info.task}
+        if info.layout in LAYOUTS:
+            row["features"] = f"base, or wide ({WIDE})"
         if info.url:
             row["url"] = info.url
         rows.append(row)

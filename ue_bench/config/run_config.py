@@ -52,7 +52,8 @@ class RunConfig:
         "base",
         group="data",
         names="features",
-        help="base, wide, or names separated by commas; a*b crosses two. "
+        help="base, wide (with crosses: a stress of rare values, no headline), or names separated "
+        "by commas; a*b crosses two. "
         "Of a table without a TOML file: its columns.",
     )
     multi_valued: str | None = setting(
@@ -146,12 +147,12 @@ class RunConfig:
     )
     low_cardinality: str = setting(
         "hashed",
-        group="recipe",
+        group="strategy",
         choices=("hashed", "exact"),
         help="Features of few values: hashed like the others, or exact.",
     )
     low_cardinality_max: int = setting(
-        100, group="recipe", at_least=0, help="How many distinct values are few."
+        100, group="strategy", at_least=0, help="How many distinct values are few."
     )
     # the seed of each lookup of each feature; None: derived from names
     hash_seeds: dict[str, list[int]] | None = setting(None, group="strategy")

@@ -12,6 +12,10 @@ from ue_bench.config import MAY_DIFFER
 from ue_bench.record import Record
 from ue_bench.record.data_identity import Identities, checksums_of
 
+# How features of few values are held. This is a part of the index map, and the same for all arms of
+# a comparison but those that show what it does.
+LOW_CARDINALITY = ("low_cardinality", "low_cardinality_max")
+
 
 class Member(NamedTuple):
     """An arm as it is judged.
@@ -39,7 +43,15 @@ def check(arms: Sequence[Member], searched: frozenset[str] = frozenset()) -> Ver
     An arm with fewer seeds than the others is comparable; one with other seeds is not.
     """
     reasons: list[str | None] = [None] * len(arms)
-    for judge in (_bytes, partial(_recipe, searched=searched), _data, _rows, _seeds):
+    judges = (
+        _bytes,
+        partial(_recipe, searched=searched),
+        partial(_low_cardinality, searched=searched),
+        _data,
+        _rows,
+        _seeds,
+    )
+    for judge in judges:
         comparable = [place for place, reason in enumerate(reasons) if reason is None]
         judged = judge([arms[place] for place in comparable])
         for place, reason in zip(comparable, judged, strict=True):
@@ -93,6 +105,31 @@ def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None
         of_runs += [recipe] * max(1, len(arm.runs))
     usual = _usual(of_runs)
     return [_differences(names, recipe, usual) for recipe in recipes]
+
+
+def _low_cardinality(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
+    """Compare how features of few values are held, which a twin allows to differ.
+
+    The twin of an arm is the same arm, with these features held as most arms hold them. Without it,
+    nobody can say whether a difference from the others is due to the strategy or to these features.
+    """
+    policies = [_texts(arm.config, LOW_CARDINALITY) for arm in arms]
+    of_runs = []
+    for arm, policy in zip(arms, policies, strict=True):
+        of_runs += [policy] * max(1, len(arm.runs))
+    usual = _usual(of_runs)
+    forms = []
+    for arm in arms:
+        names = sorted(set(arm.config) - searched - set(LOW_CARDINALITY))
+        forms.append((tuple(names), _texts(arm.config, names)))
+    twins = {form for form, policy in zip(forms, policies, strict=True) if policy == usual}
+    reasons: list[str | None] = []
+    for form, policy in zip(forms, policies, strict=True):
+        reason = None
+        if form not in twins:
+            reason = f"{_differences(LOW_CARDINALITY, policy, usual)}, and there is no such arm"
+        reasons.append(reason)
+    return reasons
 
 
 def _differences(names: Sequence[str], values: Sequence[str], usual: Sequence[str]) -> str | None:
