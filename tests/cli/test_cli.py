@@ -248,7 +248,7 @@ def test_a_run_prints_its_record_alone_and_writes_it(movielens, tmp_path):
         (source, batch) for source in ("codes", "values") for batch in (1, 32, 256, 4096)
     }
     assert all(
-        0 < entry["p50_us"] <= entry["p90_us"] <= entry["p99_us"] and entry["n"] >= 20
+        0 < entry["p50_us"] <= entry["p90_us"] <= entry["p99_us"] and entry["n"] >= 10
         for entry in cost["latency"]
     )
     for words in (str(tmp_path), str(movielens)):

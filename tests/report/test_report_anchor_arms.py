@@ -95,6 +95,23 @@ def test_no_search_is_missed_for_an_anchor():
     assert not arms.uneven
 
 
+def test_the_recipe_of_an_anchor_has_no_effect_and_its_data_have():
+    trained = [*strategies(epochs=7, lr=0.01)]
+    arms = collect([*trained, *anchors(epochs=40)])
+    assert len(arms.kept) == 8
+    assert not arms.refused
+    many = collect([*fake.arm([0.9, 0.91], epochs=7), *anchors(seeds=2, epochs=40)])
+    assert not many.refused, "and many anchors decide nothing for the strategies"
+    other = collect([*trained, *anchors(dataset="ml-1m", seeds=3)])
+    assert {arm.comparison.dataset for arm in other.kept} == {"ml-100k", "ml-1m"}
+    odd = []
+    for record in anchors():
+        cards = record.found["cardinalities"] | {"age": 60}
+        odd.append(replace(record, found=record.found | {"cardinalities": cards}))
+    refused = collect([*trained, *fake.arm([0.8, 0.81, 0.82], "robe", epochs=7, lr=0.01), *odd])
+    assert refused.refused
+
+
 def test_strategies_compete_without_anchors(study):
     compared = verdicts(study.arms, study.summary)
     assert set(compared["group"]) == {"unified", "per_feature"}

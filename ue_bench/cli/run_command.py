@@ -161,7 +161,9 @@ def _describe(record: Record) -> Iterator[str]:
 def _latency(entry: Mapping[str, Any], record: Record) -> str:
     """One measurement, with the cache that a lookup from codes reads."""
     if entry["source"] == "codes":
-        source = f"codes (reads {record.cost.get('slot_cache_bytes', 0):,} bytes of located slots)"
+        source = "codes"
+        if "slot_cache_bytes" in record.cost:
+            source += f" (reads {record.cost['slot_cache_bytes']:,} bytes of located slots)"
     elif entry["callers"] == 1:
         source = "raw values"
     else:

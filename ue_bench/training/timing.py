@@ -31,9 +31,9 @@ UNSTABLE = 0.15  # interquartile range over median from which a timing is called
 CALLERS = 2  # threads that call at once
 # Seconds of a measurement, by what is measured.
 ALONE = 0.1
-TOGETHER = 0.06
+TOGETHER = 0.05
 FROM_CODES = 0.04
-FEW = 10  # timed calls of each of several callers, at least
+FEW = 5  # timed calls of each of several callers, at least
 
 Clock = Callable[[Callable[[], Any]], float]  # runs a call, and returns its microseconds
 
@@ -124,16 +124,16 @@ def time_together(
 ) -> Timing:
     """Time `call` in several threads of this process at once: the samples of all of them.
 
-    The threads start together and each calls again and again for `seconds`. A call lasts by the
-    host's clock, on CUDA until the device has ended it. Python runs one thread at a time outside of
-    the libraries' own code, which is part of what is measured.
+    The threads start together and each calls again and again for `seconds`, without a warm-up: the
+    call has been timed alone before. A call lasts by the host's clock, on CUDA until the device has
+    ended it. Python runs one thread at a time outside of the libraries' own code, which is part of
+    what is measured.
 
     least, most: bounds on the number of timed calls of each thread.
     """
     microseconds_of: Clock = _host_microseconds
     if device.type == "cuda":
         microseconds_of = partial(_synchronised_microseconds, device)
-    _warm_up(call, microseconds_of, seconds / 5, most)
     samples: list[float] = []
     errors: list[BaseException] = []
     start = threading.Barrier(callers)

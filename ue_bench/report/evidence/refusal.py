@@ -8,13 +8,15 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ue_bench.config import MAY_DIFFER
+from ue_bench.config import MAY_DIFFER, SETTINGS
+from ue_bench.config.fields import names_of
 from ue_bench.record import Record
 from ue_bench.record.data_identity import Identities, checksums_of
 
 # How features of few values are held. This is a part of the index map, and the same for all arms of
 # a comparison but those that show what it does.
 LOW_CARDINALITY = ("low_cardinality", "low_cardinality_max")
+_TRAINED_BY = frozenset(names_of(SETTINGS, "recipe"))
 
 
 class Member(NamedTuple):
@@ -27,6 +29,10 @@ class Member(NamedTuple):
     runs: Sequence[Record]
     seeds: Sequence[tuple[int, ...]]
     timings: Sequence[Record] = ()
+
+    @property
+    def is_anchor(self) -> bool:
+        return any(record.is_anchor for record in (*self.runs, *self.timings))
 
 
 class Verdict(NamedTuple):
@@ -92,19 +98,28 @@ def _bytes(arms: Sequence[Member]) -> list[str | None]:
 
 
 def _recipe(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
-    """Compare the fields of the configuration that are no part of the strategy."""
+    """Compare the fields of the configuration that are no part of the strategy.
+
+    Nothing trains an anchor, so that only what it is fitted to must be the same.
+    """
     fields: set[str] = set()
     for arm in arms:
         fields.update(arm.config)
     names = sorted(fields - MAY_DIFFER - searched)
-    recipes = []
+    strategies = [arm for arm in arms if not arm.is_anchor]
     of_runs = []
-    for arm in arms:
-        recipe = _texts(arm.config, names)
-        recipes.append(recipe)
-        of_runs += [recipe] * max(1, len(arm.runs))
+    for arm in strategies or arms:
+        of_runs += [_texts(arm.config, names)] * max(1, len(arm.runs))
     usual = _usual(of_runs)
-    return [_differences(names, recipe, usual) for recipe in recipes]
+    reasons = []
+    for arm in arms:
+        recipe = list(_texts(arm.config, names))
+        if arm.is_anchor:
+            for place, name in enumerate(names):
+                if name in _TRAINED_BY:
+                    recipe[place] = usual[place]
+        reasons.append(_differences(names, recipe, usual))
+    return reasons
 
 
 def _low_cardinality(arms: Sequence[Member], searched: frozenset[str]) -> list[str | None]:
