@@ -182,6 +182,25 @@ def test_features_that_define_no_table_are_refused(command, shop):
         assert f"--features: 'user' was given with --dataset {dataset}, which {why}" in done.stderr
 
 
+def test_who_is_user_and_item_can_be_said_beside_a_toml_file(shop):
+    plain, chosen = (
+        json.loads(invoke("data", "--dataset", shop / "shop.toml", "--json", *words).stdout)
+        for words in ((), ("--entities", "item, user"))
+    )
+    assert plain["entities"] == ["user", "item"]
+    assert chosen["entities"] == ["item", "user"]
+    assert chosen["entities_chosen"] == ["given", "given"]
+    assert chosen["features"] == plain["features"]
+    run = json.loads(
+        invoke("run", "--dataset", shop / "shop.toml", "--entities", "item,user", *RUN).stdout
+    )
+    assert run["config"]["table"]["entities"] == ["item", "user"]
+    assert run["found"]["entities"] == ["item", "user"]
+    other = invoke("data", "--dataset", shop / "shop.toml", "--entities", "item,nobody")
+    assert other.exit_code == 2
+    assert "nobody" in other.stderr
+
+
 def test_a_study_runs_with_the_options_of_its_table(shop, tmp_path, monkeypatch):
     text = """
 from ue_bench.config import RunConfig

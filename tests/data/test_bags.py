@@ -1,6 +1,7 @@
 """Multi-valued features: means of the values' vectors on every path, against a loop over rows."""
 
 import copy
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -245,8 +246,14 @@ def test_raw_values_that_come_twice_or_not_at_all():
     ids = [["u1"] * 3, ["i1é"] * 3]
     given = built.from_values([*ids, [["yes", "no", "yes"], [], ("no", "yes")]])
     assert torch.equal(given, built.from_values([*ids, [["yes", "no"], [""], ["no", "yes"]]]))
-    with pytest.raises(TypeError, match="flag is multi-valued and 'yes' was given"):
-        built.from_values([*ids, ["yes", "no", "yes"]])
+
+
+@pytest.mark.parametrize("row", ["yes", b"yes", None, 3, ["yes", ["no"]]], ids=repr)
+def test_a_row_that_is_no_list_of_values_is_refused(row):
+    built = build(Spec(name="unified", features=FLAGS, lookups=(2, 1, 1), dim=8, budget=4_000))
+    told = re.escape(f"flag is multi-valued and {row!r} was given; give a list of values")
+    with pytest.raises(BenchError, match=told):
+        built.from_values([["u1"] * 2, ["i1é"] * 2, [["yes"], row]])
 
 
 def test_whoever_serves_raw_values_needs_no_bag_of_a_data_set():

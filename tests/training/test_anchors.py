@@ -28,6 +28,7 @@ from ue_bench.record import parse_run
 from ue_bench.training import anchor_cache, anchors, boosting_anchor, linear_anchor, run_once
 from ue_bench.training.anchor_cache import kept, key_of
 from ue_bench.training.boosting_anchor import FOLDS, encodings, fit_boosting
+from ue_bench.training.environment import environment
 from ue_bench.training.linear_anchor import fit_linear, shares_of
 from ue_bench.training.run_data import encoded_of
 
@@ -566,3 +567,7 @@ def test_the_same_rows_of_a_named_data_set_and_of_another_folder_share_an_entry(
     assert keys[0] == keys[1]
     _, encoded = encoded_of(SHORT)
     assert key_of(encoded, {}) not in keys
+
+
+def test_a_record_names_the_libraries_that_its_anchors_come_from():
+    assert set(anchor_cache.LIBRARIES) <= set(environment(None)["versions"])

@@ -157,6 +157,9 @@ def test_half_a_character_is_left_out(tmp_path):
     content = json.loads(RUNS["failed"][0].to_json())
     for error, good in (("\ud800", False), ("\U0001f600", True)):
         assert (reread(tmp_path / "a.json", content | {"error": error}) is not None) == good
+    number = json.loads(RUNS["grid"][0].to_json())
+    number["quality"]["val_mse"] = "\ud800"
+    assert reread(tmp_path / "a.json", number) is None
 
 
 FIELDS = [

@@ -20,6 +20,7 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.whole_file import read_regular
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
+CHOICES = ("entities",)  # options of TABLE that win over a TOML file: they add no column
 IN_FILE = "has these in the file"
 NO_TABLE = "is no table"
 
@@ -44,13 +45,14 @@ def ask(
     features: names separated by commas. Single ones are the table's features (the set `base`);
     crosses are what `wide` adds.
     options: by TABLE, which define a table that is given by its path; and by FIELDS, which are
-    fields of a run and win over a TOML file. None where an option is not given.
+    fields of a run. FIELDS and CHOICES win over a TOML file. None where an option is not given.
     Raises BenchError for an unknown data set, and for an option that is missing or has no effect.
     """
     given = _given(options, TABLE)
-    if dataset.lower().endswith(".toml"):
+    if _is_toml(dataset):
+        chosen = {name: given.pop(name) for name in CHOICES if name in given}
         _refuse(given, dataset, IN_FILE)
-        choice = _from_toml(Path(dataset), data_dir)
+        choice = _from_toml(Path(dataset), data_dir, chosen)
     elif info_of(dataset) is not None:
         _refuse(given, dataset, NO_TABLE)
         choice = _by_name(dataset, data_dir)
@@ -72,7 +74,7 @@ def ask_for_all(
     Raises BenchError also for features where they do not define a table.
     """
     given = _given({"features": features}, ("features",))
-    if dataset.lower().endswith(".toml"):
+    if _is_toml(dataset):
         _refuse(given, dataset, IN_FILE)
     elif info_of(dataset) is not None:
         _refuse(given, dataset, NO_TABLE)
@@ -97,12 +99,16 @@ def fields_of(given: Mapping[str, Any], data_dir: Path | None) -> DatasetChoice:
         dataset = RunConfig().dataset
     features = run_fields["features"]
     choice = ask(dataset, data_dir, features, options)
-    if defines_table:
+    if defines_table and not _is_toml(dataset):
         run_fields["features"] = "wide" if "*" in features else "base"
     for name, value in choice.fields.items():
         if name == "dataset" or run_fields.get(name) is None:
             run_fields[name] = value
     return DatasetChoice(run_fields, choice.data_dir)
+
+
+def _is_toml(dataset: str) -> bool:
+    return dataset.lower().endswith(".toml")
 
 
 def _given(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -150,17 +156,20 @@ def _from_options(
             table["features"].append(name)
     if crosses:
         table["wide"] = crosses
-    for name, value in options.items():
-        table[name] = value
-        if name in LISTS:
-            table[name] = _split(value)
+    table |= _keys_of(options)
     # whoever gives a path may have links in it, to anywhere
     place = place_of(paths, test_paths)
     return _define(_name_of(place), table, place, inside=Path(place.folder.absolute().anchor))
 
 
-def _from_toml(path: Path, data_dir: Path | None) -> DatasetChoice:
-    content = _read_toml(path)
+def _keys_of(options: Mapping[str, str]) -> dict[str, Any]:
+    """Return options of TABLE as the keys of a TOML file."""
+    return {name: _split(value) if name in LISTS else value for name, value in options.items()}
+
+
+def _from_toml(path: Path, data_dir: Path | None, chosen: Mapping[str, str]) -> DatasetChoice:
+    """Return the choice of a TOML file. chosen: options that win over it."""
+    content = _read_toml(path) | _keys_of(chosen)
     folder = _expanded("", path.parent if data_dir is None else data_dir)
     paths = [folder / name for name in _names_in(path, "files", content.pop("files", None))]
     test_paths = []

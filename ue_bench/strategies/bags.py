@@ -9,12 +9,14 @@ of single values, G features with bags.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ue_bench.errors import BenchError
 from ue_bench.features import Feature, distinct
 
 
@@ -147,19 +149,23 @@ def flat(name: str, column: Sequence[Any]) -> tuple[list[Any], list[int]]:
 
     column: a list (tuple, set, array) of values for each row. A value that occurs several times in
     a row counts once. A row without values has the value "".
-    Raises TypeError for a row that is a text: its characters are not its values.
+    Raises BenchError for a row that is no list of values. A text is none: its characters are not
+    its values.
     """
     values: list[Any] = []
     sizes = []
     for row in column:
-        if isinstance(row, (str, bytes)):
-            raise TypeError(
-                f"{name} is multi-valued and {row[:60]!r} was given; give a list of values for "
-                "each row"
-            )
-        members = distinct(row)
-        if not members:
-            members = [""]
+        members = _members(name, row)
         values += members
         sizes.append(len(members))
     return values, sizes
+
+
+def _members(name: str, row: Any) -> list[Any]:
+    """Return the distinct values of one row. Raises BenchError as `flat` does."""
+    if not isinstance(row, (str, bytes)):
+        with suppress(TypeError):  # there is nothing to iterate over, or a member is a list
+            return distinct(row) or [""]
+    raise BenchError(
+        f"{name} is multi-valued and {row!r:.60} was given; give a list of values for each row"
+    )

@@ -10,7 +10,11 @@ from typing import Any
 
 from ue_bench.version import __version__
 
-LIBRARIES = ("torch", "polars", "polars-hash", "xxhash", "numpy", "optuna", "pandas")
+# Those on which numbers of a record depend: the baselines come from scipy and scikit-learn.
+LIBRARIES = (
+    *("torch", "polars", "polars-hash", "xxhash", "numpy", "scipy", "scikit-learn"),
+    *("optuna", "pandas"),
+)
 
 
 def environment(gpu: str | None) -> dict[str, Any]:
