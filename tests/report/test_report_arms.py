@@ -237,7 +237,7 @@ def test_a_field_that_differs_between_searches_was_not_searched():
     trials = runs("abc", seeds=[0], phase="search", epochs=3, lr=0.001)
     trials += runs("abc", seeds=[0], phase="search", epochs=3, lr=0.002)
     (reason,) = collect([*tuned("unified"), *tuned("per_feature"), *trials, *other]).refused
-    assert reason.endswith("epochs is 3, the others have 40")
+    assert reason.endswith("epochs is 3, the others have 100")
 
 
 def test_two_searches_on_two_scales_of_the_target_did_not_search_the_scale():

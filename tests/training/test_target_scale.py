@@ -43,6 +43,7 @@ SHORT = RunConfig(
     lr=1e-2,
     batch_size=128,
     epochs=4,
+    head_init="default",
     average_epochs=0.0,
     measure="quality",
 )
