@@ -13,8 +13,11 @@ from ue_bench.data.synthetic import WORLDS, lost_variance, rows_in_use
 from ue_bench.study import Scenario, Study
 
 RULES = ("proportional", "sqrt", "equal")
-# The recipe of these worlds is their own: theory is about models that learn what they can hold.
+# The recipe of these worlds is their own: theory is about models that learn what they can hold, in
+# tables as large as a rule says.
 LINEAR = RunConfig(
+    region_cap="none",
+    value_dropout=0.0,
     head="linear",
     dropout=0.0,
     weight_decay=0.0,
@@ -76,21 +79,30 @@ CROWD = WORLDS["planted-one-small-feature"]
 COST = CROWD.noise_variance / (0.8 * CROWD.rows)  # of a row in use: over the training rows
 PRICE = COST * (rows_in_use(CROWD.users, 3_600) - rows_in_use(CROWD.users, 1_200))
 
+# Movies with one rating on average are rated lower, and a quarter of the test rows have one that
+# training has not seen.
+UNSEEN = replace(
+    LINEAR,
+    dataset="planted-rare-values",
+    features="user_id,movie_id",
+    dim=8,
+    strategy="collisionless",
+)
+
 # The ratings have no signal, and the recipe is the default one.
 HASHED = ("unified", "per_feature", "multi_hash_sum", "compositional", "hash_embedding")
 PURE_NOISE = RunConfig(dataset="planted-noise", features="base", dim=8, budget=4_064, epochs=10)
 
 # The effects of two features multiply. Three numbers a value can represent them; 79 rows of 16
 # numbers, which take the same bytes, cannot.
-LOW_RANK = RunConfig(
+LOW_RANK = replace(
+    LINEAR,
     dataset="planted-low-rank",
     features="user_id,movie_id",
     head="dot",
     hidden=8,
-    dropout=0.0,
     dim=16,
     budget=5_100,
-    lr=2e-2,
     init_scale=0.3,
     epochs=40,
     patience=8,
@@ -166,6 +178,17 @@ SCENARIOS = (
         },
         limits=(SEEN,),
         seeds=10,
+    ),
+    Scenario(
+        name="unseen-values",
+        expected="a trained row for unseen values wins",
+        rule="first_wins",
+        arms={
+            "trained": replace(UNSEEN, value_dropout=0.5),
+            "untrained": UNSEEN,
+            "unified": replace(UNSEEN, strategy="unified", budget=2_000 * 8 * 4),
+        },
+        seeds=15,
     ),
     Scenario(
         name="pure-noise",

@@ -120,7 +120,7 @@ WORLDS: dict[str, World] = {
     "planted-small": World(users=100, items=100, rows=2_000, noise=0.5, signal=_user_and_movie),
     "planted-rare-values": World(
         users=200,
-        items=4_050,
+        items=8_050,
         rows=16_000,
         noise=0.5,
         signal=_rare_or_frequent,
