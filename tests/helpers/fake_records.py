@@ -211,7 +211,7 @@ def anchor(
     vocabulary = {"vocabulary_bytes": 18_603, "vocabulary_floor_bytes": 3_374}
     cost = record.cost | vocabulary | {"table_bytes": table, "head_bytes": 0, "optimizer_bytes": 0}
     cost["total_bytes"] = table + 18_603
-    del cost["slot_cache_bytes"]
+    cost["slot_cache_bytes"] = 0
     found = record.found | {"kind": "anchor", "rank": rank, "dim": 1 + rank, "method": "an anchor"}
     quality = record.quality | {"history": [], "best_epoch": 0.0} if record.quality else {}
     return replace(

@@ -8,13 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from click.testing import CliRunner
 
 from ue_bench import data
+from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.data import Definition, encode, split
 from ue_bench.errors import BenchError
-from ue_bench.record import parse_run
+from ue_bench.record import load, parse_run
 from ue_bench.record.group_errors import anchor_errors, group_errors
+from ue_bench.report.evidence.arms import collect
 from ue_bench.strategies import Spec, build
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.plan import Plan
@@ -68,7 +71,7 @@ def test_its_record_has_what_a_strategys_has(folder):
     assert own.is_anchor
     assert not other.is_anchor
     assert own.quality.keys() == other.quality.keys()
-    assert other.cost.keys() - own.cost.keys() == {"step_ms", "slot_cache_bytes", "latency"}
+    assert other.cost.keys() - own.cost.keys() == {"step_ms", "latency"}
     for name in ("cardinalities", "n_seen", "n_rows", "checksum", "entities"):
         assert own.found[name] == other.found[name]
     slices = own.quality["slices"]
@@ -94,7 +97,7 @@ def test_its_latency_is_measured_by_the_same_clock(folder):
     record = run_once(replace(FACTORS, measure="latency"), data_dir=folder)
     assert record.quality == {}
     assert len(record.cost["latency"]) == 12
-    assert "slot_cache_bytes" not in record.cost
+    assert record.cost["slot_cache_bytes"] == 0, "a code is the number of its row"
 
 
 # ---- bytes and values
@@ -192,6 +195,28 @@ def test_a_study_runs_an_anchor_once_whatever_the_sizes(folder):
     configs = list(stage.configs.values())
     assert [config.budget for config in configs if config.strategy == "bias"] == [None, None]
     assert sum(config.strategy == "unified" for config in configs) == 6
+
+
+STUDY = """
+from ue_bench.config import RunConfig
+from ue_bench.study import Grid, Study, anchor_arms
+
+BASE = RunConfig(budget=1000, epochs=1, patience=None)
+STUDY = Study("beside?", (Grid((BASE, *anchor_arms(BASE)[:2]), (2,), seeds=1),), latency=False)
+"""
+
+
+def test_a_study_runs_anchors_beside_strategies(folder, tmp_path):
+    (tmp_path / "beside.py").write_text(STUDY)
+    results = tmp_path / "results"
+    words = ["study", tmp_path / "beside.py", "--results", results, "--data-dir", folder]
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    records, faults = load(results)
+    assert not faults
+    assert sorted(record.is_anchor for record in records) == [False, True, True]
+    assert {record.status for record in records} == {"ok"}
+    assert len(collect(records).kept) == 3
 
 
 def test_a_study_leaves_anchors_out_where_there_is_no_user_and_item(one_feature):

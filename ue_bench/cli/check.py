@@ -61,12 +61,10 @@ def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
     if record.study not in studies:
         yield f"unknown study {record.study!r}; if it is your own, name its file with --study"
     config = record.config
-    code = None
-    if not is_anchor(config.strategy):
-        if config.strategy not in all_strategies():
-            yield f"unknown strategy {config.strategy!r}"
-            return
-        code = code_of(config.strategy)
+    if not is_anchor(config.strategy) and config.strategy not in all_strategies():
+        yield f"unknown strategy {config.strategy!r}"
+        return
+    code = code_of(config.strategy)
     if code is not None and config.code != code.digest:
         yield (
             f"made by code {config.code or 'without a digest'} of strategy {config.strategy!r}; "

@@ -162,7 +162,7 @@ def _latency(entry: Mapping[str, Any], record: Record) -> str:
     """One measurement, with the cache that a lookup from codes reads."""
     if entry["source"] == "codes":
         source = "codes"
-        if "slot_cache_bytes" in record.cost:
+        if record.cost["slot_cache_bytes"]:
             source += f" (reads {record.cost['slot_cache_bytes']:,} bytes of located slots)"
     elif entry["callers"] == 1:
         source = "raw values"

@@ -261,6 +261,8 @@ def code_of(name: str) -> Code | None:
     A plug-in has the code that was run. Other files have what they contained when they were first
     asked for, soon after they were loaded.
     """
+    if is_anchor(name):
+        return None
     entry = entry_of(name)
     known_entry, code = _codes.get(name, (None, None))
     if known_entry is not entry:

@@ -68,6 +68,7 @@ def measure_anchor(
         }
     if config.measure != "quality":
         cost["latency"] = lookup_latency(model, model.features, rows["val"].codes)
+    cost["slot_cache_bytes"] = 0  # a code is the number of its row
     return Measured(found=_found(config, encoded, rank), quality=quality, cost=cost)
 
 
