@@ -143,7 +143,7 @@ def test_latency_is_measured_once_a_configuration(first):
     timed = [one for one in found if one.phase == "latency"]
     quoted = {without_seeds(one.config) for one in found if one.phase in ("grid", "confirm")}
     assert Counter(without_seeds(one.config) for one in timed) == dict.fromkeys(quoted, 1)
-    assert all(len(one.cost["latency"]) == 8 and one.quality == {} for one in timed)
+    assert all(len(one.cost["latency"]) == 12 and one.quality == {} for one in timed)
     assert all(
         "latency" not in one.cost and one.quality["test_mse"]
         for one in found

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Search, Study
 
-FAST = RunConfig(epochs=40, patience=None, dim=4)
+FAST = RunConfig(lr=1e-3, epochs=40, patience=None, dim=4)
 ARMS = replace(FAST, strategy="collisionless"), replace(FAST, strategy="per_feature")
 SEARCH = Search(
     FAST,

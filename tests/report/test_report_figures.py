@@ -309,6 +309,7 @@ def test_too_many_lines_leave_each_strategy_its_best_on_validation():
             "head": "mlp",
             "phase": "all",
             "task": "regression",
+            "setting": "",
             "budget": 1,
             "label": ["a 1", "a 2", "b 1"],
             "group": ["a", "a", "b"],

@@ -103,11 +103,13 @@ def test_the_unit_of_the_target_decides_nothing(head, tmp_path):
     assert max(scores) - min(scores) < 1e-3, scores
 
 
-@pytest.mark.parametrize(("strategy", "budget"), [("int8", 720), ("pep", 2_400), ("cce", 3_000)])
+@pytest.mark.parametrize(("strategy", "budget"), [("int8", 720), ("pep", 2_400), ("cce", 6_000)])
 def test_strategies_that_change_in_training_may_have_any_unit(strategy, budget, tmp_path):
     scores = []
     for factor, offset in UNITS[:3]:
-        config = config_of(tmp_path, planted(factor, offset), strategy=strategy, budget=budget)
+        # With values read as unseen, a digit that rounding changes moves a value to another cluster.
+        fixed = {"strategy": strategy, "budget": budget, "value_dropout": 0.0}
+        config = config_of(tmp_path, planted(factor, offset), **fixed)
         scores.append(r2(run_once(config, data_dir=tmp_path)))
     assert max(scores) - min(scores) < 1e-3, scores
 

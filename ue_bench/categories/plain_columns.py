@@ -61,7 +61,7 @@ def _of_one_type(values: Sequence[Any]) -> pl.Series | Sequence[Any]:
     if type(first) is str:
         try:
             return pl.Series(values, dtype=pl.String)  # which takes nothing but text
-        except TypeError:
+        except (TypeError, ValueError):  # ValueError for a missing value of pandas
             return values
     types = set(map(type, values))
     if types == {date}:  # in a third of the time of polars
