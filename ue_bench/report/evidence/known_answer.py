@@ -101,20 +101,10 @@ def equal(limits: Sequence[float], runs: Runs) -> Finding:
 
 def first_wins(limits: Sequence[float], runs: Runs) -> Finding:
     """Judge whether the first arm has a lower MSE than each of the others."""
-    return _first_is_apart(runs, side=1)
-
-
-def first_loses(limits: Sequence[float], runs: Runs) -> Finding:
-    """Judge whether the first arm has a higher MSE than each of the others."""
-    return _first_is_apart(runs, side=-1)
-
-
-def _first_is_apart(runs: Runs, side: int) -> Finding:
-    """Judge whether all arms are on one side of the first: above it (1) or below it (-1)."""
     mse, gaps = _against_first(runs)
-    name, gap = min(gaps.items(), key=lambda item: side * item[1].difference)
+    name, gap = min(gaps.items(), key=lambda item: item[1].difference)
     p = max(_adjusted(gaps).values())
-    ok = side * gap.difference > 0 and p < ALPHA
+    ok = gap.difference > 0 and p < ALPHA
     tests = f"Holm over {len(gaps)}, {gap.interval_by}"
     text = f"MSE {mse:.4f}; nearest: {name} {gap.difference:+.4f}, largest p {p:.1g} ({tests})"
     return text, ok
@@ -163,7 +153,6 @@ def mean_holds(limits: Sequence[float], runs: Runs) -> Finding:
 RULES: dict[str, Callable[[Sequence[float], Runs], Finding]] = {
     "equal": equal,
     "first_wins": first_wins,
-    "first_loses": first_loses,
     "no_difference": no_difference,
     "margin": margin,
     "mean_holds": mean_holds,
