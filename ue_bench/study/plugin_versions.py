@@ -8,7 +8,7 @@ from pathlib import Path
 from ue_bench.config import RunConfig
 from ue_bench.errors import one_line
 from ue_bench.record import Record
-from ue_bench.strategies import Code, code_of, is_anchor
+from ue_bench.strategies import Code, code_of
 from ue_bench.study.grid_and_search import Grid, Search
 
 UNKNOWN = "unknown"  # the digest of what a version of ue_bench without digests has made
@@ -26,8 +26,6 @@ def codes_of_names(names: Iterable[str]) -> dict[str, Code]:
     """Return the code of each of these strategies that is an added one, by name."""
     codes = {}
     for name in sorted(names):
-        if is_anchor(name):
-            continue
         code = code_of(name)
         if code is not None:
             codes[name] = code
