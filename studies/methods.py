@@ -22,17 +22,18 @@ from ue_bench.studies.lookup_allocation import BASE, CROSSES, NAMES, WIDE
 
 from ue_bench.strategies import STRATEGIES
 from ue_bench.study import Search, Study
-from ue_bench.study.fair_searches import RECIPE, fair_searches
+from ue_bench.study.fair_searches import DIMS, RECIPE, fair_searches
 
 SIZES = (8, 16, 32)
 WIDE_SIZES = (128,)
+VECTORS = DIMS[1:]  # qr_concat puts two rows side by side, which takes two numbers
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Search, ...]:
     """The searches, for features of `base` and of `wide`."""
     return (
-        *fair_searches(BASE, STRATEGIES, names, SIZES, RECIPE),
-        *fair_searches(WIDE, STRATEGIES, wide, WIDE_SIZES, RECIPE),
+        *fair_searches(BASE, STRATEGIES, names, SIZES, RECIPE, VECTORS),
+        *fair_searches(WIDE, STRATEGIES, wide, WIDE_SIZES, RECIPE, VECTORS),
     )
 
 
@@ -44,6 +45,7 @@ def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Sear
         names,
         SIZES[1:2],
         RECIPE,
+        VECTORS,
         trials=2,
         trial_seeds=1,
         startup=1,

@@ -219,6 +219,11 @@ def test_winners_on_an_end_of_a_range_are_counted(alike):
     assert list(frame.index) == ["dim", "dropout"]
     assert tuple(frame.loc["dim", ["winners", "on_low", "on_high", "share"]]) == (4, 0, 0, 0.0)
     assert frame.loc["dim", "by_chance"] == pytest.approx(2 / 5)
+    assert frame.loc["dropout", "by_chance"] == pytest.approx(1 / 6)  # nothing lies below 0
+    lowest = fake.study(UNIFIED, score=lambda config: 0.9 + config.dropout + config.dim / 100)
+    frame = edges(efforts_of(lowest)).set_index("knob")
+    assert tuple(frame["on_low"]) == (1, 0)
+    assert tuple(frame["share"]) == (1.0, 0.0)
     space = {"dropout": Between(0.29, 0.9), "lr": Between(1e-3, 1e-2, log=True)}
     pinned = fake.study(
         replace(UNIFIED, space=space, trials=40), score=lambda c: 0.9 + abs(c.dropout - 0.2)

@@ -62,7 +62,7 @@ STRATEGIES: dict[str, Entry] = {
         regions=BOTH,
         summary="narrow rows of several hashed tables, side by side",
         source="Shi et al., KDD 2020, arXiv 1909.02107",
-        search={"parts": UpTo("dim", (2, 4, 8))},
+        search={"parts": UpTo("dim", (1, 2, 4, 8))},
     ),
     "qr_multiply": Entry(
         "ue_bench.strategies.methods.quotient_remainder:QuotientRemainder",
@@ -106,7 +106,7 @@ STRATEGIES: dict[str, Entry] = {
         regions=BOTH,
         summary="blocks of a vector cut at hashed places from one array of numbers",
         source="Desai et al., MLSys 2022, arXiv 2108.02191",
-        search={"block": UpTo("dim", (2, 4, 8, 16))},
+        search={"block": UpTo("dim", (1, 2, 4, 8, 16))},
     ),
     "dhe": Entry(
         "ue_bench.strategies.methods.deep_hash:DeepHash",

@@ -15,7 +15,7 @@ from ue_bench.study.anchor_arms import anchor_arms
 from ue_bench.study.grid_and_search import Search, Space
 
 LOOKUPS = (1, 2, 3, 4)  # of each feature
-DIMS = (2, 4, 8, 16, 32)  # numbers of a lookup; at one budget, twice as many mean half the rows
+DIMS = (1, 2, 4, 8, 16, 32)  # numbers of a lookup; at one budget, twice as many mean half the rows
 RECIPE: Space = {
     "lr": Between(5e-4, 3e-2, log=True),
     "dropout": Between(0.0, 0.7),
@@ -43,12 +43,12 @@ def forms_of(base: RunConfig, strategies: Iterable[str]) -> list[RunConfig]:
     return forms
 
 
-def allocations(form: RunConfig, features: Iterable[str]) -> Space:
+def allocations(form: RunConfig, features: Iterable[str], dims: tuple[int, ...] = DIMS) -> Space:
     """Return the ways in which a form may spend a budget: lookups of each feature, and dim."""
     space: dict[str, Any] = {}
     if entry_of(form.strategy).has_lookups:
         space = {f"lookups.{name}": LOOKUPS for name in features}
-    return {**space, "dim": DIMS}
+    return {**space, "dim": dims}
 
 
 def own_knobs(form: RunConfig) -> Space:
@@ -63,6 +63,7 @@ def fair_searches(
     features: Iterable[str],
     sizes: Iterable[int],
     recipe: Space | None = None,
+    dims: tuple[int, ...] = DIMS,
     **terms: Any,
 ) -> tuple[Search, ...]:
     """Return a search for each form of each strategy at each size, whose best one is confirmed.
@@ -71,7 +72,8 @@ def fair_searches(
     is needed for.
 
     base: the default configuration. features: those of `base`. sizes: compressions of the exact
-    table. recipe: what else the space has. terms: fields of all searches, such as `trials`.
+    table. recipe: what else the space has. dims: numbers of a lookup. terms: fields of all
+    searches, such as `trials`.
     """
     features = tuple(features)
     searches = []
@@ -79,7 +81,7 @@ def fair_searches(
         for form in forms_of(base, strategies):
             search = Search(
                 base=form,
-                space={**(recipe or {}), **allocations(form, features), **own_knobs(form)},
+                space={**(recipe or {}), **allocations(form, features, dims), **own_knobs(form)},
                 compression=size,
                 against=(form,),
                 best=1,

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ue_bench.config import SETTINGS
 from ue_bench.config.ranges import Between, UpTo, from_json
 from ue_bench.record import Record
 from ue_bench.report.evidence.effort import Effort
 
 EDGE = 0.025  # share of a range that counts as each of its ends
 COLUMNS = ["knob", "low", "high", "kind", "winners", "on_low", "on_high", "share", "by_chance"]
-# What is searched alike for all: its range can be made wider. Lookups start at 1, and the knobs of
-# a method often have bounds of their own.
+# What is searched alike for all: its range can be made wider. The knobs of a method often have
+# bounds of their own, and the most lookups are a choice of the study.
 RECIPE = "recipe"
 LOOKUPS = "lookups"
 OWN = "own knob"
@@ -28,6 +29,7 @@ class _Choice(NamedTuple):
 
     value: Any
     allowed: tuple[Any, ...] | Between
+    starts_at_bound: bool  # whether the knob allows nothing below the low end
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -37,6 +39,8 @@ class _Choice(NamedTuple):
 
     @property
     def on_low(self) -> bool:
+        if self.starts_at_bound:
+            return False
         if isinstance(self.allowed, Between):
             return self.allowed.place(self.value) <= EDGE
         return self.value <= self.allowed[0]
@@ -50,13 +54,17 @@ class _Choice(NamedTuple):
     @property
     def by_chance(self) -> float:
         """The chance that a value lies on an end where all are as likely."""
+        n_ends = 1 if self.starts_at_bound else 2
         if isinstance(self.allowed, Between):
-            return 2 * EDGE
-        return 2 / len(self.allowed)
+            return n_ends * EDGE
+        return n_ends / len(self.allowed)
 
 
 def edges(efforts: Iterable[Effort]) -> pd.DataFrame:
     """Return one row a numeric knob, over the winners of these searches.
+
+    A low end that is the least that the knob may be, as a dropout of 0, is no end: no better value
+    can lie beyond it.
 
     knob: its name; the lookups of all features are one. low, high: the ends of its range, the
     widest one where searches differ. kind: `recipe`, `lookups` or `own knob`. winners: how many had
@@ -102,11 +110,22 @@ def _choice(record: Record, name: str, content: Any) -> _Choice | None:
         allowed = allowed.allowed(most)
     if not _is_number(value):
         return None
-    if isinstance(allowed, Between):
-        return _Choice(value, allowed)
-    if len(allowed) < 2 or not all(map(_is_number, allowed)):
+    if not isinstance(allowed, Between):
+        if len(allowed) < 2 or not all(map(_is_number, allowed)):
+            return None
+        allowed = tuple(sorted(allowed))
+    low = allowed.low if isinstance(allowed, Between) else allowed[0]
+    return _Choice(value, allowed, starts_at_bound=low == _least(name))
+
+
+def _least(name: str) -> float | None:
+    """Return the least that a knob may be; None where nothing is known of it."""
+    field, _, _ = name.partition(".")
+    if field == LOOKUPS:
+        return 1
+    if field not in SETTINGS:
         return None
-    return _Choice(value, tuple(sorted(allowed)))
+    return SETTINGS[field].at_least
 
 
 def _value(record: Record, name: str) -> Any:

@@ -55,8 +55,9 @@ SECTION = Section(
     caption=(
         "How many winners of the searches lie on an end of what they could choose from: the first "
         f"or last value of a list, or the outer {EDGE:.1%} of a range. A winner there says that a "
-        "better value may lie beyond it. By chance: the share if all values were as likely. Of "
-        "lookups, 1 is the least there is, and the most that was tried is a choice of the study."
+        "better value may lie beyond it, except on the least that the knob may be (one lookup, one "
+        "number, no dropout), which does not count. By chance: the share if all values were as "
+        "likely. The most lookups that were tried are a choice of the study."
     ),
     table=table,
 )
