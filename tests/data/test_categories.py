@@ -395,11 +395,27 @@ def test_days_at_the_ends_of_the_calendars():
         texts_of(pl.Series([2**31 - 1, 0] * FEW, dtype=pl.Int32).cast(pl.Date), Rule())
 
 
-@pytest.mark.parametrize("other", [1, 1.5, b"a", True, NAN, None, date(2024, 1, 1), Decimal(2)])
+@pytest.mark.parametrize(
+    "other",
+    [
+        1,
+        1.5,
+        b"a",
+        True,
+        NAN,
+        None,
+        pd.NA,
+        pd.NaT,
+        date(2024, 1, 1),
+        datetime(2024, 1, 1),
+        Decimal(2),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("first", ["t", 3, 2.5, False, date(2000, 1, 1)])
 def test_one_value_of_another_type_among_many(first, other):
     values = [None, *[first] * FEW, other]
-    if other == b"a":
+    if isinstance(other, bytes):
         with pytest.raises(TypeError, match="b'a' is a bytes"):
             texts_of(values, Rule())
     else:
