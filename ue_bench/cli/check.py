@@ -37,12 +37,13 @@ def check(
     if not records:
         faults.append(f"{results}: no record")
     all_studies = {*names(), *studies}
+    strategies = all_strategies()  # each call searches the installed packages
     for record in records:
         path = results / record.study / f"{record.run_id}.json"
         if isinstance(record, SpeedRecord):
             own_faults = _speed_faults(record)
         else:
-            own_faults = _faults(record, all_studies)
+            own_faults = _faults(record, all_studies, strategies)
         faults += [f"{path}: {fault}" for fault in own_faults]
     faults += _repeated(records, results)
     evidence = Evidence(records)
@@ -56,12 +57,12 @@ def check(
     return faults
 
 
-def _faults(record: Record, studies: Collection[str]) -> Iterator[str]:
+def _faults(record: Record, studies: Collection[str], strategies: Collection[str]) -> Iterator[str]:
     """What is wrong with the record of a run."""
     if record.study not in studies:
         yield f"unknown study {record.study!r}; if it is your own, name its file with --study"
     config = record.config
-    if not is_anchor(config.strategy) and config.strategy not in all_strategies():
+    if not is_anchor(config.strategy) and config.strategy not in strategies:
         yield f"unknown strategy {config.strategy!r}"
         return
     code = code_of(config.strategy)
