@@ -7,6 +7,8 @@ between them are one program. A line before a block changes that:
     <!-- slow -->             it takes long, and runs with the slow tests only; no block that is fast may need it
     <!-- not run: WHY -->     it runs nowhere
 
+The programs of a block start warm (`warm_programs`).
+
 Every other kind of text (an output, a formula) is marked `text`, `json` or `toml`, and stays as it is.
 """
 
@@ -20,6 +22,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from warm_programs import warm_programs
 
 from ue_bench.report.figures.sections.contents import SECTIONS
 
@@ -78,20 +81,23 @@ def joined(found: list[Block], slow: bool) -> Iterator[Block]:
         )
 
 
-def work_through(page: str, folder: Path, slow: bool) -> None:
+@pytest.fixture(scope="module")
+def programs():
+    with warm_programs() as folder:
+        yield folder
+
+
+def work_through(page: str, folder: Path, programs: Path, slow: bool) -> None:
     """Run the blocks of a page in `folder`. Raises AssertionError for the first one that does not work."""
-    settings = {
-        **os.environ,
-        "COLUMNS": "80",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    path = (str(programs), str(Path(sys.executable).parent), os.environ["PATH"])
+    settings = {**os.environ, "COLUMNS": "80", "PATH": os.pathsep.join(path)}
     for block in joined(blocks(PAGES[page].read_text()), slow):
         if block.marker == "file":
             assert block.said, f"{page}:{block.line}: a file has a name"
             (folder / block.said).write_text(block.text)
         else:
             command = (
-                [sys.executable, "-c", block.text]
+                [str(programs / "python"), "-c", block.text]
                 if block.language == "python"
                 else ["bash", "-c", SHELL + block.text]
             )
@@ -128,14 +134,14 @@ def test_every_block_says_what_it_is(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if has(page, slow=False)])
-def test_blocks_as_printed(page, tmp_path):
-    work_through(page, tmp_path, slow=False)
+def test_blocks_as_printed(page, tmp_path, programs):
+    work_through(page, tmp_path, programs, slow=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if has(page, slow=True)])
-def test_slow_blocks_as_printed(page, tmp_path):
-    work_through(page, tmp_path, slow=True)
+def test_slow_blocks_as_printed(page, tmp_path, programs):
+    work_through(page, tmp_path, programs, slow=True)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -152,17 +158,17 @@ def test_every_section_of_the_report_is_explained():
     assert [section.title for section in SECTIONS if section.title not in told] == []
 
 
-def test_a_block_that_fails_is_named(tmp_path, monkeypatch):
+def test_a_block_that_fails_is_named(tmp_path, programs, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(
         "# Page\n\n```python\nassert 1 == 1\n```\n\n<!-- file: x.txt -->\n```text\nhello\n```\n\n```sh\ngrep world x.txt\n```\n"
     )
     monkeypatch.setitem(PAGES, "page.md", page)
     with pytest.raises(AssertionError, match=r"page\.md:12"):
-        work_through("page.md", tmp_path, slow=False)
+        work_through("page.md", tmp_path, programs, slow=False)
 
 
-def test_what_is_marked_is_left_alone(tmp_path, monkeypatch):
+def test_what_is_marked_is_left_alone(tmp_path, programs, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- not run: it fails -->\n```sh\nfalse\n```\n\n"
@@ -170,7 +176,7 @@ def test_what_is_marked_is_left_alone(tmp_path, monkeypatch):
         "```sh\nmake test\ntouch fast\n```\n"
     )
     monkeypatch.setitem(PAGES, "page.md", page)
-    work_through("page.md", tmp_path, slow=False)
+    work_through("page.md", tmp_path, programs, slow=False)
     assert {path.name for path in tmp_path.iterdir()} == {"page.md", "fast"}
-    work_through("page.md", tmp_path, slow=True)
+    work_through("page.md", tmp_path, programs, slow=True)
     assert (tmp_path / "slow").exists()
