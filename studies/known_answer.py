@@ -154,7 +154,6 @@ SCENARIOS = (
             "per_feature, equal": replace(SHARED, strategy="per_feature", region_rule="equal"),
         },
         limits=(0.85 * MARGIN, 1.15 * MARGIN),
-        seeds=8,
         rehash=True,
     ),
     Scenario(
@@ -166,7 +165,6 @@ SCENARIOS = (
             "unified": OVERFIT,
         },
         limits=(0.6 * PRICE, 1.4 * PRICE),
-        seeds=10,
     ),
     Scenario(
         name="equal-arms",
@@ -177,7 +175,6 @@ SCENARIOS = (
             "user_id*gender": NAMED_ANEW,
         },
         limits=(SEEN,),
-        seeds=10,
     ),
     Scenario(
         name="unseen-values",

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note
 from ue_bench.record import SPEED, Record, SpeedRecord, load
+from ue_bench.report.evidence import earlier_verdicts
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies, code_of, is_anchor
 from ue_bench.study import names
@@ -52,8 +52,13 @@ def check(
     for study in effort_laws.unproven(evidence.arms.search):
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
+    earlier = earlier_verdicts.read(results)
+
+    def refreshed(block: str) -> str:
+        return refresh(block, evidence, verdicts, earlier)
+
     for path in documents:
-        faults += _stale_blocks(path, evidence, verdicts, results)
+        faults += _stale_blocks(path, refreshed, results)
     return faults
 
 
@@ -128,17 +133,15 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
             yield f"{results / study}: {n} {phase} runs of one configuration: {config_text}"
 
 
-def _stale_blocks(
-    path: Path, evidence: Evidence, verdicts: Mapping[str, Sequence[Verdict]], results: Path
-) -> Iterator[str]:
-    """The blocks of a document that differ from what the records give."""
+def _stale_blocks(path: Path, refreshed: Callable[[str], str], results: Path) -> Iterator[str]:
+    """The blocks of a document that differ from what the records give: `refreshed`."""
     try:
         text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
     for block in BLOCK.finditer(text):
         try:
-            is_stale = refresh(block[0], evidence, verdicts) != block[0]
+            is_stale = refreshed(block[0]) != block[0]
         except BenchError as error:
             yield f"{path}: {error}"
             continue

@@ -60,14 +60,15 @@ def report_command(
         explained[name] = entry.summary, entry.source
     outcome = build(results, out or results / "report", only, explained, names())
     if update:
-        _update(update, outcome.evidence)
+        _update(update, outcome.evidence, results)
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
 
 
-def _update(document: Path, evidence: Evidence) -> None:
+def _update(document: Path, evidence: Evidence, results: Path) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
+    from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
 
     try:
@@ -76,4 +77,6 @@ def _update(document: Path, evidence: Evidence) -> None:
         raise BenchError(
             f"--update: {document} cannot be read ({error}); give a Markdown file"
         ) from error
-    write_whole(document, refresh(text, evidence, verdicts_by_study(evidence.records)))
+    verdicts = verdicts_by_study(evidence.records)
+    earlier = earlier_verdicts.read(results)
+    write_whole(document, refresh(text, evidence, verdicts, earlier))

@@ -5,18 +5,18 @@ difference that cannot be told from 0 comes with the number of seeds that would 
 `pairs`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.record import Record
-from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.arms import Arm, collect
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.meetings import BUDGET, SIZES, meetings
-from ue_bench.report.evidence.pairs import compare_pairs
+from ue_bench.report.evidence.pairs import Pair, compare_pairs
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_key, row_scores, score, summarise
 from ue_bench.report.evidence.verdict import champions
@@ -48,27 +48,33 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
     if size not in SIZES:
         raise unknown("size", size, SIZES)
     kept = collect(records).kept
-    arm_of = by_key(kept)
     scored = score(summarise(kept))
-    met = list(meetings(_variants(scored, one), _variants(scored, other), size))
+    met = list(meetings(variants(scored, one), variants(scored, other), size))
     if not met:
         where = "at one budget" if size == BUDGET else f"in all bytes ({size})"
         raise BenchError(
             f"{one!r} and {other!r} never meet {where} of one comparison; "
             "see the report's summary for what does"
         )
-    pairs = []
-    for mine, theirs in met:
-        pairs.append((row_scores(arm_of, theirs), row_scores(arm_of, mine)))
     rows = []
-    tests = records_of(compare_pairs(pairs))
+    tests = records_of(compare_pairs(score_pairs(by_key(kept), met)))
     for (mine, theirs), test in zip(met, tests, strict=True):
         sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}
         rows.append(_row(mine, theirs, test | sizes))
     return rows
 
 
-def _variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
+def score_pairs(
+    arm_of: Mapping[tuple[Any, ...], Arm], met: Iterable[tuple[Row, Row]]
+) -> list[Pair]:
+    """Return the scores of rows that meet, the rival's first: a difference is own less rival."""
+    pairs = []
+    for mine, theirs in met:
+        pairs.append((row_scores(arm_of, theirs), row_scores(arm_of, mine)))
+    return pairs
+
+
+def variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the arms that a name means.
 
     A label means all its arms. A strategy, or one form of it, means the arm that is best on
@@ -78,9 +84,9 @@ def _variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
     if len(labelled):
         return labelled
     for column in ("group", "strategy"):
-        variants = scored[scored[column] == name]
-        if len(variants):
-            return champions(variants.assign(group=name))  # the best of a strategy's forms
+        forms = scored[scored[column] == name]
+        if len(forms):
+            return champions(forms.assign(group=name))  # the best of a strategy's forms
     raise BenchError(
         f"{unknown('strategy or arm', name, set(scored['strategy']))}, "
         "or an arm's label as the report prints it"
@@ -99,13 +105,14 @@ def _row(mine: Row, theirs: Row, test: Row) -> Row:
     row["part"] = mine["part"]
     for name in ("n", "difference", "low", "high", "p", "interval_by", "tests", "p_holm", "power"):
         row[name] = test[name]
-    row["verdict"] = _verdict(test)
+    row["verdict"] = verdict_of(test)
     row["needed"] = test["needed"]
     row["needed_for"] = test["needed_for"]
     return {name: None if missing(value) else value for name, value in row.items()}
 
 
-def _verdict(test: Row) -> str:
+def verdict_of(test: Row) -> str:
+    """Return what a test of `pairs.holm_corrected` says of the first arm against the other."""
     if not test["told_apart"]:
         return UNKNOWN
     if test["difference"] < 0:

@@ -11,6 +11,7 @@
 <!-- ue-bench: sentences heads heads -->                      its sentences alone
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
 <!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
+<!-- ue-bench: earlier table_size -->                         what became of its earlier verdicts
 <!-- end -->
 """
 
@@ -20,10 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.report.evidence.compare import compare, family, sentence
+from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
-from ue_bench.report.page import abstract, conclusion, performance
+from ue_bench.report.page import abstract, conclusion, performance, verdict_fates
 from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
@@ -33,11 +35,15 @@ BLOCK = re.compile(r"(<!-- ue-bench: (?P<words>[^\n]*?) -->\n).*?(<!-- end -->)"
 
 
 def refresh(
-    text: str, evidence: Evidence, verdicts: Mapping[str, Sequence[Verdict]] | None = None
+    text: str,
+    evidence: Evidence,
+    verdicts: Mapping[str, Sequence[Verdict]] | None = None,
+    earlier: Sequence[Earlier] = (),
 ) -> str:
     """Return `text` with each marked block made from the records.
 
-    verdicts: by study, what became of its claims about planted worlds.
+    verdicts: by study, what became of its claims about planted worlds. earlier: what was published
+    before.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
@@ -45,7 +51,10 @@ def refresh(
     def scenarios(_: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return _scenarios((verdicts or {}).get(study, ()))
 
-    kinds = KINDS | {"scenarios": scenarios}
+    def became(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+        return verdict_fates.lines(fates(earlier, evidence, study))
+
+    kinds = KINDS | {"scenarios": scenarios, "earlier": became}
 
     def rewritten(match: re.Match[str]) -> str:
         block = "\n".join(_block(match["words"], kinds, evidence)).strip()
