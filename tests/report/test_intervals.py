@@ -69,6 +69,19 @@ def test_records_without_sums_by_user_have_no_interval_on_a_fixed_split():
     assert test.interval_by == "no interval: these records hold no sums by user"
 
 
+def test_draws_of_a_world_have_no_rows_in_common():
+    def on(names):
+        configs = [fake.config(seed=seed, dataset=name) for seed, name in enumerate(names)]
+        return scores_of([fake.make(config) for config in configs], "test")
+
+    drawn = on([f"planted-noise#{number}" for number in range(1, 5)])
+    assert drawn.rows.ratio == 0
+    assert method_of([drawn]).text == "t over draws of the data"
+    for names in (["planted-noise"] * 4, ["planted-noise#1"] * 4):
+        assert on(names).rows.ratio == 1 / 8
+        assert method_of([on(names)]).text == "corrected resampled t"
+
+
 def test_arms_on_other_rows_are_not_compared():
     one = scores_of(runs(), "test")
     other = scores_of(runs(rows="b"), "test")
@@ -144,7 +157,7 @@ def test_unpaired_arms_are_compared_by_an_analysis_of_covariance():
     assert (test.low, test.high) == pytest.approx(tuple(expected.conf_int()[1]))
     assert test.n == 7
     assert test.interval_by == (
-        "corrected resampled t, unpaired, the bias model's score as covariate"
+        "t over draws of the data, unpaired, the bias model's score as covariate"
     )
     without = compare_two(*(replace(arm, bias={}) for arm in of_arms))
     assert math.isnan(without.p)

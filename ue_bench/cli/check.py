@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ue_bench.cli import effort_laws, recipe_laws
+from ue_bench.cli import effort_laws, recipe_laws, seed_laws
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note
@@ -20,6 +20,8 @@ from ue_bench.training.assembly import has_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.whole_file import read_regular
 
+HEADLINES = "README.md"  # the document whose numbers need the most seeds
+
 
 def check(
     results: Path, documents: Iterable[Path] = (), studies: Collection[str] = ()
@@ -27,7 +29,8 @@ def check(
     """Return one line a fault of the records in `results` and of the blocks in `documents`.
 
     Records must parse (which excludes NaN and infinity), be unique and finished, come from a clean
-    commit, and name existing studies and strategies; their bytes must add up. The blocks of the
+    commit, and name existing studies and strategies; their bytes must add up, and arms must have
+    enough seeds. The blocks of the
     documents, which are Markdown files, must equal what the records give. studies: names of studies
     that are not in the package.
 
@@ -49,6 +52,8 @@ def check(
     evidence = Evidence(records)
     faults += recipe_laws.faults(evidence.arms.kept)
     faults += effort_laws.faults(evidence.arms)
+    documents = list(documents)
+    faults += seed_laws.faults(evidence.arms.kept, _quoted(documents))
     for study in effort_laws.unproven(evidence.arms.search):
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
@@ -133,13 +138,27 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
             yield f"{results / study}: {n} {phase} runs of one configuration: {config_text}"
 
 
-def _stale_blocks(path: Path, refreshed: Callable[[str], str], results: Path) -> Iterator[str]:
-    """The blocks of a document that differ from what the records give: `refreshed`."""
+def _quoted(documents: Iterable[Path]) -> set[str]:
+    """Return the studies that the blocks of a README quote."""
+    studies: set[str] = set()
+    for path in documents:
+        if path.name == HEADLINES:
+            for block in BLOCK.finditer(_text(path)):
+                studies.update(block["words"].split()[1:2])
+    return studies
+
+
+def _text(path: Path) -> str:
+    """Return the text of a document. Raises BenchError where it cannot be read."""
     try:
-        text = read_regular(path).decode()
+        return read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}); give Markdown files") from error
-    for block in BLOCK.finditer(text):
+
+
+def _stale_blocks(path: Path, refreshed: Callable[[str], str], results: Path) -> Iterator[str]:
+    """The blocks of a document that differ from what the records give: `refreshed`."""
+    for block in BLOCK.finditer(_text(path)):
         try:
             is_stale = refreshed(block[0]) != block[0]
         except BenchError as error:

@@ -4,6 +4,7 @@
   that their scores are not independent. The variance of a mean over n seeds is then s^2 (1/n +
   scored rows / training rows), with n - 1 degrees of freedom: the corrected resampled t of Nadeau
   and Bengio ("Inference for the generalization error", Machine Learning 52, 2003, section 5).
+* Each run has a draw of its world: nothing overlaps, and it is Student's t.
 * All seeds have the same scored rows (a split by time, the article's, a table's own test files):
   these rows are one sample, so that users, or blocks of rows, are resampled beside the seeds.
 * Otherwise nothing is known of the noise, and there is no interval and no test.
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from ue_bench.report.evidence.run_scores import Scores
 
 CORRECTED = "corrected resampled t"
+FRESH = "t over draws of the data"
 NO_INTERVAL = "no interval"  # the start of the text where nothing is known of the noise
 # What captions say of the intervals of figures that may show several splits.
 RULE = (
@@ -50,11 +52,13 @@ def method_of(samples: Sequence[Scores]) -> Method:
     if redrawn == {True}:
         if any(of_arm.ratio != of_arm.ratio for of_arm in rows):  # NaN
             return _unknown("these records hold no numbers of rows")
-        return Method(is_corrected=True, is_bootstrap=False, text=CORRECTED)
-    identities = {of_arm.identity for of_arm in rows}
-    if "" in identities or not all(scores.has_groups for scores in samples if len(scores)):
+        overlaps = any(of_arm.ratio > 0 for of_arm in rows)
+        text = CORRECTED if overlaps else FRESH
+        return Method(is_corrected=True, is_bootstrap=False, text=text)
+    if not all(scores.has_groups for scores in samples if len(scores)):
         return _unknown("these records hold no sums by user")
-    if len(identities) > 1:
+    identities = {of_arm.identity for of_arm in rows}
+    if len(identities) > 1 or identities == {""}:
         return _unknown("the arms are scored on other rows")
     text = f"bootstrap over {rows[0].by}s and seeds"
     return Method(is_corrected=False, is_bootstrap=True, text=text)

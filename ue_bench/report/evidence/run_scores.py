@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ue_bench.config.drawn_worlds import is_draw
 from ue_bench.record import Record
 from ue_bench.record.group_errors import GroupErrors, anchor_errors, group_errors, groups_of
 from ue_bench.report.evidence.arms import seeds_of
@@ -21,8 +22,9 @@ Part = Literal["test", "val"]
 class ScoredRows(NamedTuple):
     """The rows that some runs are scored on.
 
-    are_redrawn: whether each seed draws them anew. ratio: scored rows for one training row, NaN
-    where a record does not say it. identity: equal for runs that score the same rows; empty where a
+    are_redrawn: whether each seed draws them anew. ratio: scored rows for one training row; 0 where
+    each run has a draw of its world, so that no two have rows in common; NaN where a record does
+    not say it. identity: equal for runs that score the same rows; empty where a
     record does not say it, or the runs differ in it. by: what errors are summed by, `user` or
     `block`; empty where a record has no such sums.
     """
@@ -160,15 +162,20 @@ def _rows_of(runs: Iterable[Record], part: Part) -> ScoredRows:
     are_redrawn = False
     ratios = []
     facts = set()
+    draws = []
     for run in runs:
         config = run.config
         has_own_test_rows = part == "test" and config.tested_on is not None
         are_redrawn = config.split == REDRAWN and not has_own_test_rows
         n_rows = run.found.get("n_rows", {})
         ratios.append(n_rows.get(part, math.nan) / (n_rows.get("train") or math.nan))
+        if is_draw(config):
+            draws.append(config.dataset)
         groups = groups_of(run, part)
         facts.add((groups.get("rows", ""), groups.get("by", "")))
     ratio = float(np.mean(ratios)) if ratios else math.nan
+    if ratios and len(set(draws)) == len(ratios):
+        ratio = 0.0
     identity = by = ""
     if len(facts) == 1:
         identity, by = facts.pop()

@@ -1,0 +1,48 @@
+"""What published records must show of seeds: enough of them, and the noise of every difference.
+
+The laws are about records that keep their errors by user. Those of earlier versions do not, and are
+not judged.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+
+from ue_bench.record.group_errors import groups_of
+from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.comparison import Comparison
+from ue_bench.report.evidence.interval_method import method_of
+from ue_bench.report.evidence.summary import by_seed
+
+LEAST = 10  # seeds of an arm
+LEAST_QUOTED = 20  # seeds of an arm of a study that a headline quotes
+
+
+def faults(arms: Iterable[Arm], quoted: Collection[str]) -> Iterator[str]:
+    """Yield one line for each comparison that breaks a law.
+
+    quoted: the studies that a headline quotes.
+    """
+    by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
+    for arm in arms:
+        if arm.runs and _has_groups(arm):
+            by_comparison[arm.comparison].append(arm)
+    for comparison, compared in sorted(by_comparison.items()):
+        least = LEAST_QUOTED if comparison.study in quoted else LEAST
+        few = [arm for arm in compared if len(arm.runs) < least]
+        if few and max(len(arm.runs) for arm in compared) > 1:  # one run alone compares nothing
+            yield (
+                f"{comparison.full_title}: {len(few)} of {len(compared)} arms have fewer than "
+                f"{least} seeds, such as {few[0].label} with {len(few[0].runs)}"
+            )
+        method = method_of([by_seed(arm, _part(arm)) for arm in compared])
+        if not method.is_known:
+            yield f"{comparison.full_title}: its differences have {method.text}"
+
+
+def _part(arm: Arm) -> str:
+    return "test" if by_seed(arm, "test") else "val"
+
+
+def _has_groups(arm: Arm) -> bool:
+    part = _part(arm)
+    return all(groups_of(run, part) for run in arm.runs)
