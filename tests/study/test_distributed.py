@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
@@ -422,8 +423,8 @@ def test_an_attribute_that_is_no_json_is_one_line(storage, url, tmp_path):
             action()
 
 
-def interrupt(storage: Storage, every: int) -> None:
-    """Let a signal break one of so many queries, and the rollback after it."""
+def interrupt(storage: Storage, every: int) -> Callable[[], None]:
+    """Let a signal break one of so many queries, and the rollback after it; return what ends it."""
     engine, queries, broken = storage.backend.engine, count(1), []
 
     def query(*_: object) -> None:
@@ -439,12 +440,19 @@ def interrupt(storage: Storage, every: int) -> None:
     event.listen(engine, "before_cursor_execute", query)
     event.listen(engine, "rollback", rollback)
 
+    def end() -> None:
+        event.remove(engine, "before_cursor_execute", query)
+        event.remove(engine, "rollback", rollback)
+
+    return end
+
 
 def test_a_study_goes_on_where_queries_are_interrupted(storage, capsys):
     storage.heartbeat = 0.02  # every interruption is waited for
-    interrupt(storage, 47)
+    end = interrupt(storage, 47)
     study = replace(GRID, parts=(*GRID.parts, *SEARCH.parts))
     done = worker(storage, study).run()
+    end()
     assert len(done) == len({record.run_id for record in done}) == 3 + 2 * 2 + 1
     part = only_part(storage, study, "grid, part 1 of 2")
     assert len(records_in(part)) == len(set(records_in(part))) == 3

@@ -329,13 +329,15 @@ def built():
     layers = {}
     for name in LAYERS[:-1]:
         regions, sized = STRATEGIES[name].regions[0], STRATEGIES[name].has_budget
+        # Separate regions are capped at what the few values here can use.
+        budget = 128 if regions == "separate" else 4096
         layers[name] = build(
             Spec(
                 name=name,
                 features=FEATURES,
                 lookups=(1, 2),
                 dim=4,
-                budget=4096 if sized else None,
+                budget=budget if sized else None,
                 regions=regions,
                 region_rule="proportional",
             )
