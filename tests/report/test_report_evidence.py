@@ -75,6 +75,16 @@ def test_power_is_that_of_the_corrected_test():
     assert power.power(noise, -2.807 * error, 500) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 20, 50, 200])
+def test_a_larger_difference_is_never_found_less_often(n):
+    """With a NaN among these, a clear difference would pass for one that cannot be told."""
+    noise = SeedNoise(1.0, 0.0)
+    chances = [power.power(noise, effect, n) for effect in np.logspace(-3, 4, 300)]
+    assert np.isfinite(chances).all()
+    assert (np.diff(chances) >= -1e-9).all()
+    assert chances[-1] == pytest.approx(1)
+
+
 def test_the_seeds_needed_are_enough_in_a_simulation():
     noise = random.Random(0)
     n = power.seeds_needed(SeedNoise(0.01, 0.0))

@@ -3,7 +3,7 @@
 The variance of a mean difference over n seeds is sd^2 / n + floor (see `statistics.Difference`).
 The floor, which comes from overlapping splits or from the one sample of users, stays however many
 seeds there are. A test has power where it finds a difference in 80 % of repetitions: the power of
-the t-test, statsmodels' `TTestPower`, two-sided. Assumption: differences are normal, and equally
+the two-sided t-test, by scipy's noncentral t. Assumption: differences are normal, and equally
 noisy for every pair and budget of a comparison.
 """
 
@@ -27,8 +27,6 @@ EMPTY = (
 TARGET = 0.005  # MSE: the smallest difference worth seeing
 POWER = 0.8
 MOST_SEEDS = 1_024  # a difference that so many seeds do not show is shown by no number of them
-# Standard deviations. Far beyond it scipy's noncentral t is NaN, and two or three seeds are enough.
-LARGEST_EFFECT = 20
 COLUMNS = [
     "panel",
     "study",
@@ -121,15 +119,14 @@ def _pooled(samples: Sequence[Difference]) -> SeedNoise:
 
 def power(noise: SeedNoise, difference: float, n: int, alpha: float = ALPHA) -> float:
     """Return the chance that a two-sided test at level `alpha` with n seeds finds a difference."""
-    # statsmodels imports polars where that is installed, which takes half a second.
-    from statsmodels.stats.power import TTestPower
-
-    effect: float = LARGEST_EFFECT
-    if noise.error(n) > 0:
-        effect = min(abs(difference) / noise.error(n) / math.sqrt(n), LARGEST_EFFECT)
-    # One tail at half the level: with the power asked for, the other tail adds nothing, and scipy
-    # gives NaN for it.
-    return float(TTestPower().power(effect, n, alpha / 2, alternative="larger"))
+    error = noise.error(n)
+    if error == 0:
+        return 1.0
+    # One tail at half the level: with the power asked for, the other tail adds nothing. This is not
+    # statsmodels' `TTestPower`, which is NaN for some large effects (by `scipy.special.nctdtr`): a
+    # clear difference would then pass for one that cannot be told.
+    critical = stats.t.isf(alpha / 2, n - 1)
+    return float(stats.nct.sf(critical, n - 1, abs(difference) / error))
 
 
 def seeds_needed(noise: SeedNoise, target: float = TARGET, alpha: float = ALPHA) -> int | None:
