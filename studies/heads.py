@@ -1,8 +1,7 @@
 """Is the ranking of strategies the same under another head?
 
 Command: ue-bench study heads --workers 2
-Cost: 480 runs, 12 minutes on 2 cores that other programs used too; with --quick 102
-runs, a minute or two.
+Cost: 1,920 runs; with --quick 102.
 Expect: the exact table and the milder compressions ahead under every head, and one multiplexed
 table ahead of separate ones.
 

@@ -1,7 +1,7 @@
 """Does the harness find the order that theory fixes, in worlds whose ratings were planted?
 
 Command: ue-bench study known-answer --workers 2
-Cost: 140 runs, two minutes on 2 cores; with --quick 50 runs of two scenarios, half a minute.
+Cost: 347 runs; with --quick 100 runs of two scenarios.
 Expect: every scenario passes, with any --seed; where one does not, the exit code is 1.
 The worlds, the formulas and why theory fixes each order: docs/known-answer.md.
 """

@@ -1,8 +1,7 @@
 """How should a budget be shared out among the features: how many lookups each, and how wide?
 
 Command: ue-bench study lookup_allocation --workers 2
-Cost: about 1,780 runs (1,150 of trials, 630 on fresh seeds), an hour or two on 2 cores; with
---quick 64 runs, two minutes.
+Cost: 1,992 runs (1,152 of trials, 840 on fresh seeds); with --quick 64.
 Expect: on `base` most lookups go to movie_id, the more so the smaller the table. The best
 allocations beat the even one at 3.5 kB and hardly at 56 kB.
 

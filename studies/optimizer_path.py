@@ -1,7 +1,7 @@
 """Does training by the rows of a batch reach the MSE of training the whole table?
 
 Command: ue-bench study optimizer_path --workers 2
-Cost: 20 runs, half a minute on 2 cores; with --quick four runs.
+Cost: 40 runs; with --quick four.
 Expect: the same MSE within the noise. On the sparse path, a row that is read again catches up with
 the steps it was not in. Without that, as in torch's SparseAdam (`--optimizer sparse_adam`), `wide`
 would be worse by 0.008.

@@ -1,8 +1,7 @@
 """What does the paper's own table look like here: one shared table against a hash per feature?
 
 Command: ue-bench study paper --workers 2
-Cost: 90 runs, 8 minutes on 2 cores that other programs used too; with --quick 20 runs in half a
-minute.
+Cost: 180 runs; with --quick 20.
 Expect: the shared table ahead of separate ones at every budget, by 0.01 to 0.03 of AUC on ML-100K.
 The exact table is ahead of both, and it alone has a higher AUC than the bias model there.
 

@@ -1,7 +1,7 @@
 """Which conclusions depend on the recipe of training, and which survive every change of it?
 
 Command: ue-bench study recipe --workers 2
-Cost: 2,340 runs; with --quick 60.
+Cost: 2,520 runs; with --quick 72.
 Expect: the same order of the forms under every recipe that trains to the end. Pairs that lie close
 together change places.
 

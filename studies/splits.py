@@ -1,8 +1,7 @@
 """Does the answer hold on other splits, and which splits can tell strategies apart at all?
 
 Command: ue-bench study splits --workers 2
-Cost: 480 runs, 7 minutes on 2 cores that other programs used too; with --quick 80
-runs, a minute.
+Cost: 960 runs; with --quick 80.
 Expect: on the random split and the temporal split by user, the order of every other study. On the
 other two, most judged rows have users never seen in training, and no arm beats the bias model. Only
 the random split depends on the split seed.

@@ -1,8 +1,7 @@
 """At which table sizes do the strategies differ, and which one is best there?
 
 Command: ue-bench study table_size --workers 2
-Cost: 900 runs and 180 timings, about 25 minutes on 2 cores; with --quick 44 runs and 22 timings,
-a minute or two.
+Cost: 3,600 runs and 180 timings; with --quick 44 and 22.
 Expect: on `base` the strategies separate below 1/8 of the exact table's bytes and meet above. On
 `wide` the unified table with two lookups stays within 0.03 of the exact one down to 1/128, and the
 rule that sizes the separate tables decides as much as the method does. `wide` is a stress of rare

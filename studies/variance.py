@@ -1,7 +1,7 @@
 """What share of a result's variance is each seed's, and how bad is the worst hash seed?
 
 Command: ue-bench study variance --workers 2
-Cost: 588 runs, PLACEHOLDER; with --quick 50 runs, a minute or two.
+Cost: 588 runs; with --quick 50.
 Expect: the split's share above all others together, most of it as the bias model's error has it. It
 is common to all strategies, and pairing by seed removes it. The worst of 50 hash seeds is two to
 three standard deviations above their median.

@@ -1,7 +1,7 @@
 """Why is one shared table better: fewer collisions, weights that make them harmless, or both?
 
 Command: ue-bench study why --workers 2
-Cost: 230 runs, 5 minutes on 2 cores; with --quick 16 runs, half a minute.
+Cost: 460 runs; with --quick 16.
 Expect: the measured shares of collision-free values on the formulas. At equal bytes, more of them
 in one shared table, and a lower MSE with them. In the single-layer model (head `linear`), angles
 between the features' weights that grow in a shared table, most of all in a small one, and stay

@@ -1,9 +1,11 @@
 """Declared studies: searches keep their trials apart, and rivals are searched alike."""
 
+import re
 import tempfile
 from dataclasses import replace
 from itertools import combinations
 from multiprocessing import forkserver, process
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from ue_bench.study.plan import Plan
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.space import configure
 from ue_bench.training.resolve import resolve
+
+STUDIES = Path(__file__).parents[2] / "studies"
 
 
 def seeds(**grid):
@@ -236,3 +240,24 @@ def test_a_temporary_folder_with_a_long_path_is_told_in_a_line(tmp_path, monkeyp
         workers.start(job)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "article"])
+def test_the_header_of_a_study_counts_its_runs(name):
+    header = (STUDIES / f"{name.replace('-', '_')}.py").read_text().split('"""')[1]
+    told = re.search(r"^Cost: ([\d,]+) runs", header, re.MULTILINE)
+    assert int(told[1].replace(",", "")) == most_runs(name)
+
+
+def most_runs(name):
+    """Return how many runs a study has where no winner of a search is the arm beside it."""
+    plan = Plan(name, find(name))
+    in_grids = set()
+    of_searches = 0
+    for part in plan.parts:
+        if isinstance(part, Grid):
+            in_grids.update(config.run_id for config in plan.grid(part))
+        else:
+            of_searches += part.trials * part.trial_seeds
+            of_searches += (part.best + len(part.against)) * part.seeds
+    return len(in_grids) + of_searches
