@@ -13,6 +13,29 @@ from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.statistics import ALPHA
 from ue_bench.report.format import missing
 
+AGREEMENT = (
+    "arms",
+    "seeds",
+    "tau",
+    "tau_low",
+    "tau_high",
+    "rho",
+    "interval_by",
+    "tests",
+    "told_apart",
+    "reversed",
+)
+FEWEST = 3  # arms: two have no ranking worth a correlation
+
+
+def agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, Any]:
+    """Return how well two rankings of the same arms agree: the entries `AGREEMENT`."""
+    return {
+        "arms": len(scores_x),
+        **rank_correlation(scores_x, scores_y),
+        **pair_agreement(scores_x, scores_y),
+    }
+
 
 def rank_correlation(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, Any]:
     """Return Kendall's tau and Spearman's rho of the mean MSE over the seeds of all arms.

@@ -14,7 +14,7 @@ from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_HEAD, Comparison
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.interval_method import RULE
-from ue_bench.report.evidence.rank_agreement import pair_agreement, rank_correlation, tau_text
+from ue_bench.report.evidence.rank_agreement import AGREEMENT, FEWEST, agreement, tau_text
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
@@ -44,18 +44,8 @@ COLUMNS = [
     "mse_y",
     "low_y",
     "high_y",
-    "arms",
-    "seeds",
-    "tau",
-    "tau_low",
-    "tau_high",
-    "rho",
-    "interval_by",
-    "tests",
-    "told_apart",
-    "reversed",
+    *AGREEMENT,
 ]
-FEWEST = 3  # arms: two have no ranking worth a correlation
 _HEAD_FIELDS = ("head", "hidden")
 _PAIR = ["panel", "head_x", "head_y"]
 
@@ -89,9 +79,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
                 "panel": title,
                 "head_x": head_x,
                 "head_y": head_y,
-                "arms": len(twins),
-                **rank_correlation(scores_x, scores_y),
-                **pair_agreement(scores_x, scores_y),
+                **agreement(scores_x, scores_y),
             }
             for arm_x, arm_y in twins:
                 point = _point(arm_x, row_of[arm_x.key], row_of[arm_y.key])

@@ -14,9 +14,10 @@ from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.rank_agreement import (
+    AGREEMENT,
+    FEWEST,
+    agreement,
     orders,
-    pair_agreement,
-    rank_correlation,
     tau_text,
 )
 from ue_bench.report.evidence.run_scores import Scores
@@ -35,21 +36,11 @@ CAPTION = (
     "pairs of arms, 5 %, where the test had the power). It is reversed where the other recipe "
     "tells the two apart in opposite order."
 )
-FEWEST = 3  # arms: two have no ranking worth a correlation
 MOST_NAMED = 12  # conclusions in a sentence
 COLUMNS = [
     "panel",
     "setting",
-    "arms",
-    "seeds",
-    "tau",
-    "tau_low",
-    "tau_high",
-    "rho",
-    "interval_by",
-    "tests",
-    "told_apart",
-    "reversed",
+    *AGREEMENT,
     "conclusions",
     "kept",
     "survivors",
@@ -79,7 +70,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     scores: dict[str, dict[str, dict[str, tuple[str, Scores]]]] = {}
     for arm in study.every_arm:
         row = row_of.get(arm.key)
-        if row is None or arm.comparison.phase == "confirm":
+        # An anchor has no recipe, and would agree with itself.
+        if row is None or arm.comparison.phase == "confirm" or arm.is_anchor:
             continue
         panel = arm.comparison._replace(setting="").title
         of_setting = scores.setdefault(panel, {}).setdefault(arm.comparison.setting, {})
@@ -115,9 +107,7 @@ def _lines(
             {
                 "panel": panel,
                 "setting": setting,
-                "arms": len(twins),
-                **rank_correlation(usual, other),
-                **pair_agreement(usual, other),
+                **agreement(usual, other),
                 "conclusions": len(kept) + len(not_kept),
                 "kept": len(kept),
                 "survivors": _pairs_text(kept),
