@@ -27,6 +27,7 @@ LINEAR = RunConfig(
     batch_size=512,
     epochs=20,
     patience=3,
+    stop_above=None,
     average_epochs=0.0,
     evals_per_epoch=1,
 )

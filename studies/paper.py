@@ -54,6 +54,7 @@ BASE = RunConfig(
     epochs=60,
     patience=3,
     evals_per_epoch=2,
+    stop_above=None,
     average_epochs=0.0,
 )
 EXACT_ROWS = 13_215  # of ML-1M

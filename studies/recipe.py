@@ -25,7 +25,7 @@ SETTINGS: dict[str, Fields] = {
     "half the rate": {"lr": DEFAULT.lr / 2},
     "twice the rate": {"lr": DEFAULT.lr * 2},
     "patience 3": {"patience": 3},
-    "patience 15": {"patience": 15},
+    "patience 15": {"patience": 15, "stop_above": None},
     "at most 10 epochs": {"epochs": 10},
     "at most 40 epochs": {"epochs": 40},
     "at most 80 epochs": {"epochs": 80},

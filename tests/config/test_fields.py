@@ -116,6 +116,7 @@ def test_what_runs_did_before_a_field_is_a_value_of_the_field():
         "lr": 4e-3,
         "epochs": 40,
         "patience": 3,
+        "stop_above": None,
         "average_epochs": 0.0,
     }
     for name, before in declared.items():

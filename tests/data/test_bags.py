@@ -311,6 +311,7 @@ def test_no_row_of_the_table_is_touched_but_the_bags_own():
         epochs=1,
         patience=None,
         evals_per_epoch=1,
+        stop_above=None,
         average_epochs=0.0,
         seed=0,
     )

@@ -229,6 +229,7 @@ RECIPE = Recipe(
     epochs=5,
     patience=3,
     evals_per_epoch=1,
+    stop_above=None,
     average_epochs=0.0,
     seed=0,
 )

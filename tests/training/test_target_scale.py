@@ -44,6 +44,7 @@ SHORT = RunConfig(
     batch_size=128,
     epochs=4,
     head_init="default",
+    stop_above=None,
     average_epochs=0.0,
     measure="quality",
 )

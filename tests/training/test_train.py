@@ -60,6 +60,7 @@ def recipe(**changes):
         epochs=8,
         patience=None,
         evals_per_epoch=1,
+        stop_above=None,
         average_epochs=0.0,
         seed=0,
     )

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_train import TRAIN, VALIDATION, model, recipe
 from torch import nn
 
-from tests.training.test_train import TRAIN, VALIDATION, model, recipe
 from ue_bench.training.train import AVERAGES_PER_EPOCH, evaluate, fit
 from ue_bench.training.weight_average import WeightAverage
 

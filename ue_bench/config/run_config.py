@@ -250,7 +250,7 @@ class RunConfig:
         "or auto: sparse for large tables.",
     )
     lr: float = setting(
-        6e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
+        8e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
     )
     weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
     batch_size: int | None = setting(
@@ -269,6 +269,16 @@ class RunConfig:
     )
     evals_per_epoch: int = setting(
         1, group="recipe", at_least=1, help="Evaluations on the validation rows in each epoch."
+    )
+    stop_above: float | None = setting(
+        0.01,
+        group="recipe",
+        above=0,
+        below=1e30,
+        null="none",
+        before=None,
+        help="Training also stops where the validation loss is above its lowest by more than this "
+        "share of it; none: only the patience ends it.",
     )
     average_epochs: float = setting(
         3.0,

@@ -70,6 +70,7 @@ def adam_recipe(batch_size: int) -> Recipe:
         epochs=1,
         patience=None,
         evals_per_epoch=1,
+        stop_above=None,
         average_epochs=0.0,
         seed=0,
     )

@@ -67,6 +67,7 @@ def make_recipe(config: RunConfig) -> Recipe:
         epochs=config.epochs,
         patience=config.patience,
         evals_per_epoch=config.evals_per_epoch,
+        stop_above=config.stop_above,
         average_epochs=config.average_epochs,
         seed=config.batch_seed,
     )

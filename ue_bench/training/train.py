@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ue_bench.errors import BenchError
 from ue_bench.record.schema import LARGEST
+from ue_bench.training.early_stopping import EarlyStopping
 from ue_bench.training.model import RatingModel, ScoredModel
 from ue_bench.training.row_adam import RowAdam
 from ue_bench.training.weight_average import WeightAverage
@@ -47,6 +48,8 @@ class Recipe:
     batch_size: rows a step; None: all rows in the order given.
     patience: epochs without a better validation loss before training stops; None: it never stops
         early, and the last weights are kept.
+    stop_above: training also stops where the validation loss is above the lowest so far by more
+        than this share of it; None, or without patience: it does not.
     average_epochs: epochs after which a step weighs 1 / e in the average of the weights, which is
         evaluated and served; 0: none is kept.
     seed: of the batch order and of dropout.
@@ -59,6 +62,7 @@ class Recipe:
     epochs: int
     patience: int | None
     evals_per_epoch: int
+    stop_above: float | None
     average_epochs: float
     seed: int
 
@@ -207,12 +211,8 @@ def fit(
         average_steps = _spread(AVERAGES_PER_EPOCH, steps)
         decay = math.exp(-1 / (recipe.average_epochs * len(average_steps)))
     average = WeightAverage(model, decay)
-    patience = math.inf  # in evaluations
-    if recipe.patience:
-        patience = recipe.patience * recipe.evals_per_epoch
-    best = math.inf
+    stopping = _stopping(recipe)
     best_state = None
-    waited = 0
     started = time.perf_counter()
     model.train()
     for epoch in range(recipe.epochs):
@@ -248,24 +248,21 @@ def fit(
                     entry[f"val_{name}"] = error
                 _require_finite(entry, recipe)
                 fitted.history.append(entry)
-                loss = entry[f"val_{names[-1]}"]
-                waited += 1
-                if loss < best:
-                    best = loss
-                    waited = 0
+                if stopping.note(entry[f"val_{names[-1]}"]):
                     fitted.best_epoch = entry["epoch"]
                     if recipe.patience:
                         best_state = copy.deepcopy(model.state_dict())
                 on_evaluation(fitted)
-            if waited >= patience:
+            if stopping.ended:
                 break
         fitted.epochs_run = epoch + 1
-        if waited >= patience:
+        if stopping.ended:
             break
         optimizers.settle()
         if model.strategy.end_epoch(epoch):
             optimizers = Optimizers(model, recipe)
             average.restart()
+            stopping.model_changed()
     optimizers.settle()
     fitted.optimizer_bytes = optimizers.n_bytes() + average.n_bytes()
     average.take_place()
@@ -277,6 +274,16 @@ def fit(
     model.fold_scale()
     fitted.seconds = time.perf_counter() - started
     return fitted
+
+
+def _stopping(recipe: Recipe) -> EarlyStopping:
+    patience = math.inf
+    most_rise = math.inf
+    if recipe.patience:
+        patience = recipe.patience * recipe.evals_per_epoch
+        if recipe.stop_above is not None:
+            most_rise = recipe.stop_above
+    return EarlyStopping(patience, most_rise)
 
 
 def _spread(times: int, steps: int) -> set[int]:
