@@ -104,6 +104,7 @@ def test_a_report_of_one_study_has_plain_names(tmp_path):
         "latency",
         "latency_mse",
         "memory",
+        "rare_values",
         "training",
     }
     assert "no strategy has both a separate and a multiplexed form" in outcome.page.read_text()

@@ -18,7 +18,8 @@ from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.meetings import BUDGET, SIZES, meetings
 from ue_bench.report.evidence.pairs import Pair, compare_pairs
 from ue_bench.report.evidence.statistics import family_text
-from ue_bench.report.evidence.summary import by_key, row_scores, score, summarise
+from ue_bench.report.evidence.summary import by_key, key, row_scores, score, summarise
+from ue_bench.report.evidence.unseen_share import share_columns, share_text, unseen_share
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import bytes_text, delta_text, missing, p_text
 
@@ -41,7 +42,8 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
     95 % interval, made as `interval_by` says; `p`, `p_holm` after the correction over `tests`
     tests, the `power` of a test that rejects, and the `verdict`; and, where the two cannot be told
     apart, the seeds `needed` to see a difference of `needed_for`. None stands for what is not
-    known; `needed` is None with `needed_for` where no number of seeds shows it.
+    known; `needed` is None with `needed_for` where no number of seeds shows it. `unseen_share` is
+    the share of the difference in rows with unseen values, the share `unseen_rows` of all rows.
 
     Raises BenchError for a name that no record has, an unknown size, and where the two never meet.
     """
@@ -60,7 +62,8 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
     tests = records_of(compare_pairs(score_pairs(by_key(kept), met)))
     for (mine, theirs), test in zip(met, tests, strict=True):
         sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}
-        rows.append(_row(mine, theirs, test | sizes))
+        share = unseen_share(arm_of[key(mine)], arm_of[key(theirs)])
+        rows.append(_row(mine, theirs, test | sizes) | share_columns(share))
     return rows
 
 
@@ -134,7 +137,10 @@ def sentence(row: Row) -> str:
         delta = delta_text(row["difference"], row["low"], row["high"])
         difference = f"{delta} {row['part']} MSE ({row['interval_by']})"
     arms = f"{row['one']} against {row['other']}"
-    return f"{title}, {size}: {arms}: {difference}: {_verdict_text(row)}"
+    text = f"{title}, {size}: {arms}: {difference}: {_verdict_text(row)}"
+    if row["verdict"] != UNKNOWN and row["unseen_rows"]:
+        text += f"; {share_text(row)}"
+    return text
 
 
 def _size_text(row: Row) -> str:

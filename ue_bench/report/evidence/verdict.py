@@ -17,7 +17,8 @@ from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.statistics import Difference, compare_two
-from ue_bench.report.evidence.summary import SCOPE, by_key, row_scores, score
+from ue_bench.report.evidence.summary import SCOPE, by_key, key, row_scores, score
+from ue_bench.report.evidence.unseen_share import share_columns, unseen_share
 
 FAMILY = ["study", "phase"]
 COLUMNS = (
@@ -45,6 +46,8 @@ COLUMNS = (
     "p_holm",
     "power",
     "told_apart",
+    "unseen_rows",
+    "unseen_share",
 )
 
 
@@ -63,9 +66,10 @@ def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     The named one has the lowest mean validation MSE. It is the first row of its budget, with a
     difference of 0 and no test; the others follow by their MSE. `among_best` is whether a
     contestant may be the best on test, None where that cannot be told; `most_behind`, by how much
-    it is behind the best at most. Holm's correction is over `FAMILY`: the contestants that are not
-    named, at all budgets of all comparisons of a study, where its grids are one family and what
-    confirms its searches is another.
+    it is behind the best at most; `unseen_share`, how much of the difference lies in rows with
+    unseen values, the share `unseen_rows` of all. Holm's correction is over `FAMILY`: the
+    contestants that are not named, at all budgets of all comparisons of a study, where its grids
+    are one family and what confirms its searches is another.
     """
     arm_of = by_key(arms)
     scored = score(summary)
@@ -89,7 +93,11 @@ def _cell(cell: pd.DataFrame, arm_of: dict[tuple[Any, ...], Arm]) -> list[dict[s
     ordered = [named, *(row for row in ranked if row["label"] != named["label"])]
     scores = [row_scores(arm_of, row) for row in ordered]
     best = best_set(scores)
-    return [_verdict(ordered, scores, best, place) for place in range(len(ordered))]
+    found = []
+    for place, row in enumerate(ordered):
+        share = unseen_share(arm_of[key(row)], arm_of[key(named)])
+        found.append(_verdict(ordered, scores, best, place) | share_columns(share))
+    return found
 
 
 def _verdict(

@@ -8,7 +8,7 @@ import pandas as pd
 from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.summary import score
 from ue_bench.report.format import interval_text
-from ue_bench.report.page.contests import Competition, Contest, competition
+from ue_bench.report.page.contests import STRESS, Competition, Contest, competition, headlined
 from ue_bench.report.page.price import contestants, price, range_text
 
 NO_ANSWER = "No arm has a measured MSE, so there is no answer."
@@ -18,11 +18,20 @@ NO_RIVALS = "No two strategies have the same byte budget, so none can be called 
 def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     """The answer in plain text; fewer than four sentences where there is no rival.
 
-    Where a study has one strategy, its variants are the rivals.
+    Where a study has one strategy, its variants are the rivals. Features of `STRESS` have a part
+    in it only where there are no others.
     """
-    scored = score(summary)
-    if scored.empty:
+    every_arm = score(summary)
+    if every_arm.empty:
         return [NO_ANSWER]
+    scored, verdicts = headlined(every_arm, verdicts)
+    lines = _answer(scored, verdicts)
+    if len(scored) < len(every_arm):
+        lines.append(f"The feature set {STRESS}, a stress of rare values, is not part of this.")
+    return lines
+
+
+def _answer(scored: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     competing = competition(verdicts, scored, "group")
     if not competing.contests:
         competing = competition(verdicts, scored, "label")

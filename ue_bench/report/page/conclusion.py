@@ -10,6 +10,7 @@ from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import SCOPE, TOTALS, score
+from ue_bench.report.evidence.unseen_share import share_text
 from ue_bench.report.evidence.verdict import FAMILY, front
 from ue_bench.report.format import (
     bytes_text,
@@ -22,7 +23,7 @@ from ue_bench.report.format import (
 )
 from ue_bench.report.page.abstract import NO_ANSWER
 from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
-from ue_bench.report.page.contests import competition
+from ue_bench.report.page.contests import STRESS, competition, headlined
 
 MOST = 6  # arms that one sentence lists
 MOST_ON_FRONT = 12
@@ -50,7 +51,8 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
 
 
 def _headline(verdicts: pd.DataFrame, scored: pd.DataFrame) -> str:
-    competing = competition(verdicts, scored, "group")
+    arms, headline = headlined(scored, verdicts)
+    competing = competition(headline, arms, "group")
     n_budgets = len(competing.contests)
     if not n_budgets:
         text = "No budget has more than one strategy, so the variants of one strategy are compared."
@@ -61,8 +63,12 @@ def _headline(verdicts: pd.DataFrame, scored: pd.DataFrame) -> str:
     for group, n in sorted(competing.named_counts().items()):
         alone = alone_counts[group]
         clauses.append(f"{group} at {n}, alone in the set of the best at {alone}")
+    where = ""
+    if len(headline) < len(verdicts):
+        where = f" of other features than {STRESS}, which is a stress of rare values"
     return (
-        f"Strategies are compared at {budgets}, each in its variant that is best on validation. "
+        f"Strategies are compared at {budgets}{where}, each in its variant that is best on "
+        "validation. "
         f"Validation names {'; '.join(clauses)} (multiple comparison with the best on test, 95 % a "
         f"budget; {competing.methods()}). {_families(verdicts)}"
     ).strip()
@@ -91,7 +97,7 @@ def _budget(budget_rows: pd.DataFrame, exact_bytes: object, part: str) -> str:
     if not rivals:
         return f"{text}."
     best = []
-    told_apart = []
+    told_apart: list[str] = []
     others = []
     unjudged = []
     for row in rivals:
@@ -103,7 +109,10 @@ def _budget(budget_rows: pd.DataFrame, exact_bytes: object, part: str) -> str:
         elif row.among_best:
             best.append(f"{name}, at most {row.most_behind:.4f} behind the best")
         elif row.told_apart:
-            told_apart.append(f"{name} by {row.difference:.4f} (p {p_text(row.p_holm)})")
+            name += f" by {row.difference:.4f}"
+            if not told_apart and not missing(row.unseen_share) and row.unseen_rows:
+                name += f", {share_text(row._asdict())}"
+            told_apart.append(f"{name} (p {p_text(row.p_holm)})")
         else:
             others.append(f"{name} by {row.difference:.4f}")
     text += _set_text(named, best)

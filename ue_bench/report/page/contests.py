@@ -19,6 +19,9 @@ _PLACE_TEXT = {
     "task": "{}",
 }
 
+# The feature set that shows how strategies stand rare values, and carries no headline.
+STRESS = "wide"
+
 # What competes, by the column that names it.
 _NOUNS = {"group": "strategy", "label": "variant"}
 _PLURALS = {"group": "strategies", "label": "variants"}
@@ -99,6 +102,16 @@ class Competition(NamedTuple):
         """How the intervals and the sets of the best were made, or why there are none."""
         texts = {row["interval_by"] for contest in self.contests for row in contest.rows}
         return " or ".join(sorted(texts))
+
+
+def headlined(scored: pd.DataFrame, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the arms and verdicts that count in a headline: those of `STRESS` only where there
+    are no others."""
+    counts = scored["features"].str.split().str[0] != STRESS
+    if not counts.any() or verdicts.empty:
+        return scored, verdicts
+    kept = scored[counts]
+    return kept, verdicts[verdicts["features"].isin(kept["features"])]
 
 
 def competition(verdicts: pd.DataFrame, scored: pd.DataFrame, column: str) -> Competition:
