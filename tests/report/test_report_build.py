@@ -35,7 +35,9 @@ def built(tmp_path_factory):
 def test_everything_is_written(built):
     out = built.page.parent
     assert built.page.name == "report.html"
-    assert len(built.figures) == 2 * 12  # six figures of the search, six of the grid; PNG and SVG
+    assert (
+        len(built.figures) == 2 * 14
+    )  # seven figures of the search, seven of the grid; PNG and SVG
     assert all(path.stat().st_size > 1000 for path in built.figures)
     assert {path.suffix for path in built.figures} == {".png", ".svg"}
     for path in built.figures:

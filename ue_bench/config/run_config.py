@@ -250,7 +250,7 @@ class RunConfig:
         "or auto: sparse for large tables.",
     )
     lr: float = setting(
-        8e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
+        6e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
     )
     weight_decay: float = setting(0.0, group="recipe", at_least=0, help="Weight decay.")
     batch_size: int | None = setting(

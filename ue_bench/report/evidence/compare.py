@@ -59,7 +59,8 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
             "see the report's summary for what does"
         )
     rows = []
-    tests = records_of(compare_pairs(score_pairs(by_key(kept), met)))
+    arm_of = by_key(kept)
+    tests = records_of(compare_pairs(score_pairs(arm_of, met)))
     for (mine, theirs), test in zip(met, tests, strict=True):
         sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}
         share = unseen_share(arm_of[key(mine)], arm_of[key(theirs)])
