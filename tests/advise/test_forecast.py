@@ -163,14 +163,14 @@ def test_the_pace_follows_rows_epochs_and_the_time_of_reading(monkeypatch):
     monkeypatch.setattr(pace_file, "train_step", lasts(0.1))
     monkeypatch.setattr(pace_file, "outputs", lasts(0.5))
     steps = -(-sizes.sample.n_train // config.batch_size)
-    epoch = 0.1 * steps + 4 * 0.5  # four evaluations of half a second
+    epoch = 0.1 * steps + 0.5  # with an evaluation of half a second
     pace = measured(config, 3.0)
     assert seconds < 5
     start = 3.0 + pace_file.OVERHEAD
-    assert pace.shortest == pytest.approx(start + 2.25 * epoch)
+    assert pace.shortest == pytest.approx(start + 2 * epoch)
     assert pace.usual == pytest.approx(start + 4 * pace_file.OTHERS * epoch)
     long = measured(replace(config, epochs=40), 3.0)
-    assert long.usual == pytest.approx(start + 11 * pace_file.OTHERS * epoch)
+    assert long.usual == pytest.approx(start + 25 * pace_file.OTHERS * epoch)
     assert measured(config, 13.0).usual == pytest.approx(pace.usual + 10)
 
 
