@@ -33,6 +33,13 @@ def lookup_seed(feature: str, lookup: int, hash_seed: int, number: int = 0) -> i
     return xxhash.xxh32_intdigest(name.encode(), hash_seed)
 
 
+def salted(hash_seed: int, salt: int) -> int:
+    """Return the hash seed of a run with a salt, below 2**32; with a salt of 0, its own."""
+    if salt == 0:
+        return hash_seed
+    return xxhash.xxh32_intdigest(f"salt\x1f{salt}".encode(), hash_seed)
+
+
 def is_few(n_values: int, most: int = FEW) -> bool:
     """Return whether a Python loop has to handle so many values, and not polars.
 

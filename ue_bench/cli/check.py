@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ue_bench.cli import effort_laws, recipe_laws, seed_laws
+from ue_bench.cli import calibration_laws, effort_laws, recipe_laws, seed_laws
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note
@@ -52,6 +52,7 @@ def check(
     evidence = Evidence(records)
     faults += recipe_laws.faults(evidence.arms.kept)
     faults += effort_laws.faults(evidence.arms)
+    faults += calibration_laws.faults(evidence.drawn)
     documents = list(documents)
     faults += seed_laws.faults(evidence.arms.kept, _quoted(documents))
     for study in effort_laws.unproven(evidence.arms.search):

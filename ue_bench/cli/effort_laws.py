@@ -44,7 +44,7 @@ def _missing_rules(efforts: list[Effort]) -> Iterator[str]:
     """Yield the rules of separate regions that have no search where another rule has one."""
     rules: dict[tuple[str, frozenset[int | None]], set[str]] = defaultdict(set)
     for effort in efforts:
-        strategy, _, rule, _ = effort.form
+        strategy, _, rule, *_ = effort.form
         if rule:
             rules[strategy, effort.budgets].add(rule)
     for (strategy, budgets), searched in rules.items():

@@ -17,6 +17,7 @@ from ue_bench.cli.verdicts import judge_scenarios
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
+    from ue_bench.record import Record
     from ue_bench.report.evidence.known_answer import Verdict
 
 
@@ -68,11 +69,7 @@ def study_command(
     counts = f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
     click.echo(one_line(f"{name}: {counts}; records in {executor.folder}"), err=as_json)
     print_failures(ledger.infeasible, ledger.failed)
-    from ue_bench.report.evidence.arms import collect
-    from ue_bench.report.evidence.power import of_arms
-
-    for line in of_arms(collect(records).kept):
-        click.echo(one_line(line), err=as_json or bool(plan.scenarios))
+    _print_findings(records, err=as_json or bool(plan.scenarios))
     verdicts = judge_scenarios(plan.scenarios, executor.runs_of)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
@@ -87,6 +84,25 @@ def study_command(
         )
     if not all(verdict.ok for verdict in verdicts):
         sys.exit(1)
+
+
+def _print_findings(records: Sequence[Record], err: bool) -> None:
+    """Print the seeds that each comparison needs, and how often verdicts on draws are wrong."""
+    from ue_bench.report.evidence.error_rates import calibrations
+    from ue_bench.report.evidence.evidence import Evidence
+    from ue_bench.report.evidence.power import of_arms
+
+    evidence = Evidence(records)
+    if evidence.records:
+        for line in of_arms(evidence.arms.kept):
+            click.echo(one_line(line), err=err)
+    for calibration in calibrations(evidence.drawn):
+        families = f"{calibration.families} families, {calibration.runs:,} runs"
+        click.echo(f"{calibration.world}: {families}", err=err)
+        for rate in calibration.rates:
+            found = f"{rate.found} of {rate.of} ({rate.share:.1%}, {rate.bound})"
+            what = click.wrap_text(one_line(rate.what), 80, "  ", "    ")
+            click.echo(f"{what}:\n    {found}", err=err)
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:

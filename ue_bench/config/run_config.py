@@ -154,6 +154,13 @@ class RunConfig:
     low_cardinality_max: int = setting(
         100, group="strategy", at_least=0, help="How many distinct values are few."
     )
+    hash_salt: int = setting(
+        0,
+        group="strategy",
+        at_least=0,
+        below=_SEEDS_BELOW,
+        help="Above 0: other hash functions with the same seeds, for one arm against itself.",
+    )
     # the seed of each lookup of each feature; None: derived from names
     hash_seeds: dict[str, list[int]] | None = setting(None, group="strategy")
     options: dict[str, Any] = setting(factory=dict, group="strategy")  # the method's own knobs

@@ -75,7 +75,7 @@ def build(
     if not records:
         raise _no_record(results, study, skipped)
     evidence = Evidence(records)
-    if not evidence.records:
+    if not evidence.records and not evidence.drawn:
         raise BenchError(
             f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
             "another --results"
@@ -90,7 +90,7 @@ def build(
         skipped=skipped,
         results=str(results),
         out=str(out),
-        studies=sorted({record.study for record in evidence.records}),
+        studies=sorted({record.study for record in (*evidence.records, *evidence.drawn)}),
         strategies=strategies or {},
         named=named,
     )

@@ -33,6 +33,8 @@ def require_alike(searches: Iterable[Search]) -> None:
         table = json.dumps(base.table, sort_keys=True)
         forms = contests.setdefault((table, _contest(base)), {})
         words = [base.strategy, base.regions or "", base.region_rule or ""]
+        if base.hash_salt:
+            words.append(f"salt {base.hash_salt}")
         name = " ".join(word for word in words if word)
         forms.setdefault(name, []).append(search)
     for (_, contest), forms in contests.items():

@@ -10,6 +10,7 @@ from ue_bench.config import RunConfig
 from ue_bench.config.lookups import lookups_by_name
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
+from ue_bench.hashing import salted
 from ue_bench.strategies import Spec, build, entry_of, is_anchor
 from ue_bench.training.loss import LOSSES, Loss, Scale, StandardisedError
 from ue_bench.training.model import RatingModel
@@ -93,7 +94,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         regions=config.regions or "",
         region_rule=config.region_rule,
         region_cap=config.region_cap,
-        hash_seed=config.hash_seed,
+        hash_seed=salted(config.hash_seed, config.hash_salt),
         hash_seeds=hash_seeds,
         value_dropout=config.value_dropout,
         init=config.init,

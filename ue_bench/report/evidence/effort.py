@@ -29,7 +29,7 @@ _TERMS = {
     "objectives": "objectives",
 }
 
-Form = tuple[str, str, str, str]  # strategy, regions, rule, code
+Form = tuple[str, str, str, str, str]  # strategy, regions, rule, salt, code
 
 
 class Effort(NamedTuple):
@@ -55,7 +55,7 @@ class Effort(NamedTuple):
     @property
     def name(self) -> str:
         """The search in words."""
-        words = " ".join(word for word in self.form[:3] if word)
+        words = " ".join(word for word in self.form[:4] if word)
         sizes = ", ".join(sorted(map(bytes_text, self.budgets)))
         return one_line(f"search of {words} at {sizes}")
 
@@ -65,7 +65,14 @@ def form_of(config: Mapping[str, Any], varies: Collection[str] = ()) -> Form:
     rule = config.get("region_rule") or ""
     if "region_rule" in varies:
         rule = ""
-    return config["strategy"], config.get("regions") or "", rule, config.get("code") or ""
+    salt = config.get("hash_salt")
+    return (
+        config["strategy"],
+        config.get("regions") or "",
+        rule,
+        f"salt {salt}" if salt else "",
+        config.get("code") or "",
+    )
 
 
 def efforts_of(search: Iterable[Record]) -> list[Effort]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.record import SpeedRecord
+from ue_bench.config.drawn_worlds import is_draw
+from ue_bench.record import Record, SpeedRecord
 from ue_bench.report.evidence.arms import Arms, collect
 from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.summary import summarise
@@ -19,10 +20,13 @@ class Evidence:
 
     records: the runs; different tables of one name have labels as names (see `dataset_labels`).
     speed: the measurements of `ue-bench speed`, which are given with the runs.
+    drawn: the runs on draws of planted worlds. They are in no arm, and tell how often a verdict on
+    such data is wrong (see `error_rates`).
     """
 
     records: Sequence[Any]
     speed: Sequence[SpeedRecord] = field(init=False)
+    drawn: Sequence[Record] = field(init=False)
     arms: Arms = field(init=False)
     summary: pd.DataFrame = field(init=False)
     verdicts: pd.DataFrame = field(init=False)
@@ -30,9 +34,12 @@ class Evidence:
     def __post_init__(self) -> None:
         runs = []
         speed = []
+        drawn = []
         for record in self.records:
             if isinstance(record, SpeedRecord):
                 speed.append(record)
+            elif is_draw(record.config):
+                drawn.append(record)
             else:
                 runs.append(record)
         runs = told_apart(runs)
@@ -40,6 +47,7 @@ class Evidence:
         summary = summarise(arms.kept)
         object.__setattr__(self, "records", runs)
         object.__setattr__(self, "speed", speed)
+        object.__setattr__(self, "drawn", drawn)
         object.__setattr__(self, "arms", arms)
         object.__setattr__(self, "summary", summary)
         object.__setattr__(self, "verdicts", verdicts(arms.kept, summary))

@@ -59,10 +59,16 @@ def _shape(config: Config, found: dict[str, Any]) -> str:
 
 
 def group_name(config: Config, regions: bool) -> str:
-    """Return the strategy, with its regions where it has several forms: `a separate`."""
+    """Return the strategy, with its regions where it has several forms: `a separate`.
+
+    A salt of the hash functions makes another group: it is there to compare an arm with itself.
+    """
+    words = [config["strategy"]]
     if regions:
-        return f"{config['strategy']} {config['regions']}"
-    return config["strategy"]
+        words.append(config["regions"])
+    if config.get("hash_salt"):
+        words.append(f"salt {config['hash_salt']}")
+    return " ".join(words)
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:

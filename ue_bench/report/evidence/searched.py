@@ -34,7 +34,7 @@ def fields_varied(found: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def form(config: Config, by_rule: bool = False) -> tuple[str, ...]:
-    """Return what is tuned on its own: the strategy, its regions, and the code of an added one.
+    """Return what is tuned on its own: the strategy, its regions, the code of an added one, a salt.
 
     by_rule: whether each rule of separate regions is too. A search of earlier versions chose it.
     """
@@ -43,6 +43,8 @@ def form(config: Config, by_rule: bool = False) -> tuple[str, ...]:
         parts.append(config["region_rule"])
     if config.get("code"):
         parts.append(config["code"])
+    if config.get("hash_salt"):
+        parts.append(f"salt {config['hash_salt']}")
     return tuple(parts)
 
 

@@ -60,14 +60,16 @@ def _by_validation(scored: pd.DataFrame) -> pd.DataFrame:
     return scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
 
 
-def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
+def verdicts(
+    arms: Sequence[Arm], summary: pd.DataFrame, family: Sequence[str] = FAMILY
+) -> pd.DataFrame:
     """Return one row a contestant and budget, with its difference from the MSE of the named one.
 
     The named one has the lowest mean validation MSE. It is the first row of its budget, with a
     difference of 0 and no test; the others follow by their MSE. `among_best` is whether a
     contestant may be the best on test, None where that cannot be told; `most_behind`, by how much
     it is behind the best at most; `unseen_share`, how much of the difference lies in rows with
-    unseen values, the share `unseen_rows` of all. Holm's correction is over `FAMILY`: the
+    unseen values, the share `unseen_rows` of all. Holm's correction is over each `family`: the
     contestants that are not named, at all budgets of all comparisons of a study, where its grids
     are one family and what confirms its searches is another.
     """
@@ -78,7 +80,7 @@ def verdicts(arms: Sequence[Arm], summary: pd.DataFrame) -> pd.DataFrame:
     for _, cell in groups(contestants, [*SCOPE, "budget"]):
         found += _cell(cell, arm_of)
     frame = pd.DataFrame(found, columns=[*COLUMNS, "sd", "floor"])
-    return holm_corrected(frame, FAMILY)[list(COLUMNS)]
+    return holm_corrected(frame, list(family))[list(COLUMNS)]
 
 
 def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from ue_bench.errors import unknown
 from ue_bench.record import Record
 from ue_bench.report.drawn import Drawn, Picture
-from ue_bench.report.evidence.arms import Arm, Arms
+from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv
@@ -28,7 +28,7 @@ def draw_all(evidence: Evidence, out: Path) -> tuple[list[Drawn], list[Path]]:
     The files of a report of one study have the names of the sections. In a report of several
     studies, the name of the study comes first.
     """
-    names = _study_names(evidence.arms)
+    names = _study_names(evidence)
     all_drawn: list[Drawn] = []
     all_paths: list[Path] = []
     with style.themed():
@@ -51,7 +51,7 @@ def section_lines(evidence: Evidence, study: str, name: str) -> list[str]:
     if name not in with_table:
         raise unknown("section", name, with_table)
     section = with_table[name]
-    if study not in _study_names(evidence.arms):
+    if study not in _study_names(evidence):
         return []
     frame = section.tidy(study_data(evidence, study))
     if frame.empty:
@@ -90,6 +90,7 @@ def study_data(evidence: Evidence, name: str) -> StudyData:
         every_arm=every_arm,
         all_summary=all_summary,
         records=_of_study(name, evidence.records),
+        drawn=_of_study(name, evidence.drawn),
         anchors=anchor_lines.tidy(score(summary)),
         looks=style.looks(labels, every_group, anchors),
     )
@@ -103,10 +104,11 @@ def _of_study(name: str, records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.study == name]
 
 
-def _study_names(arms: Arms) -> list[str]:
+def _study_names(evidence: Evidence) -> list[str]:
     """The studies that have something to show, sorted."""
+    arms = evidence.arms
     names = {arm.comparison.study for arm in arms.kept}
-    for record in (*arms.search, *arms.held):
+    for record in (*arms.search, *arms.held, *evidence.drawn):
         names.add(record.study)
     return sorted(names)
 

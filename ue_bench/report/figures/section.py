@@ -23,6 +23,7 @@ class StudyData:
     trials: those of its searches, each with its runs.
     every_arm, all_summary: all arms, with those that confirm a search.
     records: all records of the study, failed ones too.
+    drawn: those on draws of planted worlds, which are in no arm.
     anchors: the anchors of each panel, as `anchor_lines.tidy` returns them.
     looks: colour, marker and dash by label and by strategy.
     """
@@ -37,6 +38,7 @@ class StudyData:
     anchors: pd.DataFrame
     looks: Looks
     all_summary: pd.DataFrame
+    drawn: Sequence[Record] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

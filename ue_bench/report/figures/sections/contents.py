@@ -12,6 +12,7 @@ from ue_bench.report.figures.sections.every_study import (
     training,
 )
 from ue_bench.report.figures.sections.one_study import (
+    calibration,
     forms,
     hash_tails,
     heads,
@@ -59,4 +60,5 @@ SECTIONS: tuple[Section, ...] = (
     paper.SECTION,
     variance.SECTION,
     hash_tails.SECTION,
+    calibration.SECTION,
 )
