@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from ue_bench import strategies
 from ue_bench.cli import main
+from ue_bench.cli.study_command import _print_verdicts
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.config import RunConfig
 from ue_bench.data import DATASETS, encode, load, split
@@ -21,7 +22,7 @@ from ue_bench.hashing import hash_rows
 from ue_bench.record import Record
 from ue_bench.report import build
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.known_answer import ALPHA, RULES, judge
+from ue_bench.report.evidence.known_answer import ALPHA, RULES, Verdict, judge
 from ue_bench.report.page.prose import refresh
 from ue_bench.strategies import load_plugin
 from ue_bench.study import Study, canonical, find, names
@@ -338,6 +339,26 @@ def test_the_command_fails_with_a_broken_plugin(broken, monkeypatch, tmp_path, n
     assert (row["scenario"], row["ok"]) == (name, False)
 
 
+def test_long_verdicts_are_wrapped_under_their_names(capsys):
+    words = [f"{number}-th" for number in range(60)]
+    verdicts = [
+        Verdict("long", " ".join(words), " ".join(reversed(words)), ok=True),
+        Verdict("short", "it is equal", "0 differ", ok=False),
+    ]
+    _print_verdicts(verdicts)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-2:] == ["FAIL  short: it is equal", "      found: 0 differ"]
+    assert lines[0].startswith("pass  long: 0-th 1-th ")
+    first_found = next(number for number, line in enumerate(lines) if "found:" in line)
+    assert lines[first_found].startswith("      found: 59-th 58-th ")
+    for line in (*lines[1:first_found], *lines[first_found + 1 : -2]):
+        assert line.startswith("      ")
+        assert line[6] != " "
+    expected = " ".join(line.strip() for line in lines[:first_found])
+    assert expected == f"pass  long: {' '.join(words)}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_scenario_passes_and_is_reported(tmp_path, seed):
@@ -353,7 +374,6 @@ def test_every_scenario_passes_and_is_reported(tmp_path, seed):
     )
     assert again.exit_code == 0
     assert "0 runs made" in again.stdout
-    assert all(
-        len(line) <= 80 for line in again.stdout.splitlines() if line.startswith(("pass", "      "))
-    )
+    verdict_lines = again.stdout[again.stdout.index("pass  ") :].splitlines()
+    assert max(map(len, verdict_lines)) <= 80
     assert build(tmp_path, tmp_path / "report").page.is_file()

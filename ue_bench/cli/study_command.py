@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ from ue_bench.errors import BenchError, one_line
 if TYPE_CHECKING:
     from ue_bench.record import Record
     from ue_bench.report.evidence.known_answer import Verdict
+
+WIDTH = 80  # columns of a terminal
 
 
 @main.command("study", epilog="Example: ue-bench study table_size --workers 2")
@@ -108,6 +111,10 @@ def _print_findings(records: Sequence[Record], err: bool) -> None:
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         result = "pass" if verdict.ok else "FAIL"
-        click.echo(
-            f"{result}  {verdict.scenario}: {verdict.expected}\n      found: {verdict.found}"
-        )
+        click.echo(_wrapped(f"{result}  {verdict.scenario}: {verdict.expected}"))
+        click.echo(_wrapped(f"      found: {verdict.found}"))
+
+
+def _wrapped(text: str) -> str:
+    """Return the text in lines of at most 80 columns, which continue under the name."""
+    return fill(text, WIDTH, subsequent_indent=" " * 6, break_on_hyphens=False)
