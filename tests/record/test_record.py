@@ -70,6 +70,23 @@ def test_round_trip(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_trials_of_one_search_share_its_space_in_memory(tmp_path):
+    space = {"lookups.user_id": list(range(1, 1001)), "dim": {"low": 4, "high": 64, "log": True}}
+    for number, other in enumerate((space, space, {"dim": [8, 16]})):
+        facts = {"default": "x", "startup": 1, "batch": 1, "seeds": [0], "space": other}
+        trial = fake.trial_facts(number, sorted(other), **facts)
+        config = RunConfig(budget=28032, init_seed=number)
+        record = make(config=config, run_id=config.run_id, phase="search")
+        found = record.found | {"trial": trial}
+        write(replace(record, found=found), tmp_path)
+    records, skipped = load(tmp_path)
+    assert skipped == []
+    first, second, third = sorted(records, key=lambda record: record.found["trial"]["number"])
+    assert first.found["trial"]["space"] == space
+    assert first.found["trial"]["space"] is second.found["trial"]["space"]
+    assert third.found["trial"]["space"] == {"dim": [8, 16]}
+
+
 def test_no_nan_reaches_a_file(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(make(quality={"test_mse": float("nan")}), tmp_path)

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -232,7 +233,9 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
         asked = SpeedCase(case=content["config"]["case"], quick=content["config"]["quick"])
     else:
         asked = RunConfig.from_stored(content["config"])
-        _require_search(content["found"].get("trial", {}))
+        trial = content["found"].get("trial", {})
+        _require_search(trial)
+        _share_space(trial)
     if content["run_id"] != asked.run_id:
         raise BenchError(
             f"it has the id {content['run_id']!r}, but its configuration is that of "
@@ -254,6 +257,18 @@ def _require_search(trial: Mapping[str, Any]) -> None:
         raise BenchError("found.trial.space: fields by name are expected")
     for allowed in trial["space"].values():
         from_json(allowed)
+
+
+def _share_space(trial: dict[str, Any]) -> None:
+    """Put the space of a trial's search in memory once for all trials: it may have many values."""
+    if "space" in trial:
+        trial["space"] = _space(json.dumps(trial["space"]))
+
+
+@lru_cache(maxsize=64)
+def _space(text: str) -> dict[str, Any]:
+    space: dict[str, Any] = json.loads(text, object_pairs_hook=_interned)
+    return space
 
 
 def _shape_of(content: dict[str, Any]) -> Any:
