@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ue_bench.config import SEEDS
 from ue_bench.config.crossed_seeds import FEWEST, crossed
@@ -149,7 +150,8 @@ def _mixed_model(runs: Scores) -> _Fit:
         cov_re=np.zeros((0, 0)),
         vcomp=_moments(scores, fixed, effects),
     )
-    with warnings.catch_warnings():
+    # Of matrices so small, several threads take thirty times the time of one: they wait.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # of a part of 0, which lies at the edge of what is allowed
         result = model.fit(start_params=start, reml=True, method="lbfgs")
     parts = dict(zip(SEED_NAMES, (result.vcomp * unit**2).tolist(), strict=True))
