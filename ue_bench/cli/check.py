@@ -13,6 +13,7 @@ from ue_bench.progress import note
 from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.report.evidence import earlier_verdicts
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.frames import of_small_frames
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies, code_of, is_anchor
 from ue_bench.study import names
@@ -23,6 +24,7 @@ from ue_bench.whole_file import read_regular
 HEADLINES = "README.md"  # the document whose numbers need the most seeds
 
 
+@of_small_frames()
 def check(
     results: Path, documents: Iterable[Path] = (), studies: Collection[str] = ()
 ) -> list[str]:

@@ -11,9 +11,8 @@ import pandas as pd
 from ue_bench.errors import BenchError
 from ue_bench.record import load
 from ue_bench.report.evidence.evidence import Evidence
-from ue_bench.report.evidence.frames import csv
-from ue_bench.report.evidence.power import of_arms
-from ue_bench.report.figures.draw import draw_all
+from ue_bench.report.evidence.frames import csv, of_small_frames
+from ue_bench.report.figures.draw import draw_all, seeds_needed
 from ue_bench.report.page.page import Page
 from ue_bench.whole_file import write_whole
 
@@ -53,6 +52,7 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+@of_small_frames()
 @_seldom_collected()
 def build(
     results: Path,
@@ -101,7 +101,7 @@ def build(
         page=path,
         skipped=skipped,
         refused=list(arms.refused),
-        power=of_arms(arms.kept),
+        power=seeds_needed(evidence),
     )
 
 

@@ -88,11 +88,12 @@ def seeds_of(record: Record) -> Seeds:
 
 
 def arm_config(record: Record) -> dict[str, Any]:
-    """Return the fields that are equal for all records of an arm: no seeds, nothing measured."""
-    config = record.config.to_dict()
-    for name in NOT_COMPARED:
-        del config[name]
-    return config
+    """Return the fields that are equal for all records of an arm: no seeds, nothing measured.
+
+    The values are those of the record's configuration and not copies, and must not be changed.
+    """
+    fields = vars(record.config)
+    return {name: value for name, value in fields.items() if name not in NOT_COMPARED}
 
 
 def collect(records: Iterable[Record]) -> Arms:

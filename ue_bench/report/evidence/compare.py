@@ -6,7 +6,7 @@ difference that cannot be told from 0 comes with the number of seeds that would 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -47,10 +47,27 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
 
     Raises BenchError for a name that no record has, an unknown size, and where the two never meet.
     """
+    return compare_arms(scored_arms(records), one, other, size)
+
+
+class ScoredArms(NamedTuple):
+    """Arms by their keys, and their rows of the summary with a score."""
+
+    arm_of: Mapping[tuple[Any, ...], Arm]
+    scored: pd.DataFrame
+
+
+def scored_arms(records: Sequence[Record]) -> ScoredArms:
+    """Return what `compare` compares: the arms of these records alone."""
+    kept = collect(records).kept
+    return ScoredArms(by_key(kept), score(summarise(kept)))
+
+
+def compare_arms(arms: ScoredArms, one: str, other: str, size: str = BUDGET) -> list[Row]:
+    """Compare two strategies or arms, as `compare` does."""
     if size not in SIZES:
         raise unknown("size", size, SIZES)
-    kept = collect(records).kept
-    scored = score(summarise(kept))
+    arm_of, scored = arms
     met = list(meetings(variants(scored, one), variants(scored, other), size))
     if not met:
         where = "at one budget" if size == BUDGET else f"in all bytes ({size})"
@@ -59,7 +76,6 @@ def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET)
             "see the report's summary for what does"
         )
     rows = []
-    arm_of = by_key(kept)
     tests = records_of(compare_pairs(score_pairs(arm_of, met)))
     for (mine, theirs), test in zip(met, tests, strict=True):
         sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}

@@ -1,8 +1,8 @@
 """What follows from records alone, worked out once for everything that is made from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -12,6 +12,8 @@ from ue_bench.report.evidence.arms import Arms, collect
 from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.verdict import verdicts
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Evidence:
     arms: Arms = field(init=False)
     summary: pd.DataFrame = field(init=False)
     verdicts: pd.DataFrame = field(init=False)
+    _made: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         runs = []
@@ -62,3 +65,14 @@ class Evidence:
             of_study = verdicts["study"] == study
             verdicts = verdicts[of_study & verdicts["features"].isin(summary["features"])]
         return summary.reset_index(drop=True), verdicts
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what `make` returns; it is called the first time that something asks for `name`.
+
+        Figures, pages and blocks of documents need the same things of a study. Nobody may change
+        what is returned.
+        """
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made

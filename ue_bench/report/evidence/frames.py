@@ -2,12 +2,24 @@
 
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.errors import visible
+
+
+@contextmanager
+def of_small_frames() -> Iterator[None]:
+    """Let pandas keep texts as Python's strings, and restore the caller's setting afterwards.
+
+    The frames of a report have some hundred rows. On these the calls of Arrow, in which pandas
+    keeps texts otherwise, take half of the time.
+    """
+    with pd.option_context("mode.string_storage", "python"):
+        yield
 
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:

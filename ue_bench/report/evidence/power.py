@@ -175,7 +175,12 @@ def sentences(frame: pd.DataFrame) -> list[str]:
 
 def of_arms(arms: Sequence[Arm]) -> list[str]:
     """Return one line a comparison of these arms, or the reason why there is none."""
-    lines = sentences(tidy(arms, summarise(arms)))
+    return lines_of(tidy(arms, summarise(arms)))
+
+
+def lines_of(frame: pd.DataFrame) -> list[str]:
+    """Return one line for each row of `tidy`, or the reason why it has none."""
+    lines = sentences(frame)
     if not lines:
         return [f"seeds needed to see {TARGET}: {EMPTY}"]
     return lines

@@ -10,11 +10,16 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from ue_bench.report.evidence.interval_method import Method, method_of
 from ue_bench.report.evidence.run_scores import Scores
-from ue_bench.report.evidence.user_bootstrap import drawn_means, group_variance, interval_of
+from ue_bench.report.evidence.user_bootstrap import (
+    drawn_means,
+    group_variance,
+    interval_of,
+    t_quantile,
+)
 
 LEVEL = 0.95  # of every interval
 ALPHA = 1 - LEVEL  # two arms are told apart where the adjusted p is below
@@ -190,7 +195,7 @@ def _corrected(values: np.ndarray, ratio: float) -> _Noise:
 def _t_noise(mean: float, error: float, degrees: float, sd: float, floor: float) -> _Noise:
     half = 0.0
     if error > 0:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * error
+        half = t_quantile((1 + LEVEL) / 2, degrees) * error
     return _Noise(
         low=mean - half, high=mean + half, error=error, degrees=degrees, sd=sd, floor=floor
     )
@@ -225,7 +230,7 @@ def _degrees(first: float, of_first: float, second: float, of_second: float) -> 
 def _difference(n: int, mean: float, noise: _Noise, interval_by: str) -> Difference:
     p = math.nan
     if noise.error > 0:
-        p = 2 * float(stats.t.sf(abs(mean) / noise.error, noise.degrees))
+        p = 2 * float(stdtr(noise.degrees, -abs(mean) / noise.error))
     elif noise.error == 0:  # one difference in every seed: there is no spread to divide by
         p = 1.0 if mean == 0 else 0.0
     return Difference(

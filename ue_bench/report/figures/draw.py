@@ -8,6 +8,7 @@ import pandas as pd
 from ue_bench.errors import unknown
 from ue_bench.record import Record
 from ue_bench.report.drawn import Drawn, Picture
+from ue_bench.report.evidence import power
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_TASK, task_of
 from ue_bench.report.evidence.evidence import Evidence
@@ -18,6 +19,7 @@ from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.picture import save
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.sections.contents import SECTIONS
+from ue_bench.report.figures.sections.every_study.seeds_needed import SECTION as SEEDS_NEEDED
 from ue_bench.report.format import escaped
 from ue_bench.whole_file import write_whole
 
@@ -33,10 +35,9 @@ def draw_all(evidence: Evidence, out: Path) -> tuple[list[Drawn], list[Path]]:
     all_paths: list[Path] = []
     with style.themed():
         for name in names:
-            study = study_data(evidence, name)
             prefix = "" if len(names) == 1 else f"{name}-"
             for section in SECTIONS:
-                drawn, paths = _draw_section(section, study, out, prefix + section.name)
+                drawn, paths = _draw_section(section, evidence, name, out, prefix + section.name)
                 all_drawn.append(drawn)
                 all_paths += paths
     return all_drawn, all_paths
@@ -53,7 +54,7 @@ def section_lines(evidence: Evidence, study: str, name: str) -> list[str]:
     section = with_table[name]
     if study not in _study_names(evidence):
         return []
-    frame = section.tidy(study_data(evidence, study))
+    frame = section_frame(section, evidence, study)
     if frame.empty:
         return []
     lines = []
@@ -62,8 +63,33 @@ def section_lines(evidence: Evidence, study: str, name: str) -> list[str]:
     return lines
 
 
+def section_frame(section: Section, evidence: Evidence, study: str) -> pd.DataFrame:
+    """Return the tidy frame of a section of one study."""
+
+    def tidy() -> pd.DataFrame:
+        return section.tidy(study_data(evidence, study))
+
+    return evidence.once(("section", study, section.name), tidy)
+
+
+def seeds_needed(evidence: Evidence) -> list[str]:
+    """Return one line a comparison about the seeds that it needs, as `power.of_arms` does."""
+    frames = []
+    for study in _study_names(evidence):
+        frame = section_frame(SEEDS_NEEDED, evidence, study)
+        if not frame.empty:
+            frames.append(frame)
+    if not frames:
+        return power.lines_of(pd.DataFrame(columns=power.COLUMNS))
+    return power.lines_of(pd.concat(frames, ignore_index=True))
+
+
 def study_data(evidence: Evidence, name: str) -> StudyData:
     """What the sections of the study `name` are made from."""
+    return evidence.once(("study", name), lambda: _study_data(evidence, name))
+
+
+def _study_data(evidence: Evidence, name: str) -> StudyData:
     arms = evidence.arms
     of_study = evidence.summary["study"] == name
     all_summary = evidence.summary[of_study].reset_index(drop=True)
@@ -114,10 +140,11 @@ def _study_names(evidence: Evidence) -> list[str]:
 
 
 def _draw_section(
-    section: Section, study: StudyData, out: Path, name: str
+    section: Section, evidence: Evidence, study_name: str, out: Path, name: str
 ) -> tuple[Drawn, list[Path]]:
     """Save the tidy frame and the figures of a section under the name `name`."""
-    frame = section.tidy(study)
+    study = study_data(evidence, study_name)
+    frame = section_frame(section, evidence, study_name)
     if frame.empty:
         return Drawn(study.name, section.name, section.title, reason=section.empty), []
     write_whole(out / "tables" / f"{name}.csv", csv(frame))

@@ -5,8 +5,10 @@ group with a `<title>`, which a browser shows on hover. The rest of matplotlib i
 a PNG is not changed.
 """
 
+from itertools import compress
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -44,14 +46,15 @@ _BESIDE = ("part", "measure", "low", "high")  # columns that the line of another
 
 def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
     """Show the configuration of each row of `frame` on hover, at its columns `x` and `y`."""
-    drawn = frame.dropna(subset=[x, y])
-    texts = _texts(drawn)
+    offsets = frame[[x, y]].to_numpy(float, na_value=np.nan)
+    is_drawn = ~np.isnan(offsets).any(axis=1)
+    texts = list(compress(_texts(frame), is_drawn))
     if not any(texts):
         return
     areas = PathCollection(
         [Path.unit_circle()],
         sizes=[_RADIUS**2],
-        offsets=drawn[[x, y]].to_numpy(float),
+        offsets=offsets[is_drawn],
         offset_transform=axes.transData,
         facecolors=[(0, 0, 0, 0)],
         linewidths=[0],

@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report.evidence.compare import compare, family, sentence
+from ue_bench.report.evidence.compare import compare_arms, family, scored_arms, sentence
 from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
@@ -120,7 +120,8 @@ def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     if not records:
         return []
     lines = []
-    rows = compare(records, *names)
+    arms = evidence.once(("compared", study), lambda: scored_arms(records))
+    rows = compare_arms(arms, *names)
     for row in rows:
         texts = {name: plain(value) for name, value in row.items() if isinstance(value, str)}
         lines.append(f"- {sentence(row | texts)}")
