@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from ue_bench.cli import calibration_laws, effort_laws, recipe_laws, seed_laws
@@ -133,7 +132,7 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
     """The configurations that several records of one study and phase have."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for record in records:
-        config = asdict(record.config)
+        config = dict(vars(record.config))
         config.pop("measure", None)
         counts[record.study, record.phase, json.dumps(config, sort_keys=True)] += 1
     for (study, phase, config_text), n in counts.items():

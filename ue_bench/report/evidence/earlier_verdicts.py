@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from ue_bench.errors import BenchError
+from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.compare import (
     BETTER,
     UNKNOWN,
@@ -120,9 +123,17 @@ def fates(earlier: Iterable[Earlier], evidence: Evidence, study: str) -> list[Fa
     """Return what became of each earlier verdict of a study, in order."""
     of_study = [verdict for verdict in earlier if verdict.comparison.study == study]
     pairs = dict.fromkeys((verdict.one, verdict.other) for verdict in of_study)
+    arm_of = by_key([arm for arm in evidence.arms.kept if arm.comparison.study == study])
+    scored = score(evidence.summary[evidence.summary["study"] == study])
+    present = {*scored["group"], *scored["strategy"]}
+    variants_of: dict[str, pd.DataFrame] = {}
+    for name in dict.fromkeys(name for pair in pairs for name in pair):
+        if name in present:
+            variants_of[name] = variants(scored, name)
     now: dict[tuple[Any, ...], Outcome] = {}
     for one, other in pairs:
-        now |= _outcomes(evidence, study, one, other)
+        if one in variants_of and other in variants_of:
+            now |= _outcomes(arm_of, variants_of, one, other)
     found = []
     for verdict in of_study:
         key = (verdict.comparison, verdict.budget, verdict.one, verdict.other)
@@ -131,18 +142,16 @@ def fates(earlier: Iterable[Earlier], evidence: Evidence, study: str) -> list[Fa
 
 
 def _outcomes(
-    evidence: Evidence, study: str, one: str, other: str
+    arm_of: Mapping[tuple[Any, ...], Arm],
+    variants_of: Mapping[str, pd.DataFrame],
+    one: str,
+    other: str,
 ) -> dict[tuple[Any, ...], Outcome]:
     """Return what the records say of two strategies, by comparison, budget and their names."""
-    arms = [arm for arm in evidence.arms.kept if arm.comparison.study == study]
-    scored = score(evidence.summary[evidence.summary["study"] == study])
-    for name in (one, other):
-        if name not in {*scored["group"], *scored["strategy"]}:
-            return {}
-    met = list(meetings(variants(scored, one), variants(scored, other), BUDGET))
+    met = list(meetings(variants_of[one], variants_of[other], BUDGET))
     if not met:
         return {}
-    tests = records(holm_corrected(differences_of(score_pairs(by_key(arms), met))))
+    tests = records(holm_corrected(differences_of(score_pairs(arm_of, met))))
     outcomes = {}
     for (mine, theirs), test in zip(met, tests, strict=True):
         budget = theirs["budget"] if missing(mine["budget"]) else mine["budget"]
