@@ -50,6 +50,8 @@ def test_a_thousand_trials_leave_nothing_behind_but_their_records(commands, quic
         told = ", ".join(f"{name} {size:,.0f} bytes a trial" for name, size in slopes.items())
         print(f"\n{len(runs)} runs seen; {told}; study {parent[0][1]:,} to {parent[-1][1]:,} bytes")
     assert len(runs) > 500
-    # a record, which the report at the end needs, is 8 kB; Optuna's own of a trial another 8
-    assert slopes["study"] < 20_000, slopes
+    # Of the 24 kB that a trial takes, a record, which the report at the end needs, is 12.8 kB, and
+    # the trial that the search knows 0.3 kB. The rest is Optuna's, which holds two trials for each:
+    # its proposal, and what ran. A copy of the search's space for each would be 400 kB more.
+    assert slopes["study"] < 30_000, slopes
     assert slopes["runs"] < 1_000, slopes
