@@ -1,7 +1,7 @@
 """How often is a verdict wrong: one arm against itself, on fresh data, with its search and all?
 
 Command: ue-bench study calibration --workers 2
-Cost: 10,400 short runs; with --quick 156.
+Cost: 10,400 runs, short ones; with --quick 156.
 Expect: at most 5 % of the families have a verdict, and at least 93 % of the intervals hold the
 truth; `ue-bench check` refuses published records that show less.
 
