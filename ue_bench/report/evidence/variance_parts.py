@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ue_bench.config import SEEDS
@@ -101,9 +102,13 @@ def _table(
 def variances(runs: Scores, values: int) -> Variances | None:
     """Return the parts of the variance of these runs. values: as `crossed_runs` returns it.
 
-    None where a seed has one value only, or where all scores are equal.
+    None where a seed has one value only, where two seeds change together in all runs, so that
+    nothing tells their parts from each other, or where all scores are equal.
     """
-    if any(len(np.unique(column)) < 2 for column in runs.seeds.T) or not np.ptp(runs.scores):
+    changes = {tuple(pd.factorize(column)[0]) for column in runs.seeds.T}
+    if len(changes) < len(SEED_NAMES) or not np.ptp(runs.scores):
+        return None
+    if any(len(np.unique(column)) < 2 for column in runs.seeds.T):
         return None
     fit = _mixed_model(runs)
     draws = None
