@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM end a command by its exit code, but never in the middle of an import."""
 
 import signal
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +55,31 @@ def test_outside_of_imports_it_is_at_once():
             signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)  # again: it is on its way
         settle()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, stops.Terminated)]
+)
+def test_what_a_finalizer_swallows_is_raised_again(number, kind):
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def is_settled():
+        with stops.stoppable() as settle:
+            Finalized()
+            settle()
+
+    def waits():
+        with stops.stoppable():
+            Finalized()
+            time.sleep(60)  # the alarm ends it
+
+    before = sys.unraisablehook
+    for command in (is_settled, waits):
+        with pytest.raises(kind):
+            command()
+    assert sys.unraisablehook is before
 
 
 def test_what_is_ignored_stays_so():

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as exceptions that never interrupt an import."""
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,14 +34,25 @@ def stoppable() -> Iterator[Callable[[], None]]:
         now = time.monotonic()
         first = arrivals.setdefault(number, now)
         if _is_importing(frame) and now - first < PATIENCE:
-            signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
-            signal.setitimer(signal.ITIMER_REAL, SOON)
+            try_again(number)
             return
         arrivals.clear()
         if number == signal.SIGTERM:
             # the first one is enough: the cleanup that it starts may take a moment
             signal.signal(number, signal.SIG_IGN)
         raise KINDS[signal.Signals(number)]
+
+    def try_again(number: int) -> None:
+        signal.signal(signal.SIGALRM, lambda _, frame: stop(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+
+    def swallowed(what: "sys.UnraisableHookArgs") -> None:
+        for number, kind in KINDS.items():
+            if what.exc_type is kind:  # no exception leaves a finalizer
+                arrivals[number] = time.monotonic()
+                try_again(number)
+                return
+        hook(what)
 
     def raise_postponed() -> None:
         for number in arrivals:
@@ -50,9 +62,12 @@ def stoppable() -> Iterator[Callable[[], None]]:
     for number in KINDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             previous[number] = signal.signal(number, stop)
+    hook = sys.unraisablehook
+    sys.unraisablehook = swallowed
     try:
         yield raise_postponed
     finally:
+        sys.unraisablehook = hook
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)
