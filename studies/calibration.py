@@ -6,6 +6,8 @@ Expect: at most 5 % of the families have a verdict, and at least 93 % of the int
 truth; `ue-bench check` refuses published records that show less.
 
 A family is one draw of a world. The hash functions of its two arms differ, and nothing else does.
+Each arm has a search of its own, and a short one, so that the two are confirmed with other knobs:
+what a test finds between these counts as wrong, and the luck of a search is no part of its noise.
 """
 
 from dataclasses import replace

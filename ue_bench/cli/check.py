@@ -30,10 +30,10 @@ def check(
     """Return one line a fault of the records in `results` and of the blocks in `documents`.
 
     Records must parse (which excludes NaN and infinity), be unique and finished, come from a clean
-    commit, and name existing studies and strategies; their bytes must add up, and arms must have
-    enough seeds. The blocks of the
-    documents, which are Markdown files, must equal what the records give. studies: names of studies
-    that are not in the package.
+    commit, and name existing studies and strategies; their bytes must add up, arms must have enough
+    seeds, and verdicts on draws of worlds must seldom be wrong. The blocks of the documents, which
+    are Markdown files, must equal what the records give. studies: names of studies that are not in
+    the package.
 
     Raises BenchError if the folder or a document cannot be read.
     """

@@ -91,21 +91,22 @@ def study_command(
 
 def _print_findings(records: Sequence[Record], err: bool) -> None:
     """Print the seeds that each comparison needs, and how often verdicts on draws are wrong."""
+    from ue_bench.config.drawn_worlds import is_draw
+    from ue_bench.report.evidence.arms import collect
     from ue_bench.report.evidence.error_rates import calibrations
-    from ue_bench.report.evidence.evidence import Evidence
     from ue_bench.report.evidence.power import of_arms
 
-    evidence = Evidence(records)
-    if evidence.records:
-        for line in of_arms(evidence.arms.kept):
+    drawn = [record for record in records if is_draw(record.config)]
+    others = [record for record in records if not is_draw(record.config)]
+    if others:
+        for line in of_arms(collect(others).kept):
             click.echo(one_line(line), err=err)
-    for calibration in calibrations(evidence.drawn):
+    for calibration in calibrations(drawn):
         families = f"{calibration.families} families, {calibration.runs:,} runs"
         click.echo(f"{calibration.world}: {families}", err=err)
         for rate in calibration.rates:
             found = f"{rate.found} of {rate.of} ({rate.share:.1%}, {rate.bound})"
-            what = click.wrap_text(one_line(rate.what), 80, "  ", "    ")
-            click.echo(f"{what}:\n    {found}", err=err)
+            click.echo(_wrapped(f"  {one_line(rate.what)}: {found}"), err=err)
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:

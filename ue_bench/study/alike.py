@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from ue_bench.config import MAY_DIFFER, SEEDS, RunConfig
+from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.ranges import UpTo
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES
@@ -33,8 +34,7 @@ def require_alike(searches: Iterable[Search]) -> None:
         table = json.dumps(base.table, sort_keys=True)
         forms = contests.setdefault((table, _contest(base)), {})
         words = [base.strategy, base.regions or "", base.region_rule or ""]
-        if base.hash_salt:
-            words.append(f"salt {base.hash_salt}")
+        words.append(salt_word(base.hash_salt))
         name = " ".join(word for word in words if word)
         forms.setdefault(name, []).append(search)
     for (_, contest), forms in contests.items():

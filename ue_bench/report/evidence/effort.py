@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ue_bench.config import SEEDS
+from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.ranges import Between, UpTo, from_json
 from ue_bench.errors import one_line
 from ue_bench.record import Record
@@ -65,12 +66,11 @@ def form_of(config: Mapping[str, Any], varies: Collection[str] = ()) -> Form:
     rule = config.get("region_rule") or ""
     if "region_rule" in varies:
         rule = ""
-    salt = config.get("hash_salt")
     return (
         config["strategy"],
         config.get("regions") or "",
         rule,
-        f"salt {salt}" if salt else "",
+        salt_word(config.get("hash_salt")),
         config.get("code") or "",
     )
 

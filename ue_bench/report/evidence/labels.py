@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.lookups import lookups_text
 from ue_bench.errors import one_line
 from ue_bench.record import ANCHOR
@@ -63,12 +64,10 @@ def group_name(config: Config, regions: bool) -> str:
 
     A salt of the hash functions makes another group: it is there to compare an arm with itself.
     """
-    words = [config["strategy"]]
+    words = [config["strategy"], salt_word(config.get("hash_salt"))]
     if regions:
-        words.append(config["regions"])
-    if config.get("hash_salt"):
-        words.append(f"salt {config['hash_salt']}")
-    return " ".join(words)
+        words.insert(1, config["regions"])
+    return " ".join(filter(None, words))
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
+from ue_bench.config.hash_salt import salt_word
 
 Config = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def form(config: Config, by_rule: bool = False) -> tuple[str, ...]:
     if config.get("code"):
         parts.append(config["code"])
     if config.get("hash_salt"):
-        parts.append(f"salt {config['hash_salt']}")
+        parts.append(salt_word(config["hash_salt"]))
     return tuple(parts)
 
 
