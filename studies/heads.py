@@ -1,14 +1,14 @@
 """Is the ranking of strategies the same under another head?
 
 Command: ue-bench study heads --workers 2
-Cost: 1,920 runs; with --quick 102.
+Cost: 1,470 runs; with --quick 102.
 Expect: the exact table and the milder compressions ahead under every head, and one multiplexed
 table ahead of separate ones.
 
 The vectors of the factorisation machine have 16 numbers. All heads have one recipe, which is
 tuned for none of them.
 
-`wide` is a stress of rare values and carries no headline.
+`wide` is a stress of rare values. It carries no headline and runs on half as many seeds.
 """
 
 from dataclasses import replace
@@ -61,7 +61,7 @@ STUDY = Study(
     question="is the ranking of strategies the same under another head?",
     parts=(
         Grid(arms(BASE, BOTH + EXACT), (16,), seeds=HEADLINE_SEEDS),
-        Grid(arms(WIDE, BOTH), (128,), seeds=HEADLINE_SEEDS),
+        Grid(arms(WIDE, BOTH), (128,)),
     ),
     quick=(Grid(arms(replace(BASE, epochs=10), BOTH + EXACT), (16,), seeds=2),),
     latency=False,

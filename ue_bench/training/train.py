@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ue_bench.errors import BenchError
 from ue_bench.record.schema import LARGEST
+from ue_bench.training.dense_adam import DenseAdam
 from ue_bench.training.early_stopping import EarlyStopping
 from ue_bench.training.model import RatingModel, ScoredModel
 from ue_bench.training.row_adam import RowAdam
@@ -104,13 +105,13 @@ class Optimizers:
             )
         if recipe.optimizer == "adagrad":
             adagrad = torch.optim.Adagrad(model.parameters(), lr=recipe.lr)
-            self.parts: list[torch.optim.Optimizer] = [adagrad]
+            self.parts: list[torch.optim.Optimizer | DenseAdam] = [adagrad]
             return
         sparse_weights = [pool.weight for pool in sparse]
         sparse_ids = {id(weight) for weight in sparse_weights}
         dense = [weight for weight in model.parameters() if id(weight) not in sparse_ids]
-        kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-        self.parts = [kind(dense, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)]
+        decoupled = recipe.optimizer == "adamw"
+        self.parts = [DenseAdam(dense, recipe.lr, recipe.weight_decay, decoupled)]
         if not sparse:
             return
         lazy = recipe.optimizer == "sparse_adam"
