@@ -97,7 +97,7 @@ def serve() -> None:
 
     optuna.create_study(storage="sqlite:///:memory:")  # loads the modules that Optuna loads late
     os.environ["POLARS_MAX_THREADS"] = "1"
-    forkserver.set_forkserver_preload(["ue_bench.study.preload"])
+    forkserver.set_forkserver_preload(["ue_bench.training.preload"])
     forkserver.ensure_running()
     server = forkserver._forkserver
     print(json.dumps({"forkserver": server._forkserver_pid}), flush=True)

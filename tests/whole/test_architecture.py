@@ -66,7 +66,7 @@ LIBRARIES = {
     "polars_hash": {"hashing", "speed"},
     "pyarrow": {"data"},
     "xxhash": {"hashing", "speed"},
-    "torch": {"advise", "hashing", "speed", "strategies", "study.preload", "testing", "training"},
+    "torch": {"advise", "hashing", "speed", "strategies", "testing", "training"},
     "safetensors": {"training.model_folder"},
     "seaborn": {"report.figures"},
     "matplotlib": {"report.figures"},

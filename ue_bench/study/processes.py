@@ -79,7 +79,7 @@ class Workers:
         # The forkserver's children read it: one thread each.
         os.environ["POLARS_MAX_THREADS"] = "1"
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ue_bench.study.preload"])
+        self._context.set_forkserver_preload(["ue_bench.training.preload"])
         self.count = count
         self.time_limit = time_limit  # of runs that start from now on
         self._running: list[_Running] = []

@@ -9,7 +9,7 @@ and are never quoted: a configuration known only from a search is no arm.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,10 @@ from ue_bench.config import SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.dataset_labels import told_apart
-from ue_bench.report.evidence.effort import Effort, efforts_of, reasons_against
+from ue_bench.report.evidence.effort import Effort, efforts_of, of_form_and_size, reasons_against
 from ue_bench.report.evidence.labels import Named, name_all, plain_label
 from ue_bench.report.evidence.refusal import Member, check
+from ue_bench.report.evidence.search_luck import luck
 from ue_bench.report.evidence.searched import Tried, fields_varied, searched_fields, uneven
 from ue_bench.report.evidence.trials import facts, search_of
 
@@ -37,6 +38,7 @@ class Arm:
     runs: one record for each set of seeds, in their order; empty for a latency study.
     timings: the records whose latency counts for this arm.
     n_most: the seeds of the comparison; an arm with fewer runs is marked.
+    found_by: the search that found it; None: no search did.
     label: its name without the budget, for one line of a plot.
     group: the strategy, with its regions where it has several forms, for one colour.
     """
@@ -46,6 +48,7 @@ class Arm:
     runs: tuple[Record, ...]
     timings: tuple[Record, ...]
     n_most: int = 0
+    found_by: Effort | None = None
     label: str = ""
     group: str = ""
 
@@ -58,6 +61,12 @@ class Arm:
     def is_anchor(self) -> bool:
         """Whether it is a predictor without an embedding table, beside which strategies stand."""
         return self.sample.is_anchor
+
+    def search_variance(self, score: str) -> float:
+        """Return the variance of a mean score by the luck of the search; 0 without one."""
+        if self.found_by is None:
+            return 0.0
+        return luck(self.found_by.trials, self.found_by.facts["default"], score)
 
     @property
     def sample(self) -> Record:
@@ -128,7 +137,8 @@ def collect(records: Iterable[Record]) -> Arms:
         comparable, reasons = _comparable(
             by_comparison[comparison], searched[comparison], efforts[comparison]
         )
-        kept += comparable
+        for arm in comparable:
+            kept.append(replace(arm, found_by=_found_by(arm.config, efforts[comparison])))
         refused += reasons
 
     named = _named(kept)
@@ -176,6 +186,20 @@ def _efforts(trials: Iterable[Record]) -> defaultdict[Comparison, list[Effort]]:
     for comparison, of_comparison in records.items():
         efforts[comparison] = efforts_of(of_comparison)
     return efforts
+
+
+def _found_by(config: Mapping[str, Any], efforts: Sequence[Effort]) -> Effort | None:
+    """Return the search that found a configuration; None where no search did.
+
+    The default, with which every search begins, was found only where nothing better was.
+    """
+    for place in of_form_and_size(config, efforts):
+        effort = efforts[place]
+        for trial in effort.trials:
+            was_given = trial.run_id == effort.facts["default"] and trial != effort.winner
+            if not was_given and arm_config(trial.sample) == config:
+                return effort
+    return None
 
 
 def _comparable(

@@ -40,7 +40,8 @@ class Effort(NamedTuple):
     not vary them; None: without a budget. tried: how many trials; ended_well: how many of them have
     a value. exhausted: whether its space has no other trial. terms: what must be equal, as text by
     its name. begins: whether the first trial is the default configuration. facts: what the records
-    say of the search. winner: the best trial; None where none ended well.
+    say of the search. trials: those that have a value. winner: the best of them; None: there are
+    none.
     """
 
     form: Form
@@ -51,6 +52,7 @@ class Effort(NamedTuple):
     terms: Mapping[str, str]
     begins: bool
     facts: Mapping[str, Any]
+    trials: tuple[Trial, ...]
     winner: Trial | None
 
     @property
@@ -112,6 +114,7 @@ def _effort(records: Sequence[Record]) -> Effort:
         terms=_terms(about, records),
         begins=any(record.run_id == about["default"] for record in records),
         facts=about,
+        trials=tuple(trials),
         winner=winner,
     )
 
@@ -159,21 +162,31 @@ def reasons_against(
     arms: their configurations. efforts: of the searches that the comparison confirms. An arm of a
     form that was not searched at all is a rival of the winners, and is not judged here.
     """
-    by_form: dict[Form, list[int]] = defaultdict(list)
-    for place, effort in enumerate(efforts):
-        by_form[effort.form].append(place)
     faults = faults_of(efforts)
     reasons: list[str | None] = []
     for config in arms:
-        own = by_form[form_of(config)] or by_form[form_of(config, ("region_rule",))]
-        at_size = [place for place in own if config.get("budget") in efforts[place].budgets]
+        at_size = of_form_and_size(config, efforts)
         reason = None
-        if own and not at_size:
+        if not at_size and _of_form(config, efforts):
             reason = "its form was searched at other sizes only"
         for place in at_size:
             reason = reason or faults[place]
         reasons.append(reason)
     return reasons
+
+
+def of_form_and_size(config: Mapping[str, Any], efforts: Sequence[Effort]) -> list[int]:
+    """Return the places of the searches of a configuration's form at its budget."""
+    places = _of_form(config, efforts)
+    return [place for place in places if config.get("budget") in efforts[place].budgets]
+
+
+def _of_form(config: Mapping[str, Any], efforts: Sequence[Effort]) -> list[int]:
+    for form in (form_of(config), form_of(config, ("region_rule",))):
+        places = [place for place, effort in enumerate(efforts) if effort.form == form]
+        if places:
+            return places
+    return []
 
 
 def faults_of(efforts: Sequence[Effort]) -> list[str | None]:

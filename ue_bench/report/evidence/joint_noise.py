@@ -43,7 +43,8 @@ def joint_noise(samples: Sequence[Scores]) -> JointNoise:
 
     Where each seed draws its rows, the covariance is that of the arms over the seeds, corrected for
     overlapping splits as one variance is. Where all seeds have the same rows, it is that of the
-    bootstrap over users and seeds, which draws the same for all arms.
+    bootstrap over users and seeds, which draws the same for all arms. The luck of the searches that
+    found the arms is added to their variances.
     """
     method = method_of(samples)
     seeds = common_seeds(samples)
@@ -60,6 +61,7 @@ def joint_noise(samples: Sequence[Scores]) -> JointNoise:
         drawn = [drawn_means(arm.drawn[:, arm.places(seeds)]) for arm in samples]
         covariance = np.atleast_2d(np.cov(np.stack(drawn)))
         degrees = _fewest_degrees(pair_variances(of_seeds), pair_variances(covariance), n)
+    covariance = covariance + np.diag([arm.search_variance for arm in samples])
     return JointNoise(n=n, means=means, covariance=covariance, degrees=degrees, method=method)
 
 

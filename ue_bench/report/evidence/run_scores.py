@@ -41,12 +41,14 @@ class Scores(Mapping[Hashable, float]):
 
     bias: the score of the bias model on the same rows, for the runs that have it.
     errors: the errors of a run by group of rows, None where its record has none.
+    search_variance: of their mean, by the luck of the search that found the configuration.
     """
 
     values_by_seed: Mapping[Hashable, float]
     rows: ScoredRows
     bias: Mapping[Hashable, float] = field(default_factory=dict)
     errors: Callable[[Hashable], GroupErrors | None] = lambda seed: None
+    search_variance: float = 0.0
 
     def __getitem__(self, seed: Hashable) -> float:
         return self.values_by_seed[seed]
@@ -106,10 +108,11 @@ def scores_of(
     part: Part,
     measure: str = "mse",
     name_of: Callable[[Record], Hashable] = seeds_of,
+    search_variance: float = 0.0,
 ) -> Scores:
     """Return a score of the runs that have it. measure: `mse`, `auc` or `log_loss`.
 
-    name_of: what the score of a run is found by.
+    name_of: what the score of a run is found by. search_variance: as in `Scores`.
     """
     name = f"{part}_{measure}"
     by_seed: dict[Hashable, Record] = {}
@@ -126,6 +129,7 @@ def scores_of(
         rows=_rows_of(by_seed.values(), part),
         bias=_anchor_values(by_seed, "bias", name),
         errors=errors,
+        search_variance=search_variance,
     )
 
 

@@ -15,6 +15,7 @@ from scipy.special import stdtr
 from ue_bench.report.evidence.interval_method import Method, method_of
 from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.user_bootstrap import (
+    SEED,
     drawn_means,
     group_variance,
     interval_of,
@@ -25,6 +26,7 @@ LEVEL = 0.95  # of every interval
 ALPHA = 1 - LEVEL  # two arms are told apart where the adjusted p is below
 COVARIATE = "unpaired, the bias model's score as covariate"
 UNPAIRED = "unpaired"
+LUCK = "with the luck of the searches"
 
 
 class Interval(NamedTuple):
@@ -45,7 +47,8 @@ class Difference(NamedTuple):
     n: the common seeds; of an unpaired difference, the seeds of the arm that has fewer.
     interval_by: how interval and p were made, or why there are none.
     sd, floor: the variance of the mean over n seeds is sd^2 / n + floor. sd is the standard
-    deviation of the difference of a seed, and no further seed reduces the floor.
+    deviation of the difference of a seed, and no further seed reduces the floor. The luck of the
+    searches that found the arms is in the floor (see `search_luck`).
     """
 
     n: int
@@ -109,8 +112,9 @@ def _paired(own: Scores, other: Scores, seeds: Sequence[Hashable]) -> Difference
     method = method_of([own, other])
     apart = other.of(seeds) - own.of(seeds)
     noise = _NO_NOISE
+    luck = own.search_variance + other.search_variance
     if len(seeds) > 1 and method.is_corrected:
-        noise = _corrected(apart, own.rows.ratio)
+        noise = _corrected(apart, own.rows.ratio, luck)
     elif len(seeds) > 1 and method.is_bootstrap:
         places = own.places(seeds)
         other_places = other.places(seeds)
@@ -119,9 +123,9 @@ def _paired(own: Scores, other: Scores, seeds: Sequence[Hashable]) -> Difference
         other_errors = other.by_group
         sums = (other_errors.sums[other_places] - errors.sums[places]).mean(0)
         of_groups = group_variance(errors.n, sums)
-        noise = _bootstrapped(apart, drawn_means(drawn), of_groups, len(errors.n))
+        noise = _bootstrapped(apart, drawn_means(drawn), of_groups, len(errors.n), luck)
     mean = float(apart.mean()) if len(seeds) else math.nan
-    return _difference(len(seeds), mean, noise, method.text)
+    return _difference(len(seeds), mean, noise, _with_luck(method.text, luck))
 
 
 def _unpaired(own: Scores, other: Scores) -> Difference:
@@ -152,10 +156,11 @@ def _unpaired(own: Scores, other: Scores) -> Difference:
         return _difference(n, mean, _NO_NOISE, method.text)
     variance = float(np.square(centred - slope * centred_bias).sum()) / degrees
     of_slope = of_bias**2 / spread if spread else 0.0
-    floor = variance * (own.rows.ratio + other.rows.ratio)
+    luck = own.search_variance + other.search_variance
+    floor = variance * (own.rows.ratio + other.rows.ratio) + luck
     per_seed = variance * n * (1 / len(own) + 1 / len(other) + of_slope)
     noise = _t_noise(mean, math.sqrt(per_seed / n + floor), degrees, math.sqrt(per_seed), floor)
-    return _difference(n, mean, noise, f"{method.text}, {COVARIATE}")
+    return _difference(n, mean, noise, _with_luck(f"{method.text}, {COVARIATE}", luck))
 
 
 def _unpaired_on_one_sample(own: Scores, other: Scores, method: Method) -> Difference:
@@ -168,26 +173,21 @@ def _unpaired_on_one_sample(own: Scores, other: Scores, method: Method) -> Diffe
     mean = float(other_values.mean() - values.mean())
     draws = drawn_means(other.drawn, stream=1) - drawn_means(own.drawn)
     floor = group_variance(errors.n, other_errors.sums.mean(0) - errors.sums.mean(0))
-    of_seeds = values.var(ddof=1) / len(own) + other_values.var(ddof=1) / len(other)
-    degrees = _degrees(of_seeds, n - 1, floor, len(errors.n) - 1)
-    low, high = interval_of(draws, degrees, LEVEL)
-    noise = _Noise(
-        low=low,
-        high=high,
-        error=float(draws.std(ddof=1)),
-        degrees=degrees,
-        sd=math.sqrt(of_seeds * n),
-        floor=floor,
-    )
-    return _difference(n, mean, noise, f"{method.text}, {UNPAIRED}")
+    of_seeds = float(values.var(ddof=1) / len(own) + other_values.var(ddof=1) / len(other))
+    luck = own.search_variance + other.search_variance
+    noise = _of_draws(draws, n, of_seeds, floor, len(errors.n), luck)
+    return _difference(n, mean, noise, _with_luck(f"{method.text}, {UNPAIRED}", luck))
 
 
-def _corrected(values: np.ndarray, ratio: float) -> _Noise:
-    """Return the noise of the mean of values by seed whose training sets overlap."""
+def _corrected(values: np.ndarray, ratio: float, luck: float = 0.0) -> _Noise:
+    """Return the noise of the mean of values by seed whose training sets overlap.
+
+    luck: its variance by the searches that found the arms.
+    """
     sd = float(values.std(ddof=1))
     if np.ptp(values) <= 1e-9 * abs(values.mean()):  # equal but for rounding
         sd = 0.0
-    floor = ratio * sd**2
+    floor = ratio * sd**2 + luck
     error = math.sqrt(sd**2 / len(values) + floor)
     return _t_noise(float(values.mean()), error, len(values) - 1, sd, floor)
 
@@ -201,22 +201,40 @@ def _t_noise(mean: float, error: float, degrees: float, sd: float, floor: float)
     )
 
 
-def _bootstrapped(values: np.ndarray, draws: np.ndarray, of_groups: float, n_groups: int) -> _Noise:
-    """Return the noise of the mean of values by seed, given draws of it.
+def _bootstrapped(
+    values: np.ndarray, draws: np.ndarray, of_groups: float, n_groups: int, luck: float = 0.0
+) -> _Noise:
+    """Return the noise of the mean of values by seed, given draws of it; see `_of_draws`."""
+    n = len(values)
+    return _of_draws(draws, n, float(values.var(ddof=1)) / n, of_groups, n_groups, luck)
 
-    of_groups: its variance by the sampling of groups alone.
+
+def _of_draws(
+    draws: np.ndarray, n: int, of_seeds: float, of_groups: float, n_groups: int, luck: float
+) -> _Noise:
+    """Return the noise of a mean over n seeds, given draws of it.
+
+    of_seeds, of_groups: its variance by the seeds and by the sampling of groups, each alone. luck:
+    that by the searches that found the arms, which the draws do not hold yet.
     """
-    of_seeds = float(values.var(ddof=1)) / len(values)
-    degrees = _degrees(of_seeds, len(values) - 1, of_groups, n_groups - 1)
+    floor = of_groups + luck
+    degrees = _degrees(of_seeds, n - 1, floor, n_groups - 1)
+    if luck:
+        draws = draws + math.sqrt(luck) * np.random.default_rng(SEED).normal(size=len(draws))
     low, high = interval_of(draws, degrees, LEVEL)
     return _Noise(
         low=low,
         high=high,
         error=float(draws.std(ddof=1)),
         degrees=degrees,
-        sd=math.sqrt(of_seeds * len(values)),
-        floor=of_groups,
+        sd=math.sqrt(of_seeds * n),
+        floor=floor,
     )
+
+
+def _with_luck(text: str, luck: float) -> str:
+    """Return how an interval was made, where it counts the luck of searches too."""
+    return f"{text}, {LUCK}" if luck else text
 
 
 def _degrees(first: float, of_first: float, second: float, of_second: float) -> float:

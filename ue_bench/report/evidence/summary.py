@@ -169,7 +169,10 @@ def by_seed(arm: Arm, part: str, measure: str = "mse") -> Scores:
 
     part: `test`, or anything else for validation. A run without the score is left out.
     """
-    return scores_of(arm.runs, "test" if part == "test" else "val", measure)
+    scored: Part = "test" if part == "test" else "val"
+    return scores_of(
+        arm.runs, scored, measure, search_variance=arm.search_variance(f"val_{measure}")
+    )
 
 
 def panel(frame: pd.DataFrame) -> pd.Series:
