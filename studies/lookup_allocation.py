@@ -1,7 +1,7 @@
 """How should a budget be shared out among the features: how many lookups each, and how wide?
 
 Command: ue-bench study lookup_allocation --workers 2
-Cost: 1,992 runs (1,152 of trials, 840 on fresh seeds); with --quick 64.
+Cost: 1,574 runs (864 of trials, 710 on fresh seeds); with --quick 64.
 Expect: on `base` most lookups go to movie_id, the more so the smaller the table. The best
 allocations beat the even one at 3.5 kB and hardly at 56 kB.
 
@@ -11,8 +11,6 @@ budget: wider or more lookups mean fewer rows or more collisions. It starts from
 numbers everywhere. Each trial runs on three seeds, and the best one on ten fresh seeds beside the
 start. The last part asks one question alone, for the shared table: beside one lookup of 8 numbers
 for all features, which of them earns the second one?
-
-`wide` is a stress of rare values and carries no headline.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +22,6 @@ from ue_bench.study import Grid, Search, Study
 from ue_bench.study.fair_searches import fair_searches
 
 BASE = replace(table_size.BASE, strategy="unified", lookups=2, dim=8)
-WIDE = replace(table_size.WIDE, strategy="unified", lookups=2, dim=8)
 # The features of ML-100K with their numbers of distinct values.
 NAMES = {
     "user_id": 943,
@@ -42,7 +39,6 @@ CROSSES = {
 }
 FORMS = ("unified", "per_feature")
 SIZES = (64, 16, 4)
-WIDE_SIZES = (128,)
 
 
 def second_lookups(names: Mapping[str, int], sizes: Iterable[int]) -> Grid:
@@ -59,16 +55,15 @@ def second_lookups(names: Mapping[str, int], sizes: Iterable[int]) -> Grid:
     return Grid(tuple(arms), seeds=table_size.HEADLINE_SEEDS)
 
 
-def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
-    """The searches, for features of `base` and of `wide` with their distinct values."""
+def parts(names: Mapping[str, int], _: Mapping[str, int]) -> tuple[Grid | Search, ...]:
+    """The searches, for features of `base` with their distinct values."""
     return (
         *fair_searches(BASE, FORMS, names, SIZES),
-        *fair_searches(WIDE, FORMS, wide, WIDE_SIZES),
         second_lookups(names, SIZES),
     )
 
 
-def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Grid | Search, ...]:
+def quick_parts(names: Mapping[str, int], _: Mapping[str, int]) -> tuple[Grid | Search, ...]:
     """The middle size of the searches over the features of `base`, with little effort."""
     size = SIZES[1:2]
     return (

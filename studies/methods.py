@@ -18,13 +18,15 @@ configuration of each search then runs on ten fresh seeds, beside the default on
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ue_bench.studies.lookup_allocation import BASE, CROSSES, NAMES, WIDE
+from ue_bench.studies import table_size
+from ue_bench.studies.lookup_allocation import BASE, CROSSES, NAMES
 
 from ue_bench.strategies import STRATEGIES
 from ue_bench.study import Search, Study
 from ue_bench.study.fair_searches import DIMS, RECIPE, fair_searches
 
 SIZES = (8, 16, 32)
+WIDE = replace(table_size.WIDE, strategy="unified", lookups=2, dim=8)
 WIDE_SIZES = (128,)
 VECTORS = DIMS[1:]  # qr_concat puts two rows side by side, which takes two numbers
 

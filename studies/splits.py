@@ -1,17 +1,15 @@
 """Does the answer hold on other splits, and which splits can tell strategies apart at all?
 
 Command: ue-bench study splits --workers 2
-Cost: 960 runs; with --quick 80.
+Cost: 560 runs; with --quick 80.
 Expect: on the random split and the temporal split by user, the order of every other study. On the
 other two, most judged rows have users never seen in training, and no arm beats the bias model. Only
 the random split depends on the split seed.
-
-`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace
 
-from ue_bench.studies.table_size import BASE, RULES, WIDE
+from ue_bench.studies.table_size import BASE, RULES
 
 from ue_bench.config import CHOICES, RunConfig
 from ue_bench.study import Grid, Study, anchor_arms
@@ -32,7 +30,7 @@ def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
 
 STUDY = Study(
     question="does the answer hold on other splits, and which of them can tell strategies apart?",
-    parts=(Grid(arms(BASE), (8, 32)), Grid(arms(WIDE), (128,))),
+    parts=(Grid(arms(BASE), (8, 32)),),
     quick=(Grid(arms(BASE), (32,), seeds=2),),
     latency=False,
 )

@@ -1,7 +1,7 @@
 """What share of a result's variance is each seed's, and how bad is the worst hash seed?
 
 Command: ue-bench study variance --workers 2
-Cost: 588 runs; with --quick 50.
+Cost: 490 runs; with --quick 50.
 Expect: the split's share above all others together, most of it as the bias model's error has it. It
 is common to all strategies, and pairing by seed removes it. The worst of 50 hash seeds is two to
 three standard deviations above their median.
@@ -9,13 +9,11 @@ three standard deviations above their median.
 The seeds are crossed: each value of a seed meets each value of every other seed once, so that a
 mixed model tells their effects apart, and what they do together. The last part varies the hash seed
 alone, as a service may: it has one.
-
-`wide` is a stress of rare values and carries no headline.
 """
 
 from dataclasses import replace
 
-from ue_bench.studies.table_size import BASE, WIDE
+from ue_bench.studies.table_size import BASE
 
 from ue_bench.config import RunConfig
 from ue_bench.study import Grid, Study
@@ -48,7 +46,6 @@ STUDY = Study(
     "the batch order's and the split's, and how bad is the worst hash seed?",
     parts=(
         Grid(two_lookups(BASE), (COMPRESSION,), seeds=11, crossed=True),
-        Grid(two_lookups(WIDE), (128,), seeds=7, crossed=True),
         Grid(one_service(), (COMPRESSION,), seeds=HASH_SEEDS, vary=("hash_seed",)),
     ),
     quick=(Grid(two_lookups(BASE), (COMPRESSION,), seeds=5, crossed=True),),

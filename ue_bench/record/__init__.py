@@ -19,6 +19,7 @@ from ue_bench.record.record import (
 from ue_bench.record.store import (
     load,
     load_runs,
+    pack,
     path_of,
     read,
     require_writable,
@@ -40,6 +41,7 @@ __all__ = [
     "frame",
     "load",
     "load_runs",
+    "pack",
     "parse",
     "parse_run",
     "path_of",

@@ -1,7 +1,7 @@
 """Records as files: `<results>/<study>/<run_id>.json`, each written whole, last.
 
 Records are the truth. Their files are named by `run_id`, so that two results folders merge by
-copying.
+copying. Those of a study may be packed into one file (see `packed`).
 """
 
 import os
@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
+from ue_bench.record.packed import PACKED, read_packed, write_packed
 from ue_bench.record.record import Record, SpeedRecord, parse
 from ue_bench.whole_file import cannot_write, read_regular, write_whole
 
@@ -51,20 +52,45 @@ def load(results: Path, study: str | None = None) -> tuple[list[Record | SpeedRe
         raise BenchError(
             f"results folder {results} does not exist; run a study first or give another --results"
         )
-    records = []
+    kept: dict[tuple[str, str], Record | SpeedRecord] = {}
     skipped = []
     for path in _paths(results, study):
-        try:
-            record = read(path)
-        except BenchError as error:
-            skipped.append(str(error))
-            continue
-        if (record.run_id, record.study) == (path.stem, path.parent.name):
-            records.append(record)
-        else:
-            holds = f"holds run {record.run_id!r} of study {record.study!r}"
-            skipped.append(one_line(f"{path}: {holds}; file and folder must carry these names"))
-    return records, skipped
+        is_packed = path.name == PACKED
+        for record in read_packed(path) if is_packed else [_read(path)]:
+            if isinstance(record, BenchError):
+                skipped.append(str(record))
+            elif record.study == path.parent.name and (is_packed or record.run_id == path.stem):
+                kept[record.study, record.run_id] = record
+            else:
+                holds = f"holds run {record.run_id!r} of study {record.study!r}"
+                skipped.append(one_line(f"{path}: {holds}; file and folder must carry these names"))
+    return [kept[key] for key in sorted(kept)], skipped
+
+
+def _read(path: Path) -> Record | SpeedRecord | BenchError:
+    try:
+        return read(path)
+    except BenchError as error:
+        return error
+
+
+def pack(results: Path, study: str) -> tuple[int, list[str]]:
+    """Gather the records of a study in one file, and delete the files that each had.
+
+    Returns how many records it has, and a line for each file that is no record and stays. Hold the
+    lock of the folder (see `lock`). Raises BenchError as `load` does, and where nothing is there to
+    be packed or a file cannot be written.
+    """
+    records, skipped = load(results, study)
+    if not records:
+        raise BenchError(f"{results / study} has no records; give another --study or --results")
+    folder = results / study
+    if any(line.startswith(str(folder / PACKED)) for line in skipped):
+        raise BenchError(f"{skipped[0]}; nothing was changed")
+    write_packed(records, folder / PACKED)
+    for record in records:
+        path_of(results, study, record.run_id).unlink(missing_ok=True)
+    return len(records), skipped
 
 
 def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
@@ -74,7 +100,7 @@ def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], li
 
 
 def _paths(results: Path, study: str | None) -> list[Path]:
-    """Return the files of records, sorted by study and id."""
+    """Return the files of records by study: packed ones, then the others, sorted by id."""
     if study is None:
         folders = list(results.iterdir())
     elif study in ("", "..") or "\0" in study or Path(study).name != study:
@@ -82,7 +108,8 @@ def _paths(results: Path, study: str | None) -> list[Path]:
     else:
         folders = [results / study]
     paths: list[Path] = []
-    for folder in folders:
+    for folder in sorted(folders):
         if os.path.isdir(folder):
-            paths.extend(folder.glob("*.json"))
-    return sorted(paths)
+            paths.extend(folder.glob(PACKED))
+            paths.extend(sorted(folder.glob("*.json")))
+    return paths

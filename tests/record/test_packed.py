@@ -1,0 +1,173 @@
+"""Packed records are read as files are; whatever is wrong with a packed file is told in a line."""
+
+import lzma
+import os
+from dataclasses import replace
+
+import fake_records as fake
+import pytest
+from click.testing import CliRunner
+
+from ue_bench.cli import main
+from ue_bench.record import load, packed, path_of, write
+from ue_bench.record.packed import PACKED
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two studies of three records each."""
+    for study in ("one", "two"):
+        for record in fake.arm([0.9, 0.91, 0.92]):
+            write(replace(record, study=study), tmp_path)
+    return tmp_path
+
+
+def pack(results, study="one"):
+    result = CliRunner().invoke(main, ["pack", "--study", study, "--results", str(results)])
+    return result.exit_code, result.output
+
+
+def texts(results, study=None):
+    records, skipped = load(results, study)
+    assert skipped == []
+    return [record.to_json() for record in records]
+
+
+def lines_of(results):
+    return lzma.decompress((results / "one" / PACKED).read_bytes()).splitlines(keepends=True)
+
+
+def rewrite(results, lines):
+    (results / "one" / PACKED).write_bytes(lzma.compress(b"".join(lines)))
+
+
+def test_packed_records_are_read_like_files(results):
+    before = texts(results)
+    assert pack(results) == (0, f"one: 3 records; in {results / 'one' / PACKED}\n")
+    assert texts(results) == before
+    assert [len(texts(results, study)) for study in ("one", "two")] == [3, 3]
+    assert os.listdir(results / "one") == [PACKED]
+    assert len(os.listdir(results / "two")) == 3
+
+
+def test_packing_again_adds_what_is_new_and_is_the_same_to_the_byte(results):
+    pack(results)
+    first = (results / "one" / PACKED).read_bytes()
+    assert pack(results)[0] == 0
+    assert (results / "one" / PACKED).read_bytes() == first
+    (added,) = fake.arm([0.95], budget=3_504)
+    write(replace(added, study="one"), results)
+    assert len(texts(results, "one")) == 4
+    assert pack(results)[1].startswith("one: 4 records")
+    assert os.listdir(results / "one") == [PACKED]
+    assert len(texts(results, "one")) == 4
+
+
+def test_a_file_is_newer_than_a_packed_record(results):
+    pack(results)
+    record = load(results, "one")[0][0]
+    anew = replace(record, quality=record.quality | {"test_mse": 0.5})
+    write(anew, results)
+    for _ in range(2):
+        scores = [run.quality["test_mse"] for run in load(results, "one")[0]]
+        assert (len(scores), scores.count(0.5)) == (3, 1)
+        pack(results)
+
+
+def test_what_is_no_record_stays_and_is_told(results):
+    torn = results / "one" / "torn.json"
+    torn.write_text("{")
+    code, output = pack(results)
+    assert code == 0
+    assert f"left as it is: {torn}: not a record" in output
+    assert sorted(os.listdir(results / "one")) == [PACKED, "torn.json"]
+
+
+@pytest.mark.parametrize("study", ["none", "empty"])
+def test_a_study_without_records_is_one_line(results, study):
+    (results / "empty").mkdir()
+    code, output = pack(results, study)
+    assert code == 2
+    assert "give another --study or --results" in output
+    assert "Traceback" not in output
+    assert not (results / "none").exists()
+    assert os.listdir(results / "empty") == []
+
+
+def test_an_altered_line_is_left_out(results):
+    pack(results)
+    first, second, third = lines_of(results)
+    rewrite(results, [first, second.replace(b'"test_mse"', b'"test_mes"'), third])
+    records, skipped = load(results, "one")
+    assert len(records) == 2
+    (line,) = skipped
+    assert line.startswith(f"{results / 'one' / PACKED}, line 2: ")
+    code, output = pack(results)
+    assert (code, "nothing was changed" in output) == (2, True)
+    assert len(lines_of(results)) == 3
+
+
+def test_a_record_of_another_study_is_left_out(results):
+    pack(results, "two")
+    os.replace(results / "two" / PACKED, results / "one" / PACKED)
+    records, skipped = load(results, "one")
+    assert (len(records), len(skipped)) == (3, 3)
+    assert all("of study 'two'; file and folder must carry these names" in line for line in skipped)
+
+
+@pytest.mark.parametrize("left", [0.5, 0.9, 0.99])
+def test_a_file_that_is_cut_off_is_told(results, left):
+    pack(results)
+    path = results / "one" / PACKED
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole))])
+    records, skipped = load(results, "one")
+    assert len(records) < 3 or left > 0.9
+    (line,) = skipped
+    assert "what follows is left out" in line
+
+
+def test_what_is_no_xz_and_a_pipe_are_told(results):
+    path = results / "one" / PACKED
+    path.write_bytes(b"no xz")
+    assert "not packed records" in load(results, "one")[1][0]
+    path.unlink()
+    os.mkfifo(path)
+    assert "a named pipe" in load(results, "one")[1][0]
+    assert len(load(results, "one")[0]) == 3
+
+
+def test_bytes_without_end_are_not_read_to_the_end(results, monkeypatch):
+    pack(results)
+    lines = lines_of(results)
+    monkeypatch.setattr(packed, "LONGEST_LINE", len(max(lines, key=len)) + 1)
+    assert len(texts(results, "one")) == 3
+    rewrite(results, [lines[0], b"0" * 1_000_000 + b"\n", lines[1]])
+    records, skipped = load(results, "one")
+    assert len(records) == 1
+    assert "line 2: it is cut off, or too long" in skipped[0]
+    rewrite(results, lines)
+    monkeypatch.setattr(packed, "MOST_BYTES", len(lines[0]) + 10)
+    records, skipped = load(results, "one")
+    assert (len(records), len(skipped)) == (1, 1)
+
+
+def test_a_folder_in_use_is_left_alone(results):
+    from ue_bench.record.lock import alone
+
+    with alone(results / "one"):
+        code, output = pack(results)
+    assert code == 2
+    assert "another command works in this folder" in output
+    assert len(os.listdir(results / "one")) == 3
+
+
+def test_a_disk_that_is_full_loses_nothing(results, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    code, output = pack(results)
+    assert (code, "No space left on device" in output) == (2, True)
+    assert len(os.listdir(results / "one")) == 3
+    assert path_of(results, "one", load(results, "one")[0][0].run_id).exists()

@@ -1,0 +1,32 @@
+"""`ue-bench pack`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.group import main, shared
+from ue_bench.cli.names import Name
+
+
+@main.command("pack", epilog="Example: ue-bench pack --study calibration --results results/local")
+@click.option("--study", type=Name("study"), required=True, help="The study.")
+@shared("results")
+def pack_command(study: str, results: Path) -> None:
+    """Gather the records of a study in one compressed file.
+
+    All commands read them from it as from a file each. Runs that are made later have files of
+    their own; pack again to add them.
+    """
+    from ue_bench.record import pack
+    from ue_bench.record.lock import alone
+    from ue_bench.record.packed import PACKED
+
+    folder = results / study
+    if not os.path.isdir(folder):  # not Path.is_dir, to which a name that is too long is an error
+        raise click.UsageError(f"{folder} does not exist; give another --study or --results")
+    with alone(folder):
+        count, skipped = pack(results, study)
+    click.echo(f"{study}: {count} records; in {folder / PACKED}")
+    for line in skipped:
+        click.echo(f"  left as it is: {line}", err=True)

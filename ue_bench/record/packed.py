@@ -1,0 +1,53 @@
+"""Many records in one file: `<results>/<study>/records.jsonl.xz`, a record a line, sorted by id.
+
+A study of many thousand short runs is a tenth as large so, and one file instead of thousands. A
+packed record counts as its own file would; a file that has the same id is the newer one, and wins.
+"""
+
+import json
+import lzma
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ue_bench.errors import BenchError
+from ue_bench.record.record import Record, SpeedRecord, parse
+from ue_bench.whole_file import cannot_write, read_regular, replacing
+
+PACKED = "records.jsonl.xz"
+# A few bytes of xz can stand for any number of bytes.
+LONGEST_LINE = 2**26
+MOST_BYTES = 2**32
+
+
+def read_packed(path: Path) -> Iterator[Record | SpeedRecord | BenchError]:
+    """Yield each record of a file that `write_packed` made, or why a line, or the rest, is none."""
+    try:
+        read_regular(path)  # no pipe, whose end may never come
+        with lzma.open(path) as lines:
+            total = number = 0
+            while line := lines.readline(LONGEST_LINE):
+                number += 1
+                total += len(line)
+                if total > MOST_BYTES or not line.endswith(b"\n"):
+                    yield BenchError(
+                        f"{path}, line {number}: it is cut off, or too long; "
+                        "it and what follows it are left out"
+                    )
+                    return
+                try:
+                    yield parse(line, f"{path}, line {number}")
+                except BenchError as error:
+                    yield error
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        yield BenchError(f"{path}: not packed records ({error}); what follows is left out")
+
+
+def write_packed(records: Iterable[Record | SpeedRecord], path: Path) -> None:
+    """Write records into one file in one step. Raises BenchError where it cannot be written."""
+    try:
+        with replacing(path) as file, lzma.open(file, "wb") as packed:
+            for record in sorted(records, key=lambda record: record.run_id):
+                content = json.loads(record.to_json())
+                packed.write(json.dumps(content, separators=(",", ":")).encode() + b"\n")
+    except OSError as error:
+        raise cannot_write(path, error) from error
