@@ -8,12 +8,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ue_bench.config import RunConfig
 from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.lookups import lookups_text
 from ue_bench.errors import one_line
 from ue_bench.record import ANCHOR
 
 Config = dict[str, Any]
+
+_DEFAULT = vars(RunConfig())
 
 
 class Named(NamedTuple):
@@ -75,8 +78,8 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
 
     The group is the strategy, with its regions where it occurs in several forms. Of an anchor it is
     the label, because no figure may choose among ranks by their error. Arms of one
-    comparison with equal labels get the fields in which they differ, so that the method's own
-    knobs, and what a search chose, are named only where they are needed.
+    comparison with equal labels get the fields in which they differ from the default, so that the
+    method's own knobs, and what a search chose, are named only where they are needed.
     """
     forms = defaultdict(set)
     for arm in arms:
@@ -101,7 +104,10 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
 
 
 def _details(configs: Sequence[Config]) -> list[str]:
-    """Return the fields in which the configurations differ, as ` [name=value, ...]` of each."""
+    """Return the fields in which the configurations differ, as ` [name=value, ...]` of each.
+
+    What is the default is not named: of several labels one may be without details.
+    """
     flat = [_flat(config) for config in configs]
     names = set().union(*flat) - {"budget"}
     differing = []
@@ -110,7 +116,11 @@ def _details(configs: Sequence[Config]) -> list[str]:
             differing.append(name)
     details = []
     for config in flat:
-        values = [f"{name}={config[name]}" for name in differing if name in config]
+        values = []
+        for name in differing:
+            is_default = name in _DEFAULT and config.get(name) == _DEFAULT[name]
+            if name in config and not is_default:
+                values.append(f"{name}={config[name]}")
         detail = ""
         if values:
             detail = f" [{', '.join(values)}]"
