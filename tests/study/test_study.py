@@ -1,6 +1,7 @@
 """Declared studies: searches keep their trials apart, and rivals are searched alike."""
 
 import re
+import sys
 import tempfile
 from dataclasses import replace
 from itertools import combinations
@@ -244,6 +245,16 @@ def test_a_temporary_folder_with_a_long_path_is_told_in_a_line(tmp_path, monkeyp
         workers.start(job)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_command_line_is_loaded_once_for_all_runs_and_only_where_it_is_used(monkeypatch):
+    import ue_bench.cli
+
+    Workers(1)
+    assert ue_bench.cli.__name__ in forkserver._forkserver._preload_modules
+    monkeypatch.delitem(sys.modules, ue_bench.cli.__name__)
+    Workers(1)
+    assert forkserver._forkserver._preload_modules == ["ue_bench.training.preload"]
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "article"])

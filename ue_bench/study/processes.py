@@ -7,6 +7,7 @@ through a pipe and writes nothing; only its parent writes records.
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,8 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.record import Cause, Record, failure, parse_run, write
 from ue_bench.strategies import require_same_code
+
+_COMMAND_LINE = "ue_bench.cli"
 
 STOPS = signal.SIGINT, signal.SIGTERM  # the parent answers these for all its children
 FORKSERVER_LOST = 255  # the exit code of a process whose forkserver has ended
@@ -79,7 +82,7 @@ class Workers:
         # The forkserver's children read it: one thread each.
         os.environ["POLARS_MAX_THREADS"] = "1"
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ue_bench.training.preload"])
+        self._context.set_forkserver_preload(_preloaded())
         self.count = count
         self.time_limit = time_limit  # of runs that start from now on
         self._running: list[_Running] = []
@@ -178,6 +181,18 @@ class Workers:
         if not ready:
             return first_late
         return by_handle[ready[0]]
+
+
+def _preloaded() -> list[str]:
+    """Return the modules that the forkserver loads once, and no run's process again.
+
+    Each process imports what the main program of its parent does. Of the script `ue-bench` that is
+    the command line, which takes longer than a short run.
+    """
+    modules = ["ue_bench.training.preload"]
+    if _COMMAND_LINE in sys.modules:
+        modules.append(_COMMAND_LINE)
+    return modules
 
 
 def _receive(reader: Connection) -> bytes:
