@@ -1,7 +1,7 @@
 """How often is a verdict wrong: one arm against itself, on fresh data, with its search and all?
 
 Command: ue-bench study calibration --workers 2
-Cost: 15,200 runs, short ones; with --quick 228.
+Cost: 15,200 runs, short ones; with --quick 152.
 Expect: at most 5 % of the families have a verdict, and at least 93 % of the intervals hold the
 truth; `ue-bench check` refuses published records that show less.
 
@@ -50,6 +50,6 @@ def families(count: int) -> tuple[Grid | Search, ...]:
 STUDY = Study(
     question="how often is a verdict wrong, where one arm is compared with itself on fresh data?",
     parts=families(FAMILIES),
-    quick=families(3),
+    quick=families(2),
     latency=False,
 )
