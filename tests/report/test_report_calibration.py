@@ -106,7 +106,10 @@ def test_draws_are_in_no_arm_and_have_a_section():
     assert len(evidence.drawn) == 5 * 4 * SEEDS
     lines = section_lines(evidence, "calibration", "calibration")
     assert "- planted-small: 5 families on as many draws, 200 runs." in lines
-    assert any(line.startswith("| arms left out of the set of the best |") for line in lines)
+    (line,) = [line for line in lines if line.startswith("| arms left out of the set of the best")]
+    left_out = rates(evidence.drawn)[0]["arms left out"]
+    assert f"| {left_out.found} of 10 |" in line
+    assert line.endswith("| at most 5% |")
 
 
 def test_a_rate_knows_its_interval():

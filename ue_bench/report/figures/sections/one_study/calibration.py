@@ -27,7 +27,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
                     families,
                     runs,
                     rate.what,
-                    rate.count,
+                    rate.found,
                     rate.of,
                     rate.share,
                     low,
