@@ -40,7 +40,7 @@ def small():
         *arm(14_016, [0.90, 0.91, 0.92]),
         *arm(14_016, [1.00, 1.01, 1.02], "per_feature"),
         *arm(56_064, [0.86, 0.87, 0.88]),
-        *arm(56_064, [0.865, 0.875, 0.885], "per_feature"),
+        *arm(56_064, [0.885, 0.865, 0.875], "per_feature"),
         *arm(None, [0.84, 0.85, 0.86], "collisionless"),
     ]
     arms = collect(records)
@@ -48,7 +48,7 @@ def small():
 
 
 def test_table_size_shades_the_budgets_that_do_not_separate(small):
-    frame = table_size.tidy(study_of(summary=small[1]))
+    frame = table_size.tidy(study_of(small[0].kept))
     shaded = frame.loc[frame["shade_from"].notna(), "budget"].unique()
     assert list(shaded) == [56_064]
     row = frame[frame["budget"] == 56_064].iloc[0]
@@ -58,7 +58,7 @@ def test_table_size_shades_the_budgets_that_do_not_separate(small):
 
 
 def test_table_size_knows_reference_ticks_and_hollow_points(small):
-    frame = table_size.tidy(study_of(summary=small[1]))
+    frame = table_size.tidy(study_of(small[0].kept))
     assert list(frame.loc[frame["kind"] == "band", "label"]) == ["collisionless 16"]
     assert set(frame.loc[frame["kind"] == "budget", "tick"]) == {"14 kB\n1/16", "56 kB\n1/4"}
     assert set(frame.loc[frame["hollow"], "budget"]) == {14_016}

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.evidence.verdict import verdicts
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
@@ -64,7 +65,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     frame["note"] = ""
     fewer_seeds = frame["n"] < frame["n_most"]
     frame.loc[fewer_seeds, "note"] = "n=" + frame["n"].astype(str)
-    frame = frame.merge(_shades(frame), on=["panel", "budget"], how="left")
+    frame = frame.merge(_shades(frame, _undecided(study)), on=["panel", "budget"], how="left")
     return frame.sort_values(["panel", "line", "size"], ignore_index=True)[COLUMNS]
 
 
@@ -100,17 +101,24 @@ def _ticks(frame: pd.DataFrame) -> list[str]:
     return ticks
 
 
-def _shades(frame: pd.DataFrame) -> pd.DataFrame:
-    """`shade_from` and `shade_to` of each panel and budget at which best and worst arm overlap."""
+def _undecided(study: StudyData) -> set[tuple[Any, ...]]:
+    """The panel and the budget of each verdict that leaves every contestant among the best."""
+    found = verdicts(study.arms, study.summary)
+    undecided = set()
+    for place, cell in groups(found.assign(panel=panel(found)), ["panel", "budget"]):
+        if len(cell) > 1 and cell["among_best"].eq(True).all():
+            undecided.add(place)
+    return undecided
+
+
+def _shades(frame: pd.DataFrame, undecided: set[tuple[Any, ...]]) -> pd.DataFrame:
+    """`shade_from` and `shade_to` of each panel and budget that is undecided."""
     shades = []
     for title, part in groups(frame[frame["kind"] == "budget"], "panel"):
         budgets = sorted(part["budget"].unique())
         steps = pairwise(_edges(budgets))
         for budget, (start, stop) in zip(budgets, steps, strict=True):
-            arms = part[part["budget"] == budget]
-            best = arms.loc[arms["mse"].idxmin()]
-            worst = arms.loc[arms["mse"].idxmax()]
-            if len(arms) > 1 and worst["low"] <= best["high"]:  # false without an interval
+            if (title, budget) in undecided:
                 shades.append([title, budget, float(start), float(stop)])
     columns = ["panel", "budget", "shade_from", "shade_to"]
     frame = pd.DataFrame(shades, columns=columns)
@@ -201,7 +209,7 @@ def _entries(frame: pd.DataFrame, looks: style.Looks) -> list[Any]:
     if is_anchor.any():
         entries.append(anchor_points.entry())
     if frame["shade_from"].notna().any():
-        label = "intervals of best and worst overlap"
+        label = "all in the set of the best"
         entries.append(Patch(color=_SHADE, alpha=0.35, label=label))
     if not frame["named"].all():
         entries.append(style.others())
@@ -219,8 +227,8 @@ SECTION = Section(
         "MSE against the byte budget of the tables of all features (and as a fraction of the exact "
         f"table). Points: mean over seeds; bars: 95 % interval ({RULE}); points at one budget are "
         "set apart sideways for legibility only. Band: the largest table without a budget. Shaded: "
-        "budgets where the intervals of the best and the worst budgeted arm overlap, so that size "
-        "no longer separates them. Crosses: the anchors as arms, at the bytes of their numbers. "
+        "budgets at which all that compete are in the set of the best, so that nothing separates "
+        "them. Crosses: the anchors as arms, at the bytes of their numbers. "
         f"Where there are more than {chosen_lines.MOST} arms, each "
         "strategy appears with its variant that is best on validation at that budget. Hollow: not "
         "better than the bias model."
