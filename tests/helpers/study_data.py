@@ -8,6 +8,7 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.evidence.trials import trials_of
+from ue_bench.report.evidence.verdict import verdicts
 from ue_bench.report.figures import anchor_lines, style
 from ue_bench.report.figures.section import StudyData
 
@@ -35,4 +36,5 @@ def study_of(
             anchors={arm.label for arm in arms if arm.is_anchor},
         ),
         all_summary=summary,
+        verdicts=verdicts(arms, summary if arms else summary.iloc[:0]),
     )

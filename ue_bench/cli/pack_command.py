@@ -7,6 +7,7 @@ import click
 
 from ue_bench.cli.group import main, shared
 from ue_bench.cli.names import Name
+from ue_bench.errors import BenchError
 
 
 @main.command("pack", epilog="Example: ue-bench pack --study calibration --results results/local")
@@ -24,7 +25,7 @@ def pack_command(study: str, results: Path) -> None:
 
     folder = results / study
     if not os.path.isdir(folder):  # not Path.is_dir, to which a name that is too long is an error
-        raise click.UsageError(f"{folder} does not exist; give another --study or --results")
+        raise BenchError(f"{folder} does not exist; give another --study or --results")
     with alone(folder):
         count, skipped = pack(results, study)
     click.echo(f"{study}: {count} records; in {folder / PACKED}")

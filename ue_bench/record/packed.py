@@ -1,9 +1,10 @@
 """Many records in one file: `<results>/<study>/records.jsonl.xz`, a record a line, sorted by id.
 
-A study of many thousand short runs is a tenth as large so, and one file instead of thousands. A
-packed record counts as its own file would; a file that has the same id is the newer one, and wins.
+A study of many thousand short runs is far smaller so, and one file instead of thousands. A packed
+record counts as its own file would; a file that has the same id is the newer one, and wins.
 """
 
+import io
 import json
 import lzma
 from collections.abc import Iterable, Iterator
@@ -22,8 +23,7 @@ MOST_BYTES = 2**32
 def read_packed(path: Path) -> Iterator[Record | SpeedRecord | BenchError]:
     """Yield each record of a file that `write_packed` made, or why a line, or the rest, is none."""
     try:
-        read_regular(path)  # no pipe, whose end may never come
-        with lzma.open(path) as lines:
+        with lzma.open(io.BytesIO(read_regular(path))) as lines:
             total = number = 0
             while line := lines.readline(LONGEST_LINE):
                 number += 1

@@ -85,8 +85,9 @@ def pack(results: Path, study: str) -> tuple[int, list[str]]:
     if not records:
         raise BenchError(f"{results / study} has no records; give another --study or --results")
     folder = results / study
-    if any(line.startswith(str(folder / PACKED)) for line in skipped):
-        raise BenchError(f"{skipped[0]}; nothing was changed")
+    for line in skipped:
+        if line.startswith(str(folder / PACKED)):  # a new file would leave out what this one hides
+            raise BenchError(f"{line}; nothing was changed")
     write_packed(records, folder / PACKED)
     for record in records:
         path_of(results, study, record.run_id).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """What the forkserver loads once for the processes of all runs.
 
-This is the code of a run and of its data, and what torch loads with its first optimizer: 1.6
-seconds for each run otherwise. Nothing is computed here, because a thread that torch starts would
-not survive the fork.
+This is the code of a run and of its data, and what torch loads with its first optimizer, which take
+longer to load than a short run takes. Nothing is computed here, because a thread that torch starts
+would not survive the fork.
 """
 
 import torch

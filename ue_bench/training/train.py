@@ -122,7 +122,7 @@ class Optimizers:
 
     def zero_grad(self) -> None:
         for part in self.parts:
-            part.zero_grad(set_to_none=True)
+            part.zero_grad()
 
     def step(self) -> None:
         for part in self.parts:

@@ -8,6 +8,7 @@ which is known far better than from one of them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -82,8 +83,7 @@ def calibrations(drawn: Iterable[Record]) -> list[Calibration]:
 
 def _calibration(world: str, runs: Sequence[Record]) -> Calibration:
     arms = collect(runs).kept
-    found = verdicts(arms, summarise(arms), family=(*FAMILY, "dataset"))
-    contests = [records(rows) for _, rows in groups(found[found["phase"] == "confirm"], "dataset")]
+    contests = _contests(arms)
     by_draw: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.comparison.phase != "confirm":
@@ -95,9 +95,29 @@ def _calibration(world: str, runs: Sequence[Record]) -> Calibration:
     rates = []
     if contests:
         rates += _wrong(contests)
+        rates.append(_wrong_without_luck(arms))
     for name, of_draws in sorted(estimates.items()):
         rates.append(_coverage(name, of_draws))
     return Calibration(world, len(contests), len(runs), tuple(rates))
+
+
+def _contests(arms: Sequence[Arm]) -> list[list[dict[Any, Any]]]:
+    """Return the verdicts on what the searches of each draw found."""
+    found = verdicts(arms, summarise(arms), family=(*FAMILY, "dataset"))
+    confirmed = found[found["phase"] == "confirm"]
+    return [records(rows) for _, rows in groups(confirmed, "dataset")]
+
+
+def _wrong_without_luck(arms: Sequence[Arm]) -> Rate:
+    """Return in how many families a test is wrong that takes what was found as given.
+
+    The luck of a short search is large, and hides whether anything else of a test is wrong.
+    """
+    confirmed = [arm for arm in arms if arm.comparison.phase == "confirm"]
+    contests = _contests([replace(arm, found_by=None) for arm in confirmed])
+    tested = sum(any(row["p_holm"] < ALPHA for row in contest) for contest in contests)
+    what = "families in which a test does, if the luck of searches is left out"
+    return Rate(what, tested, len(contests), ALPHA)
 
 
 def _wrong(contests: Sequence[Sequence[Mapping[Any, Any]]]) -> list[Rate]:

@@ -115,6 +115,7 @@ def _study_data(evidence: Evidence, name: str) -> StudyData:
         trials=trials_of(_of_study(name, arms.search)),
         every_arm=every_arm,
         all_summary=all_summary,
+        verdicts=evidence.verdicts[evidence.verdicts["study"] == name],
         records=_of_study(name, evidence.records),
         drawn=_of_study(name, evidence.drawn),
         anchors=anchor_lines.tidy(score(summary)),

@@ -21,6 +21,7 @@ class StudyData:
         the arms on fresh seeds, elsewhere those of the grid.
     confirmed: the summary of the arms on fresh seeds, which confirm a search.
     trials: those of its searches, each with its runs.
+    verdicts: those on all arms, as `evidence.verdict` returns them.
     every_arm, all_summary: all arms, with those that confirm a search.
     records: all records of the study, failed ones too.
     drawn: those on draws of planted worlds, which are in no arm.
@@ -38,6 +39,7 @@ class StudyData:
     anchors: pd.DataFrame
     looks: Looks
     all_summary: pd.DataFrame
+    verdicts: pd.DataFrame
     drawn: Sequence[Record] = ()
 
 

@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
-from ue_bench.report.evidence.verdict import verdicts
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
@@ -103,7 +102,7 @@ def _ticks(frame: pd.DataFrame) -> list[str]:
 
 def _undecided(study: StudyData) -> set[tuple[Any, ...]]:
     """The panel and the budget of each verdict that leaves every contestant among the best."""
-    found = verdicts(study.arms, study.summary)
+    found = study.verdicts
     undecided = set()
     for place, cell in groups(found.assign(panel=panel(found)), ["panel", "budget"]):
         if len(cell) > 1 and cell["among_best"].eq(True).all():
