@@ -28,6 +28,7 @@ from ue_bench.features import Bags, Feature
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.budget import well_used
 from ue_bench.strategies.located_rows import LocatedRows
+from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.pool import make_room
 
 FEATURES = (  # values, how many of them are seen, how often
@@ -41,6 +42,14 @@ _ALONE = [[item] for item in range(60)]
 _TOGETHER = [3, 58, 17]
 _BAGS = [*_ALONE, _TOGETHER, [17, 3, 58], [0, 1, 2, 55]]
 BAGGED = (FEATURES[0], replace(FEATURES[1], bags=Bags.of(_BAGS)), FEATURES[2])
+
+
+FEW_BITS = (
+    NumberFormat(name="int8"),
+    NumberFormat(name="int4", step="region"),
+    NumberFormat(name="int3", step="row", rule="mean"),
+    NumberFormat(name="int1"),
+)
 
 
 class StrategyContract:
@@ -195,8 +204,7 @@ class StrategyContract:
         built = self.build()
         footprint = built.footprint()
         held = sum(tensor.nbytes for tensor in built.state_dict().values())
-        strategies = [part for part in built.modules() if isinstance(part, EmbeddingStrategy)]
-        if not any(part.training_only for part in strategies):
+        if not any(getattr(part, "training_only", ()) for part in built.modules()):
             assert footprint.table + footprint.auxiliary == held, (
                 "table and auxiliary are all parameters and persistent buffers"
             )
@@ -212,6 +220,47 @@ class StrategyContract:
                 "the entry says whether a vocabulary is held"
             )
 
+    def test_numbers_may_have_few_bits(self) -> None:
+        """Whatever learns its numbers in a `Pool` has them in few bits for nothing."""
+        codes = self.codes()
+        for asked in FEW_BITS:
+            built = self._in_few_bits(asked)
+            if built is None:
+                continue
+            title = f"in {asked.name}, a step for each {asked.step}"
+            before = built.footprint()
+            used = before.table + before.auxiliary
+            if built.spec.budget is not None:
+                assert well_used(used, built.spec.budget), (
+                    f"{title}: {used} bytes are used of a budget of {built.spec.budget}"
+                )
+            out = built(codes)
+            (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+            for name, parameter in built.named_parameters():
+                assert parameter.grad is not None, f"{title}: parameter {name} gets no gradient"
+            vectors = built.eval()(codes).detach()
+            built.finish_training()
+            after = built.footprint()
+            assert (after.table, after.auxiliary) == (before.table, before.auxiliary), (
+                f"{title}: the bytes served are known before training"
+            )
+            assert built.training_bytes() == used, f"{title}: no floats are held beside the codes"
+            assert torch.allclose(built(codes), vectors, atol=1e-6), (
+                f"{title}: what is served is what evaluation saw in training"
+            )
+
+    def _in_few_bits(self, numbers: NumberFormat) -> EmbeddingStrategy | None:
+        """Build the strategy in few bits; None where its entry says that it has no such form."""
+        if isinstance(self.strategy, str):
+            entry = STRATEGIES[self.strategy]
+            if entry.float_only or entry.numbers:
+                return None
+        spec = self.spec(numbers=numbers)
+        try:
+            return self._build(spec, seed=0)
+        except BudgetError as error:
+            return self._build(replace(spec, budget=error.works), seed=0)
+
     def test_slots_from_codes_are_counted(self) -> None:
         built = self.build()
         before = built.footprint()
@@ -226,7 +275,7 @@ class StrategyContract:
         built = self.build().eval()
         codes = self.codes()
         before = built.footprint()
-        built.end_training()
+        built.finish_training()
         after = built.footprint()
         assert (after.table, after.auxiliary) == (before.table, before.auxiliary), (
             "the bytes served are known before training"
@@ -241,7 +290,7 @@ class StrategyContract:
 
     def test_an_epoch_may_end(self) -> None:
         built = self.build()
-        built.end_epoch(0)
+        built.finish_epoch(0)
         assert torch.isfinite(built(self.codes())).all(), "vectors stay finite between epochs"
 
     def test_state_dict_round_trip(self) -> None:
@@ -296,7 +345,7 @@ class StrategyContract:
             "any of the rows can be looked up"
         )
         state = copy.deepcopy(built.state_dict())
-        built.end_epoch(0)
+        built.finish_epoch(0)
         self._check_rows(built, rows, columns)
         rows = built.rows(columns)
         built.load_state_dict(state)
@@ -316,8 +365,8 @@ class StrategyContract:
 
     def test_what_is_served_can_be_built_again(self) -> None:
         trained = self.build(seed=5).eval()
-        trained.end_epoch(0)
-        trained.end_training()
+        trained.finish_epoch(0)
+        trained.finish_training()
         features = tuple(trained.to_serve(index) for index in range(len(FEATURES)))
         again = self.build(seed=6, features=features, budget=trained.spec.budget, unfilled=True)
         again.drop_training_only()
@@ -388,7 +437,7 @@ class StrategyContract:
         assert built.footprint().vocabulary <= whole.footprint().vocabulary, (
             "a vocabulary does not hold rare values"
         )
-        built.end_epoch(0)
+        built.finish_epoch(0)
         assert torch.isfinite(built(self.codes())).all()
 
     def test_unseen_value_is_legal(self) -> None:

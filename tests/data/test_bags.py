@@ -223,7 +223,7 @@ def test_vectors_are_those_of_a_loop_on_every_path(name, exact, given):
             ),
             exact,
         ).eval()
-        built.end_training()
+        built.finish_training()
         wanted = by_a_loop(built, features, codes)
         found = built(codes)
         raw = []
@@ -292,7 +292,7 @@ def test_an_index_map_that_changes_between_epochs_holds_for_bags():
     built = build(Spec(name="cce", features=FLAGS, lookups=(2, 1, 1), dim=8, budget=4_000))
     codes = torch.tensor([[3, 4, 4], [5, 5, 3]])
     built(codes)
-    assert built.end_epoch(0)
+    assert built.finish_epoch(0)
     torch.testing.assert_close(
         built(codes).double(), by_a_loop(built, FLAGS, codes), atol=1e-6, rtol=1e-6
     )

@@ -216,7 +216,7 @@ def test_the_other_methods_hash_as_the_page_says(name, options, expected):
 def test_hash_embedding_has_the_bucket_last():
     built = strategy("hash_embedding", SEPARATE, regions="separate")
     n_rows = built.pool.weight.shape[0]
-    n_buckets = built.importance.shape[0]
+    n_buckets = built.importance.rows
     for index in range(len(FEATURES)):
         for word, slots in zip(WORDS, built.locate(index, WORDS).tolist(), strict=True):
             rows, first_row = of(index, n_rows, 3, word, per_lookup=2)
@@ -271,4 +271,4 @@ def test_unseen_values_of_cce(vocabulary_spec):
                     expected.append(table + SAYS.row(word, first_seed, clusters))
                     expected.append(table + clusters + SAYS.row(word, second_seed, hashed))
             assert slots == expected
-        assert built.end_epoch(0)
+        assert built.finish_epoch(0)

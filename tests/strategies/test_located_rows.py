@@ -149,7 +149,7 @@ def test_rows_of_an_older_index_map_are_refused():
     layer = built("cce", "multiplexed")
     before = layer.rows(columns())
     state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
-    layer.end_epoch(0)
+    layer.finish_epoch(0)
     told = r"from_rows: cce has changed its index map since .*; locate them again with `rows`"
     with pytest.raises(BenchError, match=told):
         layer.from_rows(before)

@@ -23,7 +23,7 @@ class Mine(EmbeddingStrategy):
     def __init__(self, spec):
         super().__init__(spec)
         self.regions = regions(spec, slot_numbers=spec.dim)
-        self.pool = Pool(spec.require_budget() // spec.row_bytes, spec)
+        self.pool = Pool(self.regions[-1].end, spec)
 
     def locate(self, feature, values):
         region = self.regions[feature]
@@ -41,7 +41,7 @@ BREAKS = {  # what is changed, and words that the check says of it
         "self.pool(slots).flatten(1) + slots.float().mean()",
         "rows of its batch",
     ),
-    "bytes": ("// spec.row_bytes, spec", "// spec.row_bytes // 2, spec", "budget"),
+    "bytes": ("Pool(self.regions[-1].end,", "Pool(2 * self.regions[-1].end,", "budget"),
     "determinism": (
         "self.spec.seeds(feature)",
         "[id(object()) % 2**31 for _ in self.spec.seeds(feature)]",

@@ -104,7 +104,7 @@ class Raw(nn.Module):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_number_of_values_is_enough_for_those_that_only_hash(name):
     counts = {feature: len(set(values)) for feature, values in SEEN.items()}
-    if STRATEGIES[name].needs_vocabulary:
+    if STRATEGIES[name].needs_vocabulary or STRATEGIES[name].needs_values:
         no_values = "feature 'user': 0 of its 50 values are held here"
         no_counts = "feature user has 0 counts for 50"
         with pytest.raises(BenchError, match=f"{no_values}|{no_counts}"):

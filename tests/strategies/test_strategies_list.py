@@ -54,7 +54,7 @@ def test_plain_rows_are_those_of_one_table(name):
     )
     built = build(spec).eval()
     codes = torch.tensor([[0, 5], [13, 8], [59, 0]])
-    built.end_training()
+    built.finish_training()
     weight = dict(built.named_parameters()).get("pool.weight")
     slots = built.slots(codes)
     is_plain = weight is not None and slots.shape[1] == sum(spec.lookups)

@@ -177,7 +177,7 @@ def test_every_strategy_can_be_diagnosed(name, regions):
             assert set(slots.flatten().tolist()) <= set(hashed)
     assert strategy.one_pool == (diagnosed["load"] is not None)
     assert strategy.one_pool or diagnosed["why_null"]["inter, load"] == NOT_ROWS
-    strategy.end_training()
+    strategy.finish_training()
     assert index_map(strategy) == diagnosed, "a run diagnoses what is served"
 
 

@@ -99,7 +99,7 @@ def test_every_head(head, tmp_path):
         {"patience": None, "strategy": "cce"},
         {"strategy": "per_feature", "region_rule": "equal"},
         {"strategy": "frequency_double_hash", "options": {"frequent_share": 0.9}},
-        {"strategy": "int8", "options": {"quantisation_aware": True}},
+        {"strategy": "int8"},
         {"strategy": "magnitude_pruning", "budget": 9_000},
     ],
     ids=str,

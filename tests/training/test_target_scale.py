@@ -227,7 +227,7 @@ def train_literally(model, train, recipe, loss):
             loss(model(train.codes[chosen]), train.ratings[chosen]).backward()
             optimizers.step()
     optimizers.settle()
-    model.strategy.end_training()
+    model.strategy.finish_training()
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -89,7 +89,8 @@ class Contestant:
         cost = self.arm.sample.cost
         found = self.arm.sample.found
         rows = None
-        if entry_of(self.arm.config["strategy"]).plain_rows:
+        is_float = self.arm.config["bits"] == "float32"
+        if is_float and entry_of(self.arm.config["strategy"]).plain_rows:
             rows = cost["table_bytes"] // (4 * found["dim"])
         facts = {
             "label": self.label,

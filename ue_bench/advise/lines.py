@@ -41,7 +41,8 @@ def python(
     """
     one_value = all(feature.bags is None for feature in features)
     all_hashed = config.low_cardinality == "hashed"
-    if config.strategy == SHARED and one_value and all_hashed:
+    is_float = config.bits == "float32"
+    if config.strategy == SHARED and one_value and all_hashed and is_float:
         return _shared_lines(config, make_spec(config, features), reader)
     return _lines(question, config)
 
@@ -125,7 +126,7 @@ def _lines(question: Question, config: RunConfig) -> str:
 layer = embedding_of(config{folder})
 # layer.from_values(batch): vectors of raw rows: a frame, columns by name, or a
 # list of rows
-# layer.end_training(): once, after training; it becomes what is served
+# layer.finish_training(): once, after training; it becomes what is served
 """
 
 

@@ -11,11 +11,16 @@ import click
 from ue_bench.cli.names import Name
 from ue_bench.cli.units import parse_bytes
 from ue_bench.config import SEEDS, SETTINGS, RunConfig
+from ue_bench.config.bits import parse_bits
 from ue_bench.config.lookups import parse_lookups
 from ue_bench.errors import BenchError
 
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # what `int` takes without a surprise
-_READ: dict[str, Callable[[str], Any]] = {"bytes": parse_bytes, "lookups": parse_lookups}
+_READ: dict[str, Callable[[str], Any]] = {
+    "bytes": parse_bytes,
+    "lookups": parse_lookups,
+    "bits": parse_bits,
+}
 
 
 class Count(click.ParamType):

@@ -31,7 +31,8 @@ class Setting:
     choices: the texts that are allowed; empty: any.
     at_least, above, below: bounds of a number.
     null: the word that stands for null on the command line.
-    unit: how the text of an option is read where its type does not say it: "bytes" or "lookups".
+    unit: how the text of an option is read where its type does not say it: "bytes", "lookups" or
+        "bits".
     names: the kind of names that a shell completes, where there are no choices.
     before: what runs did before the field existed, where that is not the default. A stored run
         without the field has this value, and a run with this value keeps the id it had.
@@ -44,7 +45,7 @@ class Setting:
     above: float | None = None
     below: float | None = None
     null: str | None = None
-    unit: Literal["bytes", "lookups"] | None = None
+    unit: Literal["bytes", "lookups", "bits"] | None = None
     names: str | None = None
     before: Any = AS_DEFAULT
 

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, get_type_hints
 
 import msgspec
 
+from ue_bench.config.bits import BITS
 from ue_bench.config.fields import (
     AS_DEFAULT,
     is_of,
@@ -144,6 +145,41 @@ class RunConfig:
         unit="lookups",
         help="Lookups of every feature (2), or by feature "
         "(user_id=2,movie_id=2; the others have 1).",
+    )
+    bits: str = setting(
+        "float32",
+        group="strategy",
+        choices=tuple(BITS),
+        unit="bits",
+        help="How the table's numbers are served: 32, 16, 8, 4, 3, 2 or 1 bits each (or float32, "
+        "float16, int8, int4, int3, int2, int1). Training rounds them likewise.",
+    )
+    # The following mean something from 8 bits on down, and have their default elsewhere.
+    bits_step: str = setting(
+        "pool",
+        group="strategy",
+        choices=("pool", "region", "row"),
+        help="Of few bits: what has a step of its own, the whole pool, each region or each row.",
+    )
+    bits_rule: str = setting(
+        "learned",
+        group="strategy",
+        choices=("learned", "mean"),
+        help="Of few bits: the step is learned with the table, or follows from its mean magnitude.",
+    )
+    bits_warm_up: int = setting(
+        0,
+        group="strategy",
+        at_least=0,
+        help="Of few bits: epochs that are trained before rounding begins; as many as --epochs "
+        "round after training.",
+    )
+    bits_rounding: str = setting(
+        "nearest",
+        group="strategy",
+        choices=("nearest", "stochastic"),
+        help="Of few bits: training rounds to the nearest value, or to one of both neighbours at "
+        "random (stochastic).",
     )
     low_cardinality: str = setting(
         "hashed",

@@ -6,6 +6,7 @@ which a library wants its rows is made outside the clock.
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -91,3 +92,55 @@ def installed() -> tuple[dict[str, Maker], str]:
         "install the extra `peers` in a build that fits this torch"
     )
     return makers, note
+
+
+def torch_rows(weight: torch.Tensor, bits: int) -> Forward:
+    """Return torch's lookup of quantised rows, each with its scale and bias."""
+    names = {8: "byte", 4: "4bit", 2: "2bit"}
+    pack = getattr(torch.ops.quantized, f"embedding_bag_{names[bits]}_prepack")
+    read = getattr(torch.ops.quantized, f"embedding_bag_{names[bits]}_rowwise_offsets")
+    packed = pack(weight)
+
+    def forward(rows: torch.Tensor) -> torch.Tensor:
+        offsets = torch.arange(rows.numel() + 1)
+        return read(packed, rows.flatten(), offsets, include_last_offset=True)
+
+    return forward
+
+
+def fbgemm_rows(weight: torch.Tensor, bits: int) -> Forward:
+    """Return FBGEMM's lookup of quantised rows on the CPU."""
+    from fbgemm_gpu.split_embedding_configs import SparseType
+    from fbgemm_gpu.split_table_batched_embeddings_ops_common import EmbeddingLocation
+    from fbgemm_gpu.split_table_batched_embeddings_ops_inference import (
+        IntNBitTableBatchedEmbeddingBagsCodegen,
+    )
+
+    kinds = {8: SparseType.INT8, 4: SparseType.INT4, 2: SparseType.INT2}
+    bags = IntNBitTableBatchedEmbeddingBagsCodegen(
+        [("table", *weight.shape, kinds[bits], EmbeddingLocation.HOST)],
+        device="cpu",
+        output_dtype=SparseType.FP32,
+    )
+    bags.fill_random_weights()
+
+    def forward(rows: torch.Tensor) -> torch.Tensor:
+        flat = rows.flatten().int()
+        return bags(flat, torch.arange(len(flat) + 1, dtype=torch.int32))
+
+    return forward
+
+
+def few_bits_installed() -> tuple[dict[str, dict[str, Callable[[torch.Tensor], Forward]]], str]:
+    """Return the lookups of few bits that can be loaded, by format and name, and a note.
+
+    The note is about those that cannot; it is empty where all can.
+    """
+    _, note = installed()
+    rivals: dict[str, dict[str, Callable[[torch.Tensor], Forward]]] = {}
+    has_fbgemm = "FBGEMM TBE" not in note
+    for name, bits in (("int8", 8), ("int4", 4), ("int2", 2)):
+        rivals[name] = {"torch.ops.quantized": partial(torch_rows, bits=bits)}
+        if has_fbgemm:
+            rivals[name]["FBGEMM IntNBit"] = partial(fbgemm_rows, bits=bits)
+    return rivals, note

@@ -58,8 +58,9 @@ class EmbeddingStrategy(SlotCache):
     it draws later, from torch's global generator.
 
     A strategy that trains more than it serves (a float table that becomes codes) has both parts
-    from the start: `training_only` names the parameters and buffers that `end_training` sets to
-    None, and `end_training` fills in the rest.
+    from the start: `training_only` names the parameters and buffers that are set to None in the
+    end, before which `end_training` fills in the rest. A pool does so by itself, where its numbers
+    are served in few bits.
 
     `locate` and `embed` always get single values. A row's vector of a multi-valued feature (one
     with `Feature.bags`) is the mean of its values' vectors, and its code is the number of a bag.
@@ -128,11 +129,21 @@ class EmbeddingStrategy(SlotCache):
             return self.locate(feature, values)
 
     def end_epoch(self, epoch: int) -> bool:
-        """Change the strategy between epochs. Called by the trainer; does nothing by default.
+        """Change the strategy between epochs. Does nothing by default.
 
         Values are changed in place. True: the optimizer must be built anew.
         """
         return False
+
+    @final
+    def finish_epoch(self, epoch: int) -> bool:
+        """End an epoch, which the trainer calls: that of the pools first, then the strategy's own.
+
+        True: the optimizer must be built anew.
+        """
+        for pool in self._pools():
+            pool.end_epoch()
+        return self.end_epoch(epoch)
 
     def check_served(self) -> None:
         """Raise BenchError if loaded numbers point at what is not there; by default none point.
@@ -141,7 +152,16 @@ class EmbeddingStrategy(SlotCache):
         """
 
     def end_training(self) -> None:
-        """Become what is served. Called once, with the best weights; does nothing by default."""
+        """Fill in what is served in the place of `training_only`. Does nothing by default."""
+
+    @final
+    @torch.no_grad()
+    def finish_training(self) -> None:
+        """Become what is served. Called once, with the best weights."""
+        self.end_training()
+        for pool in self._pools():
+            pool.keep_served()
+        self.drop_training_only()
 
     @final  # type: ignore[misc]  # torch declares forward as an attribute
     def forward(self, codes: Tensor) -> Tensor:
@@ -266,10 +286,9 @@ class EmbeddingStrategy(SlotCache):
         training_only = set()
         for prefix, module in self.named_modules():
             if isinstance(module, Pool):
-                pools.add(f"{prefix}.weight")
-            if isinstance(module, EmbeddingStrategy):
-                for name in module.training_only:
-                    training_only.add(f"{prefix}.{name}".removeprefix("."))
+                pools |= {f"{prefix}.{name}" for name in ("weight", "halves", "few_bits.codes")}
+            for name in getattr(module, "training_only", ()):
+                training_only.add(f"{prefix}.{name}".removeprefix("."))
         table = 0
         auxiliary = 0
         for name, tensor in self.state_dict().items():
@@ -300,25 +319,27 @@ class EmbeddingStrategy(SlotCache):
 
     @final
     def drop_training_only(self) -> None:
-        """Set what is trained and not served to None, here and in the strategies inside."""
+        """Set what is trained and not served to None, here and in all modules inside."""
         for module in list(self.modules()):
-            if isinstance(module, EmbeddingStrategy):
-                for name in module.training_only:
-                    owner, _, attribute = name.rpartition(".")
-                    setattr(module.get_submodule(owner), attribute, None)
+            for name in getattr(module, "training_only", ()):
+                owner, _, attribute = name.rpartition(".")
+                setattr(module.get_submodule(owner), attribute, None)
 
     @final
     def training_bytes(self) -> int:
         """Count the bytes of all parameters and persistent buffers that are held now.
 
-        Before `end_training` these are the bytes of training.
+        Before `finish_training` these are the bytes of training.
         """
         return sum(tensor.nbytes for tensor in self.state_dict().values())
 
     @final
     def sparse_pools(self) -> list[Pool]:
         """Return the pools whose gradients are sparse."""
-        return [module for module in self.modules() if isinstance(module, Pool) and module.sparse]
+        return [pool for pool in self._pools() if pool.sparse]
+
+    def _pools(self) -> list[Pool]:
+        return [module for module in self.modules() if isinstance(module, Pool)]
 
 
 def _holds_lists(column: Any) -> bool:

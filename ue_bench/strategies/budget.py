@@ -53,17 +53,25 @@ def rows_that_fit(
     usable: int | None = None,
     beside: int = 0,
     thing: str = "row",
+    tables: int = 1,
+    beside_row: int = 0,
 ) -> int:
-    """Return how many rows of `numbers` float32 numbers the budget pays for.
+    """Return how many rows of `numbers` numbers the budget pays for, in the spec's format.
 
     needed: the fewest rows that work. usable: the most rows that can be used. beside: bytes of
-    the budget that something else takes. thing: what a row is called in the error.
+    the budget that something else takes. thing: what a row is called in the error. tables: how
+    many tables a row is cut into, each of which has its own regions. beside_row: bytes that
+    something else takes for each row.
     Raises BudgetError, with the nearest budget that works, if the budget pays for fewer rows than
     are needed or if too much of it would be unused.
     """
     budget = spec.require_budget()
-    row_bytes = 4 * numbers
-    rows = max(budget - beside, 0) // row_bytes
+    shape = {"numbers": numbers // tables, "n_regions": tables * spec.n_regions}
+
+    def used_by(rows: int) -> int:
+        return beside + beside_row * rows + spec.numbers.pool_bytes(tables * rows, **shape)
+
+    rows = spec.numbers.rows_within(budget - beside, **shape, beside_row=beside_row) // tables
     if rows < needed:
         rows_needed = f"{counted(needed, thing)} of {counted(numbers, 'number')} needed"
         why = f"pays for {rows} of the {rows_needed}"
@@ -71,10 +79,10 @@ def rows_that_fit(
             why += " (one a feature)"
         if beside:
             why += f", beside {beside:,} bytes of other numbers"
-        raise BudgetError(spec.name, budget, why, beside + needed * row_bytes)
+        raise BudgetError(spec.name, budget, why, used_by(needed))
     if usable is not None:
         rows = min(rows, usable)
-    used = beside + rows * row_bytes
+    used = used_by(rows)
     if well_used(used, budget):
         return rows
     if rows == usable:
@@ -83,7 +91,7 @@ def rows_that_fit(
             f"its features can use; only {used:,} bytes of it can be used (at least 90 % must be)"
         )
         raise BudgetError(spec.name, budget, why, used)
-    raise too_large(spec, used, used + row_bytes)
+    raise too_large(spec, used, used_by(rows + 1))
 
 
 def fill(

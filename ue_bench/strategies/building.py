@@ -6,7 +6,8 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import check_budget
 from ue_bench.strategies.low_cardinality import ExactLowCardinality
-from ue_bench.strategies.registry import entry_of
+from ue_bench.strategies.number_format import NumberFormat
+from ue_bench.strategies.registry import entry_of, numbers_of
 from ue_bench.strategies.spec import Spec
 
 
@@ -15,7 +16,8 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
 
     exact_at_most: features with no more values than this get exact rows in every strategy.
     Initial values come from torch's global generator. Raises BenchError for an unknown name, a
-    budget that does not work, a budget of a strategy that keeps none, and a bad knob.
+    budget that does not work, a budget of a strategy that keeps none, a bad knob, and bits that the
+    strategy cannot have.
     """
     entry = entry_of(spec.name)
     for knob, value in entry.fixed.items():
@@ -23,7 +25,13 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
             raise BenchError(
                 f"{spec.name}: knob {knob} was given; it is {value!r} in this strategy"
             )
-    spec = replace(spec, options={**entry.fixed, **spec.options})
+    if entry.float_only and spec.numbers.name != "float32":
+        raise BenchError(
+            f"{spec.name}: bits {spec.numbers.name!r} were given, and {entry.float_only}; "
+            "choose float32"
+        )
+    numbers = NumberFormat.of(numbers_of(spec.name, spec.numbers.fields()))
+    spec = replace(spec, numbers=numbers, options={**entry.fixed, **spec.options})
     method = entry.method
     if not entry.has_budget:
         return _without_budget(spec, method)

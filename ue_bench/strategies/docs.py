@@ -4,6 +4,8 @@ import inspect
 import sys
 from textwrap import dedent
 
+from ue_bench.config.bits import BITS
+from ue_bench.strategies import few_bits, packed_rows
 from ue_bench.strategies.anchor_entries import ANCHORS
 from ue_bench.strategies.entry import Entry
 from ue_bench.strategies.registry import STRATEGIES
@@ -13,8 +15,17 @@ HEAD = f"""# Strategies
 
 Made by `{COMMAND}` from the list of strategies and the head of each method's file.
 
-| name | what it is | forms | needs a vocabulary | knobs | source |
-|---|---|---|---|---|---|"""
+| name | what it is | forms | needs a vocabulary | bits | knobs | source |
+|---|---|---|---|---|---|---|"""
+BITS_HEAD = """
+## Numbers of few bits
+
+How many bits a number of the table has is an axis of its own beside method and regions: `--bits 4`,
+or `bits="int4"` of a run. The strategies with `any` bits in the table above take 32, 16, 8, 4, 3, 2
+and 1. The budget pays for the bytes of the codes and of their steps. `--bits-step` says what has a
+step of its own, `--bits-rule` how it comes about, `--bits-warm-up` when rounding begins. `int8` and
+`int4` are names of exact rows in such a format.
+"""
 ANCHORS_HEAD = """
 ## Anchors
 
@@ -37,6 +48,7 @@ def markdown() -> str:
     for module, names in names_by_module.items():
         docstring = sys.modules[module].__doc__ or ""
         lines += ["", f"## {', '.join(names)}", "", *section(docstring)]
+    lines += [BITS_HEAD, *section(packed_rows.__doc__ or ""), "", *section(few_bits.__doc__ or "")]
     lines.append(ANCHORS_HEAD)
     for name, anchor in ANCHORS.items():
         lines.append(f"| `{name}` | {anchor.summary} | {anchor.option or ''} | {anchor.source} |")
@@ -54,6 +66,18 @@ def section(docstring: str) -> list[str]:
     return lines[:-1]
 
 
+def _vocabulary_cell(entry: Entry) -> str:
+    if entry.needs_values:
+        return "to be built"
+    return "yes" if entry.needs_vocabulary else "no"
+
+
+def _bits_cell(entry: Entry) -> str:
+    if entry.float_only:
+        return "32"
+    return str(BITS[entry.numbers["bits"]]) if entry.numbers else "any"
+
+
 def _row(name: str, entry: Entry) -> str:
     knobs = []
     for knob, default in entry.method.knobs.items():
@@ -63,7 +87,8 @@ def _row(name: str, entry: Entry) -> str:
         f"`{name}`",
         entry.summary,
         ", ".join(entry.regions),
-        "yes" if entry.needs_vocabulary else "no",
+        _vocabulary_cell(entry),
+        _bits_cell(entry),
         ", ".join(knobs),
         entry.source,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from ue_bench.config.bits import BITS
 from ue_bench.config.ranges import Allowed
 
 if TYPE_CHECKING:
@@ -22,8 +23,12 @@ class Entry:
     imported when `method` is first used, so that a list of entries needs no torch.
     regions: the first one is the default.
     needs_vocabulary: whether it needs the training values of the features.
+    needs_values: whether it is built from the training values and then holds no vocabulary.
     has_budget: whether a budget decides the size of its table.
     fixed: knobs that make the method this strategy, and that cannot be given.
+    numbers: the format of its numbers, by field of a run ("bits", "bits_step" ...), if that is part
+    of what it is. Another one cannot be given.
+    float_only: why its numbers cannot have few bits; empty: they can.
     search: what a fair search tries for its own knobs.
     has_lookups: whether a second lookup of a value is more than a longer vector. It is not where
     each value has a row of its own.
@@ -38,8 +43,11 @@ class Entry:
     summary: str
     source: str
     needs_vocabulary: bool = False
+    needs_values: bool = False
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    float_only: str = ""
     search: Mapping[str, Allowed] = field(default_factory=dict)
     has_lookups: bool = True
     plain_rows: bool = False
@@ -52,6 +60,16 @@ class Entry:
             method: type[EmbeddingStrategy] = resolve_name(self.implementation)
             return method
         return self.implementation
+
+    @property
+    def bits_text(self) -> str:
+        """Which bits a number of its tables may have, in words."""
+        if self.float_only:
+            return f"32 alone, because {self.float_only}"
+        if "bits" in self.numbers:
+            return str(BITS[self.numbers["bits"]])
+        *others, last = (str(bits) for bits in BITS.values())
+        return f"{', '.join(others)} or {last}"
 
     @property
     def module(self) -> str:

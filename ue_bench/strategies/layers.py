@@ -13,13 +13,16 @@ from torch import nn
 
 from ue_bench.categories import Rule, rules_by_name, texts_of
 from ue_bench.config import CHOICES
+from ue_bench.config.bits import parse_bits
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import ColumnReader, Feature, Held, by_canonical_feature, column, needed
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
+from ue_bench.strategies.few_bits import FewBits
 from ue_bench.strategies.initial_values import draw
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
+from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.registry import regions_of
 from ue_bench.strategies.spec import Spec
 
@@ -41,9 +44,11 @@ class UnifiedEmbedding(nn.Module):
         `ue_bench.embedding` do by default.
     init_scale: the deviation of the normal (None: 1), or half the width of the uniform around 0
         (None: 0.05). The numbers come from torch's global generator.
+    bits: of a number as it is served: 32, 8, 4, 3, 2 or 1. Training rounds to what these can hold,
+        with a step that it learns, and `pack` makes bytes of the table after training.
 
     Raises ValueError if `num_embeddings` or `embedding_dim` is less than 1, and BenchError for an
-    unknown `init` or a scale that is no positive number.
+    unknown `init`, a scale that is no positive number, and bits that there are not.
     """
 
     def __init__(
@@ -55,8 +60,12 @@ class UnifiedEmbedding(nn.Module):
         *,
         init: str = "normal",
         init_scale: float | None = None,
+        bits: int | str = 32,
     ) -> None:
         super().__init__()
+        self.numbers = NumberFormat(name=parse_bits(bits))
+        if self.numbers.name == "float16":
+            raise BenchError("bits: 16 was given; give 32, 8, 4, 3, 2 or 1, or call `half`")
         if num_embeddings < 1 or embedding_dim < 1:
             raise ValueError(
                 f"a table of {num_embeddings} rows of {embedding_dim} was asked for; both must be "
@@ -71,6 +80,18 @@ class UnifiedEmbedding(nn.Module):
         draw(weight, init, init_scale)
         # a table that is given draws nothing, so that the generator is where a run's would be
         self.embedding = nn.Embedding(num_embeddings, embedding_dim, _weight=weight)
+        self.few_bits: FewBits | None = None
+        if self.numbers.is_code:
+            spec = Spec(
+                name="UnifiedEmbedding",
+                features=(),
+                lookups=(),
+                dim=embedding_dim,
+                numbers=self.numbers,
+                init_scale=init_scale,
+            )
+            self.few_bits = FewBits(num_embeddings, embedding_dim, spec).to(device)
+            self.few_bits.fit(weight)
 
     def forward(self, values: Any, seeds: Sequence[int]) -> torch.Tensor:
         """Return the vectors of values: [len(values), len(seeds) * embedding_dim].
@@ -92,8 +113,29 @@ class UnifiedEmbedding(nn.Module):
         Raises BenchError for anything else.
         """
         require_rows(rows)
-        slots = rows.slots.to(self.embedding.weight.device)
-        return self.embedding(slots).flatten(1)
+        few_bits = self.few_bits
+        if few_bits is None:
+            slots = rows.slots.to(self.embedding.weight.device)
+            return self.embedding(slots).flatten(1)
+        slots = rows.slots.to(few_bits.codes.device)
+        if self.embedding.weight is None:
+            return few_bits.read(slots).flatten(1)
+        return few_bits.round_rows(self.embedding(slots), slots, self.embedding.weight).flatten(1)
+
+    def pack(self) -> None:
+        """Keep the codes of the trained table, and drop its floats: what is served.
+
+        Vectors stay as they were in evaluation mode. A state of the packed layer loads into a layer
+        that was built alike and packed, too.
+
+        Raises BenchError if `bits` is 32, which leaves nothing to pack.
+        """
+        if self.few_bits is None:
+            raise BenchError("pack: a table of 32 bits is served as it is; give fewer bits")
+        if self.embedding.weight is not None:
+            self.few_bits.keep(self.embedding.weight)
+            self.embedding.weight = None  # type: ignore[assignment]
+            self.few_bits.log_steps = None
 
 
 def embedding(
@@ -106,6 +148,11 @@ def embedding(
     regions: str | None = None,
     region_rule: str | None = None,
     region_cap: str = "usable",
+    bits: int | str = 32,
+    bits_step: str = "pool",
+    bits_rule: str = "learned",
+    bits_warm_up: int = 0,
+    bits_rounding: str = "nearest",
     exact_at_most: int = 0,
     min_count: int = 1,
     value_dropout: float = 0.0,
@@ -128,6 +175,8 @@ def embedding(
     budget: bytes of table and auxiliary data. dim: numbers per lookup.
     lookups: of every feature, or by feature (the others: 1).
     regions, region_rule, region_cap: as in a run.
+    bits: of a number as it is served: 32, 16, 8, 4, 3, 2 or 1.
+    bits_step, bits_rule, bits_warm_up, bits_rounding: of few bits, as in a run.
     exact_at_most: features of no more values get exact rows.
     min_count: training rows that a value needs to be in a vocabulary; rarer values are unseen.
     value_dropout: how often training reads a value as an unseen one, which trains the row that
@@ -142,8 +191,9 @@ def embedding(
     numbers.
     options: the method's own knobs.
 
-    A few strategies change during training. Call ``layer.end_epoch(epoch)`` between epochs (True:
-    make a new optimizer), and ``layer.end_training()`` after the last one.
+    A few strategies change during training, and few bits are packed after it. Call
+    ``layer.finish_epoch(epoch)`` between epochs (True: make a new optimizer), and
+    ``layer.finish_training()`` after the last one.
 
     Raises BenchError for an unknown name, a budget that does not work, and any other bad argument.
     """
@@ -188,6 +238,13 @@ def embedding(
         dim=dim,
         budget=budget,
         regions=regions_of(strategy, regions),
+        numbers=_format(
+            bits=parse_bits(bits),
+            bits_step=bits_step,
+            bits_rule=bits_rule,
+            bits_warm_up=bits_warm_up,
+            bits_rounding=bits_rounding,
+        ),
         region_rule=region_rule,
         region_cap=region_cap,
         hash_seed=seed,
@@ -200,6 +257,14 @@ def embedding(
     layer = build(spec, exact_at_most)
     layer.reader = ColumnReader(tuple(features), rules_by_column)
     return layer
+
+
+def _format(**fields: Any) -> NumberFormat:
+    for name in ("bits_step", "bits_rule", "bits_rounding"):
+        if fields[name] not in CHOICES[name]:
+            raise unknown(name.replace("_", " "), fields[name], CHOICES[name])
+    _check_whole("bits_warm_up", fields["bits_warm_up"], least=0)
+    return NumberFormat.of(fields)
 
 
 def _check_numbers(dim: Any, exact_at_most: Any, seed: Any, budget: Any) -> None:

@@ -1,6 +1,6 @@
 """Pools: the tables of learned numbers that slots point into, and how their rows are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ue_bench.errors import BenchError
 from ue_bench.strategies.allocator import in_large_pages
+from ue_bench.strategies.few_bits import FewBits
 from ue_bench.strategies.initial_values import draw
 from ue_bench.strategies.spec import Spec
 
@@ -20,6 +21,12 @@ class Pool(nn.Module):
     """Learned numbers: `weight`, float32 [rows, numbers], drawn from torch's global generator.
 
     numbers: in a row; D if it is not given.
+    ends: where each region of the pool ends, in rows, if a region may have a step of its own; the
+        whole pool is one region if they are not given.
+    zero: whether the numbers start at 0 and draw nothing.
+
+    What is served is in the format `spec.numbers`: `weight` itself, or where a number has fewer
+    bits, what `finish_training` makes of it. `weight` is None from then on.
 
     Where `spec.unfilled` is true, `weight` is on torch's meta device: a shape without numbers.
 
@@ -27,7 +34,17 @@ class Pool(nn.Module):
     if it is true, only rows that a call has read may have a gradient.
     """
 
-    def __init__(self, rows: int, spec: Spec, numbers: int | None = None) -> None:
+    halves: Tensor | None
+
+    def __init__(
+        self,
+        rows: int,
+        spec: Spec,
+        numbers: int | None = None,
+        *,
+        ends: Sequence[int] | None = None,
+        zero: bool = False,
+    ) -> None:
         super().__init__()
         if numbers is None:
             numbers = spec.dim
@@ -35,25 +52,41 @@ class Pool(nn.Module):
         weight = torch.empty(rows, numbers, device="meta" if spec.unfilled else None)
         self.weight = nn.Parameter(weight)
         self.sparse = spec.sparse and weight.numel() > spec.sparse_above
+        self.training_only: tuple[str, ...] = ()
+        self.register_buffer("halves", None)
+        self.few_bits: FewBits | None = None
         # of bags of one row, for as many slots as the last batch had
         self.register_buffer("_offsets", None, persistent=False)
         # an optimizer may set this; training then calls it with the slots before they are read
         self.before_read: Callable[[Tensor], None] | None = None
         if not spec.unfilled:
             in_large_pages(weight.data_ptr(), weight.nbytes)
-            draw(self.weight, spec.init, spec.init_scale)
+            if zero:
+                nn.init.zeros_(self.weight)
+            else:
+                draw(self.weight, spec.init, spec.init_scale)
+        if spec.numbers.name == "float16":
+            self.training_only = ("weight",)
+            self.halves = torch.zeros_like(weight, dtype=torch.float16)
+        elif spec.numbers.is_code:
+            self.training_only = ("weight",)
+            self.few_bits = FewBits(rows, numbers, spec, ends or ())
+            if not spec.unfilled:
+                self.fit_steps()
 
     def forward(self, slots: Tensor) -> Tensor:
         """Return the rows of 32-bit or 64-bit slots of any shape: [..., numbers]."""
         # read directly, as in SlotCache.slots
         weight: Any = self._parameters["weight"]
+        if self.training_only:
+            return self._rounded(weight, slots)
         if torch.is_grad_enabled():
             slots = slots.long()  # a gradient is summed faster by 64-bit slots
             if self.before_read is not None:
                 self.before_read(slots)
             return gather(weight, slots, self.sparse)
-        if slots.numel() < MANY or weight.is_cuda:
-            return torch.embedding(weight, slots)
+        if slots.numel() < MANY or weight.is_cuda or weight.shape[1] == 1:
+            return gather(weight, slots)
         offsets = self._buffers["_offsets"]
         if offsets is None or offsets.numel() != slots.numel() or offsets.dtype != slots.dtype:
             offsets = torch.arange(slots.numel(), dtype=slots.dtype)
@@ -65,12 +98,69 @@ class Pool(nn.Module):
     # without torch's hooks, as in EmbeddingStrategy
     __call__ = forward
 
+    def _rounded(self, weight: Tensor | None, slots: Tensor) -> Tensor:
+        """Return the rows of slots as they are served, or as training reads them."""
+        if weight is None:
+            few_bits: Any = self._modules.get("few_bits")
+            if few_bits is not None:
+                return few_bits.read(slots)
+            assert self.halves is not None
+            return torch.embedding(self.halves, slots).float()
+        slots = slots.long()
+        if torch.is_grad_enabled() and self.before_read is not None:
+            self.before_read(slots)
+        few_bits = self.few_bits
+        if few_bits is None or (self.training and not few_bits.rounds):
+            rows = gather(weight, slots, self.sparse)
+            if few_bits is None and not self.training:
+                return rows.half().float()
+            return rows
+        if not self.sparse and slots.numel() >= self.rows:
+            return gather(few_bits.round_all(weight), slots)
+        return few_bits.round_rows(gather(weight, slots, self.sparse), slots, weight)
+
+    def table(self) -> Tensor:
+        """Return all rows as a call returns them: [rows, numbers]. The pool must not be sparse."""
+        if not self.training_only:
+            return self.weight
+        if self.weight is None:
+            return self(torch.arange(self.rows, device=next(self.buffers()).device))
+        if self.few_bits is not None and (self.few_bits.rounds or not self.training):
+            return self.few_bits.round_all(self.weight)
+        return self.weight
+
+    def fit_steps(self) -> None:
+        """Let the steps of few bits start from what suits the numbers as they are now.
+
+        Call it after a change of `weight` that no optimizer made.
+        """
+        if self.few_bits is not None:
+            self.few_bits.fit(self.weight)
+
+    def end_epoch(self) -> None:
+        """Count an epoch of training, which the warm-up of few bits may end."""
+        if self.few_bits is not None and self.weight is not None:
+            self.few_bits.end_epoch(self.weight)
+
+    @torch.no_grad()
+    def keep_served(self) -> None:
+        """Fill in what is served in the place of `weight`."""
+        if self.weight is None:
+            return
+        if self.few_bits is not None:
+            self.few_bits.keep(self.weight)
+        elif self.halves is not None:
+            self.halves.copy_(self.weight)
+
 
 def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
     """Return the rows of `weight` [rows, numbers] for int64 slots of any shape: [..., numbers].
 
     sparse: whether the gradient of `weight` holds only the rows that were read.
     """
+    if weight.shape[1] == 1 and not sparse and not weight.is_cuda:
+        # single numbers are gathered four times as fast from one dimension as from two
+        return weight.view(-1).index_select(0, slots.flatten()).view(*slots.shape, 1)
     if not torch.is_grad_enabled():
         return torch.embedding(weight, slots)
     if sparse or weight.is_cuda:

@@ -133,11 +133,25 @@ def usable_slots(spec: Spec, per_lookup: int = 1) -> list[int] | None:
     return usable
 
 
-def regions(spec: Spec, slot_numbers: int, beside: int = 0, per_lookup: int = 1) -> list[Region]:
+def ends_of(all_regions: Sequence[Region]) -> list[int]:
+    """Return where each different region ends, in ascending order: `Pool` asks for it."""
+    return sorted({region.end for region in all_regions})
+
+
+def regions(
+    spec: Spec,
+    slot_numbers: int,
+    beside: int = 0,
+    per_lookup: int = 1,
+    tables: int = 1,
+    beside_slot: int = 0,
+) -> list[Region]:
     """The region of each feature in the largest pool that the budget pays for.
 
-    slot_numbers: float32 numbers in a slot. beside: bytes of the budget that something else takes.
+    slot_numbers: numbers in a slot. beside: bytes of the budget that something else takes.
     per_lookup: the slots that one lookup of a value reads, as in `usable_slots`.
+    tables: the rows of the pool that make up a slot, as `rows_that_fit` has them.
+    beside_slot: bytes that something else takes for each slot.
     The pool ends with the last region. Raises BudgetError, with the nearest budget that works, if
     the pool is too small, or if separate regions can use less than 90 % of the budget.
     """
@@ -148,5 +162,7 @@ def regions(spec: Spec, slot_numbers: int, beside: int = 0, per_lookup: int = 1)
         needed=spec.n_regions,
         usable=None if most is None else sum(most),
         beside=beside,
+        tables=tables,
+        beside_row=beside_slot,
     )
     return divide(spec, slots, most=most)

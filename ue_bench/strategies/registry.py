@@ -4,10 +4,13 @@ To add one, write a file in `methods` and add an entry here. Methods are listed 
 that the list itself loads neither torch nor polars.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ue_bench import plugins
 from ue_bench.config import RunConfig
+from ue_bench.config.bits import BITS, FORMAT_FIELDS
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
@@ -114,14 +117,35 @@ STRATEGIES: dict[str, Entry] = {
         summary="a network that turns many hashes of a value into its vector; no table",
         source="Kang et al., KDD 2021, arXiv 2010.10784",
         search={"hashes": (8, 16, 32, 64, 128)},
+        float_only="it has no table, whose numbers would be rounded",
     ),
     "frequency_double_hash": Entry(
-        "ue_bench.strategies.methods.frequency_double_hash:FrequencyDoubleHash",
+        "ue_bench.strategies.methods.frequent_rows:FrequentRows",
         regions=BOTH,
         summary="frequent values own a row, all others add up two hashed rows",
         source="Zhang et al., RecSys 2020, arXiv 2007.14523",
         needs_vocabulary=True,
+        fixed={"hashes": 2},
         search={"frequent_share": Between(0.02, 0.98)},
+    ),
+    "frequency_threshold": Entry(
+        "ue_bench.strategies.methods.frequent_rows:FrequentRows",
+        regions=BOTH,
+        summary="frequent values own a row, all others share hashed rows",
+        source="the usual practice: a vocabulary of limited size, and buckets",
+        needs_vocabulary=True,
+        fixed={"hashes": 1},
+        plain_rows=True,
+        search={"frequent_share": Between(0.02, 0.98)},
+    ),
+    "zero_collision": Entry(
+        "ue_bench.strategies.methods.zero_collision:ZeroCollision",
+        regions=BOTH,
+        summary="values look for a row of their own near the one that they hash to",
+        source="arXiv 2602.17050",
+        needs_values=True,
+        plain_rows=True,
+        search={"probes": (1, 4, 16, 64)},
     ),
     "memcom": Entry(
         "ue_bench.strategies.methods.memcom:MEmCom",
@@ -173,6 +197,7 @@ STRATEGIES: dict[str, Entry] = {
         source="Han et al., NeurIPS 2015, arXiv 1506.02626",
         needs_vocabulary=True,
         has_lookups=False,
+        float_only="the numbers that it keeps are float32 beside their places",
     ),
     "masked_pruning": Entry(
         "ue_bench.strategies.methods.masked_pruning:MaskedPruning",
@@ -182,32 +207,35 @@ STRATEGIES: dict[str, Entry] = {
         needs_vocabulary=True,
         has_lookups=False,
         search={"prune_epoch": (1, 2, 4, 8, 16)},
+        float_only="the numbers that it keeps are float32 beside their places",
     ),
     "pep": Entry(
         "ue_bench.strategies.methods.pep:PEP",
         regions=("exact",),
-        summary="the exact table under learned soft thresholds, cut at the budget",
+        summary="the exact table, pruned by learned soft thresholds and then trained anew",
         source="Liu et al., ICLR 2021, arXiv 2101.07577",
         needs_vocabulary=True,
         has_lookups=False,
-        search={"threshold": Between(0.02, 0.98)},
+        search={"threshold": Between(0.02, 0.98), "search_epochs": (1, 2, 4, 8)},
+        float_only="the numbers that it keeps are float32 beside their places",
     ),
     "int8": Entry(
-        "ue_bench.strategies.methods.int8:Int8",
+        "ue_bench.strategies.methods.low_dim_exact:LowDimExact",
         regions=("exact",),
-        summary="exact rows of 8-bit integers with a scale each",
+        summary="exact rows of 8-bit numbers with a step each",
         source="Khudia et al., arXiv 2101.05615",
         needs_vocabulary=True,
         has_lookups=False,
-        search={"quantisation_aware": (False, True)},
+        numbers={"bits": "int8", "bits_step": "row", "bits_rule": "mean"},
     ),
     "int4": Entry(
-        "ue_bench.strategies.methods.int4:Int4",
+        "ue_bench.strategies.methods.low_dim_exact:LowDimExact",
         regions=("exact",),
-        summary="exact rows of 4-bit integers with a scale each",
+        summary="exact rows of 4-bit numbers with a step each",
         source="Guan et al., arXiv 1911.02079",
         needs_vocabulary=True,
         has_lookups=False,
+        numbers={"bits": "int4", "bits_step": "row", "bits_rule": "mean"},
     ),
     "product_quantization": Entry(
         "ue_bench.strategies.methods.product_quantization:ProductQuantization",
@@ -218,9 +246,22 @@ STRATEGIES: dict[str, Entry] = {
         source="Jégou et al., TPAMI 2011",
         needs_vocabulary=True,
         has_lookups=False,
+        float_only="its codes are what few bits are",
+        search={"by_frequency": (False, True)},
+    ),
+    "residual_quantization": Entry(
+        "ue_bench.strategies.methods.residual_quantization:ResidualQuantization",
+        regions=BOTH,
+        summary="the exact table, each row replaced by a sum of centroids after training",
+        source="Chen, Guan and Wang, Sensors 2010",
+        needs_vocabulary=True,
+        has_lookups=False,
+        float_only="its codes are what few bits are",
+        search={"by_frequency": (False, True)},
     ),
 }
 
+_DEFAULT = RunConfig()
 _BUILT_IN = dict(STRATEGIES)
 _homes: dict[str, Home] = {}  # of the strategies that plug-ins and installed packages have added
 _codes: dict[str, tuple[Entry, Code | None]] = {}  # what `code_of` found first of an entry
@@ -368,6 +409,27 @@ def method_of(name: str) -> str:
     for knob, value in entry.fixed.items():
         words.append(f"{knob}={value}")
     return " ".join(words)
+
+
+def numbers_of(name: str, requested: Mapping[str, Any]) -> dict[str, Any]:
+    """The format of a strategy's numbers by field of a run, with every choice made.
+
+    requested: `FORMAT_FIELDS` of a run, among others. What has no meaning in a format
+    has its default, so that equal requests are alike.
+
+    Raises BenchError if the strategy has another format than was requested.
+    """
+    defaults = {field: getattr(_DEFAULT, field) for field in FORMAT_FIELDS}
+    fields = {field: requested[field] for field in FORMAT_FIELDS}
+    for field, value in entry_of(name).numbers.items():
+        if fields[field] not in (defaults[field], value):
+            raise BenchError(
+                f"{name}: {field} {fields[field]!r} was given; it is {value!r} in this strategy"
+            )
+        fields[field] = value
+    if BITS[fields["bits"]] > 8:
+        return {**defaults, "bits": fields["bits"]}
+    return fields
 
 
 def regions_of(name: str, requested: str | None) -> str:

@@ -52,6 +52,8 @@ class SlotCache(nn.Module, ABC):
     """
 
     one_pool: bool = False  # whether every slot is a row of the same `Pool`
+    # whether `embed` takes slots of 32 bits too, though they are no such rows
+    takes_short_slots: bool = False
     # whether a state decides what `locate` returns, because training changes the index map
     map_in_state: bool = False
 
@@ -83,7 +85,8 @@ class SlotCache(nn.Module, ABC):
         """Return the slots of rows given as codes of single values: [B, F] -> [B, L].
 
         codes: int64, or int32 as the trainer holds them. Slots are int32 if all of them are rows
-        of one pool, otherwise int64. In training some of them are those of unseen values.
+        of one pool, or if `takes_short_slots`, otherwise int64. In training some of them are those
+        of unseen values.
         """
         if self.training and self.spec.value_dropout and self.vocabularies:
             return self._slots_with_dropout(codes)
@@ -160,7 +163,7 @@ class SlotCache(nn.Module, ABC):
         for index, feature in enumerate(self.spec.features):
             located.append(self.locate(index, feature.values))
         columns, owner = _columns_of(located)
-        if self.one_pool and _fit_32_bits(columns):
+        if (self.one_pool or self.takes_short_slots) and _fit_32_bits(columns):
             columns = [column.int() for column in columns]
         self._keep(columns, owner)
         self._n_slots = sum(slots.shape[1] for slots in located)

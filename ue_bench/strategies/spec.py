@@ -7,6 +7,7 @@ from typing import Any
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
+from ue_bench.strategies.number_format import NumberFormat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Spec:
     budget: int | None = None  # bytes
     regions: str = "multiplexed"  # multiplexed | separate | exact
     region_rule: str | None = None  # proportional | sqrt | equal; None: proportional
+    numbers: NumberFormat = field(default_factory=NumberFormat)  # of every pool
     region_cap: str = "usable"  # usable: no separate region has more slots than it can use | none
     hash_seed: int = 0
     hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit, by feature
@@ -70,8 +72,8 @@ class Spec:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row of D float32 numbers."""
-        return 4 * self.dim
+        """Bytes of one row of D numbers as it is served, without a step."""
+        return self.numbers.row_bytes(self.dim)
 
     @property
     def n_regions(self) -> int:
@@ -82,11 +84,11 @@ class Spec:
 
     @property
     def exact_table_bytes(self) -> int:
-        """Bytes of a table with its own row for every lookup of every distinct value.
+        """Bytes of a float32 table with its own row for every lookup of every distinct value.
 
         The compression ratio is relative to this table.
         """
         rows = 0
         for feature, lookups in zip(self.features, self.lookups, strict=True):
             rows += feature.cardinality * lookups
-        return rows * self.row_bytes
+        return 4 * self.dim * rows

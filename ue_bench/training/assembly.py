@@ -12,6 +12,7 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
 from ue_bench.hashing import salted
 from ue_bench.strategies import Spec, build, entry_of, is_anchor
+from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.training.loss import LOSSES, Loss, Scale, StandardisedError
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import SPARSE, Recipe
@@ -92,6 +93,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         dim=_dim(config, sum(lookups)),
         budget=config.budget,
         regions=config.regions or "",
+        numbers=NumberFormat.of(vars(config)),
         region_rule=config.region_rule,
         region_cap=config.region_cap,
         hash_seed=salted(config.hash_seed, config.hash_salt),

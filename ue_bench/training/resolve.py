@@ -9,7 +9,7 @@ from ue_bench.config.fields import names_of
 from ue_bench.config.separators import parse_separators, separators_text
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import by_canonical_feature, canonical_feature
-from ue_bench.strategies import digest_of, is_anchor, rank_of, regions_of
+from ue_bench.strategies import digest_of, entry_of, is_anchor, numbers_of, rank_of, regions_of
 
 _DEFAULT = RunConfig()
 
@@ -64,7 +64,16 @@ def _of_strategy(config: RunConfig) -> dict[str, Any]:
         "region_cap": region_cap,
         "lookups": _canonical_lookups(config.lookups),
         "hash_seeds": hash_seeds,
+        **_canonical_numbers(config),
     }
+
+
+def _canonical_numbers(config: RunConfig) -> dict[str, Any]:
+    """Return the format of the numbers; its default where it is part of the strategy."""
+    numbers = numbers_of(config.strategy, vars(config))
+    if entry_of(config.strategy).numbers:
+        return {name: getattr(_DEFAULT, name) for name in numbers}
+    return numbers
 
 
 def _of_anchor(config: RunConfig) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def run_once(
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
         if config.measure == "latency":
-            model.strategy.end_training()
+            model.strategy.finish_training()
         else:
             grouped = _grouped(config, encoded, phase)
             quality, training_cost = _train(
@@ -269,6 +269,7 @@ def _found_by_strategy(spec: Spec, model: RatingModel) -> dict[str, Any]:
         "method": method_of(spec.name),
         "lookups": dict(zip(names, spec.lookups, strict=True)),
         "dim": spec.dim,
+        "bits": model.strategy.spec.numbers.name,
         "width": sum(model.strategy.widths),
         "exact_table_bytes": spec.exact_table_bytes,
     }

@@ -260,7 +260,7 @@ def fit(
         if stopping.ended:
             break
         optimizers.settle()
-        if model.strategy.end_epoch(epoch):
+        if model.strategy.finish_epoch(epoch):
             optimizers = Optimizers(model, recipe)
             average.restart()
             stopping.model_changed()
@@ -271,7 +271,7 @@ def fit(
         pool.before_read = None
     if best_state is not None:
         model.load_state_dict(best_state)
-    model.strategy.end_training()
+    model.strategy.finish_training()
     model.fold_scale()
     fitted.seconds = time.perf_counter() - started
     return fitted

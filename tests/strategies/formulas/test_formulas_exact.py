@@ -6,7 +6,6 @@ Also what compression may cost.
 import copy
 import functools
 import math
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -22,12 +21,12 @@ from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.strategies.budget import fill, well_used
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.methods.pruned_table import SparseTable
-from ue_bench.strategies.methods.quantized_rows import quantize, steps
 from ue_bench.strategies.methods.tt_rec import digits, factors
 
 PROJECTED = ("low_dim_exact", "mixed_dimension", "int8", "int4")
 PRUNED = ("magnitude_pruning", "masked_pruning", "pep")
-NAMES = (*PROJECTED, *PRUNED, "tt_rec", "cce", "product_quantization")
+QUANTISED = ("product_quantization", "residual_quantization")
+NAMES = (*PROJECTED, *PRUNED, "tt_rec", "cce", *QUANTISED)
 FORMS = [(name, regions) for name in NAMES for regions in STRATEGIES[name].regions]
 
 
@@ -120,12 +119,14 @@ def projected(rows, built, feature, value):
     return row @ numpy_of(built.projections[name])[: len(row)]
 
 
-def rounded(rows, largest):
-    scales = np.abs(rows).max(1, keepdims=True).astype(np.float16)
-    steps = scales.astype(np.float32) / np.float32(largest)
-    with warnings.catch_warnings(action="ignore"):
-        codes = np.clip(np.round(rows / steps), -largest, largest)
-    return np.nan_to_num(codes) * steps
+def rounded(bits, best_step, served, rows):
+    """Rows in few bits, with a step for each that follows from its mean magnitude."""
+    magnitudes = torch.from_numpy(rows).abs().mean(1, keepdim=True).clamp_min(0.05 / 1000)
+    steps = best_step * magnitudes
+    if served:
+        steps = steps.bfloat16().float()
+    codes = np.clip(np.floor(rows / steps.numpy()), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return (codes + np.float32(0.5)) * steps.numpy()
 
 
 def table_rows(table, built, feature, value):
@@ -204,7 +205,7 @@ def cce(built, feature, value):
     return np.concatenate(parts)
 
 
-def product_quantization(built, feature, value):
+def quantised(built, feature, value):
     """The served form, whose codes are read bit by bit."""
     lookups = built.spec.lookups[feature]
     if built.spec.regions == "separate":
@@ -216,29 +217,33 @@ def product_quantization(built, feature, value):
     centroids = numpy_of(built.get_buffer(f"centroids_{book}"))
     width = int(centroids.shape[1] - 1).bit_length()
     stream = np.unpackbits(numpy_of(built.get_buffer(f"codes_{book}")), bitorder="little")
-    parts = []
+    rows = []
     for row in range(start, start + lookups):
-        for part in range(built.parts):
-            first = (row * built.parts + part) * width
+        chosen = []
+        for number in range(built.codes_each):
+            first = (row * built.codes_each + number) * width
             bits = stream[first : first + width]
             code = sum(int(bit) << k for k, bit in enumerate(bits))
-            parts.append(centroids[part, code])
-    return np.concatenate(parts)
+            chosen.append(centroids[number, code])
+        if built.spec.name == "residual_quantization":
+            rows.append(np.sum(chosen, axis=0))
+        else:
+            rows.append(np.concatenate(chosen))
+    return np.concatenate(rows)
 
 
 TRAINED = {
     **{name: functools.partial(projected, lambda rows: rows) for name in PROJECTED},
-    **{
-        name: functools.partial(table_rows, trained_table)
-        for name in (*PRUNED, "product_quantization")
-    },
+    "int8": functools.partial(projected, functools.partial(rounded, 8, 0.03864, False)),
+    "int4": functools.partial(projected, functools.partial(rounded, 4, 0.4201, False)),
+    **{name: functools.partial(table_rows, trained_table) for name in (*PRUNED, *QUANTISED)},
     "tt_rec": tt_rec,
     "cce": cce,
 }
 SERVED = {
     **TRAINED,
-    "int8": functools.partial(projected, lambda rows: rounded(rows, 127)),
-    "int4": functools.partial(projected, lambda rows: rounded(rows, 7)),
+    "int8": functools.partial(projected, functools.partial(rounded, 8, 0.03864, True)),
+    "int4": functools.partial(projected, functools.partial(rounded, 4, 0.4201, True)),
     **{name: functools.partial(table_rows, pruned_table) for name in PRUNED},
 }
 
@@ -276,11 +281,11 @@ def test_vectors_follow_the_formula(name, regions, data):
     assert well_used(footprint.table + footprint.auxiliary, built.spec.budget)
     assert close(built.embed(located(built)), expected(TRAINED[name], built))
     floats = copy.deepcopy(built)
-    built.end_training()
+    built.finish_training()
     served = built.embed(located(built))
     assert built.training_bytes() == footprint.table + footprint.auxiliary
-    if name == "product_quantization":
-        assert close(served, expected(product_quantization, built))
+    if name in QUANTISED:
+        assert close(served, expected(quantised, built))
     else:
         assert close(served, expected(SERVED[name], floats))
         if name in PRUNED:
@@ -366,7 +371,7 @@ def test_a_budget_that_cannot_work_names_one_that_does(name, regions, budget):
         ("masked_pruning", {"prune_epoch": 0}, "at least 1"),
         ("pep", {"threshold": 0}, "between 0 and 1"),
         ("pep", {"threshold": 1.0}, "between 0 and 1"),
-        ("int8", {"quantisation_aware": 1}, "must be bool"),
+        ("int8", {"quantisation_aware": 1}, "unknown knob of int8"),
     ],
 )
 def test_a_bad_knob_is_told(name, options, told):
@@ -434,10 +439,10 @@ def test_enough_clusters_keep_the_function(regions):
     seen = torch.cartesian_prod(torch.arange(50), torch.arange(25))
     before = built(seen)
     slots = built.slots(seen)
-    assert built.end_epoch(0), "the optimizer is of other rows"
+    assert built.finish_epoch(0), "the optimizer is of other rows"
     assert not torch.equal(slots, built.slots(seen))
     assert torch.allclose(built(seen), before, atol=1e-7)
-    assert not built.end_epoch(2), "two epochs are clustered"
+    assert not built.finish_epoch(2), "two epochs are clustered"
 
 
 @pytest.mark.parametrize("regions", ["multiplexed", "separate"])
@@ -454,7 +459,7 @@ def test_fewer_clusters_leave_each_value_its_centroid(regions):
 
     old = columns()
     hashed = built.round.clone()
-    built.end_epoch(0)
+    built.finish_epoch(0)
     new = columns()
     assert built.round == hashed + 1
     for group, (was, now) in enumerate(zip(old, new, strict=True)):
@@ -476,7 +481,7 @@ def test_every_round_hashes_afresh_and_a_state_restores_its_own():
     for epoch in range(3):
         slots.append(built.slots(codes_of(built)))
         states.append((copy.deepcopy(built.state_dict()), built(codes_of(built))))
-        built.end_epoch(epoch)
+        built.finish_epoch(epoch)
     assert not torch.equal(slots[0], slots[1])
     assert not torch.equal(slots[1], slots[2])
     for state, vectors in states:
@@ -488,7 +493,7 @@ def test_low_cardinality_features_beside_it_follow_its_new_slots():
     torch.manual_seed(0)
     wrapped = build(cce_spec(4_000), exact_at_most=30)
     before = wrapped.slots(codes_of(wrapped))
-    assert wrapped.end_epoch(0)
+    assert wrapped.finish_epoch(0)
     assert not torch.equal(wrapped.slots(codes_of(wrapped)), before)
     assert torch.equal(wrapped.embed(located(wrapped)), wrapped(codes_of(wrapped)))
 
@@ -521,18 +526,7 @@ def test_k_means_finds_clear_clusters_and_follows_torchs_seed():
     assert all(torch.equal(a, b) for a, b in zip(first, k_means(noise, 20), strict=True))
 
 
-# ---- quantisation
-
-
-@pytest.mark.parametrize("largest", [127, 7])
-@given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 99), st.floats(1e-2, 1e2))
-def test_rounding_costs_at_most_half_a_step(largest, rows, numbers, seed, scale):
-    table = torch.randn(rows, numbers, generator=torch.Generator().manual_seed(seed)) * scale
-    codes, scales = quantize(table, largest)
-    assert codes.abs().max() <= largest
-    step = steps(scales, largest)
-    assert ((codes * step - table).abs() <= 0.5001 * step).all()
-    assert quantize(torch.zeros(1, 3), largest)[0].tolist() == [[0, 0, 0]]
+# ---- few bits
 
 
 @pytest.mark.parametrize(("name", "works"), [("int8", 1_020), ("int4", 612)])
@@ -548,32 +542,21 @@ def test_rows_of_full_width_have_no_projection(name, works):
         )
     )
     assert list(built.projections) == []
-    trained = built(codes_of(built)).detach()
-    built.end_training()
-    assert [name for name, _ in built.named_parameters()] == []
-    step = trained.view(-1, 2, 8).abs().amax(2, keepdim=True) / built.largest
-    assert ((built(codes_of(built)) - trained).view(-1, 2, 8).abs() <= 0.501 * step).all()
-
-
-def test_quantisation_aware_training_sees_the_served_numbers():
-    aware = build(
-        Spec(
-            name="int8",
-            features=features([(60, 50)]),
-            lookups=(1,),
-            dim=8,
-            budget=510,
-            regions="exact",
-            options={"quantisation_aware": True},
-        )
-    )
-    out = aware(codes_of(aware))
+    weight = built.pools[0].weight.detach()
+    out = built(codes_of(built))
     out.sum().backward()
-    assert torch.equal(aware.pools[0].weight.grad[:50], torch.ones(50, 8)), (
+    assert torch.equal(built.pools[0].weight.grad[:50], torch.ones(50, 8)), (
         "the gradient passes the rounding"
     )
-    aware.end_training()
-    assert torch.allclose(aware(codes_of(aware)), out, atol=1e-7)
+    trained = built.eval()(codes_of(built)).detach()
+    built.finish_training()
+    assert [name for name, _ in built.named_parameters()] == []
+    assert torch.equal(built(codes_of(built)), trained)
+    steps = built.pools[0].few_bits.steps.float().unsqueeze(1)
+    within = weight.abs() <= steps * 2 ** (built.spec.numbers.bits - 1)
+    assert within.float().mean() > 0.9
+    errors = (built.pools[0](torch.arange(51)) - weight).abs()
+    assert (errors <= 0.5001 * steps)[within].all()
 
 
 # ---- product quantisation
@@ -592,16 +575,65 @@ def test_every_part_is_served_by_its_nearest_centroid(regions):
             regions=regions,
         )
     )
-    trained = built(codes_of(built)).detach().view(-1, 3, built.parts, 8 // built.parts)
-    built.end_training()
+    trained = built(codes_of(built)).detach().view(-1, 3, built.codes_each, 8 // built.codes_each)
+    built.finish_training()
     served = built(codes_of(built)).view(trained.shape)
     books = (0, 0, 1) if regions == "separate" else (0, 0, 0)
     for lookup, book in enumerate(books):
         centroids = built.get_buffer(f"centroids_{book}")
-        for part in range(built.parts):
+        for part in range(built.codes_each):
             nearest = torch.cdist(trained[:, lookup, part], centroids[part]).min(1).values
             distance = (trained - served)[:, lookup, part].norm(dim=1)
             assert torch.allclose(distance, nearest, atol=1e-4)
+
+
+def test_every_stage_is_nearest_to_what_is_left():
+    torch.manual_seed(0)
+    built = build(
+        Spec(
+            name="residual_quantization",
+            features=features([(200, 150), (90, 80)]),
+            lookups=(1, 1),
+            dim=8,
+            budget=2_500,
+        )
+    )
+    assert built.codes_each > 1
+    left = built.pool.weight.detach().clone()
+    built.finish_training()
+    errors = [float(left.norm())]
+    codes = built._codes(0, torch.arange(len(left)))
+    for stage in range(built.codes_each):
+        centroids = built.centroids_0[stage]
+        nearest = torch.cdist(left, centroids).min(1).values
+        left = left - centroids[codes[:, stage]]
+        assert torch.allclose(left.norm(dim=1), nearest, atol=1e-4)
+        errors.append(float(left.norm()))
+    assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize("name", QUANTISED)
+def test_frequent_rows_are_closer_to_what_was_trained_where_they_count_more(name):
+    torch.manual_seed(0)
+    counts = [1_000] * 20 + [1] * 180
+    feature = Feature("f0", [f"v{n}" for n in range(200)], 200, counts)
+    errors = {}
+    for by_frequency in (False, True):
+        torch.manual_seed(1)
+        built = build(
+            Spec(
+                name=name,
+                features=(feature,),
+                lookups=(1,),
+                dim=8,
+                budget=900,
+                options={"by_frequency": by_frequency},
+            )
+        )
+        trained = built.pool.weight.detach()[:20].clone()
+        built.finish_training()
+        errors[by_frequency] = float((built(torch.arange(20).unsqueeze(1)) - trained).norm())
+    assert errors[True] < 0.8 * errors[False]
 
 
 # ---- pruning
@@ -657,8 +689,8 @@ def test_masked_numbers_stay_zero_and_the_others_are_trained_on():
             options={"prune_epoch": 2},
         )
     )
-    assert not built.end_epoch(0)
-    assert built.end_epoch(1)
+    assert not built.finish_epoch(0)
+    assert built.finish_epoch(1)
     assert int(built.mask.sum()) == built.served.count
     before = built.pool.weight.detach().clone()
     optimizer = torch.optim.Adam(built.parameters(), lr=0.1)
@@ -669,7 +701,7 @@ def test_masked_numbers_stay_zero_and_the_others_are_trained_on():
     after = built.pool.weight.detach()
     assert (after[~built.mask] == 0).all()
     assert not torch.equal(after, before)
-    assert not built.end_epoch(2)
+    assert not built.finish_epoch(2)
 
 
 def test_thresholds_are_learned_a_feature():

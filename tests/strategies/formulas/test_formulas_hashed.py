@@ -106,9 +106,12 @@ def quotient_remainder(built, feature, value, lookup):
     return weight[start + index // c], weight[start + quotients[table] + index % c]
 
 
-def qr_multiply(*key):
-    quotient, remainder = quotient_remainder(*key)
-    return quotient * remainder
+def qr_multiply(built, feature, value, lookup):
+    quotient, remainder = quotient_remainder(built, feature, value, lookup)
+    table = feature if built.spec.regions == "separate" else 0
+    if built.divisors[table] <= built.quotients[table]:
+        return quotient * (1 + remainder)
+    return (1 + quotient) * remainder
 
 
 def qr_add(*key):
@@ -122,7 +125,7 @@ def qr_concat(*key):
 def hash_embedding(built, feature, value, lookup):
     buckets = built.buckets[feature]
     bucket = buckets.start + xxh(built, feature, value, lookup, built.hashes, buckets.size)
-    weights = numpy_of(built.importance)[bucket]
+    weights = 1 + numpy_of(built.importance.weight)[bucket]
     return weights @ hashed_rows(built, feature, value, lookup, built.hashes)
 
 
@@ -154,6 +157,14 @@ def dhe(built, feature, value, lookup):
 
 
 def frequency_double_hash(built, feature, value, lookup):
+    return frequent_rows(built, feature, value, lookup, 2)
+
+
+def frequency_threshold(built, feature, value, lookup):
+    return frequent_rows(built, feature, value, lookup, 1)
+
+
+def frequent_rows(built, feature, value, lookup, hashes):
     spec = built.spec
     weight = numpy_of(built.pool.weight)
     members = range(len(spec.features))
@@ -162,7 +173,7 @@ def frequency_double_hash(built, feature, value, lookup):
     if spec.regions == "separate":
         members = [feature]
         cardinalities = [f.cardinality for f in spec.features]
-        most = [2 * n * own for n, own in zip(cardinalities, spec.lookups, strict=True)]
+        most = [hashes * n * own for n, own in zip(cardinalities, spec.lookups, strict=True)]
         region = separate(len(weight), cardinalities, spec.region_rule, most=most)[feature]
         start = region.start
         size = region.size
@@ -179,14 +190,41 @@ def frequency_double_hash(built, feature, value, lookup):
     if (feature, value, lookup) in owners:
         return weight[start + owners.index((feature, value, lookup))]
     taken = len(owners)
-    first, second = places(built, feature, value, lookup, 2, size - taken)
-    return weight[start + taken + first] + weight[start + taken + second]
+    hashed = places(built, feature, value, lookup, hashes, size - taken)
+    return sum(weight[start + taken + place] for place in hashed)
+
+
+def zero_collision(built, feature, value, lookup):
+    """Value by value, in the order of frequency; a key is the value itself."""
+    spec = built.spec
+    region = built.regions[feature]
+    members = [feature] if spec.regions == "separate" else range(len(spec.features))
+    ranked = []
+    for f in members:
+        for position, count in enumerate(spec.features[f].counts):
+            ranked.append((-count, spec.features[f].name, position, f))
+    owners = {}
+    for _, _, position, f in sorted(ranked):
+        for number in range(spec.lookups[f]):
+            key = (f, spec.features[f].values[position], number)
+            for probe in range(built.options["probes"]):
+                place = (places(built, *key, 3, region.size)[0] + probe) % region.size
+                if place not in owners:
+                    owners[place] = key
+                    break
+    row = places(built, feature, value, lookup, 3, region.size)[0]
+    for probe in reversed(range(built.options["probes"])):
+        place = (places(built, feature, value, lookup, 3, region.size)[0] + probe) % region.size
+        if owners.get(place) == (feature, value, lookup):
+            row = place
+    return numpy_of(built.pool.weight)[region.start + row]
 
 
 def memcom(built, feature, value, lookup):
     index = ids_before(built.spec, feature) + dense_id(built.spec, feature, value, lookup)
-    vector = numpy_of(built.multiplier)[index] * hashed_rows(built, feature, value, lookup, 1)[0]
-    return vector if built.bias is None else vector + numpy_of(built.bias)[index]
+    of_id = numpy_of(built.of_ids.weight)[index]
+    vector = (1 + of_id[0]) * hashed_rows(built, feature, value, lookup, 1)[0]
+    return vector + of_id[1] if built.options["bias"] else vector
 
 
 FORMULAS = (
@@ -201,6 +239,8 @@ FORMULAS = (
     robe,
     dhe,
     frequency_double_hash,
+    frequency_threshold,
+    zero_collision,
     memcom,
 )
 KNOBS = {
@@ -211,6 +251,8 @@ KNOBS = {
     "robe": {"block": st.integers(1, 20)},
     "dhe": {"hashes": st.integers(1, 40)},
     "frequency_double_hash": {"frequent_share": st.floats(0, 1)},
+    "frequency_threshold": {"frequent_share": st.floats(0, 1)},
+    "zero_collision": {"probes": st.integers(1, 5)},
     "memcom": {"bias": st.booleans()},
 }
 
@@ -354,14 +396,29 @@ def test_a_budget_that_quotient_and_remainder_cannot_use_is_told():
     build(spec_of("qr_add", error.value.works))
 
 
-def test_the_smaller_table_of_a_product_starts_around_one():
-    for rows in (14, 40):
-        built = build(spec_of("qr_multiply", 32 * rows))
-        quotients = built.quotients[0]
-        is_near_one = (built.pool.weight.detach().mean(1) > 0.5).tolist()
-        smaller_last = built.divisors[0] <= quotients
-        assert is_near_one[:quotients] == [not smaller_last] * quotients
-        assert is_near_one[quotients:] == [smaller_last] * built.divisors[0]
+@pytest.mark.parametrize("rows", [14, 40])
+def test_a_product_starts_near_the_rows_of_its_larger_table(rows):
+    built = build(spec_of("qr_multiply", 32 * rows))
+    codes = torch.arange(40)
+    cardinalities = torch.tensor([feature.cardinality for feature in built.spec.features])
+    slots = built.slots(codes.unsqueeze(1) % cardinalities)
+    quotient, remainder = built.pool(slots).unflatten(1, (-1, 2)).unbind(2)
+    larger = quotient if built.divisors[0] <= built.quotients[0] else remainder
+    assert torch.allclose(built.embed(slots), larger.flatten(1), atol=0.05 * 0.05)
+
+
+def test_with_enough_rows_no_two_known_values_share_one():
+    budget = 100 * (32 + 8)
+    built = build(spec_of("zero_collision", budget, probes=64))
+    assert built.footprint().auxiliary == 8 * built.pool.rows
+    rows = [built.locate(index, feature.values) for index, feature in enumerate((USER, FLAG))]
+    assert len(torch.cat(rows).unique()) == 42
+    hashed = build(spec_of("unified", budget))
+    rows = [hashed.locate(index, feature.values) for index, feature in enumerate((USER, FLAG))]
+    assert len(torch.cat(rows).unique()) < 42
+    few = build(spec_of("zero_collision", 20 * (32 + 8), probes=64))
+    frequent = few.locate(0, USER.values[:15]).flatten()
+    assert len(frequent.unique()) == 15, "the most frequent values have rows of their own"
 
 
 def test_more_frequent_rows_than_values_leave_the_rest_to_hashing():
@@ -410,6 +467,7 @@ def test_multipliers_that_do_not_fit_are_told():
         ("robe", {"block": 0}, "at least 1"),
         ("dhe", {"hashes": 0}, "from 1 to 65,536"),
         ("frequency_double_hash", {"frequent_share": 1.5}, "between 0 and 1"),
+        ("zero_collision", {"probes": 0}, "from 1 to 1,024"),
         ("memcom", {"bias": 1}, "must be bool"),
     ],
 )

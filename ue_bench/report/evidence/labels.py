@@ -65,12 +65,18 @@ def _shape(config: Config, found: dict[str, Any]) -> str:
 def group_name(config: Config, regions: bool) -> str:
     """Return the strategy, with its regions where it has several forms: `a separate`.
 
-    A salt of the hash functions makes another group: it is there to compare an arm with itself.
+    Numbers in another format than float32 make another group, `a int4`. So does a salt of the hash
+    functions, which is there to compare an arm with itself.
     """
-    words = [config["strategy"], salt_word(config.get("hash_salt"))]
+    words = [config["strategy"], _bits_word(config), salt_word(config.get("hash_salt"))]
     if regions:
         words.insert(1, config["regions"])
     return " ".join(filter(None, words))
+
+
+def _bits_word(config: Config) -> str:
+    bits = config.get("bits", _DEFAULT["bits"])
+    return "" if bits == _DEFAULT["bits"] else str(bits)
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:

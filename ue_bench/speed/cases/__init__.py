@@ -16,4 +16,5 @@ CASES = {
     "report": "report_time",
     "compiled": "torch_compile",
     "growth": "cost_growth",
+    "bits": "few_bit_lookup",
 }

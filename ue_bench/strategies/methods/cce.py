@@ -28,7 +28,7 @@ from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.pool import Pool, require_below
-from ue_bench.strategies.regions import divide, region_sizes, usable_slots
+from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary import Vocabulary
 
@@ -86,14 +86,17 @@ class CCE(EmbeddingStrategy):
         for vocabulary, slots in zip(self.vocabularies, self.slots_of, strict=True):
             self.starts.append(n_pointers)
             n_pointers += vocabulary.size * slots
-        sizes = best_sizes(spec, n_pointers)
+        sizes = best_sizes(spec, n_pointers, self.columns)
         self.pairs = sizes.pairs
         self.regions = divide(spec, self.pairs, most=usable_slots(spec))  # of pairs of rows
         self.split = []
         for region in self.regions:
             clusters = min(region.size, sizes.pointer.limit)
             self.split.append(Split(clusters, hashed=2 * region.size - clusters))
-        self.pool = Pool(self.columns * 2 * self.pairs, spec, spec.dim // self.columns)
+        ends = []
+        for column in range(self.columns):
+            ends += [2 * (self.pairs * column + end) for end in ends_of(self.regions)]
+        self.pool = Pool(ends[-1], spec, spec.dim // self.columns, ends=ends)
         self.register_buffer("pointers", torch.zeros(n_pointers, dtype=sizes.pointer.dtype))
         self.register_buffer("round", torch.zeros((), dtype=torch.uint8))
         for index, feature in enumerate(spec.features):
@@ -138,6 +141,7 @@ class CCE(EmbeddingStrategy):
                 nearest.append(labels)
             pointers.append(torch.stack(nearest, dim=1).flatten())
         self.pool.weight.copy_(weight)
+        self.pool.fit_steps()
         self.pointers.copy_(torch.cat(pointers))
         self.round += 1
         self.locate_all()
@@ -174,18 +178,25 @@ class CCE(EmbeddingStrategy):
         return hash_rows(values, first, split.clusters), hash_rows(values, second, split.hashed)
 
 
-def best_sizes(spec: Spec, n_pointers: int) -> Sizes:
+def best_sizes(spec: Spec, n_pointers: int, columns: int) -> Sizes:
     """The sizes with most rows in the largest T0, and with the smaller pointers of equals.
 
     Raises BudgetError if the budget pays for no pair of rows in each region, or if too much of it
     would be unused.
     """
     budget = spec.require_budget()
-    pair_bytes = 2 * spec.row_bytes
+    shape = {"numbers": spec.dim // columns, "n_regions": columns * spec.n_regions}
+    rows_of_pair = 2 * columns  # of the pool
+
+    def used_by(pointer: Pointer, pairs: int) -> int:
+        pool_bytes = spec.numbers.pool_bytes(rows_of_pair * pairs, **shape)
+        return 1 + pointer.n_bytes * n_pointers + pool_bytes
+
     most = usable_slots(spec)
     affordable = []
     for pointer in POINTERS:
-        pairs = (budget - 1 - pointer.n_bytes * n_pointers) // pair_bytes
+        left = budget - 1 - pointer.n_bytes * n_pointers
+        pairs = spec.numbers.rows_within(left, **shape) // rows_of_pair
         if most is not None:
             pairs = min(pairs, sum(most))
         if pairs >= spec.n_regions:
@@ -193,13 +204,13 @@ def best_sizes(spec: Spec, n_pointers: int) -> Sizes:
             affordable.append(Sizes(pointer, pairs, largest_t0))
     if not affordable:
         why = f"does not pay for {n_pointers:,} pointers and a row of each table"
-        works = 1 + n_pointers + spec.n_regions * pair_bytes
+        works = used_by(POINTERS[0], spec.n_regions)
         raise BudgetError(spec.name, budget, why, works)
     # POINTERS begin with the smallest, and max returns the first of equals
     best = max(affordable, key=lambda sizes: sizes.largest_t0)
-    used = 1 + best.pointer.n_bytes * n_pointers + best.pairs * pair_bytes
+    used = used_by(best.pointer, best.pairs)
     if not well_used(used, budget):
-        works = used + pair_bytes
+        works = used_by(best.pointer, best.pairs + 1)
         if most is not None and best.pairs == sum(most):
             works = used
         raise too_large(spec, used, works)

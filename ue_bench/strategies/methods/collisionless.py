@@ -25,11 +25,13 @@ class Collisionless(EmbeddingStrategy):
         super().__init__(spec)
         self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.starts = []
+        ends = []
         rows = 0
         for lookups, vocabulary in zip(spec.lookups, self.vocabularies, strict=True):
             self.starts.append(rows)
             rows += lookups * (vocabulary.size + 1)
-        self.pool = Pool(rows, spec)
+            ends.append(rows)
+        self.pool = Pool(rows, spec, ends=ends)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]

@@ -18,7 +18,7 @@ from torch import Tensor
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import regions
+from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
 
 
@@ -32,11 +32,12 @@ class Compositional(EmbeddingStrategy):
         divides = self.parts >= 1 and spec.dim % self.parts == 0
         allowed = f"a divisor of the {spec.dim} numbers per lookup"
         require(spec, "parts", self.parts, divides, allowed)
-        self.regions = regions(spec, slot_numbers=spec.dim)
+        self.regions = regions(spec, slot_numbers=spec.dim, tables=self.parts)
         self.n_rows = self.regions[-1].end
-        self.pool = Pool(
-            self.parts * self.n_rows, spec, spec.dim // self.parts
-        )  # T_1, then T_2, ...
+        ends = []
+        for table in range(self.parts):  # T_1, then T_2, ...
+            ends += [table * self.n_rows + end for end in ends_of(self.regions)]
+        self.pool = Pool(ends[-1], spec, spec.dim // self.parts, ends=ends)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         rows = self.regions[feature].rows(values, self.spec.seeds(feature, self.parts))

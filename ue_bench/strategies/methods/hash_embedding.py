@@ -1,14 +1,14 @@
 """Hash embedding: a value's vector is a weighted sum of the rows it hashes to, with weights that
 are learned and hashed too.
 
-    e(x) = sum_k P[bucket(x)][k] E[row_k(x)]
+    e(x) = sum_k (1 + P[bucket(x)][k]) E[row_k(x)]
     bucket, row_k: start + xxh32(x, a seed of its own) mod size
 
 Svenstrup et al., NeurIPS 2017 (arXiv 1709.03933). The paper first hashes a value to one of many
 ids, which then give its rows and its weights. Here rows and weights have hashes of their own, so
-that two values in one bucket still differ by their rows. The weights start at 1 (the sum of several
-hashes): if both factors were near 0, there would be almost no gradient. Features have regions in P
-as in E.
+that two values in one bucket still differ by their rows. P starts at 0, so that training starts
+from the sum of several hashes: if both factors were near 0, there would be almost no gradient.
+Features have regions in P as in E.
 Bytes: 4 (M D + B K) for M rows and B buckets of K weights. Buckets get about a tenth of the budget
 and what is left of a row.
 """
@@ -18,14 +18,14 @@ from itertools import count
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ue_bench.errors import BudgetError
 from ue_bench.strategies.base import EmbeddingStrategy
-from ue_bench.strategies.budget import LEAST_USED, counted, too_large
+from ue_bench.strategies.budget import counted, too_large, well_used
 from ue_bench.strategies.knobs import require_hashes
-from ue_bench.strategies.pool import Pool, gather
-from ue_bench.strategies.regions import divide, usable_slots
+from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.regions import divide, ends_of, usable_slots
 from ue_bench.strategies.spec import Spec
 
 IMPORTANCE_SHARE = 10  # one part in so many of the budget
@@ -41,8 +41,9 @@ class HashEmbedding(EmbeddingStrategy):
         rows, buckets = split(spec, self.hashes)
         self.regions = divide(spec, rows, most=usable_slots(spec, self.hashes))
         self.buckets = divide(spec, buckets, most=usable_slots(spec))
-        self.pool = Pool(rows, spec)
-        self.importance = nn.Parameter(torch.ones(buckets, self.hashes))
+        self.pool = Pool(rows, spec, ends=ends_of(self.regions))
+        ends = ends_of(self.buckets)
+        self.importance = Pool(buckets, spec, self.hashes, ends=ends, zero=True)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]
@@ -55,7 +56,7 @@ class HashEmbedding(EmbeddingStrategy):
 
     def embed(self, slots: Tensor) -> Tensor:
         parts = slots.unflatten(1, (-1, self.hashes + 1))
-        weights = gather(self.importance, parts[..., -1]).unsqueeze(-1)
+        weights = 1 + self.importance(parts[..., -1]).unsqueeze(-1)
         return (weights * self.pool(parts[..., :-1])).sum(2).flatten(1)
 
 
@@ -65,9 +66,11 @@ def split(spec: Spec, hashes: int) -> tuple[int, int]:
     Raises BudgetError if it pays for less, or if too much of it would be unused.
     """
     least = spec.n_regions
-    row_bytes = spec.row_bytes
-    bucket_bytes = 4 * hashes
     budget = spec.require_budget()
+    row_shape = {"numbers": spec.dim, "n_regions": spec.n_regions}
+    bucket_shape = {"numbers": hashes, "n_regions": spec.n_regions}
+    pool_bytes = spec.numbers.pool_bytes
+    within = spec.numbers.rows_within
     usable_rows = usable_slots(spec, hashes)
     usable_buckets = usable_slots(spec)
     most_rows = most_buckets = budget  # more than it pays for
@@ -76,22 +79,26 @@ def split(spec: Spec, hashes: int) -> tuple[int, int]:
         most_buckets = sum(usable_buckets)
 
     def shares(budget: int) -> tuple[int, int]:
-        wanted = max((budget - budget // IMPORTANCE_SHARE) // row_bytes, least)
-        affordable = (budget - least * bucket_bytes) // row_bytes
+        wanted = max(within(budget - budget // IMPORTANCE_SHARE, **row_shape), least)
+        affordable = within(budget - pool_bytes(least, **bucket_shape), **row_shape)
         rows = min(wanted, affordable, most_rows)
-        buckets = min((budget - rows * row_bytes) // bucket_bytes, most_buckets)
+        buckets = min(within(budget - pool_bytes(rows, **row_shape), **bucket_shape), most_buckets)
         if buckets == most_buckets:  # rows take what buckets cannot use
-            rows = min((budget - buckets * bucket_bytes) // row_bytes, most_rows)
+            rows = within(budget - pool_bytes(buckets, **bucket_shape), **row_shape)
+            rows = min(rows, most_rows)
         return rows, buckets
+
+    def used_by(rows: int, buckets: int) -> int:
+        return pool_bytes(rows, **row_shape) + pool_bytes(buckets, **bucket_shape)
 
     def works(budget: int) -> bool:
         rows, buckets = shares(budget)
-        used = rows * row_bytes + buckets * bucket_bytes
-        return rows >= least and used >= LEAST_USED * budget
+        enough = rows >= least and buckets >= least
+        return enough and well_used(used_by(rows, buckets), budget)
 
     if works(budget):
         return shares(budget)
-    largest = most_rows * row_bytes + most_buckets * bucket_bytes
+    largest = used_by(most_rows, most_buckets)
     if budget > largest:
         raise too_large(spec, largest, works=largest)
     needed = f"{counted(least, 'row')} of {spec.dim} numbers and {least} of {hashes} weights"

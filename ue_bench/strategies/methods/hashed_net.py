@@ -11,19 +11,23 @@ Bytes: 4 P, no more.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import Region, regions
+from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
 
 
 class HashedNet(EmbeddingStrategy):
+    takes_short_slots = True
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.regions = regions(spec, slot_numbers=1, per_lookup=spec.dim)
-        self.pool = Pool(self.regions[-1].end, spec, numbers=1)
+        ends = ends_of(self.regions)
+        self.pool = Pool(ends[-1], spec, numbers=1, ends=ends)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         region = self.regions[feature]
@@ -31,4 +35,8 @@ class HashedNet(EmbeddingStrategy):
         return signed.rows(values, self.spec.seeds(feature, self.spec.dim))
 
     def embed(self, slots: Tensor) -> Tensor:
-        return self.pool(slots >> 1).flatten(1) * (1 - 2 * (slots & 1))
+        numbers = self.pool(slots >> 1).flatten(1)
+        if numbers.requires_grad or slots.dtype != torch.int32:
+            return numbers * (1 - 2 * (slots & 1)).float()
+        # the sign of a float is its first bit: a third of the time of a product
+        return (numbers.view(torch.int32) ^ (slots << 31)).view(torch.float32)

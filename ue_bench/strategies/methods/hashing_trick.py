@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import regions
+from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
 
 
@@ -23,7 +23,7 @@ class HashingTrick(EmbeddingStrategy):
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.regions = regions(spec, slot_numbers=spec.dim)
-        self.pool = Pool(self.regions[-1].end, spec)
+        self.pool = Pool(self.regions[-1].end, spec, ends=ends_of(self.regions))
 
     def locate(self, feature: int, values: Any) -> Tensor:
         return self.regions[feature].rows(values, self.spec.seeds(feature))

@@ -6,11 +6,12 @@ from torch import Tensor
 ROUNDS = 20  # of Lloyd's algorithm, at most
 
 
-def k_means(points: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
+def k_means(points: Tensor, clusters: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return centroids float32 [clusters, d] and the cluster of each point, int64 [n].
 
-    points: [n, d]. If there are no more distinct points than clusters, each is its own centroid
-    exactly, and the remaining centroids are zero.
+    points: [n, d]. weights: how much each counts, [n]; None: all alike. If there are no more
+    distinct points than clusters, each is its own centroid exactly, and the remaining centroids
+    are zero.
     """
     from sklearn.cluster import KMeans  # takes a second to import
     from threadpoolctl import threadpool_limits
@@ -23,6 +24,7 @@ def k_means(points: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
     algorithm = KMeans(clusters, n_init=1, max_iter=ROUNDS, random_state=seed)
     # several threads add in another order, which makes another table of the same seeds
     with threadpool_limits(1):
-        fitted = algorithm.fit(points.double().cpu().numpy())
+        weight = None if weights is None else weights.cpu().numpy()
+        fitted = algorithm.fit(points.double().cpu().numpy(), sample_weight=weight)
     centroids = torch.from_numpy(fitted.cluster_centers_).to(points)
     return centroids, torch.from_numpy(fitted.labels_).to(points.device, torch.int64)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require, require_hashes
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import regions
+from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
 
 
@@ -30,7 +30,7 @@ class MultiHash(EmbeddingStrategy):
         require_hashes(spec, self.hashes)
         require(spec, "combine", self.combine, self.combine in ("sum", "mean"), "sum or mean")
         self.regions = regions(spec, slot_numbers=spec.dim, per_lookup=self.hashes)
-        self.pool = Pool(self.regions[-1].end, spec)
+        self.pool = Pool(self.regions[-1].end, spec, ends=ends_of(self.regions))
 
     def locate(self, feature: int, values: Any) -> Tensor:
         return self.regions[feature].rows(values, self.spec.seeds(feature, self.hashes))

@@ -32,10 +32,9 @@ class ProjectedRows(EmbeddingStrategy):
     Feature f has a row for every training value and one for its unseen values. It has no matrix if
     its rows have the full width, or if the matrix would cost as much as it saves. Multiplexed:
     features of the same width share a matrix, of which each uses its first d_f rows. Otherwise
-    every feature has its own. The budget decides d_f, which is at most `widest` times the width.
+    every feature has its own. The budget decides d_f, which is at most the width, or twice the
+    width where a number has at most 4 bits.
     """
-
-    widest = 1
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -55,16 +54,8 @@ class ProjectedRows(EmbeddingStrategy):
     def shares(self) -> Sequence[float]:
         """Return what the numbers d_f of the features are proportional to."""
 
-    def row_bytes(self, numbers: int) -> int:
-        """Return the bytes that serving needs for a row of so many numbers."""
-        return 4 * numbers
-
     def pool(self, feature: int) -> Pool:
         return cast(Pool, self.pools[feature])
-
-    def read(self, feature: int, slots: Tensor) -> Tensor:
-        """Return rows of one feature: int64 [B] -> float32 [B, d_f]."""
-        return self.pool(feature)(slots)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         positions = self.vocabularies[feature].positions(values)
@@ -73,7 +64,7 @@ class ProjectedRows(EmbeddingStrategy):
     def embed(self, slots: Tensor) -> Tensor:
         vectors = []
         for feature, (numbers, width) in enumerate(zip(self.numbers, self.widths, strict=True)):
-            rows = self.read(feature, slots[:, feature])
+            rows = self.pool(feature)(slots[:, feature])
             if numbers != width:
                 rows = rows @ self.projections[self._projection(feature)][:numbers]
             vectors.append(rows)
@@ -100,6 +91,7 @@ class ProjectedRows(EmbeddingStrategy):
     def _settled(self, numbers: Sequence[int]) -> list[int]:
         """The numbers of each row, with full rows if they cost no more than short ones and their
         matrix."""
+        pool_bytes = self.spec.numbers.pool_bytes
         settled = list(numbers)
         for name, shape in self._projections(numbers).items():
             if shape.depth > shape.width:
@@ -108,8 +100,8 @@ class ProjectedRows(EmbeddingStrategy):
             short = shape.n_bytes
             full = 0
             for feature in group:
-                short += self.n_rows[feature] * self.row_bytes(numbers[feature])
-                full += self.n_rows[feature] * self.row_bytes(shape.width)
+                short += pool_bytes(self.n_rows[feature], numbers[feature])
+                full += pool_bytes(self.n_rows[feature], shape.width)
             if full <= short:
                 for feature in group:
                     settled[feature] = shape.width
@@ -122,13 +114,15 @@ class ProjectedRows(EmbeddingStrategy):
         for shape in self._projections(settled).values():
             cost += shape.n_bytes
         for rows, row_numbers in zip(self.n_rows, settled, strict=True):
-            cost += rows * self.row_bytes(row_numbers)
+            cost += self.spec.numbers.pool_bytes(rows, row_numbers)
         return cost
 
     def _numbers(self) -> list[int]:
         """The numbers d_f that fill the budget. Raises BudgetError if none do."""
         shortest = [1] * len(self.n_rows)
-        limits = [self.widest * width for width in self.widths]
+        # a row of few bits takes so few bytes that a large budget pays for more numbers
+        widest = 2 if self.spec.numbers.bits <= 4 else 1
+        limits = [widest * width for width in self.widths]
         shares = self.shares()
         numbers = largest_form(
             self.spec,

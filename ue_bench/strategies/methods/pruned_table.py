@@ -162,7 +162,6 @@ class PrunedTable(Collisionless):
     @torch.no_grad()
     def end_training(self) -> None:
         self.served.keep(self.table())
-        self.drop_training_only()
 
 
 def largest(table: Tensor, count: int) -> Tensor:

@@ -2,15 +2,15 @@
 has.
 
     e(i) = E_q[floor(i / c)] op E_r[i mod c]
-    op: times, plus, or side by side (both of D / 2 numbers)
+    op: times (1 + the row of the smaller table), plus, or side by side (both of D / 2 numbers)
 
 Shi et al., KDD 2020 (arXiv 1909.02107). The ids of a feature number each lookup of its training
 values and of one value for all unseen ones, so a vocabulary is needed. Separate: each feature has
 two tables of its own. Multiplexed: one pair of tables numbers the values of all features in one
 sequence. c is the least one for which the two tables fit into their rows and use 90 % of them, so
-that most rows are quotients if rows are scarce. Under `times` the smaller table starts around 1: it
-scales the rows of the larger one, which start as in any table. If both factors were near 0, there
-would be almost no gradient.
+that most rows are quotients if rows are scarce. Under `times` the smaller table scales the rows of
+the larger one, by factors that start around 1: if both were near 0, there would be almost no
+gradient.
 Bytes: 4 D (ceil(n / c) + c) for n ids, half of that side by side, summed over pairs of tables; the
 vocabulary is counted separately.
 """
@@ -64,9 +64,9 @@ class QuotientRemainder(EmbeddingStrategy):
             self.quotients.append(quotients)
             self.starts.append(rows)
             rows += quotients + c
-        self.pool = Pool(rows, spec, numbers)
-        if self.combine == "multiply":
-            self._raise_smaller_tables()
+        self.pool = Pool(rows, spec, numbers, ends=[*self.starts[1:], rows])
+        raised = torch.tensor(self._raised()) if self.combine == "multiply" else None
+        self.register_buffer("_added", raised, persistent=False)
 
     def _counts(self) -> list[int]:
         """The number of ids of each pair of tables."""
@@ -82,22 +82,26 @@ class QuotientRemainder(EmbeddingStrategy):
         most = [n + 1 for n in counts]
         rows = rows_that_fit(self.spec, numbers, needed=sum(least), usable=sum(most))
         least_bytes = LEAST_USED * self.spec.require_budget()
-        used = min(1.0, least_bytes / (4 * numbers * rows))  # of the rows, at least
+        whole = self.spec.numbers.pool_bytes(rows, numbers, self.spec.n_regions)
+        used = min(1.0, least_bytes / whole)  # of the rows, at least
         shares = [rows]
         if self.separate:
             shares = region_sizes(self.spec, rows, least, most)
         return [divisor(n, share, used) for n, share in zip(counts, shares, strict=True)]
 
-    @torch.no_grad()
-    def _raise_smaller_tables(self) -> None:
-        """Let the smaller table of each pair start around 1."""
-        pairs = zip(self.starts, self.quotients, self.divisors, strict=True)
-        for start, quotients, remainders in pairs:
-            if remainders <= quotients:
-                first = start + quotients
-                self.pool.weight[first : first + remainders] += 1
+    def _raised(self) -> list[list[list[float]]]:
+        """What is added to the quotient and to the remainder of each lookup: [L, 2, 1].
+
+        It is 1 for the smaller table of a pair.
+        """
+        added = []
+        for feature, lookups in enumerate(self.spec.lookups):
+            table = feature if self.separate else 0
+            if self.divisors[table] <= self.quotients[table]:
+                added += [[[0.0], [1.0]]] * lookups
             else:
-                self.pool.weight[start : start + quotients] += 1
+                added += [[[1.0], [0.0]]] * lookups
+        return added
 
     def locate(self, feature: int, values: Any) -> Tensor:
         ids = self.ids.of(feature, values)
@@ -115,9 +119,9 @@ class QuotientRemainder(EmbeddingStrategy):
         rows = self.pool(slots.unflatten(1, (-1, 2)))
         if self.combine == "concat":
             return rows.flatten(1)
-        quotient, remainder = rows.unbind(2)
-        combined = quotient * remainder if self.combine == "multiply" else quotient + remainder
-        return combined.flatten(1)
+        if self.combine == "add":
+            return rows.sum(2).flatten(1)
+        return (rows + self._added).prod(2).flatten(1)
 
 
 def least_rows(n: int) -> int:

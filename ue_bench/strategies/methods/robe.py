@@ -20,7 +20,7 @@ from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import regions
+from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
 
 
@@ -34,7 +34,8 @@ class Robe(EmbeddingStrategy):
         require(spec, "block", block, block >= 1, "at least 1")
         self.block = min(block, spec.dim)
         self.regions = regions(spec, slot_numbers=1, per_lookup=spec.dim)
-        self.pool = Pool(self.regions[-1].end, spec, numbers=1)
+        ends = ends_of(self.regions)
+        self.pool = Pool(ends[-1], spec, numbers=1, ends=ends)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         region = self.regions[feature]

@@ -44,7 +44,10 @@ class Train(nn.Module):
         variance = spec.init_scale**2 / (1 if spec.init == "normal" else 3)
         deviation = (variance / math.prod(ranks)) ** (1 / 6)
         for core in self.cores:
-            nn.init.normal_(cast(Pool, core).weight, std=deviation)
+            pool = cast(Pool, core)
+            nn.init.normal_(pool.weight, std=deviation)
+            if not spec.unfilled:
+                pool.fit_steps()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the rows of int64 ids: [B, L] -> [B, L D]."""
@@ -58,7 +61,7 @@ class Train(nn.Module):
         i2 = flat // n3 % n2
         # all pairs (i_1, i_2) cost less than those of the ids if there are fewer of them
         if count > n1 * n2 and not (a.sparse or b.sparse):
-            pairs = a.weight.view(n1 * d1, r1) @ b.weight.view(n2, r1, d2 * r2)
+            pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
             ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), i2 * n1 + i1)
         else:
             ab = a(i1).view(count, d1, r1) @ b(i2).view(count, r1, d2 * r2)
@@ -121,27 +124,33 @@ def factors(dim: int) -> tuple[int, int, int]:
     return min(triples, key=lambda triple: (sum(triple), triple))
 
 
-def train_bytes(ids: int, dim: int, r1: int, r2: int) -> int:
+def train_bytes(ids: int, spec: Spec, r1: int, r2: int) -> int:
     """Return the bytes of a train with ranks r1 and r2."""
-    n1, n2, n3 = digits(ids)
-    d1, d2, d3 = factors(dim)
-    return 4 * (n1 * d1 * r1 + n2 * r1 * d2 * r2 + n3 * r2 * d3)
+    d1, d2, d3 = factors(spec.dim)
+    n_bytes = 0
+    for rows, numbers in zip(digits(ids), (d1 * r1, r1 * d2 * r2, r2 * d3), strict=True):
+        n_bytes += spec.numbers.pool_bytes(rows, numbers)
+    return n_bytes
 
 
-def best_ranks(ids: int, dim: int, budget: int) -> tuple[int, int, int]:
+def best_ranks(ids: int, spec: Spec, budget: int) -> tuple[int, int, int]:
     """Return the bytes and the two ranks of the most even train that uses most of a budget.
 
     If the budget pays for no train, they are those of the smallest.
     """
     n1, n2, n3 = digits(ids)
-    d1, d2, d3 = factors(dim)
+    d1, d2, d3 = factors(spec.dim)
+    beside = sum(spec.numbers.pool_bytes(rows, 0) for rows in (n1, n2, n3))
+    if spec.numbers.is_code:
+        beside += 2  # each core but one may end within a byte
+    affordable_numbers = 8 * (budget - beside) // spec.numbers.bits
     affordable = []
     for r1 in range(1, n1 * d1 + 1):  # more than rows times columns of an outer core adds nothing
-        r2 = min((budget // 4 - n1 * d1 * r1) // (n2 * d2 * r1 + n3 * d3), n3 * d3)
+        r2 = min((affordable_numbers - n1 * d1 * r1) // (n2 * d2 * r1 + n3 * d3), n3 * d3)
         if r2 >= 1:
-            affordable.append((train_bytes(ids, dim, r1, r2), r1, r2))
+            affordable.append((train_bytes(ids, spec, r1, r2), r1, r2))
     if not affordable:
-        return train_bytes(ids, dim, 1, 1), 1, 1
+        return train_bytes(ids, spec, 1, 1), 1, 1
     enough = min(max(affordable)[0], 0.95 * budget)
     large = [train for train in affordable if train[0] >= enough]
     return max(large, key=lambda train: (min(train[1:]), train[0]))
@@ -158,8 +167,8 @@ def ranks_that_fill(spec: Spec, counts: list[int]) -> list[tuple[int, int]]:
     for ids in counts:
         n1, _, n3 = digits(ids)
         d1, _, d3 = factors(spec.dim)
-        least.append(train_bytes(ids, spec.dim, 1, 1))
-        most.append(train_bytes(ids, spec.dim, n1 * d1, n3 * d3))
+        least.append(train_bytes(ids, spec, 1, 1))
+        most.append(train_bytes(ids, spec, n1 * d1, n3 * d3))
 
     def form_at(budget: int) -> Form | None:
         if budget < sum(least):
@@ -169,7 +178,7 @@ def ranks_that_fill(spec: Spec, counts: list[int]) -> list[tuple[int, int]]:
         n_bytes = 0
         over = 0
         for i in sorted(range(len(counts)), key=lambda i: (counts[i], spec.features[i].name)):
-            used, r1, r2 = best_ranks(counts[i], spec.dim, shares[i] + over)
+            used, r1, r2 = best_ranks(counts[i], spec, shares[i] + over)
             ranks[i] = (r1, r2)
             over += shares[i] - used
             n_bytes += used

@@ -1,45 +1,47 @@
-"""Frequency-based double hashing: the most frequent values own a row, all others add up two hashed
-rows of the rest.
+"""Rows of their own for the most frequent values; all others share hashed rows of the rest.
 
-    e(x) = E[own(x)] for a frequent x, otherwise E[row_1(x)] + E[row_2(x)]
+    e(x) = E[own(x)] for a frequent x, otherwise E[row_1(x)] + ... + E[row_K(x)]
     row_k(x) = start + xxh32(x, seed_k) mod size
 
-Zhang et al., RecSys 2020 (arXiv 2007.14523). A `frequent_share` of the rows of a region is owned,
-one row for each lookup of a value, by the values with most training rows: of all features together
-if multiplexed, of one feature if separate. Rows that no value can own are hashed to, and one row
-always is.
+K = 2 is frequency-based double hashing, Zhang et al., RecSys 2020 (arXiv 2007.14523). K = 1 is the
+usual practice of a vocabulary of limited size with buckets for the rest. A `frequent_share` of the
+rows of a region is owned, one row for each lookup of a value, by the values with most training
+rows: of all features together if multiplexed, of one feature if separate. Rows that no value can
+own are hashed to, and one row always is.
 Bytes: 4 M D for all rows; the list of frequent values is a vocabulary, which is counted
 separately.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.strategies.base import EmbeddingStrategy
-from ue_bench.strategies.knobs import require
+from ue_bench.strategies.knobs import require, require_hashes
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import Region, regions
+from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
+from ue_bench.strategies.value_frequency import by_frequency
 from ue_bench.strategies.vocabulary import Vocabulary
 
 NO_ROW = -1  # a slot that adds nothing
 
 
-class FrequencyDoubleHash(EmbeddingStrategy):
-    knobs: Mapping[str, Any] = {"frequent_share": 0.5}
+class FrequentRows(EmbeddingStrategy):
+    knobs: Mapping[str, Any] = {"frequent_share": 0.5, "hashes": 2}
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         share = self.options["frequent_share"]
         require(spec, "frequent_share", share, 0 <= share <= 1, "between 0 and 1")
+        self.hashes = self.options["hashes"]
+        require_hashes(spec, self.hashes)
         # what is hashed to, by feature
-        self.rest = regions(spec, slot_numbers=spec.dim, per_lookup=2)
-        self.pool = Pool(self.rest[-1].end, spec)
+        self.rest = regions(spec, slot_numbers=spec.dim, per_lookup=self.hashes)
+        self.pool = Pool(self.rest[-1].end, spec, ends=ends_of(self.rest))
         # by feature, the first row of each frequent value, by its position
         self.owned: list[dict[int, int]] = [{} for _ in spec.features]
         indices = list(range(len(spec.features)))
@@ -71,12 +73,12 @@ class FrequencyDoubleHash(EmbeddingStrategy):
 
     def locate(self, feature: int, values: Any) -> Tensor:
         lookups = self.spec.lookups[feature]
-        rows = self.rest[feature].rows(values, self.spec.seeds(feature, 2))
-        hashed = rows.unflatten(1, (lookups, 2))
+        rows = self.rest[feature].rows(values, self.spec.seeds(feature, self.hashes))
+        hashed = rows.unflatten(1, (lookups, self.hashes))
         positions = torch.from_numpy(self.frequent[feature].positions(values))
         first = self.first_rows[feature].index_select(0, positions)
-        second = torch.full((len(first), lookups), NO_ROW)
-        own = torch.stack([first.unsqueeze(1) + torch.arange(lookups), second], dim=2)
+        own = torch.full((len(first), lookups, self.hashes), NO_ROW)
+        own[:, :, 0] = first.unsqueeze(1) + torch.arange(lookups)
         return torch.where(first.view(-1, 1, 1) == NO_ROW, hashed, own).flatten(1)
 
     def to_serve(self, feature: int) -> Feature:
@@ -91,27 +93,8 @@ class FrequencyDoubleHash(EmbeddingStrategy):
         return whole.holding(values, counts)
 
     def embed(self, slots: Tensor) -> Tensor:
-        first, second = slots.unflatten(1, (-1, 2)).unbind(2)
-        added = self.pool(second.clamp_min(0)) * (second != NO_ROW).unsqueeze(2)
-        return (self.pool(first) + added).flatten(1)
-
-
-def by_frequency(spec: Spec, features: Iterable[int]) -> list[tuple[int, int]]:
-    """Return (feature, position) of the training values of some features that may be known.
-
-    These are seen at least `Feature.min_count` times. The most frequent values are first, equals
-    in the order of names and positions. Raises BenchError if the values of a feature were not
-    counted.
-    """
-    ranked = []
-    for index in features:
-        feature = spec.features[index]
-        if len(feature.counts) != feature.n_seen:
-            raise BenchError(
-                f"{spec.name}: feature {feature.name} has {len(feature.counts)} counts for "
-                f"{feature.n_seen} training values; give one for each"
-            )
-        for position, count in enumerate(feature.counts):
-            if count >= feature.min_count:
-                ranked.append((-count, feature.name, position, index))
-    return [(index, position) for _, _, position, index in sorted(ranked)]
+        if self.hashes == 1:
+            return self.pool(slots).flatten(1)
+        by_hash = slots.unflatten(1, (-1, self.hashes))
+        rows = self.pool(by_hash.clamp_min(0)) * (by_hash != NO_ROW).unsqueeze(3)
+        return rows.sum(2).flatten(1)

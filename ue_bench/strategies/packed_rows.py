@@ -1,0 +1,173 @@
+"""Rows of numbers of a few bits: how they lie in memory, and how they are read.
+
+    value = s (code + 1/2 - 2^(b - 1)),     code = 0 ... 2^b - 1
+
+b bits give 2^b values, as far from each other as the step s, and as many above 0 as below; one bit
+gives s/2 and -s/2. The codes of a row follow each other, and those of the next row follow them.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ue_bench.strategies.packed_codes import pack, packed_bytes, read
+
+# Types of so many bytes. Only their size matters.
+_TYPES = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
+
+
+class PackedRows(nn.Module):
+    """Packed rows of `numbers` numbers, with the steps of their codes.
+
+    codes: uint8, as `packed_codes` packs them.
+    steps: float32, one for each part of the rows; or bfloat16 [rows], which has the range of
+        float32, where each row has one.
+
+    bits: of a number. ends: where each part that has a step of its own ends, in rows; None: each
+    row has one. unfilled: whether there are no numbers yet, as in `Spec`.
+    """
+
+    codes: Tensor
+    steps: Tensor
+    _ends: Tensor
+    _step_of_row: Tensor | None
+
+    def __init__(
+        self, rows: int, numbers: int, bits: int, ends: Sequence[int] | None, unfilled: bool
+    ) -> None:
+        super().__init__()
+        self.rows = rows
+        self.numbers = numbers
+        self.bits = bits
+        self.below_zero = 2 ** (bits - 1)  # codes of values below 0
+        self.by_row = ends is None
+        self.one_step = ends is not None and len(ends) == 1
+        self._row_type = _type_of_row(numbers * bits, bits)
+        device = "meta" if unfilled else None
+        n_bytes = packed_bytes(rows * numbers, bits)
+        self.register_buffer("codes", torch.zeros(n_bytes, dtype=torch.uint8, device=device))
+        if ends is None:
+            steps = torch.zeros(rows, dtype=torch.bfloat16, device=device)
+        else:
+            steps = torch.zeros(len(ends), device=device)
+        self.register_buffer("steps", steps)
+        self.register_buffer("_ends", torch.tensor(list(ends or ())), persistent=False)
+        self.register_buffer("_step_of_row", None, persistent=False)
+        self._tables: tuple[Tensor, Tensor, float] | None = None
+        self.register_load_state_dict_post_hook(_forget_tables)
+
+    @torch.no_grad()
+    def write(self, rows: Tensor, steps: Tensor) -> None:
+        """Keep rows [rows, numbers], rounded to the nearest values, and their steps."""
+        self.steps.copy_(steps)
+        scaled = (rows / self.spread(self.steps.float())).nan_to_num(0)
+        codes = scaled.floor().clamp(-self.below_zero, self.below_zero - 1) + self.below_zero
+        self.codes.copy_(pack(codes.to(torch.uint8), self.bits))
+        _forget_tables(self, None)
+
+    def read(self, slots: Tensor) -> Tensor:
+        """Return the rows of slots of any shape: float32 [..., numbers]."""
+        flat = slots.flatten()
+        if self._row_type is None:
+            rows = self._read_numbers(flat)
+        else:
+            rows = self._read_rows(flat)
+        if not self.one_step:
+            rows = rows * self.chosen(self.steps, flat).float()
+        return rows.view(*slots.shape, self.numbers)
+
+    def spread(self, steps: Tensor) -> Tensor:
+        """Return the steps of the parts such that they multiply the rows of the whole pool."""
+        if self.one_step:
+            return steps
+        if not self.by_row:
+            steps = steps.index_select(0, self._steps_of_rows())
+        return steps.unsqueeze(1)
+
+    def chosen(self, steps: Tensor, flat: Tensor) -> Tensor:
+        """Return the steps of the parts such that they multiply the rows of slots [n]."""
+        if self.one_step:
+            return steps
+        if not self.by_row:
+            flat = self._steps_of_rows().index_select(0, flat)
+        return steps.index_select(0, flat).unsqueeze(1)
+
+    def sizes(self) -> list[int]:
+        """Return the rows of each part that has a step of its own."""
+        ends = self._ends.tolist()
+        return [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _steps_of_rows(self) -> Tensor:
+        """Return the number of the step of each row: int64 [rows]."""
+        if self._step_of_row is None:
+            parts = torch.arange(len(self._ends), device=self._ends.device)
+            sizes = torch.tensor(self.sizes(), device=self._ends.device)
+            self._step_of_row = parts.repeat_interleave(sizes)
+        return self._step_of_row
+
+    def _read_rows(self, flat: Tensor) -> Tensor:
+        """Return rows that are whole bytes, times their step where all have one.
+
+        A row is gathered as one number of a wide type, and so are the numbers of a byte: a gather
+        of one dimension takes a quarter of the time of one of two.
+        """
+        if self._tables is None:
+            self._tables = self._made_tables()
+        codes, values, step = self._tables
+        of_bytes = codes.index_select(0, flat).view(torch.uint8).flatten()
+        if self.bits == 8:
+            numbers = torch.add(values, of_bytes, alpha=step)
+        else:
+            numbers = values.index_select(0, of_bytes.int()).view(torch.float32)
+        return numbers.view(-1, self.numbers)
+
+    def _read_numbers(self, flat: Tensor) -> Tensor:
+        """Return rows number by number, times their step where all have one."""
+        places = flat.long().unsqueeze(1)
+        if self.numbers > 1:
+            places = places * self.numbers + torch.arange(self.numbers, device=flat.device)
+        codes = read(self.codes, places, self.bits)
+        return (codes + (0.5 - self.below_zero)) * self._step()
+
+    def _made_tables(self) -> tuple[Tensor, Tensor, float]:
+        """Return what reading rows needs, made once.
+
+        These are the codes with a row in each number of a wide type, or in a few of them; the
+        values of all bytes, those in one byte as one number of a wide type, of 8 bits the least
+        value alone; and the step.
+        """
+        assert self._row_type is not None
+        codes = self.codes.view(self._row_type)
+        if len(codes) > self.rows:
+            codes = codes.view(self.rows, -1)
+        step = self._step()
+        shifts = torch.arange(0, 8, self.bits)
+        of_bytes = (torch.arange(256).unsqueeze(1) >> shifts) & (2**self.bits - 1)
+        values = (of_bytes + (0.5 - self.below_zero)) * step
+        if self.bits in (2, 4):
+            values = values.view(_TYPES[32 // self.bits]).squeeze(1)
+        elif self.bits == 8:
+            values = values[0, 0]
+        return codes, values.to(codes.device), step
+
+    def _step(self) -> float:
+        """Return the step of all rows; 1 where they have steps of their own."""
+        return float(self.steps) if self.one_step else 1.0
+
+    def _apply(self, *arguments: Any, **keywords: Any) -> "PackedRows":
+        self._tables = None  # they are of the tensors that move now
+        return super()._apply(*arguments, **keywords)
+
+
+def _type_of_row(bits_of_row: int, bits: int) -> torch.dtype | None:
+    """Return the type as whose numbers a row is gathered; None: a row is no whole bytes."""
+    if bits_of_row % 8 or 8 % bits:
+        return None
+    return _TYPES[math.gcd(bits_of_row // 8, 16)]
+
+
+def _forget_tables(rows: PackedRows, _: Any) -> None:
+    rows._tables = None
