@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ue_bench
 from ue_bench import RunConfig, UnifiedEmbedding, embedding
-from ue_bench.config.bits import BITS, parse_bits
+from ue_bench.config.number_bits import BITS, parse_bits
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES, Pool, Spec, build
 from ue_bench.strategies.number_format import NumberFormat

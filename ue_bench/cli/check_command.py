@@ -8,6 +8,8 @@ import click
 from ue_bench.cli.group import PUBLISHED, load_plugins, main, shared
 from ue_bench.errors import one_line
 
+KNOWN = "known-faults.txt"
+
 
 @main.command("check", epilog="Example: ue-bench check --results results/published README.md")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, exists=True))
@@ -32,7 +34,8 @@ def check_command(
     """Check published records, and the numbers that FILES quote from them.
 
     FILES are Markdown files; by default README.md and docs/*.md. The exit code is 1 if something is
-    wrong.
+    wrong. What is wrong and cannot be mended stands, line by line, in known-faults.txt of the
+    folder; it is printed and does not count.
     """
     from ue_bench.cli.check import check
     from ue_bench.study import canonical, find
@@ -42,11 +45,29 @@ def check_command(
         find(study)  # raises for a file without a study
     documents = files or _documents()
     faults = check(results, documents, [canonical(study) for study in studies])
+    known = known_faults(results)
     for fault in faults:
-        click.echo(one_line(fault))
-    if faults:
+        mark = "known: " if fault in known else ""
+        click.echo(one_line(f"{mark}{fault}"))
+    mended = [line for line in known if line not in faults]
+    for line in mended:
+        click.echo(one_line(f"{results / KNOWN}: this is not wrong any more, take it out: {line}"))
+    if mended or any(fault not in known for fault in faults):
         sys.exit(1)
-    click.echo(one_line(f"{results} and {len(documents)} documents: nothing is wrong"))
+    click.echo(
+        one_line(
+            f"{results} and {len(documents)} documents: nothing {'else ' if faults else ''}is wrong"
+        )
+    )
+
+
+def known_faults(results: Path) -> list[str]:
+    """Return the lines of the file of known faults, without blank ones and comments (#)."""
+    try:
+        text = (results / KNOWN).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def _documents() -> list[Path]:

@@ -66,6 +66,7 @@ def _strategies() -> list[dict[str, Any]]:
             "summary": entry.summary,
             "regions": " or ".join(entry.regions),
             "needs_vocabulary": entry.needs_vocabulary,
+            "vocabulary": entry.vocabulary_text,
             "bits": entry.bits_text,
             "source": entry.source,
         }

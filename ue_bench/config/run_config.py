@@ -10,7 +10,6 @@ from typing import Any, TypedDict, get_type_hints
 
 import msgspec
 
-from ue_bench.config.bits import BITS
 from ue_bench.config.fields import (
     AS_DEFAULT,
     is_of,
@@ -20,6 +19,7 @@ from ue_bench.config.fields import (
     type_text,
 )
 from ue_bench.config.json_value import LIMITS, is_json
+from ue_bench.config.number_bits import BITS
 from ue_bench.errors import BenchError, unknown
 
 _SEEDS_BELOW = 2**32
@@ -180,6 +180,22 @@ class RunConfig:
         choices=("nearest", "stochastic"),
         help="Of few bits: training rounds to the nearest value, or to one of both neighbours at "
         "random (stochastic).",
+    )
+    # Both have their default where a strategy has no vocabulary.
+    vocabulary: str = setting(
+        "dictionary",
+        group="strategy",
+        choices=("dictionary", "static_function"),
+        help="How training values are known, by strategies that have to: by their texts "
+        "(dictionary), or by a table without them (static_function).",
+    )
+    vocabulary_check: int = setting(
+        8,
+        group="strategy",
+        at_least=0,
+        below=17,
+        help="Bits of each value of a static function by which unseen values are told: a share of "
+        "2^-bits of them is taken for training values.",
     )
     low_cardinality: str = setting(
         "hashed",

@@ -93,6 +93,8 @@ class Feature:
     n_seen: ``values[:n_seen]`` occur in training; a code >= n_seen is unseen.
     counts: training rows of each of ``values[:n_seen]``; empty if they were not counted.
     min_count: training rows that a value needs to be in a vocabulary; without counts all are.
+    n_kept: how many values a vocabulary without keys knows, where they are not held; None: those
+    of `vocabulary`.
     bags: of a multi-valued feature. A row's code is then the number of its bag, and `values` are
     the single values.
     """
@@ -103,6 +105,7 @@ class Feature:
     counts: Sequence[int] = ()
     bags: Bags | None = None
     min_count: int = 1
+    n_kept: int | None = None
 
     @cached_property
     def vocabulary(self) -> Sequence[str]:
@@ -114,6 +117,11 @@ class Feature:
         return [value for value, count in pairs if count >= self.min_count]
 
     @property
+    def n_known(self) -> int:
+        """The number of values of `vocabulary`, also where they are not held."""
+        return len(self.vocabulary) if self.n_kept is None else self.n_kept
+
+    @property
     def cardinality(self) -> int:
         """The number of distinct values in the whole data set, unseen ones included."""
         return len(self.values)
@@ -123,6 +131,10 @@ class Feature:
         if self.bags is None:
             return self.values[code]
         return [self.values[member] for member in self.bags[code]]
+
+    def without_keys(self) -> "Feature":
+        """Return the feature with only the numbers of its values."""
+        return replace(self.holding(()), n_kept=self.n_known)
 
     def holding(self, values: Sequence[str], counts: Sequence[int] = ()) -> "Feature":
         """Return the feature with the same number of values, of which it holds only a few.

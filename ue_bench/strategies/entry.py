@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from ue_bench.config.bits import BITS
+from ue_bench.config.number_bits import BITS
 from ue_bench.config.ranges import Allowed
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Entry:
     fixed: knobs that make the method this strategy, and that cannot be given.
     numbers: the format of its numbers, by field of a run ("bits", "bits_step" ...), if that is part
     of what it is. Another one cannot be given.
+    dictionary_only: why it cannot know values without their texts; empty: it can.
     float_only: why its numbers cannot have few bits; empty: they can.
     search: what a fair search tries for its own knobs.
     has_lookups: whether a second lookup of a value is more than a longer vector. It is not where
@@ -47,6 +48,7 @@ class Entry:
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
+    dictionary_only: str = ""
     float_only: str = ""
     search: Mapping[str, Allowed] = field(default_factory=dict)
     has_lookups: bool = True
@@ -70,6 +72,15 @@ class Entry:
             return str(BITS[self.numbers["bits"]])
         *others, last = (str(bits) for bits in BITS.values())
         return f"{', '.join(others)} or {last}"
+
+    @property
+    def vocabulary_text(self) -> str:
+        """How it may know training values, in words."""
+        if not self.needs_vocabulary:
+            return "none"
+        if self.dictionary_only:
+            return f"dictionary alone, because {self.dictionary_only}"
+        return "dictionary or static_function"
 
     @property
     def module(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ue_bench.config.bits import BITS
+from ue_bench.config.number_bits import BITS
 from ue_bench.strategies.packed_codes import packed_bytes
 
 STEP_BYTES = 4  # of the step of a pool or a region, a float32

@@ -10,7 +10,7 @@ from typing import Any
 
 from ue_bench import plugins
 from ue_bench.config import RunConfig
-from ue_bench.config.bits import BITS, FORMAT_FIELDS
+from ue_bench.config.number_bits import BITS, FORMAT_FIELDS
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
@@ -126,6 +126,7 @@ STRATEGIES: dict[str, Entry] = {
         source="Zhang et al., RecSys 2020, arXiv 2007.14523",
         needs_vocabulary=True,
         fixed={"hashes": 2},
+        dictionary_only="the rows of its values follow from their frequency",
         search={"frequent_share": Between(0.02, 0.98)},
     ),
     "frequency_threshold": Entry(
@@ -136,6 +137,7 @@ STRATEGIES: dict[str, Entry] = {
         needs_vocabulary=True,
         fixed={"hashes": 1},
         plain_rows=True,
+        dictionary_only="the rows of its values follow from their frequency",
         search={"frequent_share": Between(0.02, 0.98)},
     ),
     "zero_collision": Entry(
@@ -146,6 +148,13 @@ STRATEGIES: dict[str, Entry] = {
         needs_values=True,
         plain_rows=True,
         search={"probes": (1, 4, 16, 64)},
+    ),
+    "cafe": Entry(
+        "ue_bench.strategies.methods.cafe:CAFE",
+        regions=BOTH,
+        summary="values that training moves most own rows, found by a sketch; others are hashed",
+        source="Zhang et al., SIGMOD 2024, arXiv 2312.03256",
+        search={"hot_share": Between(0.05, 0.9)},
     ),
     "memcom": Entry(
         "ue_bench.strategies.methods.memcom:MEmCom",

@@ -37,7 +37,8 @@ from torch import Tensor, nn
 
 from ue_bench.features import Feature
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary import Vocabulary
+from ue_bench.strategies.static_vocabulary import StaticVocabulary
+from ue_bench.strategies.vocabularies import AnyVocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take
@@ -60,7 +61,7 @@ class SlotCache(nn.Module, ABC):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        self.vocabularies: list[Vocabulary] = []
+        self.vocabularies = []
         self.index_map = 0  # number of the index map; slots of another one are out of date
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
@@ -71,6 +72,24 @@ class SlotCache(nn.Module, ABC):
         self.register_buffer("_dropout", None, persistent=False)
         # a state that is loaded may hold another index map
         self.register_load_state_dict_post_hook(_forget_slots)
+
+    @property
+    def vocabularies(self) -> list[AnyVocabulary]:
+        """What the strategy must hold to know training values: their bytes are counted."""
+        return self._vocabularies
+
+    @vocabularies.setter
+    def vocabularies(self, vocabularies: list[AnyVocabulary]) -> None:
+        self._vocabularies = vocabularies
+        mine = nn.ModuleList()  # those of a strategy inside are already part of it
+        inside = set(self.modules())
+        for vocabulary in vocabularies:
+            if isinstance(vocabulary, StaticVocabulary):
+                self.map_in_state = True
+                if vocabulary not in inside:
+                    mine.append(vocabulary)
+        if mine:
+            self.static_vocabularies = mine
 
     @abstractmethod
     def locate(self, feature: int, values: Any) -> Tensor:

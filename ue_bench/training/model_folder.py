@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from safetensors import SafetensorError
@@ -37,6 +37,7 @@ class _FeatureAbout(TypedDict):
     name: str
     cardinality: Annotated[int, msgspec.Meta(ge=1, le=schema.WORD - 1)]
     held: schema.Count
+    n_kept: NotRequired[schema.Count | None]
     multi_valued: bool
 
 

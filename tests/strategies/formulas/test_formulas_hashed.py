@@ -220,6 +220,13 @@ def zero_collision(built, feature, value, lookup):
     return numpy_of(built.pool.weight)[region.start + row]
 
 
+def cafe(built, feature, value, lookup):
+    """Before the first epoch ends, when nobody is hot."""
+    region = built.regions[feature]
+    (row,) = places(built, feature, value, lookup, 1, region.size)
+    return numpy_of(built.pool.weight)[built.first + region.start + row]
+
+
 def memcom(built, feature, value, lookup):
     index = ids_before(built.spec, feature) + dense_id(built.spec, feature, value, lookup)
     of_id = numpy_of(built.of_ids.weight)[index]
@@ -241,6 +248,7 @@ FORMULAS = (
     frequency_double_hash,
     frequency_threshold,
     zero_collision,
+    cafe,
     memcom,
 )
 KNOBS = {
@@ -253,6 +261,7 @@ KNOBS = {
     "frequency_double_hash": {"frequent_share": st.floats(0, 1)},
     "frequency_threshold": {"frequent_share": st.floats(0, 1)},
     "zero_collision": {"probes": st.integers(1, 5)},
+    "cafe": {"hot_share": st.floats(0.05, 0.9)},
     "memcom": {"bias": st.booleans()},
 }
 

@@ -87,6 +87,7 @@ COLUMNS = (
     "beats_bias",
     "is_anchor",
     "method",
+    "bits",
     "task",
     *_scores_of("test"),
     *_scores_of("val"),
@@ -99,6 +100,7 @@ _TEXTS = (
     "regions",
     "region_rule",
     "lookups",
+    "bits",
     "run_ids",
     "label",
     "group",
@@ -199,6 +201,7 @@ def _row(arm: Arm) -> dict[str, Any]:
         row[name] = config.get(name)
     row["lookups"] = lookups_text(config["lookups"])
     row["dim"] = found.get("dim", config.get("dim"))
+    row["bits"] = config["bits"]
     # Strategies that are forms of one method may name it.
     row["method"] = found.get("method") or config["strategy"]
     row["n"] = len(arm.runs)

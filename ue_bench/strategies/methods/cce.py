@@ -30,7 +30,7 @@ from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary import Vocabulary
+from ue_bench.strategies.vocabularies import vocabulary_of
 
 
 class Pointer(NamedTuple):
@@ -79,7 +79,7 @@ class CCE(EmbeddingStrategy):
         require(spec, "columns", self.columns, divides, allowed)
         last = self.options["cluster_epochs"]
         require(spec, "cluster_epochs", last, 0 <= last <= 255, "from 0 to 255")
-        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
+        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
         self.slots_of = [count * self.columns for count in spec.lookups]  # pointers of one value
         self.starts = []  # of the pointers of each feature
         n_pointers = 0

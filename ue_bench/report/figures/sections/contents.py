@@ -12,6 +12,7 @@ from ue_bench.report.figures.sections.every_study import (
     training,
 )
 from ue_bench.report.figures.sections.one_study import (
+    bits,
     calibration,
     forms,
     hash_tails,
@@ -39,6 +40,7 @@ SECTIONS: tuple[Section, ...] = (
     pareto.SECTION,
     methods.SECTION,
     forms.SECTION,
+    bits.SECTION,
     latency.SECTION,
     latency_mse.SECTION,
     memory.SECTION,

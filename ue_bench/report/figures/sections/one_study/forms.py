@@ -54,6 +54,7 @@ COLUMNS = [
     "where",
 ]
 _FORMS = ("separate", "multiplexed")
+USUAL_BITS = "float32"  # which no name says
 _LEGEND = {
     "better": "multiplexing is better",
     "worse": "multiplexing is worse",
@@ -74,7 +75,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
     arms = by_key(study.every_arm)
     pairs = []
-    for _, variants in groups(scored, [*SCOPE, "budget", "method"]):
+    for _, variants in groups(scored, [*SCOPE, "budget", "method", "bits"]):
         variants = variants.assign(panel=panel(variants))
         best = _best_of_each_form(variants)
         if len(best) == len(_FORMS):
@@ -100,10 +101,13 @@ def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str,
     strategies = [separate["strategy"]]
     if multiplexed["strategy"] not in strategies:
         strategies.append(multiplexed["strategy"])
+    name = " / ".join(strategies)
+    if multiplexed["bits"] != USUAL_BITS:
+        name += f" {multiplexed['bits']}"
     pair = {
         "panel": multiplexed["panel"],
         "part": multiplexed["part"],
-        "strategy": " / ".join(strategies),
+        "strategy": name,
         "features": multiplexed["features"],
         "budget": multiplexed["budget"],
         "title": size_text(multiplexed["budget"], multiplexed["exact_table_bytes"]),
