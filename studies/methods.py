@@ -8,9 +8,9 @@ multiplexed form. Multiplexing helps nearly every method in small tables.
 
 Each strategy is tuned in each of its forms, under each rule that sizes separate regions, and at
 each size, on validation: 24 trials on three seeds over the same space of learning rate, dropout,
-weight decay, lookups of each feature and dim, with the method's own knobs. The first trial is the
-default. Methods with exact rows have no use for a second lookup, and search the dim alone. The best
-configuration of each search then runs on ten fresh seeds, beside the default one.
+weight decay, lookups of each feature, dim and bits, with the method's own knobs. The first trial is
+the default. Methods with exact rows have no use for a second lookup, and search dim and bits alone.
+The best configuration of each search then runs on ten fresh seeds, beside the default one.
 
 `wide` is a stress of rare values and carries no headline.
 """
@@ -28,14 +28,15 @@ from ue_bench.study.fair_searches import DIMS, RECIPE, fair_searches
 SIZES = (8, 16, 32)
 WIDE = replace(table_size.WIDE, strategy="unified", lookups=2, dim=8)
 WIDE_SIZES = (128,)
+BITS = ("float32", "int8", "int4", "int2", "int1")
 VECTORS = DIMS[1:]  # qr_concat puts two rows side by side, which takes two numbers
 
 
 def parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Search, ...]:
     """The searches, for features of `base` and of `wide`."""
     return (
-        *fair_searches(BASE, STRATEGIES, names, SIZES, RECIPE, VECTORS),
-        *fair_searches(WIDE, STRATEGIES, wide, WIDE_SIZES, RECIPE, VECTORS),
+        *fair_searches(BASE, STRATEGIES, names, SIZES, RECIPE, VECTORS, BITS),
+        *fair_searches(WIDE, STRATEGIES, wide, WIDE_SIZES, RECIPE, VECTORS, BITS),
     )
 
 
@@ -48,6 +49,7 @@ def quick_parts(names: Mapping[str, int], wide: Mapping[str, int]) -> tuple[Sear
         SIZES[1:2],
         RECIPE,
         VECTORS,
+        BITS,
         trials=2,
         trial_seeds=1,
         startup=1,

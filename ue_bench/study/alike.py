@@ -42,10 +42,14 @@ def require_alike(searches: Iterable[Search]) -> None:
         message = f"searches on {where} are not alike"
         _require_equal({name: list(map(_terms, found)) for name, found in forms.items()}, message)
         lookups = {}
+        bits = {}
         for name, found in forms.items():
             if _must_search_lookups(found[0].base.strategy):
                 lookups[name] = list(map(_lookups, found))
+            if _may_search_bits(found[0].base.strategy):
+                bits[name] = [{"bits": str(search.space.get("bits"))} for search in found]
         _require_equal(lookups, message)
+        _require_equal(bits, message)
 
 
 def require_apart(searches: Iterable[Search]) -> None:
@@ -113,7 +117,7 @@ def _terms(search: Search) -> Terms:
             terms[field.name] = str(getattr(search, field.name))
     space = {}
     for name, values in sorted(search.space.items()):
-        if not name.startswith(("options.", "lookups.")):
+        if name != "bits" and not name.startswith(("options.", "lookups.")):
             space[name] = values
     recipe = []
     for field in fields(RunConfig):
@@ -131,6 +135,12 @@ def _must_search_lookups(strategy: str) -> bool:
     """Return whether a strategy has lookups. One that a plug-in has yet to add may have none."""
     entry = STRATEGIES.get(strategy)
     return entry is not None and entry.has_lookups
+
+
+def _may_search_bits(strategy: str) -> bool:
+    """Return whether the numbers of a strategy may have few bits; as in `_must_search_lookups`."""
+    entry = STRATEGIES.get(strategy)
+    return entry is not None and not entry.float_only and not entry.numbers
 
 
 def _lookups(search: Search) -> Terms:

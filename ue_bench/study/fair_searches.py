@@ -51,6 +51,14 @@ def allocations(form: RunConfig, features: Iterable[str], dims: tuple[int, ...] 
     return {**space, "dim": dims}
 
 
+def formats(form: RunConfig, bits: tuple[str, ...]) -> Space:
+    """Return the bits that a fair search tries for the numbers of a form, where it has a choice."""
+    entry = entry_of(form.strategy)
+    if not bits or entry.float_only or entry.numbers:
+        return {}
+    return {"bits": bits}
+
+
 def own_knobs(form: RunConfig) -> Space:
     """Return what a fair search tries for the knobs of the form's own method."""
     knobs = entry_of(form.strategy).search
@@ -64,6 +72,7 @@ def fair_searches(
     sizes: Iterable[int],
     recipe: Space | None = None,
     dims: tuple[int, ...] = DIMS,
+    bits: tuple[str, ...] = (),
     **terms: Any,
 ) -> tuple[Search, ...]:
     """Return a search for each form of each strategy at each size, whose best one is confirmed.
@@ -72,8 +81,8 @@ def fair_searches(
     is needed for.
 
     base: the default configuration. features: those of `base`. sizes: compressions of the exact
-    table. recipe: what else the space has. dims: numbers of a lookup. terms: fields of all
-    searches, such as `trials`.
+    table. recipe: what else the space has. dims: numbers of a lookup. bits: of a number, the
+    default first; empty: that of `base`. terms: fields of all searches, such as `trials`.
     """
     features = tuple(features)
     searches = []
@@ -81,7 +90,12 @@ def fair_searches(
         for form in forms_of(base, strategies):
             search = Search(
                 base=form,
-                space={**(recipe or {}), **allocations(form, features, dims), **own_knobs(form)},
+                space={
+                    **(recipe or {}),
+                    **allocations(form, features, dims),
+                    **formats(form, bits),
+                    **own_knobs(form),
+                },
                 compression=size,
                 against=(form,),
                 best=1,

@@ -123,7 +123,8 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
     """Return what must be equal for the searches of forms that compete.
 
     Where each value has a row of its own, a second lookup is nothing but a longer vector: a search
-    of a form with a vocabulary may leave the lookups out.
+    of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
+    bits leave these out.
     """
     terms = {word: _text(about[name]) for name, word in _TERMS.items()}
     shared = {}
@@ -131,6 +132,8 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
     for name, allowed in about["space"].items():
         if name.startswith("lookups."):
             lookups[name] = allowed
+        elif name == "bits":
+            terms["bits"] = _text(allowed)
         elif not name.startswith("options."):
             shared[name] = allowed
     terms["space"] = _text(shared)
@@ -192,7 +195,7 @@ def _of_form(config: Mapping[str, Any], efforts: Sequence[Effort]) -> list[int]:
 def faults_of(efforts: Sequence[Effort]) -> list[str | None]:
     """Return what is unlike most of the others in each search; None: nothing."""
     usual = {}
-    for word in (*_TERMS.values(), "space", "lookups"):
+    for word in (*_TERMS.values(), "space", "lookups", "bits"):
         usual[word] = _usual(effort.terms[word] for effort in efforts if word in effort.terms)
     wanted = _usual(effort.ended_well for effort in efforts)
     return [_fault(effort, usual, wanted) for effort in efforts]

@@ -1,0 +1,38 @@
+"""Searches over bits: whoever can have few bits searches them, and nobody else has to."""
+
+from dataclasses import replace
+
+import pytest
+
+from ue_bench import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.study import Study, require_alike
+from ue_bench.study.fair_searches import fair_searches
+
+BASE = RunConfig(lookups=2, dim=8)
+BITS = ("float32", "int4", "int2")
+
+
+def searches(bits, strategies=("unified", "per_feature", "dhe", "int8")):
+    return fair_searches(BASE, strategies, ("user_id", "movie_id"), (16,), bits=bits)
+
+
+def test_what_has_no_bits_to_choose_leaves_them_out():
+    by_strategy = {search.base.strategy: search.space for search in searches(BITS)}
+    assert by_strategy["unified"]["bits"] == by_strategy["per_feature"]["bits"] == BITS
+    assert "bits" not in by_strategy["dhe"]
+    assert "bits" not in by_strategy["int8"]
+    require_alike(searches(BITS))
+    assert not any("bits" in search.space for search in searches(()))
+
+
+def test_one_that_leaves_them_out_without_a_reason_is_refused():
+    first, *others = searches(BITS, ("unified", "per_feature"))
+    space = {name: allowed for name, allowed in first.space.items() if name != "bits"}
+    with pytest.raises(BenchError, match=r"are not alike: .* bits"):
+        require_alike([replace(first, space=space), *others])
+
+
+def test_a_study_of_them_can_be_declared():
+    study = Study(question="which bits?", parts=searches(BITS))
+    assert len(study.parts) == 1 + 3 + 1 + 3 + 1  # under each rule, where regions are separate
