@@ -1,7 +1,7 @@
 """Which method is best at equal bytes with a recipe that suits it, and does multiplexing help all?
 
 Command: ue-bench study methods --workers 2
-Cost: 33,588 runs (26,208 of trials); with --quick 126.
+Cost: 33,956 runs (26,496 of trials); with --quick 130.
 Expect: on `base` the compressed exact tables ahead by bytes of table (4-bit and 8-bit rows, low
 dimension, product quantisation); on `wide`, where they no longer fit, the hashed methods in their
 multiplexed form. Multiplexing helps nearly every method in small tables.

@@ -74,7 +74,7 @@ class PackedRows(nn.Module):
         if self._row_type is None:
             rows = self._read_numbers(flat)
         else:
-            rows = self._read_rows(flat)
+            rows = self._read_rows(flat, self._row_type)
         if not self.one_step:
             rows = rows * self.chosen(self.steps, flat).float()
         return rows.view(*slots.shape, self.numbers)
@@ -108,14 +108,14 @@ class PackedRows(nn.Module):
             self._step_of_row = parts.repeat_interleave(sizes)
         return self._step_of_row
 
-    def _read_rows(self, flat: Tensor) -> Tensor:
+    def _read_rows(self, flat: Tensor, row_type: torch.dtype) -> Tensor:
         """Return rows that are whole bytes, times their step where all have one.
 
         A row is gathered as one number of a wide type, and so are the numbers of a byte: a gather
         of one dimension takes a quarter of the time of one of two.
         """
         if self._tables is None:
-            self._tables = self._made_tables()
+            self._tables = self._made_tables(row_type)
         codes, values, step = self._tables
         of_bytes = codes.index_select(0, flat).view(torch.uint8).flatten()
         if self.bits == 8:
@@ -132,15 +132,14 @@ class PackedRows(nn.Module):
         codes = read(self.codes, places, self.bits)
         return (codes + (0.5 - self.below_zero)) * self._step()
 
-    def _made_tables(self) -> tuple[Tensor, Tensor, float]:
+    def _made_tables(self, row_type: torch.dtype) -> tuple[Tensor, Tensor, float]:
         """Return what reading rows needs, made once.
 
         These are the codes with a row in each number of a wide type, or in a few of them; the
         values of all bytes, those in one byte as one number of a wide type, of 8 bits the least
         value alone; and the step.
         """
-        assert self._row_type is not None
-        codes = self.codes.view(self._row_type)
+        codes = self.codes.view(row_type)
         if len(codes) > self.rows:
             codes = codes.view(self.rows, -1)
         step = self._step()

@@ -104,8 +104,8 @@ class Pool(nn.Module):
             few_bits: Any = self._modules.get("few_bits")
             if few_bits is not None:
                 return few_bits.read(slots)
-            assert self.halves is not None
-            return torch.embedding(self.halves, slots).float()
+            halves: Any = self._buffers["halves"]
+            return torch.embedding(halves, slots).float()
         slots = slots.long()
         if torch.is_grad_enabled() and self.before_read is not None:
             self.before_read(slots)

@@ -246,6 +246,17 @@ STRATEGIES: dict[str, Entry] = {
         has_lookups=False,
         numbers={"bits": "int4", "bits_step": "row", "bits_rule": "mean"},
     ),
+    "mixed_precision": Entry(
+        "ue_bench.strategies.methods.mixed_precision:MixedPrecision",
+        regions=("exact",),
+        summary="exact rows, whose numbers have the more bits, the more frequent their value is",
+        source="Li et al., arXiv 2409.20305",
+        needs_vocabulary=True,
+        has_lookups=False,
+        dictionary_only="the bits of its values follow from their frequency",
+        float_only="its numbers have bits of their own",
+        search={"alpha": Between(0.0, 1.5)},
+    ),
     "product_quantization": Entry(
         "ue_bench.strategies.methods.product_quantization:ProductQuantization",
         regions=BOTH,
