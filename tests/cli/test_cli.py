@@ -349,6 +349,7 @@ def test_region_rules(run, rule):
 WORKABLE = {
     "dhe": ("--budget", "1100"),
     "int4": ("--budget", "520"),
+    "mixed_precision": ("--budget", "836"),
 }  # where 1kB leaves more than 10 % unused
 
 
