@@ -61,7 +61,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     frame = holm_corrected(frame, "panel")[COLUMNS]
     frame["size"] = frame["budget"].map(bytes_text)
     places = {name: place for place, name in enumerate(frame["feature"].unique())}
-    frame["y"] = frame["feature"].map(places) + frame["source"].map(_SET_APART)
+    frame["y"] = frame["feature"].map(places).astype(float)
+    if frame["source"].nunique() > 1:
+        frame["y"] += frame["source"].map(_SET_APART)
     order = ["panel", "budget", "source", "y"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
@@ -185,11 +187,14 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     first = drawn[0].axes
     first.set_yticks(range(len(features)), features)
     first.invert_yaxis()
-    filled = style.handle(_LOOKS[FRESH], FRESH, joined=False)
-    hollow = _LOOKS[TRIALS]
-    style.legend(
-        figure, [filled, style.mark(f"{TRIALS}, less the mean", hollow.marker, hollow.color)]
-    )
+    sources = set(frame["source"])
+    entries = []
+    if FRESH in sources:
+        entries.append(style.handle(_LOOKS[FRESH], FRESH, joined=False))
+    if TRIALS in sources:
+        hollow = _LOOKS[TRIALS]
+        entries.append(style.mark(f"{TRIALS}, less the mean", hollow.marker, hollow.color))
+    style.legend(figure, entries)
     return figure
 
 
