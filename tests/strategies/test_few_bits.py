@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import ue_bench
 from ue_bench import RunConfig, UnifiedEmbedding, embedding
 from ue_bench.config.number_bits import BITS, parse_bits
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, BudgetError
+from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Pool, Spec, build
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.packed_codes import MOST_BITS, pack, packed_bytes, read
@@ -292,3 +293,38 @@ def test_a_numpy_reader_needs_a_few_lines():
     values = (halves + np.float32(0.5) - 8) * made.few_bits.steps.numpy()
     assert np.allclose(values, expected, atol=1e-6)
     assert math.isclose(made.few_bits.codes.numel(), 64 * 8)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=150)
+def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data):
+    names = [name for name, entry in STRATEGIES.items() if not entry.float_only]
+    name = data.draw(st.sampled_from(names))
+    entry = STRATEGIES[name]
+    features = []
+    for number in range(data.draw(st.integers(1, 3))):
+        values = [str(value) for value in range(data.draw(st.integers(1, 60)))]
+        features.append(Feature(f"f{number}", values, len(values), [2] * len(values)))
+    numbers = {} if entry.numbers else {"name": data.draw(st.sampled_from(list(BITS)))}
+    if numbers:
+        numbers["step"] = data.draw(st.sampled_from(["pool", "region", "row"]))
+    asked = Spec(
+        name=name,
+        features=tuple(features),
+        lookups=tuple(data.draw(st.integers(1, 3)) for _ in features),
+        dim=data.draw(st.sampled_from([2, 4, 8])),
+        budget=data.draw(st.integers(30, 9_000)) if entry.has_budget else None,
+        regions=data.draw(st.sampled_from(entry.regions)),
+        region_rule=data.draw(st.sampled_from(["proportional", "sqrt", "equal"])),
+        numbers=NumberFormat(**numbers),
+        options={"columns": 2} if name == "cce" else {},
+    )
+    try:
+        built = build(asked)
+    except BudgetError as error:
+        built = build(replace(asked, budget=error.works))
+    built.eval()
+    columns = [["0", "no such value"]] * len(features)
+    vectors = built.from_values(columns).detach()
+    built.finish_training()
+    assert torch.allclose(built.from_values(columns), vectors, atol=1e-2)

@@ -142,3 +142,20 @@ def test_the_sketch_is_paid_for():
 def test_a_bad_knob_is_one_line(knob, value):
     with pytest.raises(BenchError, match=f"knob {knob}="):
         made(**{knob: value})
+
+
+@pytest.mark.parametrize("budget", [300, 400, 700, 900, 2_000])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_every_feature_has_a_hashed_row(budget, share):
+    spec = Spec(
+        name="cafe",
+        features=(USER, FLAG),
+        lookups=(2, 1),
+        dim=8,
+        budget=budget,
+        regions="separate",
+        options={"hot_share": share},
+    )
+    built = build(spec)
+    assert min(region.size for region in built.regions) >= 1
+    assert built.regions[-1].end + built.first == built.pool.rows

@@ -183,15 +183,14 @@ def _sizes(spec: Spec, share: float, unit: int) -> tuple[int, int]:
     usable = usable_slots(spec)
 
     def hot_of(rows: int) -> int:
-        return max(1, int(share * rows) // unit)
+        wanted = int(share * rows) // unit
+        return max(1, min(wanted, (rows - spec.n_regions) // unit))
 
     def used_by(rows: int) -> int:
         pool = spec.numbers.pool_bytes(rows, spec.dim, spec.n_regions)
         return pool + PLACE_BYTES * WAYS * hot_of(rows)
 
     least = unit + spec.n_regions
-    while least - hot_of(least) * unit < spec.n_regions:
-        least += 1
     most = None
     if usable is not None:
         most = least

@@ -73,7 +73,7 @@ def split(spec: Spec, hashes: int) -> tuple[int, int]:
     within = spec.numbers.rows_within
     usable_rows = usable_slots(spec, hashes)
     usable_buckets = usable_slots(spec)
-    most_rows = most_buckets = budget  # more than it pays for
+    most_rows = most_buckets = 8 * budget  # more than it pays for, in one bit each
     if usable_rows is not None and usable_buckets is not None:
         most_rows = sum(usable_rows)
         most_buckets = sum(usable_buckets)

@@ -132,6 +132,9 @@ def bits_by_rank(spec: Spec, ranked: list[tuple[int, int]], alpha: float) -> lis
         levels = [0] * len(groups)
         if used_by(levels) > budget:
             return None
+        highest = [len(LADDER) - 1] * len(groups)
+        if used_by(highest) <= budget:  # on the way there, more pools have a step each
+            return highest
         growing = set(range(len(groups)))
         while growing:
             best = max(growing, key=lambda group: (_gain(weights[group], levels[group]), -group))

@@ -141,12 +141,12 @@ def best_ranks(ids: int, spec: Spec, budget: int) -> tuple[int, int, int]:
     n1, n2, n3 = digits(ids)
     d1, d2, d3 = factors(spec.dim)
     beside = sum(spec.numbers.pool_bytes(rows, 0) for rows in (n1, n2, n3))
-    if spec.numbers.is_code:
-        beside += 2  # each core but one may end within a byte
     affordable_numbers = 8 * (budget - beside) // spec.numbers.bits
     affordable = []
     for r1 in range(1, n1 * d1 + 1):  # more than rows times columns of an outer core adds nothing
         r2 = min((affordable_numbers - n1 * d1 * r1) // (n2 * d2 * r1 + n3 * d3), n3 * d3)
+        if r2 >= 1 and train_bytes(ids, spec, r1, r2) > budget:
+            r2 -= 1  # each core may end within a byte
         if r2 >= 1:
             affordable.append((train_bytes(ids, spec, r1, r2), r1, r2))
     if not affordable:
