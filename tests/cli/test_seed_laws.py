@@ -22,7 +22,7 @@ def arms(seeds, split="random", keep=True, study="s"):
 
 
 def faults(records, quoted=()):
-    return list(seed_laws.faults(collect(records).kept, quoted))
+    return list(seed_laws.faults(collect(records).kept, quoted, records))
 
 
 def test_ten_seeds_are_enough_and_nine_are_not():
@@ -32,6 +32,15 @@ def test_ten_seeds_are_enough_and_nine_are_not():
         "base (ml-100k, random split), study s: 2 of 2 arms have fewer than 10 seeds, such as "
         "per_feature 1×16 (proportional) with 9"
     )
+
+
+def test_a_study_that_crosses_seeds_is_not_judged_by_their_number():
+    crossed = []
+    for record in arms(3):
+        config = replace(record.config, hash_seed=record.config.hash_seed + 7)
+        crossed.append(replace(record, config=config, run_id=config.run_id))
+    assert faults(arms(3)) != []
+    assert faults(arms(3) + crossed) == []
 
 
 def test_a_headline_needs_twenty():

@@ -55,7 +55,7 @@ def check(
     faults += effort_laws.faults(evidence.arms)
     faults += calibration_laws.faults(evidence.drawn)
     documents = list(documents)
-    faults += seed_laws.faults(evidence.arms.kept, _quoted(documents))
+    faults += seed_laws.faults(evidence.arms.kept, _quoted(documents), evidence.records)
     for study in effort_laws.unproven(evidence.arms.search):
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)

@@ -1,12 +1,15 @@
 """What published records must show of seeds: enough of them, and the noise of every difference.
 
 The laws are about records that keep their errors by user. Those of earlier versions do not, and are
-not judged.
+not judged. Nor is a study that crosses seeds or varies one alone: it compares no arms, and its
+intervals say what its seeds are enough for.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
+from ue_bench.config import SEEDS
+from ue_bench.record import Record
 from ue_bench.record.group_errors import groups_of
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import Comparison
@@ -17,14 +20,17 @@ LEAST = 10  # seeds of an arm
 LEAST_QUOTED = 20  # seeds of an arm of a study that a headline quotes
 
 
-def faults(arms: Iterable[Arm], quoted: Collection[str]) -> Iterator[str]:
+def faults(
+    arms: Iterable[Arm], quoted: Collection[str], records: Iterable[Record]
+) -> Iterator[str]:
     """Yield one line for each comparison that breaks a law.
 
-    quoted: the studies that a headline quotes.
+    quoted: the studies that a headline quotes. records: all of them, also those in no arm.
     """
+    apart = {record.study for record in records if _varies_apart(record)}
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
     for arm in arms:
-        if arm.runs and _has_groups(arm):
+        if arm.runs and arm.comparison.study not in apart and _has_groups(arm):
             by_comparison[arm.comparison].append(arm)
     for comparison, compared in sorted(by_comparison.items()):
         least = LEAST_QUOTED if comparison.study in quoted else LEAST
@@ -37,6 +43,11 @@ def faults(arms: Iterable[Arm], quoted: Collection[str]) -> Iterator[str]:
         method = method_of([by_seed(arm, _part(arm)) for arm in compared])
         if not method.is_known:
             yield f"{comparison.full_title}: its differences have {method.text}"
+
+
+def _varies_apart(record: Record) -> bool:
+    """Return whether the four seeds of a run differ."""
+    return len({getattr(record.config, name) for name in SEEDS}) > 1
 
 
 def _part(arm: Arm) -> str:
