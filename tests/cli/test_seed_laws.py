@@ -34,13 +34,19 @@ def test_ten_seeds_are_enough_and_nine_are_not():
     )
 
 
-def test_a_study_that_crosses_seeds_is_not_judged_by_their_number():
-    crossed = []
-    for record in arms(3):
-        config = replace(record.config, hash_seed=record.config.hash_seed + 7)
-        crossed.append(replace(record, config=config, run_id=config.run_id))
-    assert faults(arms(3)) != []
-    assert faults(arms(3) + crossed) == []
+def test_where_a_seed_varies_alone_all_runs_count():
+    def varied(count):
+        runs = []
+        for record in arms(3):
+            for number in range(count):
+                config = replace(record.config, hash_seed=7 + number)
+                runs.append(replace(record, config=config, run_id=config.run_id))
+        return runs
+
+    kept = collect(arms(3)).kept
+    assert list(seed_laws.faults(kept, (), arms(3) + varied(3))) == []
+    (fault,) = seed_laws.faults(kept, (), arms(3) + varied(1))
+    assert "2 of 2 arms have fewer than 10 seeds" in fault
 
 
 def test_a_headline_needs_twenty():

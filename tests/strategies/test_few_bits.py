@@ -1,7 +1,6 @@
 """Pools in few bits: how codes lie in bytes, what they are worth, and how training learns them."""
 
 import copy
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -292,7 +291,6 @@ def test_a_numpy_reader_needs_a_few_lines():
     halves = np.stack([codes & 15, codes >> 4], axis=2).reshape(64, 16)
     values = (halves + np.float32(0.5) - 8) * made.few_bits.steps.numpy()
     assert np.allclose(values, expected, atol=1e-6)
-    assert math.isclose(made.few_bits.codes.numel(), 64 * 8)
 
 
 @given(data=st.data())
@@ -327,4 +325,4 @@ def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data)
     columns = [["0", "no such value"]] * len(features)
     vectors = built.from_values(columns).detach()
     built.finish_training()
-    assert torch.allclose(built.from_values(columns), vectors, atol=1e-2)
+    assert torch.allclose(built.from_values(columns), vectors, atol=1e-6)

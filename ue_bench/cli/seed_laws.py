@@ -1,17 +1,16 @@
 """What published records must show of seeds: enough of them, and the noise of every difference.
 
 The laws are about records that keep their errors by user. Those of earlier versions do not, and are
-not judged. Nor is a study that crosses seeds or varies one alone: it compares no arms, and its
-intervals say what its seeds are enough for.
+not judged. Where seeds are crossed, or one varies alone, all runs of an arm count.
 """
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
-from ue_bench.config import SEEDS
 from ue_bench.record import Record
 from ue_bench.record.group_errors import groups_of
-from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.interval_method import method_of
 from ue_bench.report.evidence.summary import by_seed
@@ -27,14 +26,14 @@ def faults(
 
     quoted: the studies that a headline quotes. records: all of them, also those in no arm.
     """
-    apart = {record.study for record in records if _varies_apart(record)}
+    n_apart = Counter(_arm_of(record) for record in records if len(set(seeds_of(record))) > 1)
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
     for arm in arms:
-        if arm.runs and arm.comparison.study not in apart and _has_groups(arm):
+        if arm.runs and _has_groups(arm):
             by_comparison[arm.comparison].append(arm)
     for comparison, compared in sorted(by_comparison.items()):
         least = LEAST_QUOTED if comparison.study in quoted else LEAST
-        few = [arm for arm in compared if len(arm.runs) < least]
+        few = [arm for arm in compared if len(arm.runs) + n_apart[_arm_of(arm.sample)] < least]
         if few and max(len(arm.runs) for arm in compared) > 1:  # one run alone compares nothing
             yield (
                 f"{comparison.full_title}: {len(few)} of {len(compared)} arms have fewer than "
@@ -45,9 +44,9 @@ def faults(
             yield f"{comparison.full_title}: its differences have {method.text}"
 
 
-def _varies_apart(record: Record) -> bool:
-    """Return whether the four seeds of a run differ."""
-    return len({getattr(record.config, name) for name in SEEDS}) > 1
+def _arm_of(record: Record) -> str:
+    """Return what all runs of an arm have in common."""
+    return json.dumps([record.study, record.phase, arm_config(record)], sort_keys=True)
 
 
 def _part(arm: Arm) -> str:

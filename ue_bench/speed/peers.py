@@ -136,11 +136,10 @@ def few_bits_installed() -> tuple[dict[str, dict[str, Callable[[torch.Tensor], F
 
     The note is about those that cannot; it is empty where all can.
     """
-    _, note = installed()
+    makers, note = installed()
     rivals: dict[str, dict[str, Callable[[torch.Tensor], Forward]]] = {}
-    has_fbgemm = "FBGEMM TBE" not in note
     for name, bits in (("int8", 8), ("int4", 4), ("int2", 2)):
         rivals[name] = {"torch.ops.quantized": partial(torch_rows, bits=bits)}
-        if has_fbgemm:
+        if "FBGEMM TBE" in makers:
             rivals[name]["FBGEMM IntNBit"] = partial(fbgemm_rows, bits=bits)
     return rivals, note

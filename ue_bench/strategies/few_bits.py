@@ -5,8 +5,8 @@ In training a pool holds floats w, which are read as the values of `packed_rows`
     code(w) = floor(w / s) + 2^(b - 1), from 0 to 2^b - 1
 
 The gradient passes straight through the rounding to w (Bengio et al., arXiv 1308.3432), also where
-w is beyond the last value: numbers that are held back there return late or never. The step s is
-learned with the weights, by the derivative of LSQ (Esser et al., ICLR 2020, arXiv 1902.08153):
+w is beyond the last value, where LSQ (Esser et al., ICLR 2020, arXiv 1902.08153) stops it. The step
+s is learned with the weights, by the derivative of LSQ:
 
     d value / d s = value / s - w / s within the range of the codes, value / s beyond it
 

@@ -217,6 +217,7 @@ def embedding(
         raise unknown("region cap", region_cap, CHOICES["region_cap"])
     if vocabulary not in CHOICES["vocabulary"]:
         raise unknown("vocabulary", vocabulary, CHOICES["vocabulary"])
+    _check_whole("vocabulary_check", vocabulary_check, least=0)
     SETTINGS["vocabulary_check"].check("vocabulary_check", vocabulary_check)
     _check_scale(init_scale)
     if isinstance(lookups, Mapping):

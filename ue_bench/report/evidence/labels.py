@@ -68,15 +68,15 @@ def group_name(config: Config, regions: bool) -> str:
     Numbers in another format than float32 make another group, `a int4`. So does a salt of the hash
     functions, which is there to compare an arm with itself.
     """
-    words = [config["strategy"], _bits_word(config), salt_word(config.get("hash_salt"))]
+    words = [config["strategy"], bits_word(config.get("bits")), salt_word(config.get("hash_salt"))]
     if regions:
         words.insert(1, config["regions"])
     return " ".join(filter(None, words))
 
 
-def _bits_word(config: Config) -> str:
-    bits = config.get("bits", _DEFAULT["bits"])
-    return "" if bits == _DEFAULT["bits"] else str(bits)
+def bits_word(bits: str | None) -> str:
+    """Return what a name says of the format of numbers: nothing of the usual one."""
+    return "" if bits in (None, _DEFAULT["bits"]) else str(bits)
 
 
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:

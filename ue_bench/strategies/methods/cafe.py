@@ -44,6 +44,8 @@ class CAFE(EmbeddingStrategy):
     keys: Tensor
     importance: Tensor
     units: Tensor
+    _rows: Tensor
+    _places: Tensor
     _seen_keys: Tensor
     _seen_importance: Tensor
     knobs: Mapping[str, Any] = {"hot_share": 0.3, "hot_epochs": 3}
@@ -68,13 +70,15 @@ class CAFE(EmbeddingStrategy):
         # the sketch of the epoch under way, which evaluations do not see
         self.register_buffer("_seen_keys", self.keys.clone(), persistent=False)
         self.register_buffer("_seen_importance", self.importance.clone(), persistent=False)
-        self._rows: list[int] = []  # columns of the slots that are rows, and that are places
-        self._places: list[int] = []
+        rows_at: list[int] = []  # columns of the slots that are rows, and that are places
+        places_at: list[int] = []
         column = 0
         for lookups in spec.lookups:
-            self._rows += range(column, column + lookups)
-            self._places.append(column + lookups)
+            rows_at += range(column, column + lookups)
+            places_at.append(column + lookups)
             column += lookups + 1
+        self.register_buffer("_rows", torch.tensor(rows_at), persistent=False)
+        self.register_buffer("_places", torch.tensor(places_at), persistent=False)
 
     def locate(self, feature: int, values: Any) -> Tensor:
         region = self.regions[feature]
@@ -96,9 +100,9 @@ class CAFE(EmbeddingStrategy):
         return (bucket % self.n_hot << 32) + key.clamp_min(1)
 
     def embed(self, slots: Tensor) -> Tensor:
-        vectors = self.pool(slots[:, self._rows]).flatten(1)
+        vectors = self.pool(slots.index_select(1, self._rows)).flatten(1)
         if self.training and vectors.requires_grad:
-            vectors.register_hook(partial(self._note, slots[:, self._places]))
+            vectors.register_hook(partial(self._note, slots.index_select(1, self._places)))
         return vectors
 
     @torch.no_grad()

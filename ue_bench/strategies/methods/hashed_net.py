@@ -38,5 +38,5 @@ class HashedNet(EmbeddingStrategy):
         numbers = self.pool(slots >> 1).flatten(1)
         if numbers.requires_grad or slots.dtype != torch.int32:
             return numbers * (1 - 2 * (slots & 1)).float()
-        # the sign of a float is its first bit: a third of the time of a product
+        # the sign of a float is its first bit
         return (numbers.view(torch.int32) ^ (slots << 31)).view(torch.float32)

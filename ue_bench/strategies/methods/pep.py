@@ -27,9 +27,10 @@ from ue_bench.strategies.spec import Spec
 
 
 class PEP(PrunedTable):
-    training_only = ("pool.weight", "thresholds", "mask", "initial")
+    training_only = ("pool.weight", "thresholds", "mask", "initial", "searches")
     mask: Tensor
     initial: Tensor
+    searches: Tensor
     _ends: Tensor
     knobs: Mapping[str, Any] = {"threshold": 0.5, "search_epochs": 3}
 
@@ -50,7 +51,7 @@ class PEP(PrunedTable):
         self.register_buffer("_ends", torch.tensor(ends), persistent=False)
         self.register_buffer("initial", self.pool.weight.detach().clone())
         self.register_buffer("mask", torch.ones_like(self.pool.weight, dtype=torch.bool))
-        self.searches = True
+        self.register_buffer("searches", torch.ones((), dtype=torch.bool))
 
     def trained(self, slots: Tensor) -> Tensor:
         rows = self.pool(slots)
@@ -65,6 +66,6 @@ class PEP(PrunedTable):
         if epoch + 1 != self.options["search_epochs"]:
             return False
         self.mask.copy_(largest(self.table(), self.served.count) != 0)
-        self.searches = False
+        self.searches.fill_(False)
         self.pool.weight.copy_(self.initial * self.mask)
         return True  # the optimizer's moments are those of the search

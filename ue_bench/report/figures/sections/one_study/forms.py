@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.labels import bits_word
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
@@ -54,7 +55,6 @@ COLUMNS = [
     "where",
 ]
 _FORMS = ("separate", "multiplexed")
-USUAL_BITS = "float32"  # which no name says
 _LEGEND = {
     "better": "multiplexing is better",
     "worse": "multiplexing is worse",
@@ -101,13 +101,11 @@ def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str,
     strategies = [separate["strategy"]]
     if multiplexed["strategy"] not in strategies:
         strategies.append(multiplexed["strategy"])
-    name = " / ".join(strategies)
-    if multiplexed["bits"] != USUAL_BITS:
-        name += f" {multiplexed['bits']}"
+    words = (" / ".join(strategies), bits_word(multiplexed["bits"]))
     pair = {
         "panel": multiplexed["panel"],
         "part": multiplexed["part"],
-        "strategy": name,
+        "strategy": " ".join(filter(None, words)),
         "features": multiplexed["features"],
         "budget": multiplexed["budget"],
         "title": size_text(multiplexed["budget"], multiplexed["exact_table_bytes"]),
