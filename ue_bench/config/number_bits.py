@@ -5,9 +5,6 @@ from ue_bench.errors import unknown
 # Bits of a number by the name of its format. From 8 bits on down a number is a code, times a step.
 BITS = {"float32": 32, "float16": 16, "int8": 8, "int4": 4, "int3": 3, "int2": 2, "int1": 1}
 
-# The fields of a run that make up a format.
-FORMAT_FIELDS = ("bits", "bits_step", "bits_rule", "bits_warm_up", "bits_rounding")
-
 
 def parse_bits(bits: str | int) -> str:
     """Return the name of a format from its name or its bits: `int4` of "int4", "4" and 4.

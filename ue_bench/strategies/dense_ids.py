@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabularies import vocabulary_of
+from ue_bench.strategies.vocabulary_kinds import vocabulary_of
 
 
 class DenseIds:

@@ -1,7 +1,7 @@
 """How the numbers of a pool are served: as floats, or in a few bits each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ue_bench.config.number_bits import BITS
@@ -30,25 +30,13 @@ class NumberFormat:
     rounding: str = "nearest"
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "NumberFormat":
+    def of(cls, given: Mapping[str, Any]) -> "NumberFormat":
         """Return the format that the fields of a run ask for."""
-        return cls(
-            name=fields["bits"],
-            step=fields["bits_step"],
-            rule=fields["bits_rule"],
-            warm_up=fields["bits_warm_up"],
-            rounding=fields["bits_rounding"],
-        )
+        return cls(**{attribute: given[name] for attribute, name in _FIELDS.items()})
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a run that ask for this format: the inverse of `of`."""
-        return {
-            "bits": self.name,
-            "bits_step": self.step,
-            "bits_rule": self.rule,
-            "bits_warm_up": self.warm_up,
-            "bits_rounding": self.rounding,
-        }
+        return {name: getattr(self, attribute) for attribute, name in _FIELDS.items()}
 
     @property
     def bits(self) -> int:
@@ -87,3 +75,10 @@ class NumberFormat:
             bits_of_row += 8 * ROW_STEP_BYTES
         beside = self.pool_bytes(0, numbers, n_regions)
         return max(8 * (n_bytes - beside) // bits_of_row, 0)
+
+
+# The field of a run that each attribute comes from.
+_FIELDS = {
+    declared.name: "bits" if declared.name == "name" else f"bits_{declared.name}"
+    for declared in fields(NumberFormat)
+}

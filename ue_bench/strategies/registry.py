@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench import plugins
-from ue_bench.config import RunConfig
-from ue_bench.config.number_bits import BITS, FORMAT_FIELDS
+from ue_bench.config import SETTINGS, RunConfig
+from ue_bench.config.number_bits import BITS
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
@@ -282,6 +282,8 @@ STRATEGIES: dict[str, Entry] = {
 }
 
 _DEFAULT = RunConfig()
+# The fields of a run that make up the format of its numbers.
+FORMAT_FIELDS = tuple(name for name in SETTINGS if name.partition("_")[0] == "bits")
 _BUILT_IN = dict(STRATEGIES)
 _homes: dict[str, Home] = {}  # of the strategies that plug-ins and installed packages have added
 _codes: dict[str, tuple[Entry, Code | None]] = {}  # what `code_of` found first of an entry

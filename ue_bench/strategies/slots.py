@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from ue_bench.features import Feature
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.static_vocabulary import StaticVocabulary
-from ue_bench.strategies.vocabularies import AnyVocabulary
+from ue_bench.strategies.vocabulary_kinds import AnyVocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take

@@ -30,7 +30,7 @@ from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabularies import vocabulary_of
+from ue_bench.strategies.vocabulary_kinds import vocabulary_of
 
 
 class Pointer(NamedTuple):

@@ -15,7 +15,7 @@ from torch import Tensor
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabularies import vocabulary_of
+from ue_bench.strategies.vocabulary_kinds import vocabulary_of
 
 
 class Collisionless(EmbeddingStrategy):

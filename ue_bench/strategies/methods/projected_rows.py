@@ -12,7 +12,7 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import fill, largest_form
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabularies import vocabulary_of
+from ue_bench.strategies.vocabulary_kinds import vocabulary_of
 
 
 class MatrixShape(NamedTuple):
