@@ -14,7 +14,7 @@ import functools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,11 +25,13 @@ from torch import Tensor
 from ue_bench import safe_path
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
+from ue_bench.hashing import lookup_seed
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Spec, build, check_budget
 from ue_bench.strategies.budget import well_used
 from ue_bench.strategies.located_rows import LocatedRows
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.pool import make_room
+from ue_bench.strategies.training_rows import TrainingRows
 
 FEATURES = (  # values, how many of them are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
@@ -42,6 +44,16 @@ _ALONE = [[item] for item in range(60)]
 _TOGETHER = [3, 58, 17]
 _BAGS = [*_ALONE, _TOGETHER, [17, 3, 58], [0, 1, 2, 55]]
 BAGGED = (FEATURES[0], replace(FEATURES[1], bags=Bags.of(_BAGS)), FEATURES[2])
+
+
+def training_rows(features: Sequence[Feature]) -> TrainingRows:
+    """Training rows of features, drawn by name, so that their order changes no row."""
+    columns = []
+    for feature in features:
+        generator = torch.Generator().manual_seed(lookup_seed(feature.name, 0, 1))
+        known = feature.n_seen if feature.bags is None else min(feature.n_seen, len(feature.bags))
+        columns.append(torch.randint(max(known, 1), (400,), generator=generator))
+    return TrainingRows.of(features, torch.stack(columns, dim=1))
 
 
 FEW_BITS = (
@@ -85,7 +97,8 @@ class StrategyContract:
             region_rule="proportional",
             options=self.options,
         )
-        return replace(spec, **changes)
+        spec = replace(spec, **changes)
+        return replace(spec, rows=training_rows(spec.features))
 
     def build(self, seed: int = 0, **changes: Any) -> EmbeddingStrategy:
         """Build the strategy, with initial values that follow from `seed`.

@@ -10,6 +10,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.training_rows import TrainingRows
 from ue_bench.training.assembly import (
     make_model,
     make_recipe,
@@ -74,6 +75,9 @@ def rows(n: int = 96) -> Rows:
     return Rows(torch.tensor(codes, dtype=torch.int32).t().contiguous(), ratings)
 
 
+TRAINED_ON = TrainingRows.of(FEATURES, rows().codes)
+
+
 def trained(**changes) -> tuple[RatingModel, RunConfig]:
     """Return a model trained for two epochs, as it is served, and its configuration.
 
@@ -82,7 +86,9 @@ def trained(**changes) -> tuple[RatingModel, RunConfig]:
     config = without_ignored_budget(resolve(replace(ASKED, **changes)))
     try:
         scale = Scale.of(rows().ratings.numpy())
-        model = make_model(config, make_spec(config, FEATURES), 3.0, scale)
+        model = make_model(
+            config, replace(make_spec(config, FEATURES), rows=TRAINED_ON), 3.0, scale
+        )
     except BudgetError as error:
         return trained(**changes | {"budget": error.works * 3 // 4})
     fit(model, rows(), rows(32), make_recipe(config))

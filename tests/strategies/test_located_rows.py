@@ -13,7 +13,7 @@ import ue_bench
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags
 from ue_bench.strategies import STRATEGIES, Spec, build
-from ue_bench.testing import FEATURES
+from ue_bench.testing import FEATURES, training_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 N = 300  # more than a Python loop hashes
@@ -33,6 +33,7 @@ def built(name, regions, features=FEATURES, budget=4_000):
         budget=budget if STRATEGIES[name].has_budget else None,
         regions=regions,
         region_rule="sqrt",
+        rows=training_rows(features),
     )
     torch.manual_seed(3)
     try:

@@ -19,6 +19,7 @@ import ue_bench
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Spec, build
+from ue_bench.strategies.training_rows import TrainingRows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "layer.md").read_text(encoding="utf-8")
@@ -56,6 +57,10 @@ def test_every_strategy_in_every_form(name, regions):
         features.append(
             Feature(feature, distinct, len(distinct), [values.count(value) for value in distinct])
         )
+    codes = []
+    for feature in features:
+        codes.append(torch.tensor([feature.values.index(value) for value in SEEN[feature.name]]))
+    rows = TrainingRows.of(features, torch.stack(codes, dim=1))
     torch.manual_seed(3)
     budget = made_here.spec.budget
     spec = Spec(
@@ -67,6 +72,7 @@ def test_every_strategy_in_every_form(name, regions):
         regions=regions,
         region_rule="sqrt",
         hash_seed=9,
+        rows=rows,
     )
     with torch.no_grad():
         assert torch.equal(
@@ -107,7 +113,8 @@ def test_a_number_of_values_is_enough_for_those_that_only_hash(name):
     if STRATEGIES[name].needs_vocabulary or STRATEGIES[name].needs_values:
         no_values = "feature 'user': 0 of its 50 values are held here"
         no_counts = "feature user has 0 counts for 50"
-        with pytest.raises(BenchError, match=f"{no_values}|{no_counts}"):
+        no_rows = "feature 'user': 50 was given, and .* needs to know which values meet"
+        with pytest.raises(BenchError, match=f"{no_values}|{no_counts}|{no_rows}"):
             ue_bench.embedding(name, counts, 3_000, 8)
         return
     assert torch.equal(

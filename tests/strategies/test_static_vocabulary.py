@@ -19,7 +19,7 @@ from ue_bench.strategies.pool import make_room
 from ue_bench.strategies.static_function import Layout, fill
 from ue_bench.strategies.static_vocabulary import StaticVocabulary
 from ue_bench.strategies.vocabulary import Vocabulary
-from ue_bench.testing import FEATURES
+from ue_bench.testing import FEATURES, training_rows
 from ue_bench.training.resolve import resolve
 
 FORMS = []
@@ -37,6 +37,7 @@ def built(name, regions, vocabulary, features=FEATURES, seed=0, budget=5_000, **
         budget=budget if STRATEGIES[name].has_budget else None,
         regions=regions,
         vocabulary=vocabulary,
+        rows=training_rows(features),
         **changes,
     )
     torch.manual_seed(seed)

@@ -16,6 +16,7 @@ from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
 from ue_bench.strategies import STRATEGIES, Spec, build, regions_of
 from ue_bench.strategies.regions import RULES, separate
+from ue_bench.testing import training_rows
 
 FEATURES = (
     Feature("user", [f"u{i}" for i in range(900)], 800),
@@ -217,7 +218,7 @@ CAPPED = tuple(Feature(name, range(n), 0) for name, n in (("a", 1000), ("b", 2),
 def capped(name, budget, **changes):
     options = {"options": {"hashes": 3}} if name.startswith("multi_hash") else {}
     fields = {"lookups": (1, 2, 1), "regions": "separate", "region_rule": "equal", **options}
-    return Spec(name=name, features=CAPPED, dim=8, budget=budget, **fields | changes)
+    return Spec(name=name, dim=8, budget=budget, **{"features": CAPPED} | fields | changes)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_at_the_size_of_the_exact_table_every_region_is_full_under_every_rule():
 @pytest.mark.parametrize("name", [n for n, e in STRATEGIES.items() if "separate" in e.regions])
 def test_a_budget_that_no_region_can_use_is_told_the_largest_that_works(name):
     features = tuple(Feature(f"f{n}", [str(i) for i in range(n)], n, [1] * n) for n in (40, 2, 3))
-    spec = replace(capped(name, 10**8, options={}), features=features)
+    spec = capped(name, 10**8, options={}, features=features, rows=training_rows(features))
     if name == "dhe":  # a network of any width can be used
         assert build(replace(spec, budget=10**6)).footprint().auxiliary <= 10**6
         return

@@ -8,6 +8,7 @@ import torch
 
 from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Spec, build, method_of
+from ue_bench.testing import training_rows
 
 LIST = """
 import sys
@@ -51,6 +52,7 @@ def test_plain_rows_are_those_of_one_table(name):
         dim=8,
         budget=900 if entry.has_budget else None,
         regions=entry.regions[0],
+        rows=training_rows(features),
     )
     built = build(spec).eval()
     codes = torch.tensor([[0, 5], [13, 8], [59, 0]])

@@ -24,6 +24,7 @@ class Entry:
     regions: the first one is the default.
     needs_vocabulary: whether it needs the training values of the features.
     needs_values: whether it is built from the training values and then holds no vocabulary.
+    needs_rows: whether it is built from the training rows, too.
     has_budget: whether a budget decides the size of its table.
     fixed: knobs that make the method this strategy, and that cannot be given.
     numbers: the format of its numbers, by field of a run ("bits", "bits_step" ...), if that is part
@@ -45,6 +46,7 @@ class Entry:
     source: str
     needs_vocabulary: bool = False
     needs_values: bool = False
+    needs_rows: bool = False
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)

@@ -23,8 +23,10 @@ from ue_bench.strategies.few_bits import FewBits
 from ue_bench.strategies.initial_values import draw
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
 from ue_bench.strategies.number_format import NumberFormat
-from ue_bench.strategies.registry import regions_of
+from ue_bench.strategies.registry import entry_of, regions_of
 from ue_bench.strategies.spec import Spec
+from ue_bench.strategies.training_rows import TrainingRows
+from ue_bench.strategies.vocabulary import Vocabulary
 
 # Initial values of a `UnifiedEmbedding`, with the scale of each where none is given.
 SCALES = {"normal": 1.0, "uniform": 0.05}
@@ -172,8 +174,9 @@ def embedding(
     strategy: a name of `ue-bench list strategies`.
     features: by name, either the number of distinct values or the values of the training rows,
     repeated as they are there. The number is enough for strategies that only hash; a strategy that
-    holds a vocabulary needs the values, and counts them. A name such as ``user*item`` is a cross,
-    which a call makes from its parts.
+    holds a vocabulary needs the values, and counts them. One that learns from which values meet
+    needs all features' values, in the order of the same rows. A name such as ``user*item`` is a
+    cross, which a call makes from its parts.
     budget: bytes of table and auxiliary data. dim: numbers per lookup.
     lookups: of every feature, or by feature (the others: 1).
     regions, region_rule, region_cap: as in a run.
@@ -237,12 +240,17 @@ def embedding(
     rules_by_column = rules_by_name(rules)
     kinds = [name for name, rule in rules.items() if not isinstance(rule, Rule)]
     _check_names("rule for column", kinds, dict.fromkeys([*needed([*features]), *features]))
+    made = tuple(
+        replace(_feature(name, values, rules_by_column.get(name)), min_count=min_count)
+        for name, values in features.items()
+    )
+    rows = None
+    if entry_of(strategy).needs_rows:
+        rows = _training_rows(strategy, made, features, rules_by_column)
     spec = Spec(
         name=strategy,
-        features=tuple(
-            replace(_feature(name, values, rules_by_column.get(name)), min_count=min_count)
-            for name, values in features.items()
-        ),
+        features=made,
+        rows=rows,
         lookups=tuple(lookups_by_name.get(name, 1) for name in features),
         dim=dim,
         budget=budget,
@@ -336,6 +344,36 @@ def _feature(name: str, values: Any, rule: Rule | None) -> Feature:
         n_seen=len(counted),
         counts=counted["rows"].to_list(),
     )
+
+
+def _training_rows(
+    strategy: str,
+    made: Sequence[Feature],
+    values_by_name: Mapping[str, Any],
+    rules: Mapping[str, Rule],
+) -> TrainingRows:
+    """The training rows that the values of all features are the columns of.
+
+    Raises BenchError for a feature of which only the number of values was given, and for columns
+    of different lengths.
+    """
+    codes: list[torch.Tensor] = []
+    for feature in made:
+        values = values_by_name[feature.name]
+        if isinstance(values, Integral):
+            raise BenchError(
+                f"feature {feature.name!r}: {values} was given, and {strategy} needs to know which "
+                "values meet in training rows; give its value in each of these rows"
+            )
+        texts = _categories(feature.name, values, rules.get(feature.name))
+        if codes and len(texts) != len(codes[0]):
+            raise BenchError(
+                f"feature {feature.name!r}: {len(texts)} values were given, and {made[0].name!r} "
+                f"has {len(codes[0])}; {strategy} needs the value of each feature in every "
+                "training row"
+            )
+        codes.append(torch.from_numpy(Vocabulary(replace(feature, min_count=1)).positions(texts)))
+    return TrainingRows.of(made, torch.stack(codes, dim=1))
 
 
 def _categories(name: str, values: Any, rule: Rule | None) -> pl.Series:

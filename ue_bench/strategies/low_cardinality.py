@@ -107,4 +107,5 @@ def _part(spec: Spec, indices: list[int], budget: int | None) -> Spec:
     """The spec of a few features. The whole spreads the bags: a part gets single values."""
     features = tuple(replace(spec.features[index], bags=None) for index in indices)
     lookups = tuple(spec.lookups[index] for index in indices)
-    return replace(spec, features=features, lookups=lookups, budget=budget)
+    rows = None if spec.rows is None else spec.rows.columns(indices)
+    return replace(spec, features=features, lookups=lookups, budget=budget, rows=rows)

@@ -8,6 +8,7 @@ from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
 from ue_bench.strategies.number_format import NumberFormat
+from ue_bench.strategies.training_rows import TrainingRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Spec:
     sparse: bool = False  # whether gradients of the pools hold only the rows that were read
     sparse_above: int = 0  # pools of at most this many numbers have dense gradients all the same
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
+    # the training rows, for methods that learn from which values meet
+    rows: TrainingRows | None = field(default=None, repr=False, compare=False)
     # whether pools have no numbers yet: a saved model has them, and says how many there are
     unfilled: bool = False
 

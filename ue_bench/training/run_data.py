@@ -14,7 +14,10 @@ from ue_bench.config.entities import GIVEN, OPTION, entities_text
 from ue_bench.data.catalog import TABLE
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
+from ue_bench.strategies import Spec, entry_of
+from ue_bench.strategies.training_rows import TrainingRows
 from ue_bench.training.assembly import make_spec
+from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Rows
 
 
@@ -68,6 +71,15 @@ def rows_of(
         codes=torch.from_numpy(codes).to(device),
         ratings=torch.from_numpy(ratings).to(device),
     )
+
+
+def spec_of(config: RunConfig, encoded: data.Encoded) -> Spec:
+    """Return what the strategy of a run is built from, with training rows if it needs them."""
+    spec = make_spec(config, encoded.features)
+    if not entry_of(config.strategy).needs_rows:
+        return spec
+    codes = rows_of(encoded, PARTS["train"], torch.device("cpu")).codes
+    return replace(spec, rows=TrainingRows.of(spec.features, codes))
 
 
 def warnings_of(dataset: data.Dataset, config: RunConfig) -> list[str]:

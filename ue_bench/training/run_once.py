@@ -23,7 +23,7 @@ from ue_bench.strategies.anchor_entries import require_strategy
 from ue_bench.training import collisions, readout_angles, timing
 from ue_bench.training.anchor_run import measure_anchor
 from ue_bench.training.anchors import anchors
-from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.assembly import make_model, make_recipe
 from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.devices import gpu_name, require_device
 from ue_bench.training.environment import environment
@@ -34,7 +34,7 @@ from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.resolve import resolve
 from ue_bench.training.row_groups import scored_part
-from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
+from ue_bench.training.run_data import encoded_of, reader_of, rows_of, spec_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, fit
 
@@ -100,7 +100,7 @@ def run_once(
         measured = measure_anchor(config, dataset, encoded, device, grouped)
         return _record(config, study, phase, common, measured)
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
-    spec = make_spec(config, encoded.features)
+    spec = spec_of(config, encoded)
     mean, scale = _mean_and_scale(encoded)
     quality: dict[str, Any] = {}
     cuda_devices = [device] if device.type == "cuda" else []
@@ -167,7 +167,7 @@ def embedding_of(config: RunConfig, data_dir: Path | None = None) -> EmbeddingSt
     config = resolve(config)
     dataset, encoded = encoded_of(config, data_dir)
     with torch.random.fork_rng(devices=[]):
-        spec = make_spec(config, encoded.features)
+        spec = spec_of(config, encoded)
         strategy = make_model(config, spec, mean_rating=0.5).strategy
     strategy.reader = reader_of(config, dataset)
     return strategy

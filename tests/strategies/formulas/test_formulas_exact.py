@@ -22,6 +22,7 @@ from ue_bench.strategies.budget import fill, well_used
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.methods.pruned_table import SparseTable
 from ue_bench.strategies.methods.tt_rec import digits, factors
+from ue_bench.strategies.packed_codes import packed_bytes
 
 PROJECTED = ("low_dim_exact", "mixed_dimension", "int8", "int4")
 PRUNED = ("magnitude_pruning", "masked_pruning", "pep")
@@ -199,7 +200,8 @@ def cce(built, feature, value):
                 second_seed = digest(f"round\x1f{int(built.round)}", second_seed)
             first = digest(value, first_seed) % clusters
             if seen < whole.n_seen:
-                first = int(built.pointers[before + (seen * lookups + lookup) * n + column])
+                place = before + (seen * lookups + lookup) * n + column
+                first = int(built.pointers.at(torch.tensor(place)))
             second = digest(value, second_seed) % hashed
             parts.append(tables[column, first] + tables[column, clusters + second])
     return np.concatenate(parts)
@@ -498,19 +500,22 @@ def test_low_cardinality_features_beside_it_follow_its_new_slots():
     assert torch.equal(wrapped.embed(located(wrapped)), wrapped(codes_of(wrapped)))
 
 
-def test_pointers_that_outgrow_a_byte_take_two_only_where_it_pays():
+def test_a_pointer_has_the_bits_that_pay():
+    """Those with the most clusters: a bit more would take the rows that it could point at."""
     spec = Spec(
         name="cce", features=features([(1_000, 1_000)]), lookups=(1,), dim=16, budget=20_000
     )
-    small = build(spec)
-    assert small.pointers.dtype == torch.uint8
-    assert small.split[0] == (124, 124)
-    middle = build(replace(spec, budget=40_000))
-    assert middle.pointers.dtype == torch.uint8
-    assert middle.split[0].clusters == 256
-    large = build(replace(spec, budget=60_000))
-    assert large.pointers.dtype == torch.int16
-    assert large.split[0] == (406, 406)
+    n_pointers = 4 * 1_000
+    for budget in (20_000, 36_800, 60_000):
+        built = build(replace(spec, budget=budget))
+        bits = built.pointers.bits
+        found = built.split[0].clusters
+        assert found <= 2**bits
+        assert built.pointers.packed.nbytes == packed_bytes(n_pointers, bits)
+        for other in range(1, 12):
+            pairs = (budget - 1 - packed_bytes(n_pointers, other)) // (2 * 4 * 16)
+            clusters = min(2**other, pairs)
+            assert clusters < found or (clusters == found and other >= bits)
 
 
 def test_k_means_finds_clear_clusters_and_follows_torchs_seed():

@@ -70,13 +70,13 @@ def compositional(built, feature, value, lookup):
 def id_counts(spec):
     """The number of ids of each feature."""
     pairs = zip(spec.features, spec.lookups, strict=True)
-    return [(feature.n_seen + 1) * lookups for feature, lookups in pairs]
+    return [(len(feature.vocabulary) + 1) * lookups for feature, lookups in pairs]
 
 
 def dense_id(spec, feature, value, lookup):
     """The id within the feature."""
     whole = spec.features[feature]
-    seen = list(whole.values[: whole.n_seen])
+    seen = list(whole.vocabulary)
     position = seen.index(value) if value in seen else len(seen)
     return position * spec.lookups[feature] + lookup
 

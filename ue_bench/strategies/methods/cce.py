@@ -7,12 +7,12 @@ where clusters are what is learned.
 
 Tsang and Ahle, NeurIPS 2023 (arXiv 2210.05974). A lookup's D numbers are cut into `columns`; c
 starts as a hash, and stays one for unseen values. k-means over the current vectors of all training
-values keeps the function as well as the clusters allow; it runs after each of the first
-`cluster_epochs` epochs. Multiplexed: all features share T0 and T1. Separate: the region rule
-divides their rows among the features. T0 has as many rows as T1, or fewer if its pointers would
-need larger integers. Needs a vocabulary.
-Bytes: 4 D for each row of T0 and T1; a pointer (1, 2 or 4 bytes) for every training value, lookup
-and column; 1 for the round.
+values keeps the function as well as the clusters allow; it runs after every `cluster_every`-th of
+the first `cluster_epochs` epochs. Multiplexed: all features share T0 and T1. Separate: the region
+rule divides their rows among the features. T0 has as many rows as T1, or fewer if its pointers
+would cost more than they bring. Needs a vocabulary.
+Bytes: 4 D for each row of T0 and T1; a pointer of b bits, which tells 2^b rows of T0 apart, for
+every training value, lookup and column; 1 for the round.
 """
 
 from collections.abc import Mapping
@@ -27,24 +27,18 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.methods.k_means import k_means
+from ue_bench.strategies.packed_codes import packed_bytes
+from ue_bench.strategies.pointers import MOST_BITS, Pointers
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.vocabulary_kinds import vocabulary_of
 
 
-class Pointer(NamedTuple):
-    """An integer type of pointers. limit: the number of rows that it can point at."""
-
-    dtype: torch.dtype
-    n_bytes: int
-    limit: int
-
-
 class Sizes(NamedTuple):
-    """What a budget pays for with one type of pointers. pairs: rows of T0 and of T1."""
+    """What a budget pays for with pointers of so many bits. pairs: rows of T0 and of T1."""
 
-    pointer: Pointer
+    bits: int
     pairs: int
     largest_t0: int  # rows
 
@@ -56,20 +50,12 @@ class Split(NamedTuple):
     hashed: int
 
 
-POINTERS = (
-    Pointer(torch.uint8, n_bytes=1, limit=2**8),
-    Pointer(torch.int16, n_bytes=2, limit=2**15),
-    Pointer(torch.int32, n_bytes=4, limit=2**31),
-)
-
-
 class CCE(EmbeddingStrategy):
     one_pool = True
     map_in_state = True
 
-    pointers: Tensor
     round: Tensor
-    knobs: Mapping[str, Any] = {"columns": 4, "cluster_epochs": 2}
+    knobs: Mapping[str, Any] = {"columns": 4, "cluster_epochs": 2, "cluster_every": 1}
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -79,6 +65,8 @@ class CCE(EmbeddingStrategy):
         require(spec, "columns", self.columns, divides, allowed)
         last = self.options["cluster_epochs"]
         require(spec, "cluster_epochs", last, 0 <= last <= 255, "from 0 to 255")
+        every = self.options["cluster_every"]
+        require(spec, "cluster_every", every, every >= 1, "at least 1")
         self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
         self.slots_of = [count * self.columns for count in spec.lookups]  # pointers of one value
         self.starts = []  # of the pointers of each feature
@@ -91,18 +79,20 @@ class CCE(EmbeddingStrategy):
         self.regions = divide(spec, self.pairs, most=usable_slots(spec))  # of pairs of rows
         self.split = []
         for region in self.regions:
-            clusters = min(region.size, sizes.pointer.limit)
+            clusters = min(region.size, 2**sizes.bits)
             self.split.append(Split(clusters, hashed=2 * region.size - clusters))
         ends = []
         for column in range(self.columns):
             ends += [2 * (self.pairs * column + end) for end in ends_of(self.regions)]
         self.pool = Pool(ends[-1], spec, spec.dim // self.columns, ends=ends)
-        self.register_buffer("pointers", torch.zeros(n_pointers, dtype=sizes.pointer.dtype))
+        self.pointers = Pointers(n_pointers, sizes.bits)
         self.register_buffer("round", torch.zeros((), dtype=torch.uint8))
-        for index, feature in enumerate(spec.features):
-            first, _ = self._hashes(index, feature.vocabulary)
-            start = self.starts[index]
-            self.pointers[start : start + first.numel()] = first.flatten()
+        if not spec.unfilled:
+            clusters_of = []
+            for index, feature in enumerate(spec.features):
+                first, _ = self._hashes(index, feature.vocabulary)
+                clusters_of.append(first.flatten())
+            self.pointers.fill(torch.cat(clusters_of))
 
     def locate(self, feature: int, values: Any) -> Tensor:
         vocabulary = self.vocabularies[feature]
@@ -111,8 +101,7 @@ class CCE(EmbeddingStrategy):
         seen = position < vocabulary.size
         first, second = self._hashes(feature, values)
         places = self.starts[feature] + n_slots * position[seen].unsqueeze(1)
-        places = (places + torch.arange(n_slots)).to(self.pointers.device)
-        first[seen] = self.pointers[places].to("cpu", torch.int64)
+        first[seen] = self.pointers.at(places + torch.arange(n_slots))
         column = torch.arange(n_slots) % self.columns
         start = 2 * (self.pairs * column + self.regions[feature].start)
         rows = [start + first, start + self.split[feature].clusters + second]
@@ -124,6 +113,8 @@ class CCE(EmbeddingStrategy):
     @torch.no_grad()
     def end_epoch(self, epoch: int) -> bool:
         if epoch >= self.options["cluster_epochs"]:
+            return False
+        if (epoch + 1) % self.options["cluster_every"]:
             return False
         groups = [self._columns_of(feature) for feature in range(len(self.spec.features))]
         if self.spec.regions != "separate":
@@ -142,7 +133,7 @@ class CCE(EmbeddingStrategy):
             pointers.append(torch.stack(nearest, dim=1).flatten())
         self.pool.weight.copy_(weight)
         self.pool.fit_steps()
-        self.pointers.copy_(torch.cat(pointers))
+        self.pointers.fill(torch.cat(pointers))
         self.round += 1
         self.locate_all()
         return True
@@ -150,7 +141,7 @@ class CCE(EmbeddingStrategy):
     def check_served(self) -> None:
         for feature, start in enumerate(self.starts):
             n_pointers = self.vocabularies[feature].size * self.slots_of[feature]
-            pointers = self.pointers[start : start + n_pointers].long()
+            pointers = self.pointers.at(torch.arange(start, start + n_pointers))
             require_below(self.spec, "pointers", pointers, self.split[feature].clusters)
 
     def _columns_of(self, feature: int) -> Tensor:
@@ -179,7 +170,7 @@ class CCE(EmbeddingStrategy):
 
 
 def best_sizes(spec: Spec, n_pointers: int, columns: int) -> Sizes:
-    """The sizes with most rows in the largest T0, and with the smaller pointers of equals.
+    """The sizes with most rows in the largest T0, and with the fewest bits of equals.
 
     Raises BudgetError if the budget pays for no pair of rows in each region, or if too much of it
     would be unused.
@@ -188,29 +179,28 @@ def best_sizes(spec: Spec, n_pointers: int, columns: int) -> Sizes:
     shape = {"numbers": spec.dim // columns, "n_regions": columns * spec.n_regions}
     rows_of_pair = 2 * columns  # of the pool
 
-    def used_by(pointer: Pointer, pairs: int) -> int:
+    def used_by(bits: int, pairs: int) -> int:
         pool_bytes = spec.numbers.pool_bytes(rows_of_pair * pairs, **shape)
-        return 1 + pointer.n_bytes * n_pointers + pool_bytes
+        return 1 + packed_bytes(n_pointers, bits) + pool_bytes
 
     most = usable_slots(spec)
     affordable = []
-    for pointer in POINTERS:
-        left = budget - 1 - pointer.n_bytes * n_pointers
+    for bits in range(1, MOST_BITS + 1):
+        left = budget - 1 - packed_bytes(n_pointers, bits)
         pairs = spec.numbers.rows_within(left, **shape) // rows_of_pair
         if most is not None:
             pairs = min(pairs, sum(most))
         if pairs >= spec.n_regions:
-            largest_t0 = min(pointer.limit, max(region_sizes(spec, pairs, most=most)))
-            affordable.append(Sizes(pointer, pairs, largest_t0))
+            largest_t0 = min(2**bits, max(region_sizes(spec, pairs, most=most)))
+            affordable.append(Sizes(bits, pairs, largest_t0))
     if not affordable:
         why = f"does not pay for {n_pointers:,} pointers and a row of each table"
-        works = used_by(POINTERS[0], spec.n_regions)
-        raise BudgetError(spec.name, budget, why, works)
-    # POINTERS begin with the smallest, and max returns the first of equals
+        raise BudgetError(spec.name, budget, why, works=used_by(1, spec.n_regions))
+    # max returns the first of equals, which has the fewest bits
     best = max(affordable, key=lambda sizes: sizes.largest_t0)
-    used = used_by(best.pointer, best.pairs)
+    used = used_by(best.bits, best.pairs)
     if not well_used(used, budget):
-        works = used_by(best.pointer, best.pairs + 1)
+        works = used_by(best.bits, best.pairs + 1)
         if most is not None and best.pairs == sum(most):
             works = used
         raise too_large(spec, used, works)
