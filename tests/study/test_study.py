@@ -177,7 +177,6 @@ def test_exact_rows_have_no_use_for_lookups():
         ({"compression": 4}, "compression 4 against None"),
         ({"space": {"lr": (1e-3, 2e-3, 4e-3), "lookups.age": (1, 2)}}, "space .*0.002"),
         ({"space": {"options.other": (4,), "lookups.age": (1, 2)}}, "space {} against"),
-        ({"space": {**RIVAL.space, "region_rule": ("sqrt", "equal")}}, "space .*region_rule"),
         ({"base": replace(RIVAL.base, budget=14_016)}, "budget 14016 against 28032"),
         ({"base": replace(RIVAL.base, lr=1e-3)}, "recipe .*lr 0.001.* against"),
     ],
@@ -188,6 +187,16 @@ def test_strategies_that_compete_are_searched_alike(change, told):
         match=f"base, random, mlp are not alike: robe separate sqrt differs from unified: {told}",
     ):
         Study("?", (UNIFIED,), quick=(UNIFIED, replace(RIVAL, **change)))
+
+
+def test_separate_forms_try_the_same_rules():
+    tried = replace(RIVAL, space={**RIVAL.space, "region_rule": ("sqrt", "equal")})
+    Study("?", (UNIFIED, tried))
+    other = replace(RIVAL, base=replace(RIVAL.base, strategy="compositional"))
+    with pytest.raises(
+        BenchError, match=r"compositional .* rules None against \('sqrt', 'equal'\)"
+    ):
+        Study("?", (UNIFIED, tried, other))
 
 
 def test_each_form_and_each_rule_has_as_many_searches():
@@ -205,7 +214,10 @@ def test_every_form_and_rule_is_searched_at_every_size_that_is_quoted(name):
     cells = {(search.base.features, search.compression) for search in searches}
     for features, compression in cells:
         alike = [s for s in searches if (s.base.features, s.compression) == (features, compression)]
-        rules = {s.base.region_rule for s in alike if s.base.strategy == "per_feature"}
+        rules = set()
+        for search in alike:
+            if search.base.strategy == "per_feature":
+                rules.update(search.space.get("region_rule", {search.base.region_rule}))
         assert rules in (set(), set(CHOICES["region_rule"]))
         for search in alike:
             # A study that was imported beside another test's strategy has searches of that, too.

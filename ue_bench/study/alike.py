@@ -25,8 +25,8 @@ def require_alike(searches: Iterable[Search]) -> None:
     Strategies, forms of one strategy and rules of its regions compete if their data set, features,
     split, head and task are equal; tables of one name may be different data sets. Each must have
     the same searches: the same trials on as many seeds, sizes, seeds of confirmation and space,
-    from the same recipe. Only the knobs of its own method may differ, and only a method with exact
-    rows may leave out the lookups.
+    from the same recipe. Only the knobs of its own method may differ, only a method with exact rows
+    may leave out the lookups, and only separate regions have rules to try.
     """
     contests: dict[tuple[str, tuple[str, ...]], dict[str, list[Search]]] = {}
     for search in searches:
@@ -43,12 +43,16 @@ def require_alike(searches: Iterable[Search]) -> None:
         _require_equal({name: list(map(_terms, found)) for name, found in forms.items()}, message)
         lookups = {}
         bits = {}
+        rules = {}
         for name, found in forms.items():
             if _must_search_lookups(found[0].base.strategy):
                 lookups[name] = list(map(_lookups, found))
             if _may_search_bits(found[0].base.strategy):
                 bits[name] = [{"bits": str(search.space.get("bits"))} for search in found]
+            if found[0].base.regions == "separate":
+                rules[name] = [{"rules": str(search.space.get("region_rule"))} for search in found]
         _require_equal(lookups, message)
+        _require_equal(rules, message)
         _require_equal(bits, message)
 
 
@@ -117,7 +121,8 @@ def _terms(search: Search) -> Terms:
             terms[field.name] = str(getattr(search, field.name))
     space = {}
     for name, values in sorted(search.space.items()):
-        if name != "bits" and not name.startswith(("options.", "lookups.")):
+        apart = name in ("bits", "region_rule") or name.startswith(("options.", "lookups."))
+        if not apart:
             space[name] = values
     recipe = []
     for field in fields(RunConfig):

@@ -1,7 +1,7 @@
 """The searches that give each form of each strategy the same effort at each size.
 
 A form is a strategy with its regions and, where these are separate, one rule that sizes them: every
-rule has searches of its own.
+rule has searches of its own, unless the rule is one of the things that a search tries.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from ue_bench.strategies import entry_of
 from ue_bench.study.anchor_arms import anchor_arms
 from ue_bench.study.grid_and_search import Search, Space
 
+REGION_RULES = CHOICES["region_rule"]
 LOOKUPS = (1, 2, 3, 4)  # of each feature
 DIMS = (1, 2, 4, 8, 16, 32)  # numbers of a lookup; at one budget, twice as many mean half the rows
 RECIPE: Space = {
@@ -23,8 +24,10 @@ RECIPE: Space = {
 }
 
 
-def forms_of(base: RunConfig, strategies: Iterable[str]) -> list[RunConfig]:
-    """Return `base` as each form of these strategies.
+def forms_of(
+    base: RunConfig, strategies: Iterable[str], rules: tuple[str, ...] = REGION_RULES
+) -> list[RunConfig]:
+    """Return `base` as each form of these strategies. rules: of separate regions.
 
     A strategy without lookups has one vector of as many numbers in their place.
     """
@@ -37,7 +40,7 @@ def forms_of(base: RunConfig, strategies: Iterable[str]) -> list[RunConfig]:
         for regions in entry.regions:
             form = replace(form, regions=regions)
             if regions == "separate":
-                forms += [replace(form, region_rule=rule) for rule in CHOICES["region_rule"]]
+                forms += [replace(form, region_rule=rule) for rule in rules]
             else:
                 forms.append(form)
     return forms
@@ -73,27 +76,34 @@ def fair_searches(
     recipe: Space | None = None,
     dims: tuple[int, ...] = DIMS,
     bits: tuple[str, ...] = (),
+    rule_is_tried: bool = False,
     **terms: Any,
 ) -> tuple[Search, ...]:
     """Return a search for each form of each strategy at each size, whose best one is confirmed.
 
-    The default form is confirmed beside it, and with the first search the anchors, which no search
-    is needed for.
+    The default form is confirmed beside it, unless the terms have `against`, and with the first
+    search the anchors, which no search is needed for.
 
     base: the default configuration. features: those of `base`. sizes: compressions of the exact
     table. recipe: what else the space has. dims: numbers of a lookup. bits: of a number, the
-    default first; empty: that of `base`. terms: fields of all searches, such as `trials`.
+    default first; empty: that of `base`. rule_is_tried: whether a search of separate regions tries
+    all rules that size them; otherwise each rule has a search. terms: fields of all searches, such
+    as `trials`.
     """
     features = tuple(features)
     searches = []
     for size in sizes:
-        for form in forms_of(base, strategies):
+        for form in forms_of(base, strategies, REGION_RULES[: 1 if rule_is_tried else None]):
+            rules: Space = {}
+            if rule_is_tried and form.regions == "separate":
+                rules = {"region_rule": REGION_RULES}
             search = Search(
                 base=form,
                 space={
                     **(recipe or {}),
                     **allocations(form, features, dims),
                     **formats(form, bits),
+                    **rules,
                     **own_knobs(form),
                 },
                 compression=size,

@@ -124,7 +124,7 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
 
     Where each value has a row of its own, a second lookup is nothing but a longer vector: a search
     of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
-    bits leave these out.
+    bits leave these out, and one without separate regions their rules.
     """
     terms = {word: _text(about[name]) for name, word in _TERMS.items()}
     shared = {}
@@ -132,8 +132,8 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
     for name, allowed in about["space"].items():
         if name.startswith("lookups."):
             lookups[name] = allowed
-        elif name == "bits":
-            terms["bits"] = _text(allowed)
+        elif name in ("bits", "region_rule"):
+            terms[name] = _text(allowed)
         elif not name.startswith("options."):
             shared[name] = allowed
     terms["space"] = _text(shared)
@@ -195,7 +195,7 @@ def _of_form(config: Mapping[str, Any], efforts: Sequence[Effort]) -> list[int]:
 def faults_of(efforts: Sequence[Effort]) -> list[str | None]:
     """Return what is unlike most of the others in each search; None: nothing."""
     usual = {}
-    for word in (*_TERMS.values(), "space", "lookups", "bits"):
+    for word in (*_TERMS.values(), "space", "lookups", "bits", "region_rule"):
         usual[word] = _usual(effort.terms[word] for effort in efforts if word in effort.terms)
     wanted = _usual(effort.ended_well for effort in efforts)
     return [_fault(effort, usual, wanted) for effort in efforts]
