@@ -38,7 +38,7 @@ RUNS = {
     ],
     "search": list(fake.study_shared_out(trials=3, budgets=(3504,)))[::7],
     "trials": fake_searches.run(fake_searches.searches()[0])[::11],
-    "why": [record.read(path) for path in sorted((PUBLISHED / "why").glob("*.json"))[:3]],
+    "why": record.load_runs(PUBLISHED, "why")[0][:3],
     "failed": [fake.failed(fake.config(budget=128, seed=3))],
 }
 

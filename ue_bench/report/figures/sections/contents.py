@@ -12,6 +12,7 @@ from ue_bench.report.figures.sections.every_study import (
     training,
 )
 from ue_bench.report.figures.sections.one_study import (
+    bit_effects,
     bits,
     calibration,
     forms,
@@ -41,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     methods.SECTION,
     forms.SECTION,
     bits.SECTION,
+    bit_effects.SECTION,
     latency.SECTION,
     latency_mse.SECTION,
     memory.SECTION,
