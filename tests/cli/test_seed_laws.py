@@ -10,12 +10,11 @@ from ue_bench.cli.check import check
 from ue_bench.report.evidence.arms import collect
 
 
-def arms(seeds, split="random", keep=True, study="s"):
+def arms(seeds, split="random", keep=True, study="s", features="base"):
     made = []
     for strategy, mse in (("unified", 0.9), ("per_feature", 0.95)):
-        for record in fake.arm(
-            [mse + 0.001 * seed for seed in range(seeds)], strategy, split=split
-        ):
+        scores = [mse + 0.001 * seed for seed in range(seeds)]
+        for record in fake.arm(scores, strategy, split=split, features=features):
             record = replace(record, study=study)
             made.append(fake.with_groups(record) if keep else record)
     return made
@@ -54,6 +53,7 @@ def test_a_headline_needs_twenty():
     assert "2 of 2 arms have fewer than 20 seeds" in fault
     assert faults(arms(20), quoted={"s"}) == []
     assert faults(arms(19), quoted={"other"}) == []
+    assert faults(arms(19, features="wide"), quoted={"s"}) == [], "a stress carries no headline"
 
 
 def test_one_run_alone_and_records_of_earlier_versions_are_not_judged():

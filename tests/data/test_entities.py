@@ -147,6 +147,8 @@ def test_built_in_tables_name_their_entities():
         "criteo": ("C3", "C12"),
         "avazu": ("device_id", "device_ip"),
         "flights": ("flight", "tailnum"),
+        "baseball": ("player", "team_season"),
+        "babynames": ("name", "year"),
     }
     assert {name: known.definition.entities for name, known in TABLES.items()} == wanted
 

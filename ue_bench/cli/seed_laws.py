@@ -14,9 +14,10 @@ from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.interval_method import method_of
 from ue_bench.report.evidence.summary import by_seed
+from ue_bench.report.page.contests import is_stress
 
 LEAST = 10  # seeds of an arm
-LEAST_QUOTED = 20  # seeds of an arm of a study that a headline quotes
+LEAST_QUOTED = 20  # seeds of an arm that a headline quotes
 
 
 def faults(
@@ -32,7 +33,9 @@ def faults(
         if arm.runs and _has_groups(arm):
             by_comparison[arm.comparison].append(arm)
     for comparison, compared in sorted(by_comparison.items()):
-        least = LEAST_QUOTED if comparison.study in quoted else LEAST
+        least = LEAST
+        if comparison.study in quoted and not is_stress(comparison.features):
+            least = LEAST_QUOTED
         few = [arm for arm in compared if len(arm.runs) + n_apart[_arm_of(arm.sample)] < least]
         if few and max(len(arm.runs) for arm in compared) > 1:  # one run alone compares nothing
             yield (

@@ -174,6 +174,16 @@ _LISTED = (
         summary="327,346 flights from New York in 2013 and their delay, minutes",
     ),
     DatasetInfo(
+        name="baseball",
+        layout=TABLE,
+        summary="94,538 seasons of baseball players, 1871-2024, and their runs, log(1 + runs)",
+    ),
+    DatasetInfo(
+        name="babynames",
+        layout=TABLE,
+        summary="159,731 names of children in Israel by year, 1949-2024, and their number, log",
+    ),
+    DatasetInfo(
         name="criteo",
         layout=TABLE,
         summary="clicks on advertisements; give its file with --data-dir",

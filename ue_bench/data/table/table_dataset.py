@@ -33,9 +33,15 @@ class TableDataset(Dataset):
     """
 
     def __init__(
-        self, name: str, definition: Definition, files: TableFiles, source: str = "file"
+        self,
+        name: str,
+        definition: Definition,
+        files: TableFiles,
+        source: str = "file",
+        refused: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.refused = refused or {}
         self.definition = definition
         self.source = source
         self._is_test: np.ndarray | None = None

@@ -104,10 +104,15 @@ class Competition(NamedTuple):
         return " or ".join(sorted(texts))
 
 
+def is_stress(features: str) -> bool:
+    """Return whether a comparison of these features carries no headline."""
+    return features.split()[0] == STRESS
+
+
 def headlined(scored: pd.DataFrame, verdicts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the arms and verdicts that count in a headline: those of `STRESS` only where there
     are no others."""
-    counts = scored["features"].str.split().str[0] != STRESS
+    counts = ~scored["features"].map(is_stress)
     if not counts.any() or verdicts.empty:
         return scored, verdicts
     kept = scored[counts]
