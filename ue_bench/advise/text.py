@@ -25,6 +25,7 @@ NAMES = {
     "mf": "matrix factorisation",
     "linear": "linear (one-hot)",
     "boosting": "gradient boosting",
+    "best": "best possible",
 }
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
 LABEL_WIDTH = 31

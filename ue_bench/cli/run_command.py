@@ -211,6 +211,13 @@ def _quality(record: Record) -> Iterator[str]:
             text += f"; {_label_scores(scores, part)}"
         beats = "beats" if own_mse < mse else "DOES NOT BEAT"
         yield f"  {beats} {title} ({text})"
+    if "best" in quality["anchors"]:
+        measure, name = "mse", "MSE"
+        if f"{part}_log_loss" in quality:
+            measure, name = "log_loss", "log loss"
+        best = quality["anchors"]["best"][f"{part}_{measure}"]
+        excess = quality[f"{part}_{measure}"] - best
+        yield f"  {excess:.4f} above the best possible {name} on these rows ({best:.4f})"
 
 
 def _label_scores(scores: Mapping[str, Any], part: str) -> str:

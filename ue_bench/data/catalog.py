@@ -5,6 +5,7 @@ Importing this module reads no file and loads no heavy library.
 
 from dataclasses import dataclass
 
+from ue_bench.config.click_worlds import without_turnover
 from ue_bench.config.drawn_worlds import world_of
 
 ADDRESS = "https://files.grouplens.org/datasets/movielens"
@@ -196,6 +197,24 @@ _LISTED = (
         task="binary",
     ),
     DatasetInfo(
+        name="click-world-small",
+        layout=PLANTED,
+        summary="made, not downloaded: 200,000 rows of a click log whose best loss is known",
+        task="binary",
+    ),
+    DatasetInfo(
+        name="click-world-medium",
+        layout=PLANTED,
+        summary="made, not downloaded: 2 million rows of such a log",
+        task="binary",
+    ),
+    DatasetInfo(
+        name="click-world-large",
+        layout=PLANTED,
+        summary="made, not downloaded: 20 million rows of such a log",
+        task="binary",
+    ),
+    DatasetInfo(
         name="planted-additive",
         layout=PLANTED,
         summary="made, not downloaded: five features whose effects add up",
@@ -235,8 +254,11 @@ DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _LISTED}
 
 
 def info_of(name: str) -> DatasetInfo | None:
-    """Return what is known of a data set with a name, or of a draw of a planted world."""
-    info = DATASETS.get(name)
+    """Return what is known of a data set with a name, or of a draw of a planted world.
+
+    The turnover in the name of a click log changes nothing of it.
+    """
+    info = DATASETS.get(without_turnover(name))
     if info is not None:
         return info
     world = DATASETS.get(world_of(name))

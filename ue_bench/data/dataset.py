@@ -118,6 +118,14 @@ class Dataset(ABC):
         """
 
     @property
+    def best(self) -> np.ndarray | None:
+        """The prediction of each row by who knows how it was made, float32 [N]; None: nobody does.
+
+        Of labels it is the probability of a 1.
+        """
+        return None
+
+    @property
     def is_test(self) -> np.ndarray | None:
         """Which rows are the test part of every split: bool [N]; None: a split chooses them."""
         return None

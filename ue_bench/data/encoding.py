@@ -31,6 +31,7 @@ class Encoded:
     entities: these two as features, in whose values `user` and `item` are positions.
     user_seen, item_seen: bool [N'], whether these occur in training.
     user_names: the value of each user by its number; None where the user is only a guess.
+    best: the best possible prediction of each row, float32 [N']; None where it is not known.
     """
 
     features: tuple[Feature, ...]
@@ -43,6 +44,7 @@ class Encoded:
     user_seen: np.ndarray
     item_seen: np.ndarray
     user_names: Sequence[str] | None
+    best: np.ndarray | None = None
 
 
 def encode(
@@ -90,6 +92,7 @@ def encode(
         user_seen=user < user_feature.n_seen,
         item_seen=item < item_feature.n_seen,
         user_names=None if is_guess else user_feature.values,
+        best=None if dataset.best is None else rows.used(dataset.best),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ue_bench.data.checksums import checksum_beside
+from ue_bench.data.click_world import ClickWorld, is_click_world
 from ue_bench.data.dataset import Dataset
 from ue_bench.data.movielens.layouts import parse
 from ue_bench.data.movielens.locate import locate_files
@@ -39,6 +40,9 @@ def load(
         return _load_table(name, data_dir, Definition.from_dict(table))
     if is_world(name):
         return _load_planted(name, data_dir)
+    if is_click_world(name):
+        _require_no_files(name, data_dir)
+        return ClickWorld(name)
     if name in TABLES:
         return _load_built_in(name, data_dir, cache)
     files = locate_files(name, data_dir, cache)
@@ -59,8 +63,8 @@ def checksum_of(name: str, data_dir: Path | None = None) -> str:
 
     Errors are those of `load`.
     """
-    if is_world(name):
-        return _load_planted(name, data_dir).checksum
+    if is_world(name) or is_click_world(name):
+        return load(name, data_dir).checksum
     if name in TABLES:
         return TABLES[name].find_files(data_dir, None).checksum
     return locate_files(name, data_dir, None).checksum
@@ -87,12 +91,17 @@ def define(
     return replace(definition, checksum=files.checksum).to_dict()
 
 
-def _load_planted(name: str, data_dir: Path | None) -> Dataset:
+def _require_no_files(name: str, data_dir: Path | None) -> None:
+    """Raise BenchError for a folder of files that a planted world has not."""
     if data_dir is not None:
         raise BenchError(
             f"data set {name!r} is made and has no files; "
             f"leave --data-dir out ({str(data_dir)[:200]} was given)"
         )
+
+
+def _load_planted(name: str, data_dir: Path | None) -> Dataset:
+    _require_no_files(name, data_dir)
     frames, checksum = plant(name)
     return MovieLens(
         name=name,

@@ -18,10 +18,12 @@ def anchors(encoded: Encoded, binary: bool, stars: bool, threads: int) -> dict[s
     * `linear`: an additive linear model of all features, with its `penalty`;
     * `boosting`: gradient boosted trees on all features, with the number of `trees`.
 
-    These two predict probabilities of labels, whose log loss is not clipped. `rows` is the number
-    of training rows that each was fitted to, and its training scores are those of these rows. The
-    penalty and the number of trees are chosen on validation. All are read from the data cache where
-    a run has fitted them to the same rows before.
+    * `best`: the formula of a world that was made, where the target is predicted as it is.
+
+    The last three predict probabilities of labels, whose log loss is not clipped. `rows` is the
+    number of training rows that `linear` and `boosting` were fitted to, and their training scores
+    are those of these rows. The penalty and the number of trees are chosen on validation. All but
+    `best` are read from the data cache where a run has fitted them to the same rows before.
 
     Raises BenchError when there are no training rows.
     """
@@ -30,7 +32,17 @@ def anchors(encoded: Encoded, binary: bool, stars: bool, threads: int) -> dict[s
         with threadpool_limits(threads):
             return _fit(encoded, binary, stars)
 
-    return kept(key_of(encoded, {"binary": binary, "stars": stars}), fit)
+    scores = kept(key_of(encoded, {"binary": binary, "stars": stars}), fit)
+    if encoded.best is not None:
+        scores = {**scores, "best": _best(encoded, binary)}
+    return scores
+
+
+def _best(encoded: Encoded, binary: bool) -> Scores:
+    from scipy.special import logit
+
+    outputs = np.asarray(encoded.best, np.float64)
+    return _scores(logit(outputs) if binary else outputs, encoded, binary)
 
 
 def _fit(encoded: Encoded, binary: bool, stars: bool) -> dict[str, Scores]:

@@ -22,7 +22,7 @@ VALUES = "values"  # the source of the latency to quote: raw values, hashed or l
 CODES = "codes"
 TOGETHER = 2  # callers at once
 ENOUGH_CALLS = 100  # for a 99th percentile
-ANCHORS = ("mean", "item_mean", "bias", "mf", "linear", "boosting")
+ANCHORS = ("mean", "item_mean", "bias", "mf", "linear", "boosting", "best")
 PARTS: tuple[Part, ...] = ("test", "val")
 MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its probabilities
 # A split says little about embeddings where more than this share of its scored rows have users

@@ -44,6 +44,7 @@ ANCHOR_NAMES = {
     "mf": "matrix fact.",
     "linear": "linear (one-hot)",
     "boosting": "gradient boosting",
+    "best": "best possible",
 }
 _THEME: dict[Any, Any] = {
     "svg.hashsalt": "ue_bench",

@@ -22,6 +22,7 @@ ANCHOR_ROWS = {
     "mf": "biased matrix factorisation",
     "linear": "linear (one-hot)",
     "boosting": "gradient boosting",
+    "best": "best possible: the formula of the world",
 }
 
 # Those that a model should beat whose embeddings are worth their bytes, as sentences name them.

@@ -29,6 +29,7 @@ _ANCHOR_NAMES = {
     "mf": "matrix factorisation",
     "linear": "linear (one-hot)",
     "boosting": "gradient boosting",
+    "best": "best possible",
 }
 
 
