@@ -282,6 +282,8 @@ def _quality(
             for of in ("user", "item")
         },
         "rarity": rarity(test, unseen=test + 0.1),
+        "reliability": reliability(gap=0.02),
+        "ranking": {"of": "test", "at": 10, "users": 90, "ndcg": 1.7 - test},
         "anchors": {
             name: {"val_mse": value, "test_mse": value}
             | ({"test_log_loss": 3 * value, "test_auc": 1.65 - value} if labels else {})
@@ -294,6 +296,16 @@ def _quality(
         },
         "beats_bias": test < bias,
     }
+
+
+def reliability(gap: float) -> dict[str, Any]:
+    """Ten parts of 1,000 rows whose targets are higher than was predicted."""
+    deciles = []
+    for number in range(10):
+        deciles.append(
+            {"n": 1_000, "predicted": 2.0 + number / 4, "observed": 2.0 + number / 4 + gap}
+        )
+    return {"of": "test", "ece": gap, "deciles": deciles}
 
 
 def rarity(mse: float, unseen: float) -> dict[str, Any]:

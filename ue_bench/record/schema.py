@@ -146,6 +146,29 @@ class Rarity(TypedDict, total=False):
     deciles: list[Deciles]
 
 
+class ReliabilityDecile(TypedDict):
+    n: Count
+    predicted: Real
+    observed: Real
+
+
+class Reliability(TypedDict, total=False):
+    """Means of predictions and targets, by tenths of the predictions."""
+
+    of: Literal["test", "val"]
+    ece: Real | None
+    deciles: list[ReliabilityDecile]
+
+
+class Ranking(TypedDict, total=False):
+    """How well the rows of each user are ranked."""
+
+    of: Literal["test", "val"]
+    at: Count
+    users: Count
+    ndcg: Real | None
+
+
 class Angle(TypedDict):
     epoch: Real
     angle: Real
@@ -177,6 +200,8 @@ class Quality(Logistic, total=False):
     history: Required[list[Evaluation]]
     slices: dict[str, str | Slice]
     rarity: Rarity
+    reliability: Reliability
+    ranking: Ranking
     groups: dict[Literal["test", "val"], Groups]
     diagnostics: QualityDiagnostics
 

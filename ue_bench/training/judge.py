@@ -14,9 +14,11 @@ from ue_bench.record.group_errors import pack_counts, pack_errors
 from ue_bench.training.baselines import Scores
 from ue_bench.training.model import ScoredModel
 from ue_bench.training.rarity import by_rarity, rarity_of
+from ue_bench.training.reliability import reliability
 from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows, outputs
+from ue_bench.training.user_ranking import ranking
 
 ANCHORS = "anchors"
 
@@ -43,13 +45,15 @@ def judge(
     """
     errors: dict[str, np.ndarray] = {}
     outputs_of: dict[str, Tensor] = {}
+    predictions: dict[str, np.ndarray] = {}
     row_errors: dict[str, dict[str, np.ndarray]] = {}
     quality: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     for name, part in rows.items():
         part_outputs = outputs_of[name] = outputs(model, part)
-        differences = model.predictions(part_outputs) - part.ratings
-        errors[name] = differences.double().cpu().numpy()
+        predicted = model.predictions(part_outputs)
+        predictions[name] = predicted.double().cpu().numpy()
+        errors[name] = (predicted - part.ratings).double().cpu().numpy()
         _require_finite(errors[name], name)
         row_errors[name] = model.row_errors(part_outputs, part.ratings)
         quality[f"{name}_mse"] = _mse(errors[name])
@@ -74,6 +78,7 @@ def judge(
         own = errors[judged][chosen]
         return {**_slice(own), "mae": _mae(own), **label_scores}
 
+    targets = rows[judged].ratings.double().cpu().numpy()
     judgement = {
         **quality,
         **scores,
@@ -83,9 +88,13 @@ def judge(
         "history": fitted.history,
         "slices": {"of": judged, **_slices(errors[judged], encoded, PARTS[judged])},
         "rarity": {"of": judged, **by_rarity(rarity_of(encoded, judged), score_some)},
+        "reliability": {"of": judged, **reliability(predictions[judged], targets)},
         "anchors": anchors,
         "beats_bias": beats_bias,
     }
+    of_users = ranking(encoded, judged, predictions[judged])
+    if of_users is not None:
+        judgement["ranking"] = {"of": judged, **of_users}
     for name in rows:
         if name in grouped:
             of_rows = {"mse": np.square(errors[name]), **row_errors[name]}

@@ -10,6 +10,7 @@ from ue_bench.report.figures.sections.every_study import (
     seeds_needed,
     table_size,
     training,
+    who_pays,
 )
 from ue_bench.report.figures.sections.one_study import (
     bit_effects,
@@ -53,6 +54,7 @@ SECTIONS: tuple[Section, ...] = (
     allocation_rule.SECTION,
     hypervolume.SECTION,
     rare_values.SECTION,
+    who_pays.SECTION,
     training.SECTION,
     optimism.SECTION,
     range_ends.SECTION,
