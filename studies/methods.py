@@ -20,7 +20,7 @@ from typing import Any
 from ue_bench.studies.lookup_allocation import BASE, NAMES
 
 from ue_bench.config import RunConfig
-from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.study import Search, Study
 from ue_bench.study.fair_searches import DIMS, RECIPE, fair_searches
 
@@ -34,7 +34,7 @@ def searches(
 ) -> tuple[Search, ...]:
     """A search of each form at each size, whose best one is confirmed alone."""
     return fair_searches(
-        base, STRATEGIES, names, sizes, RECIPE, VECTORS, BITS, True, against=(), **terms
+        base, static_strategies(), names, sizes, RECIPE, VECTORS, BITS, True, against=(), **terms
     )
 
 

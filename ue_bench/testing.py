@@ -97,6 +97,8 @@ class StrategyContract:
             region_rule="proportional",
             options=self.options,
         )
+        if isinstance(self.strategy, str) and STRATEGIES[self.strategy].stream_only:
+            spec = replace(spec, grows=True)
         spec = replace(spec, **changes)
         return replace(spec, rows=training_rows(spec.features))
 

@@ -10,6 +10,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import CROSS, Feature
 from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.strategies.training_rows import TrainingRows
 from ue_bench.training.assembly import (
     make_model,
@@ -50,7 +51,7 @@ ASKED = RunConfig(
     init_seed=3,
     hash_seed=5,
 )
-FORMS = [(name, regions) for name, entry in STRATEGIES.items() for regions in entry.regions]
+FORMS = [(name, regions) for name in static_strategies() for regions in STRATEGIES[name].regions]
 
 
 def columns(n: int = 96) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Pool, Spec, build
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.packed_codes import MOST_BITS, pack, packed_bytes, read
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.testing import FEATURES
 from ue_bench.training.resolve import resolve
 
@@ -212,7 +213,7 @@ def test_a_sparse_pool_learns_the_same():
     assert torch.allclose(outs[True], outs[False], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in STRATEGIES.items()])
+@pytest.mark.parametrize("name", static_strategies())
 def test_what_cannot_have_few_bits_says_why(name):
     entry = STRATEGIES[name]
     if not entry.float_only:
@@ -296,7 +297,7 @@ def test_a_numpy_reader_needs_a_few_lines():
 @given(data=st.data())
 @settings(deadline=None, max_examples=150)
 def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data):
-    names = [name for name, entry in STRATEGIES.items() if not entry.float_only]
+    names = [name for name in static_strategies() if not STRATEGIES[name].float_only]
     name = data.draw(st.sampled_from(names))
     entry = STRATEGIES[name]
     features = []

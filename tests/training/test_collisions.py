@@ -8,6 +8,7 @@ import torch
 from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.training.collisions import NOT_ROWS, index_map
 
 SIZES = {"a": 300, "b": 120, "c": 7}
@@ -159,7 +160,7 @@ def test_a_value_s_own_share_of_its_row():
     assert feature["intra"]["free_any_weighted"] == 0
 
 
-FORMS = [(name, regions) for name, entry in STRATEGIES.items() for regions in entry.regions]
+FORMS = [(name, regions) for name in static_strategies() for regions in STRATEGIES[name].regions]
 
 
 @pytest.mark.parametrize(("name", "regions"), FORMS)

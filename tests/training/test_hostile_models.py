@@ -15,6 +15,7 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES as ENTRIES
 from ue_bench.strategies import build
 from ue_bench.strategies.pool import Pool, make_room
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.training import saved
 from ue_bench.training.model import HEADS
 from ue_bench.training.model_folder import CONFIG, NUMBERS
@@ -78,7 +79,10 @@ def write_numbers(folder, tensors):
     ("name", "values"),
     [
         ("frequency_double_hash", 2),
-        *(pytest.param(name, len(ANYTHING), marks=pytest.mark.slow) for name in STRATEGIES),
+        *(
+            pytest.param(name, len(ANYTHING), marks=pytest.mark.slow)
+            for name in static_strategies()
+        ),
     ],
 )
 def test_anything_anywhere_in_the_configuration(name, values, tmp_path):
@@ -124,7 +128,7 @@ def altered(tensor):
     "name",
     [
         "frequency_double_hash",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in static_strategies()),
     ],
 )
 def test_anything_in_the_place_of_a_tensor(name, tmp_path):

@@ -9,13 +9,14 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES
 from ue_bench.strategies.pool import Pool
+from ue_bench.strategies.registry import static_strategies
 from ue_bench.strategies.spec import Spec
 from ue_bench.testing import StrategyContract
 from ue_bench.training.assembly import DENSE_UP_TO, sparse_path
 from ue_bench.training.row_adam import RowAdam
 from ue_bench.training.run_once import run_once
 
-FORMS = [(name, form) for name, entry in STRATEGIES.items() for form in entry.regions]
+FORMS = [(name, form) for name in static_strategies() for form in STRATEGIES[name].regions]
 SHORT = RunConfig(budget=28_032, epochs=1, measure="quality")
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, print_warnings, shared
+from ue_bench.cli.names import Name
 from ue_bench.cli.options import config_options, make_config
 from ue_bench.cli.table_options import TABLE
 from ue_bench.config.entities import entities_text
+from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError, one_line
 
 if TYPE_CHECKING:
@@ -43,9 +45,16 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
 )
+@click.option(
+    "--protocol",
+    type=Name(values=("static", "stream")),
+    default=None,
+    help="stream: the same as --split stream.  [default: static]",
+)
 @shared(*TABLE, "plugins", "data_dir", "results", "json")
 def run_command(
     seed: int,
+    protocol: str | None,
     options: tuple[str, ...],
     save_to: Path | None,
     plugins: tuple[Path, ...],
@@ -61,6 +70,7 @@ def run_command(
     from ue_bench.training.run_once import run_once
 
     load_plugins(plugins)
+    _follow_protocol(protocol, asked)
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
     records.require_writable(results / "run")
@@ -77,7 +87,8 @@ def run_command(
             )
         model_folder.require_free(save_to)
     trained: list[Any] = []  # the model and its data set
-    with progress(config.strategy, config.epochs, "epochs") as update:
+    passes = 1 if config.split == STREAM else config.epochs
+    with progress(config.strategy, passes, "epochs") as update:
 
         def show_evaluation(fit: Any) -> None:
             entry = fit.history[-1]
@@ -101,6 +112,19 @@ def run_command(
         click.echo(one_line(f"  record: {path}"))
         if save_to is not None:
             click.echo(one_line(f"  model: {save_to}"))
+
+
+def _follow_protocol(protocol: str | None, asked: dict[str, Any]) -> None:
+    """Let the protocol choose the split. Raises BenchError where both were given and differ."""
+    if protocol is None:
+        return
+    split = asked.get("split")
+    if protocol == STREAM and split is None:
+        asked["split"] = STREAM
+    elif (split == STREAM) != (protocol == STREAM):  # no split is a static one
+        raise BenchError(
+            f"--protocol {protocol} and --split {split} were given; leave one of them out"
+        )
 
 
 def _require_same_data(config: RunConfig, results: Path, data_dir: Path | None) -> None:
@@ -204,7 +228,9 @@ def _quality(record: Record) -> Iterator[str]:
         yield f"  {beats} the damped user and item bias ({bias_scores})"
     own_mse = quality[f"{part}_mse"]
     for name, title in (("linear", "a linear model (one-hot)"), ("boosting", "gradient boosting")):
-        scores = quality["anchors"][name]
+        scores = quality["anchors"].get(name)
+        if scores is None:  # a stream has no rows that they could be fitted to
+            continue
         mse = scores[f"{part}_mse"]
         text = f"{mse:.4f}"
         if f"{part}_log_loss" in scores:

@@ -20,6 +20,7 @@ from ue_bench.config.fields import (
 )
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.config.number_bits import BITS
+from ue_bench.config.stream_split import BLOCKS, STREAM
 from ue_bench.errors import BenchError, unknown
 
 _SEEDS_BELOW = 2**32
@@ -66,8 +67,17 @@ class RunConfig:
     split: str = setting(
         "random",
         group="data",
-        choices=("random", "user_temporal", "global_temporal", "article"),
-        help="How rows are divided: random, user_temporal, global_temporal, article.",
+        choices=("random", "user_temporal", "global_temporal", "article", STREAM),
+        help="How rows are divided: random, user_temporal, global_temporal, article; or stream: "
+        "each row is predicted before it is trained on, in the order of time.",
+    )
+    blocks: int = setting(
+        BLOCKS,
+        group="data",
+        at_least=4,
+        below=100_000,
+        help="Of a stream: blocks of as many rows each, in the order of time. A block is predicted "
+        "as a whole, then trained on once.",
     )
     # files, target, features and more of a table (`data.Definition`); None: a data set by name
     table: dict[str, Any] | None = setting(None, group="data")

@@ -32,6 +32,7 @@ class Encoded:
     user_seen, item_seen: bool [N'], whether these occur in training.
     user_names: the value of each user by its number; None where the user is only a guess.
     best: the best possible prediction of each row, float32 [N']; None where it is not known.
+    order: the rows in the order of time, int64 [N'], of a stream; None otherwise.
     """
 
     features: tuple[Feature, ...]
@@ -45,6 +46,7 @@ class Encoded:
     item_seen: np.ndarray
     user_names: Sequence[str] | None
     best: np.ndarray | None = None
+    order: np.ndarray | None = None
 
 
 def encode(

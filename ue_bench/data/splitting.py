@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ue_bench.config.entities import CARDINALITY, OPTION
+from ue_bench.config.stream_split import BLOCKS
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
 
@@ -16,16 +17,17 @@ TRAIN, VALIDATION, TEST, UNUSED = range(4)
 ARTICLE_USERS = 100  # the article keeps users with an id below this
 
 
-def split(dataset: Dataset, name: str, seed: int) -> np.ndarray:
+def split(dataset: Dataset, name: str, seed: int, blocks: int = BLOCKS) -> np.ndarray:
     """Return the part of each row: uint8 [N], 0 train, 1 validation, 2 test, 3 not used.
 
-    Only the split `random` depends on the seed. Where the data set has test rows (`is_test`), these
+    Only the split `random` depends on the seed, and only `stream` on the blocks. Where the data
+    set has test rows (`is_test`), these
     are the test part, and the split divides the other rows into training and validation, 8 to 1.
     Raises BenchError for an unknown name, and when training or validation would be empty.
     """
     if name not in SPLITS:
         raise unknown("split", name, SPLITS)
-    rows = _Rows(dataset)
+    rows = _Rows(dataset, blocks)
     parts = rows.with_test(SPLITS[name](rows, seed))
     for part, word in ((TRAIN, "training"), (VALIDATION, "validation")):
         if not (parts == part).any():
@@ -43,8 +45,9 @@ class _Rows:
     has_test: whether the data set has test rows.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, blocks: int) -> None:
         self.dataset = dataset
+        self.blocks = blocks
         self.has_test = dataset.is_test is not None
         self._kept = None if dataset.is_test is None else ~dataset.is_test
 
@@ -153,11 +156,36 @@ def article(rows: _Rows, seed: int) -> np.ndarray:
     return parts
 
 
+def stream(rows: _Rows, seed: int) -> np.ndarray:
+    """Cut the rows into blocks by (timestamp, row number).
+
+    The first block only trains. Each other one is scored before it is trained on: those of the
+    first half are validation, those of the second half test.
+    """
+    if rows.has_test:
+        raise BenchError(
+            "a stream scores the rows in the order of time, and test_files were given; choose "
+            "another split, or leave the test files out"
+        )
+    ends = block_ends(len(rows), rows.blocks)
+    order = np.argsort(rows.times, kind="stable")
+    parts = np.full(len(order), TEST, np.uint8)
+    parts[order[: ends[rows.blocks // 2 - 1]]] = VALIDATION
+    parts[order[: ends[0]]] = TRAIN
+    return parts
+
+
+def block_ends(n_rows: int, blocks: int) -> list[int]:
+    """Return where each block of a stream ends, in rows in the order of time."""
+    return [n_rows * (number + 1) // blocks for number in range(blocks)]
+
+
 SPLITS: dict[str, Callable[[_Rows, int], np.ndarray]] = {
     "random": random,
     "user_temporal": user_temporal,
     "global_temporal": global_temporal,
     "article": article,
+    "stream": stream,
 }
 
 

@@ -169,6 +169,28 @@ class Ranking(TypedDict, total=False):
     ndcg: Real | None
 
 
+class StreamBlock(Slice, total=False):
+    """A block of a stream: its errors before it was trained on, and the bytes after it."""
+
+    block: Required[Count]
+    log_loss: Real | None
+    warm: SliceScores
+    new: SliceScores
+    returned: SliceScores
+    table_bytes: Count
+    auxiliary_bytes: Count
+    vocabulary_bytes: Count
+    optimizer_bytes: Count
+    live_rows: Count
+
+
+class Stream(TypedDict, total=False):
+    """What becomes of errors and bytes over a stream."""
+
+    away: Count
+    blocks: Required[list[StreamBlock]]
+
+
 class Angle(TypedDict):
     epoch: Real
     angle: Real
@@ -202,6 +224,7 @@ class Quality(Logistic, total=False):
     rarity: Rarity
     reliability: Reliability
     ranking: Ranking
+    stream: Stream
     groups: dict[Literal["test", "val"], Groups]
     diagnostics: QualityDiagnostics
 

@@ -17,6 +17,7 @@ from ue_bench.categories import Repeated
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.hashing import is_few
+from ue_bench.strategies.arrived import Arrived, Reset
 from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
@@ -147,6 +148,18 @@ class EmbeddingStrategy(SlotCache):
         for pool in self._pools():
             pool.end_epoch()
         return self.end_epoch(epoch)
+
+    def observe(self, arrived: Arrived) -> Reset | None:
+        """Take in the values of a block of a stream, before it is trained on.
+
+        Returns which rows have a new owner, if some have: they then start anew. Called where
+        `spec.grows` is true. Does nothing by default, which is enough for a strategy that hashes.
+        """
+        return None
+
+    def live_rows(self) -> int | None:
+        """Return how many rows of the pools serve a value now; None, the default: all may."""
+        return None
 
     def check_served(self) -> None:
         """Raise BenchError if loaded numbers point at what is not there; by default none point.

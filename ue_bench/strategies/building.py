@@ -25,6 +25,12 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
             raise BenchError(
                 f"{spec.name}: knob {knob} was given; it is {value!r} in this strategy"
             )
+    fault = entry.stream_fault(spec.grows)
+    if fault:
+        raise BenchError(
+            f"{spec.name}: {fault}; choose another "
+            f"{'strategy' if spec.grows else 'strategy, or the split stream'}"
+        )
     if entry.float_only and spec.numbers.name != "float32":
         raise BenchError(
             f"{spec.name}: bits {spec.numbers.name!r} were given, and {entry.float_only}; "

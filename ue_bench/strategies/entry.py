@@ -25,6 +25,8 @@ class Entry:
     needs_vocabulary: whether it needs the training values of the features.
     needs_values: whether it is built from the training values and then holds no vocabulary.
     needs_rows: whether it is built from the training rows, too.
+    grows: whether it takes in the values of a stream as they arrive. stream_only: whether it is
+    for streams alone.
     has_budget: whether a budget decides the size of its table.
     fixed: knobs that make the method this strategy, and that cannot be given.
     numbers: the format of its numbers, by field of a run ("bits", "bits_step" ...), if that is part
@@ -47,6 +49,8 @@ class Entry:
     needs_vocabulary: bool = False
     needs_values: bool = False
     needs_rows: bool = False
+    grows: bool = False
+    stream_only: bool = False
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +87,15 @@ class Entry:
         if self.dictionary_only:
             return f"dictionary alone, because {self.dictionary_only}"
         return "dictionary or static_function"
+
+    def stream_fault(self, is_stream: bool) -> str:
+        """Return why it cannot be used on a stream, or not beside one; empty: it can."""
+        if self.stream_only and not is_stream:
+            return "it is for a stream of values"
+        knows_values = self.needs_vocabulary or self.needs_values or self.needs_rows
+        if is_stream and knows_values and not self.grows:
+            return "it is built from the values of training, which a stream does not have yet"
+        return ""
 
     @property
     def module(self) -> str:

@@ -48,6 +48,7 @@ class Pool(nn.Module):
         super().__init__()
         if numbers is None:
             numbers = spec.dim
+        self._initial = spec.init, spec.init_scale
         self.rows = rows  # known after `weight` is dropped, too
         weight = torch.empty(rows, numbers, device="meta" if spec.unfilled else None)
         self.weight = nn.Parameter(weight)
@@ -128,6 +129,13 @@ class Pool(nn.Module):
         if self.few_bits is not None and (self.few_bits.rounds or not self.training):
             return self.few_bits.round_all(self.weight)
         return self.weight
+
+    @torch.no_grad()
+    def draw_again(self, rows: Tensor) -> None:
+        """Give int64 rows new initial numbers."""
+        fresh = self.weight[rows]
+        draw(fresh, *self._initial)
+        self.weight[rows] = fresh
 
     def fit_steps(self) -> None:
         """Let the steps of few bits start from what suits the numbers as they are now.

@@ -44,6 +44,32 @@ STRATEGIES: dict[str, Entry] = {
         has_budget=False,
         plain_rows=True,
     ),
+    "growing_exact": Entry(
+        "ue_bench.strategies.methods.growing_exact:GrowingExact",
+        regions=("exact",),
+        summary="an exact row for every value of a stream once it has arrived; it keeps no budget",
+        source="usual practice",
+        needs_vocabulary=True,
+        grows=True,
+        stream_only=True,
+        has_lookups=False,
+        has_budget=False,
+        plain_rows=True,
+        fixed={"evict": "never"},
+        dictionary_only="values come and go, and a static function cannot change",
+    ),
+    "evicting_exact": Entry(
+        "ue_bench.strategies.methods.growing_exact:GrowingExact",
+        regions=("exact",),
+        summary="exact rows for values of a stream, of which old or rare ones give way to new ones",
+        source="usual practice",
+        needs_vocabulary=True,
+        grows=True,
+        stream_only=True,
+        has_lookups=False,
+        plain_rows=True,
+        dictionary_only="values come and go, and a static function cannot change",
+    ),
     "multi_hash_sum": Entry(
         "ue_bench.strategies.methods.multi_hash:MultiHash",
         regions=BOTH,
@@ -132,6 +158,7 @@ STRATEGIES: dict[str, Entry] = {
     "frequency_threshold": Entry(
         "ue_bench.strategies.methods.frequent_rows:FrequentRows",
         regions=BOTH,
+        grows=True,
         summary="frequent values own a row, all others share hashed rows",
         source="the usual practice: a vocabulary of limited size, and buckets",
         needs_vocabulary=True,
@@ -143,6 +170,7 @@ STRATEGIES: dict[str, Entry] = {
     "zero_collision": Entry(
         "ue_bench.strategies.methods.zero_collision:ZeroCollision",
         regions=BOTH,
+        grows=True,
         summary="values look for a row of their own near the one that they hash to",
         source="arXiv 2602.17050",
         needs_values=True,
@@ -325,6 +353,11 @@ def all_strategies() -> dict[str, Entry]:
     """The list with what plug-ins and installed packages have added. Loads these packages."""
     _load_installed()
     return STRATEGIES
+
+
+def static_strategies() -> list[str]:
+    """The names of the list that are not for streams alone."""
+    return [name for name, entry in STRATEGIES.items() if not entry.stream_only]
 
 
 def added_strategies() -> dict[str, Entry]:

@@ -37,6 +37,8 @@ class Spec:
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs
     # the training rows, for methods that learn from which values meet
     rows: TrainingRows | None = field(default=None, repr=False, compare=False)
+    # whether values arrive in a stream, which the strategy takes in: see `observe`
+    grows: bool = False
     # whether pools have no numbers yet: a saved model has them, and says how many there are
     unfilled: bool = False
 

@@ -22,7 +22,7 @@ from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.run_data import entities_fault, rows_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.timing import lookup_latency
-from ue_bench.training.train import Fit
+from ue_bench.training.train import Fit, outputs_by_part
 from ue_bench.training.user_item_model import UserItemModel
 
 
@@ -56,7 +56,9 @@ def measure_anchor(
             stars=_is_stars(config, dataset),
             threads=config.threads,
         )
-        quality = judge(model, rows, baselines, encoded, Fit(), grouped)
+        quality = judge(
+            model, rows, outputs_by_part(model, rows), baselines, encoded, Fit(), grouped
+        )
         if not rank:
             quality["beats_bias"] = None  # it is the bias model
         cost |= {

@@ -34,11 +34,12 @@ def anchors(encoded: Encoded, binary: bool, stars: bool, threads: int) -> dict[s
 
     scores = kept(key_of(encoded, {"binary": binary, "stars": stars}), fit)
     if encoded.best is not None:
-        scores = {**scores, "best": _best(encoded, binary)}
+        scores = {**scores, "best": best_scores(encoded, binary)}
     return scores
 
 
-def _best(encoded: Encoded, binary: bool) -> Scores:
+def best_scores(encoded: Encoded, binary: bool) -> Scores:
+    """Return the scores of the formula of a world that was made, `encoded.best`, on each part."""
     from scipy.special import logit
 
     outputs = np.asarray(encoded.best, np.float64)

@@ -8,6 +8,7 @@ import torch
 
 from ue_bench.config import RunConfig
 from ue_bench.config.lookups import lookups_by_name
+from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import Feature
 from ue_bench.hashing import salted
@@ -101,6 +102,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         hash_seed=salted(config.hash_seed, config.hash_salt),
         hash_seeds=hash_seeds,
         value_dropout=config.value_dropout,
+        grows=config.split == STREAM,
         init=config.init,
         init_scale=config.init_scale,
         sparse=sparse,

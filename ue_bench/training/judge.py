@@ -17,7 +17,7 @@ from ue_bench.training.rarity import by_rarity, rarity_of
 from ue_bench.training.reliability import reliability
 from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
 from ue_bench.training.split_parts import PARTS
-from ue_bench.training.train import Fit, Rows, outputs
+from ue_bench.training.train import Fit, Rows
 from ue_bench.training.user_ranking import ranking
 
 ANCHORS = "anchors"
@@ -26,6 +26,7 @@ ANCHORS = "anchors"
 def judge(
     model: ScoredModel,
     rows: dict[str, Rows],
+    outputs_of: Mapping[str, Tensor],
     anchors: dict[str, Scores],
     encoded: data.Encoded,
     fitted: Fit,
@@ -37,20 +38,20 @@ def judge(
     no clipping of what the bias model predicts beyond 0 and 1, and all marks and comparisons of the
     report are based on it.
 
-    rows: by part. anchors: the scores of the trivial predictors on the same rows.
+    rows: by part. outputs_of: what the model gave them. anchors: the scores of the trivial
+    predictors on the same rows.
     grouped: the parts whose errors are kept by user or block of rows too (see
     `record.group_errors`); with `ANCHORS` among them, those of the anchors on the scored part.
 
     Raises BenchError where a prediction is not finite.
     """
     errors: dict[str, np.ndarray] = {}
-    outputs_of: dict[str, Tensor] = {}
     predictions: dict[str, np.ndarray] = {}
     row_errors: dict[str, dict[str, np.ndarray]] = {}
     quality: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     for name, part in rows.items():
-        part_outputs = outputs_of[name] = outputs(model, part)
+        part_outputs = outputs_of[name]
         predicted = model.predictions(part_outputs)
         predictions[name] = predicted.double().cpu().numpy()
         errors[name] = (predicted - part.ratings).double().cpu().numpy()

@@ -11,7 +11,9 @@ import torch
 from ue_bench import data
 from ue_bench.config import RunConfig
 from ue_bench.config.entities import GIVEN, OPTION, entities_text
+from ue_bench.config.stream_split import STREAM
 from ue_bench.data.catalog import TABLE
+from ue_bench.data.splitting import UNUSED
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.strategies import Spec, entry_of
@@ -32,13 +34,16 @@ def encoded_of(
     dataset = data.load(config.dataset, data_dir, config.table)
     names = dataset.feature_names(config.features)
     target = dataset.target
-    parts = data.split(dataset, config.split, config.split_seed)
+    parts = data.split(dataset, config.split, config.split_seed, config.blocks)
     if config.task == "binary":
         target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
     separators = data.multi_valued(dataset, names, config.multi_valued)
     encoded = data.encode(dataset, names, parts, target, separators)
     features = tuple(replace(feature, min_count=config.min_count) for feature in encoded.features)
-    return dataset, replace(encoded, features=features)
+    order = None
+    if config.split == STREAM:
+        order = np.argsort(np.asarray(dataset.times)[parts != UNUSED], kind="stable")
+    return dataset, replace(encoded, features=features, order=order)
 
 
 def reader_of(config: RunConfig, dataset: data.Dataset) -> ColumnReader:

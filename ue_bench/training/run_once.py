@@ -15,14 +15,16 @@ import torch
 from ue_bench import data
 from ue_bench.config import RunConfig
 from ue_bench.config.drawn_worlds import is_draw
-from ue_bench.errors import BudgetError
+from ue_bench.config.stream_split import STREAM
+from ue_bench.data.splitting import block_ends
+from ue_bench.errors import BenchError, BudgetError
 from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, is_anchor, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
 from ue_bench.strategies.anchor_entries import require_strategy
 from ue_bench.training import collisions, readout_angles, timing
 from ue_bench.training.anchor_run import measure_anchor
-from ue_bench.training.anchors import anchors
+from ue_bench.training.anchors import anchors, best_scores
 from ue_bench.training.assembly import make_model, make_recipe
 from ue_bench.training.baselines import trivial_anchors
 from ue_bench.training.devices import gpu_name, require_device
@@ -32,11 +34,14 @@ from ue_bench.training.loss import Scale
 from ue_bench.training.measured import Measured
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
+from ue_bench.training.progressive_anchors import progressive_anchors
 from ue_bench.training.resolve import resolve
 from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, spec_of, warnings_of
 from ue_bench.training.split_parts import PARTS
-from ue_bench.training.train import Fit, Rows, fit
+from ue_bench.training.stream import BlockEnd, fit_stream
+from ue_bench.training.stream_curves import bytes_now, curves
+from ue_bench.training.train import Fit, Rows, fit, outputs_by_part
 
 REDRAWN = "random"  # the split that each seed draws anew
 NOT_TESTED = "search"  # the phase whose scores choose configurations and are never tested
@@ -96,9 +101,11 @@ def run_once(
     common = _found(dataset, encoded, device)
     common["warnings"] = warnings_of(dataset, config)
     if is_anchor(config.strategy):
+        _require_static(config)
         grouped = _grouped(config, encoded, phase)
         measured = measure_anchor(config, dataset, encoded, device, grouped)
         return _record(config, study, phase, common, measured)
+    is_stream = config.split == STREAM
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = spec_of(config, encoded)
     mean, scale = _mean_and_scale(encoded)
@@ -114,9 +121,14 @@ def run_once(
             model.strategy.finish_training()
         else:
             grouped = _grouped(config, encoded, phase)
-            quality, training_cost = _train(
-                config, model, rows, dataset, encoded, on_evaluation, grouped
-            )
+            if is_stream:
+                quality, training_cost = _train_on_stream(
+                    config, model, rows, encoded, on_evaluation, grouped
+                )
+            else:
+                quality, training_cost = _train(
+                    config, model, rows, dataset, encoded, on_evaluation, grouped
+                )
             cost |= training_cost
         if config.measure != "quality":
             cost["latency"] = timing.lookup_latency(
@@ -132,6 +144,16 @@ def run_once(
     if config.measure != "latency":
         on_trained(model.eval(), dataset)
     return _record(config, study, phase, common, Measured(found, quality, cost))
+
+
+def _require_static(config: RunConfig) -> None:
+    """Raise BenchError for an anchor on a stream."""
+    if config.split == STREAM:
+        raise BenchError(
+            f"strategy {config.strategy!r} with split {STREAM!r}: an anchor is fitted to the rows "
+            "of a split; leave it out (the record of a stream has the bias model, fitted to the "
+            "rows before each block)"
+        )
 
 
 def _record(
@@ -206,9 +228,62 @@ def _train(
         baselines = trivial_anchors(encoded, binary, stars)
     else:
         baselines = anchors(encoded, binary=binary, stars=stars, threads=config.threads)
-    quality = judge(model, rows, baselines, encoded, fitted, grouped)
+    found = outputs_by_part(model, rows)
+    quality = judge(model, rows, found, baselines, encoded, fitted, grouped)
     if angles is not None:
         quality["diagnostics"] = angles
+    cost = {
+        "optimizer_bytes": fitted.optimizer_bytes,
+        "peak_training_bytes": memory.n_bytes,
+        "peak_training_source": memory.source,
+        "train_seconds": round(fitted.seconds, 4),
+        "steps": fitted.steps,
+    }
+    return quality, cost
+
+
+def _train_on_stream(
+    config: RunConfig,
+    model: RatingModel,
+    rows: dict[str, Rows],
+    encoded: data.Encoded,
+    on_evaluation: Callable[[Fit], None],
+    grouped: Sequence[str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `_train`, on a stream. What is judged is what was predicted before it was trained on."""
+    order = encoded.order
+    if order is None:
+        raise ValueError("the rows of a stream have an order")
+    device = rows["train"].ratings.device
+    ends = block_ends(len(order), config.blocks)
+    in_order = Rows(
+        codes=torch.from_numpy(encoded.codes[order]).to(device),
+        ratings=torch.from_numpy(encoded.ratings[order]).to(device),
+    )
+    held: list[dict[str, Any]] = []
+
+    def note(end: BlockEnd) -> None:
+        held.append(bytes_now(model.strategy, end))
+
+    with PeakMemory(device) as memory:
+        fitted, given = fit_stream(
+            model, in_order, ends, encoded.features, make_recipe(config), note, on_evaluation
+        )
+    binary = config.task == "binary"
+    baselines = progressive_anchors(encoded, ends, binary)
+    if encoded.best is not None:
+        baselines["best"] = best_scores(encoded, binary)
+    in_file_order = torch.empty_like(given)
+    in_file_order[torch.from_numpy(order).to(device)] = given
+    scored = {name: part for name, part in rows.items() if name != "train"}
+    outputs_of = {}
+    for name in scored:
+        in_part = torch.from_numpy(encoded.parts == PARTS[name]).to(device)
+        outputs_of[name] = in_file_order[in_part]
+    quality = judge(model, scored, outputs_of, baselines, encoded, fitted, grouped)
+    for of_training in ("rarity", "slices"):  # a stream has no rows that were all seen before
+        quality.pop(of_training, None)
+    quality["stream"] = curves(model, in_order, given, encoded, ends, held)
     cost = {
         "optimizer_bytes": fitted.optimizer_bytes,
         "peak_training_bytes": memory.n_bytes,

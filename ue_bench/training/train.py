@@ -8,7 +8,7 @@ rows are counted, and the sum is divided once. The model brings the loss.
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -136,6 +136,16 @@ class Optimizers:
         if self.rows is not None:
             self.rows.settle()
 
+    def forget(self, weight: Tensor, rows: Tensor) -> None:
+        """Start rows of a weight anew, as if no step had moved them. Call `settle` before."""
+        for part in self.parts:
+            for known, state in part.state.items():
+                if known is not weight:
+                    continue
+                for value in state.values():
+                    if torch.is_tensor(value) and len(value.shape) and len(value) == len(weight):
+                        value[rows] = 0
+
     def n_bytes(self) -> int:
         """Return the bytes of the state that is kept beside the parameters."""
         total = 0
@@ -169,6 +179,11 @@ def outputs(model: ScoredModel, rows: Rows) -> Tensor:
     if not parts:
         return rows.ratings[:0]
     return torch.cat(parts)
+
+
+def outputs_by_part(model: ScoredModel, rows: Mapping[str, Rows]) -> dict[str, Tensor]:
+    """Return what the model gives the rows of each part."""
+    return {name: outputs(model, part) for name, part in rows.items()}
 
 
 def predict(model: RatingModel, rows: Rows) -> Tensor:

@@ -5,12 +5,12 @@ and shares a row only if it has none.
     key(x) = xxh32(x, seed_2) + 2^32 xxh32(x, seed_3)
     row(x) = the first place_p(x) that holds key(x), otherwise place_0(x)
 
-MPZCH (arXiv 2602.17050). There values take free places as they arrive in a stream, and those that
-were not seen for long lose theirs. Here all training values are known from the start, and they take
-places in the order of their frequency, so that it is rare values that find none, as in a stream
-after a while. Each lookup of a value has a key of its own. Keys are made from the training values
-and are stored in the place of a vocabulary. Features are told apart by the seeds, so that they can
-share the pool.
+MPZCH (arXiv 2602.17050). On a stream, values take free places as they arrive, and one that was not
+seen for more than `expires` blocks loses its place to a newcomer. Elsewhere all training values are
+known from the start, and they take places in the order of their frequency, so that it is rare
+values that find none, as in a stream after a while. Each lookup of a value has a key of its own.
+Keys are made from the training values and are stored in the place of a vocabulary. Features are
+told apart by the seeds, so that they can share the pool.
 Bytes: 4 M D for M rows of D numbers, and 8 M for their keys.
 """
 
@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 
 from ue_bench.hashing import hash_rows
+from ue_bench.strategies.arrived import Arrived, Reset
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.pool import Pool
-from ue_bench.strategies.regions import ends_of, regions
+from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.value_frequency import by_frequency
 
@@ -38,15 +39,19 @@ class ZeroCollision(EmbeddingStrategy):
     map_in_state = True
 
     keys: Tensor
-    knobs: Mapping[str, Any] = {"probes": 8}
+    knobs: Mapping[str, Any] = {"probes": 8, "expires": 4}
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.probes = self.options["probes"]
         require(spec, "probes", self.probes, 1 <= self.probes <= 1024, "from 1 to 1,024")
+        expires = self.options["expires"]
+        require(spec, "expires", expires, expires >= 0, "at least 0")
         self.regions = regions(spec, slot_numbers=spec.dim, beside_slot=KEY_BYTES)
         self.pool = Pool(self.regions[-1].end, spec, ends=ends_of(self.regions))
         self.register_buffer("keys", torch.full((self.pool.rows,), FREE))
+        # the block in which each row was read last, of a stream; it is not served
+        self.last = torch.zeros(self.pool.rows, dtype=torch.int64)
         indices = list(range(len(spec.features)))
         if spec.regions == "separate":
             for index in indices:
@@ -108,6 +113,48 @@ class ZeroCollision(EmbeddingStrategy):
         low = hash_rows(values, seeds[1::3], _HASHES)
         high = hash_rows(values, seeds[2::3], _HASHES)
         return place, low + (high << 32)
+
+    def observe(self, arrived: Arrived) -> Reset | None:
+        """Let new values own free rows within their probes, or the oldest one that has expired."""
+        lost = []
+        changed = False
+        for feature, codes in enumerate(arrived.codes):
+            whole = self.spec.features[feature]
+            values = [whole.values[code] for code in codes.tolist()]
+            region = self.regions[feature]
+            place, key = self._hashes(feature, values)
+            owned = torch.zeros_like(place, dtype=torch.bool)
+            for probe in range(self.probes):
+                tried = region.start + (place + probe) % region.size
+                found = (self.keys[tried] == key) & ~owned
+                self.last[tried[found]] = arrived.block
+                owned |= found
+            for first, own in zip(place[~owned].tolist(), key[~owned].tolist(), strict=True):
+                row = self._row_for(region, first, arrived.block)
+                if row is None:
+                    continue
+                if self.keys[row] != FREE:
+                    lost.append(row)
+                self.keys[row] = own
+                self.last[row] = arrived.block
+                changed = True
+        if changed:
+            self.locate_all()
+        return Reset(self.pool, torch.tensor(sorted(set(lost)))) if lost else None
+
+    def _row_for(self, region: Region, first: int, block: int) -> int | None:
+        """Return the row that a new value may own: a free one, else the oldest that expired."""
+        tried = [region.start + (first + probe) % region.size for probe in range(self.probes)]
+        for row in tried:
+            if self.keys[row] == FREE:
+                return row
+        oldest = min(tried, key=lambda row: int(self.last[row]))
+        if block - int(self.last[oldest]) > self.options["expires"]:
+            return oldest
+        return None
+
+    def live_rows(self) -> int:
+        return int((self.keys != FREE).sum())
 
     def locate(self, feature: int, values: Any) -> Tensor:
         region = self.regions[feature]

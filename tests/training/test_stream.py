@@ -1,0 +1,231 @@
+"""The stream: what is predicted when, what becomes of values, and the record."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import ue_bench
+from ue_bench import RunConfig, data
+from ue_bench.cli import main
+from ue_bench.config.stream_split import STREAM
+from ue_bench.data.encoding import encode
+from ue_bench.data.splitting import block_ends
+from ue_bench.errors import BenchError
+from ue_bench.features import Bags, Feature
+from ue_bench.training.assembly import make_model, make_recipe, make_spec
+from ue_bench.training.baselines import DAMPING
+from ue_bench.training.loss import Scale
+from ue_bench.training.progressive_anchors import progressive_anchors
+from ue_bench.training.resolve import resolve
+from ue_bench.training.run_once import run_once
+from ue_bench.training.stream import _arrived, fit_stream
+from ue_bench.training.stream_curves import AWAY, KINDS, kinds_of_rows
+from ue_bench.training.train import Rows
+
+ASKED = RunConfig(
+    dataset="planted-small",
+    split=STREAM,
+    blocks=10,
+    budget=2_000,
+    batch_size=64,
+    measure="quality",
+)
+FEATURES = (
+    Feature("user", [f"u{n}" for n in range(30)], 30, [5] * 30),
+    Feature("item", [f"i{n}" for n in range(20)], 20, [5] * 20),
+)
+
+
+def rows(n=400, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.stack(
+        [
+            torch.randint(30, (n,), generator=generator),
+            torch.randint(20, (n,), generator=generator),
+        ],
+        dim=1,
+    )
+    return Rows(codes.int(), torch.rand(n, generator=generator) + 3)
+
+
+def fitted(given, ends, **changes):
+    config = resolve(replace(ASKED, lookups=1, dim=8, **changes))
+    scale = Scale.of(given.ratings[: ends[0]].numpy())
+    model = make_model(config, make_spec(config, FEATURES), 3.5, scale)
+    _, outputs = fit_stream(model, given, ends, FEATURES, make_recipe(config))
+    return model.eval(), outputs
+
+
+def test_a_block_is_predicted_before_its_targets_are_known():
+    given = rows()
+    ends = block_ends(len(given), 8)
+    _, before = fitted(given, ends)
+    changed = replace(given, ratings=given.ratings.clone())
+    changed.ratings[ends[5] :] += 7
+    _, after = fitted(changed, ends)
+    assert before[: ends[0]].isnan().all()
+    assert torch.equal(before[ends[0] : ends[6]], after[ends[0] : ends[6]])
+    assert not torch.equal(before[ends[6] :], after[ends[6] :]), "what was trained on is known"
+
+
+def test_each_row_is_trained_on_once():
+    given = rows()
+    ends = block_ends(len(given), 8)
+    config = resolve(replace(ASKED, lookups=1, dim=8))
+    model = make_model(config, make_spec(config, FEATURES), 3.5, Scale.of(given.ratings.numpy()))
+    fit, _ = fit_stream(model, given, ends, FEATURES, make_recipe(config))
+    assert fit.steps == 8 * 1  # 50 rows a block are one batch
+    assert len(fit.history) == 7
+
+
+def test_blocks_in_the_order_of_time_are_the_parts():
+    world = data.load("planted-small")
+    parts = data.split(world, STREAM, 0, blocks=10)
+    ends = block_ends(world.n_rows, 10)
+    in_order = parts[np.argsort(world.times, kind="stable")]
+    assert set(in_order[: ends[0]]) == {0}
+    assert set(in_order[ends[0] : ends[4]]) == {1}
+    assert set(in_order[ends[4] :]) == {2}
+    assert np.array_equal(parts, data.split(world, STREAM, 7, blocks=10)), "no seed draws it"
+
+
+def test_kinds_of_rows_against_a_loop():
+    codes = rows(600, seed=3).codes.numpy()
+    codes[:, 0] = np.minimum(codes[:, 0], np.arange(600) // 25)  # new users all the time
+    codes[100:500, 1] = np.maximum(codes[100:500, 1], 5)  # a few items go away and come back
+    ends = block_ends(len(codes), 30)
+    found = kinds_of_rows(codes, ends, FEATURES)
+    last = [{}, {}]
+    expected = []
+    first = 0
+    for number, end in enumerate(ends):
+        for row in codes[first:end].tolist():
+            seen = [last[column].get(code) for column, code in enumerate(row)]
+            if None in seen:
+                expected.append("new")
+            elif any(number - block > AWAY for block in seen):
+                expected.append("returned")
+            else:
+                expected.append("warm")
+        for row in codes[first:end].tolist():
+            for column, code in enumerate(row):
+                last[column][code] = number
+        first = end
+    assert [KINDS[kind] for kind in found] == expected
+    assert set(expected) == set(KINDS)
+
+
+def test_the_bias_model_of_a_stream_against_a_loop():
+    world = data.load("planted-small")
+    parts = data.split(world, STREAM, 0, blocks=6)
+    encoded = encode(world, ("user_id", "movie_id"), parts)
+    order = np.argsort(world.times, kind="stable")
+    encoded = replace(encoded, order=order)
+    ends = block_ends(len(order), 6)
+    scores = progressive_anchors(encoded, ends, binary=False)
+    squares = {"mean": [], "bias": []}
+    for first, end in zip(ends[2:-1], ends[3:], strict=True):  # the blocks of the test part
+        before = order[:first]
+        mean = encoded.ratings[before].mean(dtype=float)
+        items, users = {}, {}
+        for row in before:
+            items.setdefault(encoded.item[row], []).append(encoded.ratings[row] - mean)
+        of_item = {item: sum(r) / (len(r) + DAMPING) for item, r in items.items()}
+        for row in before:
+            left = encoded.ratings[row] - mean - of_item[encoded.item[row]]
+            users.setdefault(encoded.user[row], []).append(left)
+        of_user = {user: sum(r) / (len(r) + DAMPING) for user, r in users.items()}
+        for row in order[first:end]:
+            bias = of_item.get(encoded.item[row], 0) + of_user.get(encoded.user[row], 0)
+            squares["mean"].append((encoded.ratings[row] - mean) ** 2)
+            squares["bias"].append((encoded.ratings[row] - mean - bias) ** 2)
+    for name, values in squares.items():
+        assert scores[name]["test_mse"] == pytest.approx(np.mean(values), rel=1e-5)
+    assert scores["bias"]["test_mse"] < scores["mean"]["test_mse"]
+    assert scores["bias"]["train_mse"] is None
+
+
+def test_the_record_of_a_stream():
+    record = run_once(resolve(ASKED))
+    stream = record.quality["stream"]
+    blocks = stream["blocks"]
+    assert [block["block"] for block in blocks] == list(range(1, 10))
+    test = blocks[4:]  # from the fifth of ten on
+    total = sum(block["n"] * block["mse"] for block in test)
+    assert record.quality["test_mse"] == pytest.approx(total / sum(b["n"] for b in test), rel=1e-5)
+    for block in blocks:
+        of_kinds = [block[kind] for kind in KINDS]
+        assert sum(kind["n"] for kind in of_kinds) == block["n"]
+        squares = sum(kind["n"] * (kind["mse"] or 0) for kind in of_kinds)
+        assert squares == pytest.approx(block["n"] * block["mse"], rel=1e-5)
+        assert block["table_bytes"] <= 2_000
+        assert block["optimizer_bytes"] > 0
+    assert set(record.quality["anchors"]) == {"mean", "item_mean", "bias"}
+    assert "rarity" not in record.quality
+    assert record.quality["groups"]["test"]["by"] == "user"
+
+
+def test_labels_of_a_stream():
+    asked = replace(ASKED, task="binary", positive_at_least=4.0)
+    record = run_once(resolve(asked))
+    blocks = record.quality["stream"]["blocks"]
+    total = sum(block["n"] * block["log_loss"] for block in blocks[4:])
+    n = sum(block["n"] for block in blocks[4:])
+    assert record.quality["test_log_loss"] == pytest.approx(total / n, rel=1e-5)
+
+
+def test_the_same_stream_gives_the_same_numbers():
+    first, second = run_once(resolve(ASKED)), run_once(resolve(ASKED))
+    assert first.quality["stream"] == second.quality["stream"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"strategy": "qr_add"}, "it is built from the values of training, which a stream"),
+        ({"strategy": "bias", "budget": None}, "an anchor is fitted to the rows of a split"),
+        ({"strategy": "growing_exact", "budget": None, "split": "random"}, "for a stream of value"),
+    ],
+)
+def test_what_a_stream_cannot_have(changes, told):
+    with pytest.raises(BenchError, match=told):
+        run_once(resolve(replace(ASKED, **changes)))
+
+
+def test_the_values_of_a_block_are_counted_once_each():
+    items = replace(FEATURES[1], bags=Bags.of([[0, 2], [1], [2]]))
+    codes = torch.tensor([[3, 0], [3, 1], [4, 0]])
+    arrived = _arrived(2, codes, (FEATURES[0], items))
+    assert arrived.block == 2
+    assert arrived.codes[1].tolist() == [0, 1, 2]
+    assert arrived.counts[1].tolist() == [2, 1, 2]
+    assert arrived.counts[0].tolist() == [2, 1]
+
+
+def test_the_command_takes_the_protocol(tmp_path):
+    line = "run --dataset planted-small --protocol stream --blocks 8 --budget 2kB"
+    line += f" --measure quality --results {tmp_path} --json"
+    done = CliRunner().invoke(main, line.split())
+    assert done.exit_code == 0, done.stderr
+    assert len(json.loads(done.stdout)["quality"]["stream"]["blocks"]) == 7
+    done = CliRunner().invoke(main, [*line.split(), "--split", "random"])
+    assert done.exit_code == 2
+    assert "--protocol stream and --split random were given" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["growing_exact", "evicting_exact", "zero_collision", "unified"])
+def test_a_model_of_a_stream_is_served(name, tmp_path):
+    line = f"run --dataset planted-small --protocol stream --blocks 8 --strategy {name}"
+    line += f" --measure quality --results {tmp_path} --save {tmp_path / 'model'}"
+    if name != "growing_exact":
+        line += " --budget 2kB"
+    done = CliRunner().invoke(main, line.split())
+    assert done.exit_code == 0, done.stderr
+    model = ue_bench.load(tmp_path / "model")
+    columns = {"user_id": ["1", "no such user"], "movie_id": ["2", "3"]}
+    columns |= {name: ["1", "1"] for name in ("gender", "age", "occupation", "zip_code")}
+    assert len(model.predict(columns)) == 2
