@@ -78,12 +78,14 @@ def curves(
     """
     order = encoded.order
     kinds = kinds_of_rows(encoded.codes[order], ends, encoded.features)
+    scored = slice(ends[0], None)  # the first block is not predicted
+    given, targets, kinds = given[scored], rows.ratings[scored], kinds[scored]
     predicted = model.predictions(given).double().cpu().numpy()
-    squares = np.square(predicted - rows.ratings.double().cpu().numpy())
-    losses = model.row_errors(given, rows.ratings).get("log_loss")
+    squares = np.square(predicted - targets.double().cpu().numpy())
+    losses = model.row_errors(given, targets).get("log_loss")
     blocks = []
     for number, (first, last) in enumerate(pairwise(ends), 1):
-        block = slice(first, last)
+        block = slice(first - ends[0], last - ends[0])
         of_block = None if losses is None else losses[block]
         scores = _block_scores(kinds[block], squares[block], of_block)
         blocks.append({"block": number, **scores, **held[number]})
