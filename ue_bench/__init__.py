@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ue_bench.training.raw_texts import texts
     from ue_bench.training.run_once import embedding_of, run_once
     from ue_bench.training.saved import load
+    from ue_bench.training.saved import save_again as save
 
 __all__ = [
     "Record",
@@ -25,6 +26,7 @@ __all__ = [
     "load",
     "rules_of",
     "run_once",
+    "save",
     "texts",
 ]
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "load": "training.saved",
     "rules_of": "data.table.frame_texts",
     "run_once": "training.run_once",
+    "save": "training.saved:save_again",
     "texts": "training.raw_texts",
 }
 
@@ -47,4 +50,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'ue_bench' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"ue_bench.{_HOMES[name]}"), name)
+    module, _, own_name = _HOMES[name].partition(":")
+    return getattr(import_module(f"ue_bench.{module}"), own_name or name)

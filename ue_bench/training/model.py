@@ -247,6 +247,7 @@ class RatingModel(ScoredModel):
             raise unknown("head", head, HEADS)
         self.strategy = strategy
         self.loss = loss
+        self.folded: Loss | None = None  # the loss whose scale is folded into the head
         self.head = HEADS[head](strategy.widths, hidden, dropout)
         if head_init == "he":
             for part in self.head.modules():
@@ -273,7 +274,16 @@ class RatingModel(ScoredModel):
         scale = self.loss.scale
         if scale is not None:
             self.head.rescale(scale.deviation, scale.mean)
+            self.folded = self.loss
             self.loss = self.loss.unscaled()
+
+    def unfold_scale(self) -> None:
+        """Take the scale that was folded into the head out of it, to train on."""
+        if self.folded is not None and self.folded.scale is not None:
+            scale = self.folded.scale
+            self.head.rescale(1 / scale.deviation, -scale.mean / scale.deviation)
+            self.loss = self.folded
+            self.folded = None
 
     def head_bytes(self) -> int:
         """Return the bytes of the head's parameters, which grow with the embeddings' width."""

@@ -1,7 +1,8 @@
 """The format of a saved model on disk: a folder with `config.json`, what the model is, and
 `model.safetensors`, its numbers. `docs/serving.md` describes it.
 
-Neither file is code.
+A model that was trained on after it was saved has `training.safetensors` too, the state of its
+optimizer. No file is code.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ FORMAT = "ue-bench model"
 FORMAT_VERSION = 2
 CONFIG = "config.json"
 NUMBERS = "model.safetensors"
+TRAINING = "training.safetensors"
 # How format 1 named the kind of a rule. Its texts for a missing value were those of all columns.
 _KINDS_1 = {"text": "text", "csv": "text", "whole": "whole", "bucket": "number"}
 _TEMPORARY = ".saving-"  # how the folder of a model begins that is being written
@@ -59,6 +61,10 @@ class _Content(TypedDict):
     config: schema.Anything
     rules: dict[str, _Rule]
     separators: dict[str, str]
+    scale: NotRequired[
+        Annotated[list[schema.Real], msgspec.Meta(min_length=2, max_length=2)] | None
+    ]
+    training_sha256: NotRequired[str | None]
 
 
 class _Columns1(TypedDict):
@@ -92,18 +98,23 @@ def require_free(folder: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder whose two files take their names in `folder` at the end.
+    """Yield a temporary folder whose files take their names in `folder` at the end.
 
-    An error before the end leaves `folder` as it was. A power cut between the two renames leaves a
-    pair that `read` refuses. Raises BenchError where the files cannot be written.
+    An error before the end leaves `folder` as it was. A power cut between two renames leaves files
+    that `read` refuses. Raises BenchError where the files cannot be written.
     """
     try:
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
             yield Path(temporary)
-            for name in (NUMBERS, CONFIG):
+            written = [
+                name for name in (TRAINING, NUMBERS, CONFIG) if Path(temporary, name).exists()
+            ]
+            for name in written:
                 require_regular(folder / name)
-            for name in (NUMBERS, CONFIG):
+            for name in written:
                 move(Path(temporary, name), folder / name)
+            if TRAINING not in written:  # that of the model before
+                (folder / TRAINING).unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         reason: object = error
         if isinstance(error, OSError) and error.strerror:
@@ -113,44 +124,65 @@ def replacing(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def write(folder: Path, about: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write both files into an empty folder, down to the disk.
+def write(
+    folder: Path,
+    about: dict[str, Any],
+    tensors: dict[str, Tensor],
+    training: dict[str, Tensor] | None = None,
+) -> None:
+    """Write the files into an empty folder, down to the disk.
 
-    about: the content of `config.json` without format and checksums.
+    about: the content of `config.json` without format and checksums. training: the state of the
+    optimizer, of a model that was trained on.
     """
     numbers = folder / NUMBERS
     config = folder / CONFIG
     # The file has one metadata entry, because the order of several is not fixed.
     save_file(tensors, numbers, {"format": "pt"})
     _sync(numbers)
+    state = folder / TRAINING
+    if training is not None:
+        save_file(training, state, {"format": "pt"})
+        _sync(state)
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **about,
         "model_sha256": _sha256(numbers),
+        "training_sha256": _sha256(state) if training is not None else None,
     }
     content["checksum"] = _checksum(content)
     text = json.dumps(content, ensure_ascii=False, indent=1)
     config.write_text(f"{text}\n", encoding="utf-8")
     _sync(config)
     # Some releases of safetensors write for the owner alone; the mode is to be that of a new file.
-    os.chmod(numbers, config.stat().st_mode & 0o777)
+    for path in (numbers, state):
+        if path.exists():
+            os.chmod(path, config.stat().st_mode & 0o777)
 
 
-def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the content of `config.json` and the tensors of `model.safetensors`.
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor] | None]:
+    """Return the content of `config.json`, the numbers of the model and the optimizer's state.
 
-    Raises BenchError for a folder without a saved model, a damaged file and a newer format.
+    The state is None where the model was not trained on. Raises BenchError for a folder without a
+    saved model, a damaged file and a newer format.
     """
     content = _read_config(folder)
-    path = folder / NUMBERS
+    numbers = _read_tensors(folder / NUMBERS, content["model_sha256"])
+    checksum = content.get("training_sha256")
+    if checksum is None:
+        return content, numbers, None
+    return content, numbers, _read_tensors(folder / TRAINING, checksum)
+
+
+def _read_tensors(path: Path, checksum: str) -> dict[str, Tensor]:
     try:
-        if hashlib.sha256(read_regular(path)).hexdigest() != content["model_sha256"]:
+        if hashlib.sha256(read_regular(path)).hexdigest() != checksum:
             raise BenchError(
                 f"{path} is damaged: it does not match its checksum in {CONFIG}; "
                 "save the model again"
             )
-        return content, load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise BenchError(f"{path} cannot be read ({error}); save the model again") from error
 

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
 from ue_bench.features import needed
+from ue_bench.training.assembly import make_recipe
+from ue_bench.training.continued import ContinuedTraining
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import EVALUATION_ROWS
 
@@ -17,12 +21,49 @@ class Predictor:
     model: the torch module, in evaluation mode.
     config: of the run that trained the model.
     record: the content of `config.json`.
+    training: how it is trained on, with the state of the optimizer; None before the first
+    `partial_fit`.
     """
 
-    def __init__(self, model: RatingModel, config: RunConfig, record: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        model: RatingModel,
+        config: RunConfig,
+        record: dict[str, Any],
+        training: ContinuedTraining | None = None,
+    ) -> None:
         self.model = model.eval()
         self.config = config
         self.record = record
+        self.training = training
+
+    def partial_fit(self, columns: Any, targets: Any) -> "Predictor":
+        """Train on N new rows once, and return the model itself.
+
+        The optimizer goes on from the call before, also from one before the model was saved, and
+        starts anew where there was none. Values that training has not seen have the rows that they
+        are served with. Batches, rate and dropout are those of the run.
+
+        columns: as `predict` takes them. targets: N numbers; of labels 0 or 1.
+
+        Raises BenchError as `predict` does, for targets of another number or that are not finite,
+        and for a model whose numbers were rounded for serving.
+        """
+        strategy = self.model.strategy
+        rows = strategy.rows(strategy.reader.read_distinct(columns))
+        numbers = torch.as_tensor(np.asarray(targets, np.float32)).to(strategy.device)
+        if numbers.shape != (len(rows),) or not numbers.isfinite().all():
+            raise BenchError(
+                f"partial_fit: targets of shape {list(numbers.shape)} were given for {len(rows)} "
+                "rows; give one finite number for each"
+            )
+        if self.config.task == "binary" and not ((numbers == 0) | (numbers == 1)).all():
+            raise BenchError("partial_fit: the targets of labels are 0 or 1, and others were given")
+        if self.training is None:
+            self.training = ContinuedTraining(self.model, make_recipe(self.config))
+        if len(rows):
+            self.training.fit(rows, numbers)
+        return self
 
     @property
     def features(self) -> list[str]:

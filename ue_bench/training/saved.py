@@ -23,9 +23,11 @@ from ue_bench.features import CROSS, ColumnReader, Feature, needed
 from ue_bench.strategies import code_of
 from ue_bench.strategies.pool import make_room
 from ue_bench.training import feature_values, model_folder
-from ue_bench.training.assembly import make_model, make_spec, without_ignored_budget
+from ue_bench.training.assembly import make_model, make_recipe, make_spec, without_ignored_budget
 from ue_bench.training.claimed_sizes import require_claimed, shapes
+from ue_bench.training.continued import ContinuedTraining
 from ue_bench.training.environment import LIBRARIES
+from ue_bench.training.loss import Scale, StandardisedError
 from ue_bench.training.model import RatingModel
 from ue_bench.training.predictor import Predictor
 from ue_bench.training.resolve import resolve
@@ -34,7 +36,12 @@ from ue_bench.version import __version__
 COMPARED = 128  # training values of each feature whose vectors a saved model has to reproduce
 
 
-def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
+def save(
+    folder: Path,
+    model: RatingModel,
+    config: RunConfig,
+    training: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Write a trained model, as it is served, into a folder.
 
     The folder then has the whole new model, or what it had before: both files are written and read
@@ -42,6 +49,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
 
     model: takes the raw values that the reader of its strategy takes.
     config: the configuration that the model was trained with.
+    training: the state of the optimizer, of a model that was trained on after it was loaded.
 
     Raises BenchError for a folder that cannot be written or holds something else, and for a
     strategy that cannot be built from what is saved of it.
@@ -57,6 +65,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
         "run_id": config.run_id,
         "config": config.to_dict(),
         "dim": strategy.spec.dim,
+        "scale": _scale_of(model),
         **_about_columns(strategy.reader),
         "features": [
             _about_feature(model, index, feature) for index, feature in enumerate(features)
@@ -64,7 +73,7 @@ def save(folder: Path, model: RatingModel, config: RunConfig) -> None:
         "versions": _versions(),
     }
     with model_folder.replacing(folder) as temporary:
-        model_folder.write(temporary, about, tensors)
+        model_folder.write(temporary, about, tensors, training)
         _require_equal_vectors(model, load(temporary, strategy.device))
 
 
@@ -78,7 +87,7 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     `ue_bench.strategies.load_plugin` first). Warns (UserWarning) where the code of such a strategy
     is not what trained the model.
     """
-    content, tensors = model_folder.read(Path(folder))
+    content, tensors, training = model_folder.read(Path(folder))
     config = RunConfig.from_stored(content["config"])
     _warn_of_other_code(config, Path(folder))
     features = []
@@ -100,7 +109,29 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     make_room(model)
     model.load_state_dict(tensors)
     model.strategy.check_served()
-    return Predictor(model.to(device), config, content)
+    if content.get("scale"):
+        model.folded = StandardisedError(Scale(*content["scale"]))
+    model = model.to(device)
+    continued = None
+    if training is not None:
+        continued = ContinuedTraining(model, make_recipe(config), training)
+    return Predictor(model, config, content, continued)
+
+
+def save_again(model: Predictor, folder: str | os.PathLike[str]) -> None:
+    """Write a loaded model into a folder, with the state of its optimizer if it was trained on.
+
+    `ue_bench.save` is this function. Errors are those of `save`.
+    """
+    training = None if model.training is None else model.training.tensors()
+    save(Path(folder), model.model, model.config, training)
+
+
+def _scale_of(model: RatingModel) -> list[float] | None:
+    """Return mean and deviation of the targets that the model was trained on, if it scaled them."""
+    if model.folded is None or model.folded.scale is None:
+        return None
+    return [model.folded.scale.mean, model.folded.scale.deviation]
 
 
 def _warn_of_other_code(config: RunConfig, folder: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ SPARSE = ("sparse_adam", "adagrad")
 # Updates of the average of the weights in each epoch. One a step would cost a large table more than
 # its training does.
 AVERAGES_PER_EPOCH = 8
+_FOLLOW = ("ratios", "read")  # of the state of a table, what follows from the rest once it settled
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,42 @@ class Optimizers:
                     if torch.is_tensor(value) and len(value.shape) and len(value) == len(weight):
                         value[rows] = 0
 
+    def tensors(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state as tensors. weights: the parameters by name."""
+        found = {}
+        for name, weight in weights.items():
+            for part in self.parts:
+                for key, value in _state_of(part, weight).items():
+                    if value is not None and key not in _FOLLOW:
+                        found[f"{name}.{key}"] = torch.as_tensor(value)
+        return found
+
+    def load_tensors(self, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+        """Take over a state that `tensors` returned.
+
+        Raises BenchError where it lacks something, or something has another shape.
+        """
+        for name, weight in weights.items():
+            for part in self.parts:
+                state = _state_of(part, weight)
+                for key, value in state.items():
+                    if value is None or key in _FOLLOW:
+                        continue
+                    given = tensors.get(f"{name}.{key}")
+                    shape = getattr(value, "shape", torch.Size())
+                    may_grow = key == "left"
+                    if given is None or (given.shape != shape and not may_grow):
+                        raise BenchError(
+                            f"the state of the optimizer has no {name}.{key} of shape "
+                            f"{list(shape)}; save the model again"
+                        )
+                    if not torch.is_tensor(value):
+                        state[key] = given.item()
+                    elif may_grow:
+                        state[key] = given.clone()
+                    else:
+                        value.copy_(given)
+
     def n_bytes(self) -> int:
         """Return the bytes of the state that is kept beside the parameters."""
         total = 0
@@ -153,6 +191,12 @@ class Optimizers:
             for state in part.state.values():
                 total += sum(value.nbytes for value in state.values() if torch.is_tensor(value))
         return total
+
+
+def _state_of(part: torch.optim.Optimizer | DenseAdam, weight: Tensor) -> dict[str, Any]:
+    """Return the state of a parameter, which an optimizer fills in place; empty: it has none."""
+    states: Any = part.state
+    return states[weight] if weight in states else {}
 
 
 def train_step(
