@@ -23,7 +23,7 @@ from ue_bench.training.progressive_anchors import progressive_anchors
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_once import run_once
 from ue_bench.training.stream import _arrived, fit_stream
-from ue_bench.training.stream_curves import AWAY, KINDS, kinds_of_rows
+from ue_bench.training.stream_curves import AWAY, KINDS, RecentValues, kinds_of_rows
 from ue_bench.training.train import Rows
 
 ASKED = RunConfig(
@@ -167,6 +167,24 @@ def test_the_record_of_a_stream():
     assert set(record.quality["anchors"]) == {"mean", "item_mean", "bias"}
     assert "rarity" not in record.quality
     assert record.quality["groups"]["test"]["by"] == "user"
+
+
+def test_idle_and_shared_rows_against_a_loop():
+    given = rows()
+    ends = block_ends(len(given), 16)
+    config = resolve(replace(ASKED, lookups=2, dim=8))
+    model = make_model(config, make_spec(config, FEATURES), 3.5)
+    recent = RecentValues(given.codes.numpy(), ends, FEATURES)
+    found = recent.sharing(model.strategy, 9)
+    owners = {}
+    for row in given.codes[ends[9 - AWAY] : ends[9]].tolist():
+        for index, code in enumerate(row):
+            slots = model.strategy.locate(index, [FEATURES[index].values[code]])[0]
+            for lookup, slot in enumerate(slots.tolist()):
+                owners.setdefault(slot, set()).add((index, code, lookup))
+    assert found["idle_share"] == pytest.approx(1 - len(owners) / model.strategy.pool.rows)
+    shared = sum(len(names) for names in owners.values() if len(names) > 1)
+    assert found["shared_share"] == pytest.approx(shared / sum(map(len, owners.values())))
 
 
 def test_labels_of_a_stream():

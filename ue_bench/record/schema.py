@@ -182,6 +182,8 @@ class StreamBlock(Slice, total=False):
     vocabulary_bytes: Count
     optimizer_bytes: Count
     live_rows: Count
+    idle_share: Real
+    shared_share: Real
 
 
 class Stream(TypedDict, total=False):

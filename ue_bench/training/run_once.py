@@ -40,7 +40,7 @@ from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, spec_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.stream import BlockEnd, fit_stream
-from ue_bench.training.stream_curves import bytes_now, curves
+from ue_bench.training.stream_curves import RecentValues, bytes_now, curves
 from ue_bench.training.train import Fit, Rows, fit, outputs_by_part
 
 REDRAWN = "random"  # the split that each seed draws anew
@@ -261,9 +261,11 @@ def _train_on_stream(
         ratings=torch.from_numpy(encoded.ratings[order]).to(device),
     )
     held: list[dict[str, Any]] = []
+    recent = RecentValues(encoded.codes[order], ends, encoded.features)
 
     def note(end: BlockEnd) -> None:
-        held.append(bytes_now(model.strategy, end))
+        sharing = recent.sharing(model.strategy, end.number)
+        held.append(bytes_now(model.strategy, end) | sharing)
 
     with PeakMemory(device) as memory:
         fitted, given = fit_stream(

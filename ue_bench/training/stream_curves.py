@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ue_bench.data.encoding import Encoded
@@ -62,6 +63,41 @@ def bytes_now(strategy: EmbeddingStrategy, end: BlockEnd) -> dict[str, Any]:
         "optimizer_bytes": end.optimizer_bytes,
         "live_rows": rows if live is None else live,
     }
+
+
+class RecentValues:
+    """The values of the last `AWAY` blocks, by feature: what a table serves now."""
+
+    def __init__(self, codes: np.ndarray, ends: Sequence[int], features: Sequence[Feature]) -> None:
+        """codes: [N, F] of single values, or of bags, in the order of time."""
+        self._codes = codes
+        self._ends = [0, *ends]
+        self._features = features
+
+    def sharing(self, strategy: EmbeddingStrategy, block: int) -> dict[str, Any]:
+        """Return how many rows of the table no such value has, and how many of the values' rows are
+        those of others too; nothing of a strategy whose slots are no rows of one pool.
+        """
+        if not strategy.one_pool:
+            return {}
+        first = self._ends[max(0, block + 1 - AWAY)]
+        codes = self._codes[first : self._ends[block + 1]]
+        located = []
+        for index, feature in enumerate(self._features):
+            recent = np.unique(codes[:, index])
+            if feature.bags is not None:
+                recent = np.unique([code for bag in recent.tolist() for code in feature.bags[bag]])
+            values = [feature.values[code] for code in recent.tolist()]
+            located.append(strategy.locate(index, values).flatten())
+        slots = torch.cat(located)
+        distinct, counts = slots.unique(return_counts=True)
+        rows = strategy.live_rows() if strategy.spec.budget is None else None
+        if rows is None:
+            rows = next(module.rows for module in strategy.modules() if isinstance(module, Pool))
+        return {
+            "idle_share": 1 - len(distinct) / rows,
+            "shared_share": float(counts[counts > 1].sum()) / len(slots),
+        }
 
 
 def curves(
