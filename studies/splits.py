@@ -12,7 +12,10 @@ from dataclasses import replace
 from ue_bench.studies.table_size import BASE, RULES
 
 from ue_bench.config import CHOICES, RunConfig
+from ue_bench.config.stream_split import STREAM
 from ue_bench.study import Grid, Study, anchor_arms
+
+SPLITS = tuple(split for split in CHOICES["split"] if split != STREAM)
 
 
 def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
@@ -23,7 +26,7 @@ def arms(exact: RunConfig) -> tuple[RunConfig, ...]:
     for rule in RULES:
         forms.append(replace(separate, region_rule=rule))
     configs = []
-    for split in CHOICES["split"]:
+    for split in SPLITS:
         configs += [replace(form, split=split) for form in forms]
     return tuple(configs)
 

@@ -14,7 +14,7 @@ from ue_bench.training.resolve import resolve
 class Form(NamedTuple):
     """A strategy with the lookups of every feature and the numbers in each lookup (D).
 
-    regions: None for the first that the strategy has.
+    regions: None for the first that the strategy has. bits: of a number, as it is served.
     """
 
     strategy: str
@@ -22,6 +22,7 @@ class Form(NamedTuple):
     dim: int
     regions: str | None = None
     rule: str | None = None
+    bits: str = "float32"
 
 
 # Time is spent on them in this order: what led the published studies (docs/findings.md,
@@ -82,6 +83,7 @@ def config_of(form: Form, base: RunConfig) -> RunConfig:
         region_rule=form.rule,
         lookups=form.lookups,
         dim=form.dim,
+        bits=form.bits,
     )
     return resolve(config)
 

@@ -1,0 +1,60 @@
+"""From which turnover of values on does hashing overtake exact rows at equal bytes, or does it never?
+
+Command: ue-bench study stream --workers 2
+Cost: 1,260 runs; with --quick 36.
+Expect: at a turnover of 0 the order of the static split; the more values come and go, the less exact
+rows are worth, which start anew with each value, and at a turnover of 1 the mean of a feature is
+all that can be learned.
+
+Each block is predicted before it is trained on. Click logs have a turnover of 0, 0.1, 0.3 and 1 of
+the values of large features each day; flights, seasons of baseball and ratings come as they came.
+All tables have a sixteenth of the bytes of the exact table of all values, but the one that grows.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ue_bench.config import RunConfig
+from ue_bench.config.stream_split import STREAM
+from ue_bench.study import Grid, Study
+
+BASE = RunConfig(split=STREAM, lookups=2, dim=8, batch_size=256, measure="quality")
+WORLDS: tuple[dict[str, Any], ...] = (
+    {"dataset": "flights", "task": "binary", "positive_at_least": 15.0},
+    {"dataset": "baseball"},
+    {"dataset": "ml-100k"},
+    *({"dataset": f"click-world-small@{turnover}"} for turnover in ("0", "0.1", "0.3", "1")),
+)
+BITS = ("float32", "int4")
+COMPRESSION = 16
+ONE: dict[str, Any] = {"lookups": 1, "dim": 16}
+FORMS: tuple[dict[str, Any], ...] = (
+    {"strategy": "unified"},
+    {"strategy": "per_feature", "region_rule": "sqrt"},
+    {"strategy": "hashed_net", "regions": "multiplexed"},
+    {"strategy": "cafe", "regions": "multiplexed"},
+    {"strategy": "frequency_threshold", "regions": "multiplexed"},
+    {"strategy": "zero_collision", "regions": "multiplexed"},
+    {"strategy": "evicting_exact", **ONE},
+    {"strategy": "evicting_exact", **ONE, "options": {"evict": "frequency"}},
+    {"strategy": "growing_exact", **ONE},
+)
+
+
+def arms(worlds: tuple[dict[str, Any], ...], bits: tuple[str, ...]) -> tuple[RunConfig, ...]:
+    """Every form in these bits on these worlds."""
+    configs = []
+    for world in worlds:
+        on_world = replace(BASE, **world)
+        for of_number in bits:
+            configs += [replace(on_world, **form, bits=of_number) for form in FORMS]
+    return tuple(configs)
+
+
+STUDY = Study(
+    question="what is each strategy worth on a stream, and from which turnover of values on does "
+    "hashing overtake exact rows?",
+    parts=(Grid(arms(WORLDS, BITS), (COMPRESSION,)),),
+    quick=(Grid(arms(WORLDS[1:2], BITS), (COMPRESSION,), seeds=2),),
+    latency=False,
+)
