@@ -1,10 +1,10 @@
-"""From which turnover of values on does hashing overtake exact rows at equal bytes, or does it never?
+"""From which turnover of values on does hashing overtake exact rows, or does it never?
 
 Command: ue-bench study stream --workers 2
 Cost: 1,260 runs; with --quick 36.
-Expect: at a turnover of 0 the order of the static split; the more values come and go, the less exact
-rows are worth, which start anew with each value, and at a turnover of 1 the mean of a feature is
-all that can be learned.
+Expect: at a turnover of 0 the order of the static split; the more values come and go, the less
+exact rows are worth, which start anew with each value, and at a turnover of 1 the mean of a feature
+is all that can be learned.
 
 Each block is predicted before it is trained on. Click logs have a turnover of 0, 0.1, 0.3 and 1 of
 the values of large features each day; flights, seasons of baseball and ratings come as they came.
