@@ -83,3 +83,13 @@ def test_another_recipe_is_not_judged():
     cap = config.epochs
     records = [run(seed, config=config, epochs_run=cap) for seed in range(40)]
     assert list(recipe_laws.faults(arms(records))) == []
+
+
+def test_another_setting_is_not_judged():
+    """A study that compares recipes may change what is no field of the recipe, such as the dim."""
+    cap = RunConfig().epochs
+    records = []
+    for seed in range(10):
+        record = run(seed, epochs_run=cap)
+        records.append(replace(record, found=record.found | {"setting": "vectors of 8"}))
+    assert list(recipe_laws.faults(arms(records))) == []

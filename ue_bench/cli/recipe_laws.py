@@ -37,6 +37,9 @@ def faults(arms: Iterable[Arm]) -> Iterator[str]:
 
 
 def _has_default_recipe(arm: Arm) -> bool:
+    """Return whether an arm was trained by the default recipe, and not to try another setting."""
+    if arm.comparison.setting:
+        return False
     default = RunConfig()
     return all(arm.config[name] == getattr(default, name) for name in _TRAINING)
 
