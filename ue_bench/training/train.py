@@ -196,7 +196,8 @@ class Optimizers:
 def _state_of(part: torch.optim.Optimizer | DenseAdam, weight: Tensor) -> dict[str, Any]:
     """Return the state of a parameter, which an optimizer fills in place; empty: it has none."""
     states: Any = part.state
-    return states[weight] if weight in states else {}
+    found: dict[str, Any] = states.get(weight, {})
+    return found
 
 
 def train_step(
