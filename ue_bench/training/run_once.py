@@ -232,14 +232,7 @@ def _train(
     quality = judge(model, rows, found, baselines, encoded, fitted, grouped)
     if angles is not None:
         quality["diagnostics"] = angles
-    cost = {
-        "optimizer_bytes": fitted.optimizer_bytes,
-        "peak_training_bytes": memory.n_bytes,
-        "peak_training_source": memory.source,
-        "train_seconds": round(fitted.seconds, 4),
-        "steps": fitted.steps,
-    }
-    return quality, cost
+    return quality, _cost(fitted, memory)
 
 
 def _train_on_stream(
@@ -286,14 +279,18 @@ def _train_on_stream(
     for of_training in ("rarity", "slices"):  # a stream has no rows that were all seen before
         quality.pop(of_training, None)
     quality["stream"] = curves(model, in_order, given, encoded, ends, held)
-    cost = {
+    return quality, _cost(fitted, memory)
+
+
+def _cost(fitted: Fit, memory: PeakMemory) -> dict[str, Any]:
+    """Return what training cost, as a record has it."""
+    return {
         "optimizer_bytes": fitted.optimizer_bytes,
         "peak_training_bytes": memory.n_bytes,
         "peak_training_source": memory.source,
         "train_seconds": round(fitted.seconds, 4),
         "steps": fitted.steps,
     }
-    return quality, cost
 
 
 def _grouped(config: RunConfig, encoded: data.Encoded, phase: str) -> tuple[str, ...]:

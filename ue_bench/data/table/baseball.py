@@ -4,7 +4,6 @@ The data are SABR's (CC BY-SA 3.0). A row is a player's time with one team in on
 a turn at bat are left out. What a player did in the season contains its runs, and is no feature.
 """
 
-import csv
 import io
 import math
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import polars as pl
 
 from ue_bench.data.package_index import PackagedData
 from ue_bench.data.table.definition import Definition
-from ue_bench.data.table.packaged_table import PackagedTable
+from ue_bench.data.table.packaged_table import PackagedTable, csv_of
 
 FILE = "baseball.csv"
 BATTING = "Batting.parquet"
@@ -57,13 +56,11 @@ def _join(packed: dict[str, bytes]) -> dict[str, bytes]:
     players = {}
     for player in pl.read_parquet(io.BytesIO(packed[PEOPLE])).iter_rows(named=True):
         players[player["playerID"]] = player
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*FEATURES, "year", TARGET))
+    rows = []
     for season in pl.read_parquet(io.BytesIO(packed[BATTING])).iter_rows(named=True):
         if season["AB"]:
-            writer.writerow(_row(season, players[season["playerID"]]))
-    return {FILE: text.getvalue().encode()}
+            rows.append(_row(season, players[season["playerID"]]))
+    return {FILE: csv_of((*FEATURES, "year", TARGET), rows)}
 
 
 def _row(season: dict[str, Any], player: dict[str, Any]) -> Iterator[Any]:

@@ -1,9 +1,11 @@
 """Tables of the package index: one file in the cache, made from files of a distribution."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ue_bench.data.cache import cache_folder
 from ue_bench.data.package_index import PackagedData, check_cached, obtain_packaged
@@ -12,6 +14,15 @@ from ue_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from ue_bench.data.table.table_files import TableFiles
+
+
+def csv_of(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """Return the content of a CSV file, which is the same on every machine."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 @dataclass(frozen=True)

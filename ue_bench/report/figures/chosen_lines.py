@@ -5,16 +5,20 @@ Each strategy then appears with the variant that is best on validation, never on
 Anchors are no lines: `anchor_points` draws them.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.record import ADVICE
-from ue_bench.report.evidence.frames import groups
-from ue_bench.report.evidence.summary import SCOPE
+from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.frames import groups, records
+from ue_bench.report.evidence.summary import SCOPE, key, panel, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
+from ue_bench.report.format import size_text
 
+LINE = ["panel", "label", "group", "size", "line", "named", "hollow", "mse"]
 MOST = 10  # lines that a panel can hold and still be read
 MOST_NAMED = 14  # strategies that are named when there are many; the others are thin and grey
 
@@ -72,6 +76,29 @@ def middle_budget(frame: pd.DataFrame) -> pd.DataFrame:
         median = budgets[(len(budgets) - 1) // 2]
         keep |= frame.index.isin(part.index[part["budget"] == median])
     return frame[keep]
+
+
+def at_middle_budget(
+    arms: Mapping[Any, Arm], summary: pd.DataFrame, has_scores: Callable[[Arm], bool], most: int
+) -> pd.DataFrame:
+    """The arms at the median budget or without one that have some scores, the best ones first.
+
+    The columns `LINE` are what a figure of them needs. Each strategy has the variant that is best
+    on validation, and at most `most` of them are named.
+
+    arms: by key.
+    """
+    chosen = best_variants(middle_budget(score(summary)))
+    has = [has_scores(arms[key(row)]) for row in records(chosen)]
+    chosen = chosen[pd.Series(has, chosen.index, dtype=bool)].copy()
+    by = "label" if is_advice(chosen) else "group"
+    is_anchor = pd.Series([arms[key(row)].is_anchor for row in records(chosen)], chosen.index)
+    chosen["line"] = chosen["label"].where(is_anchor.astype(bool), chosen[by])
+    chosen["named"] = chosen["line"].isin(named(chosen, most))
+    chosen["hollow"] = False
+    chosen["size"] = [size_text(row["budget"], row["exact_table_bytes"]) for row in records(chosen)]
+    chosen["panel"] = panel(chosen)
+    return chosen.sort_values(["mse", "label"], kind="stable")
 
 
 def entries(

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.pairs import compare_all
-from ue_bench.report.evidence.summary import SCOPE, by_key, key, panel, row_scores, score
+from ue_bench.report.evidence.summary import SCOPE, by_key, key, row_scores
 from ue_bench.report.evidence.unseen_share import share_columns, share_text, unseen_share
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import mse_text, size_text
+from ue_bench.report.format import mse_text
 
 UNSEEN = ("0", "1", "2+")  # unseen values of a row
 DECILES = tuple(map(str, range(1, 11)))
@@ -53,30 +53,14 @@ def tidy(study: StudyData) -> pd.DataFrame:
     advantage over this one lies. Arms without these scores, as of earlier records, are left out.
     """
     arms = by_key(study.arms)
-    scored = score(study.summary)
-    chosen = chosen_lines.best_variants(chosen_lines.middle_budget(scored))
-    has_slices = [_has_slices(arms[key(row)]) for row in records(chosen)]
-    chosen = chosen[pd.Series(has_slices, chosen.index, dtype=bool)].copy()
-    by = "label" if chosen_lines.is_advice(chosen) else "group"
-    is_anchor = pd.Series([arms[key(row)].is_anchor for row in records(chosen)], chosen.index)
-    chosen["line"] = chosen["label"].where(is_anchor.astype(bool), chosen[by])
-    named = chosen_lines.named(chosen, MOST_NAMED)
+    chosen = chosen_lines.at_middle_budget(arms, study.summary, _has_slices, MOST_NAMED)
     lines: list[Row] = []
-    for _, part in groups(chosen.assign(panel=panel(chosen)), SCOPE):
-        ranked = records(part.sort_values(["mse", "label"], kind="stable"))
+    for _, part in groups(chosen, SCOPE):
+        ranked = records(part)
         advantages = _advantages(arms, ranked)
         for row, advantage in zip(ranked, advantages, strict=True):
-            own = {
-                "panel": row["panel"],
-                "label": row["label"],
-                "group": row["group"],
-                "size": size_text(row["budget"], row["exact_table_bytes"]),
-                "mse_of_all": row["mse"],
-                "line": row["line"],
-                "named": row["line"] in named,
-                "hollow": False,
-                "advantage": advantage,
-            }
+            own = {name: row[name] for name in chosen_lines.LINE}
+            own |= {"mse_of_all": own.pop("mse"), "advantage": advantage}
             lines += [own | of_slice for of_slice in _slices(arms[key(row)])]
     return pd.DataFrame(lines, columns=COLUMNS)
 

@@ -12,27 +12,20 @@ from ue_bench.record import Record
 from ue_bench.record.group_errors import group_errors
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records
-from ue_bench.report.evidence.summary import SCOPE, by_key, key, panel, score
+from ue_bench.report.evidence.summary import SCOPE, by_key, key
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import mse_text, size_text
+from ue_bench.report.format import mse_text
 
 SHARES = (10, 25, 50, 75, 90, 95, 99)  # per cent of users
 PANELS = ("users", "reliability")
 MOST_NAMED = 10
 COLUMNS = [
-    "panel",
-    "label",
-    "group",
-    "size",
-    "line",
-    "named",
-    "hollow",
+    *chosen_lines.LINE,
     "kind",
     "x",
     "y",
-    "mse",
     "ece",
     "ndcg",
     "ndcg_users",
@@ -47,30 +40,14 @@ def tidy(study: StudyData) -> pd.DataFrame:
     All are means over the runs of the arm. Arms without these scores are left out.
     """
     arms = by_key(study.arms)
-    scored = score(study.summary)
-    chosen = chosen_lines.best_variants(chosen_lines.middle_budget(scored))
-    has_all = [_has_all(arms[key(row)]) for row in records(chosen)]
-    chosen = chosen[pd.Series(has_all, chosen.index, dtype=bool)].copy()
-    by = "label" if chosen_lines.is_advice(chosen) else "group"
-    is_anchor = pd.Series([arms[key(row)].is_anchor for row in records(chosen)], chosen.index)
-    chosen["line"] = chosen["label"].where(is_anchor.astype(bool), chosen[by])
-    named = chosen_lines.named(chosen, MOST_NAMED)
+    chosen = chosen_lines.at_middle_budget(arms, study.summary, _has_all, MOST_NAMED)
     lines: list[dict[str, Any]] = []
-    for _, part in groups(chosen.assign(panel=panel(chosen)), SCOPE):
-        for row in records(part.sort_values(["mse", "label"], kind="stable")):
+    for _, part in groups(chosen, SCOPE):
+        for row in records(part):
             runs = arms[key(row)].runs
-            own = {
-                "panel": row["panel"],
-                "label": row["label"],
-                "group": row["group"],
-                "size": size_text(row["budget"], row["exact_table_bytes"]),
-                "line": row["line"],
-                "named": row["line"] in named,
-                "hollow": False,
-                "mse": row["mse"],
-                "ece": np.mean([run.quality["reliability"]["ece"] for run in runs]),
-                **_ranking(runs),
-            }
+            own = {name: row[name] for name in chosen_lines.LINE}
+            own["ece"] = np.mean([run.quality["reliability"]["ece"] for run in runs])
+            own |= _ranking(runs)
             lines += [own | point for point in (*_of_users(runs), *_of_predictions(runs))]
     return pd.DataFrame(lines, columns=COLUMNS)
 

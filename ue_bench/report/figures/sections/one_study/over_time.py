@@ -11,28 +11,21 @@ from matplotlib.figure import Figure
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records
-from ue_bench.report.evidence.summary import SCOPE, by_key, key, panel, score
+from ue_bench.report.evidence.summary import SCOPE, by_key, key
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text, mse_text, size_text
+from ue_bench.report.format import bytes_text, mse_text
 
 KINDS = ("warm", "new", "returned")
 BYTES = ("table_bytes", "auxiliary_bytes", "vocabulary_bytes")
 SMOOTH = 3  # blocks that a point is the mean of
 MOST_NAMED = 10
 COLUMNS = [
-    "panel",
-    "label",
-    "group",
-    "size",
-    "line",
-    "named",
-    "hollow",
+    *chosen_lines.LINE,
     "block",
     "block_mse",
     "bytes",
-    "mse",
     *(f"{kind}_mse" for kind in KINDS),
     *(f"{kind}_share" for kind in KINDS),
 ]
@@ -46,27 +39,13 @@ def tidy(study: StudyData) -> pd.DataFrame:
     the test part.
     """
     arms = by_key(study.arms)
-    scored = score(study.summary)
-    chosen = chosen_lines.best_variants(chosen_lines.middle_budget(scored))
-    streams = [_is_stream(arms[key(row)]) for row in records(chosen)]
-    chosen = chosen[pd.Series(streams, chosen.index, dtype=bool)].copy()
-    chosen["line"] = chosen["label" if chosen_lines.is_advice(chosen) else "group"]
-    named = chosen_lines.named(chosen, MOST_NAMED)
+    chosen = chosen_lines.at_middle_budget(arms, study.summary, _is_stream, MOST_NAMED)
     lines: list[dict[str, Any]] = []
-    for _, part in groups(chosen.assign(panel=panel(chosen)), SCOPE):
-        for row in records(part.sort_values(["mse", "label"], kind="stable")):
-            own = {
-                "panel": row["panel"],
-                "label": row["label"],
-                "group": row["group"],
-                "size": size_text(row["budget"], row["exact_table_bytes"]),
-                "line": row["line"],
-                "named": row["line"] in named,
-                "hollow": False,
-                "mse": row["mse"],
-            }
+    for _, part in groups(chosen, SCOPE):
+        for row in records(part):
             runs = arms[key(row)].runs
-            lines += [own | _by_kind(runs) | of_block for of_block in _blocks(runs)]
+            own = {name: row[name] for name in chosen_lines.LINE} | _by_kind(runs)
+            lines += [own | of_block for of_block in _blocks(runs)]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
