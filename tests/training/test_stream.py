@@ -17,6 +17,7 @@ from ue_bench.data.encoding import encode
 from ue_bench.data.splitting import block_ends
 from ue_bench.errors import BenchError
 from ue_bench.features import Bags, Feature
+from ue_bench.record import read, write
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.baselines import DAMPING
 from ue_bench.training.loss import Scale
@@ -186,6 +187,12 @@ def test_idle_and_shared_rows_against_a_loop():
     assert found["idle_share"] == pytest.approx(1 - len(owners) / model.strategy.pool.rows)
     shared = sum(len(names) for names in owners.values() if len(names) > 1)
     assert found["shared_share"] == pytest.approx(shared / sum(map(len, owners.values())))
+
+
+def test_a_record_can_be_read_again(tmp_path):
+    for asked in (ASKED, replace(ASKED, task="binary", positive_at_least=4.0)):
+        path = write(run_once(resolve(asked)), tmp_path)
+        assert read(path).quality["stream"]["blocks"]
 
 
 def test_labels_of_a_stream():

@@ -42,9 +42,9 @@ def fit_stream(
     ends: where each block ends. on_block: is called after each block. on_evaluation: is called with
     what happened so far, once a block has been predicted.
 
-    Returns what happened, and what the model gave each row before it was trained on, float32 [N],
-    as the served model's outputs are; NaN in the first block. Raises BenchError when an output
-    stops being finite.
+    Returns what happened, with the errors of each block and of training on the block before, and
+    what the model gave each row before it was trained on, float32 [N], as the served model's
+    outputs are; NaN in the first block. Raises BenchError when an output stops being finite.
     """
     fitted = Fit()
     optimizers = Optimizers(model, recipe)
@@ -53,6 +53,8 @@ def fit_stream(
     order = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     given = torch.full((len(rows),), torch.nan, device=device)
+    trained = torch.zeros(len(model.loss.errors), dtype=torch.float64, device=device)
+    n_trained = 1
     started = time.perf_counter()
     model.train()
     for number, (first, last) in enumerate(pairwise([0, *ends])):
@@ -67,16 +69,21 @@ def fit_stream(
                 )
             entry = {"epoch": last / len(rows)}
             errors = model.loss.evaluate(before, block.ratings)
-            for name, error in zip(model.loss.errors, errors, strict=True):
+            of_block = (trained / n_trained).tolist()
+            for name, error, own in zip(model.loss.errors, errors, of_block, strict=True):
+                entry[f"train_{name}"] = model.loss.in_units(own)
                 entry[f"val_{name}"] = error
             fitted.history.append(entry)
             on_evaluation(fitted)
             _take_in(model, optimizers, _arrived(number, block.codes, features))
         batch = recipe.batch_size or len(block)
         shuffled = torch.randperm(len(block), generator=order).to(device)
+        trained = torch.zeros(len(model.loss.errors), dtype=torch.float64, device=device)
+        n_trained = len(block)
         for chosen in shuffled.split(batch):
             codes = block.codes.index_select(0, chosen)
-            train_step(model, optimizers, codes, targets[first:last].index_select(0, chosen))
+            of_batch = targets[first:last].index_select(0, chosen)
+            trained += train_step(model, optimizers, codes, of_batch) * len(chosen)
             fitted.steps += 1
         optimizers.settle()
         if model.strategy.finish_epoch(number):
