@@ -196,21 +196,22 @@ def pale(axes: Axes, line: pd.DataFrame, x: str, y: str, *, joined: bool = True)
     hover(axes, line[::step], x, y)
 
 
-def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7) -> None:
-    """Make the x axis logarithmic, once all is drawn, with at most `most` round numbers as ticks.
+def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7, name: str = "x") -> None:
+    """Make an axis logarithmic, once all is drawn, with at most `most` round numbers as ticks.
 
-    text: writes a tick.
+    text: writes a tick. name: `x` or `y`.
     """
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
     ticks = _round_numbers(low, high, most)
     if len(ticks) < 2:  # the axis covers a few per cent
         candidates = MaxNLocator(4).tick_values(low, high)
         ticks = [tick for tick in candidates if low <= tick <= high]
     step = 1 + len(ticks) // (most + 1)  # over many decades, every second one or fewer
     ticks = ticks[::step]
-    axes.set_xticks(ticks, [text(tick) for tick in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
+    axis.set_ticks(ticks, labels=[text(tick) for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 def _round_numbers(low: float, high: float, most: int) -> list[float]:

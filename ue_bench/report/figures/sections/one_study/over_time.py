@@ -112,7 +112,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         _draw_lines(held, part, "bytes", study.looks)
         errors.set_ylabel(f"MSE, mean of {SMOOTH} blocks")
         held.set_ylabel("bytes that are served")
-        held.set_yscale("log")
+        style.log_axis(held, bytes_text, name="y")
         for axes in axes_row:
             axes.set_xlabel("block of the stream")
             axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
