@@ -20,8 +20,9 @@ from ue_bench.advise.lines import WIDTH, python
 from ue_bench.advise.sizes import Sized, Sizes
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy
-from ue_bench.training.assembly import make_model, make_spec
-from ue_bench.training.run_data import encoded_of
+from ue_bench.strategies.registry import static_strategies
+from ue_bench.training.assembly import make_model
+from ue_bench.training.run_data import encoded_of, spec_of
 
 MEMORY = 400_000  # bytes
 RUN = 103  # the seeds of the measured run
@@ -29,8 +30,12 @@ ROWS = 300
 SEVERAL = "tags"  # the feature with several values
 # Each strategy on all data, with its own regions; with the others on one table.
 CASES = [
-    *product(STRATEGIES, ["table", "named"], [False, True], [0]),
-    *((name, "table", False, 1) for name, entry in STRATEGIES.items() if len(entry.regions) > 1),
+    *product(static_strategies(), ["table", "named"], [False, True], [0]),
+    *(
+        (name, "table", False, 1)
+        for name in static_strategies()
+        if len(STRATEGIES[name].regions) > 1
+    ),
 ]
 
 
@@ -114,7 +119,7 @@ def of_run(world: World, config: RunConfig) -> EmbeddingStrategy:
     _, encoded = encoded_of(config, world.question.data_dir)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(12345)
-        return make_model(config, make_spec(config, encoded.features), 0.7).strategy
+        return make_model(config, spec_of(config, encoded), 0.7).strategy
 
 
 def executed(text: str) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def test_a_split_without_validation_rows_is_refused(name):
 
 def test_an_unknown_split_names_those_that_exist(hundred):
     with pytest.raises(
-        BenchError, match="choose from: article, global_temporal, random, user_temporal"
+        BenchError, match="choose from: article, global_temporal, random, stream, user_temporal"
     ):
         split(hundred, "radom", 0)
 

@@ -36,7 +36,7 @@ def test_everything_is_written(built):
     out = built.page.parent
     assert built.page.name == "report.html"
     assert (
-        len(built.figures) == 2 * 14
+        len(built.figures) == 2 * 16
     )  # seven figures of the search, seven of the grid; PNG and SVG
     assert all(path.stat().st_size > 1000 for path in built.figures)
     assert {path.suffix for path in built.figures} == {".png", ".svg"}
@@ -107,6 +107,7 @@ def test_a_report_of_one_study_has_plain_names(tmp_path):
         "latency_mse",
         "memory",
         "rare_values",
+        "who_pays",
         "training",
     }
     assert "no strategy has both a separate and a multiplexed form" in outcome.page.read_text()

@@ -18,7 +18,7 @@ from ue_bench.strategies import STRATEGIES, Pool, Spec, build
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.packed_codes import MOST_BITS, pack, packed_bytes, read
 from ue_bench.strategies.registry import static_strategies
-from ue_bench.testing import FEATURES
+from ue_bench.testing import FEATURES, training_rows
 from ue_bench.training.resolve import resolve
 
 CODES = [name for name, bits in BITS.items() if bits <= 8]
@@ -317,6 +317,7 @@ def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data)
         region_rule=data.draw(st.sampled_from(["proportional", "sqrt", "equal"])),
         numbers=NumberFormat(**numbers),
         options={"columns": 2} if name == "cce" else {},
+        rows=training_rows(features),
     )
     try:
         built = build(asked)

@@ -9,6 +9,7 @@ from ue_bench.features import Feature
 from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.registry import static_strategies
+from ue_bench.testing import training_rows
 from ue_bench.training.collisions import NOT_ROWS, index_map
 
 SIZES = {"a": 300, "b": 120, "c": 7}
@@ -34,6 +35,7 @@ def make(name="unified", regions="multiplexed", rows=100, exact_at_most=0, hash_
         regions=regions,
         region_rule="equal" if regions == "separate" else None,
         hash_seed=hash_seed,
+        rows=training_rows(make_features()),
     )
     return build(spec, exact_at_most)
 

@@ -135,10 +135,10 @@ class Sizes:
             memory = self.memory
         entry = entry_of(config.strategy)
         if not entry.has_budget:
-            needed = self._total_bytes(config, self.whole)
+            needed = self._sizes(config, self.whole)["total_bytes"]
             if needed > memory:
                 return Small(config, needed)
-            return Sized(config, self._total_bytes(config, self.seen))
+            return Sized(config, self._sizes(config, self.seen)["total_bytes"])
         vocabulary = self.vocabulary_of(config)
         limit = memory - vocabulary
         if not entry.needs_vocabulary:
@@ -149,7 +149,7 @@ class Sizes:
         refusal: BudgetError | None = None
         while budget >= least:
             try:
-                total = self._total_bytes(replace(config, budget=budget), self.seen)
+                held = self._sizes(replace(config, budget=budget), self.seen)
             except BudgetError as error:
                 refusal = refusal or error
                 if error.works < budget:
@@ -159,25 +159,26 @@ class Sizes:
                     budget = int(STEP * budget)
                 continue
             if entry.needs_vocabulary:
-                table = total - _vocabulary_bytes(self.seen)
+                table = held["total_bytes"] - held["vocabulary_bytes"]
                 budget = min(limit, int(GROWTH * table))
-            return Sized(replace(config, budget=budget), total)
+            return Sized(replace(config, budget=budget), held["total_bytes"])
         smallest = refusal.works if refusal else self._smallest_table(config)
         return Small(config, vocabulary + smallest)
 
     def _smallest_table(self, config: RunConfig) -> int:
         """Return the bytes of the smallest table, where the vocabulary alone fills the memory."""
         try:
-            return self._total_bytes(replace(config, budget=1), self.seen)
+            return self._sizes(replace(config, budget=1), self.seen)["total_bytes"]
         except BudgetError as error:
             return error.works
 
     @staticmethod
-    def _total_bytes(config: RunConfig, features: tuple[Feature, ...]) -> int:
-        """Return the bytes in all. Raises BudgetError where the budget does not work."""
+    def _sizes(config: RunConfig, features: tuple[Feature, ...]) -> dict[str, int]:
+        """Return the bytes as a record has them. Raises BudgetError where the budget is wrong."""
+        # Sizes need no numbers, and no training rows of a method that learns from them.
+        spec = replace(make_spec(config, features), unfilled=True)
         with torch.random.fork_rng(devices=[]):
-            model = make_model(config, make_spec(config, features), 0.5)
-            return int(sizes(model)["total_bytes"])
+            return sizes(make_model(config, spec, 0.5))
 
 
 def _vocabulary_bytes(features: tuple[Feature, ...]) -> int:

@@ -6,8 +6,7 @@ from the others.
 
 Pansare et al., MLSys 2022 (arXiv 2203.10135), who take the id modulo the rows instead of a hash.
 The ids of a feature number each lookup of its training values and of one value for all unseen
-ones. v and b start at 0, so that training starts from the hashing trick. Where the ids would
-take more than half of the budget, the rarest values count as unseen. Needs a vocabulary.
+ones. v and b start at 0, so that training starts from the hashing trick. Needs a vocabulary.
 Bytes: 4 (M D + n) for M rows and n ids, 4 n more with `bias`; the vocabulary is counted
 separately.
 """
@@ -20,7 +19,6 @@ from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.dense_ids import DenseIds
-from ue_bench.strategies.kept_values import keeping_frequent
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -30,22 +28,11 @@ class MEmCom(EmbeddingStrategy):
     knobs: Mapping[str, Any] = {"bias": False}
 
     def __init__(self, spec: Spec) -> None:
-        numbers_per_id = 2 if spec.options.get("bias", self.knobs["bias"]) else 1
-
-        def smallest(spec: Spec) -> int:
-            """Bytes of what all ids have, and as many for rows, or one row in each region."""
-            n_ids = 0
-            for feature, lookups in zip(spec.features, spec.lookups, strict=True):
-                n_ids += lookups * (feature.n_known + 1)
-            of_ids = spec.numbers.pool_bytes(n_ids, numbers_per_id)
-            return of_ids + max(
-                of_ids, spec.numbers.pool_bytes(spec.n_regions, spec.dim, spec.n_regions)
-            )
-
-        spec = keeping_frequent(spec, smallest)
         super().__init__(spec)
         self.ids = DenseIds(spec)
         self.vocabularies = self.ids.vocabularies
+        has_bias = self.options["bias"]
+        numbers_per_id = 2 if has_bias else 1
         beside = spec.numbers.pool_bytes(self.ids.total, numbers_per_id)
         self.regions = regions(spec, slot_numbers=spec.dim, beside=beside)
         self.pool = Pool(self.regions[-1].end, spec, ends=ends_of(self.regions))
