@@ -22,6 +22,7 @@ PUBLISHED = ROOT / "results" / "published"
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
+@pytest.mark.slow  # `make test` checks the records before it runs the tests
 def test_nothing_is_wrong_with_what_is_published():
     known = known_faults(PUBLISHED)
     assert sorted(check(PUBLISHED, DOCUMENTS)) == sorted(known)

@@ -52,7 +52,8 @@ class FrequentRows(EmbeddingStrategy):
         if spec.regions == "separate":
             self.sharing = [[index] for index in indices]
         self.waiting: dict[int, list[int]] = {}  # rows that nobody owns yet, by first feature
-        self.seen = Seen(spec)
+        if spec.grows and not spec.unfilled:  # it takes memory for every value of the data
+            self.seen = Seen(spec)
         for features in self.sharing:
             self._give_rows(features, share)
         self._index()
