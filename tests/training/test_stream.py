@@ -215,6 +215,7 @@ def test_the_same_stream_gives_the_same_numbers():
         ({"strategy": "qr_add"}, "it is built from the values of training, which a stream"),
         ({"strategy": "bias", "budget": None}, "an anchor is fitted to the rows of a split"),
         ({"strategy": "growing_exact", "budget": None, "split": "random"}, "for a stream of value"),
+        ({"low_cardinality": "exact"}, "exact rows for features of at most .* were asked for"),
     ],
 )
 def test_what_a_stream_cannot_have(changes, told):

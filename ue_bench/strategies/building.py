@@ -48,6 +48,11 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
         return _without_budget(spec, method)
     strategy: EmbeddingStrategy
     if any(feature.cardinality <= exact_at_most for feature in spec.features):
+        if spec.grows:
+            raise BenchError(
+                f"{spec.name}: exact rows for features of at most {exact_at_most} values were "
+                "asked for, and a stream does not have its values yet; leave low_cardinality hashed"
+            )
         strategy = ExactLowCardinality(spec, method, exact_at_most)
     else:
         strategy = method(spec)

@@ -1,7 +1,6 @@
 """Training that goes on where a served model is: the rows of a new day, from raw values."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -32,6 +31,10 @@ class ContinuedTraining:
         self.optimizers = Optimizers(model, recipe)
         self.calls = 0
         if state is not None:
+            if CALLS not in state or state[CALLS].numel() != 1:
+                raise BenchError(
+                    f"the state of the optimizer has no {CALLS!r}; save the model again"
+                )
             self.calls = int(state[CALLS])
             self.optimizers.load_tensors(dict(model.named_parameters()), state)
 
@@ -50,7 +53,7 @@ class ContinuedTraining:
         order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(seed))
         model.unfold_scale()
         model.train()
-        self._hook(model)
+        self.optimizers.attach()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # dropout draws from the global generator
             scaled = model.loss.scaled(targets)
@@ -61,8 +64,7 @@ class ContinuedTraining:
                 loss.backward()
                 self.optimizers.step()
         self.optimizers.settle()
-        for pool in model.strategy.sparse_pools():
-            pool.before_read = None
+        self.optimizers.detach()
         model.eval()
         model.fold_scale()
         self.calls += 1
@@ -71,11 +73,6 @@ class ContinuedTraining:
                 f"partial_fit: training diverged (a number of the model is not finite); lower lr "
                 f"({self.recipe.lr}), and load the model again"
             )
-
-    def _hook(self, model: RatingModel) -> None:
-        if self.optimizers.rows is not None and self.recipe.optimizer != "sparse_adam":
-            for pool in model.strategy.sparse_pools():
-                pool.before_read = partial(self.optimizers.rows.catch_up, pool.weight)
 
 
 def _require_floats(model: RatingModel) -> None:

@@ -92,8 +92,7 @@ def fit_stream(
         on_block(BlockEnd(number, first, last, optimizers.n_bytes()))
     fitted.best_epoch = 1.0
     fitted.optimizer_bytes = optimizers.n_bytes()
-    for pool in model.strategy.sparse_pools():
-        pool.before_read = None
+    optimizers.detach()
     model.strategy.finish_training()
     model.fold_scale()
     fitted.seconds = time.perf_counter() - started

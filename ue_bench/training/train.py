@@ -97,7 +97,8 @@ class Optimizers:
     """
 
     def __init__(self, model: RatingModel, recipe: Recipe) -> None:
-        sparse = model.strategy.sparse_pools()
+        self.sparse = sparse = model.strategy.sparse_pools()
+        self.lazy = recipe.optimizer == "sparse_adam"
         self.rows: RowAdam | None = None
         if (recipe.optimizer in SPARSE or sparse) and recipe.weight_decay:
             raise BenchError(
@@ -116,11 +117,21 @@ class Optimizers:
         self.parts = [DenseAdam(dense, recipe.lr, recipe.weight_decay, decoupled)]
         if not sparse:
             return
-        lazy = recipe.optimizer == "sparse_adam"
-        self.rows = RowAdam(sparse_weights, lr=recipe.lr, lazy=lazy)
+        self.rows = RowAdam(sparse_weights, lr=recipe.lr, lazy=self.lazy)
         self.parts.append(self.rows)
-        for pool in sparse:
-            pool.before_read = None if lazy else partial(self.rows.catch_up, pool.weight)
+        self.attach()
+
+    def attach(self) -> None:
+        """Let pools have their rows caught up before a step reads them."""
+        if self.rows is None or self.lazy:
+            return
+        for pool in self.sparse:
+            pool.before_read = partial(self.rows.catch_up, pool.weight)
+
+    def detach(self) -> None:
+        """Let pools be read as they are."""
+        for pool in self.sparse:
+            pool.before_read = None
 
     def zero_grad(self) -> None:
         for part in self.parts:
@@ -327,8 +338,7 @@ def fit(
     optimizers.settle()
     fitted.optimizer_bytes = optimizers.n_bytes() + average.n_bytes()
     average.take_place()
-    for pool in model.strategy.sparse_pools():
-        pool.before_read = None
+    optimizers.detach()
     if best_state is not None:
         model.load_state_dict(best_state)
     model.strategy.finish_training()

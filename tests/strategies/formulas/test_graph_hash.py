@@ -10,6 +10,8 @@ from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.strategies import Spec, build
 from ue_bench.strategies.training_rows import TrainingRows
+from ue_bench.strategies.value_graph import ValueGraph
+from ue_bench.strategies.vocabulary import Vocabulary
 
 N = 40
 # Even users meet even items alone, odd ones odd items.
@@ -104,6 +106,11 @@ def test_values_of_a_bag_meet_once_in_a_row():
     assert rows.count == 4
     assert rows.owner.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert rows.codes[:, 1].tolist() == [0, 2, 0, 2, 1, 3, 1, 3]
+    graph = ValueGraph((USER, items), [Vocabulary(USER), Vocabulary(ITEM)], rows)
+    user, item = graph.starts
+    assert graph._weights[user, item] == 1, "the row has its user once, whatever its bag has"
+    assert graph._weights[item, item + 2] == 2, "both rows have this bag"
+    assert graph._weights[item, item + 1] == 0
 
 
 def test_budgets_and_rows_that_do_not_work():

@@ -118,6 +118,7 @@ class ZeroCollision(EmbeddingStrategy):
         """Let new values own free rows within their probes, or the oldest one that has expired."""
         lost = []
         changed = False
+        keys = self.keys.cpu()
         for feature, codes in enumerate(arrived.codes):
             whole = self.spec.features[feature]
             values = [whole.values[code] for code in codes.tolist()]
@@ -126,27 +127,28 @@ class ZeroCollision(EmbeddingStrategy):
             owned = torch.zeros_like(place, dtype=torch.bool)
             for probe in range(self.probes):
                 tried = region.start + (place + probe) % region.size
-                found = (self.keys[tried] == key) & ~owned
+                found = (keys[tried] == key) & ~owned
                 self.last[tried[found]] = arrived.block
                 owned |= found
             for first, own in zip(place[~owned].tolist(), key[~owned].tolist(), strict=True):
-                row = self._row_for(region, first, arrived.block)
+                row = self._row_for(keys, region, first, arrived.block)
                 if row is None:
                     continue
-                if self.keys[row] != FREE:
+                if keys[row] != FREE:
                     lost.append(row)
-                self.keys[row] = own
+                keys[row] = own
                 self.last[row] = arrived.block
                 changed = True
         if changed:
+            self.keys.copy_(keys)
             self.locate_all()
         return Reset(self.pool, torch.tensor(sorted(set(lost)))) if lost else None
 
-    def _row_for(self, region: Region, first: int, block: int) -> int | None:
+    def _row_for(self, keys: Tensor, region: Region, first: int, block: int) -> int | None:
         """Return the row that a new value may own: a free one, else the oldest that expired."""
         tried = [region.start + (first + probe) % region.size for probe in range(self.probes)]
         for row in tried:
-            if self.keys[row] == FREE:
+            if keys[row] == FREE:
                 return row
         oldest = min(tried, key=lambda row: int(self.last[row]))
         if block - int(self.last[oldest]) > self.options["expires"]:
