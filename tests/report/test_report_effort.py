@@ -55,6 +55,27 @@ def test_the_runs_of_a_trial_are_one_trial(alike):
     assert len(trials_of(without_one)) == 4 * 24 - 1
 
 
+def test_a_trial_with_its_first_run_alone_is_held_against_the_best_on_the_same_seed(alike):
+    """In a search with a margin. Elsewhere a trial with a missing run is none."""
+    search = [record for record in alike if record.phase == "search"]
+
+    def with_margin(record):
+        facts = record.found["trial"] | {"margin": 0.02}
+        return replace(record, found=record.found | {"trial": facts})
+
+    search = [with_margin(record) for record in search]
+    trials = trials_of(search)
+    last = max(trials, key=lambda trial: trial.val_mse)
+    short = [record for record in search if record not in last.records[1:]]
+    found = {trial.run_id: trial for trial in trials_of(short)}
+    best = min((one for one in trials if one.search == last.search), key=lambda one: one.val_mse)
+    worse = last.records[0].quality["val_mse"] - best.records[0].quality["val_mse"]
+    assert found[last.run_id].val_mse == pytest.approx(best.val_mse + worse)
+    assert [one for one in found if one != last.run_id] == [
+        trial.run_id for trial in trials if trial is not last
+    ]
+
+
 UNIFIED, *SEPARATE = fake.searches()
 DIM = fake.SPACE["dim"]
 

@@ -394,6 +394,11 @@ def test_two_samplers_propose_different_trials():
         ({"space": {"lr": (1e-3,)}}, "a total of 7 lookups for 0 features"),
         ({"trial_seeds": 0}, "trials on 0 seeds each; give at least 1"),
         ({"startup": 0}, "a start of 0 trials; give at least 1"),
+        ({"margin": 0.0}, "a search with a margin of 0.0; give more than 0"),
+        (
+            {"margin": 0.1, "objectives": ("quality.val_mse", "cost.total_bytes")},
+            "a search with a margin and 2 objectives",
+        ),
     ],
 )
 def test_a_search_that_makes_no_sense_is_one_line(changes, told):
@@ -503,13 +508,10 @@ def test_what_a_search_is_told_has_no_test_score():
 
 def test_a_search_chooses_the_same_whatever_the_test_scores_say(tmp_path, monkeypatch):
     chosen, told = [], set()
-    for module in ("sampler", "search_records"):
-        monkeypatch.setattr(
-            f"ue_bench.study.{module}.objectives",
-            lambda records, of: (
-                told.update(*(r.quality for r in records)) or objectives(records, of)
-            ),
-        )
+    monkeypatch.setattr(
+        "ue_bench.study.search_records.objectives",
+        lambda records, of: told.update(*(r.quality for r in records)) or objectives(records, of),
+    )
     for name, spoil in (("opposed", lambda val: 1 - val), ("poisoned", None)):
         monkeypatch.setattr(
             local_executor,

@@ -18,7 +18,7 @@ from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan, SearchStage
 from ue_bench.study.processes import Job
 from ue_bench.study.sampler import Sampler
-from ue_bench.study.search_records import trial_facts
+from ue_bench.study.search_records import known_trials, trial_facts
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
 
@@ -32,6 +32,7 @@ TPE = Search(
     seeds=1,
     trial_seeds=2,
     startup=8,
+    margin=0.2,
 )
 SHARED_OUT = Search(
     BASE,
@@ -241,11 +242,11 @@ def is_trial(record: Record, search: Search) -> bool:
     return facts.get("space", {}).keys() == search.space.keys()
 
 
-def search_run(answers=()) -> SearchRun:
-    """The first search alone, with some records that are known."""
+def search_run(answers=(), search=TPE) -> SearchRun:
+    """A search alone, with some records that are known."""
     known = {record.run_id: record for record in answers}
-    stage = next(Plan("s", Study("?", (TPE,), latency=False)).stages(known))
-    return SearchRun(stage, InMemory(TPE, stage.base, None, 0), known)
+    stage = next(Plan("s", Study("?", (search,), latency=False)).stages(known))
+    return SearchRun(stage, InMemory(search, stage.base, None, 0), known)
 
 
 def job(request) -> Job:
@@ -289,7 +290,7 @@ def test_the_seeds_of_trials_are_none_that_are_quoted():
 
 def test_the_answers_of_a_batch_do_not_change_its_proposals():
     """All trials of a batch are proposed at once, and no other before all of them ended."""
-    run = search_run()
+    run = search_run(search=replace(TPE, margin=None))
     for _ in range(3):
         firsts = asked(run)
         assert len(firsts) == TPE.batch
@@ -338,6 +339,33 @@ def test_a_run_whose_process_was_killed_is_made_once_more():
     assert again.config == first.config
     assert run.answer(killed)
     assert asked(run) == []
+
+
+def mean(records) -> float:
+    return sum(record.quality["val_mse"] for record in records) / len(records)
+
+
+def test_a_trial_whose_first_run_is_too_bad_has_no_other(alone):
+    _, records = alone
+    runs = {}
+    for record in records:
+        if record.phase == "search" and "margin" in record.found["trial"]:
+            runs.setdefault(record.found["trial"]["number"], []).append(record)
+    lengths = set()
+    for number, own in runs.items():
+        own.sort(key=lambda record: record.config.init_seed)
+        before = [runs[other] for other in range(number - number % TPE.batch) if other in runs]
+        whole = [trial for trial in before if len(trial) == TPE.trial_seeds]
+        best = min(whole, key=mean, default=[own[0]])
+        is_bad = own[0].quality["val_mse"] > best[0].quality["val_mse"] + TPE.margin
+        assert len(own) == (1 if is_bad else TPE.trial_seeds)
+        lengths.add(len(own))
+    assert lengths == {1, 2}
+    by_id = {record.run_id: record for record in records}
+    known, _ = known_trials(by_id, search_run().base, TPE)
+    assert {trial.number for trial in known if len(trial.records) == 1} == {
+        number for number, own in runs.items() if len(own) == 1
+    }
 
 
 def test_no_configuration_is_run_twice():
@@ -406,7 +434,8 @@ def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation
 
 def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, monkeypatch):
     """Its trials are none that this version would propose."""
-    study = Study("?", (replace(TPE, trials=6, best=2, seeds=1),), latency=False)
+    declared = replace(TPE, trials=6, best=2, seeds=1, margin=None)
+    study = Study("?", (declared,), latency=False)
     (search,) = study.parts
     stage = next(Plan("s", study).stages({}))
     for number in range(6):

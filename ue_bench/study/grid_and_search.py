@@ -93,10 +93,13 @@ class Search:
     are drawn at random.
     batch: how many trials are proposed together, whatever the number of workers. The sampler learns
     their answers when all of them have ended. More workers than their runs are idle.
+    margin: a trial whose first run is worse, by more than this, than that of the best trial of the
+    batches before has no other runs, and cannot be chosen. None: every trial has all runs.
 
     Raises BenchError for an objective that is a test score, an unknown sampler, a batch, a start or
-    a trial without runs, and a space that does not hold every allocation of `total` or that limits
-    a knob by one that has no values of its own.
+    a trial without runs, a margin that is not above 0 or is of several objectives, and a space that
+    does not hold every allocation of `total` or that limits a knob by one that has no values of its
+    own.
     """
 
     base: RunConfig
@@ -113,6 +116,7 @@ class Search:
     trial_seeds: int = 3
     startup: int = 8
     batch: int = 4
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         for key in self.objectives:
@@ -129,6 +133,14 @@ class Search:
             raise BenchError(f"trials on {self.trial_seeds} seeds each; give at least 1")
         if self.startup < 1:
             raise BenchError(f"a start of {self.startup} trials; give at least 1")
+        if self.margin is not None:
+            if not self.margin > 0:
+                raise BenchError(f"a search with a margin of {self.margin}; give more than 0")
+            if len(self.objectives) > 1:
+                raise BenchError(
+                    f"a search with a margin and {len(self.objectives)} objectives; "
+                    "a margin is of one, so leave it out"
+                )
         self._require_limits()
         if self.total is not None:
             self._require_all_allocations(self.total)

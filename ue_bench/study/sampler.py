@@ -24,7 +24,7 @@ from ue_bench.config.ranges import Between
 from ue_bench.errors import BenchError
 from ue_bench.study import Search
 from ue_bench.study.optuna_file import open_study, root
-from ue_bench.study.search_records import Answered, objectives
+from ue_bench.study.search_records import Answered, values_of
 from ue_bench.study.space import Knob, configure, knobs, places, value_of
 
 # A sampler that has proposed this many times the wanted trials has seen the whole space.
@@ -90,17 +90,17 @@ class Sampler:
 
         A trial with a run that did not end well has no values.
         """
-        for answered in trials:
-            if answered.run_id in self._learned or not answered.ok:
+        for trial in trials:
+            if trial.run_id in self._learned or not trial.ok:
                 continue
-            self._learned.add(answered.run_id)
+            self._learned.add(trial.run_id)
             with _file_errors(self.storage):
-                trial = optuna.trial.create_trial(
-                    params=parameters(answered.config, self.search),
-                    distributions=distributions(answered.config, self.search),
-                    values=objectives(answered.records, self.search),
+                told = optuna.trial.create_trial(
+                    params=parameters(trial.config, self.search),
+                    distributions=distributions(trial.config, self.search),
+                    values=values_of(trial, self.search),
                 )
-                self.study.add_trial(trial)
+                self.study.add_trial(told)
 
     def _choose(self, trial: optuna.Trial) -> dict[str, Any]:
         """Return the value of each knob that the sampler chooses."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
 from ue_bench.config.ranges import to_json
@@ -17,12 +17,14 @@ class Answered:
 
     number: its place in the order of the search's trials. config: its configuration at the first
     of its seeds. records: one a run, in the order of the seeds, without any test score; only the
-    first one where that did not end well.
+    first one where that did not end well or was too bad. leader: what it was too bad beside; None:
+    it was not.
     """
 
     number: int
     config: RunConfig
     records: tuple[Record, ...]
+    leader: "Leader | None" = None
 
     @property
     def run_id(self) -> str:
@@ -38,6 +40,16 @@ class Answered:
     def fault(self) -> Record | None:
         """The record of the first run that did not end well."""
         return next((record for record in self.records if record.status != "ok"), None)
+
+
+class Leader(NamedTuple):
+    """The best trial of the batches before, by the first objective.
+
+    first: of its first run. mean: over all its runs.
+    """
+
+    first: float
+    mean: float
 
 
 def blind(record: Record) -> Record:
@@ -87,6 +99,7 @@ def trial_facts(search: Search, base: RunConfig, number: int) -> dict[str, Any]:
         "objectives": list(search.objectives),
         "varies": sorted(search.space),
         "space": {name: to_json(search.space[name]) for name in sorted(search.space)},
+        **({} if search.margin is None else {"margin": search.margin}),
     }
 
 
@@ -96,11 +109,12 @@ def known_trials(
     """Return the trials of this search that all ended well, and the number of the next new one.
 
     records: by run id. base: what the search starts from. The trials come in the order of their
-    numbers; a trial with a run that is missing is left out.
+    numbers; a trial with a run that is missing is left out, unless its first one was too bad for
+    others.
     """
     expected = trial_facts(search, base, 0)
     first_seed = base.init_seed
-    trials = []
+    firsts = []
     last = -1
     for record in records.values():
         if record.config.init_seed != first_seed or record.phase != "search":
@@ -110,33 +124,82 @@ def known_trials(
         if number is None or facts | {"number": 0} != expected:
             continue
         last = max(last, number)
-        answered = _answered(record, number, records, search)
-        if answered is not None and answered.ok:
-            trials.append(answered)
-    trials.sort(key=lambda trial: (trial.number, trial.run_id))
+        firsts.append((number, record))
+    firsts.sort(key=lambda first: (first[0], first[1].run_id))
+    trials: list[Answered] = []
+    for number, record in firsts:
+        before = [trial for trial in trials if trial.number < number - number % search.batch]
+        leader = leader_of(before, search)
+        trial = answered(number, runs_of(record.config, search), records, search, leader)
+        if trial is not None and trial.ok:
+            trials.append(trial)
     return trials, last + 1
 
 
-def _answered(
-    record: Record, number: int, records: Mapping[str, Record], search: Search
+def leader_of(trials: Iterable[Answered], search: Search) -> Leader | None:
+    """Return the best of the trials with all runs; None: there is none, or no margin to keep."""
+    best = None
+    if search.margin is not None:
+        for trial in trials:
+            if trial.ok and trial.leader is None:
+                first = objectives(trial.records[:1], search)[0]
+                leader = Leader(first, objectives(trial.records, search)[0])
+                if best is None or leader.mean < best.mean:
+                    best = leader
+    return best
+
+
+def answered(
+    number: int,
+    runs: Iterable[RunConfig],
+    records: Mapping[str, Record],
+    search: Search,
+    leader: Leader | None,
 ) -> Answered | None:
-    """Return the trial of a record of its first run; None where a run is missing."""
-    found = []
-    for run in runs_of(record.config, search):
+    """Return the trial of these runs; None where a run that it needs is missing.
+
+    A trial whose first run does not end well, or is too bad beside the leader, needs no other.
+    """
+    runs = tuple(runs)
+    found: list[Record] = []
+    for run in runs:
         if run.run_id not in records:
             return None
         found.append(blind(records[run.run_id]))
-    return Answered(number, record.config, tuple(found))
+        if len(found) > 1:
+            continue
+        if found[0].status != "ok":
+            break
+        if leader is not None and search.margin is not None:
+            worse = objectives(found, search)[0] - leader.first
+            if worse > search.margin:
+                return Answered(number, runs[0], tuple(found), leader)
+    return Answered(number, runs[0], tuple(found))
+
+
+def values_of(trial: Answered, search: Search) -> list[float]:
+    """Return what a trial gives for each objective.
+
+    Of a trial with its first run alone, that is the leader's mean and what the run is worse than
+    the leader on the same seed: seeds are not equally hard.
+    """
+    values = objectives(trial.records, search)
+    if trial.leader is None:
+        return values
+    return [values[0] - trial.leader.first + trial.leader.mean]
 
 
 def best_few(trials: Iterable[Answered], search: Search) -> list[Answered]:
     """Return the best few trials by the first objective.
 
-    With several objectives only those of the Pareto front are eligible.
+    With several objectives only those of the Pareto front are eligible, and with a margin only
+    those with all runs.
     """
     by_id = {}
     scores = {}
     for trial in trials:
+        if trial.leader is not None:
+            continue
         by_id[trial.run_id] = trial
         scores[trial.run_id] = objectives(trial.records, search)
     eligible = list(scores)

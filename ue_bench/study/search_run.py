@@ -8,9 +8,17 @@ from typing import Any
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
+from ue_bench.study import Search
 from ue_bench.study.plan import Request, SearchStage
 from ue_bench.study.sampler import PROPOSALS_PER_TRIAL, Sampler
-from ue_bench.study.search_records import Answered, blind, runs_of, trial_facts
+from ue_bench.study.search_records import (
+    Answered,
+    Leader,
+    answered,
+    leader_of,
+    runs_of,
+    trial_facts,
+)
 
 
 @dataclass
@@ -18,30 +26,26 @@ class _Slot:
     """A place in a batch: a trial whose runs are to come or under way.
 
     number: of the trial. config: at the first of its seeds. proposal: Optuna's trial; None: the
-    default configuration. requests: one a run, in the order of the seeds. records: by run id.
+    default configuration. requests: one a run, in the order of the seeds. search: that it is of.
+    leader: what its first run is held against. records: by run id.
     """
 
     number: int
     config: RunConfig
     proposal: Any  # optuna.Trial
     requests: list[Request]
+    search: Search
+    leader: Leader | None
     records: dict[str, Record] = field(default_factory=dict)
 
     @property
     def answer(self) -> Answered | None:
         """The answer of the trial; None: a run has no record yet.
 
-        A trial whose first run does not end well has no other run.
+        A trial whose first run does not end well, or is too bad, has no other run.
         """
-        found = []
-        for request in self.requests:
-            record = self.records.get(request.config.run_id)
-            if record is None:
-                return None
-            found.append(blind(record))
-            if len(found) == 1 and record.status != "ok":
-                break
-        return Answered(self.number, self.config, tuple(found))
+        runs = [request.config for request in self.requests]
+        return answered(self.number, runs, self.records, self.search, self.leader)
 
     def missing(self) -> list[Request]:
         """Return the runs that can be made now: the first one alone, the others after it."""
@@ -205,7 +209,8 @@ class SearchRun:
         self.asked.update(request.config.run_id for request in requests)
         self._n_slots += 1
         self._ahead.pop(config.run_id, None)
-        return _Slot(number, config, proposal, requests)
+        leader = leader_of(self._learned.values(), self.search)
+        return _Slot(number, config, proposal, requests, self.search, leader)
 
     def _start(self, slot: _Slot) -> None:
         """Take the records of a trial that are known, and queue the runs that can be made."""

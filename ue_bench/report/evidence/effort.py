@@ -28,6 +28,7 @@ _TERMS = {
     "batch": "trials of a batch",
     "total": "total of lookups",
     "objectives": "objectives",
+    "margin": "margin",
 }
 
 Form = tuple[str, str, str, str, str]  # strategy, regions, rule, salt, code
@@ -126,7 +127,7 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
     of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
     bits leave these out, and one without separate regions their rules.
     """
-    terms = {word: _text(about[name]) for name, word in _TERMS.items()}
+    terms = {word: _text(about.get(name)) for name, word in _TERMS.items()}
     shared = {}
     lookups = {}
     for name, allowed in about["space"].items():

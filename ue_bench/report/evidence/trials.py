@@ -3,8 +3,8 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ue_bench.config import SEEDS
@@ -16,11 +16,13 @@ class Trial:
     """One configuration that a search tried.
 
     search: a text that is equal for all trials of one search and for no others.
-    records: one a run, in the order of their seeds.
+    records: one a run, in the order of their seeds. best: of a trial that was too bad for more than
+    its first run, the records of the best one of its search, which has all; empty for others.
     """
 
     search: str
     records: tuple[Record, ...]
+    best: tuple[Record, ...] = ()
 
     @property
     def sample(self) -> Record:
@@ -43,12 +45,23 @@ class Trial:
         return self.mean("val_mse")
 
     def mean(self, score: str) -> float:
-        """Return the mean of a score over the runs, NaN where one has none."""
-        scores = []
-        for run in self.records:
-            value = run.quality.get(score)
-            scores.append(math.nan if value is None else float(value))
-        return sum(scores) / len(scores)
+        """Return the mean of a score over the runs, NaN where one has none.
+
+        Of the first run alone, it is the mean of the best trial and what the run is worse than that
+        one on the same seed: seeds are not equally hard.
+        """
+        if self.best:
+            first = _mean(self.records, score) - _mean(self.best[:1], score)
+            return _mean(self.best, score) + first
+        return _mean(self.records, score)
+
+
+def _mean(records: Sequence[Record], score: str) -> float:
+    scores = []
+    for run in records:
+        value = run.quality.get(score)
+        scores.append(math.nan if value is None else float(value))
+    return sum(scores) / len(scores)
 
 
 def facts(record: Record) -> dict[str, Any]:
@@ -78,20 +91,33 @@ def search_of(record: Record) -> str:
 def trials_of(search: Iterable[Record]) -> list[Trial]:
     """Return the trials whose records say of which search they are, in the order of the records.
 
-    A trial with a run that did not end well, or that is missing, has no value and is left out.
+    A trial with a run that did not end well, or that is missing, has no value and is left out. In a
+    search with a margin its first run alone is a trial that was too bad for more.
     """
     runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in search:
+    given = list(search)
+    for record in given:
         if facts(record) and record.quality.get("val_mse") is not None:
             config = json.dumps(without(vars(record.config), SEEDS), sort_keys=True)
             runs[search_of(record), config].append(record)
-    trials = []
+    whole: dict[str, list[Trial]] = defaultdict(list)
+    short = []
     for (name, _), records in runs.items():
         records.sort(key=lambda record: record.config.init_seed)
         seeds = [record.config.init_seed for record in records]
-        if seeds == facts(records[0]).get("seeds", seeds):
-            trials.append(Trial(name, tuple(records)))
-    return trials
+        about = facts(records[0])
+        wanted = about.get("seeds", seeds)
+        if seeds == wanted:
+            whole[name].append(Trial(name, tuple(records)))
+        elif "margin" in about and seeds == wanted[:1]:
+            short.append(Trial(name, tuple(records)))
+    found = {trial.run_id: trial for trials in whole.values() for trial in trials}
+    for trial in short:
+        if whole[trial.search]:
+            best = min(whole[trial.search], key=lambda one: (one.val_mse, one.run_id))
+            found[trial.run_id] = replace(trial, best=best.records)
+    order = {record.run_id: place for place, record in enumerate(given)}
+    return sorted(found.values(), key=lambda trial: order[trial.run_id])
 
 
 def without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
