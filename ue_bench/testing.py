@@ -208,11 +208,11 @@ class StrategyContract:
             return
         message = ""
         try:
-            self.build(budget=7)
+            self.build(budget=3)
         except BenchError as error:
             message = str(error)
         assert any(character.isdigit() for character in message), (
-            "7 bytes raise BenchError, which states the least that works"
+            "3 bytes raise BenchError, which states the least that works"
         )
 
     def test_footprint_counts_everything(self) -> None:

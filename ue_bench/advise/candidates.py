@@ -29,6 +29,7 @@ class Form(NamedTuple):
 # docs/methods.md) at equal bytes with 16 numbers a feature, one of each kind first; then the
 # strategies that a user has added; then other shapes of the package's own.
 FORMS = (
+    Form("hashed_bits", 4, 8),
     Form("unified", 2, 8),
     Form("collisionless", 1, 16),
     Form("hashed_net", 2, 8),
@@ -57,7 +58,7 @@ FORMS = (
     Form("per_feature", 1, 16, rule="equal"),
     Form("per_feature", 1, 16, rule="proportional"),
 )
-FIRST = 7  # forms, one of each kind
+FIRST = 8  # forms, one of each kind
 EXACT = Form("collisionless", 1, 16)  # the table that an answer is compared with
 SHARED = "unified"  # where this leads, its lookups are shared out among the features
 SMALLER = (2, 4)  # the memory divided by that of the smaller tables

@@ -130,6 +130,13 @@ STRATEGIES: dict[str, Entry] = {
         summary="every number of a vector hashed into one pool of numbers, with a hashed sign",
         source="Chen et al., ICML 2015, arXiv 1504.04788",
     ),
+    "hashed_bits": Entry(
+        "ue_bench.strategies.methods.hashed_net:HashedNet",
+        regions=("multiplexed",),
+        summary="the hashed numbers of hashed_net in two bits each, in one pool of all features",
+        source="of this package, docs/hashed-bits.md; Chen et al., ICML 2015, arXiv 1504.04788",
+        numbers={"bits": "int2"},
+    ),
     "robe": Entry(
         "ue_bench.strategies.methods.robe:Robe",
         regions=BOTH,

@@ -138,8 +138,13 @@ def _bits_and_regions(spec: Spec, n_pointers: int, per_lookup: int) -> tuple[int
         """The bits that tell the rows of the largest of the regions apart."""
         return max(1, (max(region_sizes(spec, rows, most=most)) - 1).bit_length())
 
+    def cheapest(rows: int) -> int:
+        """The bits that take the fewest bytes. Of few pointers, 8 bits take fewer than 5."""
+        enough = range(bits_for(rows), MOST_BITS + 1)
+        return min(enough, key=lambda bits: packed_bytes(n_pointers, bits))
+
     def used_by(rows: int) -> int:
-        pointers = packed_bytes(n_pointers, bits_for(rows))
+        pointers = packed_bytes(n_pointers, cheapest(rows))
         return pointers + spec.numbers.pool_bytes(rows, **shape)
 
     rows = 0
@@ -159,4 +164,4 @@ def _bits_and_regions(spec: Spec, n_pointers: int, per_lookup: int) -> tuple[int
     if not well_used(used, budget):
         works = used if most is not None and rows == sum(most) else used_by(rows + 1)
         raise too_large(spec, used, works)
-    return bits_for(rows), divide(spec, rows, most=most)
+    return cheapest(rows), divide(spec, rows, most=most)
