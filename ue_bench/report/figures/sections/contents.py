@@ -26,6 +26,7 @@ from ue_bench.report.figures.sections.one_study import (
     splits,
     variance,
     why,
+    worlds,
 )
 from ue_bench.report.figures.sections.searches import (
     allocation,
@@ -64,6 +65,7 @@ SECTIONS: tuple[Section, ...] = (
     heads.SECTION,
     recipe.SECTION,
     splits.SECTION,
+    worlds.SECTION,
     over_time.SECTION,
     paper.SECTION,
     variance.SECTION,

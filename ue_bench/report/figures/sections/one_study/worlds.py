@@ -1,0 +1,330 @@
+"""Do conclusions hold on other data? What the worlds of one study agree in."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ue_bench.report.evidence.across_worlds import (
+    FEW,
+    REFERENCES,
+    agreements,
+    facts_of,
+    size_of,
+    worths,
+)
+from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.rank_agreement import tau_text
+from ue_bench.report.evidence.statistics import family_text
+from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.figures import style
+from ue_bench.report.figures.panels import panels
+from ue_bench.report.figures.section import Section, StudyData
+from ue_bench.report.figures.sections.one_study import forms
+from ue_bench.report.format import bytes_text, delta_text, p_cell
+
+EMPTY = "the study has one data set"
+CAPTION = (
+    "What multiplexing does in each world: the MSE of a method with one multiplexed table less "
+    "that with separate tables at equal bytes, in percent of the MSE of the global mean of the "
+    "world; below 0 multiplexing is better. Filled marks are told apart (Holm-corrected over the "
+    "figure, 5 %), hollow ones are not. 95 % intervals. Each form is in the variant that is best "
+    "on validation. All panels share their scale."
+)
+# Views of the frame.
+WORLD = "world"
+FORM = "form"
+RANKS = "ranks"
+WORTH = "worth"
+# What may explain why worlds differ, with the words for it.
+DESCRIPTORS = {
+    "values": "distinct values",
+    "rows_a_value": "rows a value",
+    "unseen": "share of rows with an unseen value",
+    "rare": f"share of rows with a value seen less than {FEW} times",
+}
+COLUMNS = [
+    "view",
+    "panel",
+    "part",
+    "other",
+    "size",
+    "budget",
+    "title",
+    "method",
+    "label",
+    "than",
+    "bytes",
+    "n",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "tests",
+    "told_apart",
+    "interval_by",
+    "mean_mse",
+    "arms",
+    "tau",
+    "tau_low",
+    "tau_high",
+    "reversed",
+    "told",
+    "rows",
+    "features",
+    *DESCRIPTORS,
+]
+
+
+def tidy(study: StudyData) -> pd.DataFrame:
+    """Return rows of four views.
+
+    `world`: what a world is like. `form`: multiplexed less separate, of one method at one size.
+    `ranks`: Kendall's tau of the arms of two worlds at one size; told: pairs that both tell apart.
+    `worth`: the best arm within some bytes less a reference (`than`).
+    """
+    scored = score(study.all_summary)
+    scored = scored[~scored["is_anchor"]]
+    scored = scored.assign(panel=panel(scored))
+    if scored["panel"].nunique() < 2 or scored["dataset"].nunique() < 2:
+        return pd.DataFrame(columns=COLUMNS)
+    scored["size"] = [size_of(row) for row in rows(scored)]
+    lines: list[dict[str, Any]] = []
+    by_panel = {arm.comparison.title: arm.sample for arm in study.every_arm if not arm.is_anchor}
+    for title in scored["panel"].unique():
+        lines.append({"view": WORLD, "panel": title, **facts_of(by_panel[title])})
+    sizes = {(row.panel, row.budget): row.size for row in rows(scored)}
+    means = scored.groupby("panel")["anchor_mean"].first()
+    for row in rows(forms.tidy(study)):
+        line = {name: getattr(row, name, None) for name in COLUMNS}
+        lines.append(
+            line
+            | {
+                "view": FORM,
+                "method": row.strategy,
+                "size": sizes[row.panel, row.budget],
+                "low": row.difference_low,
+                "high": row.difference_high,
+                "told_apart": row.multiplexing != "not told apart",
+                "mean_mse": means[row.panel],
+            }
+        )
+    for found in agreements(scored, study.every_arm):
+        lines.append({"view": RANKS, **found, "told": found["told_apart"], "told_apart": None})
+    for row in rows(worths(scored, study.every_arm)):
+        line = {name: getattr(row, name, None) for name in COLUMNS}
+        lines.append(line | {"view": WORTH, "part": scored["part"].iloc[0]})
+    return pd.DataFrame(lines).reindex(columns=COLUMNS)
+
+
+def table(frame: pd.DataFrame) -> list[str]:
+    """Return a sentence for each question, then a table for each view."""
+    views = dict(groups(frame, "view"))
+    worlds = views[WORLD]
+    of_form = views.get(FORM, frame.iloc[:0])
+    of_ranks = views.get(RANKS, frame.iloc[:0])
+    of_worth = views.get(WORTH, frame.iloc[:0])
+    lines = [*_form_sentences(of_form, worlds), *_rank_sentences(of_ranks)]
+    lines += _worth_sentences(of_worth)
+    for part in (
+        _world_table(worlds),
+        _form_table(of_form),
+        _rank_table(of_ranks),
+        _worth_table(of_worth),
+    ):
+        if part:
+            lines += ["", *part]
+    return lines
+
+
+def _form_sentences(part: pd.DataFrame, worlds: pd.DataFrame) -> list[str]:
+    lines = []
+    for method, cell in groups(part, "method"):
+        clauses = []
+        for title, of_world in groups(cell, "panel"):
+            told = of_world[of_world["told_apart"].astype(bool)]
+            better = _titles(told[told["difference"] < 0])
+            worse = _titles(told[told["difference"] > 0])
+            words = []
+            if better:
+                words.append(f"better at {better}")
+            if worse:
+                words.append(f"worse at {worse}")
+            clauses.append(f"{title}: {' and '.join(words) or 'cannot tell at any size'}")
+        lines.append(f"- multiplexing of {method}: {'; '.join(clauses)}.")
+    if len(part):
+        lines.append(_what_predicts(part, worlds))
+    return lines
+
+
+def _titles(part: pd.DataFrame) -> str:
+    return ", ".join(f"1/{int(row.size)}" for row in rows(part))
+
+
+def _what_predicts(part: pd.DataFrame, worlds: pd.DataFrame) -> str:
+    """Say how the order of the worlds by each descriptor agrees with that by their effect."""
+    effects = _mean_effects(part)
+    facts = worlds.set_index("panel")
+    shared = [title for title in facts.index if title in effects.index]
+    n_worlds = len(shared)
+    clauses = []
+    least_p = 1.0
+    for name, words in DESCRIPTORS.items():
+        found = stats.kendalltau(facts.loc[shared, name], effects[shared])
+        if not np.isnan(found.statistic):
+            clauses.append(f"{words} τ = {found.statistic:+.2f}")
+            least_p = min(least_p, found.pvalue)
+    told = "no descriptor predicts it" if least_p > 0.05 else f"smallest p {least_p:.3f}"
+    return (
+        f"- what of a world predicts the mean effect of multiplexing, over {n_worlds} worlds: "
+        f"{', '.join(clauses)}; {told} ({n_worlds} worlds can show a perfect order alone)."
+    )
+
+
+def _mean_effects(part: pd.DataFrame) -> pd.Series:
+    shares = part["difference"].astype(float) / part["mean_mse"].astype(float)
+    return shares.groupby(part["panel"]).mean()
+
+
+def _rank_sentences(part: pd.DataFrame) -> list[str]:
+    lines = []
+    for size, cell in reversed(list(groups(part, "size"))):
+        taus = cell["tau"].astype(float)
+        n_reversed, n_told = int(cell["reversed"].sum()), int(cell["told"].sum())
+        lines.append(
+            f"- at 1/{int(size)} the worlds rank their arms with τ from {taus.min():.2f} to "
+            f"{taus.max():.2f}; of {n_told} pairs of arms that two worlds tell apart, "
+            f"{n_reversed} are in opposite order."
+        )
+    return lines
+
+
+def _worth_sentences(part: pd.DataFrame) -> list[str]:
+    lines = []
+    for title, world in groups(part, "panel"):
+        clauses = []
+        for name in REFERENCES:
+            cell = world[world["than"] == name]
+            if cell.empty:
+                continue
+            better = cell[cell["told_apart"].astype(bool) & (cell["difference"] < 0)]
+            words = style.ANCHOR_NAMES[name]
+            if better.empty:
+                clauses.append(f"at no size shown to beat {words}")
+            else:
+                first = better.sort_values("bytes").iloc[0]
+                clauses.append(
+                    f"beats {words} from {bytes_text(first['bytes'])} in all on ({first['label']})"
+                )
+        lines.append(f"- an embedding in {title}: {'; '.join(clauses)}.")
+    return lines
+
+
+def _world_table(part: pd.DataFrame) -> list[str]:
+    lines = [
+        f"| world | rows | features | {' | '.join(DESCRIPTORS.values())} |",
+        f"|---|--:|--:|{'--:|' * len(DESCRIPTORS)}",
+    ]
+    for row in rows(part):
+        cells = [row.panel, f"{row.rows:,.0f}", f"{row.features:.0f}", f"{row.values:,.0f}"]
+        cells += [f"{row.rows_a_value:,.1f}", f"{row.unseen:.1%}", f"{row.rare:.1%}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _form_table(part: pd.DataFrame) -> list[str]:
+    if part.empty:
+        return []
+    lines = [
+        "| world | method | size | multiplexed less separate | of the mean's MSE | Holm p |",
+        "|---|---|--:|---|--:|--:|",
+    ]
+    for row in rows(part):
+        delta = delta_text(row.difference, row.low, row.high)
+        share = f"{row.difference / row.mean_mse:+.1%}"
+        cells = [row.panel, row.method, row.title, delta, share, p_cell(row.p_holm)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, "", family_text(int(part["tests"].max()), "every line of this table")]
+
+
+def _rank_table(part: pd.DataFrame) -> list[str]:
+    if part.empty:
+        return []
+    lines = ["| worlds | size | arms | τ | told apart in both | reversed |"]
+    lines.append("|---|--:|--:|---|--:|--:|")
+    for row in rows(part):
+        cells = [f"{row.panel} and {row.other}", f"1/{int(row.size)}", f"{row.arms:.0f}"]
+        cells += [tau_text(row), f"{row.told:.0f}", f"{row.reversed:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _worth_table(part: pd.DataFrame) -> list[str]:
+    if part.empty:
+        return []
+    lines = ["| world | bytes in all | best arm | less | difference | Holm p |"]
+    lines.append("|---|--:|---|---|---|--:|")
+    for row in rows(part):
+        cells = [row.panel, bytes_text(row.bytes), row.label, style.ANCHOR_NAMES[row.than]]
+        cells += [delta_text(row.difference, row.low, row.high), p_cell(row.p_holm)]
+        lines.append(f"| {' | '.join(cells)} |")
+    tests = int(part["tests"].max())
+    return [*lines, "", family_text(tests, "every line of this table that has an interval")]
+
+
+def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
+    """Draw a panel for each world, with a line for each method over the sizes."""
+    shown = frame[frame["view"] == FORM]
+    if shown.empty:
+        shown = frame[frame["view"] == WORLD]
+    methods = sorted(shown["method"].dropna().unique())
+    looks = style.looks([(method, method) for method in methods])
+    sizes = sorted({int(size) for size in shown["size"].dropna()}, reverse=True)
+
+    def draw_one(axes: Axes, part: pd.DataFrame) -> None:
+        axes.axhline(0, color=style.GREY, linewidth=0.8)
+        for place, (method, line) in enumerate(groups(part[part["view"] == FORM], "method")):
+            shift = 0.12 * (place - (len(methods) - 1) / 2)
+            _draw_method(axes, line, sizes, looks[method], shift)
+        axes.set_xticks(range(len(sizes)), [f"1/{size}" for size in sizes])
+        axes.set_xlabel("budget, as a part of the exact table")
+        axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=8)
+        axes.tick_params(labelsize=8)
+
+    figure, _ = panels(shown, 2, draw_one, width=4.6, height=3.0, sharey=True)
+    for axes in figure.axes[::2]:
+        axes.set_ylabel("multiplexed less separate,\n% of the mean's MSE", fontsize=8)
+    style.legend(figure, [style.handle(looks[method], method) for method in methods])
+    return figure
+
+
+def _draw_method(
+    axes: Axes, line: pd.DataFrame, sizes: list[int], look: style.Look, shift: float
+) -> None:
+    for row in rows(line):
+        x = sizes.index(int(row.size)) + shift
+        percent = 100 / row.mean_mse
+        axes.plot([x, x], [row.low * percent, row.high * percent], color=look.color, linewidth=1.2)
+        axes.plot(
+            [x],
+            [row.difference * percent],
+            marker=look.marker,
+            markersize=look.size,
+            color=look.color,
+            markerfacecolor=look.color if row.told_apart else "white",
+        )
+
+
+SECTION = Section(
+    name="worlds",
+    title="Other data",
+    tidy=tidy,
+    empty=EMPTY,
+    caption=CAPTION,
+    draw=draw,
+    table=table,
+)
