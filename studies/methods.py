@@ -1,7 +1,7 @@
 """Which method is best at equal bytes with a recipe that suits it, and does multiplexing help all?
 
 Command: ue-bench study methods --workers 2
-Cost: 22,600 runs (19,800 of trials) at the most; with --quick 141.
+Cost: 22,600 runs (19,800 of trials) at the most; with --quick 142.
 Expect: few bits in nearly every winner. Exact rows of few bits and their kin ahead by bytes of
 table at 1/16 and more, and hashed rows of few bits ahead below, and wherever vocabularies are
 counted.
