@@ -26,6 +26,7 @@ from ue_bench.advise.candidates import (
     EXACT,
     FIRST,
     FORMS,
+    STREAM_FORMS,
     all_forms,
     config_of,
     find_candidates,
@@ -155,15 +156,15 @@ def plugin(tmp_path):
 
 
 def test_the_strategies_of_a_plugin_are_candidates_after_the_first_of_each_kind(plugin):
-    mine = [form for form in all_forms() if form.strategy == "mine"]
+    mine = [form for form in all_forms(BASE) if form.strategy == "mine"]
     assert [(form.lookups, form.dim, form.regions) for form in mine] == [
         (2, 4, "multiplexed"),
         (2, 4, "separate"),
         (1, 8, "multiplexed"),
         (1, 8, "separate"),
     ]
-    assert all_forms()[:FIRST] == FORMS[:FIRST]
-    assert len(all_forms()) == len(FORMS) + len(mine)
+    assert all_forms(BASE)[:FIRST] == FORMS[:FIRST]
+    assert len(all_forms(BASE)) == len(FORMS) + len(mine)
 
 
 def test_a_plugin_may_lead(answer, plugin):
@@ -185,6 +186,27 @@ def test_smaller_tables_are_of_the_same_form_in_parts_of_its_memory():
         for one in smaller(found, full.config):
             assert replace(one.config, budget=None) == replace(full.config, budget=None)
             assert one.total_bytes <= 0.55 * MEMORY
+
+
+def test_a_stream_has_forms_of_its_own_and_none_that_need_its_values():
+    for form in STREAM_FORMS:
+        assert STRATEGIES[form.strategy].stream_fault(is_stream=True) == ""
+    assert all_forms(replace(BASE, split="stream")) == STREAM_FORMS
+    for form in FORMS:
+        assert STRATEGIES[form.strategy].stream_fault(is_stream=False) == ""
+
+
+def test_a_table_whose_values_come_and_go_keeps_the_memory_with_its_vocabulary():
+    asked = question(base=replace(BASE, split="stream"))
+    found = Sizes(asked)
+    form = next(form for form in STREAM_FORMS if form.strategy == "evicting_exact")
+    sized = found.fit(config_of(form, asked.base))
+    assert isinstance(sized, Sized)
+    rows = sized.config.budget // (4 * form.dim)
+    values = [value for feature in found.whole for value in feature.values]
+    texts = sorted((len(value.encode()) for value in values), reverse=True)[:rows]
+    held = sized.config.budget + sum(texts) + 4 * rows
+    assert 0.95 * MEMORY < held <= MEMORY
 
 
 def test_a_memory_for_nothing_names_one_that_works():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.advise.candidates import EXACT, Candidates
+from ue_bench.advise.candidates import Candidates, exact_form
 from ue_bench.advise.choice import Choice, choose
 from ue_bench.advise.contestants import Contestant, contestants, plain, rank, val_means
 from ue_bench.advise.lines import python
@@ -211,9 +211,10 @@ def exact(sizes: Sizes, question: Question, confirmed: Sequence[Contestant]) -> 
             }
         )
     measured = None
+    exact = exact_form(question.base)
     for contestant in confirmed:
         config = contestant.arm.config
-        if (config["strategy"], config["dim"]) == (EXACT.strategy, EXACT.dim):
+        if (config["strategy"], config["dim"]) == (exact.strategy, exact.dim):
             measured = contestant.as_json()
             break
     return {
@@ -248,7 +249,7 @@ def left_out(
     too_large = []
     for small in candidates.small:
         too_large.append({"label": _label(small.config), "works": small.works})
-    largest = LARGEST * sizes.exact_bytes(EXACT.dim)
+    largest = LARGEST * sizes.exact_bytes(exact_form(question.base).dim)
     return {
         "memory": too_large,
         "race": behind,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ue_bench.advise.sizes import Sized, Sizes, Small
 from ue_bench.config import RunConfig
+from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError
 from ue_bench.strategies.registry import added_strategies
 from ue_bench.training.resolve import resolve
@@ -59,7 +60,24 @@ FORMS = (
     Form("per_feature", 1, 16, rule="proportional"),
 )
 FIRST = 8  # forms, one of each kind
+# The same where values arrive with a stream, whose tables cannot be built from them.
+STREAM_FORMS = (
+    Form("hashed_bits", 4, 8),
+    Form("evicting_exact", 1, 16),
+    Form("unified", 2, 8),
+    Form("frequency_threshold", 1, 16),
+    Form("evicting_exact", 1, 16, bits="int4"),
+    Form("growing_exact", 1, 16),
+    Form("zero_collision", 1, 16),
+    Form("cafe", 1, 16),
+    Form("hashed_net", 2, 8),
+    Form("per_feature", 2, 8, rule="equal"),
+    Form("robe", 2, 8),
+    Form("unified", 1, 16),
+    Form("unified", 4, 8),
+)
 EXACT = Form("collisionless", 1, 16)  # the table that an answer is compared with
+STREAM_EXACT = Form("growing_exact", 1, 16)
 SHARED = "unified"  # where this leads, its lookups are shared out among the features
 SMALLER = (2, 4)  # the memory divided by that of the smaller tables
 
@@ -89,14 +107,23 @@ def config_of(form: Form, base: RunConfig) -> RunConfig:
     return resolve(config)
 
 
-def all_forms() -> tuple[Form, ...]:
+def exact_form(base: RunConfig) -> Form:
+    """Return the exact table that an answer is compared with."""
+    return STREAM_EXACT if base.split == STREAM else EXACT
+
+
+def all_forms(base: RunConfig) -> tuple[Form, ...]:
     """Return the list with the strategies of plug-ins and installed packages."""
-    return (*FORMS[:FIRST], *_added_forms(), *FORMS[FIRST:])
+    is_stream = base.split == STREAM
+    forms = STREAM_FORMS if is_stream else FORMS
+    return (*forms[:FIRST], *_added_forms(is_stream), *forms[FIRST:])
 
 
-def _added_forms() -> list[Form]:
+def _added_forms(is_stream: bool) -> list[Form]:
     forms = []
     for name, entry in sorted(added_strategies().items()):
+        if entry.stream_fault(is_stream):
+            continue
         for lookups, dim in entry.shapes:
             for regions in entry.regions:
                 if regions == "exact" and lookups > 1:
@@ -112,7 +139,7 @@ def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
     """
     fits = []
     small = []
-    forms = all_forms()
+    forms = all_forms(base)
     for form in forms:
         sized = sizes.fit(config_of(form, base))
         if isinstance(sized, Sized):

@@ -18,7 +18,14 @@ from itertools import compress
 from math import ceil, inf
 from statistics import fmean
 
-from ue_bench.advise.candidates import EXACT, SHARED, Candidates, config_of, one_more, smaller
+from ue_bench.advise.candidates import (
+    SHARED,
+    Candidates,
+    config_of,
+    exact_form,
+    one_more,
+    smaller,
+)
 from ue_bench.advise.equal_scores import not_worse
 from ue_bench.advise.question import Question
 from ue_bench.advise.runs import Runs, shape
@@ -217,8 +224,9 @@ class Rounds:
         """
         best = self._ordered(finalists, self.fresh)[0]
         beside = [table.config for table in smaller(self.sizes, best)]
-        if self.sizes.exact_bytes(EXACT.dim) <= FAIR:
-            beside.insert(0, config_of(EXACT, self.question.base))
+        exact = exact_form(self.question.base)
+        if self.sizes.exact_bytes(exact.dim) <= FAIR:
+            beside.insert(0, config_of(exact, self.question.base))
         others = [config for config in finalists if config != best and has_budget(config)]
         for config in others[:1]:
             beside += [table.config for table in smaller(self.sizes, config)]

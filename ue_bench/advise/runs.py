@@ -34,6 +34,7 @@ def shape(config: RunConfig) -> Key:
         config.budget,
         config.dim,
         str(config.lookups),
+        config.bits,
     )
 
 

@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import Feature
+from ue_bench.hashing import to_bytes
 from ue_bench.strategies import entry_of
-from ue_bench.strategies.vocabulary import Vocabulary
+from ue_bench.strategies.vocabulary import ROW_NUMBER_BYTES, Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
 from ue_bench.training.matrix_factorisation import RANK
@@ -140,6 +142,8 @@ class Sizes:
                 return Small(config, needed)
             return Sized(config, self._sizes(config, self.seen)["total_bytes"])
         vocabulary = self.vocabulary_of(config)
+        if entry.grows and vocabulary:
+            vocabulary = self._vocabulary_of_rows(config, memory)
         limit = memory - vocabulary
         if not entry.needs_vocabulary:
             exact = make_spec(config, self.seen).exact_table_bytes
@@ -164,6 +168,29 @@ class Sizes:
             return Sized(replace(config, budget=budget), held["total_bytes"])
         smallest = refusal.works if refusal else self._smallest_table(config)
         return Small(config, vocabulary + smallest)
+
+    def _vocabulary_of_rows(self, config: RunConfig, memory: int) -> int:
+        """Return the bytes of the vocabulary of a table whose values come and go.
+
+        It holds the values that have rows at a time, at the worst those with the longest texts.
+        Table and vocabulary together are at most `memory`, unless all values fit.
+        """
+        row = make_spec(replace(config, budget=memory), self.seen).row_bytes
+        longest = self._longest
+        n_values = np.arange(1, len(longest) + 1)
+        together = row * n_values + longest
+        fitting = int(np.searchsorted(together, memory, side="right"))
+        return int(longest[fitting - 1]) if fitting else 0
+
+    @cached_property
+    def _longest(self) -> np.ndarray:
+        """The vocabulary bytes of the values with the longest texts: int64 [values], summed up."""
+        lengths = []
+        for feature in self.whole:
+            lengths += [len(to_bytes(value)) for value in feature.values]
+        ordered = np.sort(np.array(lengths, np.int64))[::-1]
+        summed: np.ndarray = np.cumsum(ordered + ROW_NUMBER_BYTES)
+        return summed
 
     def _smallest_table(self, config: RunConfig) -> int:
         """Return the bytes of the smallest table, where the vocabulary alone fills the memory."""

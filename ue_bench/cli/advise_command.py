@@ -9,6 +9,7 @@ import click
 
 from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.options import make_config, some_options
+from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.cli.units import parse_bytes, parse_micros
 
@@ -49,6 +50,7 @@ from ue_bench.cli.units import parse_bytes, parse_micros
     show_default=True,
     help="Runs at a time, one thread each.",
 )
+@PROTOCOL
 @shared(*TABLE, "plugins", "data_dir", "results", "json")
 def advise_command(
     dataset: str,
@@ -57,6 +59,7 @@ def advise_command(
     minutes: float,
     seed: int,
     workers: int,
+    protocol: str | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
     results: Path,
@@ -73,6 +76,7 @@ def advise_command(
     memory_limit = parse_bytes(memory, "memory")
     from ue_bench.cli.dataset_options import fields_of
 
+    follow_protocol(protocol, options)
     fields, data_dir = fields_of({"dataset": dataset, **options}, data_dir)
     config = make_config(seed, (), fields)
     load_plugins(plugins)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, print_warnings, shared
-from ue_bench.cli.names import Name
 from ue_bench.cli.options import config_options, make_config
+from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import TABLE
 from ue_bench.config.entities import entities_text
 from ue_bench.config.stream_split import STREAM
@@ -45,12 +45,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
 )
-@click.option(
-    "--protocol",
-    type=Name(values=("static", "stream")),
-    default=None,
-    help="stream: the same as --split stream.  [default: static]",
-)
+@PROTOCOL
 @shared(*TABLE, "plugins", "data_dir", "results", "json")
 def run_command(
     seed: int,
@@ -70,7 +65,7 @@ def run_command(
     from ue_bench.training.run_once import run_once
 
     load_plugins(plugins)
-    _follow_protocol(protocol, asked)
+    follow_protocol(protocol, asked)
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
     records.require_writable(results / "run")
@@ -112,19 +107,6 @@ def run_command(
         click.echo(one_line(f"  record: {path}"))
         if save_to is not None:
             click.echo(one_line(f"  model: {save_to}"))
-
-
-def _follow_protocol(protocol: str | None, asked: dict[str, Any]) -> None:
-    """Let the protocol choose the split. Raises BenchError where both were given and differ."""
-    if protocol is None:
-        return
-    split = asked.get("split")
-    if protocol == STREAM and split is None:
-        asked["split"] = STREAM
-    elif (split == STREAM) != (protocol == STREAM):  # no split is a static one
-        raise BenchError(
-            f"--protocol {protocol} and --split {split} were given; leave one of them out"
-        )
 
 
 def _require_same_data(config: RunConfig, results: Path, data_dir: Path | None) -> None:
