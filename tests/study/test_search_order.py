@@ -125,6 +125,7 @@ def run(
     sampler=InMemory,
     answers: int = 1000,
     result=result,
+    shard=None,
 ) -> list[Record]:
     """Run what is missing of a study; return the records of all that is wanted.
 
@@ -138,7 +139,7 @@ def run(
         "Workers",
         lambda count, time_limit: Disorderly(count, chance, left, result),
     )
-    return LocalExecutor(Plan("s", study), results, workers=workers).run()
+    return LocalExecutor(Plan("s", study), results, workers=workers, shard=shard).run()
 
 
 def files(results: Path) -> dict[str, str]:

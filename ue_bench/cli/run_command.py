@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the trained model there; ue_bench.load(DIR) serves it.  [default: none]",
 )
+@click.option(
+    "--print-path",
+    is_flag=True,
+    help="Print the path of the record that the run will write, and do nothing else.",
+)
 @PROTOCOL
 @shared(*TABLE, "plugins", "data_dir", "results", "json")
 def run_command(
@@ -52,6 +57,7 @@ def run_command(
     protocol: str | None,
     options: tuple[str, ...],
     save_to: Path | None,
+    print_path: bool,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
     results: Path,
@@ -62,12 +68,16 @@ def run_command(
     from ue_bench import record as records
     from ue_bench.cli.dataset_options import fields_of
     from ue_bench.progress import progress
+    from ue_bench.training.resolve import resolve
     from ue_bench.training.run_once import run_once
 
     load_plugins(plugins)
     follow_protocol(protocol, asked)
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
+    if print_path:
+        click.echo(records.path_of(results, "run", resolve(config).run_id))
+        return
     records.require_writable(results / "run")
     _require_same_data(config, results, data_dir)
     if save_to is not None:

@@ -34,6 +34,13 @@ WIDTH = 80  # columns of a terminal
     show_default=True,
     help="Runs at a time, one thread each.",
 )
+@click.option(
+    "--shard",
+    default=None,
+    metavar="K/N",
+    help="Make part K of N of the runs of grids and confirmations, and no trials or latencies.  "
+    "[default: all]",
+)
 @shared("time_limit", "plugins", "data_dir", "results", "json")
 def study_command(
     name: str,
@@ -42,6 +49,7 @@ def study_command(
     features: str | None,
     quick: bool,
     workers: int,
+    shard: str | None,
     time_limit: float | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
@@ -51,10 +59,13 @@ def study_command(
 ) -> None:
     """Make the runs of a study that are missing. An interrupted study continues where it stopped.
 
-    PATH.py is your own file with a STUDY; the folder of its records has the name of the file.
+    PATH.py is your own file with a STUDY; the folder of its records has the name of the file. With
+    --shard the exit code is 1 where a run failed, which may succeed when it is tried again.
     """
     from ue_bench.study import canonical, find
+    from ue_bench.study.shard import Shard
 
+    part = None if shard is None else Shard.parse(shard)
     study = find(name)
     name = canonical(name)
     click.echo(f"{name}: {study.question}", err=True)
@@ -65,21 +76,28 @@ def study_command(
     load_plugins(plugins)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
     plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
-    executor = LocalExecutor(plan, results, workers=workers, plugins=plugins, time_limit=time_limit)
+    executor = LocalExecutor(
+        plan, results, workers=workers, plugins=plugins, time_limit=time_limit, shard=part
+    )
     records = executor.run()
     report_skipped(executor.skipped)
     ledger = executor.ledger
-    counts = f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
+    counts = "" if part is None else f"shard {part}: "
+    counts += f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
     click.echo(one_line(f"{name}: {counts}; records in {executor.folder}"), err=as_json)
     print_failures(ledger.infeasible, ledger.failed)
-    _print_findings(records, err=as_json or bool(plan.scenarios))
-    verdicts = judge_scenarios(plan.scenarios, executor.runs_of)
+    verdicts = []
+    if part is None:  # what is found rests on all parts
+        _print_findings(records, err=as_json or bool(plan.scenarios))
+        verdicts = judge_scenarios(plan.scenarios, executor.runs_of)
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]
         click.echo(json.dumps(rows, ensure_ascii=False))
     else:
         _print_verdicts(verdicts)
+    if ledger.failed and part is not None:
+        sys.exit(1)  # 2 means that no second attempt can succeed
     if ledger.failed:
         raise BenchError(
             f"{len(ledger.failed)} runs failed (above); their records contain the causes, and "

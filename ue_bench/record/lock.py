@@ -13,6 +13,10 @@ from filelock import FileLock, Timeout
 from ue_bench.errors import BenchError
 
 LOCK = ".lock"
+_PART = ".shard-{}.lock"
+# Seconds that a part waits for the lock of the whole, which other parts hold for a moment to see
+# that nobody has it.
+_PATIENCE = 20.0
 
 
 @contextmanager
@@ -20,11 +24,46 @@ def alone(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process, and remove what interrupted commands left half-written.
 
     The lock is the system's and ends with the process, however that ends; a lock file that is left
-    behind locks nobody out. Raises BenchError when another command holds the folder.
+    behind locks nobody out. Raises BenchError when another command holds the folder or a part of
+    it.
     """
-    lock = FileLock(folder / LOCK)
+    path = folder / LOCK
+    with _held(path):
+        for part in folder.glob(_PART.format("*")):
+            with _held(part):
+                part.unlink(missing_ok=True)
+        try:
+            sweep(folder)
+            yield
+        finally:
+            sweep(folder)
+            # removed while it is held: the next command makes a new file
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_part(folder: Path, name: str) -> Iterator[None]:
+    """Hold the part `name` of a folder, beside processes that hold other parts.
+
+    Raises BenchError when another command holds the part or the whole folder.
+    """
+    path = folder / _PART.format(name)
+    with _held(path):
+        with _held(folder / LOCK, patience=_PATIENCE):
+            pass
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(path: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock file. patience: seconds to wait for it."""
+    folder = path.parent
+    lock = FileLock(path)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         raise BenchError(
             f"{folder}: another command works in this folder; "
@@ -33,7 +72,7 @@ def alone(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise BenchError(
-                f"cannot lock {folder}: {folder / LOCK} is a symbolic link, which is not followed; "
+                f"cannot lock {folder}: {path} is a symbolic link, which is not followed; "
                 "delete the link"
             ) from error
         raise BenchError(
@@ -41,12 +80,8 @@ def alone(folder: Path) -> Iterator[None]:
             "choose another folder or free the space"
         ) from error
     try:
-        sweep(folder)
         yield
     finally:
-        sweep(folder)
-        # removed while it is held: the next command makes a new file
-        (folder / LOCK).unlink(missing_ok=True)
         lock.release()
 
 

@@ -5,28 +5,32 @@ rebuilt from the records.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
 from ue_bench.progress import note, progress
 from ue_bench.record import Record
-from ue_bench.record.lock import alone
+from ue_bench.record.lock import alone, one_part
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
-from ue_bench.study.plan import ListStage, Plan, Request, title
+from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_run import SearchRun
+from ue_bench.study.shard import Shard
 
 
 class LocalExecutor:
     """Runs what a plan asks for and a results folder does not have.
 
     workers: how many runs at a time. plugins: files with strategies that the runs may name.
-    time_limit: seconds that a run may take. Raises BenchError if the folder cannot be written.
+    time_limit: seconds that a run may take. shard: the part of each list of runs that is made;
+    trials and latencies are then left to others. Raises BenchError if the folder cannot be written.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class LocalExecutor:
         workers: int = 1,
         plugins: Sequence[Path] = (),
         time_limit: float | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.plan = plan
         self.results = results
@@ -44,6 +49,7 @@ class LocalExecutor:
         self.workers = workers
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
+        self.shard = shard
         self.ledger = Ledger()
         self.skipped: list[str] = []  # a line for each file that is no valid record
         records_room.require_writable(self.folder)
@@ -54,7 +60,7 @@ class LocalExecutor:
         Raises BenchError if another command works in the study's folder, if its records were made
         on other data than that at hand, or if a record or Optuna's file cannot be written.
         """
-        with alone(self.folder):
+        with self._held():
             for line in self.plan.remarks():
                 note(line)
             for questions in self._questions():
@@ -75,6 +81,12 @@ class LocalExecutor:
                             self.ledger.keep(record)
                             update(questions.finished, title(job.config))
         return self.ledger.records()
+
+    def _held(self) -> AbstractContextManager[None]:
+        """Return the lock of the study's folder, or of the shard in it."""
+        if self.shard is None:
+            return alone(self.folder)
+        return one_part(self.folder, self.shard.name)
 
     def runs_of(self, arm: RunConfig) -> list[Record]:
         """Return the ok records of a grid's arm, at any seeds, once the study has run."""
@@ -98,9 +110,23 @@ class LocalExecutor:
         optuna_file = self.folder / "optuna.sqlite3"
         # SQLite leaves its journal behind when a command ends in the middle of a write.
         journal = optuna_file.with_name(f"{optuna_file.name}-journal")
-        for stage in self.plan.stages(self.ledger.answers):
+        is_searched = True
+        for stage in self.plan.stages(self.ledger.answers, latency=self.shard is None):
             for line in stage.notes:
                 note(line)
+            if self.shard is not None and isinstance(stage, SearchStage):
+                is_searched = stage.complete
+                if not is_searched:
+                    note(
+                        f"{self.plan.name}: {stage.label} has {len(stage.known)} of "
+                        f"{stage.search.trials} trials, which no shard makes; it and its "
+                        "confirmations are left out (ue-bench worker makes trials)"
+                    )
+                continue
+            if self.shard is not None and isinstance(stage, ListStage):
+                if stage.phase == "confirm" and not is_searched:
+                    continue
+                stage = replace(stage, configs=self.shard.of(stage.configs))
             if isinstance(stage, ListStage):
                 missing = self.ledger.missing(stage)
                 if missing:
