@@ -48,6 +48,7 @@ def study_command(
     dataset: str | None,
     features: str | None,
     quick: bool,
+    only: tuple[str, ...],
     workers: int,
     shard: str | None,
     time_limit: float | None,
@@ -66,6 +67,7 @@ def study_command(
     from ue_bench.study.shard import Shard
 
     part = None if shard is None else Shard.parse(shard)
+    load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
     name = canonical(name)
     click.echo(f"{name}: {study.question}", err=True)
@@ -73,9 +75,10 @@ def study_command(
     from ue_bench.study.local_executor import LocalExecutor
     from ue_bench.study.plan import Plan
 
-    load_plugins(plugins)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
-    plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
+    plan = Plan(
+        name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick, only=only
+    )
     executor = LocalExecutor(
         plan, results, workers=workers, plugins=plugins, time_limit=time_limit, shard=part
     )

@@ -33,7 +33,13 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     quick = click.option(
         "--quick", is_flag=True, help="The study's short form, in a folder of its own."
     )
-    return seed(dataset(data_options(quick(command))))
+    only = click.option(
+        "--only",
+        multiple=True,
+        metavar="STRATEGY",
+        help="Make the runs of this strategy alone; repeatable.",
+    )
+    return seed(dataset(data_options(quick(only(command)))))
 
 
 def other_dataset(

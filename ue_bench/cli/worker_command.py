@@ -42,6 +42,7 @@ def worker_command(
     dataset: str | None,
     features: str | None,
     quick: bool,
+    only: tuple[str, ...],
     heartbeat: int,
     time_limit: float | None,
     plugins: tuple[Path, ...],
@@ -55,6 +56,7 @@ def worker_command(
     """
     from ue_bench.study import canonical, find
 
+    load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
     study_argument = name
     name = canonical(name)
@@ -63,10 +65,11 @@ def worker_command(
     from ue_bench.study.plan import Plan
     from ue_bench.study.shared import SharedExecutor, Storage
 
-    load_plugins(plugins)
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
     opened = Storage(storage, heartbeat)
-    plan = Plan(name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick)
+    plan = Plan(
+        name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick, only=only
+    )
     executor = SharedExecutor(plan, opened, plugins=plugins, time_limit=time_limit)
     executor.run()
     ledger = executor.ledger

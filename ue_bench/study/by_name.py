@@ -3,10 +3,13 @@
 import importlib
 import pkgutil
 import re
+import sys
+from functools import cache
 from pathlib import Path
 
 from ue_bench import plugins
 from ue_bench.errors import BenchError, unknown
+from ue_bench.strategies.registry import STRATEGIES
 from ue_bench.study.declarations import Study
 
 TAKEN = ("run", "report", "speed")  # folders of a results folder that belong to no study
@@ -45,7 +48,17 @@ def find(name: str) -> Study:
         return _load(Path(name))
     if canonical(name) not in names():
         raise unknown("study", name, names())
-    return importlib.import_module(f"ue_bench.studies.{name.replace('-', '_')}").STUDY
+    return _study_of(name.replace("-", "_"), frozenset(STRATEGIES))
+
+
+@cache
+def _study_of(name: str, strategies: frozenset[str]) -> Study:
+    """Return the study of a module, made anew where there are other strategies than before."""
+    path = f"ue_bench.studies.{name}"
+    loaded = sys.modules.get(path)
+    module = importlib.import_module(path) if loaded is None else importlib.reload(loaded)
+    study: Study = module.STUDY
+    return study
 
 
 def _load(path: Path) -> Study:

@@ -4,7 +4,7 @@ A plan reads data sets and the records it is given. It starts no run and writes 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from ue_bench.features import canonical_feature
 from ue_bench.record import QUICK, Record
 from ue_bench.strategies import is_anchor
 from ue_bench.study import Grid, Scenario, Search, Study
+from ue_bench.study.parts_of import parts_of
 from ue_bench.study.search_records import Answered, best_few, known_trials
 from ue_bench.study.space import require_choices, start_of, with_options
 from ue_bench.training.assembly import has_budget, without_ignored_budget
@@ -137,7 +138,9 @@ class Plan:
     """What a study asks for on its own data sets, or on the data set that `dataset` describes.
 
     dataset: fields of `RunConfig` that replace those of every configuration. data_dir: the folder
-    of the data set's files. quick: use the study's short form. Raises BenchError where the study
+    of the data set's files. quick: use the study's short form. only: the strategies whose runs are
+    made; empty: all of the study. Raises BenchError for a strategy of `only` that does not exist or
+    that the study has no run of. Raises BenchError where the study
     has no short form, or has known answers and is asked for on another data set, and where that
     data set lacks features or labels of the runs. Raises BenchError for a first seed with too few
     seeds above it.
@@ -152,6 +155,7 @@ class Plan:
         dataset: Mapping[str, Any] | None = None,
         data_dir: Path | None = None,
         quick: bool = False,
+        only: Collection[str] = (),
     ) -> None:
         require_first_seed(seed)
         self.name = name
@@ -164,6 +168,8 @@ class Plan:
             study = study.on(self._cardinalities("base"), self._cardinalities("wide"))
         self.study = study
         self.parts = study.asked(quick)
+        if only:
+            self.parts = parts_of(self.parts, only, name)
         for part in self.parts:
             require_first_seed(seed + (part.first if isinstance(part, Grid) else part.seed))
         if study.scenarios and self.dataset:
