@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, Any
 from ue_bench.version import __version__
 
 if TYPE_CHECKING:
+    from ue_bench.advise.advice import advice
     from ue_bench.categories import Rule
     from ue_bench.config import RunConfig
     from ue_bench.data.table.frame_texts import rules_of
     from ue_bench.record import Record
+    from ue_bench.record.frame import records
+    from ue_bench.report.compared import compare
     from ue_bench.strategies.layers import UnifiedEmbedding, embedding
+    from ue_bench.study.make import run_study
     from ue_bench.training.raw_texts import texts
     from ue_bench.training.run_once import embedding_of, run_once
     from ue_bench.training.saved import load
@@ -21,11 +25,15 @@ __all__ = [
     "RunConfig",
     "UnifiedEmbedding",
     "__version__",
+    "advice",
+    "compare",
     "embedding",
     "embedding_of",
     "load",
+    "records",
     "rules_of",
     "run_once",
+    "run_study",
     "save",
     "texts",
 ]
@@ -34,11 +42,15 @@ _HOMES = {
     "Rule": "categories",
     "RunConfig": "config",
     "UnifiedEmbedding": "strategies.layers",
+    "advice": "advise.advice",
+    "compare": "report.compared",
     "embedding": "strategies.layers",
     "embedding_of": "training.run_once",
     "load": "training.saved",
+    "records": "record.frame",
     "rules_of": "data.table.frame_texts",
     "run_once": "training.run_once",
+    "run_study": "study.make",
     "save": "training.saved:save_again",
     "texts": "training.raw_texts",
 }
@@ -52,3 +64,8 @@ def __getattr__(name: str) -> Any:
 
     module, _, own_name = _HOMES[name].partition(":")
     return getattr(import_module(f"ue_bench.{module}"), own_name or name)
+
+
+def __dir__() -> list[str]:
+    """Name what `__getattr__` imports, too."""
+    return sorted({*globals(), *__all__})

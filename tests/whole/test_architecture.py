@@ -59,7 +59,15 @@ LAW = {
     },
     "studies": {"data", "strategies", "study"},
 }
-FACE = {"data", "record", "strategies", "training"}  # what `ue_bench` itself offers
+FACE = {
+    "advise",
+    "data",
+    "record",
+    "report",
+    "strategies",
+    "study",
+    "training",
+}  # what `ue_bench` itself offers
 LIBRARIES = {
     "optuna": {"study", "report.evidence.importance"},
     "sqlalchemy": {"study"},

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from ue_bench import RunConfig, UnifiedEmbedding, data
 from ue_bench.cli.options import parse_knobs
-from ue_bench.cli.units import parse_bytes
 from ue_bench.config.lookups import parse_lookups
+from ue_bench.config.units import parse_bytes
 from ue_bench.errors import BenchError, one_line
 from ue_bench.features import Feature
 from ue_bench.hashing import FEW_TEXTS, hash_rows

@@ -11,7 +11,7 @@ from ue_bench.cli.group import load_plugins, main, shared
 from ue_bench.cli.options import make_config, some_options
 from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import FIELDS, TABLE
-from ue_bench.cli.units import parse_bytes, parse_micros
+from ue_bench.config.units import parse_bytes, parse_micros
 
 
 @main.command(

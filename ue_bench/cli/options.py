@@ -9,10 +9,10 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from ue_bench.cli.names import Name
-from ue_bench.cli.units import parse_bytes
 from ue_bench.config import SEEDS, SETTINGS, RunConfig
 from ue_bench.config.lookups import parse_lookups
 from ue_bench.config.number_bits import parse_bits
+from ue_bench.config.units import parse_bytes
 from ue_bench.errors import BenchError
 
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)  # what `int` takes without a surprise

@@ -19,8 +19,9 @@ from ue_bench.config.fields import (
     type_text,
 )
 from ue_bench.config.json_value import LIMITS, is_json
-from ue_bench.config.number_bits import BITS
+from ue_bench.config.number_bits import BITS, parse_bits
 from ue_bench.config.stream_split import BLOCKS, STREAM
+from ue_bench.config.units import parse_bytes
 from ue_bench.errors import BenchError, unknown
 
 _SEEDS_BELOW = 2**32
@@ -386,6 +387,7 @@ class RunConfig:
     )
 
     def __post_init__(self) -> None:
+        self._read_units()
         self._check_fields()
         if self.task == "binary":  # equal requests have one id
             object.__setattr__(self, "target_scale", "raw")
@@ -401,6 +403,15 @@ class RunConfig:
                 "give either dim (numbers per lookup) or width (numbers of all lookups together), "
                 "not both"
             )
+
+    def _read_units(self) -> None:
+        """Let a budget be written as "28kB", and bits as 4."""
+        budget: Any = self.budget
+        if isinstance(budget, str):
+            object.__setattr__(self, "budget", parse_bytes(budget))
+        bits: Any = self.bits
+        if isinstance(bits, int) and not isinstance(bits, bool):
+            object.__setattr__(self, "bits", parse_bits(bits))
 
     def _check_fields(self) -> None:
         """Raise BenchError for a value that its field does not allow, or that no record holds."""

@@ -7,7 +7,6 @@ from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.registry import strategy_names
 from ue_bench.study.grid_and_search import Grid, Search
 
-
 Part = Grid | Search
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ue_bench.cli.units import parse_bytes, parse_micros
+from ue_bench.config.units import parse_bytes, parse_micros
 from ue_bench.errors import BenchError
 
 
