@@ -64,6 +64,7 @@ class Trial(TypedDict):
     seeds: NotRequired[Annotated[list[Count], Meta(min_length=1)]]  # of the runs of the trial
     default: NotRequired[str]  # the id of the default configuration
     startup: NotRequired[Count]
+    margin: NotRequired[Real]
 
 
 class Found(TypedDict, total=False):

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
+from ue_bench.record.compact import compact
 from ue_bench.record.packed import PACKED, read_packed, write_packed
 from ue_bench.record.record import Record, SpeedRecord, parse
 from ue_bench.whole_file import cannot_write, read_regular, write_whole
@@ -92,6 +93,20 @@ def pack(results: Path, study: str) -> tuple[int, list[str]]:
     for record in records:
         path_of(results, study, record.run_id).unlink(missing_ok=True)
     return len(records), skipped
+
+
+def pack_compact(results: Path, study: str, out: Path) -> int:
+    """Write what comparisons need of a study's runs to one file in `out`, and return their number.
+
+    See `compact`. Raises BenchError as `load` does, and where there is no run or the file cannot be
+    written.
+    """
+    runs, _ = load_runs(results, study)
+    if not runs:
+        raise BenchError(f"{results / study} has no runs; give another --study or --results")
+    require_writable(out / study)
+    write_packed(map(compact, runs), out / study / PACKED)
+    return len(runs)
 
 
 def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:

@@ -1,0 +1,215 @@
+"""The rank of a new strategy among published ones: effort, places, tests, refusals."""
+
+import json
+import random
+from dataclasses import replace
+
+import fake_workers
+import pytest
+from click.testing import CliRunner
+
+from ue_bench import record as records_room
+from ue_bench.advise import rank as room
+from ue_bench.advise.rank_text import WIDTH, rank_text
+from ue_bench.cli import main
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
+from ue_bench.record.compact import compact
+from ue_bench.record.store import pack_compact
+from ue_bench.strategies import STRATEGIES, load_plugin
+from ue_bench.study import Study, by_name, local_executor
+from ue_bench.study.fair_searches import fair_searches
+from ue_bench.study.local_executor import LocalExecutor
+from ue_bench.study.plan import Plan
+from ue_bench.study.sampler import Sampler
+
+LEVEL = {"unified": 0.90, "robe": 0.93, "mine": 0.91, "hashed_net": 0.95}
+PLUGIN = """
+from ue_bench.strategies import Entry
+
+STRATEGIES = {
+    "mine": Entry(
+        "ue_bench.strategies.methods.hashing_trick:HashingTrick",
+        regions=("multiplexed",),
+        summary="a hashed table",
+        source="a test",
+    )
+}
+"""
+
+
+def result(job):
+    """A score that follows from strategy, size, seed and dim, with a little noise of the run."""
+    config = job.config
+    noise = random.Random(config.run_id).gauss(0, 0.001)
+    split = random.Random(config.split_seed).gauss(0, 0.004)
+    level = LEVEL.get(config.strategy, 0.95) + 60 / (config.budget or 60_000)
+    score = level + split + noise + 0.001 * config.dim
+    facts = {"trial": job.trial} if job.trial else {}
+    facts |= {"n_rows": {"train": 80_000, "val": 10_000, "test": 10_000}}
+    run = fake_workers.smallest(config, job.study, job.phase, score, **facts)
+    anchors = {"bias": {"val_mse": 0.95 + split, "test_mse": 0.95 + split}}
+    cost = run.cost | {"total_bytes": config.budget or 1_000_000, "train_seconds": 3.0}
+    return replace(run, quality=run.quality | {"anchors": anchors}, cost=cost)
+
+
+class Quick:
+    """Workers whose runs take no time."""
+
+    def __init__(self, count, time_limit):
+        self.jobs = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    @property
+    def free(self):
+        return 2 - len(self.jobs)
+
+    def start(self, job):
+        self.jobs.append(job)
+
+    def next(self):
+        job = self.jobs.pop(0)
+        record = result(job)
+        records_room.write(record, job.results)
+        return job, record
+
+
+class InMemory(Sampler):
+    """A sampler without a file, which takes most of the time."""
+
+    def __init__(self, search, base, storage, seed, known=()):
+        super().__init__(search, base, None, seed, known)
+
+
+def study_of(names) -> Study:
+    base = RunConfig(features="user_id,movie_id", lookups=2, dim=8)
+    searches = fair_searches(
+        base, names, ("user_id", "movie_id"), (64, 16), against=(), trials=24, seeds=10, seed=0
+    )
+    return Study("?", searches, latency=False)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The folders of published strategies: with whole records, and with compact ones."""
+    folder = tmp_path_factory.mktemp("published")
+    others = study_of([name for name in LEVEL if name != "mine"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_executor, "Workers", Quick)
+        patch.setattr(local_executor, "Sampler", InMemory)
+        LocalExecutor(Plan("methods", others), folder / "whole").run()
+    pack_compact(folder / "whole", "methods", folder / "compact")
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, published):
+    """Published strategies, a new one in the list, and runs that take no time."""
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    monkeypatch.setattr(local_executor, "Workers", Quick)
+    monkeypatch.setattr(local_executor, "Sampler", InMemory)
+    monkeypatch.setattr(by_name, "_study_of", lambda name, strategies: study_of(LEVEL))
+    (tmp_path / "published").symlink_to(published / "compact")
+    yield tmp_path
+    STRATEGIES.pop("mine", None)
+
+
+def asked(world, *words):
+    line = ["rank", str(world / "mine.py"), "--against", str(world / "published")]
+    return CliRunner().invoke(main, [*line, "--results", str(world / "own"), *words])
+
+
+def test_a_strategy_has_its_place_among_the_others(world):
+    done = asked(world, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["mine"]
+    assert found["whole"]
+    assert [place["rank"] for place in found["places"]] == [2, 2]
+    for place in found["places"]:
+        assert (place["among"], place["n"]) == (4, 10)
+        verdicts = {rival["label"].split()[0]: rival["verdict"] for rival in place["rivals"]}
+        assert verdicts["hashed_net"] == "better"
+        assert {rival["tests"] for rival in place["rivals"]} == {6}
+        for rival in place["rivals"]:
+            expected = LEVEL["mine"] - LEVEL[rival["label"].split()[0]]
+            assert rival["difference"] == pytest.approx(expected, abs=0.01)
+    assert found["left_out"] == []
+
+
+def test_the_first_line_says_what_it_costs_and_the_answer_fits_a_terminal(world):
+    done = asked(world, "--quick")
+    assert done.exit_code == 0, done.output
+    costs = [line for line in done.stderr.splitlines() if line.startswith("rank: ")]
+    assert costs == [
+        "rank: mine: 1 searches, at most 15 runs, some 1 minutes (4 trials a search, 3 fresh "
+        "seeds, 1 sizes: less effort than the others had)"
+    ]
+    assert "mine: 4 trials a search, 3 fresh seeds" in done.stdout
+    assert "not told apart from" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= WIDTH
+
+
+def test_more_effort_goes_on_from_less(world):
+    asked(world, "--quick")
+    before = {path.name for path in (world / "own" / "methods").glob("*.json")}
+    assert asked(world).exit_code == 0
+    after = {path.name for path in (world / "own" / "methods").glob("*.json")}
+    assert before < after
+
+
+@pytest.mark.parametrize(
+    ("minutes", "trials", "seeds", "sizes"),
+    [(None, 24, 10, 2), (1e6, 24, 10, 2), (0.01, 4, 3, 1), (3.5, 12, 5, 2)],
+)
+def test_minutes_choose_the_most_effort_that_they_allow(world, minutes, trials, seeds, sizes):
+    load_plugin(world / "mine.py")
+    ranking = room.prepare(["mine"], world / "published", minutes=minutes)
+    assert {(part.trials, part.seeds) for part in ranking.parts} == {(trials, seeds)}
+    assert len(ranking.parts) == sizes
+    assert ranking.whole == (trials == 24)
+    least = trials == 4
+    assert minutes is None or least or ranking.minutes(1) <= minutes
+
+
+def test_what_is_not_searched_like_the_others_is_refused(world, monkeypatch):
+    load_plugin(world / "mine.py")
+    changed = study_of(LEVEL)
+    parts = tuple(replace(part, base=replace(part.base, patience=9)) for part in changed.parts)
+    monkeypatch.setattr(
+        by_name, "_study_of", lambda name, strategies: replace(changed, parts=parts)
+    )
+    done = asked(world)
+    assert "It has no place" in done.stdout
+    assert "patience is 9" in " ".join(done.stdout.split())
+
+
+def test_a_published_name_and_an_empty_folder_are_one_line(world):
+    with pytest.raises(BenchError, match="a published strategy has this name"):
+        room.prepare(["robe"], world / "published")
+    with pytest.raises(BenchError, match="has no records of study methods"):
+        room.prepare(["mine"], world / "nowhere")
+
+
+def test_a_compact_record_is_a_record_and_compares_alike(published):
+    whole, _ = records_room.load_runs(published / "whole")
+    kept, skipped = records_room.load_runs(published / "compact")
+    assert skipped == []
+    assert [run.run_id for run in kept] == [run.run_id for run in whole]
+    for before, after in zip(whole, kept, strict=True):
+        assert compact(after) == after
+        assert after.quality["val_mse"] == before.quality["val_mse"]
+        if before.phase == "search":
+            assert after.quality["test_mse"] is None
+        else:
+            assert after.quality["test_mse"] == before.quality["test_mse"]
+
+
+def test_a_rank_without_a_place_is_told():
+    text = rank_text("mine", {"effort": "x", "whole": True, "places": [], "left_out": ["y" * 9]})
+    assert "It has no place" in text
+    assert "left out: yyyyyyyyy" in text

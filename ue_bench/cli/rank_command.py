@@ -1,0 +1,79 @@
+"""`ue-bench rank`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.check_strategy_command import check_form
+from ue_bench.cli.group import Seconds, main, shared
+from ue_bench.errors import one_line
+
+
+@main.command("rank", epilog="Example: ue-bench rank my_strategy.py --quick --workers 2")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.py")
+@click.option("--quick", is_flag=True, help="The least effort: one size, few trials and seeds.")
+@click.option(
+    "--minutes",
+    type=Seconds(min=0, min_open=True),
+    default=None,
+    help="The most effort that is expected to take no longer.  [default: all of it]",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Results folder with the published study methods.  [default: that of the package]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at a time, one thread each.",
+)
+@shared("data_dir", "results", "json")
+def rank_command(
+    path: Path,
+    quick: bool,
+    minutes: float | None,
+    against: Path | None,
+    workers: int,
+    data_dir: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Rank the strategies of FILE.py among the published ones, searched alike.
+
+    First their contract is tested. The same command goes on where it stopped, also with more
+    effort. The exit code is 1 if a test of the contract fails.
+    """
+    from ue_bench.strategies import load_plugin
+
+    added = load_plugin(path)
+    names = [name for name, entry in added.items() if not entry.stream_only]
+    failed = 0
+    for name in names:
+        for regions in added[name].regions:
+            failed += check_form(name, regions, path, err=as_json)
+    if failed:
+        sys.exit(1)
+    from ue_bench.advise.rank import PUBLISHED, prepare, rank
+    from ue_bench.advise.rank_text import rank_text
+
+    ranking = prepare(names, against or PUBLISHED, quick=quick, minutes=minutes, workers=workers)
+    click.echo(
+        one_line(
+            f"rank: {', '.join(names)}: {len(ranking.parts)} searches, at most {ranking.runs} "
+            f"runs, some {ranking.minutes(workers):.0f} minutes ({ranking.effort_text})"
+        ),
+        err=True,
+    )
+    found = rank(ranking, results, workers=workers, plugins=[path], data_dir=data_dir)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for name, of_name in found.items():
+        click.echo(rank_text(name, of_name))
