@@ -1,5 +1,6 @@
 """The tidy halves of the figures, with numbers worked out by hand; the other halves draw whatever these hold."""
 
+from collections import Counter
 from itertools import combinations
 
 import fake_records as fake
@@ -24,6 +25,8 @@ from ue_bench.report.figures.sections.one_study import forms, methods
 from ue_bench.report.figures.sections.searches import allocation
 from ue_bench.report.format import bytes_text
 from ue_bench.report.page.rank_tables import rank_tables
+from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.families import FAMILIES
 
 
 def arm(budget, scores, strategy="unified", **asked):
@@ -327,6 +330,30 @@ def test_forty_strategies_look_different_and_the_order_given_does_not_matter():
     looks = style.looks([(name, name) for name in names])
     assert len({(look.color, look.marker) for look in looks.values()}) == 40
     assert looks == style.looks([(name, name) for name in reversed(names)])
+
+
+def test_a_strategy_has_the_look_of_its_family_whatever_else_there_is():
+    members = tuple(FAMILIES.values())
+    names = [name for family in members for name in family]
+    with style.families(members):
+        every = style.looks([(name, name) for name in names])
+        few = style.looks([("unified 1×16", "unified"), ("mine 2×8", "mine")], every_group=["robe"])
+        forms = style.looks([(f"robe {form}", f"robe {form}") for form in ("separate", "exact")])
+    assert len({(look.color, look.marker) for look in every.values()}) == len(names)
+    for family in members:
+        assert len({every[name].color for name in family}) == 1
+    assert len({every[family[0]].color for family in members}) == len(members)
+    assert few["unified"] == few["unified 1×16"] == every["unified"]
+    assert few["mine"].color == style.ADDED
+    assert few["robe"] == every["robe"]
+    assert forms["robe separate"].dash != forms["robe exact"].dash
+    assert forms["robe separate"].color == every["robe"].color
+
+
+def test_every_strategy_has_one_family():
+    counts = Counter(name for family in FAMILIES.values() for name in family)
+    assert set(counts) == set(STRATEGIES)
+    assert set(counts.values()) == {1}
 
 
 def test_names_along_a_column_keep_their_order_and_their_distance():

@@ -50,6 +50,7 @@ def report_command(
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies import ANCHORS, all_strategies
+    from ue_bench.strategies.families import FAMILIES
     from ue_bench.study import names
 
     load_plugins(plugins)
@@ -58,7 +59,9 @@ def report_command(
     explained = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
     for name, entry in all_strategies().items():
         explained[name] = entry.summary, entry.source
-    outcome = build(results, out or results / "report", only, explained, names())
+    outcome = build(
+        results, out or results / "report", only, explained, names(), tuple(FAMILIES.values())
+    )
     if update:
         _update(update, outcome.evidence, results)
     print_summary(outcome, Console())

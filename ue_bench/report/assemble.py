@@ -1,7 +1,7 @@
 """Makes a report from a folder of records: tables, figures and the page."""
 
 import gc
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record import load
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv, of_small_frames
+from ue_bench.report.figures import style
 from ue_bench.report.figures.draw import draw_all, seeds_needed
 from ue_bench.report.page.page import Page
 from ue_bench.whole_file import write_whole
@@ -60,12 +61,14 @@ def build(
     study: str | None = None,
     strategies: Mapping[str, tuple[str, str]] | None = None,
     named: Collection[str] = (),
+    families: Sequence[Sequence[str]] = (),
 ) -> Outcome:
     """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
 
     study: read the records of this study alone. strategies: what the page says of each strategy by
     name, one line and its source (records contain only names). named: the studies that a command
-    finds by name; for any other one the page gives the name of its Python file.
+    finds by name; for any other one the page gives the name of its Python file. families: of
+    strategies, each of which has a colour (see `style.families`).
 
     Raises BenchError if there is no record, and if `out` cannot be written.
     """
@@ -83,7 +86,8 @@ def build(
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
-    drawn, figures = draw_all(evidence, out)
+    with style.families(families):
+        drawn, figures = draw_all(evidence, out)
     page = Page(
         evidence=evidence,
         drawn=drawn,

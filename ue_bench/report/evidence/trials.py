@@ -95,29 +95,44 @@ def trials_of(search: Iterable[Record]) -> list[Trial]:
     search with a margin its first run alone is a trial that was too bad for more.
     """
     runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    given = list(search)
-    for record in given:
+    for record in search:
         if facts(record) and record.quality.get("val_mse") is not None:
             config = json.dumps(without(vars(record.config), SEEDS), sort_keys=True)
             runs[search_of(record), config].append(record)
-    whole: dict[str, list[Trial]] = defaultdict(list)
-    short = []
+    found = []
+    best: dict[str, Trial] = {}  # of each search, of those with all runs
     for (name, _), records in runs.items():
         records.sort(key=lambda record: record.config.init_seed)
-        seeds = [record.config.init_seed for record in records]
-        about = facts(records[0])
-        wanted = about.get("seeds", seeds)
-        if seeds == wanted:
-            whole[name].append(Trial(name, tuple(records)))
-        elif "margin" in about and seeds == wanted[:1]:
-            short.append(Trial(name, tuple(records)))
-    found = {trial.run_id: trial for trials in whole.values() for trial in trials}
-    for trial in short:
-        if whole[trial.search]:
-            best = min(whole[trial.search], key=lambda one: (one.val_mse, one.run_id))
-            found[trial.run_id] = replace(trial, best=best.records)
-    order = {record.run_id: place for place, record in enumerate(given)}
-    return sorted(found.values(), key=lambda trial: order[trial.run_id])
+        trial = Trial(name, tuple(records))
+        if not _is_first_alone(records):
+            wanted = facts(records[0]).get("seeds")
+            if wanted is not None and wanted != _seeds(records):
+                continue
+            if name not in best or _order(trial) < _order(best[name]):
+                best[name] = trial
+        found.append(trial)
+    trials = []
+    for trial in found:
+        if not _is_first_alone(trial.records):
+            trials.append(trial)
+        elif trial.search in best:
+            trials.append(replace(trial, best=best[trial.search].records))
+    return trials
+
+
+def _is_first_alone(records: Sequence[Record]) -> bool:
+    """Return whether these runs are the first one of a trial that its search ended there."""
+    about = facts(records[0])
+    wanted = about.get("seeds", [])
+    return "margin" in about and len(wanted) > 1 and _seeds(records) == wanted[:1]
+
+
+def _seeds(records: Iterable[Record]) -> list[int]:
+    return [record.config.init_seed for record in records]
+
+
+def _order(trial: Trial) -> tuple[float, str]:
+    return trial.val_mse, trial.run_id
 
 
 def without(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

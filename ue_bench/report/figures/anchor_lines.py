@@ -4,6 +4,9 @@ gradient boosting.
 A result means something only in comparison with them.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -40,10 +43,21 @@ def tidy(scored: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({"inside": bool}).sort_values(["panel", "mse"], ignore_index=True)
 
 
-def draw(axes: Axes, anchors: pd.DataFrame, *, named: bool = True) -> None:
+class Note(NamedTuple):
+    """A name at the right of a panel, at the height of an MSE, in a colour."""
+
+    text: str
+    mse: float
+    color: str
+
+
+def draw(
+    axes: Axes, anchors: pd.DataFrame, *, named: bool = True, beside: Sequence[Note] = ()
+) -> None:
     """Draw the lines of one panel, with their names at its right unless it is not `named`.
 
-    The anchors beyond the axis are written below its label, which must have been set.
+    The anchors beyond the axis are written below its label, which must have been set. beside: what
+    else has a name there.
     """
     inside = list(rows(anchors[anchors["inside"]]))
     for row in inside:
@@ -52,15 +66,17 @@ def draw(axes: Axes, anchors: pd.DataFrame, *, named: bool = True) -> None:
         return
     low, high = axes.get_ylim()
     height = axes.get_window_extent().height / axes.figure.dpi * 72  # 1/72 inch, before the layout
-    wanted = [(row.mse - low) / (high - low) * height for row in inside]
-    for row, y in zip(inside, spread(wanted, 2 * LINE * SIZE, 0, height), strict=True):
+    notes = [Note(f"{row.name}\n{row.value}", row.mse, "#404040") for row in inside]
+    notes += beside
+    wanted = [(note.mse - low) / (high - low) * height for note in notes]
+    for note, y in zip(notes, spread(wanted, 2 * LINE * SIZE, 0, height), strict=True):
         axes.annotate(
-            f"{row.name}\n{row.value}",
+            note.text,
             (1.01, y / height),
             xycoords="axes fraction",
             va="center",
             fontsize=SIZE,
-            color="#404040",
+            color=note.color,
         )
     beyond = [f"{row.name} {row.value}" for row in rows(anchors[~anchors["inside"]])]
     if beyond:

@@ -36,9 +36,12 @@ def draw(axes: Axes, arms: pd.DataFrame, x: str, y: str = "mse", *, named: bool 
     hover(axes, ordered, x, y)
     if not named:
         return
-    for row in rows(ordered):
+    for place, row in enumerate(rows(ordered)):
+        name = short_name(row.label)
+        if place > 1:  # the word stands at the first rank alone
+            name = name.removeprefix("rank ")
         axes.annotate(
-            short_name(row.label),
+            name,
             (getattr(row, x), getattr(row, y)),
             (-4, -3),  # the points fall from left to right, so that there is room below each
             textcoords="offset points",

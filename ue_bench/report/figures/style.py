@@ -1,12 +1,14 @@
 """The look of every figure: one palette, one alphabetical order of strategies, markers and dashes.
 
-A strategy owns a colour. Its marker and dash identify it without the colour: the eighth strategy
-has the colour of the first, but not its look.
+A family of strategies owns a colour, and a strategy of it a marker, in every figure of every
+report. Marker and dash identify it without the colour.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -17,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from ue_bench.config.number_bits import BITS
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.figures.hover import hover
 
@@ -33,6 +36,7 @@ _DASHES: tuple[Any, ...] = (
 _SIZES = {"*": 8.5, "d": 6.5, "P": 6.5, "X": 6.5}
 _USUAL_SIZE = 5.5
 _MOST_MARKERS = 12  # markers of one line; a long history has more evaluations
+ADDED = "#6A3D9A"  # of strategies that no family has
 GREY = "#767676"
 PALE = "#D2D2D2"  # the colour of lines in the background
 FRONT = "#404040"  # the colour of a Pareto front
@@ -100,29 +104,85 @@ def form_entries(regions: Iterable[str], *, joined: bool = True) -> list[Line2D]
     return entries
 
 
+class Kin(NamedTuple):
+    """Where a strategy belongs: its family, its place there, and the size of the family."""
+
+    family: int
+    place: int
+    size: int
+
+
+# The kin of strategies by name, for the report that is being drawn.
+_kin: ContextVar[Mapping[str, Kin]] = ContextVar("kin", default=MappingProxyType({}))
+
+
+@contextmanager
+def families(members: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Give each family of strategies a colour, and each of its members a marker, in this order.
+
+    A strategy that is added to the end of its family changes the look of no other. Those that no
+    family has, plug-ins, share a colour of their own.
+    """
+    kin = {}
+    for family, names in enumerate(members):
+        for place, name in enumerate(names):
+            kin[name] = Kin(family, place, len(names))
+    token = _kin.set(kin)
+    try:
+        yield
+    finally:
+        _kin.reset(token)
+
+
 def looks(
     pairs: Iterable[tuple[str, str]],
     every_group: Iterable[str] = (),
     anchors: Iterable[str] = (),
+    *,
+    of_strategies: bool = True,
 ) -> dict[str, Look]:
     """The look of every name in (label, group) pairs. A group and its labels share a colour.
 
+    A group whose first word is a strategy of a family has the look of that, whatever else there
+    is: its dash says the regions. Others are coloured in their order.
+
     every_group: the groups of the whole report, so that a strategy looks alike in all its figures.
-    anchors: labels of anchors, which are in neither of these.
+    anchors: labels of anchors, which are in neither of these. of_strategies: whether the names are
+    of strategies, and not of features or sizes.
     """
     labels_of: dict[str, list[str]] = {group: [] for group in every_group}
     for label, group in sorted(set(pairs), key=lambda pair: (pair[1], pair[0])):
         labels_of.setdefault(group, []).append(label)
     look_of: dict[str, Look] = dict.fromkeys(anchors, ANCHOR)
     labels_before = 0
-    for number, (group, labels) in enumerate(sorted(labels_of.items())):
-        color = _PALETTE[number % len(_PALETTE)]
+    number = 0
+    kin = _kin.get() if of_strategies else {}
+    for group, labels in sorted(labels_of.items()):
+        found = kin.get(group.partition(" ")[0])
+        if found is not None:
+            look_of[group] = _of_family(found, group, 0)
+            for variant, label in enumerate(labels):
+                look_of[label] = _of_family(found, group, variant)
+            continue
+        color = ADDED if kin else _PALETTE[number % len(_PALETTE)]
         dash = number // len(_PALETTE)
         for variant, label in enumerate(labels):
             look_of[label] = _look(color, labels_before + variant, dash + variant)
         labels_before += len(labels)
         look_of[group] = _look(color, number, dash)
+        number += 1
     return look_of
+
+
+def _of_family(kin: Kin, group: str, variant: int) -> Look:
+    """The look of a variant of a group. Separate tables and few bits have dashes of their own."""
+    words = group.split()
+    dash = variant + (1 if "separate" in words else 0)
+    if not BITS.keys().isdisjoint(words):
+        dash += 2
+    # Families begin with different markers: their first members are compared most.
+    marker = kin.family + kin.place + kin.size * variant
+    return _look(_PALETTE[kin.family % len(_PALETTE)], marker, dash)
 
 
 def _look(color: str, marker: int, dash: int) -> Look:

@@ -152,8 +152,9 @@ def _panel(axes: Axes, part: pd.DataFrame, study: StudyData) -> None:
             _line(axes, line, study.looks[name])
         else:
             style.pale(axes, line, "x", "mse")
+    bands = []
     for row in rows(part[part["kind"] == "band"]):
-        _band(axes, row, study.looks[row.line])
+        bands.append(_band(axes, row, study.looks[row.line]))
     anchor_points.draw(axes, part[part["kind"] == "anchor"], "x")
     ticks = part[part["kind"] == "budget"].drop_duplicates("budget")
     axes.set_xscale("log", base=2)
@@ -163,7 +164,7 @@ def _panel(axes: Axes, part: pd.DataFrame, study: StudyData) -> None:
     axes.set_title(style.heading(title))
     axes.set_xlabel("byte budget of all tables, and as a part of the exact table")
     axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean, 95 % interval)")
-    anchor_lines.draw(axes, study.anchors[study.anchors["panel"] == title])
+    anchor_lines.draw(axes, study.anchors[study.anchors["panel"] == title], beside=bands)
 
 
 def _line(axes: Axes, line: pd.DataFrame, look: style.Look) -> None:
@@ -176,21 +177,12 @@ def _line(axes: Axes, line: pd.DataFrame, look: style.Look) -> None:
         axes.annotate(row.note, spot, (4, 4), textcoords="offset points", fontsize=7)
 
 
-def _band(axes: Axes, row: Any, look: style.Look) -> None:
-    """Draw the mean and the interval of the reference across the panel."""
+def _band(axes: Axes, row: Any, look: style.Look) -> anchor_lines.Note:
+    """Draw the mean and the interval of the reference across the panel; return its name."""
     axes.axhline(row.mse, color=look.color, linestyle=look.dash, linewidth=1.4, zorder=2)
     axes.axhspan(row.low, row.high, color=look.color, alpha=0.13, linewidth=0, zorder=0)
     size = row.tick.split("\n")[0]
-    axes.annotate(
-        f"{row.line}: {size}",
-        (0.01, row.mse),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, -2),
-        textcoords="offset points",
-        va="top",
-        fontsize=7,
-        color=look.color,
-    )
+    return anchor_lines.Note(f"{row.line}\n{row.mse:.3f}, {size}", row.mse, look.color)
 
 
 def _entries(frame: pd.DataFrame, looks: style.Looks) -> list[Any]:

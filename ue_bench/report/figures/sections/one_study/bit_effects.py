@@ -163,7 +163,7 @@ def _cell(row: Any) -> str:
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one row of two panels for each feature set, with a line for each budget."""
     titles = list(dict.fromkeys(frame.sort_values("budget")["title"]))
-    looks = style.looks([(title, title) for title in titles])
+    looks = style.looks([(title, title) for title in titles], of_strategies=False)
     present = [bits for bits in BITS if bits in set(frame["bits"])]
 
     def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:

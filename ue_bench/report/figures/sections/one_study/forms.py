@@ -16,17 +16,17 @@ from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
-from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import delta_text, mse_text, p_cell, size_text
+from ue_bench.report.format import delta_text, missing, mse_text, p_cell, size_text
 
 EMPTY = "no strategy has both a separate and a multiplexed form at one budget"
 CAPTION = (
-    "Each line leads from the MSE of a method with separate tables to its MSE with one "
-    "multiplexed table, at the same budget. Of several region rules (or other variants) the "
-    "figure shows the one that is best on validation. Blue and solid: multiplexing is better; "
-    "orange and dashed: worse; grey and dotted: not told apart (Holm-corrected over the figure, 5 "
-    "%, where the test had the power; the table says how many tests). Each panel has its own scale."
+    "Each mark is the MSE of a method with one multiplexed table less that with separate tables, "
+    "at the same budget, with its 95 % interval; below 0 multiplexing is better. Of several "
+    "region rules (or other variants) the figure shows the one that is best on validation. Blue "
+    "and solid: better; orange and dashed: worse; grey, dotted and hollow: not told apart "
+    "(Holm-corrected over the figure, 5 %, where the test had the power; the table says how many "
+    "tests). Panels of a row share their scale."
 )
 COLUMNS = [
     "panel",
@@ -60,7 +60,6 @@ _LEGEND = {
     "worse": "multiplexing is worse",
     "not told apart": "the two are not told apart",
 }
-_FONT_SIZE = 7  # of the names of the strategies
 
 Row = Mapping[Any, Any]
 
@@ -179,27 +178,68 @@ def _sentence(title: str, part: pd.DataFrame, n_tests: int) -> str:
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Draw one row of panels for each feature set, one column for each budget."""
-    across = int(frame.groupby("panel")["budget"].nunique().max())
-    most_names = int(frame.groupby(["panel", "budget"]).size().max())
-    height = max(2.6, 0.9 + 0.17 * most_names)
-    drawn = []
+    """Draw differences with their intervals, one row of panels for each comparison.
+
+    Of one method, a panel has a line for each budget; of several, each budget has a panel, with a
+    line for each method.
+    """
+    several = frame.groupby("panel")["strategy"].nunique().max() > 1
+    across = int(frame.groupby("panel")["budget"].nunique().max()) if several else 1
+    most = int(frame.groupby("panel")["strategy" if several else "budget"].nunique().max())
 
     def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
-        cells = list(groups(of_panel, "budget"))
-        for axes, (_, part) in zip(axes_row, cells, strict=False):
-            _draw_slopes(axes, part)
-            drawn.append((axes, part))
+        cells = [part for _, part in groups(of_panel, "budget")] if several else [of_panel]
+        for axes, part in zip(axes_row, cells, strict=False):
+            title = part["where"].iloc[0]
+            if several:
+                title = f"{title}, {part['title'].iloc[0]}"
+            axes.set_title(style.heading(title), fontsize=9)
+            _draw_differences(axes, part, _lines_of(of_panel, several))
         for axes in axes_row[len(cells) :]:
             axes.set_visible(False)
-        axes_row[0].set_ylabel(f"{frame['part'].iloc[0]} MSE (mean)")
+        for axes in axes_row[1 : len(cells)]:
+            axes.set_yticklabels([])
+        _share_scale(axes_row[: len(cells)])
 
-    figure, _ = panel_rows(frame, across, draw_row, width=3.3, height=height)
+    width = 3.0 if several else 5.6
+    figure, _ = panel_rows(frame, across, draw_row, width=width, height=1.1 + 0.24 * most)
     style.legend(figure, _legend_entries(frame))
-    style.settle(figure)  # the places of the names depend on the layout
-    for axes, part in drawn:
-        _write_names(axes, part)
     return figure
+
+
+def _lines_of(of_panel: pd.DataFrame, several: bool) -> dict[str, float]:
+    """Return the names of the lines of a panel, from above, with their heights.
+
+    Methods come in the order of their mean difference, budgets in that of their bytes.
+    """
+    if several:
+        names = list(of_panel.groupby("strategy")["difference"].mean().sort_values().index)
+    else:
+        names = list(of_panel.sort_values("budget")["title"])
+    return {name: -float(place) for place, name in enumerate(names)}
+
+
+def _draw_differences(axes: Axes, part: pd.DataFrame, heights: Mapping[str, float]) -> None:
+    axes.axvline(0, color=style.GREY, linewidth=0.8)
+    for row in rows(part):
+        color, dash = style.CHANGE[row.multiplexing]
+        height = heights[row.strategy if row.strategy in heights else row.title]
+        if not missing(row.difference_low):
+            ends = [row.difference_low, row.difference_high]
+            axes.plot(ends, [height, height], color=color, linestyle=dash, linewidth=1.4)
+        face = "white" if row.multiplexing == "not told apart" else color
+        axes.plot([row.difference], [height], color=color, marker="o", markerfacecolor=face)
+    axes.set_yticks(list(heights.values()), list(heights))
+    axes.set_ylim(min(heights.values()) - 0.6, 0.6)
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel(f"{part['part'].iloc[0]} MSE, multiplexed less separate", fontsize=8)
+
+
+def _share_scale(drawn: Any) -> None:
+    """Give panels one scale, with 0 in it."""
+    ends = [end for axes in drawn for end in axes.get_xlim()]
+    for axes in drawn:
+        axes.set_xlim(min(ends), max(ends))
 
 
 def _legend_entries(frame: pd.DataFrame) -> list[Line2D]:
@@ -207,52 +247,19 @@ def _legend_entries(frame: pd.DataFrame) -> list[Line2D]:
     entries = []
     for effect, (color, dash) in style.CHANGE.items():
         if effect in effects:
-            label = _LEGEND[effect]
+            face = "white" if effect == "not told apart" else color
             line = Line2D(
-                [], [], color=color, linestyle=dash, marker="o", markersize=4, label=label
+                [],
+                [],
+                color=color,
+                linestyle=dash,
+                marker="o",
+                markersize=5,
+                markerfacecolor=face,
+                label=_LEGEND[effect],
             )
             entries.append(line)
     return entries
-
-
-def _draw_slopes(axes: Axes, part: pd.DataFrame) -> None:
-    for row in rows(part):
-        color, dash = style.CHANGE[row.multiplexing]
-        axes.plot(
-            [0, 1],
-            [row.separate, row.multiplexed],
-            color=color,
-            linestyle=dash,
-            linewidth=1.4,
-            marker="o",
-            markersize=4,
-        )
-    axes.set_xticks([0, 1], _FORMS)
-    longest_name = part["strategy"].str.len().max()
-    axes.set_xlim(-0.12, max(2.05, 1.25 + 0.05 * longest_name))
-    axes.margins(y=0.12)
-    axes.tick_params(labelsize=8)
-    axes.grid(axis="x", visible=False)
-    axes.set_title(style.heading(f"{part['where'].iloc[0]}, {part['title'].iloc[0]}"), fontsize=9)
-
-
-def _write_names(axes: Axes, part: pd.DataFrame) -> None:
-    """Write the names at the right ends of the lines, moved apart where they would overlap.
-
-    A thin line joins each name to the end of its line.
-    """
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high)
-    line_in_pixels = _FONT_SIZE * LINE / 72 * axes.figure.dpi
-    line_in_mse = line_in_pixels / axes.bbox.height * (high - low)
-    places = spread(
-        list(part["multiplexed"]), line_in_mse, low + line_in_mse / 2, high - line_in_mse / 2
-    )
-    for row, place in zip(rows(part), places, strict=True):
-        color, _ = style.CHANGE[row.multiplexing]
-        axes.plot([1.03, 1.16], [row.multiplexed, place], color=style.PALE, linewidth=0.7)
-        name = axes.text(1.19, place, row.strategy, fontsize=_FONT_SIZE, color=color, va="center")
-        name.set_in_layout(False)
 
 
 SECTION = Section(

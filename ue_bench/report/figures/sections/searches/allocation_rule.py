@@ -153,7 +153,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     features = found.sort_values("y", kind="stable")["feature"].unique()
     sizes = found.sort_values("budget").drop_duplicates("budget")
     names = sizes["budget"].astype(str)
-    looks = style.looks(zip(names, names, strict=True))
+    looks = style.looks(zip(names, names, strict=True), of_strategies=False)
     figure, drawn = panels(
         found,
         found["cell"].nunique(),
