@@ -222,13 +222,14 @@ def points(
 ) -> None:
     """Draw one line with its markers, hollow where its column `hollow` is true.
 
-    Each marker shows its configuration on hover. Without `joined` there are only markers.
+    Each marker shows its configuration on hover. A long line has a few of them, at equal steps.
+    Without `joined` there are only markers, and all of them.
     """
     if joined:
         axes.plot(line[x], line[y], color=look.color, linestyle=look.dash, linewidth=1.4, zorder=3)
     for hollow, part in groups(line, "hollow"):
         face = "white" if hollow else look.color
-        step = max(1, len(part) // _MOST_MARKERS)
+        step = max(1, len(part) // _MOST_MARKERS) if joined else 1
         axes.plot(
             part[x],
             part[y],
