@@ -160,6 +160,44 @@ def sentence(row: Row) -> str:
     return text
 
 
+def told(rows: Sequence[Row], one: str, other: str) -> str:
+    """Return what the rows of `compare` say of each comparison, in one sentence.
+
+    one, other: the names that were asked for.
+    """
+    by_comparison: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        title = Comparison.of_row(row).title
+        by_comparison.setdefault(title, {}).setdefault(row["verdict"], []).append(row)
+    clauses = []
+    for title, by_verdict in by_comparison.items():
+        found = []
+        for verdict, words in _WORDS.items():
+            of_verdict = by_verdict.get(verdict, [])
+            if of_verdict:
+                found.append(f"{words.format(other)} {_sizes_text(of_verdict)}")
+        clauses.append(f"on {title}, {one} {'; it '.join(found)}")
+    text = "; ".join(clauses)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+_WORDS = {
+    BETTER: "is better than {}",
+    WORSE: "is worse than {}",
+    UNKNOWN: "cannot be told from {}",
+}
+
+
+def _sizes_text(rows: Sequence[Row]) -> str:
+    """Return the sizes of rows with the range of their differences."""
+    sizes = ", ".join(_size_text(row) for row in rows)
+    known = [row["difference"] for row in rows if row["difference"] is not None]
+    if not known:
+        return f"at {sizes}"
+    ends = sorted({f"{min(known):+.4f}", f"{max(known):+.4f}"}, key=float)
+    return f"at {sizes} ({' to '.join(ends)})"
+
+
 def _size_text(row: Row) -> str:
     """Return the budget, or both sizes in all bytes."""
     if row["size"] != BUDGET:

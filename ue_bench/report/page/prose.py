@@ -6,6 +6,7 @@
 <!-- ue-bench: ranks methods wide -->                         ranks of its strategies by budget
 <!-- ue-bench: byte-ranks methods base -->                    the same by all bytes
 <!-- ue-bench: compare table_size unified per_feature -->     two strategies or arms compared
+<!-- ue-bench: told table_size unified per_feature -->        the same in one sentence
 <!-- ue-bench: compare-bytes default unified int8 key-free -->  the same, at no more bytes in all
 <!-- ue-bench: section heads heads -->                        one section: sentences and table
 <!-- ue-bench: sentences heads heads -->                      its sentences alone
@@ -20,7 +21,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report.evidence.compare import compare_arms, family, scored_arms, sentence
+from ue_bench.report.evidence.compare import Row, compare_arms, family, scored_arms, sentence, told
 from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
@@ -116,16 +117,29 @@ def _byte_ranks(evidence: Evidence, study: str, features: Sequence[str]) -> list
 
 
 def _compare(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    rows = _compared(evidence, study, names)
+    if not rows:
+        return []
+    return [*(f"- {sentence(row)}" for row in rows), "", family(rows)]
+
+
+def _told(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    rows = _compared(evidence, study, names)
+    one, other = map(plain, names)
+    return [told(rows, one, other)] if rows else []
+
+
+def _compared(evidence: Evidence, study: str, names: Sequence[str]) -> list[Row]:
+    """The rows of a comparison, with texts that are safe in a page."""
     records = [record for record in evidence.records if record.study == study]
     if not records:
         return []
-    lines = []
     arms = evidence.once(("compared", study), lambda: scored_arms(records))
-    rows = compare_arms(arms, *names)
-    for row in rows:
+    rows = []
+    for row in compare_arms(arms, *names):
         texts = {name: plain(value) for name, value in row.items() if isinstance(value, str)}
-        lines.append(f"- {sentence(row | texts)}")
-    return [*lines, "", family(rows)]
+        rows.append(row | texts)
+    return rows
 
 
 def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
@@ -170,9 +184,10 @@ KINDS: dict[str, Kind] = {
     "byte-ranks": _byte_ranks,
     "compare": _compare,
     "compare-bytes": _compare,
+    "told": _told,
     "section": _section,
     "sentences": _sentences,
     "speed": _speed,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
-NAMES = {"compare": 2, "compare-bytes": 3, "section": 1, "sentences": 1, "scenarios": 0}
+NAMES = {"compare": 2, "told": 2, "compare-bytes": 3, "section": 1, "sentences": 1, "scenarios": 0}
