@@ -353,7 +353,7 @@ def test_a_strategy_has_the_look_of_its_family_whatever_else_there_is():
 @pytest.mark.parametrize(("joined", "shown"), [(False, 40), (True, 14)])
 def test_of_points_that_nothing_joins_all_are_drawn(joined, shown):
     frame = pd.DataFrame({"x": range(40), "y": range(40), "hollow": False, "label": "a"})
-    figure, grid = style.canvas(1, 1, 3, 3)
+    _, grid = style.canvas(1, 1, 3, 3)
     (axes,) = grid.flat
     style.points(axes, frame, "x", "y", style.form_look("separate"), joined=joined)
     marks = axes.lines[-1]
