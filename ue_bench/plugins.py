@@ -3,6 +3,7 @@
 import importlib.util
 import os.path
 import sys
+import traceback
 from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoints, entry_points
@@ -68,3 +69,16 @@ def sources(paths: Iterable[Path]) -> dict[Path, bytes]:
 def installed(group: str) -> EntryPoints:
     """The entry points of a group that installed packages offer. Loads none of them."""
     return entry_points(group=group)
+
+
+def place_of(error: BaseException, paths: Iterable[Path]) -> str | None:
+    """Return where in one of these files an error came from, such as `mine.py, line 12, in embed`.
+
+    None where none of the files had a part in it.
+    """
+    files = {str(path) for path in paths} | {str(path.resolve()) for path in paths}
+    found = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename in files:
+            found = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
+    return found

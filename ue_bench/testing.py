@@ -182,8 +182,44 @@ class StrategyContract:
         weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(0))
         (out * weights).sum().backward()
         for name, parameter in built.named_parameters():
+            if name in built.sleeping:
+                continue
             assert parameter.grad is not None, f"parameter {name} gets no gradient"
             assert parameter.grad.abs().sum() > 0, f"the gradient of parameter {name} is zero"
+
+    def test_twenty_steps_of_training_change_numbers_alone(self) -> None:
+        built = self.build().train()
+        before = {name: tensor.shape for name, tensor in built.state_dict().items()}
+        bytes_before = built.footprint()
+        optimizer = torch.optim.Adam(built.parameters(), lr=1e-2)
+        for step in range(20):
+            generator = torch.Generator().manual_seed(step)
+            codes = self.codes()[torch.randperm(64, generator=generator)]
+            optimizer.zero_grad()
+            out = built(codes)
+            assert torch.isfinite(out).all(), f"vectors are finite after {step} steps"
+            (out - 0.1).square().mean().backward()
+            optimizer.step()
+        after = {name: tensor.shape for name, tensor in built.state_dict().items()}
+        assert after == before, "training makes no parameter or buffer that was not there before"
+        assert built.footprint() == bytes_before, "training changes no bytes"
+        assert len(list(built.parameters())) == len(optimizer.param_groups[0]["params"]), (
+            "every parameter is there before the optimizer is made"
+        )
+
+    def test_no_vocabulary_is_hidden(self) -> None:
+        built = self.build()
+        built(self.codes())
+        for index, feature in enumerate(FEATURES):
+            built.locate(index, list(feature.values))
+        known = {id(vocabulary) for vocabulary in built.vocabularies}
+        texts = {value for feature in FEATURES for value in feature.values}
+        for name, held in _held(built, known):
+            shared = sum(1 for key in held if isinstance(key, str) and key in texts)
+            assert shared < len(FEATURES[1].values) // 2, (
+                f"{name} holds {shared} values of features; what knows values is a vocabulary, "
+                "whose bytes count (self.vocabularies)"
+            )
 
     def test_budget_kept_and_used(self) -> None:
         built = self.build()
@@ -572,3 +608,26 @@ def _fault(contract: StrategyContract, test: str) -> str | None:
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
     return lines[0] if lines else ""
+
+
+def _held(strategy: EmbeddingStrategy, known: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield each dict, list, tuple and set that a strategy holds, with where it does.
+
+    known: ids of objects that are not looked into. The spec, which every strategy is given, is none
+    of its own.
+    """
+    waiting: list[tuple[str, Any]] = [("self", strategy)]
+    seen = {id(strategy.spec), *known}
+    while waiting:
+        name, held = waiting.pop()
+        if id(held) in seen:
+            continue
+        seen.add(id(held))
+        if isinstance(held, dict):
+            yield name, held
+            waiting += [(f"{name}[{key!r}]", value) for key, value in held.items()]
+        elif isinstance(held, (list, tuple, set, frozenset)):
+            yield name, held
+            waiting += [(f"{name}[...]", value) for value in held]
+        elif hasattr(held, "__dict__") and not isinstance(held, (type, Feature, Spec)):
+            waiting += [(f"{name}.{key}", value) for key, value in vars(held).items()]

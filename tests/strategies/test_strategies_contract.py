@@ -85,3 +85,70 @@ def test_a_table_of_one_size_does_not_pass_for_a_small_whole_one():
 @pytest.mark.parametrize("name", ["int8", "int4"])
 def test_a_whole_table_below_the_budget_is_checked_at_a_part_of_it(name):
     assert [told for _, told in check(name, STRATEGIES[name].regions[0]) if told] == []
+
+
+class Late(EmbeddingStrategy):
+    """A parameter that is made when the first batch comes."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.pool = Pool(100, spec)
+
+    def locate(self, feature, values):
+        lookups = self.spec.lookups[feature]
+        return torch.tensor([len(str(value)) % 100 for value in values]).repeat(lookups, 1).T
+
+    def embed(self, slots):
+        if not hasattr(self, "scale"):
+            self.scale = torch.nn.Parameter(torch.ones(1))
+        return self.pool(slots).flatten(1) * self.scale
+
+
+class Secret(Late):
+    """A dictionary of the values that it has seen, in a plain Python object."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.scale = torch.ones(1)
+        self.notes = type("Notes", (), {})()
+        self.notes.rows = {}
+
+    def locate(self, feature, values):
+        for value in values:
+            self.notes.rows.setdefault(value, len(self.notes.rows))
+        return super().locate(feature, values)
+
+
+@pytest.mark.parametrize(
+    ("broken", "test", "told"),
+    [
+        (Late, "test_twenty_steps_of_training_change_numbers_alone", "training makes no parameter"),
+        (Secret, "test_no_vocabulary_is_hidden", "self.notes.rows holds 183 values of features"),
+    ],
+)
+def test_state_that_comes_late_and_a_hidden_dictionary_are_found(broken, test, told):
+    contract = type("OfBrokenOne", (StrategyContract,), {"strategy": broken})()
+    contract.build = lambda seed=0, **changes: broken(contract.spec(**changes))
+    with pytest.raises(AssertionError, match=told):
+        getattr(contract, test)()
+
+
+def test_a_sleeping_parameter_may_have_no_gradient_at_first():
+    class Sleeping(Late):
+        sleeping = ("later",)
+
+        def __init__(self, spec: Spec) -> None:
+            super().__init__(spec)
+            self.scale = torch.ones(1)
+            self.later = torch.nn.Parameter(torch.zeros(3))
+            self.pool = Pool(7, spec)
+
+        def locate(self, feature, values):
+            return super().locate(feature, values) % 7
+
+    contract = type("OfSleeping", (StrategyContract,), {"strategy": Sleeping})()
+    contract.build = lambda seed=0, **changes: Sleeping(contract.spec(**changes))
+    contract.test_every_parameter_gets_gradient()
+    Sleeping.sleeping = ()
+    with pytest.raises(AssertionError, match="parameter later gets no gradient"):
+        contract.test_every_parameter_gets_gradient()

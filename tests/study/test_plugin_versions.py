@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -303,3 +304,43 @@ HashingTrick.embed = lambda self, slots: torch.zeros(len(slots), 16 * slots.shap
     finally:
         HashingTrick.embed = embed
     assert scores[0] == scores[1]
+
+
+CRASH = """
+from ue_bench.strategies import Entry
+from ue_bench.strategies.methods.hashing_trick import HashingTrick
+
+
+class Crash(HashingTrick):
+    def embed(self, slots):
+        return super().embed(slots) / (1 // 0)
+
+
+STRATEGIES = {"crash": Entry(Crash, ("multiplexed",), summary="it fails", source="a test")}
+"""
+CRASHING = """
+from ue_bench.config import RunConfig
+from ue_bench.study import Grid, Study
+
+ARM = RunConfig(strategy="crash", budget=1000, epochs=1)
+STUDY = Study("?", (Grid((ARM,), seeds=2),), latency=False)
+"""
+
+
+def test_an_error_of_a_plug_in_names_its_file_and_line_and_ends_no_study(tmp_path):
+    (tmp_path / "crash.py").write_text(CRASH)
+    (tmp_path / "crashing.py").write_text(CRASHING)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "ue_bench", "study", tmp_path / "crashing.py"),
+            *("--plugin", tmp_path / "crash.py", "--results", tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    told = "crash.py, line 8, in embed: ZeroDivisionError: integer division or modulo by zero"
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    records, _ = record.load_runs(tmp_path)
+    assert [run.error for run in records] == [told] * 2

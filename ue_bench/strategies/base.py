@@ -64,6 +64,8 @@ class EmbeddingStrategy(SlotCache):
     end, before which `end_training` fills in the rest. A pool does so by itself, where its numbers
     are served in few bits.
 
+    `sleeping` names parameters that may have no gradient before some epoch has ended.
+
     `locate` and `embed` always get single values. A row's vector of a multi-valued feature (one
     with `Feature.bags`) is the mean of its values' vectors, and its code is the number of a bag.
 
@@ -75,6 +77,7 @@ class EmbeddingStrategy(SlotCache):
     """
 
     training_only: tuple[str, ...] = ()
+    sleeping: tuple[str, ...] = ()
     # The method's own knobs, with their defaults. `self.options` has the values in effect.
     knobs: Mapping[str, Any] = {}
 
