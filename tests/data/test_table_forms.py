@@ -378,6 +378,7 @@ def test_a_pipe_a_device_and_a_socket_are_refused_at_once(tmp_path, monkeypatch)
     assert "is a named pipe, not a file" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_a_header_of_100_000_columns_is_read_in_seconds(tmp_path):
     n = 100_000

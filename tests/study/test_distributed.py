@@ -447,6 +447,7 @@ def interrupt(storage: Storage, every: int) -> Callable[[], None]:
     return end
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_queries_are_interrupted(storage, capsys):
     storage.heartbeat = 0.02  # every interruption is waited for
     storage.grace = 600  # and a busy machine is no server that is gone

@@ -238,6 +238,7 @@ def contents(results: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (results / "tiny").glob("*.json")}
 
 
+@pytest.mark.slow
 def test_a_study_with_killed_workers_is_that_of_a_quiet_machine(
     server, movielens, tmp_path, monkeypatch
 ):
@@ -369,6 +370,7 @@ def test_a_server_that_refuses_is_one_line_without_the_password(server, movielen
         assert "-word" not in done.output
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_is_waited_for_for_a_while(server):
     url = server.new_database("going")
     hasty, patient = Storage(url, heartbeat=1), Storage(url, heartbeat=10)
