@@ -93,7 +93,11 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     assert not re.search(
         r"\b(nan|None|NaT)\b", re.sub(r'="[^"]*"|<script>.*?</script>', "", text, flags=re.DOTALL)
     )
-    assert text.count("<svg") == len(built.figures) / 2
+    assert text.count("<svg") == 1  # the figure that answers the question
+    pages = list(built.page.parent.glob("study-*.html"))
+    assert len(pages) == len({record.study for record in built.evidence.records})
+    drawn = sum(path.read_text(encoding="utf-8").count("<svg") for path in pages)
+    assert drawn == len(built.figures) / 2
 
 
 def test_a_report_of_one_study_has_plain_names(tmp_path):

@@ -65,6 +65,8 @@ def build(
 ) -> Outcome:
     """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
 
+    Of several studies each has a page of its own beside it, `study-NAME.html`.
+
     study: read the records of this study alone. strategies: what the page says of each strategy by
     name, one line and its source (records contain only names). named: the studies that a command
     finds by name; for any other one the page gives the name of its Python file. families: of
@@ -99,6 +101,8 @@ def build(
         named=named,
     )
     path = write_whole(out / "report.html", page.html())
+    for name, file in page.pages.items():
+        write_whole(out / file, page.study_html(name))
     return Outcome(
         evidence=evidence,
         figures=figures,

@@ -1,7 +1,12 @@
-"""The report as one HTML page that needs no other file: texts, figures and their data."""
+"""The report as HTML pages that need no other file: texts, figures and their data.
+
+A report of one study is one page. One of several studies has a page for what they say together, and
+one for each of them.
+"""
 
 import base64
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +35,8 @@ QUESTION = (
 )
 MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
 MAIN_SECTION = "table_size"  # the section that shows it
-LARGEST_SVG = 1_500_000  # characters; a larger figure becomes a PNG, so that the page opens fast
+LARGEST_SVG = 300_000  # characters; a larger figure becomes a PNG, so that the page opens fast
+_UNSAFE = re.compile(r"[^\w-]", re.ASCII)  # of a study's name, in the name of a file
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,38 @@ class Page:
 
     def html(self) -> str:
         """Render the page. The figures and tables must exist in the folder `out`."""
+        return self._render("page.html", self._content())
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """The file names of the studies' own pages, by study; none where there is one study."""
+        if len(self.studies) < 2:
+            return {}
+        names: dict[str, str] = {}
+        for study in self.studies:
+            name = f"study-{_UNSAFE.sub('_', study)}"
+            if f"{name}.html" in names.values():
+                name += f"-{len(names)}"
+            names[study] = f"{name}.html"
+        return names
+
+    def study_html(self, study: str) -> str:
+        """Render the page of one of several studies."""
+        summary, verdicts = map(escaped, self.evidence.of(study))
+        records = [record for record in self.evidence.records if record.study == study]
+        content = {
+            "name": study,
+            "number": 1 + self.studies.index(study),
+            "abstract": abstract.sentences(summary, verdicts),
+            "answer": conclusion.sentences(summary, verdicts),
+            "limits": limits.lines(summary, verdicts, records),
+            "all_drawn": self._drawn_of(study),
+            "note": note(summary),
+            "tables": self._tables(study),
+        }
+        return self._render("study.html", content)
+
+    def _render(self, template: str, content: Mapping[str, Any]) -> str:
         loader = jinja2.PackageLoader("ue_bench.report.page", "templates")
         engine = jinja2.Environment(
             loader=loader,
@@ -66,12 +104,16 @@ class Page:
         engine.filters["figure_html"] = self._figure_html
         script = loader.get_source(engine, "page.js")[0]
         style = loader.get_source(engine, "page.css")[0]
-        return engine.get_template("page.html").render(
+        return engine.get_template(template).render(
             script=trusted(script),
             script_hash=_base64(hashlib.sha256(script.encode()).digest()),
             style=trusted(style),
-            **self._content(),
+            **content,
         )
+
+    def _drawn_of(self, study: str) -> list[Drawn]:
+        """Return the sections of a study that have something to show."""
+        return [drawn for drawn in self.drawn if drawn.study == study and drawn.pictures]
 
     def main(self) -> Drawn | None:
         """The figure that answers the question, of the study that answers it best."""
@@ -98,13 +140,16 @@ class Page:
         for study in self.studies:
             abstracts[study] = abstract.sentences(*self.evidence.of(study))
             tables_by_study[study] = self._tables(study)
-            drawn = [drawn for drawn in self.drawn if drawn.study == study and drawn.pictures]
+            drawn = self._drawn_of(study)
             if drawn:
                 sections[study] = drawn
+        main = self.main()
         return {
             "question": QUESTION,
             "interval_rule": RULE,
-            "main": self.main(),
+            "main": main,
+            "first": main.study if main else next(iter(self.studies), ""),
+            "pages": self.pages,
             "abstract": abstracts,
             "answer": conclusion.sentences(summary, verdicts),
             "by_study": sections,
