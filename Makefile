@@ -34,6 +34,7 @@ speed: $(STAMP)  ## Measure the speed of everything, beside its peers and its li
 
 check: $(STAMP)  ## Check the published records, and the numbers in README and docs against them.
 	$(BIN)/ue-bench check
+	@for folder in $(wildcard results/community/*/); do $(BIN)/ue-bench check --submission $$folder || exit 1; done
 
 test: check  ## Check the published records, then run the tests.
 	$(BIN)/python -m pytest

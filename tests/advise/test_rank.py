@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from functools import cache
 
 import fake_workers
 import pytest
@@ -13,6 +14,7 @@ from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
 from ue_bench.cli import main
 from ue_bench.config import RunConfig
+from ue_bench.data.loading import checksum_of
 from ue_bench.errors import BenchError
 from ue_bench.record.compact import compact
 from ue_bench.record.store import pack_compact
@@ -38,6 +40,11 @@ STRATEGIES = {
 """
 
 
+@cache
+def checksum():
+    return checksum_of("ml-100k")
+
+
 def result(job):
     """A score that follows from strategy, size, seed and dim, with a little noise of the run."""
     config = job.config
@@ -46,7 +53,10 @@ def result(job):
     level = LEVEL.get(config.strategy, 0.95) + 60 / (config.budget or 60_000)
     score = level + split + noise + 0.001 * config.dim
     facts = {"trial": job.trial} if job.trial else {}
-    facts |= {"n_rows": {"train": 80_000, "val": 10_000, "test": 10_000}}
+    facts |= {
+        "checksum": checksum(),
+        "n_rows": {"train": 80_000, "val": 10_000, "test": 10_000},
+    }
     run = fake_workers.smallest(config, job.study, job.phase, score, **facts)
     anchors = {"bias": {"val_mse": 0.95 + split, "test_mse": 0.95 + split}}
     cost = run.cost | {"total_bytes": config.budget or 1_000_000, "train_seconds": 3.0}
@@ -213,3 +223,106 @@ def test_a_rank_without_a_place_is_told():
     text = rank_text("mine", {"effort": "x", "whole": True, "places": [], "left_out": ["y" * 9]})
     assert "It has no place" in text
     assert "left out: yyyyyyyyy" in text
+
+
+# ---- a place on the board
+
+
+@pytest.fixture
+def submitted(world):
+    """A whole submission."""
+    assert asked(world).exit_code == 0
+    done = submit(world)
+    assert done.exit_code == 0, done.output
+    return world / "community" / "my-method"
+
+
+def submit(world, name="my-method"):
+    line = ["submit", str(world / "mine.py"), "--name", name, "--licence", "MIT"]
+    where = ["--results", str(world / "own"), "--out", str(world / "community")]
+    return CliRunner().invoke(main, [*line, *where])
+
+
+def checked(folder, world):
+    line = ["check", "--submission", str(folder), "--against", str(world / "published")]
+    return CliRunner().invoke(main, line)
+
+
+def test_a_whole_submission_is_accepted_and_has_its_places(submitted, world):
+    names = {path.relative_to(submitted).as_posix() for path in submitted.rglob("*.*")}
+    expected = {"mine.py", "requirements.txt", "submission.toml", "methods/records.jsonl.xz"}
+    assert names == expected
+    assert "torch==" in (submitted / "requirements.txt").read_text()
+    done = checked(submitted, world)
+    assert done.exit_code == 0, done.output
+    assert "rank 2 of 4 by budget" in done.output
+    assert "nothing is wrong" in done.output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda f: (f / "more.py").write_text("x = 1"), "more.py: only "),
+        (lambda f: (f / "requirements.txt").unlink(), "requirements.txt: it is missing"),
+        (lambda f: (f / "link.txt").symlink_to("/etc/passwd"), "link.txt: a symbolic link"),
+        (lambda f: (f / "big.txt").write_bytes(bytes(5_000_001)), "a submission has at most"),
+        (
+            lambda f: (f / "mine.py").write_text((f / "mine.py").read_text() + "# edited\n"),
+            "it was made with other code than mine.py",
+        ),
+        (
+            lambda f: (f / "submission.toml").write_text("name = 1\n"),
+            "it does not say what it must",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_submission_is_refused(submitted, world, spoil, told):
+    spoil(submitted)
+    done = checked(submitted, world)
+    assert done.exit_code in (1, 2)
+    assert told in done.output
+    assert "nothing is wrong" not in done.output
+
+
+def test_less_effort_than_the_others_had_is_refused(world):
+    assert asked(world, "--quick").exit_code == 0
+    assert submit(world).exit_code == 0
+    done = checked(world / "community" / "my-method", world)
+    assert done.exit_code == 1
+    assert "mine multiplexed at 1/16: its search has 4 trials of 24" in done.output
+    assert "what it found ran on 3 fresh seeds of 10" in done.output
+    assert "mine multiplexed at 1/64: its search is missing" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("My Method", "give 2 to 39 small letters"), ("../up", "give 2 to 39")]
+)
+def test_a_name_that_is_none_of_a_folder_is_one_line(world, name, told):
+    done = submit(world, name)
+    assert done.exit_code == 2
+    assert told in done.output
+    assert not (world / "community").exists()
+
+
+def test_nothing_to_submit_and_a_folder_that_exists_are_one_line(submitted, world):
+    assert "exists; delete it" in submit(world).output
+    line = ["submit", str(world / "mine.py"), "--name", "other", "--licence", "MIT"]
+    done = CliRunner().invoke(main, [*line, "--results", str(world / "nothing")])
+    assert done.exit_code == 2
+    assert "has no run of mine" in done.output
+
+
+@pytest.mark.parametrize("change", [0.0, 0.01])
+def test_runs_that_are_made_again_decide_whether_it_is_verified(submitted, monkeypatch, change):
+    held = {run.run_id: run for run in records_room.load_runs(submitted)[0]}
+
+    def again(config):
+        run = held[config.run_id]
+        return replace(run, quality=run.quality | {"test_mse": run.quality["test_mse"] + change})
+
+    monkeypatch.setattr("ue_bench.advise.submission.run_once", again)
+    done = CliRunner().invoke(main, ["rerun", str(submitted)])
+    assert done.exit_code == (1 if change else 0), done.output
+    assert f"{0 if change else 4} of 4 runs are as before" in done.output
+    is_verified = "verified = true" in (submitted / "submission.toml").read_text()
+    assert is_verified == (change == 0)

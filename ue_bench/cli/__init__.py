@@ -16,6 +16,7 @@ from ue_bench.cli import (  # each module adds its command to `main`
     run_command,
     speed_command,
     study_command,
+    submit_command,
     worker_command,
 )
 from ue_bench.cli.group import main
@@ -37,5 +38,6 @@ __all__ = [
     "run_command",
     "speed_command",
     "study_command",
+    "submit_command",
     "worker_command",
 ]

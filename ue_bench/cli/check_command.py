@@ -27,9 +27,30 @@ KNOWN = "known-faults.txt"
     metavar="FILE",
     help="Python file of a study that has records in the folder; repeatable.",
 )
+@click.option(
+    "--submission",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Instead, check what was submitted for the board, and print its places. Runs its code, "
+    "after the files.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="With --submission: results folder with the published study methods.  "
+    "[default: that of the package]",
+)
 @shared("plugins")
 def check_command(
-    files: tuple[Path, ...], results: Path, studies: tuple[str, ...], plugins: tuple[Path, ...]
+    files: tuple[Path, ...],
+    results: Path,
+    studies: tuple[str, ...],
+    submission: Path | None,
+    against: Path | None,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Check published records, and the numbers that FILES quote from them.
 
@@ -37,6 +58,9 @@ def check_command(
     wrong. What is wrong and cannot be mended stands, line by line, in known-faults.txt of the
     folder; it is printed and does not count.
     """
+    if submission is not None:
+        _check_submission(submission, against)
+        return
     from ue_bench.cli.check import check
     from ue_bench.study import canonical, find
 
@@ -59,6 +83,35 @@ def check_command(
             f"{results} and {len(documents)} documents: nothing {'else ' if faults else ''}is wrong"
         )
     )
+
+
+def _check_submission(folder: Path, against: Path | None) -> None:
+    from ue_bench.advise import submission as room
+    from ue_bench.advise.rank import PUBLISHED as OF_PACKAGE
+    from ue_bench.advise.rank import published_records
+    from ue_bench.advise.rank_text import rank_text
+    from ue_bench.strategies import load_plugin
+
+    published = against or OF_PACKAGE
+    read = room.read(folder)
+    records = published_records(published)
+    faults = list(room.faults_of_files(read))
+    if not faults:  # code is run only of a folder that holds nothing else
+        added = set(load_plugin(folder / read.about.file))
+        if added != set(read.about.strategies):
+            faults.append(f"{room.ABOUT}: the strategies of the file are {sorted(added)}")
+        else:
+            faults += room.faults_of_code(read)
+            faults += room.faults_of_runs(read, records)
+    for fault in faults:
+        click.echo(one_line(f"{folder}: {fault}"))
+    if faults:
+        sys.exit(1)
+    effort = "searched like the others" + (", verified" if read.about.verified else "")
+    for name, places in room.board(read, published).items():
+        found = {"effort": effort, "whole": True, "places": places, "left_out": []}
+        click.echo(rank_text(name, found))
+    click.echo(one_line(f"{folder}: nothing is wrong"))
 
 
 def known_faults(results: Path) -> list[str]:

@@ -1,0 +1,74 @@
+"""`ue-bench submit` and `ue-bench rerun`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ue_bench.cli.group import main, shared
+from ue_bench.errors import one_line
+
+COMMUNITY = Path("results/community")
+
+
+@main.command("submit", epilog="Example: ue-bench submit mine.py --name my-method --licence MIT")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.py")
+@click.option("--name", required=True, help="Of the folder: small letters, digits and dashes.")
+@click.option("--licence", required=True, metavar="SPDX", help="Of the file, such as MIT.")
+@click.option("--contact", default="", help="An address or a page.  [default: none]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=COMMUNITY,
+    show_default=True,
+    help="Folder of the submissions.",
+)
+@shared("results")
+def submit_command(
+    path: Path, name: str, licence: str, contact: str, out: Path, results: Path
+) -> None:
+    """Gather what a place on the board needs of the strategies of FILE.py.
+
+    Their runs are those of ue-bench rank in the results folder.
+    """
+    from ue_bench.advise.submission import submit
+
+    folder = submit(path, name, results, out, licence=licence, contact=contact)
+    click.echo(one_line(f"{folder}; next: ue-bench check --submission {folder}"))
+
+
+@main.command("rerun", epilog="Example: ue-bench rerun results/community/my-method --seeds 2")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="How many of the fresh seeds of each arm.",
+)
+def rerun_command(folder: Path, seeds: int) -> None:
+    """Make confirmed runs of a submission again. Runs its code.
+
+    Where all of them give what the records say, the submission is marked as verified. Otherwise
+    the exit code is 1.
+    """
+    from ue_bench.advise import submission as room
+    from ue_bench.strategies import load_plugin
+
+    submission = room.read(folder)
+    load_plugin(folder / submission.about.file)
+    n_runs = n_within = 0
+    for again in room.rerun(submission, seeds):
+        n_runs += 1
+        n_within += again.within
+        mark = "as before" if again.within else "NOT as before"
+        click.echo(
+            one_line(
+                f"{again.label}, seed {again.seed}: {again.before:.4f}, now {again.now:.4f}: {mark}"
+            )
+        )
+    click.echo(f"{n_within} of {n_runs} runs are as before")
+    if n_within < n_runs or not n_runs:
+        sys.exit(1)
+    submission.about.verified = True
+    room.write_about(folder, submission.about)
