@@ -27,11 +27,10 @@ from ue_bench.report.evidence.effort import Effort, efforts_of, form_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
 from ue_bench.strategies import load_plugin
-from ue_bench.strategies.registry import code_of, entry_of
+from ue_bench.strategies.registry import code_of
 from ue_bench.study import Search, Study, find
 from ue_bench.study.parts_of import parts_of
 from ue_bench.study.plan import Plan
-from ue_bench.testing import check
 from ue_bench.training.run_once import run_once
 from ue_bench.whole_file import read_regular, write_whole
 
@@ -199,15 +198,6 @@ def _lacks(
     most = max(map(len, seeds.values()), default=0)
     if most < part.seeds:
         yield f"{where}: what it found ran on {most} fresh seeds of {part.seeds}"
-
-
-def faults_of_code(submission: Submission) -> Iterator[str]:
-    """Yield each test of the contract that fails. The strategies must be loaded."""
-    for name in submission.about.strategies:
-        for regions in entry_of(name).regions:
-            for test, fault in check(name, regions, submission.folder / submission.about.file):
-                if fault is not None:
-                    yield f"{name}, {regions}: {test.removeprefix('test_')}: {fault}"
 
 
 def board(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """`ue-bench check`."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -101,7 +102,7 @@ def _check_submission(folder: Path, against: Path | None) -> None:
         if added != set(read.about.strategies):
             faults.append(f"{room.ABOUT}: the strategies of the file are {sorted(added)}")
         else:
-            faults += room.faults_of_code(read)
+            faults += _faults_of_code(folder / read.about.file, read.about.strategies)
             faults += room.faults_of_runs(read, records)
     for fault in faults:
         click.echo(one_line(f"{folder}: {fault}"))
@@ -112,6 +113,18 @@ def _check_submission(folder: Path, against: Path | None) -> None:
         found = {"effort": effort, "whole": True, "places": places, "left_out": []}
         click.echo(rank_text(name, found))
     click.echo(one_line(f"{folder}: nothing is wrong"))
+
+
+def _faults_of_code(file: Path, names: Sequence[str]) -> Iterator[str]:
+    """Yield each test of the contract that fails. The strategies must be loaded."""
+    from ue_bench.strategies import STRATEGIES
+    from ue_bench.testing import check
+
+    for name in names:
+        for regions in STRATEGIES[name].regions:
+            for test, fault in check(name, regions, file):
+                if fault is not None:
+                    yield f"{name}, {regions}: {test.removeprefix('test_')}: {fault}"
 
 
 def known_faults(results: Path) -> list[str]:
