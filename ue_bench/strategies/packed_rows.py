@@ -56,7 +56,10 @@ class PackedRows(nn.Module):
         self.register_buffer("steps", steps)
         self.register_buffer("_ends", torch.tensor(list(ends or ())), persistent=False)
         self.register_buffer("_step_of_row", None, persistent=False)
+        # whether a byte holds several single numbers with one step
+        self.has_singles = numbers == 1 and self.one_step and bits in (1, 2, 4)
         self._tables: tuple[Tensor, Tensor, float] | None = None
+        self._singles: dict[bool, Tensor] = {}  # by whether slots have a sign
         self.register_load_state_dict_post_hook(_forget_tables)
 
     @torch.no_grad()
@@ -71,6 +74,8 @@ class PackedRows(nn.Module):
     def read(self, slots: Tensor) -> Tensor:
         """Return the rows of slots of any shape: float32 [..., numbers]."""
         flat = slots.flatten()
+        if self.has_singles:
+            return self.singles(flat).view(*slots.shape, 1)
         if self._row_type is None:
             rows = self._read_numbers(flat)
         else:
@@ -78,6 +83,30 @@ class PackedRows(nn.Module):
         if not self.one_step:
             rows = rows * self.chosen(self.steps, flat).float()
         return rows.view(*slots.shape, self.numbers)
+
+    def singles(self, slots: Tensor, signed: bool = False) -> Tensor:
+        """Return single numbers of slots [n]: float32 [n].
+
+        signed: whether slots are twice a place, and one more for the opposite of its number. The
+        number follows from a byte, a place in it and a sign: one gather finds the byte, and one the
+        number in a table of all of them.
+        """
+        low_bits = (8 // self.bits).bit_length() - 1 + signed
+        values = self._singles.get(signed)
+        if values is None:
+            values = self._singles[signed] = self._made_singles(low_bits, signed)
+        bytes_of = self.codes.index_select(0, slots >> low_bits).to(slots.dtype)
+        return values.index_select(0, bytes_of << low_bits | slots & ((1 << low_bits) - 1))
+
+    def _made_singles(self, low_bits: int, signed: bool) -> Tensor:
+        """Return the number for each byte and each of the low bits of a slot behind it."""
+        index = torch.arange(256 << low_bits)
+        place = (index & ((1 << low_bits) - 1)) >> int(signed)
+        codes = (index >> low_bits >> place * self.bits) & (2**self.bits - 1)
+        values = (codes + (0.5 - self.below_zero)) * self._step()
+        if signed:
+            values = values * (1 - 2 * (index & 1))
+        return values.float().to(self.codes.device)
 
     def spread(self, steps: Tensor) -> Tensor:
         """Return the steps of the parts such that they multiply the rows of the whole pool."""
@@ -157,7 +186,7 @@ class PackedRows(nn.Module):
         return float(self.steps) if self.one_step else 1.0
 
     def _apply(self, *arguments: Any, **keywords: Any) -> "PackedRows":
-        self._tables = None  # they are of the tensors that move now
+        _forget_tables(self, None)  # they are of the tensors that move now
         return super()._apply(*arguments, **keywords)
 
 
@@ -170,3 +199,4 @@ def _type_of_row(bits_of_row: int, bits: int) -> torch.dtype | None:
 
 def _forget_tables(rows: PackedRows, _: Any) -> None:
     rows._tables = None
+    rows._singles = {}

@@ -120,6 +120,18 @@ class Pool(nn.Module):
             return gather(few_bits.round_all(weight), slots)
         return few_bits.round_rows(gather(weight, slots, self.sparse), slots, weight)
 
+    def served_signed(self, slots: Tensor) -> Tensor | None:
+        """Return the single numbers of slots that are twice a row, and one more for the opposite.
+
+        float32, of the shape of the slots. None where they have to be read in two steps: in
+        training, and where numbers are not packed several to a byte with one step.
+        """
+        few_bits: Any = self._modules.get("few_bits")
+        if few_bits is None or self._parameters["weight"] is not None or not few_bits.has_singles:
+            return None
+        numbers: Tensor = few_bits.singles(slots.flatten(), signed=True).view(slots.shape)
+        return numbers
+
     def table(self) -> Tensor:
         """Return all rows as a call returns them: [rows, numbers]. The pool must not be sparse."""
         if not self.training_only:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.pieces import in_pieces
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -35,6 +36,12 @@ class HashedNet(EmbeddingStrategy):
         return signed.rows(values, self.spec.seeds(feature, self.spec.dim))
 
     def embed(self, slots: Tensor) -> Tensor:
+        return in_pieces(self._signed, slots)
+
+    def _signed(self, slots: Tensor) -> Tensor:
+        served = self.pool.served_signed(slots)
+        if served is not None:
+            return served
         numbers = self.pool(slots >> 1).flatten(1)
         if numbers.requires_grad or slots.dtype != torch.int32:
             return numbers * (1 - 2 * (slots & 1)).float()
