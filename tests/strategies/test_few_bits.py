@@ -328,3 +328,13 @@ def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data)
     vectors = built.from_values(columns).detach()
     built.finish_training()
     assert torch.allclose(built.from_values(columns), vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", list(BITS))
+def test_the_whole_table_is_what_calls_return_before_and_after_training(bits):
+    made = pool(64, 4, name=bits).eval()
+    rows = torch.arange(64)
+    before = made.table().detach().clone()
+    assert torch.equal(before, made(rows))
+    made.keep_served()
+    assert torch.equal(made.table(), before)

@@ -11,10 +11,12 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ue_bench.config.number_bits import BITS
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Feature
 from ue_bench.hashing import lookup_seed
 from ue_bench.strategies import STRATEGIES, Spec, build, regions_of
+from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.regions import RULES, separate
 from ue_bench.strategies.registry import static_strategies
 from ue_bench.testing import training_rows
@@ -131,6 +133,13 @@ def test_low_cardinality_features_get_exact_rows_in_every_strategy():
         assert not torch.equal(rows[0, 48:], rows[1, 48:])
     with pytest.raises(BenchError, match="leave nothing"):
         build(spec(), exact_at_most=1000)
+
+
+@pytest.mark.parametrize("bits", list(BITS))
+def test_exact_rows_of_low_cardinality_features_are_paid_for_in_any_bits(bits):
+    asked = replace(spec(), numbers=NumberFormat(name=bits))
+    footprint = build(asked, exact_at_most=2).footprint()
+    assert 0.9 * asked.budget <= footprint.table + footprint.auxiliary <= asked.budget
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ class ExactLowCardinality(EmbeddingStrategy):
         """Build the method for its features, with what the exact rows leave of the budget."""
         if spec.budget is None:
             return method(spec)
-        paid = self.exact.footprint().table
+        footprint = self.exact.footprint()
+        paid = footprint.table + footprint.auxiliary  # the steps of few bits are auxiliary
         try:
             strategy = method(replace(spec, budget=max(spec.budget - paid, 0)))
             check_budget(strategy)

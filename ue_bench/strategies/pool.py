@@ -140,6 +140,8 @@ class Pool(nn.Module):
             return self(torch.arange(self.rows, device=next(self.buffers()).device))
         if self.few_bits is not None and (self.few_bits.rounds or not self.training):
             return self.few_bits.round_all(self.weight)
+        if self.few_bits is None and not self.training:
+            return self.weight.half().float()
         return self.weight
 
     @torch.no_grad()
