@@ -68,8 +68,8 @@ def test_pieces_are_of_whole_rows_and_training_has_none():
 
     slots = torch.zeros(10, PIECE // 4, dtype=torch.int64)
     with torch.no_grad():
-        assert in_pieces(embed, slots).shape == slots.shape
+        assert in_pieces(embed, slots, slots.shape[1]).shape == slots.shape
     assert seen == [4, 4, 2]
     seen.clear()
-    in_pieces(embed, slots)
+    in_pieces(embed, slots, slots.shape[1])
     assert seen == [10]

@@ -22,6 +22,7 @@ from ue_bench.strategies.bags import bag_index
 from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
+from ue_bench.strategies.pieces import in_pieces
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.slots import SlotCache
 from ue_bench.strategies.spec import Spec
@@ -64,6 +65,9 @@ class EmbeddingStrategy(SlotCache):
     end, before which `end_training` fills in the rest. A pool does so by itself, where its numbers
     are served in few bits.
 
+    `reads_in_pieces` says that rows have the same vectors to the bit in any batch, and a slot for
+    each number, so that large batches are better located and read in pieces.
+
     `sleeping` names parameters that may have no gradient before some epoch has ended.
 
     `locate` and `embed` always get single values. A row's vector of a multi-valued feature (one
@@ -78,6 +82,7 @@ class EmbeddingStrategy(SlotCache):
 
     training_only: tuple[str, ...] = ()
     sleeping: tuple[str, ...] = ()
+    reads_in_pieces = False
     # The method's own knobs, with their defaults. `self.options` has the values in effect.
     knobs: Mapping[str, Any] = {}
 
@@ -189,11 +194,16 @@ class EmbeddingStrategy(SlotCache):
         The code of a multi-valued feature is the number of a bag.
         """
         if self._bags is None:
+            if self.reads_in_pieces:
+                return in_pieces(self._of_single_values, codes, sum(self.widths))
             return self.embed(self.slots(codes))
         codes, rows = self._bags.spread(codes)
         return self._bags.averaged(self.embed(self.slots(codes)), rows, self.widths)
 
     __call__ = forward
+
+    def _of_single_values(self, codes: Tensor) -> Tensor:
+        return self.embed(self.slots(codes))
 
     @final
     def from_values(self, columns: Any) -> Tensor:

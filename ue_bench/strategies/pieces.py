@@ -8,12 +8,11 @@ from torch import Tensor
 PIECE = 2**15  # slots of a piece
 
 
-def in_pieces(embed: Callable[[Tensor], Tensor], slots: Tensor) -> Tensor:
-    """Return `embed(slots)`, of many slots [B, L] in pieces of rows where nothing is trained.
+def in_pieces(embed: Callable[[Tensor], Tensor], rows: Tensor, n_slots: int) -> Tensor:
+    """Return `embed(rows)`, of many rows [B, ...] in pieces where nothing is trained.
 
-    embed: of rows that do not depend on each other.
+    embed: of rows that do not depend on each other. n_slots: that a row has.
     """
-    if slots.numel() <= PIECE or torch.is_grad_enabled() or slots.is_cuda:
-        return embed(slots)
-    rows = max(1, PIECE // slots.shape[1])
-    return torch.cat([embed(piece) for piece in slots.split(rows)])
+    if len(rows) * n_slots <= PIECE or torch.is_grad_enabled() or rows.is_cuda:
+        return embed(rows)
+    return torch.cat([embed(piece) for piece in rows.split(max(1, PIECE // n_slots))])

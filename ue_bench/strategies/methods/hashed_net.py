@@ -23,6 +23,7 @@ from ue_bench.strategies.spec import Spec
 
 class HashedNet(EmbeddingStrategy):
     takes_short_slots = True
+    reads_in_pieces = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -36,7 +37,7 @@ class HashedNet(EmbeddingStrategy):
         return signed.rows(values, self.spec.seeds(feature, self.spec.dim))
 
     def embed(self, slots: Tensor) -> Tensor:
-        return in_pieces(self._signed, slots)
+        return in_pieces(self._signed, slots, slots.shape[1])
 
     def _signed(self, slots: Tensor) -> Tensor:
         served = self.pool.served_signed(slots)

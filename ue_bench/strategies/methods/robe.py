@@ -27,6 +27,7 @@ from ue_bench.strategies.spec import Spec
 
 class Robe(EmbeddingStrategy):
     one_pool = True
+    reads_in_pieces = True
     knobs: Mapping[str, Any] = {"block": 8}
 
     def __init__(self, spec: Spec) -> None:
@@ -47,4 +48,4 @@ class Robe(EmbeddingStrategy):
         return by_lookup[:, :, : self.spec.dim].flatten(1)
 
     def embed(self, slots: Tensor) -> Tensor:
-        return in_pieces(lambda piece: self.pool(piece).flatten(1), slots)
+        return in_pieces(lambda piece: self.pool(piece).flatten(1), slots, slots.shape[1])
