@@ -57,6 +57,7 @@ def added():
     STRATEGIES.pop("mine", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_runs_of_a_plug_in_are_made_alone(tmp_path):
     (tmp_path / "mine.py").write_text(
