@@ -115,7 +115,7 @@ class LocalExecutor:
             for line in stage.notes:
                 note(line)
             if self.shard is not None and isinstance(stage, SearchStage):
-                is_searched = stage.complete
+                is_searched = self._is_answered(stage)
                 if not is_searched:
                     note(
                         f"{self.plan.name}: {stage.label} has {len(stage.known)} of "
@@ -140,7 +140,17 @@ class LocalExecutor:
                     search_run.close(self.plan.name)
             self.ledger.wanted |= stage.configs
 
-    def _search_run(self, stage, optuna_file: Path) -> SearchRun:
+    def _is_answered(self, stage: SearchStage) -> bool:
+        """Return whether the records that are there answer all trials of a search.
+
+        Some of them may be of another part of the study, which asked for the same runs.
+        """
+        if stage.complete:
+            return True
+        search_run = self._search_run(stage, None)
+        return search_run.next() is None and search_run.over
+
+    def _search_run(self, stage: SearchStage, optuna_file: Path | None) -> SearchRun:
         sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed)
         return SearchRun(stage, sampler, self.ledger.answers, self.ledger.failures)
 
