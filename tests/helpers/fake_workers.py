@@ -12,6 +12,7 @@ from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure
 from ue_bench.study import Grid, Search, Study, shares
 from ue_bench.study.processes import Job
+from ue_bench.study.sampler import Sampler
 
 BASE = RunConfig(budget=28_032, measure="quality")
 GRID = Grid(tuple(RunConfig(budget=28_032, dim=dim) for dim in range(4, 10)), seeds=3)
@@ -82,3 +83,10 @@ def result(job: Job) -> Record:
 
 def unfit(run_ids: Iterable[str]) -> set[str]:
     return {run_id for run_id in run_ids if int(run_id[:8], 16) / 16**8 < UNFIT}
+
+
+class InMemory(Sampler):
+    """A sampler without a file, which takes most of the time."""
+
+    def __init__(self, search, base, storage, seed, known=()):
+        super().__init__(search, base, None, seed, known)

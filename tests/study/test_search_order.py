@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fake_workers
 import pytest
+from fake_workers import InMemory
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
@@ -108,13 +109,6 @@ class Disorderly:
         if record.status != "failed":  # which is tried again
             self.answers.pop()
         return job, record
-
-
-class InMemory(Sampler):
-    """A sampler without a file, which takes most of the time."""
-
-    def __init__(self, search, base, storage, seed, known=()):
-        super().__init__(search, base, None, seed, known)
 
 
 def run(

@@ -24,27 +24,24 @@ STUDY = Study(question="?", parts=(Grid((BASE,), seeds=3),), latency=False)
 '''
 
 
+def run_task(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the array job's script as plain bash, with the variables that SLURM sets."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", CLUSTER / "study.sbatch"],
+        cwd=folder,
+        env=os.environ | {"PATH": path} | settings,
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_the_array_job_is_a_plain_script_whose_tasks_make_the_study(tmp_path):
     (tmp_path / "look.py").write_text(STUDY)
-    program = Path(sys.executable).parent
-    for task in ("1", "2"):
-        settings = {
-            "STUDY": "look.py",
-            "RESULTS": "shared",
-            "SLURM_ARRAY_TASK_ID": task,
-            "SLURM_ARRAY_TASK_COUNT": "2",
-            "PATH": f"{program}:{os.environ['PATH']}",
-        }
-        done = subprocess.run(
-            ["bash", CLUSTER / "study.sbatch"],
-            cwd=tmp_path,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+    asked = {"STUDY": "look.py", "RESULTS": "shared", "SLURM_ARRAY_TASK_COUNT": "2"}
+    for task, expected in (("1", "2 runs made"), ("2", "1 runs made")):
+        done = run_task(tmp_path, SLURM_ARRAY_TASK_ID=task, **asked)
         assert done.returncode == 0, done.stderr
-        expected = {"1": "2 runs made", "2": "1 runs made"}[task]
         assert f"look: shard {task}/2: {expected}" in done.stdout
     records, _ = record.load_runs(tmp_path / "shared")
     assert sorted(run.config.init_seed for run in records) == [0, 1, 2]
@@ -54,13 +51,7 @@ def test_the_array_job_is_a_plain_script_whose_tasks_make_the_study(tmp_path):
 def test_the_array_job_needs_its_array(tmp_path, missing):
     settings = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "2"}
     settings.pop(missing)
-    done = subprocess.run(
-        ["bash", CLUSTER / "study.sbatch"],
-        cwd=tmp_path,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-    )
+    done = run_task(tmp_path, **settings)
     assert done.returncode != 0
     assert missing in done.stderr
 

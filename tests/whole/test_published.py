@@ -3,11 +3,14 @@
 import hashlib
 import json
 import shutil
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from click.testing import CliRunner
+from ue_bench.studies.methods import MARGIN
 
 from ue_bench.cli import main
 from ue_bench.cli.check import check
@@ -15,6 +18,7 @@ from ue_bench.cli.check_command import known_faults
 from ue_bench.errors import BenchError
 from ue_bench.record import load, read
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.evidence.trials import trials_of
 from ue_bench.report.page.prose import refresh
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +31,30 @@ def test_nothing_is_wrong_with_what_is_published():
     known = known_faults(PUBLISHED)
     assert sorted(check(PUBLISHED, DOCUMENTS)) == sorted(known)
     assert sum("<!-- ue-bench: " in path.read_text() for path in DOCUMENTS) >= 2
+
+
+def test_the_margin_of_methods_would_have_left_no_winner():
+    """What its header says: on the searches that ran every trial on all seeds."""
+    runs = load(PUBLISHED, "lookup_allocation")[0]
+    searches = defaultdict(list)
+    for trial in trials_of(run for run in runs if run.phase == "search"):
+        searches[trial.search].append(trial)
+    off = []
+    for trials in searches.values():
+        winner = min(trials, key=lambda trial: trial.val_mse)
+        kept = []
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            before = [one for one in kept if one.number < trial.number - trial.number % 4]
+            if before:
+                leader = min(before, key=lambda one: one.val_mse)
+                first = trial.records[0].quality["val_mse"] - leader.records[0].quality["val_mse"]
+                off.append(first - (trial.val_mse - leader.val_mse))
+                if first > MARGIN:
+                    assert trial is not winner
+                    continue
+            kept.append(trial)
+    assert len(searches) == 12
+    assert round(stdev(off), 4) == 0.0064
 
 
 def test_exact_tables_are_as_good_as_they_should_be():

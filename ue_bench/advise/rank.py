@@ -17,6 +17,7 @@ from ue_bench.record import Record, load_runs
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
 from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.budget import counted
 from ue_bench.study import Search, Study, find
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.parts_of import parts_of
@@ -26,12 +27,9 @@ STUDY = "methods"
 PUBLISHED = Path(__file__).resolve().parents[1] / "published"
 OVERHEAD = 0.5  # seconds of a run beside its training
 USUAL = 3.0  # seconds of training, where no published record says it
-# Of the runs that searches may take, the share that they take where bad trials end early.
-TAKEN = 0.65
-QUICK_MINUTES = 5.0
 
 
-class Effort(NamedTuple):
+class Level(NamedTuple):
     """How much is searched. None: as much as the published strategies had."""
 
     sizes: int | None = None
@@ -40,8 +38,8 @@ class Effort(NamedTuple):
 
 
 # From the most to the least.
-EFFORTS = (Effort(), Effort(None, 12, 5), Effort(None, 6, 3), Effort(1, 4, 3))
-QUICK = EFFORTS[-1]
+LEVELS = (Level(), Level(None, 12, 5), Level(None, 6, 3), Level(1, 4, 3))
+QUICK = LEVELS[-1]
 
 
 @dataclass(frozen=True)
@@ -70,18 +68,18 @@ class Ranking:
     def effort_text(self) -> str:
         """The effort in words, beside that of the published strategies."""
         first = self.parts[0]
-        sizes = len({part.compression for part in self.parts})
-        given = f"{first.trials} trials a search, {first.seeds} fresh seeds, {sizes} sizes"
+        sizes = counted(len({part.compression for part in self.parts}), "size")
+        given = f"{first.trials} trials a search, {first.seeds} fresh seeds, {sizes}"
         return given if self.whole else f"{given}: less effort than the others had"
 
 
 def expected_minutes(runs: int, published: Sequence[Record], workers: int) -> float:
-    """Return how long so many runs take, as long as the published ones took to train."""
+    """Return how long so many runs take at the most, if each trains as long as published ones."""
     seconds = []
     for record in published:
         if record.phase == "confirm" and "train_seconds" in record.cost:
             seconds.append(record.cost["train_seconds"])
-    return TAKEN * runs * (fmean(seconds or [USUAL]) + OVERHEAD) / workers / 60
+    return runs * (fmean(seconds or [USUAL]) + OVERHEAD) / workers / 60
 
 
 def prepare(
@@ -112,9 +110,9 @@ def prepare(
         if isinstance(part, Search):
             searches.append(part)
     ranking = None
-    for effort in (QUICK,) if quick else EFFORTS:
-        parts = _with_effort(searches, effort)
-        ranking = Ranking(tuple(names), parts, effort == Effort(), tuple(records))
+    for level in (QUICK,) if quick else LEVELS:
+        parts = _at_level(searches, level)
+        ranking = Ranking(tuple(names), parts, level == Level(), tuple(records))
         if minutes is None or ranking.minutes(workers) <= minutes:
             break
     if ranking is None:
@@ -171,15 +169,15 @@ def rank(
     return found
 
 
-def _with_effort(searches: Sequence[Search], effort: Effort) -> tuple[Search, ...]:
+def _at_level(searches: Sequence[Search], level: Level) -> tuple[Search, ...]:
     """Return the searches of the first sizes, with so many trials and seeds."""
     sizes = list(dict.fromkeys(search.compression for search in searches))
-    if effort.sizes is not None:  # the middle one of those that the study has first
-        sizes = sizes[1 : 1 + effort.sizes] or sizes[: effort.sizes]
+    if level.sizes is not None:  # the middle one of those that the study has first
+        sizes = sizes[1 : 1 + level.sizes] or sizes[: level.sizes]
     kept = []
     for search in searches:
         if search.compression in sizes:
-            trials = min(search.trials, effort.trials or search.trials)
-            seeds = min(search.seeds, effort.seeds or search.seeds)
+            trials = min(search.trials, level.trials or search.trials)
+            seeds = min(search.seeds, level.seeds or search.seeds)
             kept.append(replace(search, trials=trials, seeds=seeds))
     return tuple(kept)

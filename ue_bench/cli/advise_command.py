@@ -43,13 +43,7 @@ from ue_bench.config.units import parse_bytes, parse_micros
 )
 @some_options("features", *FIELDS, "split", "head", "epochs", "device")
 @click.option("--seed", type=int, default=0, show_default=True, help="First of the seeds.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs at a time, one thread each.",
-)
+@shared("workers")
 @PROTOCOL
 @shared(*TABLE, "plugins", "data_dir", "results", "json")
 def advise_command(

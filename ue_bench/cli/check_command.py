@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ue_bench.cli.group import PUBLISHED, load_plugins, main, shared
-from ue_bench.errors import one_line
+from ue_bench.errors import BenchError, one_line
 
 KNOWN = "known-faults.txt"
 
@@ -36,15 +36,7 @@ KNOWN = "known-faults.txt"
     help="Instead, check what was submitted for the board, and print its places. Runs its code, "
     "after the files.",
 )
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    metavar="DIR",
-    help="With --submission: results folder with the published study methods.  "
-    "[default: that of the package]",
-)
-@shared("plugins")
+@shared("against", "plugins")
 def check_command(
     files: tuple[Path, ...],
     results: Path,
@@ -59,7 +51,11 @@ def check_command(
     wrong. What is wrong and cannot be mended stands, line by line, in known-faults.txt of the
     folder; it is printed and does not count.
     """
+    if submission is None and against is not None:
+        raise BenchError("--against needs what is held against it; give --submission")
     if submission is not None:
+        if files or studies or plugins:
+            raise BenchError("--submission is checked alone; leave FILES, --study and --plugin out")
         _check_submission(submission, against)
         return
     from ue_bench.cli.check import check

@@ -165,6 +165,20 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
         "may be set as UE_BENCH_STORAGE instead.",
     ),
+    "workers": click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Runs at a time, one thread each.",
+    ),
+    "against": click.option(
+        "--against",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        metavar="DIR",
+        help="Results folder with the published study methods.  [default: that of the package]",
+    ),
     "time_limit": click.option(
         "--time-limit",
         type=Seconds(min=0, min_open=True, max=MOST_SECONDS),

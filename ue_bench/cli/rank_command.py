@@ -20,21 +20,7 @@ from ue_bench.errors import one_line
     default=None,
     help="The most effort that is expected to take no longer.  [default: all of it]",
 )
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    metavar="DIR",
-    help="Results folder with the published study methods.  [default: that of the package]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs at a time, one thread each.",
-)
-@shared("data_dir", "results", "json")
+@shared("against", "workers", "data_dir", "results", "json")
 def rank_command(
     path: Path,
     quick: bool,
@@ -66,8 +52,8 @@ def rank_command(
     ranking = prepare(names, against or PUBLISHED, quick=quick, minutes=minutes, workers=workers)
     click.echo(
         one_line(
-            f"rank: {', '.join(names)}: {len(ranking.parts)} searches, at most {ranking.runs} "
-            f"runs, some {ranking.minutes(workers):.0f} minutes ({ranking.effort_text})"
+            f"rank: {', '.join(names)}: at most {ranking.runs} runs, "
+            f"{ranking.minutes(workers):.1f} minutes ({ranking.effort_text})"
         ),
         err=True,
     )

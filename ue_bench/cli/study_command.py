@@ -27,13 +27,7 @@ WIDTH = 80  # columns of a terminal
 @main.command("study", epilog="Example: ue-bench study table_size --workers 2")
 @click.argument("name", metavar="NAME|PATH.py", type=Name("study", files=True))
 @study_options
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs at a time, one thread each.",
-)
+@shared("workers")
 @click.option(
     "--shard",
     default=None,

@@ -1,20 +1,23 @@
-"""One results folder from several: their records, each copied once."""
+"""Records that arrive in a results folder from elsewhere: each is written once."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ue_bench.errors import BenchError
-from ue_bench.record.record import Record, SpeedRecord
-from ue_bench.record.store import load, write
+from ue_bench.record.data_identity import require_one
+from ue_bench.record.lock import alone
+from ue_bench.record.record import Record
+from ue_bench.record.store import load, load_runs, require_writable, write
 
 
 @dataclass
-class Merged:
-    """What became of the records of a study.
+class Arrived:
+    """What became of the records of one study.
 
-    written: new ones, and good runs in the place of failed ones. ready: equal ones that were there.
-    kept: other good records of the same runs, which were there and stay.
+    written: files. ready: equal records that were there. kept: other records of good runs that were
+    there, and stay.
     """
 
     written: int = 0
@@ -22,40 +25,57 @@ class Merged:
     kept: int = 0
 
 
-def merge(sources: Iterable[Path], results: Path) -> tuple[dict[str, Merged], list[str]]:
-    """Copy the records of results folders into `results`.
+def merge(sources: Iterable[Path], results: Path) -> tuple[dict[str, Arrived], list[str]]:
+    """Copy the runs of results folders into `results`.
 
     Returns what became of each study, by name, and a line for each file that is no record. Where
     several sources have a run, the first good record counts. Raises BenchError for a source that
-    does not exist or is `results` itself, and for a file that cannot be written.
+    does not exist or is `results` itself, for runs of a study that were made on different data of
+    one name, for a file that cannot be written, and where another command works in a study's
+    folder.
     """
+    by_study: dict[str, list[Record]] = defaultdict(list)
+    skipped: list[str] = []
     sources = list(sources)
     for source in sources:
         if source.resolve() == results.resolve():
             raise BenchError(f"{source} was given and is --results itself; leave it out")
-    held: dict[tuple[str, str], Record | SpeedRecord] = {}
-    skipped: list[str] = []
-    if results.exists():
-        records, skipped = load(results)
-        held = {(record.study, record.run_id): record for record in records}
-    outcome: dict[str, Merged] = {}
-    for source in sources:
         records, left_out = load(source)
         skipped += left_out
         for record in records:
-            found = outcome.setdefault(record.study, Merged())
-            known = held.get((record.study, record.run_id))
-            if known is None or (_is_good(record) and not _is_good(known)):
-                write(record, results)
-                held[record.study, record.run_id] = record
-                found.written += 1
-            elif record == known or not _is_good(record):
-                found.ready += 1
-            else:
-                found.kept += 1
+            if isinstance(record, Record):
+                by_study[record.study].append(record)
+    outcome = {}
+    where = ", ".join(map(str, sources))
+    for study, records_of in by_study.items():
+        outcome[study] = Arrived()
+        add(records_of, results, study, where, outcome[study])
     return outcome, skipped
 
 
-def _is_good(record: Record | SpeedRecord) -> bool:
-    """Return whether a record is an answer, and no failure."""
-    return not isinstance(record, Record) or record.status != "failed"
+def add(records: Iterable[Record], results: Path, study: str, where: str, outcome: Arrived) -> None:
+    """Write the records of a study into its folder, and count in `outcome` what became of them.
+
+    Of several records of a run the first good one counts, and one that is there and good is not
+    replaced. where: that they come from, for errors, which are those of `merge`.
+    """
+    arriving: dict[str, Record] = {}
+    for record in records:
+        known = arriving.get(record.run_id)
+        if known is None or (record.status == "ok" and known.status != "ok"):
+            arriving[record.run_id] = record
+    folder = results / study
+    require_writable(folder)
+    with alone(folder):
+        held = {record.run_id: record for record in load_runs(results, study)[0]}
+        others = [record for record in held.values() if arriving.get(record.run_id) != record]
+        require_one([*arriving.values(), *others], f"{where} and {folder}")
+        for record in arriving.values():
+            present = held.get(record.run_id)
+            if present == record:
+                outcome.ready += 1
+            elif present is not None and present.status == "ok":
+                outcome.kept += 1
+            else:
+                write(record, results)
+                outcome.written += 1

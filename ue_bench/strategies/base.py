@@ -280,7 +280,10 @@ class EmbeddingStrategy(SlotCache):
                 "located; locate them again with `rows`"
             )
         rows = rows.to(self.device)
-        vectors = self.embed(rows.slots)
+        if self.reads_in_pieces:
+            vectors = in_pieces(self.embed, rows.slots, sum(self.widths))
+        else:
+            vectors = self.embed(rows.slots)
         if rows.spread is None or self._bags is None:
             return vectors
         return self._bags.averaged(vectors, rows.spread, self.widths)

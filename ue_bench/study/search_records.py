@@ -11,6 +11,16 @@ from ue_bench.record import Record
 from ue_bench.study import Search
 
 
+class Leader(NamedTuple):
+    """The best trial of the batches before, by the first objective.
+
+    first: of its first run. mean: over all its runs.
+    """
+
+    first: float
+    mean: float
+
+
 @dataclass(frozen=True)
 class Answered:
     """A trial whose runs have ended.
@@ -24,7 +34,7 @@ class Answered:
     number: int
     config: RunConfig
     records: tuple[Record, ...]
-    leader: "Leader | None" = None
+    leader: Leader | None = None
 
     @property
     def run_id(self) -> str:
@@ -40,16 +50,6 @@ class Answered:
     def fault(self) -> Record | None:
         """The record of the first run that did not end well."""
         return next((record for record in self.records if record.status != "ok"), None)
-
-
-class Leader(NamedTuple):
-    """The best trial of the batches before, by the first objective.
-
-    first: of its first run. mean: over all its runs.
-    """
-
-    first: float
-    mean: float
 
 
 def blind(record: Record) -> Record:

@@ -70,14 +70,19 @@ def agreements(scored: pd.DataFrame, arms: Iterable[Arm]) -> list[dict[str, Any]
 
     scored: the summary with the columns `panel` and `size`, without anchors. Arms are the same
     where label and size are, so that the bytes of the two are equal shares of their exact tables.
+    Only worlds are held against each other that have the same features by name, split and head.
     """
     arm_of = by_key(arms)
     of_world: dict[str, dict[int, dict[str, Any]]] = {}
+    asked: dict[str, tuple[str, ...]] = {}
     for row in rows(scored[scored["size"].notna()]):
         at_size = of_world.setdefault(row.panel, {}).setdefault(int(row.size), {})
         at_size[row.label] = row_scores(arm_of, row._asdict())
+        asked[row.panel] = (row.features, row.split, row.head, row.phase, row.setting)
     lines = []
     for one, other in combinations(of_world, 2):
+        if asked[one] != asked[other]:  # another question, and not the same one of other data
+            continue
         for size in sorted(of_world[one].keys() & of_world[other].keys(), reverse=True):
             own, theirs = of_world[one][size], of_world[other][size]
             shared = [label for label in own if label in theirs]

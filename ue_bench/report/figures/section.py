@@ -47,7 +47,7 @@ class StudyData:
 class Section:
     """One kind of figure or table.
 
-    name: the name of its files and of the command `ue-bench section`.
+    name: the name of its files, and in the blocks `section` and `sentences` of a document.
     tidy: makes the frame that the section shows.
     empty: the reason that the report gives where the frame is empty.
     draw: makes the figure from the frame, without arithmetic. Without it the section is a table.

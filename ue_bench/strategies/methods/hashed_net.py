@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
-from ue_bench.strategies.pieces import in_pieces
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -37,9 +36,6 @@ class HashedNet(EmbeddingStrategy):
         return signed.rows(values, self.spec.seeds(feature, self.spec.dim))
 
     def embed(self, slots: Tensor) -> Tensor:
-        return in_pieces(self._signed, slots, slots.shape[1])
-
-    def _signed(self, slots: Tensor) -> Tensor:
         served = self.pool.served_signed(slots)
         if served is not None:
             return served

@@ -19,7 +19,6 @@ from torch import Tensor
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require
-from ue_bench.strategies.pieces import in_pieces
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -48,4 +47,4 @@ class Robe(EmbeddingStrategy):
         return by_lookup[:, :, : self.spec.dim].flatten(1)
 
     def embed(self, slots: Tensor) -> Tensor:
-        return in_pieces(lambda piece: self.pool(piece).flatten(1), slots, slots.shape[1])
+        return self.pool(slots).flatten(1)

@@ -9,25 +9,20 @@ from optuna.trial import TrialState
 
 from ue_bench import record as records_room
 from ue_bench.errors import BenchError, unknown
-from ue_bench.record import Record, SpeedRecord
-from ue_bench.record.data_identity import require_one
-from ue_bench.record.lock import alone
+from ue_bench.record import Record
+from ue_bench.record.merge import Arrived, add
 from ue_bench.study.shared.chains import FAILURE, RECORD, Chain, chains
 from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import Storage
 
 
 @dataclass
-class Pulled:
-    """What became of the records of one study.
+class Pulled(Arrived):
+    """What became of the records of one study, and of trials that gave none.
 
-    written: files. ready: files with an equal record. kept: other files of a good run, left alone.
     running: trials that still run. damaged: a line for each trial whose record is damaged.
     """
 
-    written: int = 0
-    ready: int = 0
-    kept: int = 0
     running: int = 0
     damaged: list[str] = field(default_factory=list)
 
@@ -59,20 +54,11 @@ def pull(storage: Storage, results: Path, only: str | None = None) -> dict[str, 
 
 
 def _pull_study(storage: Storage, parts: list[PartName], results: Path) -> Pulled:
-    folder = results / parts[0].study
-    records_room.require_writable(folder)
     outcome = Pulled()
-    records: dict[str, Record] = {}
+    records: list[Record] = []
     for part in parts:
-        for record in _records(storage, part, outcome):
-            if record.status == "ok" or record.run_id not in records:
-                records[record.run_id] = record
-    with alone(folder):
-        present, _ = records_room.load_runs(results, parts[0].study)
-        others = [record for record in present if records.get(record.run_id) != record]
-        require_one([*records.values(), *others], f"{storage.name} and {folder}")
-        for record in records.values():
-            _put(record, results, outcome)
+        records += _records(storage, part, outcome)
+    add(records, results, parts[0].study, storage.name, outcome)
     return outcome
 
 
@@ -101,26 +87,3 @@ def _record_of(chain: Chain, part: PartName) -> Record:
     if record.study != part.study:
         raise BenchError(f"{where}: its record is that of study {record.study!r}")
     return record
-
-
-def _put(record: Record, results: Path, outcome: Pulled) -> None:
-    """Write a record unless its file holds the same record or another good run."""
-    path = records_room.path_of(results, record.study, record.run_id)
-    if path.exists():
-        present = _readable(path)
-        if present == record:
-            outcome.ready += 1
-            return
-        if present is not None and present.status == "ok":
-            outcome.kept += 1
-            return
-    records_room.write(record, results)
-    outcome.written += 1
-
-
-def _readable(path: Path) -> Record | SpeedRecord | None:
-    """Return the record of a file; None for a file that nobody can use, which may be replaced."""
-    try:
-        return records_room.read(path)
-    except BenchError:
-        return None

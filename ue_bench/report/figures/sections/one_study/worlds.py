@@ -26,7 +26,7 @@ from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.sections.one_study import forms
 from ue_bench.report.format import bytes_text, delta_text, p_cell
 
-EMPTY = "the study has one data set"
+EMPTY = "no two data sets have the same features, split, head and at least three of the same arms"
 CAPTION = (
     "What multiplexing does in each world: the MSE of a method with one multiplexed table less "
     "that with separate tables at equal bytes, in percent of the MSE of the global mean of the "
@@ -90,9 +90,12 @@ def tidy(study: StudyData) -> pd.DataFrame:
     scored = score(study.all_summary)
     scored = scored[~scored["is_anchor"]]
     scored = scored.assign(panel=panel(scored))
-    if scored["panel"].nunique() < 2 or scored["dataset"].nunique() < 2:
-        return pd.DataFrame(columns=COLUMNS)
     scored["size"] = [size_of(row) for row in rows(scored)]
+    ranks = agreements(scored, study.every_arm)
+    worlds = {found[end] for found in ranks for end in ("panel", "other")}
+    scored = scored[scored["panel"].isin(worlds)]
+    if scored["dataset"].nunique() < 2:
+        return pd.DataFrame(columns=COLUMNS)
     lines: list[dict[str, Any]] = []
     by_panel = {arm.comparison.title: arm.sample for arm in study.every_arm if not arm.is_anchor}
     for title in scored["panel"].unique():
@@ -100,6 +103,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     sizes = {(row.panel, row.budget): row.size for row in rows(scored)}
     means = scored.groupby("panel")["anchor_mean"].first()
     for row in rows(forms.tidy(study)):
+        if row.panel not in worlds:
+            continue
         line = {name: getattr(row, name, None) for name in COLUMNS}
         lines.append(
             line
@@ -113,7 +118,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
                 "mean_mse": means[row.panel],
             }
         )
-    for found in agreements(scored, study.every_arm):
+    for found in ranks:
         lines.append({"view": RANKS, **found, "told": found["told_apart"], "told_apart": None})
     for row in rows(worths(scored, study.every_arm)):
         line = {name: getattr(row, name, None) for name in COLUMNS}
@@ -278,9 +283,7 @@ def _worth_table(part: pd.DataFrame) -> list[str]:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw a panel for each world, with a line for each method over the sizes."""
-    shown = frame[frame["view"] == FORM]
-    if shown.empty:
-        shown = frame[frame["view"] == WORLD]
+    shown = frame[frame["view"].isin([WORLD, FORM])]
     methods = sorted(shown["method"].dropna().unique())
     looks = style.looks([(method, method) for method in methods])
     sizes = sorted({int(size) for size in shown["size"].dropna()}, reverse=True)
