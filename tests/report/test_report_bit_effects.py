@@ -113,3 +113,15 @@ def test_the_table_and_the_figure(frame):
 def test_floats_alone_have_no_effects():
     floats = [arm for arm in arms() if arm.config["bits"] == "float32"]
     assert bit_effects.tidy(study_of(floats)).empty
+
+
+def test_sentences_say_what_is_told_and_what_is_not(frame):
+    lines = bit_effects.table(frame)
+    assert lines[0].endswith(
+        "int4 less float32 at the same bytes, mean of all forms: -0.0700 at 7.0 kB (1/32)."
+    )
+    assert "separate in float32, mean of all methods: -0.0500 at" in lines[1]
+    few = value(frame, bit_effects.OF_FORM, "int4")
+    assert few["told_apart"] == ("not told from 0" not in lines[2])
+    hidden = frame.assign(told_apart=False)
+    assert "not told from 0 at 7.0 kB (1/32)." in bit_effects.table(hidden)[0]

@@ -63,9 +63,15 @@ def test_eight_bits_are_compared_with_floats_at_four_times_the_bytes(frame):
 def test_validation_names_the_bits_of_a_form(frame):
     named = frame[frame["named"]].set_index(["form", "budget"])["bits"]
     assert len(named) == 3
-    lines = "\n".join(bits.table(frame))
-    for (form, _), name in named.items():
-        assert f"{name} for {form}" in lines
+    lines = bits.table(frame)
+    for budget, of_budget in named.groupby("budget"):
+        title = frame[frame["budget"] == budget]["title"].iloc[0]
+        sentence = next(line for line in lines if f"at {title}, of {len(of_budget)} form" in line)
+        for name, count in of_budget.value_counts().items():
+            assert f"{name} for {count}" in sentence
+    for form, _ in named.index:
+        row = next(line for line in lines if line.startswith(f"| {form} |"))
+        assert row.count("**") == 2
 
 
 def test_the_figure_has_a_panel_for_each_budget(arms, frame):

@@ -168,3 +168,18 @@ def test_a_difference_has_its_sign_and_its_interval_where_there_is_one():
     assert delta_text(0.0206, -0.0102, 0.0514) == "+0.0206 [-0.0102, +0.0514]"
     assert delta_text(-0.0206, math.nan, math.nan) == "-0.0206"
     assert delta_text(None, None, None) == "–"
+
+
+def test_sizes_are_parts_of_one_exact_table_where_widths_differ():
+    """That of 16 numbers a feature, whatever the arms' own widths are."""
+    narrow = arm(7_008, [0.9, 0.91], lookups=2, dim=8)
+    wide = arm(7_008, [0.9, 0.91], strategy="hashed_net", lookups=4, dim=8)
+    usual = 4 * 16 * sum(narrow[0].found["cardinalities"].values())
+    assert narrow[0].found["exact_table_bytes"] == usual
+    assert wide[0].found["exact_table_bytes"] == 2 * usual
+    assert set(summarise(collect(wide).kept)["exact_table_bytes"]) == {2 * usual}
+    both = summarise(collect([*narrow, *wide]).kept)
+    assert set(both["exact_table_bytes"]) == {usual}
+    widest = both[both["strategy"] == "hashed_net"].iloc[0]
+    paid = widest["table_bytes"] + widest["auxiliary_bytes"]
+    assert widest["compression"] == round(usual / paid, 3)

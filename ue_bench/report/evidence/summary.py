@@ -1,6 +1,7 @@
 """The tidy summary: one row an arm, with means over its seeds and their 95 % intervals."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -28,6 +29,7 @@ MORE = ("auc", "log_loss")  # scores of the binary task beside the MSE of its pr
 # A split says little about embeddings where more than this share of its scored rows have users
 # that training never saw.
 MOSTLY_UNSEEN = 0.5
+USUAL_NUMBERS = 16  # of a feature, in the table that sizes are parts of where widths differ
 _BYTES = (
     "total_bytes",
     "table_bytes",
@@ -116,8 +118,10 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
 
     The MSE of anchors is that of the test part, or of validation where the split has no test part.
     An anchor that some run of a comparison lacks, as old records do, is left out of all its rows.
+    The exact table that sizes are parts of is one in a comparison: that of 16 numbers a feature
+    where the arms' own ones differ.
     """
-    frame = pd.DataFrame([_row(arm) for arm in arms], columns=list(COLUMNS))
+    frame = pd.DataFrame(_of_one_exact_table(arms), columns=list(COLUMNS))
     frame = _of_all_runs(frame)
     types: dict[str, Any] = {"is_anchor": bool}
     for name in COLUMNS:
@@ -130,6 +134,23 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
     frame = _beside_the_tables(frame.astype(types))
     order = [*SCOPE, "strategy", "label", "budget"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _of_one_exact_table(arms: Iterable[Arm]) -> list[dict[str, Any]]:
+    """Return the rows of the arms, those of one comparison with one exact table."""
+    by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
+    for arm in arms:
+        by_comparison[arm.comparison].append(arm)
+    found = []
+    for compared in by_comparison.values():
+        own = {arm.sample.found.get("exact_table_bytes") for arm in compared if not arm.is_anchor}
+        for arm in compared:
+            values = arm.sample.found.get("cardinalities")
+            exact = None
+            if len(own) > 1 and values:
+                exact = 4 * USUAL_NUMBERS * sum(values.values())
+            found.append(_row(arm, exact))
+    return found
 
 
 def score(summary: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +214,8 @@ def is_binary(part: pd.DataFrame) -> bool:
     return part["task"].iloc[0] != USUAL_TASK
 
 
-def _row(arm: Arm) -> dict[str, Any]:
+def _row(arm: Arm, exact_table_bytes: int | None) -> dict[str, Any]:
+    """Return the row of an arm. exact_table_bytes: its own if None."""
     config = arm.config
     found = arm.sample.found
     row: dict[str, Any] = arm.comparison._asdict()
@@ -209,7 +231,7 @@ def _row(arm: Arm) -> dict[str, Any]:
     row["label"] = arm.label
     row["group"] = arm.group
     row["run_ids"] = " ".join(run.run_id for run in arm.runs)
-    row.update(_sizes(arm))
+    row.update(_sizes(arm, exact_table_bytes))
     row.update(_scores(arm.runs))
     row["latency_us"] = latency_at(arm.timings, VALUES, BATCH)
     row["latency_p99_us"] = p99_at(arm.timings, BATCH)
@@ -230,7 +252,7 @@ def _is_bias_model(arm: Arm) -> bool:
     return arm.is_anchor and arm.sample.found.get("rank") == 0
 
 
-def _sizes(arm: Arm) -> dict[str, Any]:
+def _sizes(arm: Arm, exact: int | None) -> dict[str, Any]:
     """Return the bytes of an arm, means over its runs, and how far its table is compressed."""
     costs = []
     for run in arm.runs or arm.timings:
@@ -239,7 +261,8 @@ def _sizes(arm: Arm) -> dict[str, Any]:
     for name in (*_BYTES, *_TRAINING_BYTES):
         mean = _mean(name, costs)
         sizes[name] = None if mean is None else round(mean)
-    exact = arm.sample.found.get("exact_table_bytes")
+    if exact is None:
+        exact = arm.sample.found.get("exact_table_bytes")
     sizes["exact_table_bytes"] = exact
     sizes["compression"] = None
     table = _mean("table_bytes", costs)

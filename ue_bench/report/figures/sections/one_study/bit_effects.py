@@ -130,8 +130,11 @@ def _effects(cells: Cells) -> list[dict[str, Any]]:
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Return a table of each kind of effect, with a column for each bits."""
+    """Return sentences, then a table of each kind of effect, with a column for each bits."""
     lines = []
+    for title, part in groups(frame, "panel"):
+        lines += [f"- {title}: {sentence}" for sentence in _sentences(part)]
+    lines.append("")
     present = [bits for bits in BITS if bits in set(frame["bits"])]
     for title, part in groups(frame, "panel"):
         for kind in KINDS:
@@ -150,7 +153,34 @@ def table(frame: pd.DataFrame) -> list[str]:
         methods = " or ".join(sorted(part["interval_by"].dropna().unique()))
         what = f"all effects of {title}"
         lines += ["", f"Bold: told apart from 0. {family_text(tests, what)} {methods}."]
-    return lines[1:]
+    return lines
+
+
+def _sentences(part: pd.DataFrame) -> list[str]:
+    """Say what the fewest bits and multiplexing are worth on average, at which budgets."""
+    fewest = [bits for bits in BITS if bits in set(part["bits"])][-1]
+    of_bits = part[(part["kind"] == OF_BITS) & (part["bits"] == fewest)]
+    gains = f"{fewest} less {FLOAT} at the same bytes, mean of all forms: {_by_budget(of_bits)}."
+    sentences = [gains]
+    for bits in (FLOAT, fewest):
+        of_form = part[(part["kind"] == OF_FORM) & (part["bits"] == bits)]
+        text = f"multiplexed less separate in {bits}, mean of all methods: {_by_budget(of_form)}."
+        sentences.append(text)
+    return sentences
+
+
+def _by_budget(effects: pd.DataFrame) -> str:
+    """Return an effect at each budget; the ones that are not told from 0 by their budgets."""
+    told = []
+    unknown = []
+    for row in rows(effects.sort_values("budget", kind="stable")):
+        if row.told_apart:
+            told.append(f"{row.difference:+.4f} at {row.title}")
+        else:
+            unknown.append(row.title)
+    if unknown:
+        told.append(f"not told from 0 at {', '.join(unknown)}")
+    return "; ".join(told)
 
 
 def _cell(row: Any) -> str:

@@ -159,19 +159,22 @@ def _cell(row: Any) -> str:
 
 
 def _sentences(part: pd.DataFrame) -> list[str]:
-    """Say of each budget which bits validation names, and what they gain over 32."""
+    """Say of each budget which bits validation names for how many forms, and what they gain."""
     sentences = []
     for _, cell in groups(part[part["named"]], "budget"):
-        title = cell["title"].iloc[0]
-        clauses = []
-        for row in rows(cell):
-            clause = f"{row.bits} for {row.form}"
-            if row.than:
-                gain = delta_text(row.difference, row.difference_low, row.difference_high)
-                told = "told apart" if row.told_apart else "not told apart"
-                clause += f" ({gain} against {FLOAT}, {told})"
-            clauses.append(clause)
-        sentences.append(f"at {title} validation names {'; '.join(clauses)}.")
+        counts = cell["bits"].value_counts()
+        named = [f"{bits} for {counts[bits]}" for bits in reversed(BITS) if bits in counts]
+        forms = "form" if len(cell) == 1 else "forms"
+        text = f"at {cell['title'].iloc[0]}, of {len(cell)} {forms}, validation names "
+        text += ", ".join(named)
+        tested = cell[cell["than"] != ""]
+        told = tested[tested["told_apart"].eq(True) & (tested["difference"] < 0)]
+        if len(tested):
+            text += f"; {len(told)} of {len(tested)} are better than {FLOAT} at the same bytes"
+        if len(told):
+            ends = sorted({f"{told['difference'].min():+.4f}", f"{told['difference'].max():+.4f}"})
+            text += f" ({' to '.join(reversed(ends))})"
+        sentences.append(f"{text}.")
     return sentences
 
 
