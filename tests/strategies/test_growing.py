@@ -42,6 +42,12 @@ def arrive(built, block, users, flags=None):
     return built.observe(Arrived(block, codes, counts))
 
 
+def vectors_of(built, feature, values):
+    """What the rows of values hold, as far as they have any."""
+    slots = built.locate(feature, values)
+    return built.pool(slots.clamp_min(0)) * (slots >= 0).unsqueeze(-1)
+
+
 def rows_of(built):
     """The rows of each (feature, code) that has some of its own."""
     found = {}
@@ -135,6 +141,27 @@ def test_frequent_values_take_the_rows_of_rarer_owners():
     taken = [first + k for first in built.owned[0].values() for k in range(2)]
     taken += list(built.owned[1].values())
     assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize("name", ["frequency_threshold", "frequency_double_hash"])
+def test_owned_rows_follow_the_counts_once_training_has_ended(name):
+    """Counts are all that a saved model has to give values their rows."""
+    built = made(name, 16 * 24, frequent_share=0.6)
+    arrive(built, 1, {40: 1, 41: 7})
+    arrive(built, 2, dict.fromkeys(range(20, 24), 9), {1: 3})
+    values = [list(USER.values[:45]), ["no", "yes", "?"]]
+    vectors = [vectors_of(built, index, own) for index, own in enumerate(values)]
+    order = [built.owned[0][code] for code in sorted(built.owned[0])]
+    assert order != sorted(order), "values that arrived late were more frequent"
+    built.finish_training()
+    for index, (own, before) in enumerate(zip(values, vectors, strict=True)):
+        assert torch.equal(vectors_of(built, index, own), before)
+    served = tuple(built.to_serve(index) for index in range(2))
+    options = {"frequent_share": 0.6}
+    loaded = build(replace(built.spec, features=served, unfilled=True, options=options))
+    for index, own in enumerate(values):
+        assert torch.equal(loaded.locate(index, own), built.locate(index, own))
+    assert loaded.live_rows() == built.live_rows()
 
 
 def test_expired_keys_give_way():

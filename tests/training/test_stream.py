@@ -18,6 +18,7 @@ from ue_bench.data.splitting import block_ends
 from ue_bench.errors import BenchError
 from ue_bench.features import Bags, Feature
 from ue_bench.record import read, write
+from ue_bench.training import timing
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.baselines import DAMPING
 from ue_bench.training.loss import Scale
@@ -244,11 +245,21 @@ def test_the_command_takes_the_protocol(tmp_path):
     assert "--protocol stream and --split random were given" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["growing_exact", "evicting_exact", "zero_collision", "unified"])
+SERVED = (
+    "growing_exact --bits 4 --bits-step row",
+    "evicting_exact",
+    "zero_collision",
+    "frequency_threshold --bits 4 --bits-step row",
+    "frequency_double_hash --regions separate",
+    "unified",
+)
+
+
+@pytest.mark.parametrize("name", SERVED)
 def test_a_model_of_a_stream_is_served(name, tmp_path):
     line = f"run --dataset planted-small --protocol stream --blocks 8 --strategy {name}"
     line += f" --measure quality --results {tmp_path} --save {tmp_path / 'model'}"
-    if name != "growing_exact":
+    if "growing_exact" not in name:
         line += " --budget 2kB"
     done = CliRunner().invoke(main, line.split())
     assert done.exit_code == 0, done.stderr
@@ -256,3 +267,19 @@ def test_a_model_of_a_stream_is_served(name, tmp_path):
     columns = {"user_id": ["1", "no such user"], "movie_id": ["2", "3"]}
     columns |= {name: ["1", "1"] for name in ("gender", "age", "occupation", "zip_code")}
     assert len(model.predict(columns)) == 2
+
+
+def test_latency_is_that_of_the_end_of_a_stream(monkeypatch):
+    """Which values have rows is known once they have arrived."""
+    timed = []
+
+    def held(strategy, features, rows):
+        timed.append(strategy.live_rows())
+        return []
+
+    monkeypatch.setattr(timing, "lookup_latency", held)
+    asked = replace(ASKED, strategy="growing_exact", budget=None)
+    trained = run_once(replace(asked, measure="quality"))
+    record = run_once(replace(asked, measure="latency"))
+    assert timed == [trained.quality["stream"]["blocks"][-1]["live_rows"]]
+    assert not record.quality

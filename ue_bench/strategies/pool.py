@@ -151,6 +151,19 @@ class Pool(nn.Module):
         draw(fresh, *self._initial)
         self.weight[rows] = fresh
 
+    @torch.no_grad()
+    def move_rows(self, source: Tensor, target: Tensor) -> None:
+        """Put the rows `source` in the places `target`, int64 [n], with steps of their own.
+
+        A row that is moved to no other place and that none takes the place of stays.
+        """
+        moved = [self.weight]
+        few_bits = self.few_bits
+        if few_bits is not None and few_bits.by_row and few_bits.log_steps is not None:
+            moved.append(few_bits.log_steps)
+        for numbers in moved:
+            numbers[target] = numbers[source]
+
     def fit_steps(self) -> None:
         """Let the steps of few bits start from what suits the numbers as they are now.
 

@@ -155,6 +155,7 @@ STRATEGIES: dict[str, Entry] = {
     "frequency_double_hash": Entry(
         "ue_bench.strategies.methods.frequent_rows:FrequentRows",
         regions=BOTH,
+        grows=True,
         summary="frequent values own a row, all others add up two hashed rows",
         source="Zhang et al., RecSys 2020, arXiv 2007.14523",
         needs_vocabulary=True,

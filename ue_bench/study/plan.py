@@ -356,8 +356,8 @@ class Plan:
     ) -> Iterator[RunConfig]:
         """Yield each configuration that ran well, to be timed.
 
-        Latency depends neither on training nor on seeds, so that one seed is enough. The trials of
-        a search are left out because the report does not quote them.
+        Latency depends neither on training, but for that of a stream, nor on seeds, so that one
+        seed is enough. The trials of a search are left out because the report does not quote them.
         """
         for run_id, config in wanted.items():
             record = answers.get(run_id)

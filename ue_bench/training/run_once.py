@@ -118,7 +118,10 @@ def run_once(
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
         if config.measure == "latency":
-            model.strategy.finish_training()
+            if is_stream:  # what is served is what has arrived
+                _to_the_end(config, model, encoded)
+            else:
+                model.strategy.finish_training()
         else:
             grouped = _grouped(config, encoded, phase)
             if is_stream:
@@ -131,9 +134,8 @@ def run_once(
                 )
             cost |= training_cost
         if config.measure != "quality":
-            cost["latency"] = timing.lookup_latency(
-                model.strategy, spec.features, rows["val"].codes
-            )
+            asked = rows["test" if is_stream else "val"]  # of a stream, the latest rows
+            cost["latency"] = timing.lookup_latency(model.strategy, spec.features, asked.codes)
             fresh_model = make_model(config, spec, mean, scale).to(device)
             cost["step_ms"] = timing.step_time(fresh_model, rows["train"], make_recipe(config))
     cost["slot_cache_bytes"] = model.strategy.slot_cache_bytes()
@@ -244,15 +246,8 @@ def _train_on_stream(
     grouped: Sequence[str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """As `_train`, on a stream. What is judged is what was predicted before it was trained on."""
-    order = encoded.order
-    if order is None:
-        raise ValueError("the rows of a stream have an order")
     device = rows["train"].ratings.device
-    ends = block_ends(len(order), config.blocks)
-    in_order = Rows(
-        codes=torch.from_numpy(encoded.codes[order]).to(device),
-        ratings=torch.from_numpy(encoded.ratings[order]).to(device),
-    )
+    order, in_order, ends = _in_order(config, encoded, device)
     held: list[dict[str, Any]] = []
     recent = RecentValues(encoded.codes[order], ends, encoded.features)
 
@@ -280,6 +275,27 @@ def _train_on_stream(
         quality.pop(of_training, None)
     quality["stream"] = curves(model, in_order, given, encoded, ends, held)
     return quality, _cost(fitted, memory)
+
+
+def _to_the_end(config: RunConfig, model: RatingModel, encoded: data.Encoded) -> None:
+    """Train on the stream and judge nothing."""
+    device = torch.device(config.device)
+    _, in_order, ends = _in_order(config, encoded, device)
+    fit_stream(model, in_order, ends, encoded.features, make_recipe(config))
+
+
+def _in_order(
+    config: RunConfig, encoded: data.Encoded, device: torch.device
+) -> tuple[np.ndarray, Rows, list[int]]:
+    """Return the order of time, the rows in it, and where each block ends."""
+    order = encoded.order
+    if order is None:
+        raise ValueError("the rows of a stream have an order")
+    in_order = Rows(
+        codes=torch.from_numpy(encoded.codes[order]).to(device),
+        ratings=torch.from_numpy(encoded.ratings[order]).to(device),
+    )
+    return order, in_order, block_ends(len(order), config.blocks)
 
 
 def _cost(fitted: Fit, memory: PeakMemory) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class FrequentRows(EmbeddingStrategy):
         self.sharing = [indices]  # the features of each region
         if spec.regions == "separate":
             self.sharing = [[index] for index in indices]
+        self.starts: dict[int, int] = {}  # of each region, by its first feature
         self.waiting: dict[int, list[int]] = {}  # rows that nobody owns yet, by first feature
         if spec.grows and not spec.unfilled:  # it takes memory for every value of the data
             self.seen = Seen(spec)
@@ -61,6 +62,7 @@ class FrequentRows(EmbeddingStrategy):
     def _give_rows(self, features: list[int], share: float) -> None:
         """Give rows of the region that features share to their most frequent values."""
         region = self.rest[features[0]]
+        self.starts[features[0]] = region.start
         free = min(int(share * region.size), region.size - 1)
         taken = 0
         for feature, position in by_frequency(self.spec, features):
@@ -164,13 +166,46 @@ class FrequentRows(EmbeddingStrategy):
     def to_serve(self, feature: int) -> Feature:
         """Return the feature with only the values that own rows.
 
-        As the only ones, in this order and with their counts, they own the same rows again.
+        As the only ones, in this order and with their counts, they own the same rows again: on a
+        stream, those of `end_training`.
         """
         whole = self.spec.features[feature]
         positions = sorted(self.owned[feature])
         values = [whole.values[position] for position in positions]
-        counts = [whole.counts[position] for position in positions]
+        counts = [self._count(feature, position) for position in positions]
         return whole.holding(values, counts)
+
+    def _count(self, feature: int, position: int) -> int:
+        """Return how often a value was seen: in training, or so far on a stream."""
+        if self.spec.grows:
+            return int(self.seen.counts[feature][position])
+        return self.spec.features[feature].counts[position]
+
+    def end_training(self) -> None:
+        """Bring the rows that arrived values own into the order in which counts would give them."""
+        if not self.spec.grows:
+            return
+        before: list[int] = []
+        after: list[int] = []
+        for features in self.sharing:
+            place = self.starts[features[0]]
+            owners = []
+            for feature in features:
+                name = self.spec.features[feature].name
+                for position in self.owned[feature]:
+                    owners.append((-self._count(feature, position), name, position, feature))
+            for _, _, position, feature in sorted(owners):
+                first = self.owned[feature][position]
+                lookups = self.spec.lookups[feature]
+                before += range(first, first + lookups)
+                after += range(place, place + lookups)
+                self.owned[feature][position] = place
+                place += lookups
+            end = self.rest[features[0]].start
+            self.waiting[features[0]] = list(range(end - 1, place - 1, -1))
+        self.pool.move_rows(torch.tensor(before), torch.tensor(after))
+        self._index()
+        self.locate_all()
 
     def embed(self, slots: Tensor) -> Tensor:
         if self.hashes == 1:

@@ -164,8 +164,7 @@ class GrowingExact(EmbeddingStrategy):
         before = np.concatenate([self._held_rows(index) for index in range(len(self.rows_of))])
         self._lay_out()
         after = np.concatenate([self._held_rows(index) for index in range(len(self.rows_of))])
-        weight = self.pool.weight.clone()
-        self.pool.weight[torch.from_numpy(after)] = weight[torch.from_numpy(before)]
+        self.pool.move_rows(torch.from_numpy(before), torch.from_numpy(after))
         self.is_served = True
         self.locate_all()
 
