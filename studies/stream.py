@@ -6,9 +6,9 @@ Expect: at a turnover of 0 the order of the static split; the more values come a
 exact rows are worth, which start anew with each value, and at a turnover of 1 the mean of a feature
 is all that can be learned.
 
-Rows come in batches of 128. Of 64 to 1,024 on seeds 1000 and 1001, 64 is best on baseball and ratings,
-256 and more on flights and clicks, and 128 is within 6 % of the best everywhere: two forms in floats
-and `growing_exact`.
+Rows come in batches of 128. Of 64 to 1,024 on seeds 1000 and 1001, 64 is best on baseball and
+ratings, 256 and more on flights and clicks, and 128 is within 6 % of the best everywhere: two forms
+in floats and `growing_exact`.
 
 Each block is predicted before it is trained on. Click logs have a turnover of 0, 0.1, 0.3 and 1 of
 the values of large features each day; flights, seasons of baseball and ratings come as they came.

@@ -1,6 +1,7 @@
 """The commands as functions: the same runs, rows and errors."""
 
 import json
+from dataclasses import replace
 
 import fake_records as fake
 import pandas as pd
@@ -101,3 +102,27 @@ def test_all_public_names_are_listed_and_there():
     for name in ue_bench.__all__:
         assert name in dir(ue_bench)
         assert getattr(ue_bench, name) is not None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig(),
+        RunConfig(strategy="per_feature", budget="14kB", lookups={"user_id": 2}, dim=8, bits=4),
+        RunConfig(table={"path": 'it\'s "here".csv'}, options={"rank": 3}).with_seed(7),
+    ],
+)
+def test_what_is_printed_makes_the_same_run(config):
+    assert eval(repr(config)) == config
+    assert "momentum" not in repr(config)
+    assert len(repr(RunConfig())) == len("RunConfig()")
+
+
+def test_a_record_is_printed_in_a_line_and_shown_as_a_table(results):
+    run = record.load(results)[0][0]
+    assert repr(run).startswith(f"<Record {run.run_id}: study fake, phase grid, strategy ")
+    assert "\n" not in repr(run)
+    assert len(repr(run)) < 200
+    shown = replace(run, study="<b>&")._repr_html_()
+    assert "<td>&lt;b&gt;&amp;</td>" in shown
+    assert f"<tr><th>total_bytes</th><td>{run.cost['total_bytes']}</td></tr>" in shown

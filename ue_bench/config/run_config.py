@@ -522,6 +522,15 @@ class RunConfig:
         filled_in = _filled_in()
         return {name: value for name, value in vars(self).items() if value != filled_in[name]}
 
+    def __repr__(self) -> str:
+        """Say what differs from the defaults, so that what is printed makes the same run."""
+        default = _default()
+        given = []
+        for name, value in vars(self).items():
+            if value != getattr(default, name):
+                given.append(f"{name}={value!r}")
+        return f"RunConfig({', '.join(given)})"
+
     @property
     def run_id(self) -> str:
         """16 hex digits of the SHA-256 of `without_defaults`, written as canonical JSON."""
@@ -570,6 +579,11 @@ def _before_fields() -> dict[str, Any]:
         if known.before is not AS_DEFAULT:
             fields[name] = known.before
     return fields
+
+
+@cache
+def _default() -> RunConfig:
+    return RunConfig()
 
 
 @cache

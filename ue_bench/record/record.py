@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +87,31 @@ class Record(_Content):
     """One run."""
 
     config: RunConfig
+
+    def __repr__(self) -> str:
+        facts = [f"{name} {value}" for name, value in self._facts().items()]
+        return f"<Record {self.run_id}: {', '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table, which notebooks show."""
+        rows = []
+        for name, value in {"run": self.run_id, **self._facts()}.items():
+            rows.append(f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>")
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, Any]:
+        """Return the few facts that tell a run from others, as far as it has them."""
+        facts: dict[str, Any] = {
+            "study": self.study,
+            "phase": self.phase,
+            "strategy": self.config.strategy,
+            "budget": self.config.budget,
+            "status": self.status,
+            "val_mse": self.quality.get("val_mse"),
+            "test_mse": self.quality.get("test_mse"),
+            "total_bytes": self.cost.get("total_bytes"),
+        }
+        return {name: value for name, value in facts.items() if value is not None}
 
     @property
     def is_anchor(self) -> bool:
