@@ -20,6 +20,9 @@ from ue_bench.errors import one_line
 @click.argument("other", type=Name("strategy"))
 @click.option("--study", "only", type=Name("study"), default=None, help="In this study alone.")
 @click.option(
+    "--across", is_flag=True, help="Let arms of different studies meet, where they are comparable."
+)
+@click.option(
     "--bytes",
     "size",
     type=click.Choice(["budget", "dictionary", "key-free"]),
@@ -30,17 +33,26 @@ from ue_bench.errors import one_line
 )
 @shared("results", "json")
 def compare_command(
-    one: str, other: str, only: str | None, size: str, results: Path, as_json: bool
+    one: str,
+    other: str,
+    only: str | None,
+    across: bool,
+    size: str,
+    results: Path,
+    as_json: bool,
 ) -> None:
     """Compare two strategies, or two arms by their labels in the report.
 
     Each line says whether ONE is better than OTHER at one size of one comparison.
     """
     from ue_bench.record import load_runs
+    from ue_bench.report.evidence.across_studies import as_one_study
     from ue_bench.report.evidence.compare import compare, family, sentence
 
     records, skipped = load_runs(results, only)
     report_skipped(skipped)
+    if across:
+        records = as_one_study(records)
     rows = compare(records, one, other, size)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))

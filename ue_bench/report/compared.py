@@ -7,6 +7,7 @@ import polars as pl
 
 from ue_bench.record import load_runs
 from ue_bench.report.evidence import compare as evidence
+from ue_bench.report.evidence.across_studies import as_one_study
 
 
 def compare(
@@ -16,6 +17,7 @@ def compare(
     study: str | None = None,
     *,
     size: str = "budget",
+    across: bool = False,
 ) -> pl.DataFrame:
     """Return one row for each comparison and budget at which both have runs.
 
@@ -25,9 +27,12 @@ def compare(
 
     one, other: strategies, or labels of arms as in the report: ``unified 2×8``.
     size: `budget`, or `dictionary` and `key-free` for all bytes with the vocabulary.
+    across: whether arms of different studies meet, where they are comparable.
 
     Raises BenchError for a folder that does not exist, and for a name that no record has.
     """
     records, _ = load_runs(Path(results), study)
+    if across:
+        records = as_one_study(records)
     rows = evidence.compare(records, one, other, size)
     return pl.DataFrame(rows, infer_schema_length=None, strict=False)
