@@ -78,6 +78,18 @@ def test_the_exact_table_is_as_good_as_matrix_factorisation(excess, n_faults, mo
     assert len(list(recipe_laws.faults(arms(records)))) == n_faults
 
 
+def test_an_exact_table_of_few_bits_is_not_judged(monkeypatch):
+    monkeypatch.setattr(recipe_laws, "FACTORISATION", "unified")
+    factors = fake.config(budget=28_032, measure="quality")
+    found = {}
+    for bits in ("float32", "int2"):
+        exact = fake.config("collisionless", measure="quality", bits=bits)
+        records = [run(seed, config=exact, mse=0.86) for seed in range(3)]
+        records += [run(seed, config=factors, mse=0.84) for seed in range(3)]
+        found[bits] = len(list(recipe_laws.faults(arms(records))))
+    assert found == {"float32": 1, "int2": 0}
+
+
 def test_another_recipe_is_not_judged():
     config = fake.config(budget=14_016, measure="quality", lr=0.5)
     cap = config.epochs

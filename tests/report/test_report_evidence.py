@@ -289,7 +289,7 @@ def test_one_seed_is_no_verdict():
     (row,) = compare(arm([0.9]) + arm([0.95], "per_feature"), "unified", "per_feature")
     assert (row["verdict"], row["p"], row["low"]) == ("cannot tell", None, None)
     assert sentence(row).endswith(
-        "-0.0500 test MSE (corrected resampled t): cannot tell with 1 seed, needs at least 2"
+        "-0.0500 test MSE (corrected resampled t): cannot tell with 1 seed, needs at least 3"
     )
 
 

@@ -1,10 +1,11 @@
 """Two strategies or arms against each other: a row a comparison and budget.
 
-They are paired over seeds where they have common ones. Holm's correction is over all rows. A
-difference that cannot be told from 0 comes with the number of seeds that would show it (see
-`pairs`).
+They are paired over seeds where they have common ones. Holm's correction is over the rows of one
+study. A difference that cannot be told from 0 comes with the number of seeds that would show it
+(see `pairs`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from ue_bench.report.evidence.arms import Arm, collect
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.frames import records as records_of
 from ue_bench.report.evidence.meetings import BUDGET, SIZES, meetings
-from ue_bench.report.evidence.pairs import Pair, compare_pairs
+from ue_bench.report.evidence.pairs import FEWEST, Pair, compare_pairs
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_key, key, row_scores, score, summarise
 from ue_bench.report.evidence.unseen_share import share_columns, share_text, unseen_share
@@ -28,6 +29,7 @@ WORSE = "worse"
 UNKNOWN = "cannot tell"
 
 Row = dict[str, Any]
+_TIMES = re.compile(r"(?<=\d)x(?=\d)")
 
 
 def compare(records: Sequence[Record], one: str, other: str, size: str = BUDGET) -> list[Row]:
@@ -76,7 +78,8 @@ def compare_arms(arms: ScoredArms, one: str, other: str, size: str = BUDGET) -> 
             "see the report's summary for what does"
         )
     rows = []
-    tests = records_of(compare_pairs(score_pairs(arm_of, met)))
+    studies = [mine["study"] for mine, _ in met]
+    tests = records_of(compare_pairs(score_pairs(arm_of, met), studies))
     for (mine, theirs), test in zip(met, tests, strict=True):
         sizes = {"size": size, "bytes": mine[SIZES[size]], "other_bytes": theirs[SIZES[size]]}
         share = unseen_share(arm_of[key(mine)], arm_of[key(theirs)])
@@ -98,8 +101,9 @@ def variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the arms that a name means.
 
     A label means all its arms. A strategy, or one form of it, means the arm that is best on
-    validation at each budget.
+    validation at each budget. 2x8 is read as 2×8.
     """
+    name = _TIMES.sub("×", name)
     labelled = scored[scored["label"] == name]
     if len(labelled):
         return labelled
@@ -213,8 +217,8 @@ def _verdict_text(row: Row) -> str:
         return f"{row['verdict']} (p {p_text(row['p_holm'])})"
     plural = "" if row["n"] == 1 else "s"
     text = f"{UNKNOWN} with {row['n']} seed{plural}"
-    if row["n"] < 2:
-        return f"{text}, needs at least 2"
+    if row["n"] < FEWEST:
+        return f"{text}, needs at least {FEWEST}"
     if row["p"] is None:
         return text
     if row["power"] is not None:
@@ -228,5 +232,9 @@ def _verdict_text(row: Row) -> str:
 
 def family(rows: Sequence[Row]) -> str:
     """Return what Holm's correction of the rows of `compare` is over."""
-    tests = max(row["tests"] for row in rows)
-    return family_text(tests, "the lines above whose difference has an interval")
+    what = "the lines above whose difference has an interval"
+    tests = {row["study"]: row["tests"] for row in rows}
+    if len(tests) == 1:
+        return family_text(next(iter(tests.values())), what)
+    parts = [f"{number} of {study}" for study, number in sorted(tests.items())]
+    return f"Holm's correction is within each study ({', '.join(parts)}): {what}."

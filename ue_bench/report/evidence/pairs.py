@@ -2,7 +2,8 @@
 
 Two arms are told apart where the test rejects equality after Holm's correction and, at the level
 that the correction leaves it, had the power to find a difference of that size. A find without power
-is as a rule exaggerated (Gelman and Carlin, Perspectives on Psychological Science 9, 2014).
+is as a rule exaggerated (Gelman and Carlin, Perspectives on Psychological Science 9, 2014). Two
+seeds tell nothing apart, whatever the test says: the noise is then known from one difference.
 """
 
 import math
@@ -18,6 +19,7 @@ from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.statistics import ALPHA, Difference, compare_two, holm
 
 Pair = tuple[Scores, Scores]
+FEWEST = 3  # seeds of a verdict
 
 
 def compare_all(best: Scores, rivals: Sequence[Scores]) -> pd.DataFrame:
@@ -25,8 +27,10 @@ def compare_all(best: Scores, rivals: Sequence[Scores]) -> pd.DataFrame:
     return compare_pairs([(best, rival) for rival in rivals])
 
 
-def compare_pairs(pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Compare the second of each pair with the first. All pairs are one family of tests.
+def compare_pairs(pairs: Sequence[Pair], families: Sequence[str] | None = None) -> pd.DataFrame:
+    """Compare the second of each pair with the first.
+
+    families: the name of the family of tests that each pair belongs to; None: all are one.
 
     Returns one row a pair, with the columns of `holm_corrected`, and
 
@@ -36,7 +40,11 @@ def compare_pairs(pairs: Sequence[Pair]) -> pd.DataFrame:
     * needed_for: the difference that `needed` is about; NaN where the pair is told apart already or
       nothing is known of the noise.
     """
-    tests = holm_corrected(differences_of(pairs))
+    tests = differences_of(pairs)
+    if families is None:
+        tests = holm_corrected(tests)
+    else:
+        tests = holm_corrected(tests.assign(family=list(families)), "family")
     needed: list[int | None] = []
     targets: list[float] = []
     for test in records(tests):
@@ -68,7 +76,8 @@ def holm_corrected(tests: pd.DataFrame, family: str | list[str] | None = None) -
     * p_holm: p after Holm's correction over the family;
     * power: the chance to find a difference of this size at the level that the correction leaves;
       NaN for a test that rejects nothing;
-    * told_apart: whether p_holm is below 5 % and the power at least 80 %.
+    * told_apart: whether p_holm is below 5 %, the power at least 80 % and the seeds at least
+      `FEWEST`.
     """
     tests = tests.assign(tests=0, p_holm=math.nan, power=math.nan)
     parts = [tests] if family is None else [part for _, part in tests.groupby(family)]
@@ -79,7 +88,7 @@ def holm_corrected(tests: pd.DataFrame, family: str | list[str] | None = None) -
     for place, test in zip(tests.index, records(tests), strict=True):
         if test["p_holm"] < ALPHA:
             tests.loc[place, "power"] = _power_at_its_level(test)
-    tests["told_apart"] = tests["power"] >= POWER
+    tests["told_apart"] = (tests["power"] >= POWER) & (tests["n"] >= FEWEST)
     return tests
 
 

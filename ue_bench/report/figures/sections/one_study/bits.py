@@ -15,7 +15,7 @@ from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
-from ue_bench.report.figures.panels import panel_rows
+from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, interval_text, p_cell, size_text
 
@@ -29,6 +29,7 @@ FLOAT = parse_bits(32)
 # Half the predicted law: numbers of 8 bits at some bytes are as good as floats at four times these.
 QUARTER = parse_bits(8)
 WITHIN = 0.003  # MSE, as the prediction says
+ACROSS = 4  # panels in a row
 COLUMNS = [
     "panel",
     "part",
@@ -198,26 +199,25 @@ def _quarters(tested: pd.DataFrame) -> list[str]:
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Draw one row of panels for each feature set, one column for each budget."""
+    """Draw a panel for each budget of each feature set."""
     shown = frame[frame["than"] != "four times the bytes"]
-    across = int(shown.groupby("panel")["budget"].nunique().max())
     pairs = [(form, form) for form in shown["form"].unique()]
     looks = style.looks(pairs)
     present = [bits for bits in BITS if bits in set(shown["bits"])]
 
-    def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
-        cells = list(groups(of_panel, "budget"))
-        for axes, (_, part) in zip(axes_row, cells, strict=False):
-            _draw_lines(axes, part, present, looks)
-        for axes in axes_row[len(cells) :]:
-            axes.set_visible(False)
-        low, high = of_panel["mse"].min(), of_panel["mse"].max()
-        room = 0.06 * (high - low)
-        for axes in axes_row[: len(cells)]:
-            axes.set_ylim(low - room, high + room)
-        axes_row[0].set_ylabel(f"{shown['part'].iloc[0]} MSE (mean)")
+    def draw_one(axes: Axes, part: pd.DataFrame) -> None:
+        _draw_lines(axes, part, present, looks)
 
-    figure, _ = panel_rows(shown, across, draw_row, width=2.6, height=3.0)
+    figure, drawn = panels(shown, ACROSS, draw_one, width=2.8, height=2.8, by=["panel", "budget"])
+    for start in range(0, len(drawn), ACROSS):
+        row = drawn[start : start + ACROSS]
+        low = min(part["mse"].min() for _, part in row)
+        high = max(part["mse"].max() for _, part in row)
+        room = 0.06 * (high - low)
+        for axes, _ in row:
+            axes.set_ylim(low - room, high + room)
+        first, part = row[0]
+        first.set_ylabel(f"{part['part'].iloc[0]} MSE (mean)")
     entries = [style.handle(looks[form], form) for form in sorted(looks)]
     style.legend(figure, entries)
     return figure
