@@ -118,6 +118,15 @@ def test_the_layer_of_a_model_of_ones_own_is_exported_with_it():
     assert torch.equal(program(rows.slots), model.head(model.table.from_rows(rows)))
 
 
+def test_the_layer_of_a_run_is_exported():
+    config = ue_bench.RunConfig(dataset="planted-small", strategy="unified", budget="4kB", dim=8)
+    layer = ue_bench.embedding_of(config)
+    names = [feature.name for feature in layer.spec.features]
+    rows = layer.rows({name: ["1", "2", "no such value"] for name in names})
+    model = SlotModel(layer)
+    assert torch.equal(exported(model, rows)(*model.inputs(rows)), layer.from_rows(rows))
+
+
 def run_onnx(path, inputs):
     session = onnxruntime.InferenceSession(path)
     names = [given.name for given in session.get_inputs()]
