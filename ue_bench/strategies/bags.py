@@ -36,6 +36,22 @@ class Spread(NamedTuple):
         """Where the rows of each begin: int64 [B]."""
         return self.starts[:-1]
 
+    @property
+    def members(self) -> "Members":
+        """What an average needs of this."""
+        return Members(self.owner, self.first, self.weight)
+
+
+class Members(NamedTuple):
+    """Which of R rows of single values belong to which of B rows with bags.
+
+    owner and weight: as in `Spread`. first: int64 [B], where the rows of each begin.
+    """
+
+    owner: Tensor
+    first: Tensor
+    weight: Tensor
+
 
 def spread(bags: Tensor) -> tuple[Spread, Tensor]:
     """Make rows of single values. Returns them, and the place of the value that each takes.
@@ -122,7 +138,7 @@ class BagIndex(nn.Module):
             places[index] = places_of_bag
         return columns, places, rows
 
-    def averaged(self, vectors: Tensor, rows: Spread, widths: Sequence[int]) -> Tensor:
+    def averaged(self, vectors: Tensor, rows: Members, widths: Sequence[int]) -> Tensor:
         """Return the vectors of B rows from those of R rows: [R, W] -> [B, W].
 
         widths: of every feature.
@@ -132,7 +148,7 @@ class BagIndex(nn.Module):
         weights = rows.weight.to(vectors.dtype).split(1, 1)
         for index, weight in zip(self.bagged, weights, strict=True):
             columns = slice(ends[index] - widths[index], ends[index])
-            sums = vectors.new_zeros(len(out), widths[index])
+            sums = vectors.new_zeros(out.shape[0], widths[index])
             out[:, columns] = sums.index_add(0, rows.owner, vectors[:, columns] * weight)
         return out
 

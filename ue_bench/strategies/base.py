@@ -18,7 +18,7 @@ from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.hashing import is_few
 from ue_bench.strategies.arrived import Arrived, Reset
-from ue_bench.strategies.bags import bag_index
+from ue_bench.strategies.bags import Members, bag_index
 from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
@@ -198,7 +198,7 @@ class EmbeddingStrategy(SlotCache):
                 return in_pieces(self._of_single_values, codes, sum(self.widths))
             return self.embed(self.slots(codes))
         codes, rows = self._bags.spread(codes)
-        return self._bags.averaged(self.embed(self.slots(codes)), rows, self.widths)
+        return self._bags.averaged(self.embed(self.slots(codes)), rows.members, self.widths)
 
     __call__ = forward
 
@@ -273,20 +273,25 @@ class EmbeddingStrategy(SlotCache):
         They equal those of `from_values`. Raises BenchError for anything else, and for rows that
         were located before the index map of the layer changed.
         """
-        require_rows(rows)
-        if rows.index_map != self.index_map:
-            raise BenchError(
-                f"from_rows: {self.spec.name} has changed its index map since these rows were "
-                "located; locate them again with `rows`"
-            )
+        require_rows(rows, self)
         rows = rows.to(self.device)
         if self.reads_in_pieces:
             vectors = in_pieces(self.embed, rows.slots, sum(self.widths))
         else:
             vectors = self.embed(rows.slots)
-        if rows.spread is None or self._bags is None:
+        if rows.spread is None:
             return vectors
-        return self._bags.averaged(vectors, rows.spread, self.widths)
+        return self.averaged(vectors, rows.spread.members)
+
+    @final
+    def averaged(self, vectors: Tensor, members: Members) -> Tensor:
+        """Return the vectors float32 [B, W] of rows with bags from those of their single values.
+
+        vectors: float32 [R, W]. Without a multi-valued feature they are those of the rows.
+        """
+        if self._bags is None:
+            return vectors
+        return self._bags.averaged(vectors, members, self.widths)
 
     @final
     def collate(self, examples: Sequence[Any]) -> Any:

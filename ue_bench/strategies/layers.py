@@ -115,14 +115,22 @@ class UnifiedEmbedding(nn.Module):
         Raises BenchError for anything else.
         """
         require_rows(rows)
+        return self.embed(rows.slots)
+
+    def embed(self, slots: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of slots: int [..., L] -> [..., L * embedding_dim].
+
+        It is the part of a call behind the hash, which can be traced. Slots are those of located
+        rows, on any device.
+        """
         few_bits = self.few_bits
         if few_bits is None:
-            slots = rows.slots.to(self.embedding.weight.device)
-            return self.embedding(slots).flatten(1)
-        slots = rows.slots.to(few_bits.codes.device)
+            slots = slots.to(self.embedding.weight.device)
+            return self.embedding(slots).flatten(-2)
+        slots = slots.to(few_bits.codes.device)
         if self.embedding.weight is None:
-            return few_bits.read(slots).flatten(1)
-        return few_bits.round_rows(self.embedding(slots), slots, self.embedding.weight).flatten(1)
+            return few_bits.read(slots).flatten(-2)
+        return few_bits.round_rows(self.embedding(slots), slots, self.embedding.weight).flatten(-2)
 
     def pack(self) -> None:
         """Keep the codes of the trained table, and drop its floats: what is served.

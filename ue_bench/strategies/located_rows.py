@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -92,10 +92,26 @@ class LocatedRows:
         return torch.where(numbers < 0, numbers + len(self), numbers)
 
 
-def require_rows(rows: Any) -> None:
-    """Raise BenchError for anything but located rows."""
+class Mapped(Protocol):
+    """A layer whose index map may change."""
+
+    spec: Any
+    index_map: int
+
+
+def require_rows(rows: Any, layer: Mapped | None = None) -> None:
+    """Raise BenchError for anything but located rows.
+
+    layer: that they are of; rows of an index map that it had before are refused, too. None: the
+    index map of the layer never changes.
+    """
     if not isinstance(rows, LocatedRows):
         raise BenchError(
             f"from_rows: {type(rows).__name__} was given; give what the layer's `rows` or "
             "`collate` returned, or call from_values with raw values"
+        )
+    if layer is not None and rows.index_map != layer.index_map:
+        raise BenchError(
+            f"from_rows: {layer.spec.name} has changed its index map since these rows were "
+            "located; locate them again with `rows`"
         )

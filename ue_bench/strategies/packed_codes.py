@@ -42,7 +42,9 @@ def read(packed: Tensor, places: Tensor, bits: int) -> Tensor:
     word = packed[byte].to(kind)
     for further in range(1, _bytes_read(bits)):
         word = word | (packed[byte + further].to(kind) << 8 * further)
-    return (word >> (first_bit & 7).to(kind)) & ((1 << bits) - 1)
+    # as a function: exporters do not know the operator between two tensors
+    shifted = torch.bitwise_right_shift(word, (first_bit & 7).to(kind))
+    return shifted & ((1 << bits) - 1)
 
 
 def _bytes_read(bits: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from ue_bench.strategies.packed_codes import pack, packed_bytes, read
 
@@ -74,9 +75,11 @@ class PackedRows(nn.Module):
     def read(self, slots: Tensor) -> Tensor:
         """Return the rows of slots of any shape: float32 [..., numbers]."""
         flat = slots.flatten()
-        if self.has_singles:
+        if is_compiling():
+            rows = self._read_traced(flat)
+        elif self.has_singles:
             return self.singles(flat).view(*slots.shape, 1)
-        if self._row_type is None:
+        elif self._row_type is None:
             rows = self._read_numbers(flat)
         else:
             rows = self._read_rows(flat, self._row_type)
@@ -120,7 +123,9 @@ class PackedRows(nn.Module):
         """Return the steps of the parts such that they multiply the rows of slots [n]."""
         if self.one_step:
             return steps
-        if not self.by_row:
+        if not self.by_row and is_compiling():
+            flat = (flat.unsqueeze(1) >= self._ends).sum(1)
+        elif not self.by_row:
             flat = self._steps_of_rows().index_select(0, flat)
         return steps.index_select(0, flat).unsqueeze(1)
 
@@ -159,7 +164,36 @@ class PackedRows(nn.Module):
         if self.numbers > 1:
             places = places * self.numbers + torch.arange(self.numbers, device=flat.device)
         codes = read(self.codes, places, self.bits)
-        return (codes + (0.5 - self.below_zero)) * self._step()
+        return self._times_step(codes + (0.5 - self.below_zero))
+
+    def _read_traced(self, flat: Tensor) -> Tensor:
+        """Return rows as the other readings do, times their step where all have one.
+
+        A program that is traced keeps no tables from call to call, and exporters know no tensor
+        whose numbers are read as those of another type.
+        """
+        if self._row_type is None:
+            return self._read_numbers(flat)
+        row_bytes = self.numbers * self.bits // 8
+        of_bytes = self.codes.view(self.rows, row_bytes).index_select(0, flat).flatten()
+        values = self._values_of_bytes().index_select(0, of_bytes.int())
+        return values.view(-1, self.numbers)
+
+    def _values_of_bytes(self) -> Tensor:
+        """Return the numbers of each byte, times the step where all have one: [256, 8 / bits]."""
+        device = self.codes.device
+        shifts = torch.arange(0, 8, self.bits, device=device)
+        of_bytes = torch.arange(256, device=device).unsqueeze(1)
+        codes = torch.bitwise_right_shift(of_bytes, shifts) & (2**self.bits - 1)
+        if self.bits < 8:
+            return self._times_step(codes + (0.5 - self.below_zero))
+        # `_read_rows` adds and multiplies at once, with one rounding, as 64 bits do here
+        least = self._times_step(torch.full_like(codes[:1], 0) + (0.5 - self.below_zero))
+        return (least.double() + self._times_step(codes.double())).float()
+
+    def _times_step(self, numbers: Tensor) -> Tensor:
+        """Return numbers times the step of all rows; as they are where rows have their own."""
+        return numbers * self.steps.to(numbers.dtype) if self.one_step else numbers
 
     def _made_tables(self, row_type: torch.dtype) -> tuple[Tensor, Tensor, float]:
         """Return what reading rows needs, made once.

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from ue_bench.errors import BenchError
 from ue_bench.strategies.allocator import in_large_pages
@@ -86,7 +87,8 @@ class Pool(nn.Module):
             if self.before_read is not None:
                 self.before_read(slots)
             return gather(weight, slots, self.sparse)
-        if slots.numel() < MANY or weight.is_cuda or weight.shape[1] == 1:
+        # a traced program is one for all sizes of a batch
+        if is_compiling() or slots.numel() < MANY or weight.is_cuda or weight.shape[1] == 1:
             return gather(weight, slots)
         offsets = self._buffers["_offsets"]
         if offsets is None or offsets.numel() != slots.numel() or offsets.dtype != slots.dtype:
@@ -124,10 +126,13 @@ class Pool(nn.Module):
         """Return the single numbers of slots that are twice a row, and one more for the opposite.
 
         float32, of the shape of the slots. None where they have to be read in two steps: in
-        training, and where numbers are not packed several to a byte with one step.
+        training, where numbers are not packed several to a byte with one step, and where a program
+        is traced.
         """
         few_bits: Any = self._modules.get("few_bits")
         if few_bits is None or self._parameters["weight"] is not None or not few_bits.has_singles:
+            return None
+        if is_compiling():
             return None
         numbers: Tensor = few_bits.singles(slots.flatten(), signed=True).view(slots.shape)
         return numbers

@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import needed
+from ue_bench.strategies.located_rows import LocatedRows
+from ue_bench.strategies.slot_model import SlotModel
 from ue_bench.training.assembly import make_recipe
 from ue_bench.training.continued import ContinuedTraining
+from ue_bench.training.loss import Loss
 from ue_bench.training.model import RatingModel
 from ue_bench.training.train import EVALUATION_ROWS
 
@@ -49,9 +52,9 @@ class Predictor:
         Raises BenchError as `predict` does, for targets of another number or that are not finite,
         and for a model whose numbers were rounded for serving.
         """
-        strategy = self.model.strategy
-        rows = strategy.rows(strategy.reader.read_distinct(columns))
-        numbers = torch.as_tensor(np.asarray(targets, np.float32)).to(strategy.device)
+        rows = self.rows(columns)
+        device = self.model.strategy.device
+        numbers = torch.as_tensor(np.asarray(targets, np.float32)).to(device)
         if numbers.shape != (len(rows),) or not numbers.isfinite().all():
             raise BenchError(
                 f"partial_fit: targets of shape {list(numbers.shape)} were given for {len(rows)} "
@@ -107,13 +110,26 @@ class Predictor:
             return torch.empty(0, sum(self.model.strategy.widths))
         return torch.cat(parts)
 
+    def slot_model(self) -> SlotModel:
+        """Return the model from slots on, for `torch.export` and `ue_bench.write_onnx`.
+
+        Its outputs are the predictions float32 [B] of rows that `rows` located.
+        """
+        strategy = self.model.strategy
+        return SlotModel(strategy, Predictions(self.model.head, self.model.loss)).eval()
+
+    def rows(self, columns: Any) -> LocatedRows:
+        """Locate N rows of raw values. Arguments and errors are those of `predict`."""
+        strategy = self.model.strategy
+        return strategy.rows(strategy.reader.read_distinct(columns))
+
     def _vectors(self, columns: Any) -> list[Tensor]:
         """Return the vectors in parts of as many rows as an evaluation has.
 
         The sums are then the same, in the same order.
         """
         strategy = self.model.strategy
-        rows = strategy.rows(strategy.reader.read_distinct(columns))
+        rows = self.rows(columns)
         parts = []
         for start in range(0, len(rows), EVALUATION_ROWS):
             parts.append(strategy.from_rows(rows[start : start + EVALUATION_ROWS]))
@@ -122,3 +138,15 @@ class Predictor:
     def _output(self, vectors: Tensor) -> Tensor:
         """Return the predictions for vectors [N, W]."""
         return self.model.loss.predict(self.model.head(vectors))
+
+
+class Predictions(nn.Module):
+    """A head, and what its outputs predict: float32 [N, W] -> [N]."""
+
+    def __init__(self, head: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.head = head
+        self.loss = loss
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return self.loss.predict(self.head(vectors))

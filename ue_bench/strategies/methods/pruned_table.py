@@ -84,7 +84,7 @@ class SparseTable(nn.Module):
         block = slots // BLOCK
         row_in_block = (slots % BLOCK).unsqueeze(-1)
         is_before = torch.arange(BLOCK, device=slots.device) < row_in_block  # [..., BLOCK]
-        kept_in_rows = self._popcount[self.bits[block].int()].sum(-1)
+        kept_in_rows = self._popcount[self.bits[block].long()].sum(-1)
         rank = self.ranks[block] + (kept_in_rows * is_before).sum(-1)
         row_bytes = self.bits.flatten(0, 1)[slots].unsqueeze(-1)
         is_kept = ((row_bytes & _powers(self.bits)) != 0).flatten(-2)[..., : self.numbers]

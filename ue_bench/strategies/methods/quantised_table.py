@@ -120,7 +120,7 @@ class QuantisedTable(Collisionless):
     def _decode(self, book: int, rows: Tensor) -> Tensor:
         """Vectors float32 [..., D] of int64 rows of any shape."""
         number = torch.arange(self.codes_each, device=rows.device)
-        chosen = self.get_buffer(f"centroids_{book}")[number, self._codes(book, rows)]
+        chosen = self.get_buffer(f"centroids_{book}")[number, self._codes(book, rows).long()]
         return self.combine(chosen)
 
     def _codes(self, book: int, rows: Tensor) -> Tensor:

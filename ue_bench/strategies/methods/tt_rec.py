@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import largest_form
@@ -56,11 +57,12 @@ class Train(nn.Module):
         r1, r2 = self.ranks
         a, b, c = (cast(Pool, core) for core in self.cores)
         flat = ids.flatten()
-        count = len(flat)
+        count = flat.shape[0]
         i1 = flat // (n2 * n3)
         i2 = flat // n3 % n2
-        # all pairs (i_1, i_2) cost less than those of the ids if there are fewer of them
-        if count > n1 * n2 and not (a.sparse or b.sparse):
+        # all pairs (i_1, i_2) cost less than those of the ids if there are fewer of them; a traced
+        # program is one for all sizes of a batch
+        if not (is_compiling() or a.sparse or b.sparse) and count > n1 * n2:
             pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
             ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), i2 * n1 + i1)
         else:
