@@ -200,7 +200,7 @@ def _lacks(
         yield f"{where}: what it found ran on {most} fresh seeds of {part.seeds}"
 
 
-def board(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:
+def places_of(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the places that the strategies of a submission would have, by name."""
     evidence = Evidence([*published_records(published), *submission.runs])
     found = {}
