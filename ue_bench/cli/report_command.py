@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ue_bench.errors import BenchError
 from ue_bench.whole_file import read_regular, require_regular, write_whole
 
 if TYPE_CHECKING:
+    from ue_bench.report.evidence.board import Submitted
     from ue_bench.report.evidence.evidence import Evidence
 
 
@@ -47,6 +49,7 @@ def report_command(
     """Make figures, tables and a page from the records alone."""
     from rich.console import Console
 
+    from ue_bench.advise.community import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies import ANCHORS, all_strategies
@@ -59,17 +62,26 @@ def report_command(
     explained = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
     for name, entry in all_strategies().items():
         explained[name] = entry.summary, entry.source
+    on_board = beside(results)
     outcome = build(
-        results, out or results / "report", only, explained, names(), tuple(FAMILIES.values())
+        results,
+        out or results / "report",
+        only,
+        explained,
+        names(),
+        tuple(FAMILIES.values()),
+        on_board,
     )
     if update:
-        _update(update, outcome.evidence, results)
+        _update(update, outcome.evidence, results, on_board)
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
 
 
-def _update(document: Path, evidence: Evidence, results: Path) -> None:
+def _update(
+    document: Path, evidence: Evidence, results: Path, on_board: Sequence[Submitted]
+) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
     from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
@@ -82,4 +94,4 @@ def _update(document: Path, evidence: Evidence, results: Path) -> None:
         ) from error
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
-    write_whole(document, refresh(text, evidence, verdicts, earlier))
+    write_whole(document, refresh(text, evidence, verdicts, earlier, on_board))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ue_bench.errors import BenchError
 from ue_bench.record import load
+from ue_bench.report.evidence.board import Submitted
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv, of_small_frames
 from ue_bench.report.figures import style
@@ -62,6 +63,7 @@ def build(
     strategies: Mapping[str, tuple[str, str]] | None = None,
     named: Collection[str] = (),
     families: Sequence[Sequence[str]] = (),
+    submitted: Sequence[Submitted] = (),
 ) -> Outcome:
     """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
 
@@ -70,7 +72,8 @@ def build(
     study: read the records of this study alone. strategies: what the page says of each strategy by
     name, one line and its source (records contain only names). named: the studies that a command
     finds by name; for any other one the page gives the name of its Python file. families: of
-    strategies, each of which has a colour (see `style.families`).
+    strategies, each of which has a colour (see `style.families`). submitted: what stands on the
+    board beside the strategies of the records.
 
     Raises BenchError if there is no record, and if `out` cannot be written.
     """
@@ -99,6 +102,7 @@ def build(
         studies=sorted({record.study for record in (*evidence.records, *evidence.drawn)}),
         strategies=strategies or {},
         named=named,
+        submitted=submitted,
     )
     path = write_whole(out / "report.html", page.html())
     for name, file in page.pages.items():

@@ -26,11 +26,17 @@ def board_tables(boards: Sequence[Board]) -> list[str]:
     """Return Markdown lines; none where there is no board."""
     lines: list[str] = []
     for board in boards:
-        lines += ["", f"### Board: {_title(board)}", "", *_table(board), *_why_lacking(board)]
+        lines += ["", f"### Board: {board_title(board)}", "", *board_lines(board)]
     return lines
 
 
-def _title(board: Board) -> str:
+def board_lines(board: Board) -> list[str]:
+    """Return the table of one world as Markdown lines, and why forms have no rank at a size."""
+    return [*_table(board), *_why_lacking(board)]
+
+
+def board_title(board: Board) -> str:
+    """Return the comparison of a board, with its study, as Markdown."""
     comparison = board.comparison
     return f"{plain(comparison.title)}, study {code(plain(comparison.study))}"
 
@@ -52,7 +58,7 @@ def _cells(board: Board, standing: Standing) -> Iterator[str]:
     for budget in board.budgets:
         yield _rank_cell(standing, budget)
     yield f"{standing.n_best} of {len(standing.sizes)}" if standing.sizes else NOTHING
-    yield _worst_cell(board, standing)
+    yield _worst_cell(standing)
     yield range_text(standing.total_bytes, bytes_text) if standing.total_bytes else NOTHING
     if standing.latency_us is None:
         yield NOTHING
@@ -71,13 +77,13 @@ def _rank_cell(standing: Standing, budget: int) -> str:
     return f"{at_size.rank} ({plain(bits)})" if bits else str(at_size.rank)
 
 
-def _worst_cell(board: Board, standing: Standing) -> str:
+def _worst_cell(standing: Standing) -> str:
     if standing.worst is None:
         return NOTHING
     budget, behind = standing.worst
     if not behind:
         return "0, the best at each"
-    return f"+{behind:.4f} at {size_text(budget, board.exact_table_bytes)}"
+    return f"+{behind:.4f} at {bytes_text(budget)}"
 
 
 def _why_lacking(board: Board) -> list[str]:
