@@ -1,11 +1,14 @@
 """The board: ranks, the set of the best, the worst size, why a form has no rank; the table in a browser."""
 
+import json
 import shutil
 
 import fake_records as fake
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import sync_playwright
 
+from ue_bench.cli import main
 from ue_bench.errors import BenchError
 from ue_bench.record import failure
 from ue_bench.report import build
@@ -120,13 +123,18 @@ def test_a_submitted_strategy_has_a_row_and_moves_the_others(verified, shown):
     assert "| mine |" not in refresh(page, Evidence(RECORDS))
 
 
-def test_a_world_of_submitted_strategies_alone_has_no_board_and_a_taken_name_is_refused():
+def test_a_world_of_submitted_strategies_alone_has_no_board():
     elsewhere = tuple(runs({SMALL: 0.85}, "mine", features="wide"))
     board, by_form = of(RECORDS, [Submitted("a", ("mine",), elsewhere, False)])
     assert board.world == "ml-100k, base"
     assert "mine" not in by_form
-    with pytest.raises(BenchError, match="study methods has a strategy robe"):
-        boards(Evidence(RECORDS), STUDY, [Submitted("a", ("robe",), (), False)])
+
+
+def test_runs_of_the_study_count_and_not_what_was_submitted_under_their_name():
+    better = tuple(runs({SMALL: 0.70, LARGE: 0.70}, "robe", seeds=6, code="0123456789abcdef"))
+    board, by_form = of(RECORDS, [Submitted("a", ("robe",), better, True)])
+    assert board == of(RECORDS)[0]
+    assert by_form["robe"].verified == "own"
 
 
 def test_there_is_no_board_where_nothing_competes(tmp_path):
@@ -137,6 +145,29 @@ def test_there_is_no_board_where_nothing_competes(tmp_path):
     fake.write_all(tmp_path / "results", fake.arm([0.9, 0.91]))
     page = build(tmp_path / "results", tmp_path / "out").page.read_text()
     assert 'id="board"' not in page
+
+
+def test_the_report_as_data(tmp_path):
+    fake.write_all(tmp_path / "results", RECORDS)
+    line = ["report", "--results", str(tmp_path / "results"), "--json"]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout, parse_constant=pytest.fail)  # neither NaN nor infinity
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+    assert not (tmp_path / "results" / "report").exists()
+    assert {arm["strategy"] for arm in data["arms"]} == {"unified", "robe", "int4", "collisionless"}
+    assert len(data["verdicts"]) == 5
+    (board,) = data["boards"][STUDY]
+    assert [(one["form"], one["mean_rank"]) for one in board["standings"]][:2] == [
+        ("robe", 1.5),
+        ("unified", 2.0),
+    ]
+    assert board["standings"][0]["sizes"][0]["rank"] == 2
+    (failed,) = data["left_out"]["not_ok"]
+    assert (failed["strategy"], failed["cause"]) == ("int4", "budget")
+    done = CliRunner().invoke(main, [*line, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "--json draws nothing" in done.output
 
 
 # ---- in a browser

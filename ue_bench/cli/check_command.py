@@ -33,8 +33,8 @@ KNOWN = "known-faults.txt"
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     metavar="DIR",
-    help="Instead, check what was submitted for the board, and print its places and the board without "
-    "and with it. Runs its code, after the files.",
+    help="Instead, check what was submitted for the board, and print its places and the board "
+    "without and with it. Runs its code, after the files.",
 )
 @shared("against", "plugins")
 def check_command(
@@ -112,9 +112,7 @@ def _check_submission(folder: Path, against: Path | None) -> None:
         click.echo(rank_text(name, found))
     without, with_it = without_and_with(read, published)
     click.echo(f"\nThe board without {read.about.name}:\n\n{board_text(without)}")
-    click.echo(
-        f"The board with {read.about.name}:\n\n{board_text(with_it, read.about.strategies)}"
-    )
+    click.echo(f"The board with {read.about.name}:\n\n{board_text(with_it, read.about.strategies)}")
     click.echo(one_line(f"{folder}: nothing is wrong"))
 
 

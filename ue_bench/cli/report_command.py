@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,16 +38,28 @@ if TYPE_CHECKING:
     help="Also rewrite the marked blocks of this Markdown file.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Draw nothing: print arms, verdicts, boards and what is left out as JSON.",
+)
 @shared("plugins", "results")
 def report_command(
     only: str | None,
     out: Path | None,
     update: Path | None,
     show: bool,
+    as_json: bool,
     plugins: tuple[Path, ...],
     results: Path,
 ) -> None:
     """Make figures, tables and a page from the records alone."""
+    if as_json:
+        if out or update or show:
+            raise BenchError("--json draws nothing; leave --out, --update and --open out")
+        _print_data(only, plugins, results)
+        return
     from rich.console import Console
 
     from ue_bench.advise.community import beside
@@ -77,6 +90,14 @@ def report_command(
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
+
+
+def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> None:
+    from ue_bench.advise.community import beside
+    from ue_bench.report.as_data import as_data
+
+    load_plugins(plugins)
+    click.echo(json.dumps(as_data(results, only, beside(results)), ensure_ascii=False))
 
 
 def _update(

@@ -79,15 +79,7 @@ def build(
     """
     results = Path(results)
     out = Path(out)
-    records, skipped = load(results, study)
-    if not records:
-        raise _no_record(results, study, skipped)
-    evidence = Evidence(records)
-    if not evidence.records and not evidence.drawn:
-        raise BenchError(
-            f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
-            "another --results"
-        )
+    evidence, skipped = read_evidence(results, study)
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
@@ -115,6 +107,23 @@ def build(
         refused=list(arms.refused),
         power=seeds_needed(evidence),
     )
+
+
+def read_evidence(results: Path, study: str | None = None) -> tuple[Evidence, list[str]]:
+    """Return what the records of a folder say, and one line a file that is no valid record.
+
+    study: read the records of this study alone. Raises BenchError if there is no record of a run.
+    """
+    records, skipped = load(results, study)
+    if not records:
+        raise _no_record(results, study, skipped)
+    evidence = Evidence(records)
+    if not evidence.records and not evidence.drawn:
+        raise BenchError(
+            f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
+            "another --results"
+        )
+    return evidence, skipped
 
 
 def _no_record(results: Path, study: str | None, skipped: list[str]) -> BenchError:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import NOT_QUOTED
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
@@ -50,7 +49,8 @@ class Submitted(NamedTuple):
     verified: bool
 
 
-class AtSize(NamedTuple):
+@dataclass(frozen=True)
+class AtSize:
     """One form at one size. behind: its MSE less that of the best. in_best: None: not judged."""
 
     rank: int
@@ -112,27 +112,33 @@ def boards(evidence: Evidence, study: str, submitted: Sequence[Submitted] = ()) 
     """Return a board for each world of a study; none where it has no strategies at one budget.
 
     The best mean rank comes first. A world in which only submitted strategies have runs has none.
-
-    Raises BenchError for a submitted strategy that has the name of one of the study.
+    Of a submitted strategy that has the name of one of the study, the runs of the study count.
     """
 
     def make() -> list[Board]:
-        return _boards(_with(evidence, study, submitted), study, submitted)
+        runs = [run for run in evidence.records if run.study == study]
+        added = _added(runs, study, submitted)
+        for entry in added:
+            runs += entry.runs
+        return _boards(Evidence(runs) if added else evidence, study, added)
 
     asked = tuple(entry._replace(runs=()) for entry in submitted)
     return evidence.once(("boards", study, asked), make)
 
 
-def _with(evidence: Evidence, study: str, submitted: Sequence[Submitted]) -> Evidence:
-    if not submitted:
-        return evidence
-    runs = [run for run in evidence.records if run.study == study]
+def _added(runs: Sequence[Record], study: str, submitted: Sequence[Submitted]) -> list[Submitted]:
+    """Return what was submitted of a study, without strategies that it has itself."""
     taken = {run.config.strategy for run in runs}
+    added = []
     for entry in submitted:
-        for name in taken.intersection(entry.strategies):
-            raise BenchError(f"{entry.name}: study {study} has a strategy {name}; rename the new one")
-        runs += entry.runs
-    return Evidence(runs)
+        own = []
+        for run in entry.runs:
+            if run.study == study and run.config.strategy not in taken:
+                own.append(run)
+        if own:
+            names = tuple(name for name in entry.strategies if name not in taken)
+            added.append(entry._replace(strategies=names, runs=tuple(own)))
+    return added
 
 
 def _boards(evidence: Evidence, study: str, submitted: Sequence[Submitted]) -> list[Board]:

@@ -11,14 +11,15 @@ from ue_bench.report.page.price import range_text
 
 NOTE = (
     "A row is a form of a strategy. At each size it has the rank, by mean MSE, of its arm that is "
-    "best on validation, with the bits of that arm where they are not 32; – is no rank, for a reason "
-    "that is below the table. Set of the best: at how many of its sizes the form is in the "
-    "set that holds the best one with 95 % (Hsu's multiple comparison with the best). Farthest "
-    "behind: the largest distance of its mean MSE from the lowest one at a size, and that size. "
-    "All bytes: table, auxiliary data and the vocabulary as a dictionary, over its sizes. Raw µs: "
-    f"median microseconds of a lookup of {BATCH} rows from raw values (~: unstable), comparable "
-    "within one machine. Verified: own where the project made the records; of a submitted strategy, "
-    "whether some of its runs were made again. The mean rank is over the sizes that a form has."
+    "best on validation, with the bits of that arm where they are not 32; – is no rank, for a "
+    "reason that is below the table. The mean rank is over the sizes that a form has. Set of the "
+    "best: at how many of its sizes the form is in the set that holds the best one with 95 % "
+    "(Hsu's multiple comparison with the best). Farthest behind: the largest distance of its mean "
+    "MSE from the lowest one at a size, and that size. All bytes: table, auxiliary data and the "
+    "vocabulary as a dictionary, over its sizes. Raw µs: median microseconds of a lookup of "
+    f"{BATCH} rows from raw values (~: unstable), comparable within one machine. Verified: own "
+    "where the project made the records; of a submitted strategy, whether somebody else made some "
+    "of its runs again and found the same."
 )
 
 
