@@ -121,7 +121,7 @@ def test_every_dependency_has_an_oldest_version():
 
 
 def test_the_citation_has_the_address_of_the_project():
-    address = PROJECT["urls"]["Repository"]
+    address = PROJECT["project"]["urls"]["Repository"]
     lines = (ROOT / "CITATION.cff").read_text().splitlines()
     assert f'repository-code: "{address}"' in lines, "run make citation"
 
