@@ -100,7 +100,7 @@ def _datasets() -> list[dict[str, Any]]:
 
     rows = []
     for name, info in DATASETS.items():
-        row = {"name": name, "summary": info.summary, "task": info.task}
+        row: dict[str, Any] = {"name": name, "summary": info.summary, "task": info.task}
         if info.layout in LAYOUTS:
             row["features"] = ["base", "wide"]
         if info.url:

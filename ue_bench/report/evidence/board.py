@@ -149,7 +149,7 @@ def _boards(evidence: Evidence, study: str, submitted: Sequence[Submitted]) -> l
         return []
     best = champions(scored.assign(form=form_names(scored)), "form")
     in_best = {key(row): row["among_best"] for row in records(verdicts)}
-    verified = {}
+    verified: dict[str, str] = {}
     for entry in submitted:
         verified |= dict.fromkeys(entry.strategies, VERIFIED[entry.verified])
     reasons = _reasons(run for run in evidence.records if run.study == study)
@@ -184,22 +184,23 @@ def _board(
                 sizes[int(row["budget"])] = _at_size(row, lowest[row["budget"]])
         lacks = {}
         for budget in budgets:
-            if budget not in sizes:
-                place = (comparison, strategy, of_form[0]["regions"], budget)
-                lacks[budget] = reasons.get(place, NOT_RUN) if sizes else NO_BUDGET
-        standings.append(
-            Standing(
-                form=form,
-                strategy=strategy,
-                mean_rank=mean_ranks.get(form),
-                total_bytes=_range([row["total_bytes"] for row in of_form]),
-                latency_us=_range([row["latency_us"] for row in of_form]),
-                unstable=any(row["latency_unstable"] is True for row in of_form),
-                verified=verified.get(strategy, OWN),
-                sizes=sizes,
-                lacks=lacks,
-            )
+            place = (comparison, strategy, of_form[0]["regions"], budget)
+            if not sizes:
+                lacks[budget] = NO_BUDGET
+            elif budget not in sizes:
+                lacks[budget] = reasons.get(place, NOT_RUN)
+        standing = Standing(
+            form=form,
+            strategy=strategy,
+            mean_rank=mean_ranks.get(form),
+            total_bytes=_range([row["total_bytes"] for row in of_form]),
+            latency_us=_range([row["latency_us"] for row in of_form]),
+            unstable=any(row["latency_unstable"] is True for row in of_form),
+            verified=verified.get(strategy, OWN),
+            sizes=sizes,
+            lacks=lacks,
         )
+        standings.append(standing)
     standings.sort(key=_by_mean_rank)
     exact = part["exact_table_bytes"].max()
     return Board(

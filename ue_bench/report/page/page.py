@@ -33,8 +33,7 @@ from ue_bench.report.page.tables import note, tables
 
 QUESTION = (
     "For this data and this memory, how should categorical features be embedded: one multiplexed "
-    "table for all features, one hashed table per feature, an exact (collisionless) table, or "
-    "something cleverer?"
+    "table for all features, one hashed table per feature, an exact table, or something cleverer?"
 )
 MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
 MAIN_SECTION = "table_size"  # the section that shows it
