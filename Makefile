@@ -9,7 +9,7 @@ WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report speed check test test-slow test-oldest lint audit dist wheel-check clean
+.PHONY: help setup bench report speed check test test-slow test-oldest lint audit dist wheel-check citation clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -67,6 +67,10 @@ dist: $(STAMP)  ## Build the source archive and the wheel into dist/.
 
 wheel-check: $(STAMP)  ## Build both, install the wheel alone in clean environments, and use it there.
 	$(BIN)/python -m pytest -n 0 -m '' tests/whole/test_package.py
+
+citation:  ## Write the project's address, which is set in pyproject.toml, into CITATION.cff.
+	address=$$(sed -n 's/^Repository = "\([^"]*\)".*/\1/p' pyproject.toml) && \
+	sed "s|^repository-code: .*|repository-code: \"$$address\"|" CITATION.cff > CITATION.new && mv CITATION.new CITATION.cff
 
 clean:  ## Remove the virtual environment and caches. Records and the data cache stay.
 	rm -rf $(VENV) $(AUDIT) $(OLDEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

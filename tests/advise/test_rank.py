@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import shutil
 from dataclasses import replace
 from functools import cache
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ue_bench import record as records_room
+from ue_bench.advise import community
 from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
 from ue_bench.cli import main
@@ -18,6 +21,8 @@ from ue_bench.data.loading import checksum_of
 from ue_bench.errors import BenchError
 from ue_bench.record.compact import compact
 from ue_bench.record.store import pack_compact
+from ue_bench.report.evidence.board import boards
+from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.strategies import STRATEGIES, load_plugin
 from ue_bench.study import Study, by_name, local_executor
 from ue_bench.study.fair_searches import fair_searches
@@ -249,6 +254,42 @@ def test_a_whole_submission_is_accepted_and_has_its_places(submitted, world):
     assert done.exit_code == 0, done.output
     assert "rank 2 of 4 by budget" in done.output
     assert "nothing is wrong" in done.output
+
+
+def standings(printed):
+    """The lines of a printed board as (mark, mean rank, verified), by form."""
+    lines = re.findall(r"^([ >]) +([\d.]+) .* (own|yes|no) +(\S.*)$", printed, re.MULTILINE)
+    return {form: (mark, float(mean), verified) for mark, mean, verified, form in lines}
+
+
+def test_a_check_prints_the_board_without_the_entry_and_with_it(submitted, world):
+    done = checked(submitted, world)
+    places, without, with_it = re.split(r"The board with(?:out)? my-method:\n", done.output)
+    assert "rank 2 of 4 by budget" in places
+    assert set(standings(without)) == set(standings(with_it)) - {"mine"}
+    assert standings(without)["unified"] == standings(with_it)["unified"] == (" ", 1.0, "own")
+    assert standings(without)["robe multiplexed"][1] < standings(with_it)["robe multiplexed"][1]
+    assert standings(with_it)["mine"] == (">", 2.0, "no")
+    assert max(map(len, (places + without).splitlines())) <= WIDTH
+
+
+def test_submitted_strategies_are_on_the_board_and_verified_where_a_rerun_said_so(submitted, world):
+    evidence = Evidence(records_room.load_runs(world / "published")[0])
+    (entry,) = community.beside(world / "published")
+    assert not entry.verified
+    for verified, shown in ((False, "no"), (True, "yes")):
+        (board,) = boards(evidence, "methods", [entry._replace(verified=verified)])
+        (mine,) = [one for one in board.standings if one.strategy == "mine"]
+        assert (mine.verified, mine.mean_rank) == (shown, 2.0)
+    (board,) = boards(evidence, "methods")
+    assert {one.verified for one in board.standings} == {"own"}
+    assert "mine" not in {one.strategy for one in board.standings}
+
+
+def test_two_submissions_of_one_strategy_are_refused(submitted):
+    shutil.copytree(submitted, submitted.parent / "twin")
+    with pytest.raises(BenchError, match="my-method has a strategy mine; rename one of them"):
+        community.submitted(submitted.parent)
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ def test_each_file_that_is_no_record_is_named_in_one_line(built, page):
 
 
 @pytest.mark.parametrize(
-    "words", ["table odd", "answer odd", "abstract odd", "ranks odd", "section odd power"]
+    "words",
+    ["table odd", "answer odd", "abstract odd", "ranks odd", "board odd", "section odd power"],
 )
 def test_a_block_of_prose_stays_a_block(evidence, words):
     """The text around stays as it was, a second time changes nothing, and the tables have the columns of their head."""

@@ -120,6 +120,12 @@ def test_every_dependency_has_an_oldest_version():
         oldest.constraints(PROJECT["project"] | {"dependencies": ["torch"]})
 
 
+def test_the_citation_has_the_address_of_the_project():
+    address = PROJECT["project"]["urls"]["Repository"]
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f'repository-code: "{address}"' in lines, "run make citation"
+
+
 def test_the_citation_and_the_changelog_know_the_version():
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ue_bench.advise.candidates import Candidates, exact_form
 from ue_bench.advise.choice import Choice, choose
-from ue_bench.advise.contestants import Contestant, contestants, plain, rank, val_means
+from ue_bench.advise.contestants import Contestant, contestants, rank, val_means
 from ue_bench.advise.lines import python
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
@@ -31,6 +31,7 @@ from ue_bench.report.evidence.run_scores import Part, Scores, anchor_scores_of
 from ue_bench.report.evidence.statistics import ALPHA, Difference, compare_two
 from ue_bench.report.evidence.summary import ANCHORS
 from ue_bench.report.evidence.verdict import front
+from ue_bench.report.json_values import json_values
 
 
 def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def against_rivals(choice: Choice, limit: float | None) -> list[dict[str, Any]]:
     compared = []
     for place, (rival, test) in enumerate(zip(rivals, rows_of(tests), strict=True), start=1):
         facts = rival.as_json()
-        facts["against_best"] = plain(test)
+        facts["against_best"] = json_values(test)
         facts["meets_latency"] = rival in quick
         facts["equal"] = place < choice.n_equal
         facts["is_lowest"] = rival is choice.lowest
@@ -185,7 +186,7 @@ def against_anchors(best: Contestant, n_bytes: Mapping[str, int]) -> list[dict[s
                 **test._asdict(),
                 "beaten": _beaten(test),
             }
-            compared.append(plain(facts))
+            compared.append(json_values(facts))
     return compared
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from ue_bench.advise.rounds import SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
@@ -24,6 +21,7 @@ from ue_bench.report.evidence.summary import (
     score,
     summarise,
 )
+from ue_bench.report.json_values import json_values
 from ue_bench.strategies import entry_of
 
 NOTCH = 1.57
@@ -119,7 +117,7 @@ class Contestant:
             "run_ids": self.row["run_ids"].split(),
             "config": self.arm.config,
         }
-        return plain(facts)
+        return json_values(facts)
 
 
 def contestants(arms: Sequence[Arm]) -> list[Contestant]:
@@ -191,18 +189,3 @@ def val_means(group: Sequence[Contestant]) -> list[float]:
         return []
     common = set.intersection(*(set(contestant.val) for contestant in group))
     return [fmean(contestant.val[seed] for seed in common) for contestant in group]
-
-
-def plain(value: Any) -> Any:
-    """Return what JSON can hold: numbers of Python for those of numpy, null for NaN and NA."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if value is pd.NA:
-        return None
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, np.generic):
-        return value.item()
-    return value

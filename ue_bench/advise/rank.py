@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from ue_bench.advise.contestants import plain
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load_runs
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
+from ue_bench.report.json_values import json_values
 from ue_bench.strategies import STRATEGIES
 from ue_bench.strategies.budget import counted
 from ue_bench.study import Search, Study, find
@@ -164,7 +164,7 @@ def rank(
             "effort": ranking.effort_text,
             "whole": ranking.whole,
             "left_out": [line for line in evidence.arms.refused if name in line],
-            "places": plain(places(evidence.summary, evidence.arms.kept, name)),
+            "places": json_values(places(evidence.summary, evidence.arms.kept, name)),
         }
     return found
 

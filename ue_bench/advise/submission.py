@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 
-from ue_bench.advise.contestants import plain
 from ue_bench.advise.rank import STUDY, published_records
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load_runs
@@ -26,6 +25,7 @@ from ue_bench.record.packed import PACKED, write_packed
 from ue_bench.report.evidence.effort import Effort, efforts_of, form_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
+from ue_bench.report.json_values import json_values
 from ue_bench.strategies import load_plugin
 from ue_bench.strategies.registry import code_of
 from ue_bench.study import Search, Study, find
@@ -200,12 +200,12 @@ def _lacks(
         yield f"{where}: what it found ran on {most} fresh seeds of {part.seeds}"
 
 
-def board(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:
+def places_of(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the places that the strategies of a submission would have, by name."""
     evidence = Evidence([*published_records(published), *submission.runs])
     found = {}
     for name in submission.about.strategies:
-        found[name] = plain(places(evidence.summary, evidence.arms.kept, name))
+        found[name] = json_values(places(evidence.summary, evidence.arms.kept, name))
     return found
 
 

@@ -33,8 +33,8 @@ KNOWN = "known-faults.txt"
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     metavar="DIR",
-    help="Instead, check what was submitted for the board, and print its places. Runs its code, "
-    "after the files.",
+    help="Instead, check what was submitted for the board, and print its places and the board "
+    "without and with it. Runs its code, after the files.",
 )
 @shared("against", "plugins")
 def check_command(
@@ -84,6 +84,8 @@ def check_command(
 
 def _check_submission(folder: Path, against: Path | None) -> None:
     from ue_bench.advise import submission as room
+    from ue_bench.advise.board_text import board_text
+    from ue_bench.advise.community import without_and_with
     from ue_bench.advise.rank import PUBLISHED as OF_PACKAGE
     from ue_bench.advise.rank import published_records
     from ue_bench.advise.rank_text import rank_text
@@ -105,9 +107,12 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     if faults:
         sys.exit(1)
     effort = "searched like the others" + (", verified" if read.about.verified else "")
-    for name, places in room.board(read, published).items():
+    for name, places in room.places_of(read, published).items():
         found = {"effort": effort, "whole": True, "places": places, "left_out": []}
         click.echo(rank_text(name, found))
+    without, with_it = without_and_with(read, published)
+    click.echo(f"\nThe board without {read.about.name}:\n\n{board_text(without)}")
+    click.echo(f"The board with {read.about.name}:\n\n{board_text(with_it, read.about.strategies)}")
     click.echo(one_line(f"{folder}: nothing is wrong"))
 
 

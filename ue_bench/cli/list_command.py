@@ -49,9 +49,12 @@ def _print_details(row: dict[str, Any]) -> None:
     click.secho(one_line(row["name"]), bold=True)
     click.echo(f"    {one_line(row['summary'])}")
     for column, value in row.items():
-        if column not in ("name", "summary"):
-            title = column.replace("_", " ")
-            click.echo(one_line(f"    {title}: {value}"))
+        if column in ("name", "summary") or value == "" or value is None:
+            continue
+        text = str(value)
+        if isinstance(value, list):
+            text = ", ".join(map(str, value)) or "none"
+        click.echo(one_line(f"    {column.replace('_', ' ')}: {text}"))
 
 
 def _strategies() -> list[dict[str, Any]]:
@@ -64,10 +67,12 @@ def _strategies() -> list[dict[str, Any]]:
             "name": name,
             "kind": "strategy",
             "summary": entry.summary,
-            "regions": " or ".join(entry.regions),
+            "regions": list(entry.regions),
             "needs_vocabulary": entry.needs_vocabulary,
-            "vocabulary": entry.vocabulary_text,
-            "bits": entry.bits_text,
+            "vocabulary": list(entry.vocabulary_kinds),
+            "dictionary_only": entry.dictionary_only,
+            "bits": list(entry.bits),
+            "float_only": entry.float_only,
             "source": entry.source,
         }
         rows.append(row)
@@ -76,7 +81,7 @@ def _strategies() -> list[dict[str, Any]]:
             "name": name,
             "kind": ANCHOR,
             "summary": anchor.summary,
-            "option": anchor.option or "none",
+            "option": anchor.option,
             "source": anchor.source,
         }
         rows.append(row)
@@ -91,13 +96,13 @@ def _studies() -> list[dict[str, Any]]:
 
 def _datasets() -> list[dict[str, Any]]:
     from ue_bench.data import DATASETS
-    from ue_bench.data.catalog import LAYOUTS, WIDE
+    from ue_bench.data.catalog import LAYOUTS
 
     rows = []
     for name, info in DATASETS.items():
-        row = {"name": name, "summary": info.summary, "task": info.task}
+        row: dict[str, Any] = {"name": name, "summary": info.summary, "task": info.task}
         if info.layout in LAYOUTS:
-            row["features"] = f"base, or wide ({WIDE})"
+            row["features"] = ["base", "wide"]
         if info.url:
             row["url"] = info.url
         rows.append(row)

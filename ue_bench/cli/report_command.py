@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from ue_bench.errors import BenchError
 from ue_bench.whole_file import read_regular, require_regular, write_whole
 
 if TYPE_CHECKING:
+    from ue_bench.report.evidence.board import Submitted
     from ue_bench.report.evidence.evidence import Evidence
 
 
@@ -35,18 +38,31 @@ if TYPE_CHECKING:
     help="Also rewrite the marked blocks of this Markdown file.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Draw nothing: print arms, verdicts, boards and what is left out as JSON.",
+)
 @shared("plugins", "results")
 def report_command(
     only: str | None,
     out: Path | None,
     update: Path | None,
     show: bool,
+    as_json: bool,
     plugins: tuple[Path, ...],
     results: Path,
 ) -> None:
     """Make figures, tables and a page from the records alone."""
+    if as_json:
+        if out or update or show:
+            raise BenchError("--json draws nothing; leave --out, --update and --open out")
+        _print_data(only, plugins, results)
+        return
     from rich.console import Console
 
+    from ue_bench.advise.community import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies import ANCHORS, all_strategies
@@ -59,17 +75,34 @@ def report_command(
     explained = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
     for name, entry in all_strategies().items():
         explained[name] = entry.summary, entry.source
+    on_board = beside(results)
     outcome = build(
-        results, out or results / "report", only, explained, names(), tuple(FAMILIES.values())
+        results,
+        out or results / "report",
+        only,
+        explained,
+        names(),
+        tuple(FAMILIES.values()),
+        on_board,
     )
     if update:
-        _update(update, outcome.evidence, results)
+        _update(update, outcome.evidence, results, on_board)
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
 
 
-def _update(document: Path, evidence: Evidence, results: Path) -> None:
+def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> None:
+    from ue_bench.advise.community import beside
+    from ue_bench.report.as_data import as_data
+
+    load_plugins(plugins)
+    click.echo(json.dumps(as_data(results, only, beside(results)), ensure_ascii=False))
+
+
+def _update(
+    document: Path, evidence: Evidence, results: Path, on_board: Sequence[Submitted]
+) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
     from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
@@ -82,4 +115,4 @@ def _update(document: Path, evidence: Evidence, results: Path) -> None:
         ) from error
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
-    write_whole(document, refresh(text, evidence, verdicts, earlier))
+    write_whole(document, refresh(text, evidence, verdicts, earlier, on_board))

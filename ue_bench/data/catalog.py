@@ -12,8 +12,6 @@ ADDRESS = "https://files.grouplens.org/datasets/movielens"
 PLANTED = "planted"  # layout of the worlds in `synthetic`, which have no files
 TABLE = "table"  # layout of the tables in `table.builtin`
 
-WIDE = "base, genres and crosses: a stress of rare values, which carries no headline"
-
 SIZE_FACTOR = 8  # a file may be this many times as large as the largest real one of its kind
 
 

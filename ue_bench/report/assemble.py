@@ -10,6 +10,7 @@ import pandas as pd
 
 from ue_bench.errors import BenchError
 from ue_bench.record import load
+from ue_bench.report.evidence.board import Submitted
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv, of_small_frames
 from ue_bench.report.figures import style
@@ -62,6 +63,7 @@ def build(
     strategies: Mapping[str, tuple[str, str]] | None = None,
     named: Collection[str] = (),
     families: Sequence[Sequence[str]] = (),
+    submitted: Sequence[Submitted] = (),
 ) -> Outcome:
     """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
 
@@ -70,21 +72,14 @@ def build(
     study: read the records of this study alone. strategies: what the page says of each strategy by
     name, one line and its source (records contain only names). named: the studies that a command
     finds by name; for any other one the page gives the name of its Python file. families: of
-    strategies, each of which has a colour (see `style.families`).
+    strategies, each of which has a colour (see `style.families`). submitted: what stands on the
+    board beside the strategies of the records.
 
     Raises BenchError if there is no record, and if `out` cannot be written.
     """
     results = Path(results)
     out = Path(out)
-    records, skipped = load(results, study)
-    if not records:
-        raise _no_record(results, study, skipped)
-    evidence = Evidence(records)
-    if not evidence.records and not evidence.drawn:
-        raise BenchError(
-            f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
-            "another --results"
-        )
+    evidence, skipped = read_evidence(results, study)
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
@@ -99,6 +94,7 @@ def build(
         studies=sorted({record.study for record in (*evidence.records, *evidence.drawn)}),
         strategies=strategies or {},
         named=named,
+        submitted=submitted,
     )
     path = write_whole(out / "report.html", page.html())
     for name, file in page.pages.items():
@@ -111,6 +107,23 @@ def build(
         refused=list(arms.refused),
         power=seeds_needed(evidence),
     )
+
+
+def read_evidence(results: Path, study: str | None = None) -> tuple[Evidence, list[str]]:
+    """Return what the records of a folder say, and one line a file that is no valid record.
+
+    study: read the records of this study alone. Raises BenchError if there is no record of a run.
+    """
+    records, skipped = load(results, study)
+    if not records:
+        raise _no_record(results, study, skipped)
+    evidence = Evidence(records)
+    if not evidence.records and not evidence.drawn:
+        raise BenchError(
+            f"{results} has no run, only measurements of ue-bench speed; run a study first or give "
+            "another --results"
+        )
+    return evidence, skipped
 
 
 def _no_record(results: Path, study: str | None, skipped: list[str]) -> BenchError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from ue_bench.config import SETTINGS
 from ue_bench.config.number_bits import BITS
 from ue_bench.config.ranges import Allowed
 
@@ -70,23 +71,21 @@ class Entry:
         return self.implementation
 
     @property
-    def bits_text(self) -> str:
-        """Which bits a number of its tables may have, in words."""
+    def bits(self) -> tuple[int, ...]:
+        """The bits that a number of its tables may have; `float_only` says why only 32."""
         if self.float_only:
-            return f"32 alone, because {self.float_only}"
+            return (BITS["float32"],)
         if "bits" in self.numbers:
-            return str(BITS[self.numbers["bits"]])
-        *others, last = (str(bits) for bits in BITS.values())
-        return f"{', '.join(others)} or {last}"
+            return (BITS[self.numbers["bits"]],)
+        return tuple(BITS.values())
 
     @property
-    def vocabulary_text(self) -> str:
-        """How it may know training values, in words."""
+    def vocabulary_kinds(self) -> tuple[str, ...]:
+        """How it may know training values; `dictionary_only` says why only by a dictionary."""
         if not self.needs_vocabulary:
-            return "none"
-        if self.dictionary_only:
-            return f"dictionary alone, because {self.dictionary_only}"
-        return "dictionary or static_function"
+            return ()
+        kinds = SETTINGS["vocabulary"].choices
+        return kinds[:1] if self.dictionary_only else tuple(kinds)
 
     def stream_fault(self, is_stream: bool) -> str:
         """Return why it cannot be used on a stream, or not beside one; empty: it can."""

@@ -20,8 +20,12 @@ def ranked(summary: pd.DataFrame) -> pd.DataFrame:
     for _, part in groups(champions(scored), SCOPE):
         strategies = part.loc[~part["is_anchor"], "strategy"]
         if strategies.nunique() > MANY and part["budget"].notna().any():
-            rank = part.groupby("budget")["mse"].rank(method="min").astype("Int64")
-            large.append(part.assign(rank=rank))
+            large.append(with_ranks(part))
     if not large:
         return scored.iloc[:0].assign(rank=pd.array([], dtype="Int64"))
     return pd.concat(large)
+
+
+def with_ranks(part: pd.DataFrame) -> pd.DataFrame:
+    """Return the champions of one comparison with their `rank`: of the MSE, by budget, from 1."""
+    return part.assign(rank=part.groupby("budget")["mse"].rank(method="min").astype("Int64"))

@@ -51,9 +51,12 @@ COLUMNS = (
 )
 
 
-def champions(scored: pd.DataFrame) -> pd.DataFrame:
-    """Return each strategy's arm with the lowest mean validation MSE, by comparison and budget."""
-    return _by_validation(scored).drop_duplicates([*SCOPE, "group", "budget"]).sort_index()
+def champions(scored: pd.DataFrame, by: str = "group") -> pd.DataFrame:
+    """Return each strategy's arm with the lowest mean validation MSE, by comparison and budget.
+
+    by: the column that says which arms are variants of one strategy.
+    """
+    return _by_validation(scored).drop_duplicates([*SCOPE, by, "budget"]).sort_index()
 
 
 def _by_validation(scored: pd.DataFrame) -> pd.DataFrame:

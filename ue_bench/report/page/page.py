@@ -17,11 +17,14 @@ from markupsafe import Markup
 
 from ue_bench.errors import one_line
 from ue_bench.report.drawn import Drawn
+from ue_bench.report.evidence.board import Submitted, boards
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.figures.picture import inline
 from ue_bench.report.format import escaped
 from ue_bench.report.page import abstract, conclusion, left_out, limits, machines
+from ue_bench.report.page.board_tables import NOTE as BOARD_NOTE
+from ue_bench.report.page.board_tables import board_lines, board_title
 from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.commands import commands
 from ue_bench.report.page.markup import markdown, papers, trusted
@@ -30,11 +33,11 @@ from ue_bench.report.page.tables import note, tables
 
 QUESTION = (
     "For this data and this memory, how should categorical features be embedded: one multiplexed "
-    "table for all features, one hashed table per feature, an exact (collisionless) table, or "
-    "something cleverer?"
+    "table for all features, one hashed table per feature, an exact table, or something cleverer?"
 )
 MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
 MAIN_SECTION = "table_size"  # the section that shows it
+BOARD_STUDY = "methods"  # the study in which all strategies compete
 LARGEST_SVG = 300_000  # characters; a larger figure becomes a PNG, so that the page opens fast
 _UNSAFE = re.compile(r"[^\w-]", re.ASCII)  # of a study's name, in the name of a file
 
@@ -44,7 +47,8 @@ class Page:
     """What the page shows.
 
     strategies: one line and the source of each, by name. named: the studies that a command finds by
-    name; any other one is a Python file.
+    name; any other one is a Python file. submitted: what stands on the board beside the strategies
+    of the records.
     """
 
     evidence: Evidence
@@ -55,6 +59,7 @@ class Page:
     studies: Sequence[str] = ()
     strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     named: Collection[str] = ()
+    submitted: Sequence[Submitted] = ()
 
     def html(self) -> str:
         """Render the page. The figures and tables must exist in the folder `out`."""
@@ -145,6 +150,8 @@ class Page:
                 sections[study] = drawn
         main = self.main()
         return {
+            "boards": self._boards(),
+            "board_note": BOARD_NOTE,
             "question": QUESTION,
             "interval_rule": RULE,
             "main": main,
@@ -162,6 +169,13 @@ class Page:
             "commands": commands(self.studies, self.named, self.results, self.out),
             "limits": limits.lines(summary, verdicts, records),
         }
+
+    def _boards(self) -> dict[str, list[str]]:
+        """The lines of each world's board, by title as Markdown."""
+        lines = {}
+        for board in boards(self.evidence, BOARD_STUDY, self.submitted):
+            lines[board_title(board)] = board_lines(board)
+        return lines
 
     def _tables(self, study: str) -> list[str]:
         summary = escaped(self.evidence.of(study)[0])

@@ -5,6 +5,7 @@
 <!-- ue-bench: table default base -->                         its table for one feature set
 <!-- ue-bench: ranks methods wide -->                         ranks of its strategies by budget
 <!-- ue-bench: byte-ranks methods base -->                    the same by all bytes
+<!-- ue-bench: board methods -->                              its board, with what was submitted
 <!-- ue-bench: compare table_size unified per_feature -->     two strategies or arms compared
 <!-- ue-bench: told table_size unified per_feature -->        the same in one sentence
 <!-- ue-bench: compare-bytes default unified int8 key-free -->  the same, at no more bytes in all
@@ -21,12 +22,14 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
+from ue_bench.report.evidence.board import Submitted, boards
 from ue_bench.report.evidence.compare import Row, compare_arms, family, scored_arms, sentence, told
 from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, conclusion, performance, verdict_fates
+from ue_bench.report.page.board_tables import board_tables
 from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import tables
@@ -40,11 +43,12 @@ def refresh(
     evidence: Evidence,
     verdicts: Mapping[str, Sequence[Verdict]] | None = None,
     earlier: Sequence[Earlier] = (),
+    submitted: Sequence[Submitted] = (),
 ) -> str:
     """Return `text` with each marked block made from the records.
 
     verdicts: by study, what became of its claims about planted worlds. earlier: what was published
-    before.
+    before. submitted: what stands on a board beside the strategies of the records.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
@@ -55,7 +59,10 @@ def refresh(
     def became(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return verdict_fates.lines(fates(earlier, evidence, study))
 
-    kinds = KINDS | {"scenarios": scenarios, "earlier": became}
+    def board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+        return board_tables(boards(evidence, study, submitted))
+
+    kinds = KINDS | {"scenarios": scenarios, "earlier": became, "board": board}
 
     def rewritten(match: re.Match[str]) -> str:
         block = "\n".join(_block(match["words"], kinds, evidence)).strip()
@@ -190,4 +197,12 @@ KINDS: dict[str, Kind] = {
     "speed": _speed,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
-NAMES = {"compare": 2, "told": 2, "compare-bytes": 3, "section": 1, "sentences": 1, "scenarios": 0}
+NAMES = {
+    "compare": 2,
+    "told": 2,
+    "compare-bytes": 3,
+    "section": 1,
+    "sentences": 1,
+    "scenarios": 0,
+    "board": 0,
+}

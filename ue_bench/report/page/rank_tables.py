@@ -62,7 +62,7 @@ def _head(part: pd.DataFrame, budgets: list[int]) -> list[str]:
 
 
 def _anchor_rows(part: pd.DataFrame, n_budgets: int) -> Iterator[str]:
-    """Yield the trivial predictors, which have no rank and whose size is not counted."""
+    """Yield the anchors, which have no rank and whose size is not counted."""
     for name in ANCHORS:
         mse = part[f"anchor_{name}"].mean()
         if not missing(mse):

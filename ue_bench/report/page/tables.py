@@ -31,9 +31,9 @@ NOTE = (
 )
 BINARY_NOTE = (
     " The MSE of a binary task is that of the probabilities, the Brier score; AUC (higher is "
-    "better) and log loss in nats follow it, each with its interval. The log loss of the trivial "
-    "predictors is that of predictions clipped to [0.001, 0.999]; the linear model and gradient "
-    "boosting predict probabilities."
+    "better) and log loss in nats follow it, each with its interval. The log loss of the anchors "
+    "that predict no probability is that of predictions clipped to [0.001, 0.999]; the linear "
+    "model and gradient boosting predict probabilities."
 )
 
 
@@ -76,7 +76,7 @@ def _table(part: pd.DataFrame) -> list[str]:
 
 
 def _anchor_row(part: pd.DataFrame, name: str, scores: Sequence[str]) -> str:
-    """A trivial predictor, whose scores are means over the arms of the comparison."""
+    """An anchor, whose scores are means over the arms of the comparison."""
     cells = [mse_text(part[f"anchor_{name}"].mean())]
     for score in scores:
         cells.append(mse_text(part[f"anchor_{name}_{score}"].mean()))

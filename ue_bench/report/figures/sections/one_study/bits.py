@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.config.number_bits import BITS, parse_bits
 from ue_bench.report.evidence.arms import Arm
+from ue_bench.report.evidence.form_names import form_names
 from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.statistics import compare_two, family_text
@@ -66,7 +67,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     scored = champions(score(study.all_summary))
     scored = scored[scored["budget"].notna() & ~scored["is_anchor"]]
-    scored = scored.assign(panel=panel(scored), form=_forms(scored))
+    scored = scored.assign(panel=panel(scored), form=form_names(scored))
     arms = by_key(study.every_arm)
     lines = []
     for _, of_form in groups(scored, [*SCOPE, "form"]):
@@ -92,15 +93,6 @@ def tidy(study: StudyData) -> pd.DataFrame:
     frame["place"] = frame["bits"].map(list(BITS).index)
     order = ["panel", "budget", "form", "place", "than"]
     return frame.sort_values(order, kind="stable", ignore_index=True)[COLUMNS]
-
-
-def _forms(scored: pd.DataFrame) -> list[str]:
-    """Return the strategy of each row, with its regions where it has several forms."""
-    several = scored.groupby("strategy")["regions"].nunique() > 1
-    forms = []
-    for row in rows(scored):
-        forms.append(f"{row.strategy} {row.regions}" if several[row.strategy] else row.strategy)
-    return forms
 
 
 def _of_bits(frame: pd.DataFrame, bits: str) -> list[dict[str, Any]]:

@@ -24,8 +24,8 @@ CAPTION = (
     "the same axes: its forms in colour, all other methods in grey. Mean over seeds with a 95 % "
     f"interval ({RULE}). Each form is shown with its variant that is best on validation at that "
     "budget. Faint: the same form with a vocabulary that stores no keys, at its least bytes. "
-    "Dash-dotted: the tables without a budget, at their bytes and MSE; dotted: the trivial "
-    "anchors; crosses: the anchors as arms, with bytes of their own. A number with ▴ is an MSE "
+    "Dash-dotted: the tables without a budget, at their bytes and MSE; dotted: the "
+    "anchors; crosses: those that are arms, with bytes of their own. A number with ▴ is an MSE "
     "beyond the axis. Hollow: not better than the bias model."
 )
 COLUMNS = [
