@@ -101,7 +101,7 @@ def coded_bytes(encoded: data.Encoded) -> int:
 
 
 def _encode(folder: Path, seed: int) -> data.Encoded:
-    dataset = data.load(DATASET, folder)
+    dataset = data.load(DATASET, folder, keep=False)
     parts = data.split(dataset, "random", seed)
     return data.encode(dataset, dataset.feature_names("base"), parts)
 
