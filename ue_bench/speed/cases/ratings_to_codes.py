@@ -91,11 +91,12 @@ def measure_arm(arm: str, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def coded_bytes(encoded: data.Encoded) -> int:
-    """Return the bytes of the arrays, without those that are views of another one."""
-    arrays = [value for value in vars(encoded).values() if isinstance(value, np.ndarray)]
+    """Return the bytes of the arrays, each once, without those that are views of another one."""
+    values = vars(encoded).values()
+    arrays = {id(value): value for value in values if isinstance(value, np.ndarray)}
     total = 0
-    for array in arrays:
-        if not any(array.base is other for other in arrays):
+    for array in arrays.values():
+        if id(array.base) not in arrays:
             total += array.nbytes
     return total
 
