@@ -59,7 +59,7 @@ class Vocabulary:
         known = pl.DataFrame({"value": self._values}).with_row_index("position")
         rows = values.alias("value").to_frame()
         found = rows.join(known, on="value", how="left", maintain_order="left")["position"]
-        return found.cast(pl.Int64).fill_null(self.size).to_numpy()
+        return found.cast(pl.Int64).fill_null(self.size).to_numpy(writable=True)
 
     @property
     def n_bytes(self) -> int:
