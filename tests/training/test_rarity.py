@@ -32,16 +32,16 @@ def test_the_rarest_value_of_a_row_decides_and_bags_are_as_rare_as_their_rarest_
     bagged = Feature("b", ["u", "v", "w"], 2, (9, 1), bags=Bags.of([[0], [0, 1], [2, 0]]))
     codes = np.array([[0, 0], [1, 1], [2, 0], [2, 2], [0, 0]], np.int32)
     nothing = np.zeros(5, np.int32)
+    parts = np.array([PARTS["test"]] * 4 + [PARTS["train"]], np.uint8)
     encoded = Encoded(
         features=(single, bagged),
         codes=codes,
         ratings=np.ones(5, np.float32),
-        parts=np.array([PARTS["test"]] * 4 + [PARTS["train"]], np.uint8),
+        parts=parts,
+        parts_in_file=parts,
         user=nothing,
         item=nothing,
         entities=(single, bagged),
-        user_seen=nothing == 0,
-        item_seen=nothing == 0,
         user_names=None,
     )
     found = rarity_of(encoded, "test")

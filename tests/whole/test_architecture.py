@@ -73,7 +73,7 @@ LIBRARIES = {
     "sqlalchemy": {"study"},
     "polars_hash": {"hashing", "speed"},
     "pyarrow": {"data"},
-    "xxhash": {"hashing", "speed"},
+    "xxhash": {"data.kept.coded_entry", "hashing", "speed"},
     "torch": {"advise", "hashing", "speed", "strategies", "testing", "training"},
     "safetensors": {"training.model_folder"},
     "seaborn": {"report.figures"},

@@ -24,15 +24,40 @@ from ue_bench.errors import one_line
     show_default=True,
     help="Data set (see: ue-bench list datasets), or the path of a table or of its TOML file.",
 )
+@click.option(
+    "--prune",
+    is_flag=False,
+    flag_value="0",
+    metavar="[SIZE]",
+    help="Remove coded rows from the cache, those used least recently first, until the rest takes "
+    "at most SIZE (5GB; without it: all), list the rest, and describe nothing.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Compute the checksums of files again, and remove coded rows that are damaged.",
+)
 @data_options
 @shared("data_dir", "json")
 def data_command(
-    dataset: str, data_dir: Path | None, features: str | None, as_json: bool, **options: Any
+    dataset: str,
+    prune: str | None,
+    verify: bool,
+    data_dir: Path | None,
+    features: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Find a data set, download it if necessary, and describe what it contains."""
     from ue_bench import data
+    from ue_bench.cli import coded_rows
     from ue_bench.cli.dataset_options import ask_for_all
 
+    if prune is not None:
+        coded_rows.prune(prune)
+        return
+    if verify:
+        coded_rows.verify()
     asked = ask_for_all(dataset, data_dir, features, options)
     config = make_config(0, (), asked.fields)
     loaded = data.load(config.dataset, asked.data_dir, config.table)
@@ -59,3 +84,4 @@ def data_command(
             remark += f", in {text['distinct']:,} distinct texts with {text['separator']!r} between"
         click.echo(one_line(f"  {name:<14}{cardinality:>10,} distinct values{remark}"))
     click.echo(f"  source: {description['source']}, {description['checksum']}")
+    coded_rows.summarise()

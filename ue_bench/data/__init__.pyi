@@ -3,6 +3,7 @@ from .catalog import DATASETS, info_of
 from .dataset import Dataset
 from .description import describe
 from .encoding import Encoded, encode
+from .kept.kept_encoding import encoded_split
 from .loading import checksum_of, define, load
 from .multi_valued_features import multi_valued, with_bags
 from .splitting import split
@@ -17,6 +18,7 @@ __all__ = [
     "define",
     "describe",
     "encode",
+    "encoded_split",
     "info_of",
     "label",
     "load",

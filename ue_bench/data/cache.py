@@ -3,9 +3,11 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock
 from platformdirs import user_cache_path
 
 from ue_bench.data.reading import reason_of
@@ -20,6 +22,14 @@ def cache_folder() -> Path:
     if chosen:
         return Path(chosen).expanduser()
     return user_cache_path("ue_bench")
+
+
+def usable_cache() -> Path | None:
+    """Return the folder of the cache; None where it is in a home folder that does not exist."""
+    try:
+        return cache_folder()
+    except RuntimeError:
+        return None
 
 
 def cannot_write(path: Path, error: OSError) -> BenchError:
@@ -58,3 +68,30 @@ def _rename(temporary: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of an entry; go on without it where there can be none.
+
+    The file is removed while it is held: whoever waits for it finds the entry, and so does whoever
+    comes later.
+    """
+    lock = FileLock(path)
+    is_held = _acquire(lock, path)
+    try:
+        yield
+    finally:
+        if is_held:
+            path.unlink(missing_ok=True)
+            lock.release()
+
+
+def _acquire(lock: BaseFileLock, path: Path) -> bool:
+    """Wait for the lock; return False for a folder that is read-only or has no locks."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        return False
+    return True

@@ -258,11 +258,11 @@ class ClickWorld(Dataset):
         of_row = np.where(self.target == 1, self.best, 1 - self.best)
         return float(-np.log(of_row.astype(np.float64)).mean())
 
-    def headline(self, description: Mapping[str, Any]) -> str:
+    def summary(self, description: Mapping[str, Any]) -> str:
         share = description["clicks"] / description["rows"]
         n_values = sum(description["features"].values())
         return (
-            f"{description['name']}: {description['rows']:,} rows of {DAYS} days, {share:.1%} of "
+            f"{description['rows']:,} rows of {DAYS} days, {share:.1%} of "
             f"them clicks; {n_values:,} values, of which {description['turnover']:g} of those of "
             f"large features are new each day; best possible log loss "
             f"{description['best_log_loss']:.4f}"

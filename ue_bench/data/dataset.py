@@ -92,7 +92,31 @@ class Dataset(ABC):
 
         several_values: further features whose texts are several values.
         """
-        return ()
+        lines = [self.feature_warning(name, name in several_values) for name in self.features]
+        lines.append(self.time_warning)
+        return tuple(line for line in lines if line is not None)
+
+    def feature_warning(self, feature: str, has_several_values: bool) -> str | None:
+        """Return why a feature says nothing, None where it may say something.
+
+        has_several_values: whether its texts are several values.
+        """
+        return None
+
+    @property
+    def time_warning(self) -> str | None:
+        """Why the times say nothing; None where they may say something, and without times."""
+        return None
+
+    @property
+    def time_column(self) -> str | None:
+        """The column of a table that has its times."""
+        return None
+
+    @property
+    def rows_without_time(self) -> int:
+        """How many rows have no time, where others have one."""
+        return 0
 
     @property
     def unit(self) -> str:
@@ -142,8 +166,12 @@ class Dataset(ABC):
         """
 
     @abstractmethod
+    def summary(self, description: Mapping[str, Any]) -> str:
+        """Return the rest of the line that `headline` returns, which has no name in it."""
+
     def headline(self, description: Mapping[str, Any]) -> str:
         """Return one line about what `describe` returned."""
+        return f"{description['name']}: {self.summary(description)}"
 
     def remark(self, feature: str) -> str:
         """Return what else is known of a feature, to follow its line: empty, or with a comma."""
@@ -224,6 +252,14 @@ class Dataset(ABC):
                 f"feature {feature!r} crosses a feature with itself; cross different ones"
             )
         return names
+
+
+def without_times(dataset: Dataset) -> BenchError:
+    """Return the error for a data set of which some rows have no time."""
+    return BenchError(
+        f"{dataset.name}: {dataset.rows_without_time:,} rows have no {dataset.time_column}, which "
+        "a temporal split needs; choose the random split, or leave these rows out"
+    )
 
 
 def _crossed(left: Coded, right: Coded) -> Coded:

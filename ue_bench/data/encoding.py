@@ -1,7 +1,7 @@
 """From raw values to integer codes: a value that training has seen has a code below `n_seen`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -12,24 +12,25 @@ from ue_bench.data.dataset import Dataset
 from ue_bench.data.multi_valued_features import with_bags
 from ue_bench.data.splitting import TRAIN, UNUSED
 from ue_bench.errors import BenchError
-from ue_bench.features import Feature
+from ue_bench.features import Counts, Feature
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """The rows of a split that are used (N' of them, in file order) as numbers.
+    """The rows of a split that are used (N' of them) as numbers.
+
+    The rows are in file order, or those of each part together (see `by_part`).
 
     features: F features. `values` is a polars Series of String: the values seen in training in
     order of first appearance there, then the others in order of first appearance. A Series takes
     Python integers as index, not numpy's.
-    codes: int32 [N', F], positions in these values, or numbers of bags of them; each column is
-    contiguous in memory.
-    ratings: the target, float32 [N'], read-only.
+    codes: int32 [N', F], positions in these values, or numbers of bags of them.
+    ratings: the target, float32 [N'].
     parts: uint8 [N'], 0 train, 1 validation, 2 test.
+    parts_in_file: the same parts by row in file order.
     user, item: int32 [N'], the two entities of the row (`Dataset.entities`), numbered in the same
     way whichever features are used; columns of `codes` where the entities are features.
     entities: these two as features, in whose values `user` and `item` are positions.
-    user_seen, item_seen: bool [N'], whether these occur in training.
     user_names: the value of each user by its number; None where the user is only a guess.
     best: the best possible prediction of each row, float32 [N']; None where it is not known.
     order: the rows in the order of time, int64 [N'], of a stream; None otherwise.
@@ -39,14 +40,23 @@ class Encoded:
     codes: np.ndarray
     ratings: np.ndarray
     parts: np.ndarray
+    parts_in_file: np.ndarray
     user: np.ndarray
     item: np.ndarray
     entities: tuple[Feature, Feature]
-    user_seen: np.ndarray
-    item_seen: np.ndarray
     user_names: Sequence[str] | None
     best: np.ndarray | None = None
     order: np.ndarray | None = None
+
+    @property
+    def user_seen(self) -> np.ndarray:
+        """Whether the user of each row occurs in training: bool [N']."""
+        return self.user < self.entities[0].n_seen
+
+    @property
+    def item_seen(self) -> np.ndarray:
+        """Whether the item of each row occurs in training: bool [N']."""
+        return self.item < self.entities[1].n_seen
 
 
 def encode(
@@ -88,14 +98,47 @@ def encode(
         codes=codes,
         ratings=rows.used(target),
         parts=rows.parts,
+        parts_in_file=rows.parts,
         user=user,
         item=item,
         entities=(user_feature, item_feature),
-        user_seen=user < user_feature.n_seen,
-        item_seen=item < item_feature.n_seen,
         user_names=None if is_guess else user_feature.values,
         best=None if dataset.best is None else rows.used(dataset.best),
     )
+
+
+def by_part(encoded: Encoded, times: np.ndarray | None = None) -> Encoded:
+    """Return the rows with those of each part together: training, validation, test.
+
+    Rows of one part stay in file order. A row of codes is contiguous in memory, so that a part is a
+    slice, and a batch gathers rows.
+
+    times: int64 [N'], for a stream: the rows are then in the order of time by `order`.
+    """
+    rows = np.argsort(encoded.parts, kind="stable")
+    codes = np.empty((len(rows), len(encoded.features)), np.int32)
+    for column in range(len(encoded.features)):
+        take(encoded.codes[:, column], rows, codes[:, column])
+    order = None if times is None else np.argsort(times[rows], kind="stable")
+    return replace(
+        encoded,
+        codes=codes,
+        ratings=encoded.ratings[rows],
+        parts=encoded.parts[rows],
+        user=_entity(encoded, 0, codes, rows),
+        item=_entity(encoded, 1, codes, rows),
+        best=None if encoded.best is None else encoded.best[rows],
+        order=order,
+    )
+
+
+def _entity(encoded: Encoded, entity: int, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the user or the item of rows: a column of their codes where it is a feature."""
+    name = encoded.entities[entity].name
+    names = [feature.name for feature in encoded.features]
+    if name in names:
+        return codes[:, names.index(name)]
+    return (encoded.user, encoded.item)[entity][rows]
 
 
 class _UsedRows:
@@ -187,5 +230,5 @@ def _seen_first(
     new_codes = np.zeros(n_values, np.int32)
     new_codes[by_appearance] = np.arange(n_used)
     values = cast(Sequence[str], coded.values.gather(by_appearance).alias(name))
-    counts = trained[by_appearance[:n_seen]].tolist()
+    counts = Counts(trained[by_appearance[:n_seen]])
     return Feature(name, values, n_seen, counts), new_codes

@@ -1,13 +1,17 @@
 """From the name of a data set, or the definition of a table, to its rows."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ue_bench.data.cache import usable_cache
 from ue_bench.data.checksums import checksum_beside
 from ue_bench.data.click_world import ClickWorld, is_click_world
 from ue_bench.data.dataset import Dataset
+from ue_bench.data.kept.coded_store import Store
+from ue_bench.data.kept.source import Source, load_kept
+from ue_bench.data.movielens.files import Files
 from ue_bench.data.movielens.layouts import parse
 from ue_bench.data.movielens.locate import locate_files
 from ue_bench.data.movielens.movielens import MovieLens
@@ -27,25 +31,60 @@ def load(
     table: Mapping[str, Any] | None = None,
     *,
     cache: Path | None = None,
+    keep: bool = True,
 ) -> Dataset:
     """Find and read a data set: MovieLens, a planted world or a table.
+
+    A large one is read once; its coded rows are kept in the cache, for all who load it later.
 
     name, data_dir, cache: as in `locate_files`.
     table: what `Definition.to_dict` returns; `data_dir` is then the folder of the table's files,
     and `name` only a name.
+    keep: False: it is read anew, and nothing is kept.
     Raises BenchError for files that are missing or bad, for a `data_dir` of a planted world, and
     for a table whose content has changed.
     """
+    source = _find(name, data_dir, table, cache)
+    place = usable_cache() if cache is None else cache
+    if place is None or not keep:
+        return source.read()
+    return load_kept(source, Store.of(place))
+
+
+def _find(
+    name: str, data_dir: Path | None, table: Mapping[str, Any] | None, cache: Path | None
+) -> Source:
     if table is not None:
-        return _load_table(name, data_dir, Definition.from_dict(table))
+        definition = Definition.from_dict(table)
+        return _table(name, definition, _table_files(definition, data_dir), "file", {})
     if is_world(name):
-        return _load_planted(name, data_dir)
+        return Source(name, "planted", lambda: _load_planted(name, data_dir))
     if is_click_world(name):
         _require_no_files(name, data_dir)
-        return ClickWorld(name)
+        return Source(
+            name,
+            ClickWorld.source,
+            lambda: ClickWorld(name),
+            identity={"kind": "click world", "formula": name},
+        )
     if name in TABLES:
-        return _load_built_in(name, data_dir, cache)
-    files = locate_files(name, data_dir, cache)
+        built_in = TABLES[name]
+        files = built_in.find_files(data_dir, cache)
+        return _table(name, built_in.definition, files, built_in.source, built_in.refused)
+    return _movielens(name, locate_files(name, data_dir, cache))
+
+
+def _movielens(name: str, files: Files) -> Source:
+    return Source(
+        name,
+        files.source,
+        lambda: _load_movielens(name, replace(files)),  # whose checksum is computed again
+        identity={"kind": "movielens", "layout": files.layout_name, "files": files.checksum},
+        paths=files.paths,
+    )
+
+
+def _load_movielens(name: str, files: Files) -> Dataset:
     with checksum_beside(files) as checksum:
         ratings, users, items = parse(files)
     return MovieLens(
@@ -113,18 +152,30 @@ def _load_planted(name: str, data_dir: Path | None) -> Dataset:
     )
 
 
-def _load_built_in(name: str, data_dir: Path | None, cache: Path | None) -> Dataset:
+def _table(
+    name: str,
+    definition: Definition,
+    files: "TableFiles",
+    source: str,
+    refused: Mapping[str, str],
+) -> Source:
     from ue_bench.data.table.table_dataset import TableDataset
 
-    built_in = TABLES[name]
-    files = built_in.find_files(data_dir, cache)
-    return TableDataset(name, built_in.definition, files, built_in.source, built_in.refused)
-
-
-def _load_table(name: str, data_dir: Path | None, definition: Definition) -> Dataset:
-    from ue_bench.data.table.table_dataset import TableDataset
-
-    return TableDataset(name, definition, _table_files(definition, data_dir))
+    definition.require_content(name, files.checksum)
+    return Source(
+        name,
+        source,
+        lambda: TableDataset(name, definition, replace(files), source, refused),
+        identity={
+            "kind": "table",
+            "files": files.checksum,
+            "form": asdict(files.form),
+            "test_files": files.n_test,
+            "definition": replace(definition, checksum=None).to_dict(),
+        },
+        paths=files.paths,
+        refused=refused,
+    )
 
 
 def _table_files(

@@ -10,7 +10,7 @@ from ue_bench.config.separators import parse_separators
 from ue_bench.data.coded import look_up, numbered
 from ue_bench.data.dataset import Dataset
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import CROSS, Bags, Feature, needed, parts
+from ue_bench.features import CROSS, Bags, Counts, Feature, needed, parts
 
 
 def multi_valued(dataset: Dataset, features: Sequence[str], asked: str | None) -> dict[str, str]:
@@ -83,7 +83,7 @@ def with_bags(feature: Feature, separators: Mapping[str, str]) -> Feature:
         rows = np.repeat(np.asarray(feature.counts, np.int64), sizes[: feature.n_seen])
         rows_by_value = np.zeros(n_seen, np.int64)
         np.add.at(rows_by_value, in_training, rows)
-        counts = rows_by_value.tolist()
+        counts = Counts(rows_by_value)
     return Feature(
         name=feature.name,
         values=cast(Sequence[str], values.alias(feature.name)),

@@ -20,9 +20,9 @@ ARTICLE_USERS = 100  # the article keeps users with an id below this
 def split(dataset: Dataset, name: str, seed: int, blocks: int = BLOCKS) -> np.ndarray:
     """Return the part of each row: uint8 [N], 0 train, 1 validation, 2 test, 3 not used.
 
-    Only the split `random` depends on the seed, and only `stream` on the blocks. Where the data
-    set has test rows (`is_test`), these
-    are the test part, and the split divides the other rows into training and validation, 8 to 1.
+    Only the splits of SEEDED depend on the seed, and only `stream` on the blocks. Where the data
+    set has test rows (`is_test`), these are the test part, and the split divides the other rows
+    into training and validation, 8 to 1.
     Raises BenchError for an unknown name, and when training or validation would be empty.
     """
     if name not in SPLITS:
@@ -187,6 +187,7 @@ SPLITS: dict[str, Callable[[_Rows, int], np.ndarray]] = {
     "article": article,
     "stream": stream,
 }
+SEEDED = ("random",)  # the splits that depend on the seed
 
 
 def _cut(order: np.ndarray, has_test: bool) -> np.ndarray:

@@ -1,4 +1,5 @@
 from .column_reader import ColumnReader, column
+from .counts import Counts
 from .crosses import (
     CROSS,
     by_canonical_feature,
@@ -13,6 +14,7 @@ __all__ = [
     "CROSS",
     "Bags",
     "ColumnReader",
+    "Counts",
     "Feature",
     "Held",
     "by_canonical_feature",

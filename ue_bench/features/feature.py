@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import polars as pl
 
 from ue_bench.errors import BenchError
 
@@ -113,6 +114,8 @@ class Feature:
         seen = self.values[: self.n_seen]
         if self.min_count <= 1 or not len(self.counts):
             return seen
+        if isinstance(seen, pl.Series):
+            return cast(Sequence[str], seen.filter(np.asarray(self.counts) >= self.min_count))
         pairs = zip(seen, self.counts, strict=True)
         return [value for value, count in pairs if count >= self.min_count]
 

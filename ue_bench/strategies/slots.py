@@ -32,6 +32,7 @@ from abc import ABC, abstractmethod
 from itertools import chain
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -242,7 +243,7 @@ def _dropout_of(feature: Feature, value_dropout: float) -> Tensor:
     """
     probabilities = torch.zeros(feature.cardinality)
     if len(feature.counts):
-        counts = torch.tensor(list(feature.counts), dtype=torch.float64)
+        counts = torch.tensor(np.asarray(feature.counts), dtype=torch.float64)
         probabilities[: feature.n_seen] = (value_dropout / (value_dropout + counts)).float()
     return probabilities
 

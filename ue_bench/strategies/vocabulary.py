@@ -4,13 +4,14 @@ rows."""
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeGuard
 
 import numpy as np
 import polars as pl
 
 from ue_bench.features import Feature
-from ue_bench.hashing import to_bytes
+from ue_bench.hashing import FEW, is_few, to_bytes
 
 ROW_NUMBER_BYTES = 4
 FLOOR_BYTES_PER_VALUE = 1.3  # a minimal perfect hash with 8-bit fingerprints
@@ -24,10 +25,17 @@ class Vocabulary:
     """
 
     def __init__(self, feature: Feature) -> None:
-        keys = _keys(feature.vocabulary)
-        self.size = len(keys)
+        self._values = feature.vocabulary
+        self.size = len(self._values)
         self.forgets = False
-        self._position = {key: position for position, key in enumerate(keys)}
+
+    @cached_property
+    def _position(self) -> dict[str | bytes, int]:
+        """The position of each key, made when a few values are asked for, as in serving.
+
+        Training asks for all values at once, and needs no Python object for any of them.
+        """
+        return {key: position for position, key in enumerate(_keys(self._values))}
 
     def positions(self, values: Any) -> np.ndarray:
         """Return the position of each value: int64 [n values].
@@ -38,14 +46,28 @@ class Vocabulary:
         unseen = self.size
         if self.forgets:
             return np.full(len(values), unseen, np.int64)
+        # a query numbers the vocabulary anew, which takes less time than a loop over many values
+        is_short = is_few(len(values), max(FEW, self.size // 4))
+        if not is_short and _is_text(values) and _is_text(self._values):
+            return self._joined(values)
         position = self._position
         found = [position.get(key, unseen) for key in _keys(values)]
         return np.array(found, np.int64)
 
+    def _joined(self, values: pl.Series) -> np.ndarray:
+        """Return the positions of a column of text, by a query."""
+        known = pl.DataFrame({"value": self._values}).with_row_index("position")
+        rows = values.alias("value").to_frame()
+        found = rows.join(known, on="value", how="left", maintain_order="left")["position"]
+        return found.cast(pl.Int64).fill_null(self.size).to_numpy(writable=True)
+
     @property
     def n_bytes(self) -> int:
         """UTF-8 bytes of the values plus 4 for the row of each, as in an Arrow dictionary."""
-        text_bytes = sum(len(to_bytes(key)) for key in self._position)
+        if _is_text(self._values):
+            text_bytes = int(self._values.str.len_bytes().sum())
+        else:
+            text_bytes = sum(len(to_bytes(key)) for key in self._values)
         return text_bytes + ROW_NUMBER_BYTES * self.size
 
     @property
@@ -68,6 +90,11 @@ def forgetting(vocabularies: Iterable[Any]) -> Iterator[None]:
     finally:
         for vocabulary in vocabularies:
             vocabulary.forgets = False
+
+
+def _is_text(values: Any) -> TypeGuard[pl.Series]:
+    """Return whether values are a column of text."""
+    return isinstance(values, pl.Series) and values.dtype == pl.String
 
 
 def _keys(values: Any) -> Sequence[Any]:

@@ -6,8 +6,7 @@ can be out of date. A cache that cannot be read or written only means that each 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -17,9 +16,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
-from filelock import BaseFileLock, FileLock
 
-from ue_bench.data.cache import cache_folder
+from ue_bench.data.cache import alone, usable_cache
 from ue_bench.data.encoding import Encoded
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
@@ -53,14 +51,14 @@ def kept(key: str, fit: Callable[[], dict[str, Scores]]) -> dict[str, Scores]:
 
     Of several processes that need one entry, one fits it and the others wait.
     """
-    try:
-        path = cache_folder() / FOLDER / f"{key}.json"
-    except RuntimeError:  # of a home folder that does not exist
+    cache = usable_cache()
+    if cache is None:
         return fit()
+    path = cache / FOLDER / f"{key}.json"
     anchors = _read(path)
     if anchors is not None:
         return anchors
-    with _alone(path.with_suffix(".lock")):
+    with alone(path.with_suffix(".lock")):
         anchors = _read(path)  # of a process that was faster
         if anchors is None:
             anchors = fit()
@@ -135,30 +133,3 @@ def _write(path: Path, anchors: dict[str, Scores]) -> None:
 
 def _checksum(anchors: Mapping[str, Scores]) -> str:
     return hashlib.sha256(json.dumps(anchors, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock of an entry; go on without it where there can be none.
-
-    The file is removed while it is held: whoever waits for it finds the entry, and so does whoever
-    comes later.
-    """
-    lock = FileLock(path)
-    is_held = _acquire(lock, path)
-    try:
-        yield
-    finally:
-        if is_held:
-            path.unlink(missing_ok=True)
-            lock.release()
-
-
-def _acquire(lock: BaseFileLock, path: Path) -> bool:
-    """Wait for the lock; return False for a folder that is read-only or has no locks."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError):
-        return False
-    return True

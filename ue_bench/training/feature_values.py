@@ -29,7 +29,7 @@ def to_tensors(index: int, feature: Feature) -> dict[str, Tensor]:
         f"values.{index}.offsets": torch.from_numpy(offsets),
     }
     if feature.counts:
-        counts = torch.tensor(list(feature.counts), dtype=torch.int64)
+        counts = torch.tensor(np.asarray(feature.counts), dtype=torch.int64)
         tensors[f"values.{index}.counts"] = counts
     return tensors
 

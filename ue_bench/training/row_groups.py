@@ -54,7 +54,7 @@ def row_groups(encoded: Encoded, part: str) -> RowGroups:
         count = min(n_rows, BLOCKS)
         numbers = np.arange(n_rows) * count // max(n_rows, 1)
     digest = hashlib.sha256(f"{len(in_part)} ".encode())
-    digest.update(np.packbits(in_part).data)
+    digest.update(np.packbits(encoded.parts_in_file == PARTS[part]).data)
     return RowGroups(by=by, n_groups=count, numbers=numbers, rows=digest.hexdigest()[:16])
 
 

@@ -1,9 +1,9 @@
 """The data of a run: its data set, its rows as numbers, and what a study asks before it runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,9 +11,7 @@ import torch
 from ue_bench import data
 from ue_bench.config import RunConfig
 from ue_bench.config.entities import GIVEN, OPTION, entities_text
-from ue_bench.config.stream_split import STREAM
 from ue_bench.data.catalog import TABLE
-from ue_bench.data.splitting import UNUSED
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.strategies import Spec, entry_of
@@ -21,6 +19,8 @@ from ue_bench.strategies.training_rows import TrainingRows
 from ue_bench.training.assembly import make_spec
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Rows
+
+PAGE_BYTES = 4096
 
 
 def encoded_of(
@@ -33,17 +33,9 @@ def encoded_of(
     """
     dataset = data.load(config.dataset, data_dir, config.table)
     names = dataset.feature_names(config.features)
-    target = dataset.target
-    parts = data.split(dataset, config.split, config.split_seed, config.blocks)
-    if config.task == "binary":
-        target, parts = data.label(target, parts, config.negative_at_most, config.positive_at_least)
-    separators = data.multi_valued(dataset, names, config.multi_valued)
-    encoded = data.encode(dataset, names, parts, target, separators)
+    encoded = data.encoded_split(dataset, names, config)
     features = tuple(replace(feature, min_count=config.min_count) for feature in encoded.features)
-    order = None
-    if config.split == STREAM:
-        order = np.argsort(np.asarray(dataset.times)[parts != UNUSED], kind="stable")
-    return dataset, replace(encoded, features=features, order=order)
+    return dataset, replace(encoded, features=features)
 
 
 def reader_of(config: RunConfig, dataset: data.Dataset) -> ColumnReader:
@@ -61,21 +53,32 @@ def rows_of(
 ) -> Rows:
     """Return the rows of one part of the split as tensors on a device.
 
+    encoded: with the rows of each part together, of which those on the CPU are views.
+
     most: of these rows, the first ones are enough; None: all of them.
     """
-    chosen: np.ndarray = encoded.parts == part
+    bounds = np.array([part, part + 1], encoded.parts.dtype)  # of another type: parts are copied
+    start, end = np.searchsorted(encoded.parts, bounds)
     if most is not None:
-        chosen = np.flatnonzero(chosen)[:most]
-    ratings = encoded.ratings[chosen]
-    n_features = len(encoded.features)
-    # A row is contiguous in memory, because a batch gathers rows.
-    codes = np.empty((len(ratings), n_features), np.int32)
-    for column in range(n_features):
-        codes[:, column] = encoded.codes[chosen, column]
+        end = min(end, start + most)
+    codes = encoded.codes[start:end]
+    ratings = encoded.ratings[start:end]
+    _read_pages(codes)
+    _read_pages(ratings)
     return Rows(
         codes=torch.from_numpy(codes).to(device),
         ratings=torch.from_numpy(ratings).to(device),
     )
+
+
+def _read_pages(rows: np.ndarray) -> None:
+    """Read a number of each page of memory.
+
+    Rows of a mapped file become resident when they are read first, and would otherwise be taken for
+    memory of the training.
+    """
+    numbers = rows.reshape(-1)
+    numbers[:: PAGE_BYTES // numbers.itemsize].sum()
 
 
 def spec_of(config: RunConfig, encoded: data.Encoded) -> Spec:
@@ -98,26 +101,24 @@ def warnings_of(dataset: data.Dataset, config: RunConfig) -> list[str]:
 
 def cardinalities(config: RunConfig, data_dir: Path | None = None) -> dict[str, int]:
     """Return the number of distinct values of each feature of a configuration."""
-    dataset = data.load(config.dataset, data_dir, config.table)
-    names = dataset.feature_names(config.features)
-    separators = data.multi_valued(dataset, names, config.multi_valued)
-    sizes = {}
-    for name in names:
-        feature = Feature(name, dataset.coded(name).values.to_list(), n_seen=0)
-        sizes[name] = data.with_bags(feature, separators).cardinality
-    return sizes
+    return {feature.name: feature.cardinality for feature in _whole_features(config, data_dir)}
 
 
 def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
     """Return the bytes of the exact table of all distinct values, at the configuration's width."""
+    return make_spec(config, _whole_features(config, data_dir)).exact_table_bytes
+
+
+def _whole_features(config: RunConfig, data_dir: Path | None) -> tuple[Feature, ...]:
+    """Return the features of a configuration with all their values, none of them seen."""
     dataset = data.load(config.dataset, data_dir, config.table)
     names = dataset.feature_names(config.features)
     separators = data.multi_valued(dataset, names, config.multi_valued)
     features = []
     for name in names:
-        feature = Feature(name, dataset.coded(name).values.to_list(), n_seen=0)
-        features.append(data.with_bags(feature, separators))
-    return make_spec(config, tuple(features)).exact_table_bytes
+        values = cast(Sequence[str], dataset.coded(name).values)
+        features.append(data.with_bags(Feature(name, values, n_seen=0), separators))
+    return tuple(features)
 
 
 def is_table(config: RunConfig) -> bool:

@@ -1,6 +1,7 @@
 """The files of a MovieLens data set, read piece by piece from a folder or straight out of a zip."""
 
 import io
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import IO, BinaryIO, cast
 from ue_bench.data.archive import check_member, open_zip
 from ue_bench.data.catalog import LAYOUTS, Layout
 from ue_bench.data.checksums import folder_checksum, md5_of
+from ue_bench.data.kept.file_digests import remembered
 from ue_bench.data.reading import cannot_read
 from ue_bench.errors import BenchError
 
@@ -44,9 +46,18 @@ class Files:
 
         Raises BenchError when they cannot be read.
         """
-        if self.prefix is None:
-            return folder_checksum(self.path, self.layout.members)
-        return f"md5:{md5_of(self.path)}"
+        if self.prefix is not None:
+            return remembered(self.paths, "md5", lambda: f"md5:{md5_of(self.path)}")
+        members = self.layout.members
+        what = json.dumps(["names and contents", members])
+        return remembered(self.paths, what, lambda: folder_checksum(self.path, members))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The zip, or the files."""
+        if self.prefix is not None:
+            return (self.path,)
+        return tuple(self.path / name for name in self.layout.members)
 
     def where(self, name: str) -> str:
         """Return the path of a file for messages."""

@@ -97,14 +97,14 @@ class MovieLens(Dataset):
             "checksum": self.checksum,
         }
 
-    def headline(self, description: Mapping[str, Any]) -> str:
+    def summary(self, description: Mapping[str, Any]) -> str:
         low, high = description["rating_scale"]
         first, last = description["time_span"]
         n_ratings = description["ratings"]
         n_items = description["items"]
         n_users = description["users"]
         return (
-            f"{description['name']}: {n_ratings:,} ratings of {n_items:,} items "
+            f"{n_ratings:,} ratings of {n_items:,} items "
             f"by {n_users:,} users, {low:g} to {high:g}, {first} to {last}"
         )
 

@@ -233,6 +233,14 @@ class Definition:
             columns.append(self.time)
         return tuple(columns)
 
+    def require_content(self, name: str, checksum: str) -> None:
+        """Raise BenchError where the files of the table `name` have another checksum."""
+        if self.checksum not in (None, checksum):
+            raise BenchError(
+                f"{name}: its content is {checksum}, but {self.checksum} was asked for; "
+                "it has changed since: get the original files, or run on the new ones"
+            )
+
 
 def _check_distinct(noun: str, names: tuple[str, ...]) -> None:
     seen = set()

@@ -31,8 +31,9 @@ class GrowingColumn:
         numbered = self._numbered
         if numbered is None:
             numbered = pl.DataFrame(schema={"key": keys.dtype, "code": pl.Int32})
-        distinct = keys.drop_nulls().unique().to_frame()
-        fresh = distinct.join(numbered, on="key", how="anti")
+        # in order of appearance: rows that are coded again have the same codes
+        distinct = keys.drop_nulls().unique(maintain_order=True).to_frame()
+        fresh = distinct.join(numbered, on="key", how="anti", maintain_order="left")
         first = len(numbered) + 1
         codes = pl.int_range(first, first + len(fresh), dtype=pl.Int32)
         fresh = fresh.with_columns(code=codes)

@@ -1,6 +1,6 @@
 """Any table as a data set."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import polars as pl
 from ue_bench.categories import Rule
 from ue_bench.data.checksums import checksum_beside
 from ue_bench.data.coded import Coded
-from ue_bench.data.dataset import Dataset
+from ue_bench.data.dataset import Dataset, without_times
 from ue_bench.data.multi_valued_features import n_values
 from ue_bench.data.table.column_warnings import feature_warning, time_warning
 from ue_bench.data.table.definition import Definition, crosses_of
@@ -48,11 +48,7 @@ class TableDataset(Dataset):
         with checksum_beside(files) as checksum:
             self._read(files)
         self.checksum = checksum.result()
-        if definition.checksum not in (None, self.checksum):
-            raise BenchError(
-                f"{name}: its content is {self.checksum}, but {definition.checksum} was asked for; "
-                "it has changed since: get the original files, or run on the new ones"
-            )
+        definition.require_content(name, self.checksum)
         self.cardinalities = {
             feature: n_values(coded.values, self._separators.get(feature))
             for feature, coded in self._coded.items()
@@ -123,25 +119,28 @@ class TableDataset(Dataset):
     def times(self) -> np.ndarray | None:
         if self._times is None:
             return None
-        missing = self._times.null_count()
-        if missing:
-            raise BenchError(
-                f"{self.name}: {missing:,} rows have no {self.definition.time}, which a temporal "
-                "split needs; choose the random split, or leave these rows out"
-            )
+        if self.rows_without_time:
+            raise without_times(self)
         return self._times.to_numpy()
+
+    @property
+    def time_column(self) -> str | None:
+        return self.definition.time
+
+    @property
+    def rows_without_time(self) -> int:
+        return 0 if self._times is None else self._times.null_count()
 
     def single(self, feature: str) -> Coded:
         return self._coded[feature]
 
-    def warnings(self, several_values: Collection[str] = ()) -> tuple[str, ...]:
-        lines = []
-        for name in self.features:
-            is_row_id = name not in several_values and self._is_row_id(name)
-            values = self._coded[name].values
-            lines.append(feature_warning(name, values, self.n_rows, is_row_id))
-        lines.append(time_warning(self.definition.time, self._times))
-        return tuple(line for line in lines if line is not None)
+    def feature_warning(self, feature: str, has_several_values: bool) -> str | None:
+        is_row_id = not has_several_values and self._is_row_id(feature)
+        return feature_warning(feature, self._coded[feature].values, self.n_rows, is_row_id)
+
+    @property
+    def time_warning(self) -> str | None:
+        return time_warning(self.definition.time, self._times)
 
     def _is_row_id(self, feature: str) -> bool:
         """Return whether no value of the feature occurs twice, as with the numbers of rows."""
@@ -185,7 +184,7 @@ class TableDataset(Dataset):
             "checksum": self.checksum,
         }
 
-    def headline(self, description: Mapping[str, Any]) -> str:
+    def summary(self, description: Mapping[str, Any]) -> str:
         target = description["target"]
         rows = f"{description['rows']:,} rows"
         if description["test_rows"] is not None:
@@ -196,7 +195,7 @@ class TableDataset(Dataset):
         if target["positive"] is not None:
             name += f" (1 is {target['positive']!r})"
         return (
-            f"{description['name']}: {rows}; target {name} from {target['min']:g} to "
+            f"{rows}; target {name} from {target['min']:g} to "
             f"{target['max']:g}, mean {target['mean']:.4g}"
         )
 

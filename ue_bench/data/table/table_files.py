@@ -1,5 +1,6 @@
 """The files of one table: their rows follow each other, and their columns have one type each."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from ue_bench.data.checksums import folder_checksum
+from ue_bench.data.kept.file_digests import remembered
 from ue_bench.data.reading import reason_of
 from ue_bench.data.table.arrow_rows import ArrowFile
 from ue_bench.data.table.column_types import cast, common, polars_name
@@ -61,7 +63,8 @@ class TableFiles:
     @cached_property
     def checksum(self) -> str:
         """`sha256:` over names and contents. Raises BenchError when they cannot be read."""
-        return folder_checksum(self.folder, self.names)
+        what = json.dumps(["names and contents", self.names])
+        return remembered(self.paths, what, lambda: folder_checksum(self.folder, self.names))
 
     @cached_property
     def _readers(self) -> tuple[FileReader, ...]:

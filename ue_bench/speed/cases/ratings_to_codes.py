@@ -91,17 +91,18 @@ def measure_arm(arm: str, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def coded_bytes(encoded: data.Encoded) -> int:
-    """Return the bytes of the arrays, without those that are views of another one."""
-    arrays = [value for value in vars(encoded).values() if isinstance(value, np.ndarray)]
+    """Return the bytes of the arrays, each once, without those that are views of another one."""
+    values = vars(encoded).values()
+    arrays = {id(value): value for value in values if isinstance(value, np.ndarray)}
     total = 0
-    for array in arrays:
-        if not any(array.base is other for other in arrays):
+    for array in arrays.values():
+        if id(array.base) not in arrays:
             total += array.nbytes
     return total
 
 
 def _encode(folder: Path, seed: int) -> data.Encoded:
-    dataset = data.load(DATASET, folder)
+    dataset = data.load(DATASET, folder, keep=False)
     parts = data.split(dataset, "random", seed)
     return data.encode(dataset, dataset.feature_names("base"), parts)
 
