@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import movielens_files as official
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -159,7 +160,11 @@ def test_the_printed_lines_give_the_layer_of_the_run(
     assert max(map(len, text.splitlines())) <= WIDTH
     scope = executed(text)
     layer = scope["layer"]
-    codes = torch.from_numpy(encoded_of(config, asked.data_dir)[1].codes[:50].copy()).long()
+    encoded = encoded_of(config, asked.data_dir)[1]
+    place_of_row = np.argsort(
+        np.argsort(encoded.parts_in_file, kind="stable")
+    )  # by row of the file
+    codes = torch.from_numpy(encoded.codes[place_of_row[:50]]).long()
     expected = of_the_run(codes)
     if strategy == "unified" and not several:
         assert "embedding_of" not in text

@@ -140,6 +140,27 @@ def test_a_point_tells_its_configuration(page):
     assert page.locator("#answer .tapped").is_hidden()
 
 
+def test_the_arrow_keys_go_from_mark_to_mark(page):
+    card = page.locator("#answer .card").first
+    n_points = card.locator(".point").count()
+    assert n_points > 2
+    shown = page.locator("#answer .tapped").first
+    card.focus()
+    told = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"):
+        card.press(key)
+        told.append(shown.inner_text())
+    first, second, again, last = told
+    assert first == again
+    assert len({first, second, last}) == 3
+    points = card.locator(".point title").all_text_contents()
+    assert [told.split() for told in (first, last)] == [points[0].split(), points[-1].split()]
+    assert card.locator(".chosen").count() == 1
+    assert "arrow keys" in card.get_attribute("aria-label")
+    card.press("Escape")
+    assert shown.is_hidden()
+
+
 def test_the_data_of_a_figure_is_in_the_page(page, page_path):
     link = page.locator("#answer figcaption a")
     assert link.get_attribute("download") == "table_size.csv"

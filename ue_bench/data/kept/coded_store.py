@@ -8,13 +8,13 @@ whole. Any entry may be removed at any time: it is made anew when it is needed.
 import errno
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ class Store:
             self._write(key, title, contents)
         except OSError as error:
             # The command that started this process has met the same and said it.
-            if multiprocessing.parent_process() is None:
+            if parent_process() is None:
                 note(f"{title}: coded rows are not kept: {cannot_write(self.folder, error)}")
             return contents
         try:

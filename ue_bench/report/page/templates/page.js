@@ -31,16 +31,32 @@ for (const table of document.querySelectorAll("table.sorts")) {
     });
   });
 }
-// A finger cannot hover, so the title of a tapped mark appears below the figure.
+// A finger cannot hover, and neither can a keyboard: the title of a tapped mark, or of one that the
+// arrow keys reach, appears below the figure.
+const choose = (card, point) => {
+  const output = card.nextElementSibling;
+  for (const other of card.querySelectorAll(".chosen")) other.classList.remove("chosen");
+  output.hidden = !point;
+  if (!point) return;
+  point.classList.add("chosen");
+  point.scrollIntoView({ block: "nearest", inline: "nearest" });
+  output.textContent = point.querySelector("title").textContent;
+};
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 for (const card of document.querySelectorAll(".card")) {
-  card.addEventListener("click", (event) => {
-    const point = event.target.closest(".point");
-    const output = card.nextElementSibling;
-    for (const other of card.querySelectorAll(".chosen")) other.classList.remove("chosen");
-    output.hidden = !point;
-    if (!point) return;
-    point.classList.add("chosen");
-    output.textContent = point.querySelector("title").textContent;
+  const points = [...card.querySelectorAll(".point")];
+  if (!points.length) continue;
+  card.setAttribute("role", "group");
+  card.setAttribute("aria-label", "Figure. The arrow keys go from mark to mark.");
+  card.addEventListener("click", (event) => choose(card, event.target.closest(".point")));
+  card.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") choose(card, null);
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const at = points.findIndex((point) => point.classList.contains("chosen"));
+    const next = at < 0 ? (step > 0 ? 0 : points.length - 1) : at + step;
+    choose(card, points[(next + points.length) % points.length]);
   });
 }
 // Paper shows only what is open.
