@@ -51,7 +51,7 @@ def lines(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
 def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[str]:
     """The lines that are named: all, or the `most` with the best mean rank on validation.
 
-    All lines of an advice are named, and all anchors.
+    All lines of an advice are named, all anchors, and what figures are about (`style.is_subject`).
     """
     anchors = set(frame.loc[frame["is_anchor"], by])
     frame = frame[~frame["is_anchor"]]
@@ -59,7 +59,8 @@ def named(frame: pd.DataFrame, most: int = MOST_NAMED, by: str = "line") -> set[
         return anchors | set(frame[by])
     ranks = frame.groupby([*SCOPE, "budget"], dropna=False)["val_mse_mean"].rank()
     mean_ranks = ranks.groupby(frame[by]).mean().sort_values(kind="stable")
-    return anchors | set(mean_ranks.index[:most])
+    is_subject = frame["group"].map(style.is_subject).astype(bool)
+    return anchors | set(mean_ranks.index[:most]) | set(frame.loc[is_subject, by])
 
 
 def middle_budget(frame: pd.DataFrame) -> pd.DataFrame:

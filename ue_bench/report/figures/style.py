@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from ue_bench.config import RunConfig
 from ue_bench.config.number_bits import BITS
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.figures.hover import hover
@@ -37,6 +38,7 @@ _SIZES = {"*": 8.5, "d": 6.5, "P": 6.5, "X": 6.5}
 _USUAL_SIZE = 5.5
 _MOST_MARKERS = 12  # markers of one line; a long history has more evaluations
 ADDED = "#6A3D9A"  # of strategies that no family has
+_DEFAULT = RunConfig().strategy
 GREY = "#767676"
 PALE = "#D2D2D2"  # the colour of lines in the background
 FRONT = "#404040"  # the colour of a Pareto front
@@ -64,10 +66,13 @@ _THEME: dict[Any, Any] = {
 
 
 class Look(NamedTuple):
+    """How a line is drawn. on_top: whether it is drawn over the lines of others."""
+
     color: str
     marker: str
     dash: Any
     size: float
+    on_top: bool = False
 
 
 Looks = Mapping[str, Look]
@@ -159,19 +164,31 @@ def looks(
     kin = _kin.get() if of_strategies else {}
     for group, labels in sorted(labels_of.items()):
         found = kin.get(group.partition(" ")[0])
+        on_top = is_subject(group) if of_strategies else False
         if found is not None:
-            look_of[group] = _of_family(found, group, 0)
+            look_of[group] = _of_family(found, group, 0)._replace(on_top=on_top)
             for variant, label in enumerate(labels):
-                look_of[label] = _of_family(found, group, variant)
+                look_of[label] = _of_family(found, group, variant)._replace(on_top=on_top)
             continue
         color = ADDED if kin else _PALETTE[number % len(_PALETTE)]
         dash = number // len(_PALETTE)
         for variant, label in enumerate(labels):
-            look_of[label] = _look(color, labels_before + variant, dash + variant)
+            look = _look(color, labels_before + variant, dash + variant)
+            look_of[label] = look._replace(on_top=on_top)
         labels_before += len(labels)
-        look_of[group] = _look(color, number, dash)
+        look_of[group] = _look(color, number, dash)._replace(on_top=on_top)
         number += 1
     return look_of
+
+
+def is_subject(group: str) -> bool:
+    """Return whether a group is of what figures are about, which is named and on top in all.
+
+    That is the default strategy, and where families are known, a strategy of none of them.
+    """
+    strategy = group.partition(" ")[0]
+    kin = _kin.get()
+    return strategy == _DEFAULT or (bool(kin) and strategy not in kin)
 
 
 def _of_family(kin: Kin, group: str, variant: int) -> Look:
@@ -225,8 +242,10 @@ def points(
     Each marker shows its configuration on hover. A long line has a few of them, at equal steps.
     Without `joined` there are only markers, and all of them.
     """
+    above = 2 if look.on_top else 0
     if joined:
-        axes.plot(line[x], line[y], color=look.color, linestyle=look.dash, linewidth=1.4, zorder=3)
+        dash = {"color": look.color, "linestyle": look.dash}
+        axes.plot(line[x], line[y], **dash, linewidth=1.4, zorder=3 + above)
     for hollow, part in groups(line, "hollow"):
         face = "white" if hollow else look.color
         step = max(1, len(part) // _MOST_MARKERS) if joined else 1
@@ -240,7 +259,7 @@ def points(
             markevery=step,
             markeredgecolor=look.color,
             markeredgewidth=1.2,
-            zorder=4,
+            zorder=4 + above,
         )
         hover(axes, part[::step], x, y)
 

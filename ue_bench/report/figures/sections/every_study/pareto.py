@@ -136,9 +136,9 @@ SECTION = Section(
         "keys (1.3 bytes a value); hashed tables need neither. The stepped line joins the Pareto "
         "front, the arms that no other one beats in both size and mean MSE; the front follows the "
         "means, so neighbours on it may not differ. Crosses are the anchors as arms, with bytes of "
-        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation and "
-        f"those on the front are named. Bars: 95 % interval ({RULE}). Hollow: not better than the "
-        "bias model."
+        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation, "
+        "those on the front, the default one and plug-ins are named. Bars: 95 % interval "
+        f"({RULE}). Hollow: not better than the bias model."
     ),
     draw=draw,
 )
