@@ -114,15 +114,18 @@ def special_kind(mode: int) -> str | None:
     return None
 
 
-def read_regular(path: Path) -> bytes:
+def read_regular(path: Path, most: int | None = None) -> bytes:
     """Return the content of a regular file.
 
-    Raises OSError for one that cannot be read, and for a pipe, a socket or a device, of which the
-    end may never come.
+    most: bytes that it may have; None: as many as it has. Raises OSError for one that cannot be
+    read or has more, and for a pipe, a socket or a device, of which the end may never come.
     """
-    words = special_kind(os.stat(path).st_mode)
+    status = os.stat(path)
+    words = special_kind(status.st_mode)
     if words is not None:
         raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
+    if most is not None and status.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, more than {most:,}")
     return path.read_bytes()
 
 

@@ -63,7 +63,8 @@ def result(job):
     }
     run = fake_workers.smallest(config, job.study, job.phase, score, **facts)
     anchors = {"bias": {"val_mse": 0.95 + split, "test_mse": 0.95 + split}}
-    cost = run.cost | {"total_bytes": config.budget or 1_000_000, "train_seconds": 3.0}
+    size = config.budget or 1_000_000
+    cost = run.cost | {"table_bytes": size, "total_bytes": size, "train_seconds": 3.0}
     return replace(run, quality=run.quality | {"anchors": anchors}, cost=cost)
 
 

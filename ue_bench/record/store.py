@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record.compact import compact
-from ue_bench.record.packed import PACKED, read_packed, write_packed
+from ue_bench.record.packed import LONGEST_LINE, PACKED, read_packed, write_packed
 from ue_bench.record.record import Record, SpeedRecord, parse
 from ue_bench.whole_file import cannot_write, read_regular, write_whole
 
@@ -37,7 +37,7 @@ def require_writable(folder: Path) -> None:
 def read(path: Path) -> Record | SpeedRecord:
     """Return the record of a file. Raises BenchError, which names the file, as `parse` does."""
     try:
-        text = read_regular(path)
+        text = read_regular(path, LONGEST_LINE)
     except OSError as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     return parse(text, path)
