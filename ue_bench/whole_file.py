@@ -115,10 +115,16 @@ def special_kind(mode: int) -> str | None:
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
-    """Return the content of a regular file.
+    """Return the content of a regular file. Raises OSError as `require_readable` does."""
+    require_readable(path, most)
+    return path.read_bytes()
 
-    most: bytes that it may have; None: as many as it has. Raises OSError for one that cannot be
-    read or has more, and for a pipe, a socket or a device, of which the end may never come.
+
+def require_readable(path: Path, most: int | None = None) -> None:
+    """Raise OSError for what is no regular file, and for one that is not there or too large.
+
+    The end of a pipe, a socket or a device may never come. most: bytes that a file may have; None:
+    as many as it has.
     """
     status = os.stat(path)
     words = special_kind(status.st_mode)
@@ -126,7 +132,6 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
         raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
     if most is not None and status.st_size > most:
         raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, more than {most:,}")
-    return path.read_bytes()
 
 
 def _take_over(temporary: Path, target: Path) -> None:
