@@ -1,8 +1,10 @@
 """Packed records are read as files are; whatever is wrong with a packed file is told in a line."""
 
+import errno
 import lzma
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import fake_records as fake
 import pytest
@@ -200,3 +202,14 @@ def test_a_file_without_end_is_left_out(results):
     records, skipped = load(results)
     assert len(records) == 6
     assert [("1,000,000,000,000 bytes" in line) for line in skipped] == [True, True]
+
+
+def test_files_of_another_user_stay_and_are_told(results, monkeypatch):
+    def unlink(self, missing_ok=False):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        code, output = pack(results)
+    assert (code, "let its owner run the same command" in output) == (2, True)
+    assert len(texts(results, "one")) == 3

@@ -313,3 +313,19 @@ def test_what_cannot_be_removed_from_a_folder_is_left(tmp_path, monkeypatch):
     with alone(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [".of-somebody.tmp"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    for study in ("mine", "of-another"):
+        write(replace(make(), study=study), tmp_path)
+    list_folder = os.listdir
+
+    def listdir(folder):
+        if Path(folder).name == "of-another":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return list_folder(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    records, skipped = load(tmp_path)
+    assert [record.study for record in records] == ["mine"]
+    assert skipped == [f"{tmp_path / 'of-another'}: it cannot be read (Permission denied)"]
