@@ -54,6 +54,14 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda match: _escape(match[0]), text)
 
 
+def visible_json(text: str) -> str:
+    """Return JSON with every invisible character as JSON's escape, which reads as the same text.
+
+    JSON itself escapes commands to the terminal only up to U+001F.
+    """
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode()
 

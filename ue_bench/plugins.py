@@ -27,7 +27,10 @@ class _Loader(SourceFileLoader):
         self.source = source
 
     def get_code(self, fullname: str) -> CodeType:
-        code: CodeType = self.source_to_code(self.source, self.path)
+        try:
+            code: CodeType = self.source_to_code(self.source, self.path)
+        except (SyntaxError, ValueError) as error:  # ValueError: a NUL, in some releases of Python
+            raise BenchError(f"{self.path} is no Python ({error}); mend the file") from error
         return code
 
 
@@ -37,7 +40,8 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
     kind: what the file is, such as "study"; two kinds of files may have the same name.
     content: what the file must contain, for the error message.
     source: what to run in place of what the file contains now.
-    Raises BenchError if there is no such Python file, and whatever the file itself raises.
+    Raises BenchError for a file that is not there, cannot be read, does not parse or ends the
+    program, and whatever else the file itself raises.
     """
     # Path.is_file raises an error for a name that is too long
     if path.suffix != ".py" or not (source is not None or os.path.isfile(path)):
@@ -45,14 +49,23 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
             f"{kind} {path} is no Python file; give the path of one that has {content}"
         )
     if source is None:
-        source = path.read_bytes()
+        try:
+            source = path.read_bytes()
+        except OSError as error:
+            raise BenchError(f"{kind} {path} cannot be read ({error.strerror or error})") from error
     name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
     loader = _Loader(name, str(path), source)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None  # nosec B101 # for the type checker: there is a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its classes can be found by name
-    loader.exec_module(module)
+    try:
+        loader.exec_module(module)
+    except SystemExit as error:  # with code 0 a command would seem to have ended well
+        raise BenchError(
+            f"{kind} {path} ends the program when it is loaded (SystemExit); "
+            "leave only definitions in it"
+        ) from error
     _ran[path.resolve()] = source
     return module
 

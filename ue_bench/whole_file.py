@@ -114,16 +114,24 @@ def special_kind(mode: int) -> str | None:
     return None
 
 
-def read_regular(path: Path) -> bytes:
-    """Return the content of a regular file.
+def read_regular(path: Path, most: int | None = None) -> bytes:
+    """Return the content of a regular file. Raises OSError as `require_readable` does."""
+    require_readable(path, most)
+    return path.read_bytes()
 
-    Raises OSError for one that cannot be read, and for a pipe, a socket or a device, of which the
-    end may never come.
+
+def require_readable(path: Path, most: int | None = None) -> None:
+    """Raise OSError for what is no regular file, and for one that is not there or too large.
+
+    The end of a pipe, a socket or a device may never come. most: bytes that a file may have; None:
+    as many as it has.
     """
-    words = special_kind(os.stat(path).st_mode)
+    status = os.stat(path)
+    words = special_kind(status.st_mode)
     if words is not None:
         raise OSError(errno.EINVAL, f"it is {words}, and not a regular file")
-    return path.read_bytes()
+    if most is not None and status.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, more than {most:,}")
 
 
 def _take_over(temporary: Path, target: Path) -> None:

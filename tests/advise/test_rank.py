@@ -12,14 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 from ue_bench import record as records_room
-from ue_bench.advise import community
+from ue_bench.advise import community, submission
 from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
-from ue_bench.cli import main
+from ue_bench.cli import check_command, main
 from ue_bench.config import RunConfig
 from ue_bench.data.loading import checksum_of
 from ue_bench.errors import BenchError
 from ue_bench.record.compact import compact
+from ue_bench.record.packed import PACKED, write_packed
 from ue_bench.record.store import pack_compact
 from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.evidence import Evidence
@@ -63,7 +64,8 @@ def result(job):
     }
     run = fake_workers.smallest(config, job.study, job.phase, score, **facts)
     anchors = {"bias": {"val_mse": 0.95 + split, "test_mse": 0.95 + split}}
-    cost = run.cost | {"total_bytes": config.budget or 1_000_000, "train_seconds": 3.0}
+    size = config.budget or 1_000_000
+    cost = run.cost | {"table_bytes": size, "total_bytes": size, "train_seconds": 3.0}
     return replace(run, quality=run.quality | {"anchors": anchors}, cost=cost)
 
 
@@ -225,12 +227,25 @@ def test_a_rank_without_a_place_is_told():
 # ---- a place on the board
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Keeps a folder from the first whole submission on."""
+    return tmp_path_factory.mktemp("prepared")
+
+
 @pytest.fixture
-def submitted(world):
-    """A whole submission."""
-    assert asked(world).exit_code == 0
-    done = submit(world)
-    assert done.exit_code == 0, done.output
+def submitted(world, prepared):
+    """A whole submission, with the runs that it was made from."""
+    if not (prepared / "community").exists():
+        assert asked(world).exit_code == 0
+        done = submit(world)
+        assert done.exit_code == 0, done.output
+        for name in ("own", "community"):
+            shutil.copytree(world / name, prepared / name)
+    else:
+        for name in ("own", "community"):
+            shutil.copytree(prepared / name, world / name)
+        load_plugin(world / "mine.py")
     return world / "community" / "my-method"
 
 
@@ -343,6 +358,176 @@ def test_nothing_to_submit_and_a_folder_that_exists_are_one_line(submitted, worl
     done = CliRunner().invoke(main, [*line, "--results", str(world / "nothing")])
     assert done.exit_code == 2
     assert "has no run of mine" in done.output
+
+
+@pytest.mark.parametrize(
+    ("contact", "is_taken"),
+    [('é 😀 "\n\x1b\x7f\\', True), ("half \udcff", False), ("x" * 10_000, False)],
+)
+def test_what_is_submitted_can_be_read(submitted, world, contact, is_taken):
+    line = ["submit", str(world / "mine.py"), "--name", "mine-2", "--licence", "MIT"]
+    where = ["--results", str(world / "own"), "--out", str(world / "out")]
+    done = CliRunner().invoke(main, [*line, *where, "--contact", contact])
+    assert done.exit_code == (0 if is_taken else 2), done.output
+    assert (world / "out").exists() == is_taken
+    if is_taken:
+        assert submission.read(world / "out" / "mine-2").about.contact == contact
+
+
+# ---- what a stranger may send
+
+
+def rewritten(folder, change):
+    """Change the confirmed runs of a submission, and pack them again."""
+    runs = []
+    for run in records_room.load_runs(folder)[0]:
+        runs.append(change(run) if run.phase == "confirm" else run)
+    write_packed(runs, folder / "methods" / PACKED)
+
+
+def other(**fields):
+    def change(run):
+        config = replace(run.config, **fields)
+        return replace(run, config=config, run_id=config.run_id)
+
+    return change
+
+
+LIES = {
+    "no test score": (
+        lambda run: replace(run, quality=run.quality | {"test_mse": None}),
+        "it has no test_mse",
+    ),
+    "nothing measured": (lambda run: replace(run, quality={}), "it has no val_mse"),
+    "an error below 0": (
+        lambda run: replace(run, quality=run.quality | {"test_mse": -1.0}),
+        "quality.test_mse",
+    ),
+    "bytes": (
+        lambda run: replace(run, cost=run.cost | {"total_bytes": 0}),
+        "total_bytes 0 is not the sum of its parts",
+    ),
+    "another data set": (other(dataset="\x1b[31m<b>"), "no published run is of its data"),
+    "a checksum that is a list": (
+        lambda run: replace(run, found=run.found | {"checksum": ["x"]}),
+        "it was made on other data",
+    ),
+    "a quoted phase": (lambda run: replace(run, phase="grid"), "it is of phase grid"),
+    "epochs": (other(epochs=2**40), "it has no place among the published strategies"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_records_that_lie_are_refused(submitted, world, lie, monkeypatch):
+    change, told = LIES[lie]
+    monkeypatch.setattr(check_command, "_faults_of_code", lambda file, names: [])  # takes a second
+    rewritten(submitted, change)
+    done = checked(submitted, world)
+    assert done.exit_code == 1, done.output
+    assert told in done.output
+    assert "nothing is wrong" not in done.output
+    assert "\x1b" not in done.output
+
+
+def escape(folder):
+    (folder.parent / "evil.py").write_text("raise AssertionError('it ran')")
+
+
+def link(folder):
+    escape(folder)
+    (folder / "mine.py").unlink()
+    (folder / "mine.py").symlink_to(folder.parent / "evil.py")
+
+
+def name_outside(folder):
+    escape(folder)
+    about = folder / "submission.toml"
+    about.write_text(about.read_text().replace('"mine.py"', '"../evil.py"'))
+
+
+def of_another(folder):
+    rewritten(folder, other(strategy="unified", code=None))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (link, "mine.py: a symbolic link"),
+        (name_outside, "is no Python file of the folder"),
+        (lambda f: (f / "more.py").write_text("x = 1"), "more.py: only "),
+        (lambda f: (f / "mine.py").write_text(PLUGIN + "#\n"), "made with other code than mine.py"),
+        (of_another, "strategy unified is none of the submission"),
+    ],
+)
+def test_a_rerun_runs_no_code_of_a_folder_with_a_fault(submitted, spoil, told):
+    spoil(submitted)
+    done = CliRunner().invoke(main, ["rerun", str(submitted)])
+    assert done.exit_code == 1, done.output
+    assert told in done.output
+    assert "verified = false" in (submitted / "submission.toml").read_text()
+
+
+def test_the_seeds_of_a_rerun_are_not_known_before(submitted, monkeypatch):
+    """Who lies about some seeds is found out, and lies widen no tolerance."""
+    held = {run.run_id: run for run in records_room.load_runs(submitted)[0]}
+    monkeypatch.setattr(submission, "run_once", lambda config: held[config.run_id])
+    seeds = set()
+    for _ in range(20):
+        seeds |= {again.seed for again in submission.rerun(submission.read(submitted), 1)}
+    assert len(seeds) > 3
+
+    def lie(run):
+        score = -0.5 if run.config.init_seed % 4 == 0 else 0.0
+        return replace(run, quality=run.quality | {"test_mse": run.quality["test_mse"] + score})
+
+    rewritten(submitted, lie)
+    again = list(submission.rerun(submission.read(submitted), 10))
+    wrong = [one for one in again if one.differs]
+    assert {one.seed for one in wrong} == {one.seed for one in again if one.seed % 4 == 0}
+
+
+@pytest.mark.parametrize("part", ["val_mse", "table_bytes", "exact_table_bytes"])
+def test_a_rerun_compares_more_than_the_test_score(submitted, monkeypatch, part):
+    def again(config):
+        (run,) = [run for run in records_room.load_runs(submitted)[0] if run.config == config]
+        changed = {}
+        for name in ("quality", "cost", "found"):
+            values = getattr(run, name)
+            changed[name] = values | ({part: values[part] + 1} if part in values else {})
+        return replace(run, **changed)
+
+    monkeypatch.setattr(submission, "run_once", again)
+    done = CliRunner().invoke(main, ["rerun", str(submitted), "--seeds", "1"])
+    assert done.exit_code == 1
+    assert f"NOT as before ({part})" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("submission.toml", "name = " + "[" * 5_000, "recursion"),
+        ("submission.toml", f"a{'.a' * 4_000} = 1", "more than 100 parts"),
+        ("submission.toml", f"a{'.a' * 200_000} = 1", "more than 10,000"),
+        ("methods/records.jsonl.xz", "0" * 5_000_001, "at most 5,000,000 bytes"),
+        ("mine.py", "x = (", "is no Python ('(' was never closed"),
+        ("mine.py", "raise SystemExit(0)", "ends the program when it is loaded"),
+        ("mine.py", PLUGIN.replace('"mine":', "7:"), "a strategy is named 7"),
+    ],
+)
+def test_a_file_that_is_a_trap_is_one_line(submitted, world, name, text, told):
+    (submitted / name).write_text(text)
+    done = checked(submitted, world)
+    assert done.exit_code == 2, done.output
+    assert told in done.output
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_what_is_submitted_does_not_change_the_sizes_of_the_board(submitted, world):
+    rewritten(submitted, lambda run: replace(run, found=run.found | {"exact_table_bytes": 2**60}))
+    evidence = Evidence(records_room.load_runs(world / "published")[0])
+    (board,) = boards(evidence, "methods", community.submitted(submitted.parent))
+    (own,) = boards(evidence, "methods")
+    assert board.exact_table_bytes == own.exact_table_bytes
 
 
 @pytest.mark.parametrize("change", [0.0, 0.01])

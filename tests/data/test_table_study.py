@@ -103,6 +103,9 @@ def test_a_toml_file_may_name_the_data_its_folder_and_its_checksum(folder, tmp_p
         (TOML.replace('"clicks.parquet"', "3"), "files is 3; it must be the path"),
         (TOML.replace('"clicks.parquet"', '"gone.csv"'), "gone.csv does not exist"),
         (TOML.replace('target = "clicked"', ""), "target is missing"),
+        ("target = " + "[" * 100_000, "recursion depth"),
+        (f"a{'.a' * 200_000} = 1", "a key has more than 100 parts"),
+        (f"# {'x' * 2**20}", "more than 1,048,576"),
         (TOML.replace('target = "clicked"', 'target = "clickd"'), "did you mean 'clicked'"),
     ],
 )

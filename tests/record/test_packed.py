@@ -1,8 +1,10 @@
 """Packed records are read as files are; whatever is wrong with a packed file is told in a line."""
 
+import errno
 import lzma
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import fake_records as fake
 import pytest
@@ -171,3 +173,43 @@ def test_a_disk_that_is_full_loses_nothing(results, monkeypatch):
     assert (code, "No space left on device" in output) == (2, True)
     assert len(os.listdir(results / "one")) == 3
     assert path_of(results, "one", load(results, "one")[0][0].run_id).exists()
+
+
+def test_lines_that_are_no_records_have_an_end(results):
+    """A few kilobytes stand for a hundred million lines."""
+    pack(results)
+    rewrite(results, [*lines_of(results), b"{}\n" * 5_000_000])
+    records, skipped = load(results, "one")
+    assert len(records) == 3
+    assert len(skipped) == 1_001
+    assert "1,000 lines are no records; what follows is left out" in skipped[-1]
+
+
+def test_records_that_could_not_be_read_again_are_not_packed(results, monkeypatch):
+    monkeypatch.setattr("ue_bench.record.packed.MOST_BYTES", 5_000)
+    code, output = pack(results)
+    assert (code, "more than a packed file may hold" in output) == (2, True)
+    assert len(texts(results, "one")) == 3
+
+
+def test_a_file_without_end_is_left_out(results):
+    torn = results / "one" / "huge.json"
+    torn.touch()
+    os.truncate(torn, 10**12)  # of no size on disk
+    packed_file = results / "two" / PACKED
+    packed_file.touch()
+    os.truncate(packed_file, 10**12)
+    records, skipped = load(results)
+    assert len(records) == 6
+    assert [("1,000,000,000,000 bytes" in line) for line in skipped] == [True, True]
+
+
+def test_files_of_another_user_stay_and_are_told(results, monkeypatch):
+    def unlink(self, missing_ok=False):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        code, output = pack(results)
+    assert (code, "let its owner run the same command" in output) == (2, True)
+    assert len(texts(results, "one")) == 3

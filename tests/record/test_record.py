@@ -1,9 +1,11 @@
 """A record is written whole or not at all, and a file that is not one is named."""
 
+import errno
 import hashlib
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import fake_records as fake
 import pytest
@@ -294,3 +296,36 @@ def test_a_record_from_before_a_field_keeps_its_id_and_its_meaning(tmp_path):
     assert old.run_id == old.config.run_id == "283b78ebe17f7ff0"
     assert make().run_id != old.run_id
     assert read(write(old, tmp_path)) == old
+
+
+def test_what_cannot_be_removed_from_a_folder_is_left(tmp_path, monkeypatch):
+    """In a folder of two users with the sticky bit, each removes files of their own alone."""
+    (tmp_path / ".of-somebody.tmp").mkdir()
+    (tmp_path / ".of-another.tmp").touch()
+
+    def unlink(self, missing_ok=False):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        with alone(tmp_path):
+            pass
+    with alone(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".of-somebody.tmp"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    for study in ("mine", "of-another"):
+        write(replace(make(), study=study), tmp_path)
+    list_folder = os.listdir
+
+    def listdir(folder):
+        if Path(folder).name == "of-another":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return list_folder(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    records, skipped = load(tmp_path)
+    assert [record.study for record in records] == ["mine"]
+    assert skipped == [f"{tmp_path / 'of-another'}: it cannot be read (Permission denied)"]

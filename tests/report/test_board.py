@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import fake_records as fake
 import pytest
@@ -145,6 +146,18 @@ def test_there_is_no_board_where_nothing_competes(tmp_path):
     fake.write_all(tmp_path / "results", fake.arm([0.9, 0.91]))
     page = build(tmp_path / "results", tmp_path / "out").page.read_text()
     assert 'id="board"' not in page
+
+
+def test_data_hold_nothing_that_a_terminal_obeys(tmp_path):
+    """JSON leaves DEL, the controls from U+0080 on and marks of direction as they are."""
+    text = "\x1b[31m \x7f \x9b31m \u202e \u2028"
+    bad = replace(RECORDS[0], study="odd", status="failed", cause="input", error=text)
+    bad = replace(bad, quality={}, cost={}, found={})
+    fake.write_all(tmp_path / "results", [*RECORDS, bad])
+    done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "results"), "--json"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.removesuffix("\n").isprintable()
+    assert text in [entry["error"] for entry in json.loads(done.stdout)["left_out"]["not_ok"]]
 
 
 def test_the_report_as_data(tmp_path):

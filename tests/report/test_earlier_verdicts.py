@@ -114,7 +114,9 @@ def test_the_published_file_is_read():
     assert {verdict.one for verdict in verdicts} == {"unified"}
 
 
-@pytest.mark.parametrize("spoil", [("better", "splendid"), ("budget", "bytes"), ("0.1", "much")])
+@pytest.mark.parametrize(
+    "spoil", [("better", "splendid"), ("budget", "bytes"), ("0.1", "much"), ("0.1", "9" * 200_000)]
+)
 def test_a_file_that_is_none(tmp_path, spoil):
     assert read(tmp_path) == ()
     text = (PUBLISHED / FILE).read_text()

@@ -132,6 +132,11 @@ def test_a_plugin_is_trained_and_listed(plugin, tmp_path):
         ("x = 1", "has no strategies"),
         ("STRATEGIES = {'a': 3}", "must be an ue_bench.strategies"),
         (GOOD.replace('"mine"', '"unified"'), "'unified' is taken"),
+        (GOOD.replace('"mine"', "7"), "a strategy is named 7"),
+        (GOOD.replace('"mine"', '"\\x1b[31m"'), "visible characters"),
+        ("x = (", "is no Python ('(' was never closed"),
+        ("x = '\0'", "is no Python (source code"),
+        ("raise SystemExit(0)", "ends the program when it is loaded"),
     ],
 )
 def test_a_file_without_strategies_is_one_line(tmp_path, text, said):

@@ -1,5 +1,9 @@
 """From slots on a layer is a module that others trace, compile and export, with equal numbers."""
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -183,6 +187,28 @@ def test_onnx_of_a_saved_model_predicts(tmp_path):
     ue_bench.write_onnx(served, rows, tmp_path / "model.onnx")
     got = run_onnx(tmp_path / "model.onnx", served.inputs(rows))
     np.testing.assert_allclose(got, model.predict(columns).numpy(), rtol=0, atol=1e-6)
+
+
+def test_an_onnx_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    layer = ue_bench.embedding("unified", {"a": 9}, budget=640, dim=8)
+    model, rows = SlotModel(layer).eval(), layer.rows({"a": ["x"]})
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path, tmp_path / "pipe.onnx", "/dev/full"):
+        with pytest.raises(BenchError, match="only a regular file is replaced"):
+            ue_bench.write_onnx(model, rows, path)
+    (tmp_path / "old.onnx").write_text("precious")
+    with pytest.raises(BenchError, match=r"cannot write .*: Not a directory"):
+        ue_bench.write_onnx(model, rows, tmp_path / "old.onnx" / "new.onnx")
+
+    def full(model, inputs, path, **_):
+        Path(path).write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch.onnx, "export", full)
+    with pytest.raises(BenchError, match="No space left on device"):
+        ue_bench.write_onnx(model, rows, tmp_path / "old.onnx")
+    assert (tmp_path / "old.onnx").read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["old.onnx", "pipe.onnx"]
 
 
 def test_bad_input_is_one_line(tmp_path, monkeypatch):

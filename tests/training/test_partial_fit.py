@@ -1,9 +1,13 @@
 """A served model that is trained on: in one go or with a save between, and what is refused."""
 
+import hashlib
+
 import numpy as np
 import pytest
+import saved_models
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 import ue_bench
 from ue_bench.cli import main
@@ -122,4 +126,18 @@ def test_a_damaged_state_is_told(tmp_path):
     path = tmp_path / "model" / TRAINING
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(BenchError, match=r"training.safetensors is damaged"):
+        ue_bench.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("steps", [-(2**63), 2**60])
+def test_a_state_of_steps_that_nobody_made_is_told(steps, tmp_path):
+    model = trained(tmp_path, FORMS["unified"] + " --optimizer sparse_adam")
+    ue_bench.save(model.partial_fit(*DAYS[0]), tmp_path / "model")
+    path = tmp_path / "model" / TRAINING
+    state = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    state["strategy.pool.weight.step"] = torch.tensor(steps)
+    save_file(state, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    saved_models.rewrite(tmp_path / "model", training_sha256=digest)
+    with pytest.raises(BenchError, match="it must be a number of steps from 0 on"):
         ue_bench.load(tmp_path / "model")

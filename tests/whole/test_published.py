@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections import defaultdict
 from dataclasses import replace
@@ -228,6 +229,22 @@ def test_the_command_lists_what_is_wrong(folder, monkeypatch):
         .output.startswith("page.md: the block")
     )
     assert CliRunner().invoke(main, ["check", "--results", "gone"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: os.mkfifo(path), "a named pipe"),
+        (lambda path: path.write_bytes(b"\xff"), "can't decode"),
+        (lambda path: path.mkdir(), "a folder"),
+    ],
+)
+def test_known_faults_that_cannot_be_read_are_one_line(folder, monkeypatch, spoil, told):
+    monkeypatch.chdir(folder)
+    spoil(folder / "known-faults.txt")
+    done = CliRunner().invoke(main, ["check", "--results", "."])
+    assert (done.exit_code, isinstance(done.exception, SystemExit)) == (2, True)
+    assert told in done.output
 
 
 def test_a_known_fault_is_printed_and_does_not_count(folder, monkeypatch):

@@ -8,20 +8,24 @@ may be in it.
 import json
 import os
 import re
-import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from secrets import SystemRandom
+from statistics import median
 from typing import Any
 
 import msgspec
 
-from ue_bench.advise.rank import STUDY, published_records
+from ue_bench.advise.rank import STUDY
+from ue_bench.config.json_value import is_text
+from ue_bench.config.toml_file import read_toml
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load_runs
 from ue_bench.record.packed import PACKED, write_packed
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.effort import Effort, efforts_of, form_of
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
@@ -37,6 +41,10 @@ from ue_bench.whole_file import read_regular, write_whole
 ABOUT = "submission.toml"
 REQUIREMENTS = "requirements.txt"
 LARGEST = 5_000_000  # bytes of all files together
+LARGEST_ABOUT = 10_000  # bytes of submission.toml
+PHASES = ("search", "confirm")
+SCORES = ("val_mse", "test_mse")
+PARTS = ("table_bytes", "auxiliary_bytes", "vocabulary_bytes")
 PINNED = ("ue-bench", "torch", "numpy", "polars", "xxhash", "optuna")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}", re.ASCII)
 
@@ -73,7 +81,7 @@ def submit(
 
     file: the Python file of the strategy, whose runs of study `methods` are in `results`.
     Raises BenchError for a name that is no name of a folder, for a folder that exists, and where no
-    run was made with the code that the file has now.
+    run was made with the code that the file has now. Nothing is written then.
     """
     if not _NAME.fullmatch(name):
         raise BenchError(
@@ -95,6 +103,7 @@ def submit(
             f"with ue-bench rank {file}"
         )
     about = About(name, file.name, strategies, licence, contact)
+    _toml_of(about)  # raises before anything is written
     write_whole(folder / file.name, read_regular(file))
     write_whole(folder / REQUIREMENTS, "".join(f"{one}=={version(one)}\n" for one in PINNED))
     (folder / STUDY).mkdir()
@@ -105,19 +114,34 @@ def submit(
 
 def write_about(folder: Path, about: About) -> None:
     """Write `submission.toml`."""
+    write_whole(folder / ABOUT, _toml_of(about))
+
+
+def _toml_of(about: About) -> str:
+    """Return the text of `submission.toml`. Raises BenchError for what it could not hold."""
     lines = []
     for field, value in msgspec.to_builtins(about).items():
-        lines.append(f"{field} = {json.dumps(value)}\n")  # JSON's texts and lists are TOML's
-    write_whole(folder / ABOUT, "".join(lines))
+        # JSON's texts and lists are TOML's, but for pairs of escapes and for DEL
+        text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        if not is_text(text):
+            raise BenchError(f"{field}: {value!r} was given; give whole characters")
+        lines.append(f"{field} = {text}\n")
+    content = "".join(lines)
+    if len(content.encode()) > LARGEST_ABOUT:
+        raise BenchError(f"{ABOUT}: it would have more than {LARGEST_ABOUT:,} bytes; shorten it")
+    return content
 
 
 def read(folder: Path) -> Submission:
     """Read a submission without running its code. Raises BenchError for what is none."""
+    path = folder / ABOUT
     try:
-        text = read_regular(folder / ABOUT).decode()
-        about = msgspec.convert(tomllib.loads(text), About)
-    except (OSError, UnicodeDecodeError, ValueError, msgspec.ValidationError) as error:
-        raise BenchError(f"{folder / ABOUT}: it does not say what it must ({error})") from error
+        about = msgspec.convert(read_toml(path, LARGEST_ABOUT), About)
+    except (BenchError, msgspec.ValidationError) as error:
+        raise BenchError(f"{path}: it does not say what it must ({error})") from error
+    packed = folder / STUDY / PACKED
+    if packed.is_file() and packed.stat().st_size > LARGEST:
+        raise BenchError(f"{packed}: a submission has at most {LARGEST:,} bytes")
     runs, skipped = load_runs(folder, STUDY)
     return Submission(folder, about, tuple(runs), tuple(skipped))
 
@@ -129,6 +153,8 @@ def faults_of_files(submission: Submission) -> Iterator[str]:
         yield f"{ABOUT}: its name {about.name!r} is not that of the folder"
     if Path(about.file).name != about.file or not about.file.endswith(".py"):
         yield f"{ABOUT}: file {about.file!r} is no Python file of the folder"
+    if len(set(about.strategies)) != len(about.strategies):
+        yield f"{ABOUT}: a strategy is named twice"
     expected = {about.file, ABOUT, REQUIREMENTS, f"{STUDY}/{PACKED}"}
     total = 0
     found = set()
@@ -148,20 +174,61 @@ def faults_of_files(submission: Submission) -> Iterator[str]:
     yield from submission.skipped
 
 
+def load_code(submission: Submission) -> Iterator[str]:
+    """Run the file of a submission without fault, and yield what is wrong with what it adds."""
+    about = submission.about
+    added = list(load_plugin(submission.folder / about.file))
+    if sorted(added) != sorted(about.strategies):
+        yield f"{ABOUT}: the strategies of the file are {added}"
+
+
+def faults_of_records(submission: Submission) -> Iterator[str]:
+    """Yield whose the records are not, and what they do not say.
+
+    The strategies of the submission must be loaded.
+    """
+    about = submission.about
+    digest = _digest(about.strategies)
+    for run in submission.runs:
+        fault = None
+        if run.config.strategy not in about.strategies:
+            fault = f"strategy {run.config.strategy} is none of the submission"
+        elif run.config.code != digest:
+            fault = f"it was made with other code than {about.file}"
+        elif run.phase not in PHASES:
+            fault = f"it is of phase {run.phase}; only {' and '.join(PHASES)} are ranked"
+        elif run.status == "ok":
+            fault = _fault_of_content(run)
+        if fault is not None:
+            yield f"run {run.run_id}: {fault}"
+
+
+def _fault_of_content(run: Record) -> str | None:
+    scores = ("val_mse", "test_mse") if run.phase == "confirm" else ("val_mse",)
+    for name in scores:
+        if run.quality.get(name) is None:
+            return f"it has no {name}"
+    cost = run.cost
+    if cost["total_bytes"] != sum(cost[name] for name in PARTS):
+        return f"total_bytes {cost['total_bytes']} is not the sum of its parts"
+    return None
+
+
 def faults_of_runs(submission: Submission, published: Sequence[Record]) -> Iterator[str]:
-    """Yield what the records do not show: code, data, and all searches with full effort.
+    """Yield what the records do not show: the published data, and all searches with full effort.
 
     The strategies of the submission must be loaded.
     """
     names = submission.about.strategies
-    digest = _digest(names)
-    checksums = {run.found.get("checksum") for run in published} - {None}
+    comparisons, checksums = set(), []
+    for run in published:
+        comparisons.add(comparison_of(run)._replace(phase=""))
+        checksums.append(run.found.get("checksum"))
     for run in submission.runs:
-        if run.config.strategy not in names:
-            yield f"run {run.run_id}: strategy {run.config.strategy} is none of the submission"
-        elif run.config.code != digest:
-            yield f"run {run.run_id}: it was made with other code than {submission.about.file}"
-        elif run.status == "ok" and run.found.get("checksum") not in checksums:
+        checksum = run.found.get("checksum")
+        if comparison_of(run)._replace(phase="") not in comparisons:
+            yield f"run {run.run_id}: no published run is of its data, features, split and task"
+        elif run.status == "ok" and (checksum is None or checksum not in checksums):
             yield f"run {run.run_id}: it was made on other data than the published runs"
     efforts = efforts_of(run for run in submission.runs if run.phase == "search")
     parts = parts_of(find(STUDY).parts, names, STUDY)
@@ -200,9 +267,26 @@ def _lacks(
         yield f"{where}: what it found ran on {most} fresh seeds of {part.seeds}"
 
 
-def places_of(submission: Submission, published: Path) -> dict[str, list[dict[str, Any]]]:
+def evidence_of(submission: Submission, published: Sequence[Record]) -> Evidence:
+    """Return the evidence of the published runs together with those of a submission."""
+    return Evidence([*published, *submission.runs])
+
+
+def faults_of_places(submission: Submission, evidence: Evidence) -> Iterator[str]:
+    """Yield why runs of a submission are not comparable with the published ones.
+
+    evidence: of both, as `evidence_of` returns it.
+    """
+    for name in submission.about.strategies:
+        for line in evidence.arms.refused:
+            if f": {name}" in line:
+                yield f"not comparable: {line}"
+        if not places(evidence.summary, evidence.arms.kept, name):
+            yield f"{name}: it has no place among the published strategies"
+
+
+def places_of(submission: Submission, evidence: Evidence) -> dict[str, list[dict[str, Any]]]:
     """Return the places that the strategies of a submission would have, by name."""
-    evidence = Evidence([*published_records(published), *submission.runs])
     found = {}
     for name in submission.about.strategies:
         found[name] = json_values(places(evidence.summary, evidence.arms.kept, name))
@@ -211,36 +295,61 @@ def places_of(submission: Submission, published: Path) -> dict[str, list[dict[st
 
 @dataclass(frozen=True)
 class Again:
-    """A run that was made again. before, now: test MSE. within: whether now is where it may be."""
+    """A run that was made again. before, now: test MSE.
+
+    differs: what is not as the record says, by name.
+    """
 
     label: str
     seed: int
     before: float
     now: float
-    within: bool
+    differs: tuple[str, ...]
 
 
 def rerun(submission: Submission, seeds: int) -> Iterator[Again]:
-    """Make the confirmed runs of the first seeds again, and yield what they give.
+    """Make confirmed runs of a submission without fault again, and yield what they give.
 
-    A run may differ by what CPUs and releases of torch do to it: a tenth of the standard deviation
-    of its arm over seeds.
+    Each arm is run on so many of its seeds, drawn at random, which nobody knew before. A score may
+    differ by what CPUs and releases of torch do to it: a tenth of the standard deviation of its arm
+    over seeds, judged by the median, which a few seeds cannot widen. Bytes must be equal.
     """
     arms = defaultdict(list)
     for run in submission.runs:
         if run.phase == "confirm" and run.status == "ok":
             arms[run.config.with_seed(0).run_id].append(run)
     for runs in arms.values():
-        runs.sort(key=lambda run: run.config.init_seed)
-        scores = [run.quality["test_mse"] for run in runs]
-        mean = sum(scores) / len(scores)
-        spread = (sum((score - mean) ** 2 for score in scores) / max(1, len(scores) - 1)) ** 0.5
-        for run in runs[:seeds]:
-            now = run_once(run.config).quality["test_mse"]
-            before = run.quality["test_mse"]
-            label = f"{run.config.strategy} {run.config.regions}, {run.config.budget} bytes"
-            within = abs(now - before) <= 0.1 * spread
-            yield Again(label, run.config.init_seed, before, now, within)
+        allowed = {}
+        for name in SCORES:
+            allowed[name] = 0.1 * _spread([run.quality[name] for run in runs])
+        chosen = SystemRandom().sample(runs, min(seeds, len(runs)))
+        for run in sorted(chosen, key=lambda run: run.config.init_seed):
+            now = run_once(run.config)
+            yield Again(
+                label=f"{run.config.strategy} {run.config.regions}, {run.config.budget} bytes",
+                seed=run.config.init_seed,
+                before=run.quality["test_mse"],
+                now=now.quality["test_mse"],
+                differs=tuple(_differing(run, now, allowed)),
+            )
+
+
+def _spread(scores: Sequence[float]) -> float:
+    """Return the standard deviation of a normal distribution with this median deviation."""
+    middle = median(scores)
+    return 1.4826 * median([abs(score - middle) for score in scores])
+
+
+def _differing(before: Record, now: Record, allowed: Mapping[str, float]) -> Iterator[str]:
+    """Yield the names of what a run that was made again does not give as before."""
+    for name in SCORES:
+        if not abs(now.quality[name] - before.quality[name]) <= allowed[name]:
+            yield name
+    for name in PARTS:
+        if now.cost[name] != before.cost[name]:
+            yield name
+    if now.found["exact_table_bytes"] != before.found["exact_table_bytes"]:
+        yield "exact_table_bytes"
 
 
 def _digest(names: Sequence[str]) -> str | None:

@@ -1,13 +1,12 @@
 """`ue-bench advise`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.group import load_plugins, main, print_json, shared
 from ue_bench.cli.options import make_config, some_options
 from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import FIELDS, TABLE
@@ -79,7 +78,7 @@ def advise_command(
     question = Question.of(config, memory_limit, latency_limit, minutes, data_dir, plugins)
     answer = advise(question, results, workers)
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        print_json(answer)
     else:
         click.echo(as_text(answer, str(results)))
     if answer["latency_met"] is False:

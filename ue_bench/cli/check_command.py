@@ -8,8 +8,10 @@ import click
 
 from ue_bench.cli.group import PUBLISHED, load_plugins, main, shared
 from ue_bench.errors import BenchError, one_line
+from ue_bench.whole_file import read_regular
 
 KNOWN = "known-faults.txt"
+MOST_KNOWN = 2**24  # bytes
 
 
 @main.command("check", epilog="Example: ue-bench check --results results/published README.md")
@@ -89,25 +91,26 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     from ue_bench.advise.rank import PUBLISHED as OF_PACKAGE
     from ue_bench.advise.rank import published_records
     from ue_bench.advise.rank_text import rank_text
-    from ue_bench.strategies import load_plugin
 
     published = against or OF_PACKAGE
     read = room.read(folder)
     records = published_records(published)
     faults = list(room.faults_of_files(read))
     if not faults:  # code is run only of a folder that holds nothing else
-        added = set(load_plugin(folder / read.about.file))
-        if added != set(read.about.strategies):
-            faults.append(f"{room.ABOUT}: the strategies of the file are {sorted(added)}")
-        else:
-            faults += _faults_of_code(folder / read.about.file, read.about.strategies)
-            faults += room.faults_of_runs(read, records)
+        faults += room.load_code(read)
+    if not faults:
+        faults += _faults_of_code(folder / read.about.file, read.about.strategies)
+        faults += room.faults_of_records(read)
+        faults += room.faults_of_runs(read, records)
+    evidence = room.evidence_of(read, records)
+    if not faults:
+        faults += room.faults_of_places(read, evidence)
     for fault in faults:
         click.echo(one_line(f"{folder}: {fault}"))
     if faults:
         sys.exit(1)
     effort = "searched like the others" + (", verified" if read.about.verified else "")
-    for name, places in room.places_of(read, published).items():
+    for name, places in room.places_of(read, evidence).items():
         found = {"effort": effort, "whole": True, "places": places, "left_out": []}
         click.echo(rank_text(name, found))
     without, with_it = without_and_with(read, published)
@@ -129,11 +132,17 @@ def _faults_of_code(file: Path, names: Sequence[str]) -> Iterator[str]:
 
 
 def known_faults(results: Path) -> list[str]:
-    """Return the lines of the file of known faults, without blank ones and comments (#)."""
+    """Return the lines of the file of known faults, without blank ones and comments (#).
+
+    Raises BenchError for a file that cannot be read.
+    """
+    path = results / KNOWN
     try:
-        text = (results / KNOWN).read_text(encoding="utf-8")
+        text = read_regular(path, MOST_KNOWN).decode()
     except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} cannot be read ({error}); give a file of lines") from error
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 

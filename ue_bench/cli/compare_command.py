@@ -1,11 +1,10 @@
 """`ue-bench compare`."""
 
-import json
 from pathlib import Path
 
 import click
 
-from ue_bench.cli.group import main, report_skipped, shared
+from ue_bench.cli.group import main, print_json, report_skipped, shared
 from ue_bench.cli.names import Name
 from ue_bench.errors import one_line
 
@@ -55,7 +54,7 @@ def compare_command(
         records = as_one_study(records)
     rows = compare(records, one, other, size)
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
         return
     for row in rows:
         click.echo(one_line(sentence(row)))

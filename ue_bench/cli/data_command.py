@@ -1,12 +1,11 @@
 """`ue-bench data`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ue_bench.cli.group import main, print_warnings, shared
+from ue_bench.cli.group import main, print_json, print_warnings, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.options import make_config
 from ue_bench.cli.table_options import data_options
@@ -64,7 +63,7 @@ def data_command(
     description = data.describe(loaded, config)
     print_warnings(description["warnings"])
     if as_json:
-        click.echo(json.dumps(description, ensure_ascii=False))
+        print_json(description)
         return
     click.echo(one_line(loaded.headline(description)))
     entities = entities_text(description)

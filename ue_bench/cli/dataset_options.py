@@ -4,7 +4,6 @@ A record holds names and no folders: the folder is passed on beside the fields, 
 """
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any, NamedTuple
 from ue_bench.cli.table_options import FIELDS, TABLE
 from ue_bench.config import RunConfig
 from ue_bench.config.separators import separators_of, separators_text
+from ue_bench.config.toml_file import read_toml
 from ue_bench.data import DATASETS, Definition, define, info_of
 from ue_bench.data.table.definition import ENDS, FILES, LISTS, form_of, is_pattern
 from ue_bench.data.table.table_paths import Place, place_of
 from ue_bench.errors import BenchError, unknown
-from ue_bench.whole_file import read_regular
 
 TABLE_KEYS = tuple(field.name for field in fields(Definition))
 CHOICES = ("entities",)  # options of TABLE that win over a TOML file: they add no column
@@ -215,11 +214,7 @@ def _names_in(path: Path, key: str, value: Any) -> list[str]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(read_regular(path).decode())
-    except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
-        why = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path} cannot be read: {why}; give a TOML file") from error
+    content = read_toml(path)
     allowed = ("name", *TABLE_KEYS, *FIELDS)
     for key in content:
         if key not in allowed:

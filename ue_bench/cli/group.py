@@ -1,5 +1,6 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
@@ -10,7 +11,7 @@ import click
 
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
-from ue_bench.errors import BenchError, one_line
+from ue_bench.errors import BenchError, one_line, visible_json
 from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
@@ -190,6 +191,11 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         "--json", "as_json", is_flag=True, help="Print JSON alone on standard output."
     ),
 }
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on standard output, without characters that a terminal obeys."""
+    click.echo(visible_json(json.dumps(value, ensure_ascii=False)))
 
 
 def shared(*names: str) -> Callable[[Any], Any]:

@@ -1,13 +1,12 @@
 """`ue-bench list`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.group import load_plugins, main, print_json, shared
 from ue_bench.cli.names import Name
 from ue_bench.errors import one_line, unknown
 
@@ -35,7 +34,7 @@ def list_command(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: 
         return
     rows = listings[what]()
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
     elif sys.stdout.isatty():
         for row in rows:
             _print_details(row)

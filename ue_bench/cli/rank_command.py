@@ -1,13 +1,12 @@
 """`ue-bench rank`."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from ue_bench.cli.check_strategy_command import check_form
-from ue_bench.cli.group import Seconds, main, shared
+from ue_bench.cli.group import Seconds, main, print_json, shared
 from ue_bench.errors import one_line
 
 
@@ -59,7 +58,7 @@ def rank_command(
     )
     found = rank(ranking, results, workers=workers, plugins=[path], data_dir=data_dir)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
     for name, of_name in found.items():
         click.echo(rank_text(name, of_name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.group import load_plugins, main, print_json, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
@@ -97,7 +96,7 @@ def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> N
     from ue_bench.report.as_data import as_data
 
     load_plugins(plugins)
-    click.echo(json.dumps(as_data(results, only, beside(results)), ensure_ascii=False))
+    print_json(as_data(results, only, beside(results)))
 
 
 def _update(

@@ -14,7 +14,7 @@ from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import TABLE
 from ue_bench.config.entities import entities_text
 from ue_bench.config.stream_split import STREAM
-from ue_bench.errors import BenchError, one_line
+from ue_bench.errors import BenchError, one_line, visible_json
 
 if TYPE_CHECKING:
     from ue_bench.config import RunConfig
@@ -110,7 +110,7 @@ def run_command(
     if save_to is not None:
         saved.save(save_to, trained[0], config)
     if as_json:
-        click.echo(record.to_json(), nl=False)
+        click.echo(visible_json(record.to_json()), nl=False)
     else:
         for line in _describe(record):
             click.echo(one_line(line))

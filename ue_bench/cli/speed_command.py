@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ue_bench.cli.group import main, shared
+from ue_bench.cli.group import main, print_json, shared
 from ue_bench.cli.names import Name
 
 
@@ -44,6 +44,6 @@ def speed_command(cases: tuple[str, ...], quick: bool, results: Path, as_json: b
         update(len(chosen))
     if as_json:
         rows = [json.loads(record.to_json()) for record in written]
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
     else:
         click.echo(f"records in {results / written[-1].study}")

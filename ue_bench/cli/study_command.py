@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, report_skipped, shared
+from ue_bench.cli.group import load_plugins, main, print_json, report_skipped, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.study_options import other_dataset, print_failures, study_options
 from ue_bench.cli.verdicts import judge_scenarios
@@ -90,7 +90,7 @@ def study_command(
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
     else:
         _print_verdicts(verdicts)
     if ledger.failed and part is not None:

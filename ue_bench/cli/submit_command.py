@@ -44,24 +44,33 @@ def submit_command(
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="How many of the fresh seeds of each arm.",
+    help="How many of the fresh seeds of each arm, drawn at random.",
 )
 def rerun_command(folder: Path, seeds: int) -> None:
-    """Make confirmed runs of a submission again. Runs its code.
+    """Make confirmed runs of a submission again. Runs its code, after the files are checked.
 
     Where all of them give what the records say, the submission is marked as verified. Otherwise
     the exit code is 1.
     """
     from ue_bench.advise import submission as room
-    from ue_bench.strategies import load_plugin
 
     submission = room.read(folder)
-    load_plugin(folder / submission.about.file)
+    faults = list(room.faults_of_files(submission))
+    if not faults:  # code is run only of a folder that holds nothing else
+        faults += room.load_code(submission)
+    if not faults:
+        faults += room.faults_of_records(submission)
+    for fault in faults:
+        click.echo(one_line(f"{folder}: {fault}"))
+    if faults:
+        sys.exit(1)
     n_runs = n_within = 0
     for again in room.rerun(submission, seeds):
         n_runs += 1
-        n_within += again.within
-        mark = "as before" if again.within else "NOT as before"
+        n_within += not again.differs
+        mark = "as before"
+        if again.differs:
+            mark = f"NOT as before ({', '.join(again.differs)})"
         click.echo(
             one_line(
                 f"{again.label}, seed {again.seed}: {again.before:.4f}, now {again.now:.4f}: {mark}"

@@ -5,7 +5,7 @@ Reading needs no lock: a record that is there is whole.
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,14 +31,13 @@ def alone(folder: Path) -> Iterator[None]:
     with _held(path):
         for part in folder.glob(_PART.format("*")):
             with _held(part):
-                part.unlink(missing_ok=True)
+                _remove(part)
         try:
             sweep(folder)
             yield
         finally:
             sweep(folder)
-            # removed while it is held: the next command makes a new file
-            path.unlink(missing_ok=True)
+            _remove(path)  # while it is held: the next command makes a new file
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def one_part(folder: Path, name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            _remove(path)
 
 
 @contextmanager
@@ -88,4 +87,13 @@ def _held(path: Path, patience: float = 0.0) -> Iterator[None]:
 def sweep(folder: Path) -> None:
     """Remove the temporary files of records."""
     for temporary in folder.glob(".*.tmp"):
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and leave a folder and what only another user may remove where it is.
+
+    Two users may share the folder, where the system lets each remove files of their own alone.
+    """
+    with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+        path.unlink()

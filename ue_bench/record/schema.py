@@ -17,6 +17,7 @@ WORD = 2**63  # of a count: a frame holds it in 64 bits
 MOST_GROUPS = 1_000  # of users whose errors a record keeps; more users share groups
 
 Real = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Error = Annotated[float, Meta(ge=0, le=LARGEST)]  # a mean of squares, of logarithms below 1
 Count = Annotated[int, Meta(ge=0, le=WORD - 1)]
 
 # numbers packed as `group_errors` describes; few enough for a record of ordinary size
@@ -94,17 +95,17 @@ class Logistic(TypedDict, total=False):
     train_auc: Real | None
     val_auc: Real | None
     test_auc: Real | None
-    train_log_loss: Real | None
-    val_log_loss: Real | None
-    test_log_loss: Real | None
+    train_log_loss: Error | None
+    val_log_loss: Error | None
+    test_log_loss: Error | None
 
 
 class Scores(Logistic, total=False):
     """The scores of one predictor beside the model, and what was chosen for it on validation."""
 
-    train_mse: Real | None
-    val_mse: Real | None
-    test_mse: Real | None
+    train_mse: Error | None
+    val_mse: Error | None
+    test_mse: Error | None
     groups: Packed
     penalty: Real
     trees: Count
@@ -113,21 +114,21 @@ class Scores(Logistic, total=False):
 
 class Evaluation(TypedDict, total=False):
     epoch: Required[Real]
-    train_mse: Required[Real]
-    val_mse: Required[Real]
-    train_log_loss: Real
-    val_log_loss: Real
+    train_mse: Required[Error]
+    val_mse: Required[Error]
+    train_log_loss: Error
+    val_log_loss: Error
 
 
 class Slice(TypedDict, total=False):
     n: Count
-    mse: Real | None
+    mse: Error | None
 
 
 class SliceScores(Slice, total=False):
-    mae: Real | None
+    mae: Error | None
     auc: Real | None
-    log_loss: Real | None
+    log_loss: Error | None
 
 
 class Deciles(SliceScores):
@@ -174,7 +175,7 @@ class StreamBlock(Slice, total=False):
     """A block of a stream: its errors before it was trained on, and the bytes after it."""
 
     block: Required[Count]
-    log_loss: Real | None
+    log_loss: Error | None
     warm: SliceScores
     new: SliceScores
     returned: SliceScores
@@ -217,9 +218,9 @@ class QualityDiagnostics(TypedDict, total=False):
 class Quality(Logistic, total=False):
     """What a trained model reached."""
 
-    train_mse: Real | None
-    val_mse: Required[Real]
-    test_mse: Required[Real | None]
+    train_mse: Error | None
+    val_mse: Required[Error]
+    test_mse: Required[Error | None]
     best_epoch: Required[Real]
     anchors: Required[dict[str, Scores]]
     history: Required[list[Evaluation]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record.compact import compact
-from ue_bench.record.packed import PACKED, read_packed, write_packed
+from ue_bench.record.packed import LONGEST_LINE, PACKED, read_packed, write_packed
 from ue_bench.record.record import Record, SpeedRecord, parse
 from ue_bench.whole_file import cannot_write, read_regular, write_whole
 
@@ -37,7 +37,7 @@ def require_writable(folder: Path) -> None:
 def read(path: Path) -> Record | SpeedRecord:
     """Return the record of a file. Raises BenchError, which names the file, as `parse` does."""
     try:
-        text = read_regular(path)
+        text = read_regular(path, LONGEST_LINE)
     except OSError as error:
         raise BenchError(f"{path}: not a record ({error})") from error
     return parse(text, path)
@@ -54,8 +54,8 @@ def load(results: Path, study: str | None = None) -> tuple[list[Record | SpeedRe
             f"results folder {results} does not exist; run a study first or give another --results"
         )
     kept: dict[tuple[str, str], Record | SpeedRecord] = {}
-    skipped = []
-    for path in _paths(results, study):
+    paths, skipped = _paths(results, study)
+    for path in paths:
         is_packed = path.name == PACKED
         for record in read_packed(path) if is_packed else [_read(path)]:
             if isinstance(record, BenchError):
@@ -80,7 +80,7 @@ def pack(results: Path, study: str) -> tuple[int, list[str]]:
 
     Returns how many records it has, and a line for each file that is no record and stays. Hold the
     lock of the folder (see `lock`). Raises BenchError as `load` does, and where nothing is there to
-    be packed or a file cannot be written.
+    be packed or a file cannot be written or deleted.
     """
     records, skipped = load(results, study)
     if not records:
@@ -91,7 +91,14 @@ def pack(results: Path, study: str) -> tuple[int, list[str]]:
             raise BenchError(f"{line}; nothing was changed")
     write_packed(records, folder / PACKED)
     for record in records:
-        path_of(results, study, record.run_id).unlink(missing_ok=True)
+        path = path_of(results, study, record.run_id)
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError as error:
+            raise BenchError(
+                f"{path} cannot be deleted ({error.strerror}), and is in {PACKED} now; let its "
+                "owner run the same command"
+            ) from error
     return len(records), skipped
 
 
@@ -115,8 +122,11 @@ def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], li
     return [record for record in records if isinstance(record, Record)], skipped
 
 
-def _paths(results: Path, study: str | None) -> list[Path]:
-    """Return the files of records by study: packed ones, then the others, sorted by id."""
+def _paths(results: Path, study: str | None) -> tuple[list[Path], list[str]]:
+    """Return the files of records by study: packed ones, then the others, sorted by id.
+
+    The lines are of folders that may not be read, such as those of another user.
+    """
     if study is None:
         folders = list(results.iterdir())
     elif study in ("", "..") or "\0" in study or Path(study).name != study:
@@ -124,8 +134,15 @@ def _paths(results: Path, study: str | None) -> list[Path]:
     else:
         folders = [results / study]
     paths: list[Path] = []
+    skipped = []
     for folder in sorted(folders):
-        if os.path.isdir(folder):
-            paths.extend(folder.glob(PACKED))
-            paths.extend(sorted(folder.glob("*.json")))
-    return paths
+        if not os.path.isdir(folder):
+            continue
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            skipped.append(str(BenchError(f"{folder}: it cannot be read ({error.strerror})")))
+            continue
+        paths.extend(folder / name for name in names if name == PACKED)
+        paths.extend(folder / name for name in names if name.endswith(".json"))
+    return paths, skipped

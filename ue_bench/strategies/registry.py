@@ -469,10 +469,14 @@ def _load_installed() -> None:
             _homes[point.name] = Home.of_package(entry, point)
 
 
-def _add(name: str, entry: object, source: str) -> None:
+def _add(name: object, entry: object, source: str) -> None:
     if not isinstance(entry, Entry):
         raise BenchError(
             f"{source}: {name} is a {type(entry).__name__}; it must be an ue_bench.strategies.Entry"
+        )
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise BenchError(
+            f"{source}: a strategy is named {name!r}; its name must be a text of visible characters"
         )
     # a file that is loaded again replaces its own strategies
     is_taken = name in STRATEGIES and STRATEGIES[name].module != entry.module

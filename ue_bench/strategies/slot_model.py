@@ -6,6 +6,7 @@ behind it is a module as any other.
 
 import importlib.util
 import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,7 @@ from ue_bench.strategies.bags import Members
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.layers import UnifiedEmbedding
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
+from ue_bench.whole_file import cannot_write, move, require_regular
 
 _ONNX_PACKAGES = ("onnx", "onnxscript")
 # Bytes of parameters and buffers up to which an ONNX program is one file: its format ends at 2 GB.
@@ -98,10 +100,16 @@ def write_onnx(model: SlotModel, rows: LocatedRows, path: str | os.PathLike[str]
     rows: at least one located row, for the shapes. The packages onnx and onnxscript are needed
     (extra `onnx`).
 
-    Raises BenchError if one of them is not installed, for a model in training mode, for no row, and
-    as `SlotModel.inputs` does.
+    The files are written whole, last. Raises BenchError if one of the packages is not installed,
+    for a model in training mode, for no row, for a path that cannot be written, and as
+    `SlotModel.inputs` does.
     """
     _require_packages()
+    path = Path(path)
+    try:
+        require_regular(path)  # before the work
+    except OSError as error:
+        raise cannot_write(path, error) from error
     if model.training:
         raise BenchError(
             "write_onnx: the model is in training mode; call model.eval(), and finish_training() "
@@ -110,9 +118,24 @@ def write_onnx(model: SlotModel, rows: LocatedRows, path: str | os.PathLike[str]
     if not len(model.inputs(rows)[0]):
         raise BenchError("write_onnx: no rows were given; give at least one that was located")
     example = rows[[0, 0]]  # exporters take a size of 1 for a constant
-    inputs = model.inputs(example)
     n_bytes = sum(tensor.nbytes for tensor in model.state_dict().values())
-    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".onnx-", dir=path.parent) as temporary:
+            written = Path(temporary, path.name)
+            _export(model, example, written, separate=n_bytes > _ONE_FILE)
+            data = f"{path.name}.data"
+            if Path(temporary, data).exists():
+                move(Path(temporary, data), path.with_name(data))
+            move(written, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def _export(model: SlotModel, example: LocatedRows, path: Path, separate: bool) -> None:
+    """Write an ONNX file. separate: whether the numbers have a file of their own."""
+    inputs = model.inputs(example)
     with torch.no_grad(), warnings.catch_warnings():
         # the exporter warns of its own parts, and that sizes which are equal get one name
         warnings.simplefilter("ignore")
@@ -124,10 +147,9 @@ def write_onnx(model: SlotModel, rows: LocatedRows, path: str | os.PathLike[str]
             dynamic_shapes=model.dynamic_shapes(example),
             input_names=list(_NAMES[: len(inputs)]),
             output_names=["output"],
-            external_data=n_bytes > _ONE_FILE,
+            external_data=separate,
             verbose=False,
         )
-    return path
 
 
 def _require_packages() -> None:

@@ -23,13 +23,14 @@ from ue_bench.categories import Kind
 from ue_bench.config.json_value import LIMITS, is_json
 from ue_bench.errors import BenchError
 from ue_bench.record import schema
-from ue_bench.whole_file import move, read_regular, require_regular
+from ue_bench.whole_file import move, read_regular, require_readable, require_regular
 
 FORMAT = "ue-bench model"
 FORMAT_VERSION = 2
 CONFIG = "config.json"
 NUMBERS = "model.safetensors"
 TRAINING = "training.safetensors"
+MOST_CONFIG = 2**26  # bytes
 # How format 1 named the kind of a rule. Its texts for a missing value were those of all columns.
 _KINDS_1 = {"text": "text", "csv": "text", "whole": "whole", "bucket": "number"}
 _TEMPORARY = ".saving-"  # how the folder of a model begins that is being written
@@ -177,7 +178,8 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Ten
 
 def _read_tensors(path: Path, checksum: str) -> dict[str, Tensor]:
     try:
-        if hashlib.sha256(read_regular(path)).hexdigest() != checksum:
+        require_readable(path)
+        if _sha256(path) != checksum:
             raise BenchError(
                 f"{path} is damaged: it does not match its checksum in {CONFIG}; "
                 "save the model again"
@@ -190,7 +192,7 @@ def _read_tensors(path: Path, checksum: str) -> dict[str, Tensor]:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
-        content = json.loads(read_regular(path))
+        content = json.loads(read_regular(path, MOST_CONFIG))
     except FileNotFoundError as error:
         raise BenchError(
             f"{folder} holds no saved model (no {CONFIG}); ue-bench run --save DIR makes one"
@@ -233,7 +235,7 @@ def _has_a_model(folder: Path) -> bool:
     Models of other programs have files of the same two names.
     """
     try:
-        content = json.loads(read_regular(folder / CONFIG))
+        content = json.loads(read_regular(folder / CONFIG, MOST_CONFIG))
     except (OSError, ValueError, RecursionError):
         return False
     return _is_ours(content)

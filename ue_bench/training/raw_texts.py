@@ -1,6 +1,5 @@
 """The texts of the raw values of a frame, which a run, a layer or a saved model hashes."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ import polars as pl
 
 from ue_bench.categories import Rule, rules_by_name
 from ue_bench.config.separators import separators_of
+from ue_bench.config.toml_file import read_toml
 from ue_bench.data import Definition
 from ue_bench.data.table.frame_texts import read_texts, rules_of
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, needed
 from ue_bench.strategies import EmbeddingStrategy
 from ue_bench.training.predictor import Predictor
-from ue_bench.whole_file import read_regular
 
 Definitions = Definition | Mapping[str, Rule | str] | Predictor | EmbeddingStrategy | str | Path
 
@@ -56,10 +55,7 @@ def _reader_of(frame: Any, definition: Definitions) -> ColumnReader:
 
 
 def _reader_of_file(frame: Any, path: Path) -> ColumnReader:
-    try:
-        content = tomllib.loads(read_regular(path).decode())
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path} cannot be read: {error}; give a TOML file") from error
+    content = read_toml(path)
     names = ("target", "features", "numeric")
     table: dict[str, Any] = {name: content[name] for name in names if name in content}
     # the frame is in the place of the files

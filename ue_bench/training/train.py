@@ -30,6 +30,7 @@ SPARSE = ("sparse_adam", "adagrad")
 # Updates of the average of the weights in each epoch. One a step would cost a large table more than
 # its training does.
 AVERAGES_PER_EPOCH = 8
+MOST_STEPS = 2**53  # that a number of steps in a file can be
 _FOLLOW = ("ratios", "read")  # of the state of a table, what follows from the rest once it settled
 
 
@@ -189,7 +190,7 @@ class Optimizers:
                             f"{list(shape)}; save the model again"
                         )
                     if not torch.is_tensor(value):
-                        state[key] = given.item()
+                        state[key] = _count_of(f"{name}.{key}", given)
                     elif may_grow:
                         state[key] = given.clone()
                     else:
@@ -202,6 +203,17 @@ class Optimizers:
             for state in part.state.values():
                 total += sum(value.nbytes for value in state.values() if torch.is_tensor(value))
         return total
+
+
+def _count_of(name: str, given: Tensor) -> int | float:
+    """Return a number of steps. Raises BenchError for what is none."""
+    count: int | float = given.item()
+    if not 0 <= count < MOST_STEPS:
+        raise BenchError(
+            f"the state of the optimizer has {count} for {name}; it must be a number of steps from "
+            "0 on; save the model again"
+        )
+    return count
 
 
 def _state_of(part: torch.optim.Optimizer | DenseAdam, weight: Tensor) -> dict[str, Any]:

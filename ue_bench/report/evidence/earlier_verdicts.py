@@ -98,7 +98,7 @@ def read(results: Path) -> tuple[Earlier, ...]:
     try:
         rows = list(csv.DictReader(io.StringIO(read_regular(path).decode())))
         return tuple(map(_earlier, rows))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise BenchError(
             f"{path}: not a file of earlier verdicts ({error}); get the published one"
         ) from error
