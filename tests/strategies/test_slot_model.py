@@ -19,6 +19,7 @@ from ue_bench.strategies.registry import static_strategies
 from ue_bench.testing import BAGGED, FEATURES, StrategyContract
 from ue_bench.training.saved import save
 
+OLD_TORCH = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6)
 FEW_BITS = ["int8", "int4", "int3", "int1"]
 
 
@@ -78,6 +79,7 @@ def test_few_bits_are_read_alike(name, step):
     require_equal_program(layer)
 
 
+@pytest.mark.skipif(OLD_TORCH, reason="torch 2.5 exports bags for one number of rows alone")
 def test_rows_with_bags():
     layer = built("unified", features=BAGGED)
     model = SlotModel(layer).eval()
@@ -170,7 +172,13 @@ def test_onnx_of_hashed_bits_and_a_head(tmp_path):
 def test_onnx_of_bags(tmp_path):
     layer = built("unified", features=BAGGED)
     rows = layer.rows([["u1", "u2", "?"], [["i1é", "i2é"], ["i4é"], []], ["no", "yes", ""]])
-    require_equal_onnx(SlotModel(layer).eval(), rows, tmp_path / "model.onnx")
+    model = SlotModel(layer).eval()
+    if OLD_TORCH:
+        with pytest.raises(BenchError, match="fixes the size of"):
+            ue_bench.write_onnx(model, rows, tmp_path / "model.onnx")
+        assert not list(tmp_path.iterdir())
+        return
+    require_equal_onnx(model, rows, tmp_path / "model.onnx")
 
 
 def test_onnx_of_a_saved_model_predicts(tmp_path):

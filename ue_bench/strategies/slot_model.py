@@ -101,8 +101,8 @@ def write_onnx(model: SlotModel, rows: LocatedRows, path: str | os.PathLike[str]
     (extra `onnx`).
 
     The files are written whole, last. Raises BenchError if one of the packages is not installed,
-    for a model in training mode, for no row, for a path that cannot be written, and as
-    `SlotModel.inputs` does.
+    for a model in training mode, for no row, for a path that cannot be written, for a release of
+    torch that fixes the number of rows, and as `SlotModel.inputs` does.
     """
     _require_packages()
     path = Path(path)
@@ -124,6 +124,7 @@ def write_onnx(model: SlotModel, rows: LocatedRows, path: str | os.PathLike[str]
         with tempfile.TemporaryDirectory(prefix=".onnx-", dir=path.parent) as temporary:
             written = Path(temporary, path.name)
             _export(model, example, written, separate=n_bytes > _ONE_FILE)
+            _require_any_size(written)
             data = f"{path.name}.data"
             if Path(temporary, data).exists():
                 move(Path(temporary, data), path.with_name(data))
@@ -149,6 +150,25 @@ def _export(model: SlotModel, example: LocatedRows, path: Path, separate: bool) 
             output_names=["output"],
             external_data=separate,
             verbose=False,
+        )
+
+
+def _require_any_size(path: Path) -> None:
+    """Raise BenchError for a program whose inputs have the number of rows of the example.
+
+    The exporter of torch 2.5 makes one where some features are multi-valued, and says nothing.
+    """
+    import onnx
+
+    program = onnx.load(str(path), load_external_data=False)
+    fixed = []
+    for given in program.graph.input:
+        if not given.type.tensor_type.shape.dim[0].dim_param:
+            fixed.append(given.name)
+    if fixed:
+        raise BenchError(
+            f"write_onnx: torch {torch.__version__} fixes the size of {', '.join(fixed)}; "
+            "install a newer one"
         )
 
 
