@@ -199,6 +199,7 @@ def test_what_is_imported_is_declared():
     project = PROJECT["project"]
     declared = [
         *project["dependencies"],
+        *project["optional-dependencies"]["onnx"],
         *project["optional-dependencies"]["peers"],
         *project["optional-dependencies"]["postgres"],
     ]
