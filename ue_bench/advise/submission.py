@@ -182,6 +182,18 @@ def load_code(submission: Submission) -> Iterator[str]:
         yield f"{ABOUT}: the strategies of the file are {added}"
 
 
+def faults_of_folder(submission: Submission) -> list[str]:
+    """Return what is wrong with the files, then with the code, then with whose the records are.
+
+    Code is run, and stays loaded, only of a folder that holds nothing else.
+    """
+    for faults_of in (faults_of_files, load_code, faults_of_records):
+        faults = list(faults_of(submission))
+        if faults:
+            return faults
+    return []
+
+
 def faults_of_records(submission: Submission) -> Iterator[str]:
     """Yield whose the records are not, and what they do not say.
 

@@ -95,12 +95,9 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     published = against or OF_PACKAGE
     read = room.read(folder)
     records = published_records(published)
-    faults = list(room.faults_of_files(read))
-    if not faults:  # code is run only of a folder that holds nothing else
-        faults += room.load_code(read)
+    faults = room.faults_of_folder(read)
     if not faults:
         faults += _faults_of_code(folder / read.about.file, read.about.strategies)
-        faults += room.faults_of_records(read)
         faults += room.faults_of_runs(read, records)
     evidence = room.evidence_of(read, records)
     if not faults:

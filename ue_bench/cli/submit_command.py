@@ -55,11 +55,7 @@ def rerun_command(folder: Path, seeds: int) -> None:
     from ue_bench.advise import submission as room
 
     submission = room.read(folder)
-    faults = list(room.faults_of_files(submission))
-    if not faults:  # code is run only of a folder that holds nothing else
-        faults += room.load_code(submission)
-    if not faults:
-        faults += room.faults_of_records(submission)
+    faults = room.faults_of_folder(submission)
     for fault in faults:
         click.echo(one_line(f"{folder}: {fault}"))
     if faults:

@@ -22,8 +22,9 @@ def compare(
     """Return one row for each comparison and budget at which both have runs.
 
     `difference` is the MSE of `one` less that of `other`, with its 95 % interval (`low`, `high`);
-    `p_holm` is corrected over all rows that have an interval, and `verdict` says whether `one` is
-    better, worse or not told apart. The columns are those of `ue-bench compare --json`.
+    `p_holm` is corrected over the rows of one study that have an interval, and `verdict` says
+    whether `one` is better, worse or not told apart. The columns are those of
+    `ue-bench compare --json`.
 
     one, other: strategies, or labels of arms as in the report: ``unified 2×8``.
     size: `budget`, or `dictionary` and `key-free` for all bytes with the vocabulary.
