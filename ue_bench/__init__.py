@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from ue_bench.record import Record
     from ue_bench.record.frame import records
     from ue_bench.report.compared import compare
-    from ue_bench.strategies.conversion import convert
-    from ue_bench.strategies.frame_batches import Collate, FrameDataset
+    from ue_bench.strategies.in_programs.conversion import convert
+    from ue_bench.strategies.in_programs.frame_batches import Collate, FrameDataset
+    from ue_bench.strategies.in_programs.sequences import SequenceEmbedding
+    from ue_bench.strategies.in_programs.slot_model import SlotModel, write_onnx
+    from ue_bench.strategies.in_programs.torchrec_bags import HashedBagCollection
     from ue_bench.strategies.layers import UnifiedEmbedding, embedding
-    from ue_bench.strategies.sequences import SequenceEmbedding
-    from ue_bench.strategies.slot_model import SlotModel, write_onnx
-    from ue_bench.strategies.torchrec_bags import HashedBagCollection
     from ue_bench.study.make import run_study
     from ue_bench.training.raw_texts import texts
     from ue_bench.training.run_once import embedding_of, run_once
@@ -50,18 +50,18 @@ __all__ = [
     "write_onnx",
 ]
 _HOMES = {
-    "Collate": "strategies.frame_batches",
-    "FrameDataset": "strategies.frame_batches",
-    "HashedBagCollection": "strategies.torchrec_bags",
+    "Collate": "strategies.in_programs.frame_batches",
+    "FrameDataset": "strategies.in_programs.frame_batches",
+    "HashedBagCollection": "strategies.in_programs.torchrec_bags",
     "Record": "record",
     "Rule": "categories",
     "RunConfig": "config",
-    "SequenceEmbedding": "strategies.sequences",
-    "SlotModel": "strategies.slot_model",
+    "SequenceEmbedding": "strategies.in_programs.sequences",
+    "SlotModel": "strategies.in_programs.slot_model",
     "UnifiedEmbedding": "strategies.layers",
     "advice": "advise.advice",
     "compare": "report.compared",
-    "convert": "strategies.conversion",
+    "convert": "strategies.in_programs.conversion",
     "embedding": "strategies.layers",
     "embedding_of": "training.run_once",
     "load": "training.saved",
@@ -71,7 +71,7 @@ _HOMES = {
     "run_study": "study.make",
     "save": "training.saved:save_again",
     "texts": "training.raw_texts",
-    "write_onnx": "strategies.slot_model",
+    "write_onnx": "strategies.in_programs.slot_model",
 }
 
 

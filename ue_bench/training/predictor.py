@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import needed
+from ue_bench.strategies.in_programs.slot_model import SlotModel
 from ue_bench.strategies.located_rows import LocatedRows
-from ue_bench.strategies.slot_model import SlotModel
 from ue_bench.training.assembly import make_recipe
 from ue_bench.training.continued import ContinuedTraining
 from ue_bench.training.loss import Loss

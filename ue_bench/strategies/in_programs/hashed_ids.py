@@ -17,9 +17,9 @@ from ue_bench.config.number_bits import parse_bits
 from ue_bench.config.units import parse_bytes
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.hashing import lookup_seed
+from ue_bench.strategies.in_programs.pooling import pooled
 from ue_bench.strategies.layers import UnifiedEmbedding
 from ue_bench.strategies.number_format import NumberFormat
-from ue_bench.strategies.pooling import pooled
 
 _PADDING = 0  # the row of padding among the vectors of a call
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.in_programs.pooling import MODES, pooled
 from ue_bench.strategies.layers import UnifiedEmbedding
-from ue_bench.strategies.pooling import MODES, pooled
 
 
 class Padded(NamedTuple):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.strategies.hashed_ids import (
+from ue_bench.strategies.in_programs.hashed_ids import (
     HashedEmbedding,
     HashedEmbeddingBag,
     HashedIds,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ue_bench.errors import BenchError
-from ue_bench.strategies.hashed_ids import (
+from ue_bench.strategies.in_programs.hashed_ids import (
     HashedEmbeddingBag,
     IdTable,
     rows_of_ids,
