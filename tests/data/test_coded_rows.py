@@ -358,6 +358,7 @@ def test_an_entry_that_is_removed_while_it_is_used_is_made_anew(tmp_path, cache,
 
 
 def _load_slowly(folder, table):
+    os.environ["UE_BENCH_CACHE"] = str(folder / "cache")  # a server of forks keeps its own
     read = TableFiles.batches
 
     def slow(files, names):
@@ -372,6 +373,7 @@ def _load_slowly(folder, table):
 
 
 def _stop_while_reading(folder, table):
+    os.environ["UE_BENCH_CACHE"] = str(folder / "cache")
     TableFiles.batches = lambda *_: os._exit(9)
     source.LEAST_VALUES, source.LEAST_BYTES = 1, 0
     load(folder, table)
