@@ -26,6 +26,18 @@ def test_what_has_no_bits_to_choose_leaves_them_out():
     assert not any("bits" in search.space for search in searches(()))
 
 
+def test_the_first_trial_has_the_first_bits():
+    found = searches(("int2", "float32"))
+    first = {search.base.strategy: search.base.bits for search in found}
+    assert first == {
+        "unified": "int2",
+        "per_feature": "int2",
+        "dhe": "float32",
+        "int8": "float32",
+    }
+    require_alike(found)
+
+
 def test_one_that_leaves_them_out_without_a_reason_is_refused():
     first, *others = searches(BITS, ("unified", "per_feature"))
     space = {name: allowed for name, allowed in first.space.items() if name != "bits"}

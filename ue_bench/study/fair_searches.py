@@ -85,15 +85,18 @@ def fair_searches(
     search the anchors, which no search is needed for.
 
     base: the default configuration. features: those of `base`. sizes: compressions of the exact
-    table. recipe: what else the space has. dims: numbers of a lookup. bits: of a number, the
-    default first; empty: that of `base`. rule_is_tried: whether a search of separate regions tries
-    all rules that size them; otherwise each rule has a search. terms: fields of all searches, such
-    as `trials`.
+    table. recipe: what else the space has. dims: numbers of a lookup. bits: of a number, that of
+    the first trial first; empty: that of `base`. rule_is_tried: whether a search of separate
+    regions tries all rules that size them; otherwise each rule has a search. terms: fields of all
+    searches, such as `trials`.
     """
     features = tuple(features)
     searches = []
     for size in sizes:
         for form in forms_of(base, strategies, REGION_RULES[: 1 if rule_is_tried else None]):
+            numbers = formats(form, bits)
+            if numbers:
+                form = replace(form, bits=bits[0])
             rules: Space = {}
             if rule_is_tried and form.regions == "separate":
                 rules = {"region_rule": REGION_RULES}
@@ -102,7 +105,7 @@ def fair_searches(
                 space={
                     **(recipe or {}),
                     **allocations(form, features, dims),
-                    **formats(form, bits),
+                    **numbers,
                     **rules,
                     **own_knobs(form),
                 },
