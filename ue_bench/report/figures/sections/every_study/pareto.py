@@ -11,14 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence.frames import groups
+from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import TOTALS, panel, score
 from ue_bench.report.evidence.verdict import front
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text
+from ue_bench.report.format import bytes_text, interval_text
 
 COLUMNS = [
     "panel",
@@ -30,6 +30,7 @@ COLUMNS = [
     "bytes",
     "total_bytes",
     "total_floor_bytes",
+    "vocabulary_bytes",
     "mse",
     "low",
     "high",
@@ -42,6 +43,7 @@ TITLES = {
     "dictionary": "vocabulary as a dictionary",
     "key-free": "vocabulary without keys (its least)",
 }
+NONE = "none"
 _FRONT_WIDTH = 1.3
 
 
@@ -124,6 +126,27 @@ def _arms(axes: Axes, arms: pd.DataFrame, look: style.Look) -> None:
     style.points(axes, arms, "bytes", "mse", look, joined=False)
 
 
+def table(frame: pd.DataFrame) -> list[str]:
+    """Return the arms on the front of each panel, from the smallest one on."""
+    lines = []
+    for title, part in groups(frame[frame["front"] & ~frame["is_anchor"]], "panel"):
+        lines += [
+            "",
+            f"| {title}: on the front | bytes in all | {part['part'].iloc[0]} MSE | n "
+            "| vocabulary |",
+            "|---|--:|---|--:|---|",
+        ]
+        part = part.assign(
+            needs=part["vocabulary"].where(part["vocabulary_bytes"] > 0, NONE)
+        ).drop_duplicates(["label", "bytes", "needs"])
+        for arm in rows(part.sort_values(["bytes", "mse"], kind="stable")):
+            mse = interval_text(arm.mse, arm.low, arm.high)
+            lines.append(
+                f"| {arm.label} | {bytes_text(arm.bytes)} | {mse} | {arm.n} | {arm.needs} |"
+            )
+    return lines
+
+
 SECTION = Section(
     name="pareto",
     title="Total bytes",
@@ -137,8 +160,9 @@ SECTION = Section(
         "front, the arms that no other one beats in both size and mean MSE; the front follows the "
         "means, so neighbours on it may not differ. Crosses are the anchors as arms, with bytes of "
         f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation, "
-        "those on the front, the default one and plug-ins are named. Bars: 95 % interval "
-        f"({RULE}). Hollow: not better than the bias model."
+        "those on the front, the default one and plug-ins are named. The table has the front. "
+        f"Bars: 95 % interval ({RULE}). Hollow: not better than the bias model."
     ),
     draw=draw,
+    table=table,
 )
