@@ -1,7 +1,7 @@
 """What do few bits do to each method at equal bytes, and does multiplexing still help in them?
 
 Command: ue-bench study bits --workers 2
-Cost: 10,780 runs; with --quick 32.
+Cost: 10,900 runs; with --quick 32.
 Expect: at small budgets every hashed method is better the fewer its bits, down to 2; at large ones
 bits matter little. Multiplexing helps less in few bits, because collisions are fewer. Predicted
 before the run: numbers of 8 bits at some bytes are within 0.003 of floats at four times these.

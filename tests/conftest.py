@@ -1,6 +1,7 @@
 """What many tests share. ML-100K comes from the data cache, or is fetched into it as any user's first run does."""
 
 import fcntl
+import gc
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,6 +12,17 @@ import survival
 import torch
 
 from ue_bench.data import Dataset, load
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the tests of the whole, whose files take longest: no worker is left alone with one at the end."""
+    items.sort(key=lambda item: "whole" not in item.path.parts)
+
+
+def pytest_collection_finish():
+    """Leave the thousands of collected tests out of every garbage collection: it took two fifths of the suite's time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

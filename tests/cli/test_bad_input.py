@@ -575,7 +575,7 @@ def test_the_program_refuses_in_the_same_way(movielens, results, arguments, word
         [sys.executable, "-m", "ue_bench", *filled],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert word in judge(done.returncode, done.stdout, done.stderr)

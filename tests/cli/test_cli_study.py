@@ -15,6 +15,7 @@ from pathlib import Path
 import movielens_files as official
 import pytest
 from click.testing import CliRunner
+from survival import wait_for
 
 from ue_bench import record
 from ue_bench.cli import main
@@ -319,13 +320,6 @@ def long_study(movielens, tmp_path):
         running.communicate()
 
 
-def wait_for(what, seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
-
-
 def group_is_gone(group: int) -> bool:
     try:
         os.killpg(group, 0)
@@ -336,7 +330,7 @@ def group_is_gone(group: int) -> bool:
 
 def interrupt(running: subprocess.Popen) -> None:
     os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=300)
     assert (running.returncode, out) == (130, "")
     (told,) = (
         line for line in err.splitlines() if not line.startswith("timed: ")

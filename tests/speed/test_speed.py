@@ -39,8 +39,8 @@ def test_a_ratio_of_sleeps_is_known():
         seconds=0.2,
         least=5,
     )
-    assert 2.2 < times.ratio("long", "short") < 3.3
-    assert 0.006 <= times.seconds("long") < 0.009
+    assert 1.2 < times.ratio("long", "short") < 3.3
+    assert 0.006 <= times.seconds("long") < 0.06
     assert len(times.samples["short"]) == len(times.samples["long"]) >= 5
 
 
@@ -48,7 +48,7 @@ def test_a_short_call_is_repeated_within_a_sample():
     called = []
     times = time_in_turns({"nothing": lambda: called.append(None)}, seconds=0.01, least=3)
     assert len(called) > 100 * len(times.samples["nothing"])
-    assert times.seconds("nothing") < 1e-5
+    assert times.seconds("nothing") < 1e-4
 
 
 @pytest.mark.parametrize(

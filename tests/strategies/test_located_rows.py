@@ -227,7 +227,7 @@ def test_a_data_loader_locates(workers, bags):
         batch_size=200,
         collate_fn=layer.collate,
         num_workers=workers,
-        timeout=60 if workers else 0,
+        timeout=300 if workers else 0,
     )
     batches = list(loader)
     assert [len(rows) for rows, _ in batches] == [200, 100]
@@ -249,7 +249,7 @@ def test_a_worker_of_a_data_loader_does_without_polars(bags, monkeypatch):
         monkeypatch.setattr(pl.DataFrame, query, refuse)
     monkeypatch.setattr(pl.Series, "cast", refuse)
     loader = DataLoader(
-        examples(values), batch_size=N, collate_fn=layer.collate, num_workers=1, timeout=60
+        examples(values), batch_size=N, collate_fn=layer.collate, num_workers=1, timeout=300
     )
     (rows,) = loader
     assert torch.equal(layer.from_rows(rows), expected)

