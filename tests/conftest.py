@@ -2,9 +2,13 @@
 
 import fcntl
 import gc
+import os
 import shutil
 import tempfile
 from pathlib import Path
+
+# Test processes, and the programs that they start, share the cores. Torch reads this when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import movielens_files as official
 import pytest
