@@ -18,7 +18,7 @@ def text_column(utf8: np.ndarray, offsets: np.ndarray) -> pl.Series:
     if len(continues):
         start = int(starts[continues[0]])
         raise UnicodeDecodeError("utf-8", utf8.tobytes(), start, start + 1, "invalid start byte")
-    str(memoryview(utf8), "utf-8")  # fails where the whole is no UTF-8
+    str(utf8.data, "utf-8")  # fails where the whole is no UTF-8
     texts = pa.LargeStringArray.from_buffers(
         len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(utf8)
     )

@@ -70,6 +70,8 @@ class SlotCache(nn.Module, ABC):
     # whether a state decides what `locate` returns, because training changes the index map
     map_in_state: bool = False
 
+    _slots: Tensor
+
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
