@@ -17,7 +17,7 @@ from ue_bench.strategies import entry_of
 from ue_bench.training.assembly import make_model, make_recipe, make_spec, without_ignored_budget
 from ue_bench.training.launched import place
 from ue_bench.training.process_group import join
-from ue_bench.training.ranks import ALONE, Ranks
+from ue_bench.training.process_ranks import ALONE, Ranks
 from ue_bench.training.resolve import resolve
 from ue_bench.training.train import fit
 

@@ -17,7 +17,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record import read
 from ue_bench.training.launched import Place, place
 from ue_bench.training.process_group import ProcessGroup
-from ue_bench.training.ranks import ALONE
+from ue_bench.training.process_ranks import ALONE
 
 RUN = [
     *("run", "--strategy", "unified", "--budget", "2kB", "--dim", "8", "--dropout", "0"),

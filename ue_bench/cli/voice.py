@@ -10,7 +10,7 @@ from ue_bench.errors import BenchError
 from ue_bench.training.launched import RANK, Place, place
 
 if TYPE_CHECKING:
-    from ue_bench.training.ranks import Ranks
+    from ue_bench.training.process_ranks import Ranks
 
 _met: list["Ranks"] = []  # the processes that this one has joined: one set or none
 
@@ -33,7 +33,7 @@ def join_others(device: str, here: Place) -> "Ranks":
     device: of the run. Raises BenchError where they do not come.
     """
     if here.count == 1:
-        from ue_bench.training.ranks import ALONE
+        from ue_bench.training.process_ranks import ALONE
 
         return ALONE
     from ue_bench.training.process_group import join

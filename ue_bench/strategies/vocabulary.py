@@ -17,7 +17,7 @@ from ue_bench.strategies.key_index import KeyIndex
 ROW_NUMBER_BYTES = 4
 # Values from which on they are found by `KeyIndex`. A dictionary is faster for a few values, and a
 # query of all values numbers these anew for each `slots.BLOCK` that is asked for.
-LARGE = 1 << 19
+LARGE = 1 << 18
 FLOOR_BYTES_PER_VALUE = 1.3  # a minimal perfect hash with 8-bit fingerprints
 
 

@@ -16,7 +16,7 @@ from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from ue_bench.errors import BenchError
 from ue_bench.training.devices import require_device
 from ue_bench.training.launched import Place
-from ue_bench.training.ranks import Ranks, Result
+from ue_bench.training.process_ranks import Ranks, Result
 
 MEETING = timedelta(minutes=10)  # in which all processes have to start
 # The longest time that one process waits for another, which may read a large data set first. One

@@ -34,8 +34,8 @@ from ue_bench.training.loss import Scale
 from ue_bench.training.measured import Measured
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
+from ue_bench.training.process_ranks import ALONE, Ranks
 from ue_bench.training.progressive_anchors import progressive_anchors
-from ue_bench.training.ranks import ALONE, Ranks
 from ue_bench.training.resolve import resolve
 from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, spec_of, warnings_of

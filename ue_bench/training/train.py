@@ -21,7 +21,7 @@ from ue_bench.record.schema import LARGEST
 from ue_bench.training.dense_adam import DenseAdam
 from ue_bench.training.early_stopping import EarlyStopping
 from ue_bench.training.model import RatingModel, ScoredModel
-from ue_bench.training.ranks import ALONE, Ranks
+from ue_bench.training.process_ranks import ALONE, Ranks
 from ue_bench.training.row_adam import RowAdam, summed_by_row
 from ue_bench.training.weight_average import WeightAverage
 
