@@ -1,6 +1,7 @@
 """A saved model predicts what the trained one predicts, to the bit."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
