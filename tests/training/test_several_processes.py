@@ -21,7 +21,8 @@ from ue_bench.training.process_ranks import ALONE
 
 RUN = [
     *("run", "--strategy", "unified", "--budget", "2kB", "--dim", "8", "--dropout", "0"),
-    *("--optimizer-path", "sparse", "--batch-size", "33", "--epochs", "4", "--measure", "quality"),
+    *("--optimizer-path", "sparse", "--batch-size", "33", "--measure", "quality"),
+    *("--epochs", "4", "--patience", "none"),
 ]
 
 
@@ -129,7 +130,7 @@ def test_an_error_of_all_is_one_line(folder, tmp_path, more, message):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_ends_the_other(folder, tmp_path):
-    long = arguments(folder, tmp_path, "--epochs", "1000000", "--patience", "none")
+    long = arguments(folder, tmp_path, "--epochs", "1000000")
     first, second = start([long, long])
     while not first.stderr.readline():  # the progress of training
         time.sleep(0.1)
