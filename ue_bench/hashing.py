@@ -73,6 +73,18 @@ def hash_rows(values: Any, seeds: Sequence[int], size: int) -> torch.Tensor:
     return torch.from_numpy(matrix)
 
 
+def digests(values: pl.Series | Sequence[str | bytes]) -> np.ndarray:
+    """Return the xxh64 of each value, of which it says more than a row: uint64 [n values].
+
+    values: a column of String, or a list of str and bytes.
+    """
+    if not isinstance(values, pl.Series):
+        return np.array([xxhash.xxh64_intdigest(to_bytes(value)) for value in values], np.uint64)
+    column = values.alias("v").to_frame()
+    digest = pl.col("v").nchash.xxhash64(seed=0)  # type: ignore[attr-defined]
+    return column.select(digest).to_series().to_numpy()
+
+
 def _hash_few(values: Sequence[Any], seeds: Sequence[int], size: int) -> torch.Tensor:
     digest = xxhash.xxh32_intdigest
     texts = [value.encode() if type(value) is str else to_bytes(value) for value in values]

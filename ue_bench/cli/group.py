@@ -11,6 +11,7 @@ import click
 
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
+from ue_bench.cli.voice import Silent, speaks
 from ue_bench.errors import BenchError, one_line, visible_json
 from ue_bench.version import __version__
 
@@ -53,28 +54,39 @@ class Commands(click.Group):
                 raise_postponed()
                 return result
             except BenchError as error:
+                _leave_to_others(error, ctx)
                 raise BadInput(hide_passwords(str(error))) from error
             except click.UsageError as error:  # quotes what was given
+                _leave_to_others(error, ctx)
                 message = error.format_message()
                 hidden = hide_passwords(message)
                 if hidden == message:
                     raise
                 raise click.UsageError(hidden, ctx=error.ctx) from None
             except MemoryError as error:
+                _leave_to_others(error, ctx)
                 raise BadInput(
                     f"out of memory ({error}); choose a smaller table or batch"
                 ) from error
-            except Terminated:
-                _report_stop("terminated")
+            except Terminated as stop:
+                if speaks(stop, ctx.invoked_subcommand):
+                    _report_stop("terminated")
                 ctx.exit(TERMINATED)
-            except KeyboardInterrupt:
-                _report_stop("interrupted")
+            except KeyboardInterrupt as stop:
+                if speaks(stop, ctx.invoked_subcommand):
+                    _report_stop("interrupted")
                 ctx.exit(INTERRUPTED)
 
 
 def hide_passwords(text: str) -> str:
     """Return a message without what may be a password in the URL of a storage."""
     return PASSWORDS.sub(r"\1***", text)
+
+
+def _leave_to_others(error: Exception, ctx: click.Context) -> None:
+    """End without a word where another process of the run reports the error."""
+    if not speaks(error, ctx.invoked_subcommand):
+        raise Silent() from error
 
 
 def _report_stop(what: str) -> None:

@@ -12,9 +12,11 @@ from ue_bench.cli.group import load_plugins, main, print_warnings, shared
 from ue_bench.cli.options import config_options, make_config
 from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import TABLE
+from ue_bench.cli.voice import join_others
 from ue_bench.config.entities import entities_text
 from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError, one_line, visible_json
+from ue_bench.training.launched import place
 
 if TYPE_CHECKING:
     from ue_bench.config import RunConfig
@@ -64,19 +66,29 @@ def run_command(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Train and measure one configuration, and write its record."""
+    """Train and measure one configuration, and write its record.
+
+    torchrun starts it in several processes, which train together; the first one measures, prints
+    and writes.
+    """
     from ue_bench import record as records
     from ue_bench.cli.dataset_options import fields_of
     from ue_bench.progress import progress
     from ue_bench.training.resolve import resolve
-    from ue_bench.training.run_once import run_once
+    from ue_bench.training.run_once import assist, run_once
 
+    here = place()
     load_plugins(plugins)
     follow_protocol(protocol, asked)
     fields, data_dir = fields_of(asked, data_dir)
     config = make_config(seed, options, fields)
     if print_path:
-        click.echo(records.path_of(results, "run", resolve(config).run_id))
+        if here.rank == 0:
+            click.echo(records.path_of(results, "run", resolve(config).run_id))
+        return
+    ranks = join_others(config.device, here)
+    if not ranks.is_first:
+        assist(config, ranks, data_dir)
         return
     records.require_writable(results / "run")
     _require_same_data(config, results, data_dir)
@@ -104,6 +116,7 @@ def run_command(
             data_dir=data_dir,
             on_evaluation=show_evaluation,
             on_trained=lambda model, dataset: trained.append(model),
+            ranks=ranks,
         )
     path = records.write(record, results)
     print_warnings(record.found["warnings"])

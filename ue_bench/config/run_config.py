@@ -319,6 +319,13 @@ class RunConfig:
         help="Gradients of the table: dense, sparse (the rows of the batch), "
         "or auto: sparse for large tables.",
     )
+    slots: str = setting(
+        "cached",
+        group="machine",
+        choices=("cached", "on-the-fly"),
+        help="cached: the table's rows of every distinct value are computed once and kept; "
+        "on-the-fly: those of a batch are computed in each step, by strategies that hash.",
+    )
     lr: float = setting(
         6e-3, group="recipe", above=0, below=1e38, before=4e-3, help="Learning rate."
     )

@@ -68,6 +68,9 @@ class EmbeddingStrategy(SlotCache):
     `reads_in_pieces` says that rows have the same vectors to the bit in any batch, and a slot for
     each number, so that large batches are better located and read in pieces.
 
+    `learns_from_batches` says that `embed` or a hook of it keeps what it meets in a batch of
+    training, beside gradients. Each of several processes would meet other rows.
+
     `sleeping` names parameters that may have no gradient before some epoch has ended.
 
     `locate` and `embed` always get single values. A row's vector of a multi-valued feature (one
@@ -83,6 +86,7 @@ class EmbeddingStrategy(SlotCache):
     training_only: tuple[str, ...] = ()
     sleeping: tuple[str, ...] = ()
     reads_in_pieces = False
+    learns_from_batches = False
     # The method's own knobs, with their defaults. `self.options` has the values in effect.
     knobs: Mapping[str, Any] = {}
 

@@ -8,6 +8,7 @@ from ue_bench.strategies.budget import check_budget
 from ue_bench.strategies.low_cardinality import ExactLowCardinality
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.registry import entry_of, numbers_of
+from ue_bench.strategies.slots import require_own_slots
 from ue_bench.strategies.spec import Spec
 
 
@@ -16,8 +17,8 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
 
     exact_at_most: features with no more values than this get exact rows in every strategy.
     Initial values come from torch's global generator. Raises BenchError for an unknown name, a
-    budget that does not work, a budget of a strategy that keeps none, a bad knob, and bits that the
-    strategy cannot have.
+    budget that does not work, a budget of a strategy that keeps none, a bad knob, and bits or slots
+    that the strategy cannot have.
     """
     entry = entry_of(spec.name)
     for knob, value in entry.fixed.items():
@@ -57,12 +58,14 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
     else:
         strategy = method(spec)
     check_budget(strategy)
+    require_own_slots(strategy)
     return strategy
 
 
 def _without_budget(spec: Spec, method: type[EmbeddingStrategy]) -> EmbeddingStrategy:
     """Build a strategy that keeps no budget. Raises BenchError if one was given."""
     strategy = method(replace(spec, budget=None))
+    require_own_slots(strategy)
     if spec.budget is not None:
         footprint = strategy.footprint()
         used = footprint.table + footprint.auxiliary

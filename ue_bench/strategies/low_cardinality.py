@@ -52,6 +52,7 @@ class ExactLowCardinality(EmbeddingStrategy):
         self.widths = tuple(part.widths[index] for part, index in self.parts)
         self.counts = [part.locate(index, []).shape[1] for part, index in self.parts]
         self.map_in_state = self.method.map_in_state
+        self.learns_from_batches = self.method.learns_from_batches
 
     def _build_rest(self, method: type[EmbeddingStrategy], spec: Spec) -> EmbeddingStrategy:
         """Build the method for its features, with what the exact rows leave of the budget."""

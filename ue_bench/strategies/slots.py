@@ -23,19 +23,27 @@ that c training rows have is read as an unseen one with probability
 so that a value is read so up to `value_dropout` times in an epoch, however frequent it is, and rare
 values are read so most often. This is the word dropout of Kiperwasser and Goldberg, TACL 2016
 (arXiv 1603.04351), for categories. Only strategies with a vocabulary tell unseen values from
-others. Training then gathers from a second array, which has the slots of all values and behind them
-those of all values as unseen ones.
+others. Training then gathers from an array that has the slots of all values and behind them those
+of all values as unseen ones.
+
+Where `Spec.keep_slots` is false nothing is kept: each batch of codes is turned into its values,
+which are located like raw ones. The slots are the same. A step takes longer, and the 4 or 8 bytes
+of each slot of every distinct value are not needed. Only a strategy that computes slots from a
+value alone can do so; `require_own_slots` says which.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, final
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor, nn
 
+from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.static_vocabulary import StaticVocabulary
@@ -43,6 +51,9 @@ from ue_bench.strategies.vocabulary_kinds import AnyVocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take
+# Values that are located at a time. What that needs beside the cache, such as texts and hashes of
+# 64 bits, is then as large for any number of values.
+BLOCK = 1 << 18
 _KEPT = ("_slots", "_owner", "_start", "_beside")  # the buffers that hold the cache
 
 
@@ -58,6 +69,8 @@ class SlotCache(nn.Module, ABC):
     takes_short_slots: bool = False
     # whether a state decides what `locate` returns, because training changes the index map
     map_in_state: bool = False
+
+    _slots: Tensor
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -110,6 +123,8 @@ class SlotCache(nn.Module, ABC):
         """
         if self.training and self.spec.value_dropout and self.vocabularies:
             return self._slots_with_dropout(codes)
+        if not self.spec.keep_slots:
+            return self._located_codes(codes)
         buffers = self._buffers
         slots = buffers["_slots"]
         start = buffers["_start"]
@@ -164,46 +179,102 @@ class SlotCache(nn.Module, ABC):
                 total += kept.nbytes
         return total
 
+    def _located_codes(self, codes: Tensor) -> Tensor:
+        """Return `slots` by locating the values of the codes."""
+        by_feature = codes.t().contiguous().numpy(force=True)
+        located = []
+        for index, feature in enumerate(self.spec.features):
+            located.append(self.locate(index, _chosen(feature.values, by_feature[index])))
+        return torch.cat(located, dim=1).to(codes.device)
+
     def _fill_unseen(self) -> None:
         """Fill the buffers of value dropout."""
         if self._slots is None:
             self._fill()
-        located = []
+        n_groups = len(self._slots)
+        both = self._slots.new_empty(2 * n_groups, *self._slots.shape[1:])
+        both[:n_groups] = self._slots
+        self._slots = both[:n_groups]  # the same numbers are not kept twice
+        unseen, _ = self._locate_in_blocks(self.locate_as_unseen)
+        both[n_groups:] = unseen.view(-1, *self._slots.shape[1:])
+        self._with_unseen = both
         probabilities = []
-        for index, feature in enumerate(self.spec.features):
-            located.append(self.locate_as_unseen(index, feature.values))
-            probabilities.append(_dropout_of(feature, self.spec.value_dropout))
-        columns, owner = _columns_of(located)
-        unseen = torch.cat(columns).view(-1, *self._slots.shape[1:]).to(self._slots)
-        self._with_unseen = torch.cat([self._slots, unseen])
-        self._dropout = torch.cat([probabilities[feature] for feature in owner]).to(self.device)
+        for feature in self._owners_of_columns():
+            features = self.spec.features
+            probabilities.append(_dropout_of(features[feature], self.spec.value_dropout))
+        self._dropout = torch.cat(probabilities).to(self.device)
 
     def _fill(self) -> None:
-        located = []
-        for index, feature in enumerate(self.spec.features):
-            located.append(self.locate(index, feature.values))
-        columns, owner = _columns_of(located)
-        if (self.one_pool or self.takes_short_slots) and _fit_32_bits(columns):
-            columns = [column.int() for column in columns]
-        self._keep(columns, owner)
-        self._n_slots = sum(slots.shape[1] for slots in located)
+        if not self.spec.keep_slots:
+            self._forget()
+            return
+        slots, lengths = self._locate_in_blocks(self.locate)
+        self._keep(slots, lengths)
         self.register_buffer("_with_unseen", None, persistent=False)
 
-    def _keep(self, columns: list[Tensor], owner: list[int]) -> None:
-        """Fill the buffers with columns of slots. owner: the feature of each column."""
+    def _locate_in_blocks(self, locate: Callable[[int, Any], Tensor]) -> tuple[Tensor, list[int]]:
+        """Locate every distinct value. Returns groups of slots, and the length of each column.
+
+        The slots of a feature's values are columns of groups, which are one after the other:
+        [groups, width].
+        """
+        counts = self._slot_counts()
+        width = math.gcd(*counts)
+        lengths = [self.spec.features[owner].cardinality for owner in self._owners_of_columns()]
+        may_be_short = self.one_pool or self.takes_short_slots
+        dtype = torch.int32 if may_be_short else torch.int64
+        slots = torch.empty(sum(lengths), width, dtype=dtype)
+        start = 0
+        for index, feature in enumerate(self.spec.features):
+            n_values = feature.cardinality
+            for first in range(0, n_values, BLOCK):
+                last = min(first + BLOCK, n_values)
+                block = locate(index, feature.values[first:last])
+                if slots.dtype == torch.int32 and block.numel() and block.amax() >= 2**31:
+                    slots = slots.long()
+                for column, part in enumerate(block.split(width, dim=1)):
+                    before = start + column * n_values
+                    slots[before + first : before + last] = part
+            start += n_values * (counts[index] // width)
+        return slots, lengths
+
+    def _slot_counts(self) -> list[int]:
+        """Return the number of slots of each feature's values."""
+        counts = []
+        for index in range(len(self.spec.features)):
+            counts.append(self.locate(index, []).shape[1])
+        return counts
+
+    def _owners_of_columns(self) -> list[int]:
+        """Return the feature of each column of groups."""
+        counts = self._slot_counts()
+        width = math.gcd(*counts)
+        owners = []
+        for feature, count in enumerate(counts):
+            owners += [feature] * (count // width)
+        return owners
+
+    def _keep(self, slots: Tensor, lengths: list[int]) -> None:
+        """Fill the buffers with groups of slots. lengths: of the columns."""
+        owner = self._owners_of_columns()
         device = self.device
-        group = columns[0].shape[1]
-        slots = torch.cat(columns).to(device)
+        group = slots.shape[1]
+        self._beside = None
+        if group == 1 and max(lengths) * len(lengths) * 8 <= BESIDE:
+            columns = slots.flatten().split(lengths)
+            self._beside = nn.utils.rnn.pad_sequence(list(columns)).to(device)
+        slots = slots.to(device)
+        self._n_slots = group * len(owner)
         self._slots = slots.flatten() if group == 1 else slots
         one_each = owner == list(range(len(self.spec.features)))
         self._owner = None if one_each else torch.tensor(owner, device=device)
         self._owners = None
-        sizes = [len(column) for column in columns]
-        self._start = torch.tensor([0, *sizes[:-1]], device=device).cumsum(0)
-        self._beside = None
-        if group == 1 and max(sizes) * len(columns) * 8 <= BESIDE:
-            padded = nn.utils.rnn.pad_sequence([column[:, 0] for column in columns])
-            self._beside = padded.to(device)
+        self._start = torch.tensor([0, *lengths[:-1]], device=device).cumsum(0)
+
+    def _forget(self) -> None:
+        """Drop the kept slots, which a state or another index map put out of date."""
+        self.register_buffer("_slots", None, persistent=False)
+        self.register_buffer("_with_unseen", None, persistent=False)
 
     def __getattr__(self, name: str) -> Any:
         """Return a submodule before nn.Module searches parameters and buffers.
@@ -221,19 +292,25 @@ class SlotCache(nn.Module, ABC):
         return next(chain(self.parameters(), self.buffers())).device
 
 
-def _columns_of(located: list[Tensor]) -> tuple[list[Tensor], list[int]]:
-    """Split the slots of each feature's values, int64 [values, slots], into columns of one width.
+def require_own_slots(cache: SlotCache) -> None:
+    """Raise BenchError for a strategy whose slots are to be computed anew, and cannot be.
 
-    Returns the columns, [values of the feature, width], and the feature of each.
+    They follow from a vocabulary or from what training learned, not from a value alone.
     """
-    width = math.gcd(*(slots.shape[1] for slots in located))
-    columns: list[Tensor] = []
-    owner = []
-    for feature, slots in enumerate(located):
-        parts = slots.split(width, dim=1)
-        columns += parts
-        owner += [feature] * len(parts)
-    return columns, owner
+    if cache.spec.keep_slots or not (cache.vocabularies or cache.map_in_state):
+        return
+    raise BenchError(
+        f"{cache.spec.name}: slots 'on-the-fly' were asked for, and its slots follow from a "
+        "vocabulary or from what it learned, not from a value alone; choose cached, or a strategy "
+        "that hashes"
+    )
+
+
+def _chosen(values: Any, codes: np.ndarray) -> Any:
+    """Return the values at the positions `codes`, int [n]."""
+    if isinstance(values, pl.Series):
+        return values.gather(pl.Series(codes))
+    return [values[code] for code in codes.tolist()]
 
 
 def _dropout_of(feature: Feature, value_dropout: float) -> Tensor:
@@ -248,12 +325,7 @@ def _dropout_of(feature: Feature, value_dropout: float) -> Tensor:
     return probabilities
 
 
-def _fit_32_bits(columns: list[Tensor]) -> bool:
-    return all(column.amax() < 2**31 for column in columns if column.numel())
-
-
 def _forget_slots(cache: SlotCache, _: Any) -> None:
-    cache.register_buffer("_slots", None, persistent=False)
-    cache.register_buffer("_with_unseen", None, persistent=False)
+    cache._forget()
     if cache.map_in_state:
         cache.index_map += 1

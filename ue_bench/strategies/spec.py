@@ -32,6 +32,8 @@ class Spec:
     value_dropout: float = 0.0
     init: str = "uniform"  # uniform | normal
     init_scale: float = 0.05  # half the width of the uniform, or the deviation of the normal
+    # whether the slots of every distinct value are kept, as in `SlotCache`, or each batch finds its
+    keep_slots: bool = True
     sparse: bool = False  # whether gradients of the pools hold only the rows that were read
     sparse_above: int = 0  # pools of at most this many numbers have dense gradients all the same
     options: Mapping[str, Any] = field(default_factory=dict)  # the method's own knobs

@@ -12,8 +12,12 @@ import polars as pl
 
 from ue_bench.features import Feature
 from ue_bench.hashing import FEW, is_few, to_bytes
+from ue_bench.strategies.key_index import KeyIndex
 
 ROW_NUMBER_BYTES = 4
+# Values from which on they are found by `KeyIndex`. A dictionary is faster for a few values, and a
+# query of all values numbers these anew for each `slots.BLOCK` that is asked for.
+LARGE = 1 << 18
 FLOOR_BYTES_PER_VALUE = 1.3  # a minimal perfect hash with 8-bit fingerprints
 
 
@@ -28,6 +32,13 @@ class Vocabulary:
         self._values = feature.vocabulary
         self.size = len(self._values)
         self.forgets = False
+
+    @cached_property
+    def _index(self) -> KeyIndex | None:
+        """Arrays that find the values of a large vocabulary; None of another."""
+        if self.size > LARGE and _is_text(self._values):
+            return KeyIndex(self._values)
+        return None
 
     @cached_property
     def _position(self) -> dict[str | bytes, int]:
@@ -46,6 +57,8 @@ class Vocabulary:
         unseen = self.size
         if self.forgets:
             return np.full(len(values), unseen, np.int64)
+        if self._index is not None:
+            return self._index.positions(values if _is_text(values) else _keys(values), unseen)
         # a query numbers the vocabulary anew, which takes less time than a loop over many values
         is_short = is_few(len(values), max(FEW, self.size // 4))
         if not is_short and _is_text(values) and _is_text(self._values):

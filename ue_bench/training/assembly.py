@@ -105,6 +105,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         grows=config.split == STREAM,
         init=config.init,
         init_scale=config.init_scale,
+        keep_slots=config.slots == "cached",
         sparse=sparse,
         sparse_above=sparse_above,
         options=config.options,

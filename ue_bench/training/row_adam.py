@@ -168,8 +168,7 @@ def _move(table: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         places, moments = _moments(table, rows, state)
     step = state["step"] + 1
     state["step"] = step
-    summed = table.new_zeros(len(rows), table.shape[1])
-    summed.index_add_(0, where, gradient._values())
+    summed = _summed(gradient, len(rows), where)
     first, second = moments.chunk(2)
     first.lerp_(summed, 1 - b1)
     second.lerp_(summed.square(), 1 - b2)
@@ -181,6 +180,18 @@ def _move(table: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         eps *= math.sqrt(1 - b2**step)  # Adam adds eps after the correction, SparseAdam before it
     change = first.div_(second.sqrt_().add_(eps)).mul_(-group["lr"] * correction)
     table.index_add_(0, rows, change)  # five times as slow with the rate as its `alpha`
+
+
+def summed_by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct rows of a sparse gradient, int64 [R], and their sums, [R, D]."""
+    rows, where = torch.unique(gradient._indices()[0], return_inverse=True)
+    return rows, _summed(gradient, len(rows), where)
+
+
+def _summed(gradient: Tensor, n_rows: int, where: Tensor) -> Tensor:
+    """Add up the numbers of a sparse gradient by row. where: the row of each of its slots."""
+    values = gradient._values()
+    return values.new_zeros(n_rows, values.shape[1]).index_add_(0, where, values)
 
 
 def _catch_up(table: Tensor, rows: Tensor, state: State, group: Group) -> tuple[Tensor, Tensor]:

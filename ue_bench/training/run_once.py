@@ -34,6 +34,7 @@ from ue_bench.training.loss import Scale
 from ue_bench.training.measured import Measured
 from ue_bench.training.model import RatingModel, sizes
 from ue_bench.training.peak_memory import PeakMemory
+from ue_bench.training.process_ranks import ALONE, Ranks
 from ue_bench.training.progressive_anchors import progressive_anchors
 from ue_bench.training.resolve import resolve
 from ue_bench.training.row_groups import scored_part
@@ -82,23 +83,23 @@ def run_once(
     phase: str = "run",
     on_evaluation: Callable[[Fit], None] = lambda fit: None,
     on_trained: Callable[[RatingModel, data.Dataset], None] = lambda model, dataset: None,
+    ranks: Ranks = ALONE,
 ) -> Record:
     """Train and measure one configuration, and return its record. Nothing is written.
 
     on_evaluation: is called after every evaluation of training.
     on_trained: is called once all is measured, with the model as it is served, in evaluation mode,
         and the data set. It is not called where nothing is trained.
+    ranks: the processes that train together, of which this is the first; the others call `assist`.
 
     Raises BenchError for a bad configuration or bad data, and MemoryError when the memory of the
     CPU or the GPU is exhausted. The number of torch's threads stays that of the configuration; the
     state of torch's global generator does not change.
     """
-    config = resolve(config)
-    device = require_device(config.device)
-    torch.set_num_threads(config.threads)
-    keep_freed_memory()
-    dataset, encoded = encoded_of(config, data_dir)
+    config, device, dataset, encoded = _begin(config, data_dir, ranks)
     common = _found(dataset, encoded, device)
+    if ranks.count > 1:
+        common["processes"] = ranks.count
     common["warnings"] = warnings_of(dataset, config)
     if is_anchor(config.strategy):
         _require_static(config)
@@ -108,12 +109,10 @@ def run_once(
     is_stream = config.split == STREAM
     rows = {name: rows_of(encoded, part, device) for name, part in PARTS.items()}
     spec = spec_of(config, encoded)
-    mean, scale = _mean_and_scale(encoded)
     quality: dict[str, Any] = {}
-    cuda_devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda_devices):
+    with _own_draws(device):
         with _noting_data(dataset):
-            model = make_model(config, spec, mean, scale).to(device)
+            model = _initial_model(config, spec, encoded, device, ranks)
         model.strategy.reader = reader_of(config, dataset)
         cost = sizes(model)
         optimizer_path = "sparse" if model.strategy.sparse_pools() else "dense"
@@ -130,13 +129,13 @@ def run_once(
                 )
             else:
                 quality, training_cost = _train(
-                    config, model, rows, dataset, encoded, on_evaluation, grouped
+                    config, model, rows, dataset, encoded, on_evaluation, grouped, ranks
                 )
             cost |= training_cost
         if config.measure != "quality":
             asked = rows["test" if is_stream else "val"]  # of a stream, the latest rows
             cost["latency"] = timing.lookup_latency(model.strategy, spec.features, asked.codes)
-            fresh_model = make_model(config, spec, mean, scale).to(device)
+            fresh_model = _initial_model(config, spec, encoded, device)
             cost["step_ms"] = timing.step_time(fresh_model, rows["train"], make_recipe(config))
     cost["slot_cache_bytes"] = model.strategy.slot_cache_bytes()
     found = _found_by_strategy(spec, model)
@@ -146,6 +145,79 @@ def run_once(
     if config.measure != "latency":
         on_trained(model.eval(), dataset)
     return _record(config, study, phase, common, Measured(found, quality, cost))
+
+
+@_memory_errors()
+def assist(config: RunConfig, ranks: Ranks, data_dir: Path | None = None) -> None:
+    """Train with the process that runs `run_once`, as one of the others of `ranks`.
+
+    Errors are those of `run_once`.
+    """
+    config, device, _, encoded = _begin(config, data_dir, ranks)
+    rows = {name: rows_of(encoded, PARTS[name], device) for name in ("train", "val")}
+    with _own_draws(device):
+        model = _initial_model(config, spec_of(config, encoded), encoded, device, ranks)
+        fit(model, rows["train"], rows["val"], make_recipe(config), ranks=ranks)
+    ranks.end()
+
+
+def _begin(
+    config: RunConfig, data_dir: Path | None, ranks: Ranks
+) -> tuple[RunConfig, torch.device, data.Dataset, data.Encoded]:
+    """Resolve a configuration, and get its device and its data."""
+    config = resolve(config)
+    device = require_device(config.device)
+    if ranks.count > 1:
+        _require_shareable(config)
+    torch.set_num_threads(config.threads)
+    keep_freed_memory()
+    dataset, encoded = ranks.in_turn(lambda: encoded_of(config, data_dir))
+    return config, device, dataset, encoded
+
+
+@contextmanager
+def _own_draws(device: torch.device) -> Iterator[None]:
+    """Leave the state of torch's global generators as it is."""
+    cuda_devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda_devices):
+        yield
+
+
+def _initial_model(
+    config: RunConfig,
+    spec: Spec,
+    encoded: data.Encoded,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+) -> RatingModel:
+    """Return the model of a run as training starts it.
+
+    Raises BenchError for one that several processes cannot train together.
+    """
+    mean, scale = _mean_and_scale(encoded)
+    model = make_model(config, spec, mean, scale).to(device)
+    if ranks.count > 1 and model.strategy.learns_from_batches:
+        raise BenchError(
+            f"strategy {config.strategy!r} with {ranks.count} processes: it learns from the values "
+            "of each batch, of which a process sees a part; train it in one process"
+        )
+    return model
+
+
+def _require_shareable(config: RunConfig) -> None:
+    """Raise BenchError for a run that several processes cannot share."""
+    if is_anchor(config.strategy):
+        what = f"strategy {config.strategy!r}"
+        why = "an anchor is fitted at once"
+    elif config.split == STREAM:
+        what = f"split {STREAM!r}"
+        why = "a stream is read in the order of time"
+    elif config.measure == "latency":
+        what = "measure 'latency'"
+        why = "nothing is trained"
+    else:
+        return
+    raise BenchError(f"{what} with several processes: {why}; run it in one process")
 
 
 def _require_static(config: RunConfig) -> None:
@@ -214,16 +286,19 @@ def _train(
     encoded: data.Encoded,
     on_evaluation: Callable[[Fit], None],
     grouped: Sequence[str],
+    ranks: Ranks,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train the model in place. Returns the quality of a record, and what training cost.
 
-    grouped: as in `judge`.
+    grouped: as in `judge`. ranks: the processes that train together; the others end here.
     """
     with PeakMemory(rows["train"].ratings.device) as memory:
         angles = None
         if config.diagnose:
             on_evaluation, angles = readout_angles.watch(model, on_evaluation)
-        fitted = fit(model, rows["train"], rows["val"], make_recipe(config), on_evaluation)
+        recipe = make_recipe(config)
+        fitted = fit(model, rows["train"], rows["val"], recipe, on_evaluation, ranks)
+    ranks.end()
     binary = config.task == "binary"
     stars = dataset.stars and not binary
     if is_draw(config):

@@ -21,7 +21,8 @@ from ue_bench.record.schema import LARGEST
 from ue_bench.training.dense_adam import DenseAdam
 from ue_bench.training.early_stopping import EarlyStopping
 from ue_bench.training.model import RatingModel, ScoredModel
-from ue_bench.training.row_adam import RowAdam
+from ue_bench.training.process_ranks import ALONE, Ranks
+from ue_bench.training.row_adam import RowAdam, summed_by_row
 from ue_bench.training.weight_average import WeightAverage
 
 EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
@@ -101,6 +102,10 @@ class Optimizers:
         self.sparse = sparse = model.strategy.sparse_pools()
         self.lazy = recipe.optimizer == "sparse_adam"
         self.rows: RowAdam | None = None
+        sparse_weights = [pool.weight for pool in sparse]
+        sparse_ids = {id(weight) for weight in sparse_weights}
+        dense = [weight for weight in model.parameters() if id(weight) not in sparse_ids]
+        self.dense_weights = dense
         if (recipe.optimizer in SPARSE or sparse) and recipe.weight_decay:
             raise BenchError(
                 f"optimizer: {recipe.optimizer} trains on sparse gradients, which allow no weight "
@@ -111,9 +116,6 @@ class Optimizers:
             adagrad = torch.optim.Adagrad(model.parameters(), lr=recipe.lr)
             self.parts: list[torch.optim.Optimizer | DenseAdam] = [adagrad]
             return
-        sparse_weights = [pool.weight for pool in sparse]
-        sparse_ids = {id(weight) for weight in sparse_weights}
-        dense = [weight for weight in model.parameters() if id(weight) not in sparse_ids]
         decoupled = recipe.optimizer == "adamw"
         self.parts = [DenseAdam(dense, recipe.lr, recipe.weight_decay, decoupled)]
         if not sparse:
@@ -141,6 +143,23 @@ class Optimizers:
     def step(self) -> None:
         for part in self.parts:
             part.step()
+
+    @torch.no_grad()
+    def add_up_gradients(self, ranks: Ranks) -> None:
+        """Give every process the sums of the gradients of all of them."""
+        if ranks.count == 1:
+            return
+        ranks.add_up([weight.grad for weight in self.dense_weights if weight.grad is not None])
+        for pool in self.sparse:
+            weight = pool.weight
+            if weight.grad is None:
+                continue
+            rows, sums = ranks.gathered(*summed_by_row(weight.grad))
+            if self.rows is not None and not self.lazy:  # rows that only others have read
+                self.rows.catch_up(weight, rows)
+            weight.grad = torch.sparse_coo_tensor(
+                rows[None], sums, weight.shape, check_invariants=False
+            )
 
     def settle(self) -> None:
         """Make the moves that were put off until a row is read.
@@ -224,15 +243,24 @@ def _state_of(part: torch.optim.Optimizer | DenseAdam, weight: Tensor) -> dict[s
 
 
 def train_step(
-    model: RatingModel, optimizers: Optimizers, codes: Tensor, targets: Tensor
+    model: RatingModel,
+    optimizers: Optimizers,
+    codes: Tensor,
+    targets: Tensor,
+    ranks: Ranks = ALONE,
+    share: float = 1.0,
 ) -> Tensor:
     """Take one step on one batch. Returns the mean errors before it, [errors] on the device.
 
-    targets: as `model.loss.scaled` returns them.
+    targets: as `model.loss.scaled` returns them. Of several processes, each gives its rows of the
+        batch, which are `share` of it.
     """
     optimizers.zero_grad()
     loss, errors = model.loss.batch(model(codes), targets)
+    if ranks.count > 1:
+        loss = loss * share
     loss.backward()
+    optimizers.add_up_gradients(ranks)
     optimizers.step()
     return errors
 
@@ -259,10 +287,18 @@ def predict(model: RatingModel, rows: Rows) -> Tensor:
     return model.loss.predict(outputs(model, rows))
 
 
-def evaluate(model: RatingModel, rows: Rows) -> dict[str, float]:
-    """Return the errors of the model's loss by name, pooled over the rows."""
-    errors = model.loss.evaluate(outputs(model, rows), rows.ratings)
-    return dict(zip(model.loss.errors, errors, strict=True))
+def evaluate(model: RatingModel, rows: Rows, ranks: Ranks = ALONE) -> dict[str, float]:
+    """Return the errors of the model's loss by name, pooled over the rows.
+
+    Of several processes, each predicts a part of the rows.
+    """
+    part = ranks.part(len(rows))
+    (given,) = ranks.gathered(outputs(model, Rows(rows.codes[part], rows.ratings[part])))
+    errors = torch.tensor(
+        model.loss.evaluate(given, rows.ratings), dtype=torch.float64, device=given.device
+    )
+    ranks.take_from_first([errors])  # what ends training ends it in all processes
+    return dict(zip(model.loss.errors, errors.tolist(), strict=True))
 
 
 def fit(
@@ -271,11 +307,14 @@ def fit(
     validation: Rows,
     recipe: Recipe,
     on_evaluation: Callable[[Fit], None] = lambda fit: None,
+    ranks: Ranks = ALONE,
 ) -> Fit:
     """Train `model` in place and leave it as it is served.
 
     Its weights are the best ones with early stopping, and the last ones without; where the recipe
     averages, these are averages. The scale of its loss is folded into its head.
+
+    ranks: the processes that train the same model on the same rows, each on its part of a batch.
 
     Raises BenchError when the loss stops being finite.
     """
@@ -285,7 +324,7 @@ def fit(
     device = train.ratings.device
     all_targets = model.loss.scaled(train.ratings)
     order = torch.Generator().manual_seed(recipe.seed)
-    torch.manual_seed(recipe.seed)  # dropout draws from the global generator
+    torch.manual_seed(ranks.seed(recipe.seed))  # dropout draws from the global generator
     batch = recipe.batch_size or len(train)
     steps = math.ceil(len(train) / batch)
     stops = _spread(recipe.evals_per_epoch, steps)
@@ -307,14 +346,19 @@ def fit(
         rows = 0
         for step in range(1, steps + 1):
             if permutation is None:
-                codes = train.codes
-                targets = all_targets
+                n_chosen = len(train)
+                own, share = ranks.share(n_chosen)
+                codes = train.codes[own]
+                targets = all_targets[own]
             else:
                 chosen = permutation[(step - 1) * batch : step * batch]
-                codes = train.codes.index_select(0, chosen)
-                targets = all_targets.index_select(0, chosen)
-            errors += train_step(model, optimizers, codes, targets) * len(targets)
-            rows += len(targets)
+                n_chosen = len(chosen)
+                own, share = ranks.share(n_chosen)
+                codes = train.codes.index_select(0, chosen[own])
+                targets = all_targets.index_select(0, chosen[own])
+            of_step = train_step(model, optimizers, codes, targets, ranks, share)
+            errors += of_step * (n_chosen * share)
+            rows += n_chosen
             fitted.steps += 1
             if step in average_steps:
                 optimizers.settle()
@@ -322,13 +366,14 @@ def fit(
             if step not in stops:
                 continue
             optimizers.settle()
+            ranks.add_up([errors])
             entry = {"epoch": epoch + step / steps}
             for name, total in zip(names, errors.tolist(), strict=True):
                 entry[f"train_{name}"] = model.loss.in_units(total / rows)
             errors = torch.zeros_like(errors)
             rows = 0
             with average.in_place():
-                for name, error in evaluate(model, validation).items():
+                for name, error in evaluate(model, validation, ranks).items():
                     entry[f"val_{name}"] = error
                 _require_finite(entry, recipe)
                 fitted.history.append(entry)
@@ -343,7 +388,11 @@ def fit(
         if stopping.ended:
             break
         optimizers.settle()
-        if model.strategy.finish_epoch(epoch):
+        # Other kinds of processors, and a GPU at each call, round the same steps in their own ways.
+        ranks.take_from_first([weight.data for weight in model.parameters()])
+        with ranks.drawing_alike(recipe.seed + epoch):
+            has_changed = model.strategy.finish_epoch(epoch)
+        if has_changed:
             optimizers = Optimizers(model, recipe)
             average.restart()
             stopping.model_changed()

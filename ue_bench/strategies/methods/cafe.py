@@ -40,6 +40,7 @@ _HALF = 2**31
 
 class CAFE(EmbeddingStrategy):
     map_in_state = True
+    learns_from_batches = True  # the sketch
 
     keys: Tensor
     importance: Tensor

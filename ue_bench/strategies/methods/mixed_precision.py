@@ -12,7 +12,7 @@ values. Needs a vocabulary, whose order by frequency says in what group a value 
 Bytes: n_b D b / 8 for the n_b rows of each bits, and 4 for their step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -100,7 +100,7 @@ class MixedPrecision(EmbeddingStrategy):
         return vectors.flatten(1)
 
 
-def bits_by_rank(spec: Spec, ranked: list[tuple[int, int]], alpha: float) -> list[int]:
+def bits_by_rank(spec: Spec, ranked: Sequence[tuple[int, int]], alpha: float) -> list[int]:
     """Return the bits of each value, given by feature and position, the most frequent first.
 
     Raises BudgetError if the budget does not pay for the rows of unseen values, or if too much of
