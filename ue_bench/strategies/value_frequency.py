@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ue_bench.errors import BenchError
+from ue_bench.features import Feature
 from ue_bench.strategies.spec import Spec
 
 BLOCK = 65_536  # pairs that are Python objects at a time
@@ -40,17 +41,15 @@ def by_frequency(spec: Spec, features: Iterable[int]) -> Ranked:
     in the order of names and positions. Raises BenchError if the values of a feature were not
     counted.
     """
+    features = tuple(features)
+    for index in features:
+        _require_counts(spec.name, spec.features[index])
     by_name = sorted(features, key=lambda index: spec.features[index].name)
     counts = [np.empty(0, np.int64)]
     positions = [np.empty(0, np.int64)]
     owners = [np.empty(0, np.int64)]
     for index in by_name:
         feature = spec.features[index]
-        if len(feature.counts) != feature.n_seen:
-            raise BenchError(
-                f"{spec.name}: feature {feature.name} has {len(feature.counts)} counts for "
-                f"{feature.n_seen} training values; give one for each"
-            )
         of_feature = np.asarray(feature.counts, np.int64)
         known = np.flatnonzero(of_feature >= feature.min_count)
         counts.append(of_feature[known])
@@ -58,3 +57,11 @@ def by_frequency(spec: Spec, features: Iterable[int]) -> Ranked:
         owners.append(np.full(len(known), index))
     order = np.argsort(-np.concatenate(counts), kind="stable")
     return Ranked(np.concatenate(owners)[order], np.concatenate(positions)[order])
+
+
+def _require_counts(strategy: str, feature: Feature) -> None:
+    if len(feature.counts) != feature.n_seen:
+        raise BenchError(
+            f"{strategy}: feature {feature.name} has {len(feature.counts)} counts for "
+            f"{feature.n_seen} training values; give one for each"
+        )
