@@ -8,14 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ue_bench.report.evidence.across_worlds import (
-    FEW,
-    REFERENCES,
-    agreements,
-    facts_of,
-    size_of,
-    worths,
-)
+from ue_bench.record.world_facts import FEW, facts_of
+from ue_bench.report.evidence.across_worlds import REFERENCES, agreements, size_of, worths
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.rank_agreement import tau_text
 from ue_bench.report.evidence.statistics import family_text
