@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ue_bench.studies import scale
 
 from ue_bench import data
 from ue_bench.cli import main
@@ -177,3 +178,10 @@ def test_the_name_says_the_number_of_values():
         assert values_of(wrong) is None
         with pytest.raises(BenchError, match="unknown data set"):
             data.load(wrong)
+
+
+@pytest.mark.parametrize("values", sorted(scale.SEEN)[:1])  # the largest takes ten times as long
+def test_the_values_seen_that_a_study_counts_on_are_those(values):
+    log = ClickWorld(f"click-world-{values}@0")
+    seen = [np.count_nonzero(np.bincount(log._ids(name))) for name in LARGEST.values()]
+    assert sum(seen) == scale.SEEN[values]
