@@ -177,7 +177,7 @@ def test_more_effort_goes_on_from_less(world):
 )
 def test_minutes_choose_the_most_effort_that_they_allow(world, minutes, trials, seeds, sizes):
     load_plugin(world / "mine.py")
-    ranking = room.prepare(["mine"], world / "published", minutes=minutes)
+    ranking = room.affordable(room.prepare(["mine"], world / "published"), False, minutes, 1)
     assert {(part.trials, part.seeds) for part in ranking.parts} == {(trials, seeds)}
     assert len(ranking.parts) == sizes
     assert ranking.whole == (trials == 24)
@@ -219,7 +219,10 @@ def test_a_compact_record_is_a_record_and_compares_alike(published):
 
 
 def test_a_rank_without_a_place_is_told():
-    text = rank_text("mine", {"effort": "x", "whole": True, "places": [], "left_out": ["y" * 9]})
+    text = rank_text(
+        "mine",
+        {"effort": "x", "whole": True, "places": [], "over_worlds": None, "left_out": ["y" * 9]},
+    )
     assert "It has no place" in text
     assert "left out: yyyyyyyyy" in text
 

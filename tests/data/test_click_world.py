@@ -5,11 +5,21 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ue_bench.studies import scale
 
 from ue_bench import data
 from ue_bench.cli import main
-from ue_bench.config.click_worlds import turnover_of, without_turnover
-from ue_bench.data.click_world import DAYS, LARGEST, NAMES, PAIRS, PROPERTIES, ClickWorld, Preset
+from ue_bench.config.click_worlds import turnover_of, values_of, without_turnover
+from ue_bench.data.click_world import (
+    DAYS,
+    LARGEST,
+    NAMES,
+    PAIRS,
+    PROPERTIES,
+    ROWS_A_VALUE,
+    ClickWorld,
+    Preset,
+)
 from ue_bench.data.encoding import encode
 from ue_bench.errors import BenchError
 from ue_bench.training.anchors import anchors
@@ -144,3 +154,34 @@ def test_a_run_tells_how_far_the_best_is(tmp_path):
     quality = record["quality"]
     assert record["found"]["turnover"] == 0.1
     assert quality["anchors"]["best"]["test_log_loss"] < quality["test_log_loss"]
+
+
+@pytest.mark.parametrize("values", [1_000, 20_000])
+def test_a_log_of_so_many_values_has_them_and_as_many_rows_for_each(values):
+    log = ClickWorld(f"click-world-{values}@0")
+    sizes = [log.size(PROPERTIES[NAMES.index(name)]) for name in LARGEST.values()]
+    assert sum(sizes) == pytest.approx(values, rel=0.01)
+    assert 3 * log.n_rows / values == ROWS_A_VALUE
+    seen = [len(log.coded(name).values) for name in LARGEST.values()]
+    assert 0.85 * values < sum(seen) <= 1.01 * values
+    # The same skew: the most frequent user has the share that Zipf's law gives the first rank.
+    share = np.bincount(log._ids("C3")).max() / log.n_rows
+    assert share == pytest.approx(np.log(2) / np.log(sizes[0] + 1), rel=0.15)
+
+
+def test_the_name_says_the_number_of_values():
+    assert values_of("click-world-1000") == 1_000
+    assert values_of("click-world-10000000@0.3") == 10_000_000
+    assert values_of("click-world-small") is None
+    assert data.info_of("click-world-5000@0").task == "binary"
+    for wrong in ("click-world-999", "click-world-10000001", "click-world-01000"):
+        assert values_of(wrong) is None
+        with pytest.raises(BenchError, match="unknown data set"):
+            data.load(wrong)
+
+
+@pytest.mark.parametrize("values", sorted(scale.SEEN)[:1])  # the largest takes ten times as long
+def test_the_values_seen_that_a_study_counts_on_are_those(values):
+    log = ClickWorld(f"click-world-{values}@0")
+    seen = [np.count_nonzero(np.bincount(log._ids(name))) for name in LARGEST.values()]
+    assert sum(seen) == scale.SEEN[values]

@@ -38,6 +38,7 @@ class World:
     most: runs until the command is killed.
     fails: whether a run runs out of memory.
     anchors: their MSE, by configuration.
+    published: a results folder, of which the package's own would change the order of candidates.
     """
 
     mse: Callable[[RunConfig], float]
@@ -49,6 +50,7 @@ class World:
     most: int = 10**9
     fails: Callable[[RunConfig], bool] = lambda config: False
     anchors: Callable[[RunConfig], dict[str, float]] = lambda config: ANCHORS
+    published: Path = Path("no published records")
     now: float = 0.0
     runs: Counter = field(default_factory=Counter)
     phases: list[str] = field(default_factory=list)
@@ -57,7 +59,13 @@ class World:
     def ask(self, asked: Question, results: Path, workers: int = 1) -> dict[str, Any]:
         """The answer in this world. `rounds.Workers` must be its `workers`."""
         return advise(
-            asked, results, workers, now=self.clock, tell=self.told.append, measure=self.pace
+            asked,
+            results,
+            workers,
+            now=self.clock,
+            tell=self.told.append,
+            measure=self.pace,
+            published=self.published,
         )
 
     def pace(self, asked: Question, *_: object) -> Pace:

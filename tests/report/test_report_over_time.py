@@ -8,7 +8,9 @@ from study_data import study_of
 from ue_bench import RunConfig
 from ue_bench.config.stream_split import STREAM
 from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.sections.one_study import over_time
+from ue_bench.report.page.prose import refresh
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_once import run_once
 
@@ -18,13 +20,18 @@ ASKED = RunConfig(
 
 
 @pytest.fixture(scope="module")
-def arms():
+def runs():
     records = []
     for config in (ASKED, replace(ASKED, strategy="growing_exact", budget=None)):
         for seed in (0, 1):
             record = run_once(resolve(config.with_seed(seed)), study="s", phase="grid")
             records.append(record)
-    return collect(records).kept
+    return records
+
+
+@pytest.fixture(scope="module")
+def arms(runs):
+    return collect(runs).kept
 
 
 def test_a_line_has_the_mean_of_the_blocks(arms):
@@ -57,6 +64,19 @@ def test_the_table_and_the_figure(arms):
     figure = over_time.draw(frame, study_of(arms))
     labels = [axes.get_ylabel() for axes in figure.axes if axes.get_visible()]
     assert labels == ["MSE, mean of 3 blocks", "bytes that are served"]
+
+
+def test_a_page_about_streams_can_be_made_from_the_records(runs):
+    """With the study's own name in place of `s`, it is what docs/streams.md has."""
+    page = """
+<!-- ue-bench: answer s -->
+<!-- end -->
+<!-- ue-bench: section s over_time -->
+<!-- end -->
+"""
+    answer, section = refresh(page, Evidence(runs)).split("<!-- end -->\n")[:2]
+    assert "stream split), study `s`**" in answer
+    assert "| growing_exact 16 | – (–) |" in section
 
 
 def test_splits_have_no_such_section(arms):

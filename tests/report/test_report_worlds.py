@@ -7,7 +7,9 @@ import pytest
 from study_data import study_of
 
 from ue_bench.report.evidence.arms import collect
+from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.sections.one_study import worlds
+from ue_bench.report.page.prose import refresh
 
 BASES = [1.0, 1.02, 0.99, 1.01, 1.0, 0.98, 1.03, 1.0, 1.01, 0.99, 1.0, 1.02]
 FORMS = {"shared": "multiplexed", "apart": "separate", "robe": "multiplexed"}
@@ -44,6 +46,10 @@ def with_rows(record):
 
 
 def arms(only=("ml-100k", "baseball")):
+    return collect(runs(only)).kept
+
+
+def runs(only=("ml-100k", "baseball")):
     found = []
     for number, ((world, form, budget), above) in enumerate(SCORES.items()):
         scores = []
@@ -54,7 +60,7 @@ def arms(only=("ml-100k", "baseball")):
         strategy = "robe" if form == "robe" else "hashed_net"
         if world in only:
             found += map(with_rows, fake.arm(scores, strategy, budget, **asked))
-    return collect(found).kept
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +104,27 @@ def test_a_reference_is_beaten_from_some_bytes_on_or_not(frame):
     for line in lines:
         assert "beats linear (one-hot) from 7.0 kB in all on" in line
         assert "at no size shown to beat gradient boosting" in line
+
+
+PAGE = """
+<!-- ue-bench: answer fake -->
+<!-- end -->
+<!-- ue-bench: sentences fake worlds -->
+<!-- end -->
+<!-- ue-bench: section fake worlds -->
+<!-- end -->
+"""
+
+
+def test_a_page_about_the_worlds_can_be_made_from_the_records():
+    """With the study's own name in place of `fake`, it is what docs/worlds.md has."""
+    answer, sentences, section = refresh(PAGE, Evidence(runs())).split("<!-- end -->\n")[:3]
+    for world in ("baseball", "ml-100k"):
+        assert f"**base ({world}, random split), study `fake`**" in answer
+        assert f"- an embedding in base ({world}, random split): " in sentences
+        assert f"| base ({world}, random split) |" in section
+    assert "|" not in sentences
+    assert "this table" not in sentences
 
 
 def test_one_world_has_no_section():

@@ -16,6 +16,7 @@ from ue_bench.advise.candidates import Candidates, exact_form
 from ue_bench.advise.choice import Choice, choose
 from ue_bench.advise.contestants import Contestant, contestants, rank, val_means
 from ue_bench.advise.lines import python
+from ue_bench.advise.nearest_world import kind_of
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
 from ue_bench.advise.runs import Runs
@@ -78,6 +79,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "front": on_front(_quick(ranked, limit) or ranked, best),
         "anchors": anchors,
         "learned": learned,
+        "nearest": nearest(candidates),
         "left_out": left_out(question, sizes, candidates, runs),
         "refused": list(arms.refused),
         "skipped": runs.skipped,
@@ -223,6 +225,16 @@ def exact(sizes: Sizes, question: Question, confirmed: Sequence[Contestant]) -> 
         "dims": dims,
         "measured": measured,
     }
+
+
+def nearest(candidates: Candidates) -> dict[str, Any] | None:
+    """Return the world that the order of the candidates comes from, with those it put first."""
+    if candidates.nearest is None:
+        return None
+    kinds = {kind_of(sized.config) for sized in candidates.fits}
+    count = len(kinds & candidates.nearest.ranks.keys())
+    first = [_label(sized.config) for sized in candidates.fits[:count]]
+    return {**candidates.nearest.as_json(), "first": first}
 
 
 def left_out(

@@ -7,14 +7,17 @@ from typing import Any
 
 from ue_bench import record as records_room
 from ue_bench.advise.answer import answer
-from ue_bench.advise.candidates import find_candidates
+from ue_bench.advise.candidates import as_led, exact_form, find_candidates
 from ue_bench.advise.clock import Clock
 from ue_bench.advise.forecast import forecast_text, more_text, require_time
+from ue_bench.advise.nearest_world import Nearest, nearest_world
 from ue_bench.advise.pace import Measure, measure_pace
 from ue_bench.advise.question import Question
+from ue_bench.advise.rank import PUBLISHED
 from ue_bench.advise.rounds import Rounds
 from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import Sizes
+from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import one_line
 from ue_bench.progress import note, progress
 from ue_bench.record.lock import alone
@@ -29,6 +32,7 @@ def advise(
     now: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None] = note,
     measure: Measure = measure_pace,
+    published: Path = PUBLISHED,
 ) -> dict[str, Any]:
     """Make the runs that are missing, as far as the time goes, and return the answer.
 
@@ -38,6 +42,7 @@ def advise(
     now: a clock that only goes forward.
     tell: called with one line before anything is trained: what the time will buy.
     measure: judges how long a run takes.
+    published: a results folder, whose records of the study `worlds` say what is tried first.
 
     Raises BenchError for bad input, for a memory that no candidate fits, for a time that is too
     short, and where another command works in the folder.
@@ -67,6 +72,7 @@ def advise(
                 require_time(question.minutes, clock.left, pace, n_candidates, workers)
                 text = forecast_text(question.minutes, clock.left, pace, n_candidates, workers)
                 tell(text)
+            candidates = as_led(candidates, _nearest(question, sizes, published))
             left = max(clock.left, 0.0)
             with progress(question.name, left, "s") as update:
 
@@ -85,6 +91,14 @@ def advise(
         finally:
             clock.keep()
         return answer(question, sizes, candidates, runs)
+
+
+def _nearest(question: Question, sizes: Sizes, published: Path) -> Nearest | None:
+    """Return the published world that is nearest to the data; none is a stream."""
+    if question.base.split == STREAM:
+        return None
+    exact = sizes.exact_bytes(exact_form(question.base).dim)
+    return nearest_world(sizes.world, question.memory / exact, published)
 
 
 def _tell_more(runs: Runs, question: Question, workers: int, tell: Callable[[str], None]) -> None:

@@ -1,8 +1,9 @@
 """Where a new strategy ranks among the published ones: its runs here, theirs from the records.
 
-The strategy has the searches of the study `methods`, form by form and size by size. With less time
-it has fewer trials, seeds or sizes; its runs are then the first ones of the whole, so that a later
-command goes on from there.
+The strategy has the searches of the study `methods`, form by form and size by size; in several
+worlds it has the grids of the study `worlds` (see `rank_worlds`). With less time it has fewer
+trials, seeds or sizes; its runs are then the first ones of the whole, so that a later command goes
+on from there.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from ue_bench.advise.over_worlds import over_worlds
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load_runs
 from ue_bench.report.evidence.evidence import Evidence
@@ -18,9 +20,9 @@ from ue_bench.report.evidence.place import places
 from ue_bench.report.json_values import json_values
 from ue_bench.strategies import STRATEGIES
 from ue_bench.strategies.budget import counted
-from ue_bench.study import Search, Study, find
+from ue_bench.study import Grid, Search, Study, find
 from ue_bench.study.local_executor import LocalExecutor
-from ue_bench.study.parts_of import parts_of
+from ue_bench.study.parts_of import Part, parts_of
 from ue_bench.study.plan import Plan
 
 STUDY = "methods"
@@ -46,90 +48,136 @@ QUICK = LEVELS[-1]
 class Ranking:
     """What a command will do, and then does.
 
-    names: the strategies. parts: their searches. whole: whether these are all that the published
-    strategies had. published: the records of these. runs: at the most.
+    names: the strategies. parts: their runs in the study `study`. whole: whether these are all that
+    the published strategies had. published: the records of these. worlds: the data sets that were
+    asked for; empty: those of `STUDY`.
     """
 
     names: tuple[str, ...]
-    parts: tuple[Search, ...]
+    parts: tuple[Part, ...]
     whole: bool
     published: tuple[Record, ...]
+    study: str = STUDY
+    worlds: tuple[str, ...] = ()
 
     @property
     def runs(self) -> int:
-        """The runs that the searches take at the most."""
-        return sum(part.trials * part.trial_seeds + part.best * part.seeds for part in self.parts)
+        """The runs that the parts take at the most."""
+        return sum(map(_runs_of, self.parts))
 
     def minutes(self, workers: int) -> float:
-        """Return what the runs take, judged by the training of the published ones."""
-        return expected_minutes(self.runs, self.published, workers)
+        """Return what the runs take, judged by the training of the published ones of their data."""
+        runs: dict[str, int] = {}
+        for part in self.parts:
+            world = dataset_of(part)
+            runs[world] = runs.get(world, 0) + _runs_of(part)
+        minutes = 0.0
+        for world, count in runs.items():
+            alike = [record for record in self.published if record.config.dataset == world]
+            minutes += expected_minutes(count, alike, workers)
+        return minutes
+
+    def on(self, world: str) -> "Ranking":
+        """Return the ranking on one of its data sets."""
+        parts = tuple(part for part in self.parts if dataset_of(part) == world)
+        return replace(self, parts=parts)
+
+    def cost_text(self, workers: int) -> str:
+        """Return the runs and the minutes that it takes at the most."""
+        return f"at most {self.runs:,} runs, {self.minutes(workers):.1f} minutes"
 
     @property
     def effort_text(self) -> str:
         """The effort in words, beside that of the published strategies."""
         first = self.parts[0]
-        sizes = counted(len({part.compression for part in self.parts}), "size")
-        given = f"{first.trials} trials a search, {first.seeds} fresh seeds, {sizes}"
+        if isinstance(first, Search):
+            searched = [part for part in self.parts if isinstance(part, Search)]
+            n_sizes = len({search.compression for search in searched})
+            given = f"{first.trials} trials a search, {first.seeds} fresh seeds"
+        else:
+            n_sizes = len(first.compressions)
+            given = f"no search, {first.seeds} seeds"
+        given += f", {counted(n_sizes, 'size')}"
         return given if self.whole else f"{given}: less effort than the others had"
+
+
+def dataset_of(part: Part) -> str:
+    """Return the data set of the runs of a part, which has one."""
+    return part.base.dataset if isinstance(part, Search) else part.arms[0].dataset
+
+
+def _runs_of(part: Part) -> int:
+    if isinstance(part, Search):
+        return part.trials * part.trial_seeds + part.best * part.seeds
+    return len(part.arms) * max(1, len(part.compressions)) * part.seeds
 
 
 def expected_minutes(runs: int, published: Sequence[Record], workers: int) -> float:
     """Return how long so many runs take at the most, if each trains as long as published ones."""
     seconds = []
     for record in published:
-        if record.phase == "confirm" and "train_seconds" in record.cost:
+        if record.phase != "search" and "train_seconds" in record.cost:
             seconds.append(record.cost["train_seconds"])
     return runs * (fmean(seconds or [USUAL]) + OVERHEAD) / workers / 60
 
 
-def prepare(
-    names: Sequence[str],
-    published: Path = PUBLISHED,
-    *,
-    quick: bool = False,
-    minutes: float | None = None,
-    workers: int = 1,
-) -> Ranking:
-    """Return what has to be run to rank strategies that are loaded.
+def prepare(names: Sequence[str], published: Path = PUBLISHED) -> Ranking:
+    """Return what has to be run to rank strategies that are loaded, with all the effort.
 
-    published: a results folder with the study `methods`. quick: the least effort. minutes: the most
-    effort that is expected to take no longer; None: all of it.
+    published: a results folder with the study `methods`.
     Raises BenchError for a folder without records of the study, and for a strategy that the study
     has no search of.
     """
     records = published_records(published)
-    taken = {record.config.strategy for record in records}
+    require_new(names, records, STUDY)
+    searches = [part for part in parts_of(find(STUDY).parts, names, STUDY) if is_search(part)]
+    return Ranking(tuple(names), tuple(searches), True, tuple(records))
+
+
+def is_search(part: Part) -> bool:
+    """Return whether a part is a search."""
+    return isinstance(part, Search)
+
+
+def require_new(names: Sequence[str], published: Sequence[Record], study: str) -> None:
+    """Raise BenchError where a published strategy has one of these names."""
+    taken = {record.config.strategy for record in published}
     for name in names:
         if name in taken:
             raise BenchError(
                 f"{name}: a published strategy has this name; give the new one another, or read "
-                f"its rank in docs/{STUDY}.md"
+                f"its rank in docs/{study}.md"
             )
-    searches = []
-    for part in parts_of(find(STUDY).parts, names, STUDY):
-        if isinstance(part, Search):
-            searches.append(part)
-    ranking = None
+
+
+def affordable(most: Ranking, quick: bool, minutes: float | None, workers: int) -> Ranking:
+    """Return a ranking with the most effort that is expected to take no longer than the minutes.
+
+    most: with all of it. quick: the least effort. minutes: None for all of it.
+    """
     for level in (QUICK,) if quick else LEVELS:
-        parts = _at_level(searches, level)
-        ranking = Ranking(tuple(names), parts, level == Level(), tuple(records))
+        parts = _at_level(most.parts, level)
+        ranking = replace(most, parts=parts, whole=level == Level())
         if minutes is None or ranking.minutes(workers) <= minutes:
             break
-    if ranking is None:
-        raise BenchError("no effort is declared")
     return ranking
 
 
-def published_records(published: Path) -> list[Record]:
+def published_records(published: Path, study: str = STUDY) -> list[Record]:
     """Return the runs of the study in a folder. Raises BenchError where it has none."""
     records: list[Record] = []
     if published.is_dir():
-        records, _ = load_runs(published, STUDY)
-    if not any(record.phase == "confirm" and record.quality for record in records):
+        records, _ = load_runs(published, study)
+    if not any(is_quoted(record) for record in records):
         raise BenchError(
-            f"{published} has no records of study {STUDY}; give --against a results folder that has"
+            f"{published} has no records of study {study}; give --against a results folder that has"
         )
     return records
+
+
+def is_quoted(record: Record) -> bool:
+    """Return whether a record has scores that are quoted: it is no trial, and ended well."""
+    return record.phase != "search" and bool(record.quality)
 
 
 def rank(
@@ -145,13 +193,13 @@ def rank(
     The records are in `results`, in the folder of the study. The answer is what JSON can hold.
     Raises BenchError as `ue-bench study` does, and where not one run of a strategy ended well.
     """
-    plan = Plan(STUDY, Study("?", ranking.parts, latency=False), data_dir=data_dir)
+    plan = Plan(ranking.study, Study("?", ranking.parts, latency=False), data_dir=data_dir)
     executor = LocalExecutor(plan, results, workers=workers, plugins=plugins)
     own = executor.run()
     found: dict[str, Any] = {}
     for name in ranking.names:
         runs = [record for record in own if record.config.strategy == name]
-        if not any(record.phase == "confirm" and record.status == "ok" for record in runs):
+        if not any(is_quoted(record) for record in runs):
             errors = [record.error for record in (*runs, *executor.ledger.failed) if record.error]
             reason = errors[-1] if errors else "no run was made"
             raise BenchError(f"{name}: not one of its runs on fresh seeds ended well; {reason}")
@@ -159,25 +207,36 @@ def rank(
         if not ranking.whole:
             runs = [record for record in runs if record.phase != "search"]
         evidence = Evidence([*ranking.published, *runs])
+        standing = json_values(places(evidence.summary, evidence.arms.kept, name))
         found[name] = {
             "summary": STRATEGIES[name].summary,
             "effort": ranking.effort_text,
             "whole": ranking.whole,
             "left_out": [line for line in evidence.arms.refused if name in line],
-            "places": json_values(places(evidence.summary, evidence.arms.kept, name)),
+            "places": standing,
+            "over_worlds": over_worlds(standing) if ranking.worlds else None,
         }
     return found
 
 
-def _at_level(searches: Sequence[Search], level: Level) -> tuple[Search, ...]:
-    """Return the searches of the first sizes, with so many trials and seeds."""
-    sizes = list(dict.fromkeys(search.compression for search in searches))
-    if level.sizes is not None:  # the middle one of those that the study has first
-        sizes = sizes[1 : 1 + level.sizes] or sizes[: level.sizes]
-    kept = []
-    for search in searches:
-        if search.compression in sizes:
-            trials = min(search.trials, level.trials or search.trials)
-            seeds = min(search.seeds, level.seeds or search.seeds)
-            kept.append(replace(search, trials=trials, seeds=seeds))
+def _at_level(parts: Sequence[Part], level: Level) -> tuple[Part, ...]:
+    """Return the runs of the first sizes, with so many trials and seeds."""
+    searched = [part.compression for part in parts if isinstance(part, Search)]
+    sizes = _first(list(dict.fromkeys(searched)), level.sizes)
+    kept: list[Part] = []
+    for part in parts:
+        seeds = min(part.seeds, level.seeds or part.seeds)
+        if isinstance(part, Grid):
+            compressions = tuple(_first(list(part.compressions), level.sizes))
+            kept.append(replace(part, compressions=compressions, seeds=seeds))
+        elif part.compression in sizes:
+            trials = min(part.trials, level.trials or part.trials)
+            kept.append(replace(part, trials=trials, seeds=seeds))
     return tuple(kept)
+
+
+def _first(sizes: list[Any], count: int | None) -> list[Any]:
+    """Return so many sizes, the middle one of those that a study has first; None: all of them."""
+    if count is None:
+        return sizes
+    return sizes[1 : 1 + count] or sizes[:count]

@@ -6,6 +6,7 @@ from textwrap import fill
 from typing import Any
 
 from ue_bench.report.format import delta_text, interval_text, size_text
+from ue_bench.strategies.budget import counted
 
 WIDTH = 80
 NAMED = 3  # rivals named at a size
@@ -27,8 +28,20 @@ def rank_text(name: str, found: Mapping[str, Any]) -> str:
             title = place["panel"]
             lines += ["", f"{title}:"]
         lines += _of_size(place)
+    if found["over_worlds"] is not None:
+        lines += ["", _over_worlds(found["over_worlds"])]
     lines += [f"left out: {line}" for line in found["left_out"]]
     return "\n".join(_wrapped(line) for line in lines)
+
+
+def _over_worlds(summary: Mapping[str, Any]) -> str:
+    worlds = []
+    for title, world in summary["worlds"].items():
+        worlds.append(f"{world['mean_rank']:.1f} of {world['among']} in {title}")
+    text = f"Over {counted(len(worlds), 'world')}: mean rank {summary['mean_rank']:.1f} by budget "
+    text += f"({', '.join(worlds)}); on the front at {summary['on_front']} of {summary['sizes']} "
+    text += f"sizes; of {counted(summary['tests'], 'test')} against a rival, better in "
+    return f"{text}{summary['better']} and worse in {summary['worse']}."
 
 
 def _of_size(place: Mapping[str, Any]) -> Iterator[str]:

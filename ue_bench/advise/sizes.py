@@ -12,12 +12,15 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import Feature
 from ue_bench.hashing import to_bytes
+from ue_bench.record.world_facts import world_facts
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import ROW_NUMBER_BYTES, Vocabulary
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
 from ue_bench.training.matrix_factorisation import RANK
 from ue_bench.training.model import sizes
+from ue_bench.training.rarity import by_rarity, rarity_of
+from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import EVALUATION_ROWS, Rows
@@ -69,6 +72,7 @@ class Sizes:
     seen: the features as the training rows of the first split show them. entities: user and item.
     whole: the features as if training had seen all of their values.
     facts: what the data set says of itself in a record. warnings: about its columns.
+    encoded: the rows of the first split.
     reader: reads raw rows as the data was read.
     sample: a few rows, to judge the time of a run by.
     """
@@ -79,6 +83,7 @@ class Sizes:
         self.facts = dataset.facts
         self.warnings = warnings_of(dataset, question.base)
         self.reader = reader_of(question.base, dataset)
+        self.encoded = encoded
         self.seen = encoded.features
         self.entities = encoded.entities
         device = require_device(question.base.device)
@@ -93,6 +98,14 @@ class Sizes:
         self.whole = tuple(
             replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen
         )
+
+    @cached_property
+    def world(self) -> dict[str, float]:
+        """What the data is like on the first split, as `world_facts` returns it."""
+        part = scored_part(self.encoded)
+        rarity = by_rarity(rarity_of(self.encoded, part), _count)
+        n_seen = {feature.name: feature.n_seen for feature in self.seen}
+        return world_facts(n_seen, self.sample.n_train, rarity)
 
     @cached_property
     def vocabulary_bytes(self) -> int:
@@ -206,6 +219,11 @@ class Sizes:
         spec = replace(make_spec(config, features), unfilled=True)
         with torch.random.fork_rng(devices=[]):
             return sizes(make_model(config, spec, 0.5))
+
+
+def _count(chosen: np.ndarray) -> dict[str, int]:
+    """Return how many rows are chosen. chosen: bool [N]."""
+    return {"n": int(chosen.sum())}
 
 
 def _vocabulary_bytes(features: tuple[Feature, ...]) -> int:

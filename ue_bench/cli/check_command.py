@@ -109,6 +109,7 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     effort = "searched like the others" + (", verified" if read.about.verified else "")
     for name, places in room.places_of(read, evidence).items():
         found = {"effort": effort, "whole": True, "places": places, "left_out": []}
+        found["over_worlds"] = None
         click.echo(rank_text(name, found))
     without, with_it = without_and_with(read, published)
     click.echo(f"\nThe board without {read.about.name}:\n\n{board_text(without)}")

@@ -190,7 +190,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         type=click.Path(path_type=Path, file_okay=False),
         default=None,
         metavar="DIR",
-        help="Results folder with the published study methods.  [default: that of the package]",
+        help="Results folder with the published studies.  [default: that of the package]",
     ),
     "time_limit": click.option(
         "--time-limit",

@@ -19,11 +19,20 @@ from ue_bench.errors import one_line
     default=None,
     help="The most effort that is expected to take no longer.  [default: all of it]",
 )
+@click.option(
+    "--on",
+    "worlds",
+    default=None,
+    metavar="WORLDS",
+    help="Worlds of the study worlds with commas, such as ml-100k,baseball, instead of the "
+    "searches of the study methods.",
+)
 @shared("against", "workers", "data_dir", "results", "json")
 def rank_command(
     path: Path,
     quick: bool,
     minutes: float | None,
+    worlds: str | None,
     against: Path | None,
     workers: int,
     data_dir: Path | None,
@@ -32,11 +41,14 @@ def rank_command(
 ) -> None:
     """Rank the strategies of FILE.py among the published ones, searched alike.
 
+    With --on they are ranked in several worlds, where nothing is searched for anyone.
     First their contract is tested. The same command goes on where it stopped, also with more
     effort. The exit code is 1 if a test of the contract fails.
     """
+    from ue_bench.advise.rank_worlds import parse_worlds, prepare_on
     from ue_bench.strategies import load_plugin
 
+    on = None if worlds is None else parse_worlds(worlds)
     added = load_plugin(path)
     names = [name for name, entry in added.items() if not entry.stream_only]
     failed = 0
@@ -45,17 +57,16 @@ def rank_command(
             failed += check_form(name, regions, path, err=as_json)
     if failed:
         sys.exit(1)
-    from ue_bench.advise.rank import PUBLISHED, prepare, rank
+    from ue_bench.advise.rank import PUBLISHED, affordable, prepare, rank
     from ue_bench.advise.rank_text import rank_text
 
-    ranking = prepare(names, against or PUBLISHED, quick=quick, minutes=minutes, workers=workers)
-    click.echo(
-        one_line(
-            f"rank: {', '.join(names)}: at most {ranking.runs} runs, "
-            f"{ranking.minutes(workers):.1f} minutes ({ranking.effort_text})"
-        ),
-        err=True,
-    )
+    published = against or PUBLISHED
+    most = prepare(names, published) if on is None else prepare_on(on, names, published)
+    ranking = affordable(most, quick, minutes, workers)
+    cost = ranking.cost_text(workers)
+    click.echo(one_line(f"rank: {', '.join(names)}: {cost} ({ranking.effort_text})"), err=True)
+    for world in ranking.worlds:
+        click.echo(one_line(f"rank: {world}: {ranking.on(world).cost_text(workers)}"), err=True)
     found = rank(ranking, results, workers=workers, plugins=[path], data_dir=data_dir)
     if as_json:
         print_json(found)

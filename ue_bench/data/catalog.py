@@ -3,9 +3,9 @@
 Importing this module reads no file and loads no heavy library.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ue_bench.config.click_worlds import without_turnover
+from ue_bench.config.click_worlds import values_of, without_turnover
 from ue_bench.config.drawn_worlds import world_of
 
 ADDRESS = "https://files.grouplens.org/datasets/movielens"
@@ -254,8 +254,12 @@ DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _LISTED}
 def info_of(name: str) -> DatasetInfo | None:
     """Return what is known of a data set with a name, or of a draw of a planted world.
 
-    The turnover in the name of a click log changes nothing of it.
+    The turnover in the name of a click log changes nothing of it. A click log of so many values is
+    made like the others.
     """
+    if values_of(name) is not None:
+        summary = "made, not downloaded: a click log of so many values whose best loss is known"
+        return replace(DATASETS["click-world-small"], name=without_turnover(name), summary=summary)
     info = DATASETS.get(without_turnover(name))
     if info is not None:
         return info

@@ -12,6 +12,10 @@ entity itself.
 Each day a share of the values of large features, the turnover, gives way to new ones. Effects turn
 slowly: after `DRIFT` radians a day each is another one, as large as before.
 `click-world-small@0.3` is `click-world-small` with a turnover of 0.3.
+
+`click-world-100000` has 100,000 values of its three entities at a time, in the proportions of
+Criteo's, and `ROWS_A_VALUE` rows for each: logs of any number of values with the same skew and the
+same rows a value, whose order of methods may differ by their size alone.
 """
 
 import hashlib
@@ -24,9 +28,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ue_bench.config.click_worlds import NEW_A_DAY, turnover_of, without_turnover
+from ue_bench.config.click_worlds import (
+    NEW_A_DAY,
+    turnover_of,
+    values_of,
+    without_turnover,
+)
 from ue_bench.data.coded import Coded, number_ids
 from ue_bench.data.dataset import Dataset
+from ue_bench.errors import unknown
 
 DAY = 86_400  # seconds
 DAYS = 20
@@ -83,6 +93,9 @@ LARGEST = {"user": "C3", "ad": "C21", "page": "C12"}  # the feature that is the 
 PAIRS = (("C3", "C21"), ("C3", "C12"), ("C21", "C12"), ("C19", "C7"), ("C25", "C8"), ("C1", "C11"))
 
 
+ROWS_A_VALUE = 12  # means over the values of the three entities, each of which is a feature
+
+
 @dataclass(frozen=True)
 class Preset:
     """rows: of the log. scale: values of a large feature, as a share of Criteo's."""
@@ -100,7 +113,16 @@ PRESETS = {
 
 def is_click_world(name: str) -> bool:
     """Return whether a data set is a planted click log."""
-    return without_turnover(name) in PRESETS
+    return preset_of(name) is not None
+
+
+def preset_of(name: str) -> Preset | None:
+    """Return the size of the click log of a name; None where no log has it."""
+    values = values_of(name)
+    if values is None:
+        return PRESETS.get(without_turnover(name))
+    in_criteo = sum(PROPERTIES[NAMES.index(largest)].size for largest in LARGEST.values())
+    return Preset(rows=values * ROWS_A_VALUE // len(LARGEST), scale=values / in_criteo)
 
 
 class ClickWorld(Dataset):
@@ -113,7 +135,10 @@ class ClickWorld(Dataset):
 
     def __init__(self, name: str, preset: Preset | None = None) -> None:
         self.name = name
-        self.preset = preset or PRESETS[without_turnover(name)]
+        preset = preset or preset_of(name)
+        if preset is None:
+            raise unknown("click log", name, PRESETS)
+        self.preset = preset
         self.turnover = turnover_of(name)
         if self.turnover is None:
             self.turnover = NEW_A_DAY

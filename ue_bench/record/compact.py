@@ -1,14 +1,17 @@
 """The little of a record that comparing its run needs, for files that come with a package.
 
-What was asked, pooled scores, the predictors to beat, bytes and median latencies stay, and of a
-trial its validation scores. Histories, scores of parts of the rows, and the environment go: a test
-that needs them, the bootstrap over users of splits by time, needs the whole record.
+What was asked, pooled scores, the predictors to beat, bytes, median latencies and what the data is
+like stay, and of a trial its validation scores. Histories, scores of parts of the rows, and the
+environment go: a test that needs them, the bootstrap over users of splits by time, needs the whole
+record.
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from ue_bench.record.record import Record
+from ue_bench.record.world_facts import WORLD, facts_of
 
 _FOUND = (
     "bits",
@@ -48,7 +51,14 @@ def compact(record: Record) -> Record:
     if timings:
         cost["latency"] = timings
     found = {name: record.found[name] for name in _FOUND if name in record.found}
+    if quality and record.phase != "search":
+        found[WORLD] = _known(facts_of(record))
     return replace(record, found=found, quality=quality, cost=cost, env={})
+
+
+def _known(facts: dict[str, float]) -> dict[str, float]:
+    """Return the facts that the record tells: a file has no NaN."""
+    return {name: value for name, value in facts.items() if not math.isnan(value)}
 
 
 def _scores(quality: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:

@@ -68,6 +68,17 @@ class Trial(TypedDict):
     margin: NotRequired[Real]
 
 
+class World(TypedDict, total=False):
+    """What the data of a run is like, in a compact record (see `world_facts`)."""
+
+    rows: Real
+    features: Real
+    values: Real
+    rows_a_value: Real
+    unseen: Real
+    rare: Real
+
+
 class Found(TypedDict, total=False):
     """What a run met."""
 
@@ -84,6 +95,7 @@ class Found(TypedDict, total=False):
     diagnostics: FoundDiagnostics
     trial: Trial
     setting: str
+    world: World
     entities: list[str]
     entities_chosen: list[str]
     warnings: list[str]

@@ -368,6 +368,11 @@ def static_strategies() -> list[str]:
     return [name for name, entry in STRATEGIES.items() if not entry.stream_only]
 
 
+def added_static_strategies() -> list[str]:
+    """The names of `static_strategies` that plug-ins added. Loads no package."""
+    return [name for name in static_strategies() if name not in _BUILT_IN]
+
+
 def added_strategies() -> dict[str, Entry]:
     """The strategies of plug-ins and installed packages. Loads these packages."""
     return {name: entry for name, entry in all_strategies().items() if name not in _BUILT_IN}

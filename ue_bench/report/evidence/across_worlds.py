@@ -4,14 +4,12 @@ Three things are asked of each: what it is like, whether its methods rank as els
 which bytes on an embedding beats a linear model and boosted trees, which see the same features.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.pairs import holm_corrected
@@ -21,7 +19,6 @@ from ue_bench.report.evidence.statistics import Difference, compare_two
 from ue_bench.report.evidence.summary import by_key, key, row_scores
 
 REFERENCES = ("linear", "boosting")
-FEW = 10  # a value that training has seen less often is rare
 
 
 def size_of(row: Any) -> int | None:
@@ -29,40 +26,6 @@ def size_of(row: Any) -> int | None:
     if pd.isna(row.budget) or pd.isna(row.exact_table_bytes):
         return None
     return round(row.exact_table_bytes / row.budget)
-
-
-def facts_of(run: Record) -> dict[str, float]:
-    """Return what a run's record says of its world.
-
-    rows: of training. features. values: distinct ones that training has seen. rows_a_value: means
-    over the values of all features. unseen, rare: shares of the scored rows with a value that
-    training has not seen, and whose rarest value it has seen less than `FEW` times; by tenths.
-    """
-    seen = run.found.get("n_seen", {})
-    n_values = sum(seen.values())
-    n_rows = run.found.get("n_rows", {}).get("train", math.nan)
-    return {
-        "rows": n_rows,
-        "features": len(seen),
-        "values": n_values,
-        "rows_a_value": n_rows * len(seen) / n_values if n_values else math.nan,
-        "unseen": _unseen(run.quality.get("rarity", {}).get("unseen", {})),
-        "rare": _rare(run.quality.get("rarity", {}).get("deciles", ())),
-    }
-
-
-def _unseen(slices: Mapping[str, Mapping[str, Any]]) -> float:
-    n_rows = sum(of_slice["n"] for of_slice in slices.values())
-    if not n_rows:
-        return math.nan
-    return 1 - slices.get("0", {"n": 0})["n"] / n_rows
-
-
-def _rare(deciles: Sequence[Mapping[str, Any]]) -> float:
-    n_rows = sum(decile["n"] for decile in deciles)
-    if not n_rows:
-        return math.nan
-    return sum(decile["n"] for decile in deciles if decile["most"] < FEW) / n_rows
 
 
 def agreements(scored: pd.DataFrame, arms: Iterable[Arm]) -> list[dict[str, Any]]:

@@ -8,14 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ue_bench.report.evidence.across_worlds import (
-    FEW,
-    REFERENCES,
-    agreements,
-    facts_of,
-    size_of,
-    worths,
-)
+from ue_bench.record.world_facts import FEW, facts_of
+from ue_bench.report.evidence.across_worlds import REFERENCES, agreements, size_of, worths
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.rank_agreement import tau_text
 from ue_bench.report.evidence.statistics import family_text
@@ -33,6 +27,11 @@ CAPTION = (
     "world; below 0 multiplexing is better. Filled marks are told apart (Holm-corrected over the "
     "figure, 5 %), hollow ones are not. 95 % intervals. Each form is in the variant that is best "
     "on validation. All panels share their scale."
+)
+# The families of Holm's corrections. A document may show the sentences without the tables.
+ALL_FORMS = "all differences of multiplexed and separate tables, in all worlds"
+ALL_WORTHS = (
+    "all differences of an embedding and a model without one that have an interval, in all worlds"
 )
 # Views of the frame.
 WORLD = "world"
@@ -253,7 +252,7 @@ def _form_table(part: pd.DataFrame) -> list[str]:
         share = f"{row.difference / row.mean_mse:+.1%}"
         cells = [row.panel, row.method, row.title, delta, share, p_cell(row.p_holm)]
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, "", family_text(int(part["tests"].max()), "every line of this table")]
+    return [*lines, "", family_text(int(part["tests"].max()), ALL_FORMS)]
 
 
 def _rank_table(part: pd.DataFrame) -> list[str]:
@@ -278,7 +277,7 @@ def _worth_table(part: pd.DataFrame) -> list[str]:
         cells += [delta_text(row.difference, row.low, row.high), p_cell(row.p_holm)]
         lines.append(f"| {' | '.join(cells)} |")
     tests = int(part["tests"].max())
-    return [*lines, "", family_text(tests, "every line of this table that has an interval")]
+    return [*lines, "", family_text(tests, ALL_WORTHS)]
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
