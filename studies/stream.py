@@ -27,7 +27,10 @@ WORLDS: tuple[dict[str, Any], ...] = (
     {"dataset": "flights", "task": "binary", "positive_at_least": 15.0},
     {"dataset": "baseball"},
     {"dataset": "ml-100k"},
-    *({"dataset": f"click-world-small@{turnover}"} for turnover in ("0", "0.1", "0.3", "1")),
+    *(
+        {"dataset": f"click-world-small@{turnover}", "task": "binary"}
+        for turnover in ("0", "0.1", "0.3", "1")
+    ),
 )
 BITS = ("float32", "int4")
 COMPRESSION = 16

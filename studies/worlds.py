@@ -29,7 +29,7 @@ WORLDS = (
     RunConfig(dataset="ml-100k", **SHARED),
     RunConfig(dataset="baseball", **SHARED),
     RunConfig(dataset="flights", task="binary", positive_at_least=LATE, **SHARED),
-    RunConfig(dataset="click-world-small", **SHARED),
+    RunConfig(dataset="click-world-small", task="binary", **SHARED),
 )
 RULES = ("proportional", "sqrt", "equal")
 TWO_BITS = "int2"
