@@ -8,6 +8,7 @@ from itertools import chain
 import fake_records as fake
 import pandas as pd
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from ue_bench.errors import BenchError
@@ -35,9 +36,14 @@ def built(tmp_path_factory):
 def test_everything_is_written(built):
     out = built.page.parent
     assert built.page.name == "report.html"
-    assert (
-        len(built.figures) == 2 * 16
-    )  # seven figures of the search, seven of the grid; PNG and SVG
+    assert len(built.figures) == 2 * 15  # PNG and SVG
+    # All tables of the search have one size, so that none is smaller and worse than another.
+    assert "allocation-pareto" not in {path.stem for path in built.figures}
+    for path in built.figures:
+        if path.suffix == ".png":
+            picture = Image.open(path)
+            assert picture.mode == "P"
+            assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     assert all(path.stat().st_size > 1000 for path in built.figures)
     assert {path.suffix for path in built.figures} == {".png", ".svg"}
     for path in built.figures:

@@ -313,6 +313,13 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     return numbers
 
 
+def aside(number: int, of: int) -> float:
+    """Return how far the mark `number` of as many at one tick stands from it, from -0.5 to 0.5."""
+    if of < 2:
+        return 0.0
+    return number / (of - 1) - 0.5
+
+
 def handle(look: Look, label: str, *, joined: bool = True) -> Line2D:
     """The legend's entry for a line (or for its markers alone)."""
     dash: Any = look.dash if joined else "none"
