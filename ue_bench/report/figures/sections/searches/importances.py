@@ -104,8 +104,8 @@ SECTION = Section(
         "How much of the variance of validation MSE each feature's number of lookups explains "
         "alone (fANOVA on the trials of one search, at one table size), in %; beside each bar this "
         f"share, and the mean number of lookups that the best {trial_lookups.BEST} trials gave. "
-        "An importance says that a feature matters, not in which direction. Where a fixed total was shared out, "
-        "it ties the features together, and fANOVA computes as if they were free. These are trials "
+        "An importance says that a feature matters, not in which direction. Where a fixed total "
+        "was shared out, it ties the features together, and fANOVA computes as if they were free. These are trials "
         "of a search: they point, they do not prove."
     ),
     draw=draw,
