@@ -224,7 +224,7 @@ def test_a_study_of_latency_alone_and_one_without_a_test_part(tmp_path):
     fake.write_all(tmp_path / "results", chain(clocks, article))
     outcome = build(tmp_path / "results", tmp_path / "out")
     names = {path.stem for path in outcome.figures}
-    assert {"clock-latency", "clock-memory", "article-table_size", "article-pareto"} <= names
+    assert {"clock-latency", "clock-memory", "article-table_size", "article-memory"} <= names
     assert not {"clock-table_size", "clock-training"} & names
     assert "no arm with a byte budget has a measured MSE." in outcome.page.read_text()
 

@@ -98,10 +98,10 @@ def _critical_values(variances: np.ndarray, degrees: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=4_096)  # two arms always have the same, and each draw of a world asks for it
-def _simulated(own: tuple[float, ...], n: int) -> list[float]:
+def _simulated(variances_of: tuple[float, ...], n: int) -> list[float]:
     """Return the critical values of arms with these variances and n seeds."""
-    k = len(own)
-    variances = np.array(own)
+    k = len(variances_of)
+    variances = np.array(variances_of)
     draws = np.random.default_rng([n, k])
     errors = draws.normal(size=(SIMULATIONS, k, n)) * np.sqrt(variances)[:, None]
     means = errors.mean(2)

@@ -63,8 +63,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     kinds = []
     for total, vocabulary in TOTALS.items():
         sized = scored.dropna(subset=[total])
-        on_front = front_of_bytes(sized, total)
-        kind = sized.assign(vocabulary=vocabulary, bytes=sized[total], front=on_front)
+        edge = front_of_bytes(sized, total)
+        kind = sized.assign(vocabulary=vocabulary, bytes=sized[total], front=edge)
         kinds.append(kind)
     dictionary, key_free = kinds
     if key_free["bytes"].eq(key_free["total_bytes"]).all():

@@ -233,16 +233,17 @@ def _lines_of(of_panel: pd.DataFrame, several: bool) -> dict[str, float]:
 
 def _draw_differences(axes: Axes, part: pd.DataFrame, heights: Mapping[str, float]) -> None:
     axes.axvline(0, color=style.GREY, linewidth=0.8)
+    drawn_at = []
     for row in rows(part):
         color, dash = style.CHANGE[row.multiplexing]
         height = heights[row.strategy if row.strategy in heights else row.title]
+        drawn_at.append(height)
         if not missing(row.difference_low):
             ends = [row.difference_low, row.difference_high]
             axes.plot(ends, [height, height], color=color, linestyle=dash, linewidth=1.4)
         face = "white" if row.multiplexing == "not told apart" else color
         axes.plot([row.difference], [height], color=color, marker="o", markerfacecolor=face)
-    heights_of = [heights.get(row.strategy, heights.get(row.title)) for row in rows(part)]
-    hover(axes, part.assign(height=heights_of), "difference", "height")
+    hover(axes, part.assign(height=drawn_at), "difference", "height")
     axes.set_yticks(list(heights.values()), list(heights))
     axes.set_ylim(min(heights.values()) - 0.6, 0.6)
     axes.tick_params(labelsize=8)

@@ -105,8 +105,8 @@ SECTION = Section(
         "alone (fANOVA on the trials of one search, at one table size), in %; beside each bar this "
         f"share, and the mean number of lookups that the best {trial_lookups.BEST} trials gave. "
         "An importance says that a feature matters, not in which direction. Where a fixed total "
-        "was shared out, it ties the features together, and fANOVA computes as if they were free. These are trials "
-        "of a search: they point, they do not prove."
+        "was shared out, it ties the features together, and fANOVA computes as if they were free. "
+        "These are trials of a search: they point, they do not prove."
     ),
     draw=draw,
     table=table,
