@@ -251,6 +251,27 @@ def test_a_record_whose_id_is_not_that_of_its_configuration_is_refused(tmp_path,
     assert load(tmp_path) == ([make()], [])
 
 
+def test_a_number_that_is_none_is_refused_whatever_the_checksum(tmp_path):
+    """A checksum of the text that a faster writer makes of it, which has null for NaN."""
+    path = tmp_path / "any.json"
+    for text, why in (("NaN", "not a record"), ("1e999", "not a record")):
+        content = json.loads(make().to_json())
+        del content["checksum"]
+        content["found"]["extra"] = None
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        content["checksum"] = hashlib.sha256(canonical.encode()).hexdigest()
+        path.write_text(json.dumps(content).replace('"extra": null', f'"extra": {text}'))
+        with pytest.raises(BenchError, match=why):
+            read(path)
+
+
+def test_a_small_number_is_read_as_it_was_written(tmp_path):
+    """Python writes 1e-06 where msgspec writes 1e-6: the checksum is of Python's text."""
+    record = make(found=make().found | {"warnings": ["×"], "width": 7})
+    tiny = replace(record, cost=record.cost | {"train_seconds": 1e-06})
+    assert read(write(tiny, tmp_path)) == tiny
+
+
 def test_a_measurement_of_speed_with_the_id_of_another_case_is_refused(tmp_path):
     case = SpeedCase(case="start", quick=True)
     cost = {"lines": []}

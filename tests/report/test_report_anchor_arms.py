@@ -163,7 +163,11 @@ def test_each_total_has_a_front_of_its_own():
 
 
 def test_without_any_vocabulary_there_is_one_panel():
-    frame = pareto.tidy(study_of(collect(fake.arm([0.9, 0.91], "unified", 28_032)).kept))
+    runs = [
+        *fake.arm([0.9, 0.91], "unified", 28_032),
+        *fake.arm([0.92, 0.93], "unified", 14_016),
+    ]
+    frame = pareto.tidy(study_of(collect(runs).kept))
     assert set(frame["vocabulary"]) == {"dictionary"}
 
 
@@ -234,6 +238,8 @@ def test_heads_and_splits_judge_strategies_alone():
     assert set(frame["judged"]) == {3}
     assert set(frame["pairs"]) == {3}
     assert set(LABELS) <= set(frame["label"])
+    worse = frame["mse"] >= frame["anchor_bias"]
+    assert list(frame["hollow"]) == list(worse & ~frame["is_anchor"])
 
 
 def test_the_methods_stand_beside_them():

@@ -140,6 +140,52 @@ def test_memory_stacks_the_parts(small):
     assert (bar["total"] == 3 * (table + head)).all()
 
 
+def test_memory_reads_from_the_smallest_bar_and_cuts_the_far_larger_ones(small):
+    records = [run for own in small[0].kept for run in own.runs]
+    for number in range(8):
+        records += arm(14_016, [0.9, 0.91], f"method_{number}")
+    huge = arm(14_016, [0.9, 0.91], "huge")
+    for run in huge:
+        run.cost["optimizer_bytes"] *= 100
+    frame = memory.tidy(study_of(collect(records + huge).kept))
+    bars = frame.drop_duplicates("y").sort_values("y", ascending=False)
+    of_budget = bars[bars["budget"] == 14_016]
+    assert of_budget["total"].is_monotonic_increasing
+    assert of_budget["label"].iloc[-1].startswith("huge")
+    assert list(of_budget["text"].str.startswith("▸")) == [False] * (len(of_budget) - 1) + [True]
+
+
+def test_a_single_mark_is_at_its_tick():
+    assert style.aside(0, 1) == 0
+    assert [style.aside(number, 3) for number in range(3)] == [-0.5, 0, 0.5]
+    frame = table_size.tidy(study_of(collect(arm(14_016, [0.90, 0.91])).kept))
+    assert list(frame["x"]) == [14_016]
+
+
+def test_tables_of_one_size_have_no_front():
+    one_size = collect(arm(14_016, [0.90, 0.91]) + arm(14_016, [0.92, 0.93], "per_feature"))
+    assert pareto.tidy(study_of(one_size.kept)).empty
+
+
+def test_panels_go_on_below_so_that_letters_stay_large():
+    records = []
+    for split in ("random", "user_temporal", "global_temporal"):
+        for budget in (7_008, 14_016, 28_032, 56_064):
+            for strategy, mse in (("robe", 0.9), ("hashed_net", 0.91)):
+                for regions in ("separate", "multiplexed"):
+                    records += arm(
+                        budget, [mse, mse + 0.01], strategy, regions=regions, split=split
+                    )
+    study = study_of(collect(records).kept)
+    for module, most in ((training, training.ACROSS), (forms, 3)):
+        frame = module.tidy(study)
+        figure = module.draw(frame, study)
+        shown = [axes for axes in figure.axes if axes.get_visible() and axes.get_title()]
+        assert {axes.get_gridspec().ncols for axes in shown} == {most}
+        panels = ["panel", "part"] if module is training else ["panel", "budget"]
+        assert len(shown) == len(frame.drop_duplicates(panels))
+
+
 def test_allocation_has_a_row_a_trial_and_feature_and_the_arms_beside():
     arms = collect(list(fake.study_search(trials=8)))
     frame = allocation.tidy(study_of(arms.kept, arms.search))

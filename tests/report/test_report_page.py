@@ -185,11 +185,40 @@ def test_dark_is_dark_and_figures_stay_readable(page):
     assert page.evaluate(GROUND) == "rgb(255, 255, 255)"
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(GROUND) == "rgb(20, 24, 29)"
-    assert (
-        page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
-        == "rgb(255, 255, 255)"
-    )
+    card = "getComputedStyle(document.querySelector('.card')).backgroundColor"
+    drawn = "getComputedStyle(document.querySelector('.card svg')).filter"
+    assert page.evaluate(card) == "rgb(20, 24, 29)"
+    assert page.evaluate(drawn) == "invert(0.91) hue-rotate(180deg)"
     page.emulate_media(color_scheme="light")
+    assert page.evaluate(card) == "rgb(255, 255, 255)"
+    assert page.evaluate(drawn) == "none"
+
+
+def test_what_is_wider_than_a_phone_says_so(page):
+    hint = page.locator("#tables .wide + .hint").first
+    table = page.locator("#tables .wide").first
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_function("document.querySelector('#tables .wide').matches('.more')")
+    assert hint.is_visible()
+    table.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    page.wait_for_function("!document.querySelector('#tables .wide').matches('.more')")
+    assert hint.is_hidden()
+    left = "document.querySelector('#tables td:first-child').getBoundingClientRect().left"
+    assert page.evaluate(left) >= 0  # the name of an arm stays beside its numbers
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_rows_of_a_long_table_are_filtered(page):
+    box = page.locator("#tables .filter").first
+    every = len(column(page, 0))
+    visible = page.locator("#tables table tbody tr:visible")
+    before = visible.count()
+    box.fill("METHOD_00")
+    shown = visible.all_inner_texts()
+    assert 0 < len(shown) < before
+    assert all("method_00" in text for text in shown)
+    box.fill("")
+    assert visible.count() == before == every
 
 
 def test_on_paper_everything_is_open(page):

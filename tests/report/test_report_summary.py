@@ -3,13 +3,14 @@
 import math
 
 import fake_records as fake
+import pandas as pd
 import pytest
 from made_scores import redrawn
 
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.statistics import compare_two, estimate, holm
 from ue_bench.report.evidence.summary import summarise
-from ue_bench.report.evidence.verdict import front, verdicts
+from ue_bench.report.evidence.verdict import front, front_of_bytes, verdicts
 from ue_bench.report.format import (
     bytes_text,
     delta_text,
@@ -136,6 +137,23 @@ def test_the_pareto_front_by_hand():
     summary = summarise(collect(records).kept)
     frame = summary.assign(mse=summary["test_mse_mean"])
     assert list(front(frame)[frame.sort_values("budget").index]) == [True, False, True]
+
+
+def test_what_an_arm_leaves_of_its_budget_does_not_make_it_smaller():
+    rows = pd.DataFrame(
+        [
+            ["lean", 14_000, 13_000, 13_000, 0.93],
+            ["better", 14_000, 14_000, 14_000, 0.90],
+            ["with a dictionary", 14_000, 13_900, 20_000, 0.89],
+            ["exact", None, 30_000, 36_000, 0.88],
+            ["large and worse", 56_000, 56_000, 56_000, 0.885],
+        ],
+        columns=["label", "budget", "table_bytes", "total_bytes", "mse"],
+    )
+    rows = rows.assign(auxiliary_bytes=0, world="one").astype({"budget": "Int64"})
+    on_front = front_of_bytes(rows, within=["world"])
+    assert list(rows.loc[on_front, "label"]) == ["better", "with a dictionary", "exact"]
+    assert front(rows, within=["world"])[0]  # of fewer bytes than any other
 
 
 def test_numbers_are_written_for_people():

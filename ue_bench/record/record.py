@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pandas as pd
 
 from ue_bench.config import RunConfig
@@ -170,6 +171,32 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def _proven(text: bytes) -> dict[str, Any] | None:
+    """Return the content of a text if msgspec finds that its checksum is right, else None.
+
+    It is three times as fast as Python's JSON, and writes most contents as `_checksum` does. Where
+    it does not, as with 1e-06, the checksum differs, and the usual way decides.
+    """
+    try:
+        content = _decoder.decode(text)
+        if not isinstance(content, dict):
+            return None
+        checksum = content.pop("checksum", None)
+        actual = hashlib.sha256(_encoder.encode(content)).hexdigest()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if checksum != actual:
+        return None
+    for name, part in content.items():
+        if isinstance(part, dict):
+            content[name] = _interned(list(part.items()))
+    return content
+
+
 def parse(text: bytes, source: Path | str) -> Record | SpeedRecord:
     """Return the record of a text that `to_json` made, in this version or an earlier one.
 
@@ -178,8 +205,11 @@ def parse(text: bytes, source: Path | str) -> Record | SpeedRecord:
     read, not of how it is written: a change of the text that it lets pass (`1e-05` as `1E-05`)
     changes nothing of the record.
     """
+    content = _proven(text)
+    is_proven = content is not None
     try:
-        content = json.loads(text, object_pairs_hook=_interned)
+        if content is None:
+            content = json.loads(text, object_pairs_hook=_interned)
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{source}: not a record ({error})") from error
     if not isinstance(content, dict) or type(content.get("schema")) is not int:
@@ -192,7 +222,8 @@ def parse(text: bytes, source: Path | str) -> Record | SpeedRecord:
     differing = sorted((set(content) - {"checksum"}) ^ names)
     if differing:
         raise BenchError(f"{source}: not a record of ue_bench (fields {differing[:20]} differ)")
-    _require_checksum(content, source)
+    if not is_proven:
+        _require_checksum(content, source)
     try:
         if content["schema"] == 1:
             content = _from_schema_1(content)

@@ -15,6 +15,7 @@ errors of their own. It is found by simulation.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -90,10 +91,17 @@ def _critical_values(variances: np.ndarray, degrees: float) -> np.ndarray:
 
     variances: of independent normal errors, [k]. degrees: of freedom of each pair's t.
     """
-    k = len(variances)
-    if k < 2 or not variances.any():
-        return np.zeros(k)
+    if len(variances) < 2 or not variances.any():
+        return np.zeros(len(variances))
     n = round(min(degrees, MOST_DEGREES)) + 1
+    return np.array(_simulated(tuple(variances.tolist()), n))
+
+
+@lru_cache(maxsize=4_096)  # two arms always have the same, and each draw of a world asks for it
+def _simulated(variances_of: tuple[float, ...], n: int) -> list[float]:
+    """Return the critical values of arms with these variances and n seeds."""
+    k = len(variances_of)
+    variances = np.array(variances_of)
     draws = np.random.default_rng([n, k])
     errors = draws.normal(size=(SIMULATIONS, k, n)) * np.sqrt(variances)[:, None]
     means = errors.mean(2)
@@ -105,4 +113,5 @@ def _critical_values(variances: np.ndarray, degrees: float) -> np.ndarray:
     t = np.full_like(behind, -np.inf)
     np.divide(behind, scales, out=t, where=scales > 1e-12 * scales.max())
     t[:, np.arange(k), np.arange(k)] = -np.inf  # no arm is its own rival
-    return np.quantile(t.max(2), LEVEL, axis=0).clip(min=0.0)
+    critical: list[float] = np.quantile(t.max(2), LEVEL, axis=0).clip(min=0.0).tolist()
+    return critical

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from ue_bench.config.drawn_worlds import world_of
@@ -83,7 +84,8 @@ def calibrations(drawn: Iterable[Record]) -> list[Calibration]:
 
 def _calibration(world: str, runs: Sequence[Record]) -> Calibration:
     arms = collect(runs).kept
-    contests = _contests(arms)
+    summary = summarise(arms)
+    contests = _contests(arms, summary)
     by_draw: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.comparison.phase != "confirm":
@@ -95,26 +97,29 @@ def _calibration(world: str, runs: Sequence[Record]) -> Calibration:
     rates = []
     if contests:
         rates += _wrong(contests)
-        rates.append(_wrong_without_luck(arms))
+        rates.append(_wrong_without_luck(arms, summary))
     for name, of_draws in sorted(estimates.items()):
         rates.append(_coverage(name, of_draws))
     return Calibration(world, len(contests), len(runs), tuple(rates))
 
 
-def _contests(arms: Sequence[Arm]) -> list[list[dict[Any, Any]]]:
-    """Return the verdicts on what the searches of each draw found."""
-    found = verdicts(arms, summarise(arms), family=(*FAMILY, "dataset"))
+def _contests(arms: Sequence[Arm], summary: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """Return the verdicts on what the searches of each draw found. summary: that of the arms."""
+    found = verdicts(arms, summary, family=(*FAMILY, "dataset"))
     confirmed = found[found["phase"] == "confirm"]
     return [records(rows) for _, rows in groups(confirmed, "dataset")]
 
 
-def _wrong_without_luck(arms: Sequence[Arm]) -> Rate:
+def _wrong_without_luck(arms: Sequence[Arm], summary: pd.DataFrame) -> Rate:
     """Return in how many families a test is wrong that takes what was found as given.
 
     The luck of a short search is large, and hides whether anything else of a test is wrong.
+    summary: that of the arms, in which nothing is of their search.
     """
     confirmed = [arm for arm in arms if arm.comparison.phase == "confirm"]
-    contests = _contests([replace(arm, found_by=None) for arm in confirmed])
+    is_confirmed = summary["phase"] == "confirm"
+    as_given = [replace(arm, found_by=None) for arm in confirmed]
+    contests = _contests(as_given, summary[is_confirmed].reset_index(drop=True))
     tested = sum(any(row["p_holm"] < ALPHA for row in contest) for contest in contests)
     what = "families in which a test does, if the luck of searches is left out"
     return Rate(what, tested, len(contests), ALPHA)

@@ -15,7 +15,7 @@ from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.statistics import compare_two
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
-from ue_bench.report.evidence.verdict import front
+from ue_bench.report.evidence.verdict import front_of_bytes
 
 
 def places(summary: pd.DataFrame, arms: Sequence[Arm], subject: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def _standing(part: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the best variant on validation of each strategy, by MSE, the best first."""
     ordered = part.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
     standing = ordered.drop_duplicates("strategy").sort_values(["mse", "label"], kind="stable")
-    return records(standing.assign(on_front=front(standing)))
+    return records(standing.assign(on_front=front_of_bytes(standing)))
 
 
 def _entry(

@@ -134,6 +134,22 @@ def _verdict(
     return verdict
 
 
+def front_of_bytes(
+    scored: pd.DataFrame, total: str = "total_bytes", within: Sequence[str] = SCOPE
+) -> pd.Series:
+    """Return whether an arm is on the Pareto front of MSE and a total of bytes.
+
+    Arms of one budget count as equally large but for their vocabularies too: the few bytes that
+    one of them leaves of it are no smaller size.
+
+    total: the column of the bytes in all.
+    """
+    paid = scored["table_bytes"] + scored["auxiliary_bytes"]
+    left = (scored["budget"] - paid).fillna(0).clip(lower=0)
+    of_whole_budget = scored.assign(of_whole_budget=scored[total] + left)
+    return front(scored, total, within) & front(of_whole_budget, "of_whole_budget", within)
+
+
 def front(
     scored: pd.DataFrame, size: str = "total_bytes", within: Sequence[str] = SCOPE
 ) -> pd.Series:

@@ -14,6 +14,8 @@ from ue_bench.report.figures.hover import hover
 
 NAME = "bias model, and matrix factorisation by rank"
 _TEXT_SIZE = 7
+# A line that runs behind a name would strike it out.
+_HALO = {"facecolor": "white", "alpha": 0.85, "pad": 0.3, "linewidth": 0}
 
 
 def draw(axes: Axes, arms: pd.DataFrame, x: str, y: str = "mse", *, named: bool = True) -> None:
@@ -49,6 +51,7 @@ def draw(axes: Axes, arms: pd.DataFrame, x: str, y: str = "mse", *, named: bool 
             va="top",
             fontsize=_TEXT_SIZE,
             color=look.color,
+            bbox=_HALO,
         )
 
 

@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
 from ue_bench.report.evidence.frames import records
-from ue_bench.report.format import bytes_text, interval_text, micros_text, missing
+from ue_bench.report.format import bytes_text, delta_text, interval_text, micros_text, missing
 
 LINK = "point:"
 _RADIUS = 4.7  # of the area that reacts, in 1/72 inch: larger than the marker that is seen
@@ -24,6 +24,7 @@ _RADIUS = 4.7  # of the area that reacts, in 1/72 inch: larger than the marker t
 # The columns of a tidy frame that the text has a line for, in the order of the lines.
 _LINES = (
     "label",
+    "strategy",
     "regions",
     "budget",
     "total_bytes",
@@ -35,13 +36,16 @@ _LINES = (
     "p50_us",
     "p99_us",
     "slot_cache_bytes",
+    "total",
+    "difference",
     "mse",
     "error",
     "auc",
     "n",
     "panel",
 )
-_BESIDE = ("part", "measure", "low", "high")  # columns that the line of another column needs
+# Columns that the line of another column needs.
+_BESIDE = ("part", "measure", "low", "high", "difference_low", "difference_high")
 
 
 def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
@@ -84,7 +88,7 @@ def _line(name: str, row: dict[str, Any]) -> str:
     """The line of the text for the column `name`."""
     value = row[name]
     match name:
-        case "label" | "panel":
+        case "label" | "strategy" | "panel":
             return value
         case "budget":
             return f"budget: {bytes_text(value)}"
@@ -104,6 +108,11 @@ def _line(name: str, row: dict[str, Any]) -> str:
             return f"latency, 99th percentile: {micros_text(value)} µs"
         case "slot_cache_bytes":
             return f"reads a cache of slots of {bytes_text(value)}"
+        case "total":
+            return f"memory: {bytes_text(value)}"
+        case "difference":
+            ends = row.get("difference_low"), row.get("difference_high")
+            return f"difference: {delta_text(value, *ends)}"
         case "mse":
             score = interval_text(value, row.get("low"), row.get("high"))
             return f"{row.get('part', '')} MSE: {score}".lstrip()

@@ -54,7 +54,7 @@ def panel_rows(
     *,
     width: float,
     height: float,
-    by: str = "panel",
+    by: str | list[str] = "panel",
     **options: Any,
 ) -> tuple[Figure, Any]:
     """A figure with a row of panels for each part of `frame`, and its axes [2-d].

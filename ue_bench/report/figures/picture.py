@@ -6,15 +6,21 @@ import warnings
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from PIL import Image
 
 from ue_bench.errors import visible
 from ue_bench.report.figures.hover import LINK
-from ue_bench.report.figures.style import settle
+from ue_bench.report.figures.style import fix_labels, settle
 from ue_bench.whole_file import write_whole
 
 DPI = 150
 MARGIN = 0.1  # inches around what is drawn
+COLORS = 256  # of a PNG; their number makes its size, and the time that it takes
+_NEARLY_WHITE = 250  # of 255: a palette's entry that is as light stands for white
 _POINT = re.compile(rf'<a xlink:href="{LINK}([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 _POINT_WITH_TITLE = r'<g class="point"><title>\1</title>\2</g>'
 _WIDTH = re.compile(r' width="([\d.]+)pt"')
@@ -32,20 +38,58 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     Equal records give equal files. Raises BenchError when the folder cannot be written.
     """
     text = io.StringIO()
-    pixels = io.BytesIO()
     png = folder / f"{name}.png"
     svg = folder / f"{name}.svg"
     with warnings.catch_warnings():
         # The warning holds the character, which the terminal might obey.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
+        canvas = FigureCanvasAgg(figure)  # one measures each text once, and draws the PNG
         settle(figure)
-        box = figure.get_tightbbox().padded(MARGIN)  # a text may be wider than the layout assumed
+        box = figure.get_tightbbox()  # a text may be wider than the layout assumed
+        fix_labels(figure)
+        pixels = _png(canvas, box)
+        box = box.padded(MARGIN)
         figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches=box)
-        figure.savefig(pixels, format="png", dpi=DPI, bbox_inches=box)
-    write_whole(png, pixels.getvalue())
+    write_whole(png, pixels)
     write_whole(svg, visible(_POINT.sub(_POINT_WITH_TITLE, text.getvalue())))
     return [png, svg]
+
+
+def _png(canvas: FigureCanvasAgg, box: Bbox) -> bytes:
+    """Return the PNG of a figure in a palette of `COLORS` colours. box: what is drawn, in inches.
+
+    It has a quarter of the bytes of one in full colours, and takes half of the time to pack.
+    """
+    full = Image.fromarray(_pixels(canvas, box)).convert("RGB")
+    picture = full.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = picture.getpalette() or []
+    picture.putpalette([255 if level >= _NEARLY_WHITE else level for level in palette])
+    packed = io.BytesIO()
+    picture.save(packed, "png", dpi=(DPI, DPI))
+    return packed.getvalue()
+
+
+def _pixels(canvas: FigureCanvasAgg, box: Bbox) -> np.ndarray:
+    """Return what the box of a figure shows with `MARGIN` around it: uint8 [height, width, 4]."""
+    figure = canvas.figure
+    around = box.padded(MARGIN)
+    width, height = figure.get_size_inches()
+    if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
+        canvas.print_figure(io.BytesIO(), format="rgba", dpi=DPI, bbox_inches=around)
+        return np.array(canvas.buffer_rgba())
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())
+    left, right = round(around.x0 * DPI), round(around.x1 * DPI)
+    top, bottom = round((height - around.y1) * DPI), round((height - around.y0) * DPI)
+    pixels = np.full((bottom - top, right - left, 4), 255, dtype=np.uint8)
+    # The margin may lie outside of the figure.
+    first_row, first_column = max(top, 0), max(left, 0)
+    inside = drawn[first_row:bottom, first_column:right]
+    rows = slice(first_row - top, first_row - top + inside.shape[0])
+    columns = slice(first_column - left, first_column - left + inside.shape[1])
+    pixels[rows, columns] = inside
+    return pixels
 
 
 def inline(svg: str, prefix: str, title: str) -> str:

@@ -11,7 +11,7 @@ from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import SCOPE, TOTALS, score
 from ue_bench.report.evidence.unseen_share import share_text
-from ue_bench.report.evidence.verdict import FAMILY, front
+from ue_bench.report.evidence.verdict import FAMILY, front_of_bytes
 from ue_bench.report.format import (
     bytes_text,
     code,
@@ -178,7 +178,7 @@ def _fronts(part: pd.DataFrame) -> Iterator[str]:
     for total, vocabulary in TOTALS.items():
         sized = part[part[total].notna()]
         texts = []
-        for row in rows(sized[front(sized, total)].sort_values(total)):
+        for row in rows(sized[front_of_bytes(sized, total)].sort_values(total)):
             texts.append(f"{row.label} {mse_text(row.mse)} in {bytes_text(getattr(row, total))}")
         arms = _listed(texts, MOST_ON_FRONT)
         if texts and arms != said:

@@ -142,20 +142,22 @@ class Page:
         abstracts = {}
         tables_by_study = {}
         sections = {}
+        main = self.main()
+        first = main.study if main else next(iter(self.studies), "")
         for study in self.studies:
             abstracts[study] = abstract.sentences(*self.evidence.of(study))
-            tables_by_study[study] = self._tables(study)
+            if study == first or not self.pages:  # the others are on the pages of their studies
+                tables_by_study[study] = self._tables(study)
             drawn = self._drawn_of(study)
             if drawn:
                 sections[study] = drawn
-        main = self.main()
         return {
             "boards": self._boards(),
             "board_note": BOARD_NOTE,
             "question": QUESTION,
             "interval_rule": RULE,
             "main": main,
-            "first": main.study if main else next(iter(self.studies), ""),
+            "first": first,
             "pages": self.pages,
             "abstract": abstracts,
             "answer": conclusion.sentences(summary, verdicts),

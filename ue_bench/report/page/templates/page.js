@@ -31,6 +31,36 @@ for (const table of document.querySelectorAll("table.sorts")) {
     });
   });
 }
+// Rows of a long table can be filtered by what is written in them.
+const MANY_ROWS = 12;
+for (const table of document.querySelectorAll("table.sorts")) {
+  const rows = [...table.tBodies[0].rows];
+  if (rows.length < MANY_ROWS) continue;
+  const input = document.createElement("input");
+  input.type = "search";
+  input.className = "filter";
+  input.placeholder = `Filter ${rows.length} rows`;
+  input.setAttribute("aria-label", "Show only the rows of the table below that contain this text");
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+  (table.closest(".wide") || table).before(input);
+}
+// What is wider than the screen says that it scrolls.
+for (const box of document.querySelectorAll(".wide")) {
+  const hint = document.createElement("p");
+  hint.className = "note hint";
+  hint.textContent = "scroll sideways for more \u2192";
+  hint.setAttribute("aria-hidden", "true");
+  (box.matches(".card") ? box.nextElementSibling : box).after(hint);
+  const mark = () => {
+    const more = box.scrollLeft + box.clientWidth < box.scrollWidth - 1;
+    box.classList.toggle("more", more);
+  };
+  box.addEventListener("scroll", mark);
+  new ResizeObserver(mark).observe(box);
+}
 // A finger cannot hover, and neither can a keyboard: the title of a tapped mark, or of one that the
 // arrow keys reach, appears below the figure.
 const choose = (card, point) => {

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import SCOPE, panel
 from ue_bench.report.figures import chosen_lines, style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text
@@ -54,13 +55,15 @@ def tidy(study: StudyData) -> pd.DataFrame:
     bars = pd.concat(parts)
     bars["panel"] = panel(bars)
     bars["size"] = bars["budget"].fillna(bars["table_bytes"] + bars["auxiliary_bytes"])
-    bars = bars.sort_values(["panel", "size", "group"], kind="stable", ignore_index=True)
-    budget = bars["budget"].map(bytes_text).where(bars["budget"].notna(), "no budget")
-    bars["bar"] = bars["label"] + ", " + budget
-    bars["y"] = bars.groupby("panel").cumcount()
     names = [f"{part}_bytes" for part in PARTS]
     bars[names] = bars[names].fillna(0)
     bars["total"] = bars[names].sum(axis=1)
+    order = ["panel", "size", "total", "group"]  # y grows upwards: the smallest bar is on top
+    ascending = [name == "panel" for name in order]
+    bars = bars.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)
+    budget = bars["budget"].map(bytes_text).where(bars["budget"].notna(), "no budget")
+    bars["bar"] = bars["label"] + ", " + budget
+    bars["y"] = bars.groupby("panel").cumcount()
     bars["limit"] = _limit(bars)
     total = bars["total"].map(bytes_text)
     bars["text"] = total.where(bars["total"] <= bars["limit"], "▸ " + total)
@@ -91,13 +94,13 @@ def _representative(part: pd.DataFrame) -> pd.DataFrame:
 def _limit(bars: pd.DataFrame) -> pd.Series:
     """The end of the axis of each bar's panel.
 
-    An arm without a budget that is far larger than the others goes on beyond it.
+    Bars that are far larger than three quarters of those with a budget go on beyond it.
     """
-    titles = bars["panel"]
-    of_budgets = bars["total"].where(bars["budget"].notna(), 0)
-    bounded = of_budgets.groupby(titles).transform("max").astype(float)
-    widest = bars.groupby("panel")["total"].transform("max").astype(float)
-    return widest.where((bounded == 0) | (widest < 4 * bounded), 2 * bounded)
+    totals = bars["total"].astype(float)
+    of_budgets = totals.where(bars["budget"].notna())
+    usual = of_budgets.groupby(bars["panel"]).transform("quantile", 0.75)
+    widest = totals.groupby(bars["panel"]).transform("max")
+    return widest.where(usual.isna() | (widest < 4 * usual), 2 * usual)
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
@@ -131,6 +134,8 @@ def _panel(axes: Axes, bars: pd.DataFrame, label_size: int) -> None:
             linewidth=0.3,
         )
     last = bars[bars["part"] == list(PARTS)[-1]]
+    middle = last.assign(middle=last["end"] / 2)
+    hover(axes, middle.drop(columns="part"), "middle", "y")
     for row in rows(last):
         end = (row.end, row.y)
         axes.annotate(row.text, end, (3, 0), textcoords="offset points", va="center", fontsize=8)
@@ -151,7 +156,8 @@ SECTION = Section(
     caption=(
         "Bytes by part at the smallest, the median and the largest budget (the median alone where "
         "there are many strategies), and without a budget. Each strategy appears with its variant "
-        "that is best on validation; of an advice all arms appear. Head and optimizer state are "
+        "that is best on validation; of an advice all arms appear. Codes of few bits, and what "
+        "decodes them, count as auxiliary data. Head and optimizer state are "
         "counted beside the table; the optimizer's exists in training only. The number is the sum "
         "of all parts; a bar that ends in ▸ goes on beyond the axis."
     ),

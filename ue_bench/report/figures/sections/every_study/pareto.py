@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
-from ue_bench.report.evidence.summary import TOTALS, panel, score
-from ue_bench.report.evidence.verdict import front
+from ue_bench.report.evidence.summary import SCOPE, TOTALS, panel, score
+from ue_bench.report.evidence.verdict import front_of_bytes
 from ue_bench.report.figures import anchor_lines, anchor_points, chosen_lines, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
@@ -50,16 +50,23 @@ _FRONT_WIDTH = 1.3
 def tidy(study: StudyData) -> pd.DataFrame:
     """One row an arm and kind of `vocabulary`, with the `bytes` in all.
 
-    `front` where no arm of the panel is as small or smaller and better. There is one kind only
+    `front` where no arm of the panel is as small or smaller and better; arms of one budget are
+    equally small but for their vocabularies. A panel whose arms have one size in bytes, which
+    would be one column of marks, is left out. There is one kind only
     where no arm of the study holds a vocabulary, or the least of one was not counted.
     """
     scored = score(study.summary).dropna(subset=["total_bytes", "mse"])
+    sizes = scored.groupby(SCOPE)["total_bytes"].transform("nunique")
+    scored = scored[sizes > 1].copy()
+    if scored.empty:
+        return pd.DataFrame(columns=COLUMNS)
     scored["panel"] = panel(scored)
     scored["hollow"] = scored["beats_bias"].eq(False)
     kinds = []
     for total, vocabulary in TOTALS.items():
         sized = scored.dropna(subset=[total])
-        kind = sized.assign(vocabulary=vocabulary, bytes=sized[total], front=front(sized, total))
+        edge = front_of_bytes(sized, total)
+        kind = sized.assign(vocabulary=vocabulary, bytes=sized[total], front=edge)
         kinds.append(kind)
     dictionary, key_free = kinds
     if key_free["bytes"].eq(key_free["total_bytes"]).all():
@@ -151,15 +158,16 @@ SECTION = Section(
     name="pareto",
     title="Total bytes",
     tidy=tidy,
-    empty="no arm has both a measured MSE and its total bytes",
+    empty="no arms of two sizes have both a measured MSE and their total bytes",
     caption=(
         "MSE against total bytes (table + auxiliary + vocabulary): every arm at every budget. "
         "Where arms hold a vocabulary, the left panel counts it as a dictionary (the values' text "
         "and 4 bytes each), the right panel as the least that finds the same rows without storing "
         "keys (1.3 bytes a value); hashed tables need neither. The stepped line joins the Pareto "
-        "front, the arms that no other one beats in both size and mean MSE; the front follows the "
-        "means, so neighbours on it may not differ. Crosses are the anchors as arms, with bytes of "
-        f"their own. Of more than {chosen_lines.MOST_NAMED} strategies the best on validation, "
+        "front, the arms that no other one beats in both size and mean MSE (what an arm leaves of "
+        "its budget does not make it smaller); the front follows the means, so neighbours on it "
+        "may not differ. Crosses are the anchors as arms, with bytes of their own. "
+        f"Of more than {chosen_lines.MOST_NAMED} strategies the best on validation, "
         "those on the front, the default one and plug-ins are named. The table has the front. "
         f"Bars: 95 % interval ({RULE}). Hollow: not better than the bias model."
     ),

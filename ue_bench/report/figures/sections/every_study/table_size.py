@@ -84,7 +84,7 @@ def _set_apart(frame: pd.DataFrame) -> pd.Series:
     names = sorted(frame.loc[with_budget, "line"].unique())
     places = {}
     for number, name in enumerate(names):
-        places[name] = number / max(1, len(names) - 1) - 0.5
+        places[name] = style.aside(number, len(names))
     place = frame["line"].map(places).fillna(0)
     return frame["size"].astype(float) * 2.0 ** (place * 2 * _SPREAD)
 

@@ -1,5 +1,6 @@
 """Training curves of one run of each strategy: how fast it learns, and whether it overfits."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from ue_bench.report.evidence.summary import panel
 from ue_bench.report.figures import chosen_lines, style
 from ue_bench.report.figures.section import Section, StudyData
 
+ACROSS = 2  # feature sets side by side; more would make letters too small for a screen
 MOST_NAMED = 10  # strategies; of more the best on validation are named
 PARTS = {"training": "train", "validation": "val"}  # with the prefix of their scores in a history
 COLUMNS = [
@@ -86,15 +88,25 @@ def _history(run: Record) -> Iterator[dict[str, Any]]:
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Training above, validation below; one column a feature set, one line a strategy."""
+    """Training above, validation below; one column a feature set, one line a strategy.
+
+    Where there are more feature sets than `ACROSS`, the others follow below.
+    """
     by_panel = list(groups(frame, "panel"))
-    figure, grid = style.canvas(len(PARTS), len(by_panel), 4.8, 2.9, sharex="col")
-    for column, (title, of_panel) in zip(grid.T, by_panel, strict=True):
+    across = min(ACROSS, len(by_panel))
+    blocks = math.ceil(len(by_panel) / across)
+    figure, grid = style.canvas(len(PARTS) * blocks, across, 4.8, 2.9)
+    columns = grid.reshape(blocks, len(PARTS), across).swapaxes(1, 2).reshape(-1, len(PARTS))
+    for unused in columns[len(by_panel) :].flat:
+        unused.set_visible(False)
+    for column, (title, of_panel) in zip(columns, by_panel, strict=False):
         for axes, part in zip(column, PARTS, strict=True):
             _panel(axes, of_panel[of_panel["part"] == part], study.looks)
             axes.set_title(f"{style.heading(title)}\n{part}", fontsize=9)
             measures = of_panel.loc[of_panel["part"] == part, "measure"].unique()
             axes.set_ylabel(" ".join([part, *measures]))
+        column[0].sharex(column[-1])
+        column[0].tick_params(labelbottom=False)
         column[-1].set_xlabel("epoch")
     style.legend(figure, chosen_lines.entries(frame, study.looks))
     return figure

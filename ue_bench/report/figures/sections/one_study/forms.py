@@ -1,5 +1,6 @@
 """Does feature multiplexing help? The two forms of each method, compared seed by seed."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.labels import bits_word
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, missing, mse_text, p_cell, size_text
@@ -54,6 +56,8 @@ COLUMNS = [
     "multiplexing",
     "where",
 ]
+_ACROSS = 3  # panels of a row; more would make letters too small for a screen
+_OF_A_PAIR = [*SCOPE, "budget", "method", "bits"]  # in which the two forms of a pair agree
 _FORMS = ("separate", "multiplexed")
 _LEGEND = {
     "better": "multiplexing is better",
@@ -73,10 +77,11 @@ def tidy(study: StudyData) -> pd.DataFrame:
     scored = score(study.all_summary)
     scored = scored[scored["budget"].notna() & scored["regions"].isin(_FORMS)]
     arms = by_key(study.every_arm)
+    best_forms: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
+    for row in _best_of_each_form(scored):
+        best_forms[tuple(row[name] for name in _OF_A_PAIR)][row["regions"]] = row
     pairs = []
-    for _, variants in groups(scored, [*SCOPE, "budget", "method", "bits"]):
-        variants = variants.assign(panel=panel(variants))
-        best = _best_of_each_form(variants)
+    for best in best_forms.values():
         if len(best) == len(_FORMS):
             pairs.append(_pair(best["separate"], best["multiplexed"], arms))
     frame = holm_corrected(pd.DataFrame(pairs, columns=[*COLUMNS, "sd", "floor"]))
@@ -88,11 +93,12 @@ def tidy(study: StudyData) -> pd.DataFrame:
     return frame[COLUMNS]
 
 
-def _best_of_each_form(variants: pd.DataFrame) -> dict[str, Row]:
-    """Return the row with the lowest validation MSE, by form."""
-    ordered = variants.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
-    best = ordered.drop_duplicates("regions").to_dict("records")
-    return {row["regions"]: row for row in best}
+def _best_of_each_form(scored: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the row of each form with the lowest validation MSE, in the order of `_OF_A_PAIR`."""
+    ordered = scored.sort_values(["val_mse_mean", "label"], kind="stable", na_position="last")
+    best = ordered.drop_duplicates([*_OF_A_PAIR, "regions"])
+    best = best.sort_values(_OF_A_PAIR, kind="stable")
+    return records(best.assign(panel=panel(best)))
 
 
 def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str, Any]:
@@ -178,23 +184,27 @@ def _sentence(title: str, part: pd.DataFrame, n_tests: int) -> str:
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Draw differences with their intervals, one row of panels for each comparison.
+    """Draw differences with their intervals, in rows of panels for each comparison.
 
     Of one method, a panel has a line for each budget; of several, each budget has a panel, with a
     line for each method.
     """
     several = frame.groupby("panel")["strategy"].nunique().max() > 1
-    across = int(frame.groupby("panel")["budget"].nunique().max()) if several else 1
+    most_budgets = int(frame.groupby("panel")["budget"].nunique().max())
+    across = min(_ACROSS, most_budgets) if several else 1
+    lines = {title: _lines_of(part, several) for title, part in groups(frame, "panel")}
+    number = frame.groupby("panel")["budget"].rank("dense") - 1
+    frame = frame.assign(row=number // _ACROSS if several else 0)
     most = int(frame.groupby("panel")["strategy" if several else "budget"].nunique().max())
 
-    def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
-        cells = [part for _, part in groups(of_panel, "budget")] if several else [of_panel]
+    def draw_row(axes_row: Any, of_row: pd.DataFrame) -> None:
+        cells = [part for _, part in groups(of_row, "budget")] if several else [of_row]
         for axes, part in zip(axes_row, cells, strict=False):
             title = part["where"].iloc[0]
             if several:
                 title = f"{title}, {part['title'].iloc[0]}"
             axes.set_title(style.heading(title), fontsize=9)
-            _draw_differences(axes, part, _lines_of(of_panel, several))
+            _draw_differences(axes, part, lines[part["panel"].iloc[0]])
         for axes in axes_row[len(cells) :]:
             axes.set_visible(False)
         for axes in axes_row[1 : len(cells)]:
@@ -202,7 +212,9 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         _share_scale(axes_row[: len(cells)])
 
     width = 3.0 if several else 5.6
-    figure, _ = panel_rows(frame, across, draw_row, width=width, height=1.1 + 0.24 * most)
+    height = 1.1 + 0.24 * most
+    by = ["panel", "row"]
+    figure, _ = panel_rows(frame, across, draw_row, width=width, height=height, by=by)
     style.legend(figure, _legend_entries(frame))
     return figure
 
@@ -221,14 +233,17 @@ def _lines_of(of_panel: pd.DataFrame, several: bool) -> dict[str, float]:
 
 def _draw_differences(axes: Axes, part: pd.DataFrame, heights: Mapping[str, float]) -> None:
     axes.axvline(0, color=style.GREY, linewidth=0.8)
+    drawn_at = []
     for row in rows(part):
         color, dash = style.CHANGE[row.multiplexing]
         height = heights[row.strategy if row.strategy in heights else row.title]
+        drawn_at.append(height)
         if not missing(row.difference_low):
             ends = [row.difference_low, row.difference_high]
             axes.plot(ends, [height, height], color=color, linestyle=dash, linewidth=1.4)
         face = "white" if row.multiplexing == "not told apart" else color
         axes.plot([row.difference], [height], color=color, marker="o", markerfacecolor=face)
+    hover(axes, part.assign(height=drawn_at), "difference", "height")
     axes.set_yticks(list(heights.values()), list(heights))
     axes.set_ylim(min(heights.values()) - 0.6, 0.6)
     axes.tick_params(labelsize=8)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.pairs import differences_of, holm_corrected
 from ue_bench.report.evidence.run_scores import Scores
@@ -37,7 +37,8 @@ from ue_bench.report.format import NOTHING, interval_text, missing, mse_text, si
 CAPTION = (
     f"MSE of every arm on each split, with a 95 % interval ({RULE}); each panel has its own "
     "scale. Dotted: the predictors without an embedding, where they are near; the table has all "
-    "of them. Warm: users or items with rows in the training part; cold: those without."
+    "of them. Warm: users or items with rows in the training part; cold: those without. "
+    "Hollow: not better than the bias model."
 )
 SLICES = ("warm_user", "cold_user", "warm_item", "cold_item")
 # Those without an embedding: matrix factorisation has embeddings of its own.
@@ -64,6 +65,7 @@ COLUMNS = [
     "mse",
     "low",
     "high",
+    "hollow",
     *(f"{name}_{what}" for name in SLICES for what in ("n", "mse")),
     *(f"anchor_{name}" for name in ANCHORS),
     "rows",
@@ -89,7 +91,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     scored = score(study.summary)
     if scored["split"].nunique() < 2:
         return pd.DataFrame(columns=COLUMNS)
-    scored = scored.assign(panel=panel(scored))
+    scored = scored.assign(panel=panel(scored), hollow=scored["beats_bias"].eq(False))
     arms = by_key(study.arms)
     lines = []
     for _, part in groups(scored, SCOPE):
@@ -279,6 +281,8 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         entries.append(style.handle(look, label, joined=False))
     if frame["is_anchor"].any():
         entries.append(anchor_points.entry())
+    if frame["hollow"].any():
+        entries.append(style.mark(style.NOT_BETTER))
     style.legend(figure, entries)
     return figure
 
@@ -286,19 +290,13 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 def _draw_split(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
     """Draw the sizes from left to right, and the arms of one size side by side."""
     sizes = list(part.sort_values("budget", kind="stable")["size"].unique())
-    labels = list(part["label"].unique())
-    for row in rows(part):
-        look = looks[row.label]
-        aside = labels.index(row.label) / max(1, len(labels) - 1) - 0.5
-        x = sizes.index(row.size) + 0.6 * aside
-        axes.plot([x, x], [row.low, row.high], color=look.color, linewidth=1.2)
-        axes.plot(
-            [x],
-            [row.mse],
-            color=look.color,
-            marker=look.marker,
-            markersize=look.size,
-        )
+    for place, size in enumerate(sizes):
+        arms = part[part["size"] == size].sort_values("label", kind="stable")
+        x = [place + 0.6 * style.aside(number, len(arms)) for number in range(len(arms))]
+        for _, arm in groups(arms.assign(x=x), "label"):
+            look = looks[arm["label"].iloc[0]]
+            axes.vlines(arm["x"], arm["low"], arm["high"], color=look.color, linewidth=1.2)
+            style.points(axes, arm, "x", "mse", look, joined=False)
     names = []
     for size in sizes:
         if size == NOTHING:

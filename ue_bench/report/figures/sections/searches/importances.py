@@ -53,7 +53,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     )
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
     grid[0, 0].invert_yaxis()
-    grid[0, 0].set_xlim(0, 118 * frame["importance"].max())
+    grid[0, 0].set_xlim(0, 160 * frame["importance"].max())  # room for the texts
     for axes in grid[-1]:
         axes.set_xlabel("% of the variance", fontsize=8)
     return figure
@@ -65,8 +65,8 @@ def _row(axes_row: Sequence[Axes], part: pd.DataFrame, budgets: Sequence[int]) -
         axes.barh(search["feature"], 100 * search["importance"], color="#56B4E9", height=0.7)
         for row in rows(search):
             end = (100 * row.importance, row.feature)
-            lookups = f"{row.wanted:.1f}"
-            axes.annotate(lookups, end, (3, 0), textcoords="offset points", va="center", fontsize=7)
+            text = f"{100 * row.importance:.0f} %, {row.wanted:.1f} lookups"
+            axes.annotate(text, end, (3, 0), textcoords="offset points", va="center", fontsize=7)
         axes.tick_params(labelsize=8)
         if len(search):
             axes.set_title(f"{search['cell'].iloc[0]},\n{search['size'].iloc[0]}", fontsize=8)
@@ -102,11 +102,11 @@ SECTION = Section(
     empty="no search varied the lookups for one objective",
     caption=(
         "How much of the variance of validation MSE each feature's number of lookups explains "
-        "alone (fANOVA on the trials of one search, at one table size), in %; beside each bar the "
-        f"mean number of lookups that the best {trial_lookups.BEST} trials gave. An importance "
-        "says that a feature matters, not in which direction. Where a fixed total was shared out, "
-        "it ties the features together, and fANOVA computes as if they were free. These are trials "
-        "of a search: they point, they do not prove."
+        "alone (fANOVA on the trials of one search, at one table size), in %; beside each bar this "
+        f"share, and the mean number of lookups that the best {trial_lookups.BEST} trials gave. "
+        "An importance says that a feature matters, not in which direction. Where a fixed total "
+        "was shared out, it ties the features together, and fANOVA computes as if they were free. "
+        "These are trials of a search: they point, they do not prove."
     ),
     draw=draw,
     table=table,
