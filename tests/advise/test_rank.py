@@ -122,7 +122,7 @@ def world(tmp_path, monkeypatch, published):
     (tmp_path / "mine.py").write_text(PLUGIN)
     monkeypatch.setattr(local_executor, "Workers", Quick)
     monkeypatch.setattr(local_executor, "Sampler", fake_workers.InMemory)
-    monkeypatch.setattr(by_name, "_study_of", lambda name, strategies: study_of(LEVEL))
+    monkeypatch.setattr(by_name, "_study_of", lambda name: study_of(LEVEL))
     (tmp_path / "published").symlink_to(published / "compact")
     yield tmp_path
     STRATEGIES.pop("mine", None)
@@ -190,7 +190,7 @@ def test_what_is_not_searched_like_the_others_is_refused(world, monkeypatch):
     changed = study_of(LEVEL)
     parts = tuple(replace(part, base=replace(part.base, patience=9)) for part in changed.parts)
     monkeypatch.setattr(
-        by_name, "_study_of", lambda name, strategies: replace(changed, parts=parts)
+        by_name, "_study_of", lambda name: replace(changed, parts=parts)
     )
     done = asked(world)
     assert "It has no place" in done.stdout

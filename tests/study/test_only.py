@@ -1,5 +1,7 @@
 """`--only`: the runs of some strategies of a study, plug-ins among them."""
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
@@ -48,6 +50,14 @@ def test_a_study_of_every_strategy_has_runs_of_one_that_was_added(monkeypatch):
     assert after == before | {"mine"}
     monkeypatch.undo()
     assert {search.base.strategy for search in find("methods").parts} == before
+
+
+def test_a_study_of_every_strategy_has_the_latest_one_of_a_name(monkeypatch):
+    for regions in (("multiplexed", "separate"), ("multiplexed",)):
+        entry = replace(STRATEGIES["hashed_net"], regions=regions)
+        monkeypatch.setitem(STRATEGIES, "mine", entry)
+        mine = [search for search in find("methods").parts if search.base.strategy == "mine"]
+        assert {search.base.regions for search in mine} == set(regions)
 
 
 @pytest.fixture

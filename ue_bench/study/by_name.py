@@ -4,17 +4,18 @@ import importlib
 import pkgutil
 import re
 import sys
-from functools import cache
 from pathlib import Path
 
 from ue_bench import plugins
 from ue_bench.errors import BenchError, unknown
+from ue_bench.strategies.entry import Entry
 from ue_bench.strategies.registry import STRATEGIES
 from ue_bench.study.declarations import Study
 
 TAKEN = ("run", "report", "speed")  # folders of a results folder that belong to no study
 # Files whose study has another name in commands and in the folder of its records.
 DASHED = {"known_answer": "known-answer"}
+_made: dict[str, tuple[dict[str, Entry], Study]] = {}  # with the strategies that there were
 _NAME = re.compile(r"(?!.*-quick$)[\w-]+", re.ASCII)
 
 
@@ -48,16 +49,19 @@ def find(name: str) -> Study:
         return _load(Path(name))
     if canonical(name) not in names():
         raise unknown("study", name, names())
-    return _study_of(name.replace("-", "_"), frozenset(STRATEGIES))
+    return _study_of(name.replace("-", "_"))
 
 
-@cache
-def _study_of(name: str, strategies: frozenset[str]) -> Study:
+def _study_of(name: str) -> Study:
     """Return the study of a module, made anew where there are other strategies than before."""
+    strategies = dict(STRATEGIES)
+    if name in _made and _made[name][0] == strategies:
+        return _made[name][1]
     path = f"ue_bench.studies.{name}"
     loaded = sys.modules.get(path)
     module = importlib.import_module(path) if loaded is None else importlib.reload(loaded)
     study: Study = module.STUDY
+    _made[name] = strategies, study
     return study
 
 
