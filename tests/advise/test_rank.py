@@ -189,9 +189,7 @@ def test_what_is_not_searched_like_the_others_is_refused(world, monkeypatch):
     load_plugin(world / "mine.py")
     changed = study_of(LEVEL)
     parts = tuple(replace(part, base=replace(part.base, patience=9)) for part in changed.parts)
-    monkeypatch.setattr(
-        by_name, "_study_of", lambda name: replace(changed, parts=parts)
-    )
+    monkeypatch.setattr(by_name, "_study_of", lambda name: replace(changed, parts=parts))
     done = asked(world)
     assert "It has no place" in done.stdout
     assert "patience is 9" in " ".join(done.stdout.split())
