@@ -11,7 +11,7 @@ import click
 
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
-from ue_bench.cli.voice import Silent, speaks
+from ue_bench.cli.voice import Silent, leave_with, speaks
 from ue_bench.errors import BenchError, one_line, visible_json
 from ue_bench.version import __version__
 
@@ -69,10 +69,12 @@ class Commands(click.Group):
                     f"out of memory ({error}); choose a smaller table or batch"
                 ) from error
             except Terminated as stop:
+                leave_with(TERMINATED)
                 if speaks(stop, ctx.invoked_subcommand):
                     _report_stop("terminated")
                 ctx.exit(TERMINATED)
             except KeyboardInterrupt as stop:
+                leave_with(INTERRUPTED)
                 if speaks(stop, ctx.invoked_subcommand):
                     _report_stop("interrupted")
                 ctx.exit(INTERRUPTED)
@@ -85,6 +87,7 @@ def hide_passwords(text: str) -> str:
 
 def _leave_to_others(error: Exception, ctx: click.Context) -> None:
     """End without a word where another process of the run reports the error."""
+    leave_with(Silent.exit_code)
     if not speaks(error, ctx.invoked_subcommand):
         raise Silent() from error
 

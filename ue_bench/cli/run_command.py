@@ -12,7 +12,7 @@ from ue_bench.cli.group import load_plugins, main, print_warnings, shared
 from ue_bench.cli.options import config_options, make_config
 from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import TABLE
-from ue_bench.cli.voice import join_others
+from ue_bench.cli.voice import join_others, leave_with
 from ue_bench.config.entities import entities_text
 from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError, one_line, visible_json
@@ -89,6 +89,7 @@ def run_command(
     ranks = join_others(config.device, here)
     if not ranks.is_first:
         assist(config, ranks, data_dir)
+        leave_with(0)
         return
     records.require_writable(results / "run")
     _require_same_data(config, results, data_dir)

@@ -1,7 +1,9 @@
 """Which process of a run speaks: all processes of one run meet the same errors, and one line says
 what is wrong."""
 
+import atexit
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from ue_bench.training.process_ranks import Ranks
 
 _met: list["Ranks"] = []  # the processes that this one has joined: one set or none
+_codes: list[int] = []  # the exit code of a process that has nothing more to do
 
 
 class Silent(click.ClickException):
@@ -39,7 +42,22 @@ def join_others(device: str, here: Place) -> "Ranks":
     from ue_bench.training.process_group import join
 
     _met[:] = [join(here, device)]
+    atexit.register(_leave)
     return _met[0]
+
+
+def leave_with(code: int) -> None:
+    """Say with which exit code this process ends, before others have been told that it does."""
+    _codes[:] = [code]
+
+
+def _leave() -> None:
+    """End at once: older releases of torch abort a process whose partners have gone when they take
+    down its connections."""
+    if _codes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_codes[0])
 
 
 def speaks(error: BaseException, command: str | None) -> bool:
