@@ -9,7 +9,7 @@ import webbrowser
 import fake_records as fake
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from ue_bench.cli import main
 from ue_bench.report import build
@@ -198,11 +198,9 @@ def test_what_is_wider_than_a_phone_says_so(page):
     hint = page.locator("#tables .wide + .hint").first
     table = page.locator("#tables .wide").first
     page.set_viewport_size({"width": 400, "height": 800})
-    page.wait_for_function("document.querySelector('#tables .wide').matches('.more')")
-    assert hint.is_visible()
+    expect(hint).to_be_visible()
     table.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
-    page.wait_for_function("!document.querySelector('#tables .wide').matches('.more')")
-    assert hint.is_hidden()
+    expect(hint).to_be_hidden()
     left = "document.querySelector('#tables td:first-child').getBoundingClientRect().left"
     assert page.evaluate(left) >= 0  # the name of an arm stays beside its numbers
     page.set_viewport_size({"width": 1280, "height": 900})
