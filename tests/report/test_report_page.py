@@ -198,9 +198,9 @@ def test_what_is_wider_than_a_phone_says_so(page):
     hint = page.locator("#tables .wide + .hint").first
     table = page.locator("#tables .wide").first
     page.set_viewport_size({"width": 400, "height": 800})
-    expect(hint).to_be_visible()
+    expect(hint).to_be_visible(timeout=60_000)
     table.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
-    expect(hint).to_be_hidden()
+    expect(hint).to_be_hidden(timeout=60_000)
     left = "document.querySelector('#tables td:first-child').getBoundingClientRect().left"
     assert page.evaluate(left) >= 0  # the name of an arm stays beside its numbers
     page.set_viewport_size({"width": 1280, "height": 900})
