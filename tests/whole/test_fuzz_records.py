@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fake_records as fake
 import fake_searches
+import fake_workers
 import fuzzing
 import pytest
 from click.testing import CliRunner
@@ -259,31 +260,10 @@ def test_a_value_of_another_kind_is_left_out_or_told(tmp_path, which, seed, valu
 # ---- commands
 
 
-class FakeWorkers:
-    """Answers at once, with what no machine has measured."""
-
-    def __init__(self, count, time_limit=None):
-        self.job = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    @property
-    def free(self):
-        return self.job is None
-
-    def start(self, job):
-        self.job = job
-
-    def next(self):
-        job, self.job = self.job, None
-        at_hand = checksum_of(job.config.dataset, job.data_dir)
-        made = fake.make(job.config, job.study, job.phase, checksum=at_hand)
-        record.write(made, job.results)
-        return job, made
+def measured_nowhere(job):
+    """What no machine has measured, of the data at hand."""
+    at_hand = checksum_of(job.config.dataset, job.data_dir)
+    return fake.make(job.config, job.study, job.phase, checksum=at_hand)
 
 
 @pytest.mark.parametrize("kind", ["cut", "flipped", "newer", "of another"])
@@ -294,7 +274,7 @@ def test_every_command_names_the_file_and_goes_on(tmp_path, monkeypatch, kind):
     )
     monkeypatch.setattr(studies, "find", lambda name: asked)
     monkeypatch.setattr(studies, "canonical", lambda name: name)
-    monkeypatch.setattr(local_executor, "Workers", FakeWorkers)
+    monkeypatch.setattr(local_executor, "Workers", fake_workers.quick_workers(measured_nowhere))
 
     def invoke(*words):
         done = CliRunner().invoke(main, [*words, "--results", str(tmp_path)])
