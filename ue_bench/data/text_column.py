@@ -10,7 +10,7 @@ def text_column(utf8: np.ndarray, offsets: np.ndarray) -> pl.Series:
     utf8: uint8. offsets: int64 [texts + 1], which rise from 0 to the number of bytes.
     Raises UnicodeDecodeError for a text that is no UTF-8.
     """
-    import pyarrow as pa  # takes a sixth of a second
+    import pyarrow as pa  # takes a moment to load
 
     # An end of a text inside a character would leave two parts that are none.
     starts = offsets[:-1][np.diff(offsets) > 0]

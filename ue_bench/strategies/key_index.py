@@ -1,7 +1,7 @@
 """Positions of many texts, in arrays: 12 bytes a text beside the texts, and no Python object.
 
 The digests of the texts are sorted, each with its text's position. A value is sought by its digest
-of 64 bits and is known if its text is equal. A dictionary of Python takes some 150 bytes a text.
+of 64 bits and is known if its text is equal. A dictionary of Python holds several objects a text.
 """
 
 from collections.abc import Sequence
