@@ -34,6 +34,11 @@ class _Loader(SourceFileLoader):
         return code
 
 
+def module_name(kind: str, path: Path) -> str:
+    """The name of the module that a file of this kind becomes. Files of one stem share it."""
+    return f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
+
+
 def run(path: Path, kind: str, content: str, source: bytes | None = None) -> ModuleType:
     """Run a Python file as a module and return the module.
 
@@ -53,7 +58,7 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
             source = path.read_bytes()
         except OSError as error:
             raise BenchError(f"{kind} {path} cannot be read ({error.strerror or error})") from error
-    name = f"ue_bench_{kind}_{path.stem.replace('-', '_')}"
+    name = module_name(kind, path)
     loader = _Loader(name, str(path), source)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None  # nosec B101 # for the type checker: there is a loader

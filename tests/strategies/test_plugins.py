@@ -162,3 +162,19 @@ def test_an_installed_package_offers_a_strategy(plugin, monkeypatch):
 
 def test_the_group_is_the_one_that_is_documented():
     assert f"`{GROUP}`" in (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_two_files_of_one_name_are_refused(plugin, tmp_path):
+    other = tmp_path / "other" / plugin.name
+    other.parent.mkdir()
+    other.write_text(GOOD.replace('"mine"', '"yours"'))
+    result = CliRunner().invoke(
+        main, ["list", "strategies", "--plugin", str(plugin), "--plugin", str(other)]
+    )
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.endswith(
+        f"plugins {plugin} and {other} have one name, so that the second would replace the first; "
+        "rename one of the files"
+    )
+    assert not strategies.load_plugins([plugin, plugin]).keys() - {"mine"}

@@ -9,7 +9,7 @@ from ue_bench.advise.ask import advise
 from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.config.units import parse_bytes, parse_micros
-from ue_bench.strategies import load_plugin
+from ue_bench.strategies import load_plugins
 
 
 def advice(
@@ -33,8 +33,7 @@ def advice(
     cannot work.
     """
     files = tuple(Path(path) for path in plugins)
-    for file in files:
-        load_plugin(file)
+    load_plugins(files)
     question = Question.of(
         config,
         memory if isinstance(memory, int) else parse_bytes(memory, "memory"),

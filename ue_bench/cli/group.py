@@ -242,7 +242,6 @@ def load_plugins(plugins: Sequence[Path]) -> None:
     """Add the strategies of these Python files to the list."""
     if not plugins:
         return
-    from ue_bench.strategies import load_plugin
+    from ue_bench import strategies
 
-    for path in plugins:
-        load_plugin(path)
+    strategies.load_plugins(plugins)

@@ -4,7 +4,7 @@ To add one, write a file in `methods` and add an entry here. Methods are listed 
 that the list itself loads neither torch nor polars.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -443,6 +443,25 @@ def _other_code(name: str, digest: str | None, here: Code | None) -> str:
         f"{name}: the run is of the code with digest {digest}, and {found}; give back the file or "
         "package that it began with, or ask for a new run"
     )
+
+
+def load_plugins(paths: Iterable[Path]) -> dict[str, Entry]:
+    """Load the plug-ins of one command, as `load_plugin` does each, and return all strategies.
+
+    Raises BenchError if two different files have one name, since the later one would replace the
+    strategies of the earlier one, and as `load_plugin` does.
+    """
+    entries: dict[str, Entry] = {}
+    by_module: dict[str, Path] = {}
+    for path in paths:
+        other = by_module.setdefault(plugins.module_name("plugin", path), path)
+        if other.resolve() != path.resolve():
+            raise BenchError(
+                f"plugins {other} and {path} have one name, so that the second would replace the "
+                "first; rename one of the files"
+            )
+        entries.update(load_plugin(path))
+    return entries
 
 
 def load_plugin(path: Path, source: bytes | None = None) -> dict[str, Entry]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from ue_bench.record.frame import records
-from ue_bench.strategies import load_plugin
+from ue_bench.strategies import load_plugins
 from ue_bench.study.by_name import canonical, find
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
@@ -36,8 +36,7 @@ def run_study(
     `ue-bench study` does.
     """
     files = [Path(path) for path in plugins]
-    for file in files:
-        load_plugin(file)
+    load_plugins(files)
     plan = Plan(
         canonical(name),
         find(name),
