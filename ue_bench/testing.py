@@ -539,28 +539,37 @@ def _slots(built: EmbeddingStrategy) -> list[list[list[int]]]:
     return slots
 
 
+# Each answer comes from a fork, which has torch, and none of the plug-ins and threads of earlier ones.
 _ELSEWHERE = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from ue_bench.strategies import load_plugin
 from ue_bench.testing import StrategyContract, _slots
-if sys.argv[1]:
-    load_plugin(Path(sys.argv[1]))
 for line in sys.stdin:
-    built = type("Elsewhere", (StrategyContract,), json.loads(line))().build()
-    print(json.dumps(_slots(built)), flush=True)
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        print(flush=True)
+        continue
+    attributes = json.loads(line)
+    plugin = attributes.pop("plugin")
+    if plugin:
+        load_plugin(Path(plugin))
+    built = type("Elsewhere", (StrategyContract,), attributes)().build()
+    sys.stdout.write(json.dumps(_slots(built)))
+    sys.stdout.flush()
+    os._exit(0)
 """
 
 
 @functools.cache
-def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
+def _elsewhere() -> subprocess.Popen[str]:
     """Another Python process, which lives as long as this one, so that it loads torch only once.
 
-    It answers each line, which describes a strategy, with a line of slots.
+    It answers each line, which describes a strategy, with a line of slots, empty after an error.
     """
-    command = [sys.executable, "-c", _ELSEWHERE, str(plugin or "")]
     process = subprocess.Popen(  # nosec B603 # a list, no shell
-        command,
+        [sys.executable, "-c", _ELSEWHERE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -572,12 +581,13 @@ def _elsewhere(plugin: Path | None) -> subprocess.Popen[str]:
 
 def _slots_elsewhere(plugin: Path | None, attributes: dict[str, Any]) -> Any:
     """The slots of a contract's strategy in another process. attributes: of the contract."""
-    process = _elsewhere(plugin)
+    process = _elsewhere()
     assert process.stdin
     assert process.stdout
-    process.stdin.write(json.dumps(attributes) + "\n")
+    file = None if plugin is None else str(plugin)
+    process.stdin.write(json.dumps({**attributes, "plugin": file}) + "\n")
     process.stdin.flush()
-    answer = process.stdout.readline()
+    answer = process.stdout.readline().strip()
     assert answer, "another process could not build it (see above)"
     return json.loads(answer)
 
