@@ -539,7 +539,7 @@ def _slots(built: EmbeddingStrategy) -> list[list[list[int]]]:
     return slots
 
 
-# Each answer comes from a fork, which has torch, and none of the plug-ins and threads of earlier ones.
+# Each answer comes from a fork, which has torch, but no plug-in or thread of earlier answers.
 _ELSEWHERE = """
 import json, os, sys
 from pathlib import Path

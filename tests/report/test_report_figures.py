@@ -1,5 +1,6 @@
 """The tidy halves of the figures, with numbers worked out by hand; the other halves draw whatever these hold."""
 
+import re
 from collections import Counter
 from itertools import combinations
 
@@ -12,7 +13,7 @@ from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.figures import anchor_lines as anchors
 from ue_bench.report.figures import chosen_lines as choose
-from ue_bench.report.figures import placing, style
+from ue_bench.report.figures import picture, placing, style
 from ue_bench.report.figures.sections.every_study import (
     latency,
     latency_mse,
@@ -440,3 +441,17 @@ def test_names_around_points_do_not_overlap_and_the_first_have_precedence():
     assert len(found) >= 4
     assert not any(a.overlaps(b) for a, b in combinations(found, 2))
     assert all(box.inside(placing.Box(0, 0, 100, 100)) for box in found)
+
+
+def test_a_wide_figure_is_drawn_narrower_so_that_its_letters_are_not_shrunk(tmp_path):
+    with style.themed():
+        figure, grid = style.canvas(1, 2, 5.6, 4.0)
+        title = "user_id,movie_id,gender,age (planted-one-feature, random split, linear head)"
+        for axes in grid.flat:
+            axes.set_title(title)
+        _, svg = picture.save(figure, tmp_path, "wide")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg.read_text())[1])
+    assert 600 < width <= 0.75 * 1_092  # points
+    assert grid[0, 1].get_title(loc="left") == (
+        "user_id,movie_id,gender,age (planted-one-\nfeature, random split, linear head)"
+    )

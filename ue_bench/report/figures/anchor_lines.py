@@ -17,7 +17,7 @@ from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.style import ANCHOR_NAMES, GREY
 
 SIZE = 7  # of the names' font
-IN_A_LINE = 3  # anchors beyond the axis
+IN_A_LINE = 2  # anchors beyond the axis
 COLUMNS = ["panel", "anchor", "mse", "name", "value", "inside"]
 
 

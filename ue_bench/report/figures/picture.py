@@ -5,6 +5,7 @@ import re
 import warnings
 from html import escape
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,6 +20,10 @@ from ue_bench.whole_file import write_whole
 
 DPI = 150
 MARGIN = 0.1  # inches around what is drawn
+# Inches of what is drawn that a page of 1,280 pixels shows in full size: a wider picture is shrunk,
+# and its letters with it.
+WIDEST = 1_092 / 96 - 2 * MARGIN
+TITLE = 48  # letters of a line of a title
 COLORS = 256  # of a PNG; their number makes its size, and the time that it takes
 _NEARLY_WHITE = 250  # of 255: a palette's entry that is as light stands for white
 _POINT = re.compile(rf'<a xlink:href="{LINK}([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
@@ -45,8 +50,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.set_dpi(DPI)  # letters are laid out as wide as they will be drawn
         canvas = FigureCanvasAgg(figure)  # one measures each text once, and draws the PNG
-        settle(figure)
-        box = figure.get_tightbbox()  # a text may be wider than the layout assumed
+        box = _settled_box(figure)
         fix_labels(figure)
         pixels = _png(canvas, box)
         box = box.padded(MARGIN)
@@ -54,6 +58,29 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     write_whole(png, pixels)
     write_whole(svg, visible(_POINT.sub(_POINT_WITH_TITLE, text.getvalue())))
     return [png, svg]
+
+
+def _settled_box(figure: Figure) -> Bbox:
+    """Fix the layout of a figure, narrower where it would be too wide, and return what is drawn.
+
+    A text may be wider than the layout assumed. A layout that was fixed before stays.
+    """
+    engine = figure.get_layout_engine()
+    settle(figure)
+    box = figure.get_tightbbox()
+    if engine is not None and box.width > WIDEST:
+        for axes in figure.axes:
+            axes.set_title(_in_lines(axes.get_title(loc="left")), loc="left")
+        figure.set_figwidth(figure.get_figwidth() + WIDEST - box.width)
+        figure.set_layout_engine(engine)
+        settle(figure)
+        box = figure.get_tightbbox()
+    return box
+
+
+def _in_lines(title: str) -> str:
+    """Break the lines of a title that are longer than a panel of half a page is wide."""
+    return "\n".join(fill(line, TITLE) for line in title.splitlines())
 
 
 def _png(canvas: FigureCanvasAgg, box: Bbox) -> bytes:

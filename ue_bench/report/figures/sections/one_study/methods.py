@@ -208,7 +208,7 @@ def _draw_forms(axes: Axes, forms: pd.DataFrame) -> None:
                 (5, -1 - 8 * number),
                 textcoords="offset points",
                 va="top",
-                fontsize=6,
+                fontsize=7,
                 color=look.color,
                 zorder=6,
                 bbox={"facecolor": "white", "alpha": 0.8, "pad": 0.3, "linewidth": 0},
