@@ -136,9 +136,18 @@ def test_memory_stacks_the_parts(small):
     frame = memory.tidy(study_of(summary=small[1]))
     bar = frame[frame["bar"] == "unified 1×16, 14 kB"].set_index("part")
     table, head = int(14_016 * 0.98), (16 * 6 * 64 + 64 + 65) * 4
-    assert list(bar["bytes"]) == [table, 0, 0, head, 2 * (table + head)]
+    assert list(bar["bytes"]) == [table, 0, 0, head, 0, 2 * (table + head)]
     assert bar.loc["optimizer", "left"] == table + head
     assert (bar["total"] == 3 * (table + head)).all()
+
+
+def test_memory_counts_the_floats_behind_few_bits():
+    records = arm(14_016, [0.9, 0.91], bits="int4")
+    for record in records:
+        record.cost["training_table_bytes"] = 8 * record.cost["table_bytes"]
+    frame = memory.tidy(study_of(collect(records).kept))
+    bar = frame.set_index("part")["bytes"]
+    assert bar["floats"] == 8 * bar["table"] - bar["table"] - bar["auxiliary"] > 0
 
 
 def test_memory_reads_from_the_smallest_bar_and_cuts_the_far_larger_ones(small):

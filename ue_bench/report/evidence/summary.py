@@ -42,7 +42,7 @@ _BYTES = (
 )
 # What a total is with: dictionaries, or structures that store no keys.
 TOTALS = {"total_bytes": "dictionary", "total_floor_bytes": "key-free"}
-_TRAINING_BYTES = ("optimizer_bytes", "peak_training_bytes")
+_TRAINING_BYTES = ("training_table_bytes", "optimizer_bytes", "peak_training_bytes")
 
 
 def _scores_of(part: str) -> list[str]:

@@ -21,9 +21,18 @@ PARTS = {
     "auxiliary": "#D55E00",
     "vocabulary": "#E69F00",
     "head": "#9A9A9A",
+    "floats": "#56B4E9",
     "optimizer": "#DCDCDC",
 }
-_HATCHES = {"table": "", "auxiliary": "xxx", "vocabulary": "///", "head": "...", "optimizer": ""}
+_HATCHES = {
+    "table": "",
+    "auxiliary": "xxx",
+    "vocabulary": "///",
+    "head": "...",
+    "floats": "\\\\\\",
+    "optimizer": "",
+}
+_NAMES = {"floats": "floats in training", "optimizer": "optimizer, in training"}
 COLUMNS = [
     "panel",
     "bar",
@@ -55,6 +64,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     bars = pd.concat(parts)
     bars["panel"] = panel(bars)
     bars["size"] = bars["budget"].fillna(bars["table_bytes"] + bars["auxiliary_bytes"])
+    served = bars["table_bytes"] + bars["auxiliary_bytes"]
+    bars["floats_bytes"] = (bars["training_table_bytes"] - served).clip(lower=0)
     names = [f"{part}_bytes" for part in PARTS]
     bars[names] = bars[names].fillna(0)
     bars["total"] = bars[names].sum(axis=1)
@@ -116,7 +127,8 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     entries = []
     for part, color in PARTS.items():
         hatch = _HATCHES[part]
-        entries.append(Patch(facecolor=color, hatch=hatch, edgecolor="white", label=part))
+        label = _NAMES.get(part, part)
+        entries.append(Patch(facecolor=color, hatch=hatch, edgecolor="white", label=label))
     style.legend(figure, entries)
     return figure
 
@@ -157,9 +169,9 @@ SECTION = Section(
         "Bytes by part at the smallest, the median and the largest budget (the median alone where "
         "there are many strategies), and without a budget. Each strategy appears with its variant "
         "that is best on validation; of an advice all arms appear. Codes of few bits, and what "
-        "decodes them, count as auxiliary data. Head and optimizer state are "
-        "counted beside the table; the optimizer's exists in training only. The number is the sum "
-        "of all parts; a bar that ends in ▸ goes on beyond the axis."
+        "decodes them, count as auxiliary data. The head is counted beside the table, and what "
+        "exists in training only: the numbers that training keeps as floats beyond the bytes that "
+        "are served, and the optimizer's state. The number is the sum of all parts; a bar that ends in ▸ goes on beyond the axis."
     ),
     draw=draw,
 )
