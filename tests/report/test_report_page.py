@@ -157,6 +157,8 @@ def test_the_arrow_keys_go_from_mark_to_mark(page):
     assert [told.split() for told in (first, last)] == [points[0].split(), points[-1].split()]
     assert card.locator(".chosen").count() == 1
     assert "arrow keys" in card.get_attribute("aria-label")
+    described = card.locator("svg").get_attribute("aria-describedby")
+    assert len(page.locator(f"figcaption#{described}").inner_text()) > 100
     card.press("Escape")
     assert shown.is_hidden()
 
@@ -246,7 +248,7 @@ def test_markdown_of_a_record_is_harmless():
 
 def test_what_is_no_saved_figure_is_refused():
     with pytest.raises(ValueError, match="not an SVG"):
-        inline("<svg viewBox='0 0 1 1'></svg>", "a", "a")
+        inline("<svg viewBox='0 0 1 1'></svg>", "a", "a", "a")
 
 
 def told_of(records):

@@ -119,13 +119,13 @@ def _pixels(canvas: FigureCanvasAgg, box: Bbox) -> np.ndarray:
     return pixels
 
 
-def inline(svg: str, prefix: str, title: str) -> str:
+def inline(svg: str, prefix: str, title: str, caption: str) -> str:
     """The text of an SVG that `save` has written, as an element of a page.
 
     The element has no prologue and no fixed size. Its ids begin with `prefix`; ids without a
     reference are left out.
 
-    title: the name of the element for a screen reader.
+    title: the name of the element for a screen reader. caption: the id of what describes it.
     """
     head, body = svg[svg.index("<svg") :].split(">", 1)
     width = _WIDTH.search(head)
@@ -145,5 +145,5 @@ def inline(svg: str, prefix: str, title: str) -> str:
     pixels = float(width[1]) * 4 / 3
     return (
         f'<svg{view_box[0]} style="--width: {pixels:.0f}px" role="img" '
-        f'aria-label="{escape(title, quote=True)}">{body}'
+        f'aria-label="{escape(title, quote=True)}" aria-describedby="{caption}">{body}'
     )

@@ -198,14 +198,18 @@ class Page:
         content = (Path(self.out) / path).read_bytes()
         return f"data:text/csv;base64,{_base64(content)}"
 
-    def _figure_html(self, path: str, number: str, title: str) -> Markup:
-        """A figure as an element of the page. number: makes its ids differ from those of others."""
+    def _figure_html(self, path: str, number: str, title: str, caption: str) -> Markup:
+        """A figure as an element of the page.
+
+        number: makes its ids differ from those of others. caption: the id of what describes it.
+        """
         folder = Path(self.out)
         svg = (folder / f"{path}.svg").read_text(encoding="utf-8")
         if len(svg) <= LARGEST_SVG:
-            return trusted(inline(svg, f"p{number}-", title))
+            return trusted(inline(svg, f"p{number}-", title, caption))
         png = _base64((folder / f"{path}.png").read_bytes())
-        return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, png)
+        image = Markup('<img alt="{}" aria-describedby="{}" src="data:image/png;base64,{}">')
+        return image.format(title, caption, png)
 
 
 def _base64(content: bytes) -> str:
