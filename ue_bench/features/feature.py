@@ -139,6 +139,15 @@ class Feature:
         """Return the feature with only the numbers of its values."""
         return replace(self.holding(()), n_kept=self.n_known)
 
+    def choosing(self, positions: np.ndarray) -> "Feature":
+        """Return a feature of the values at some positions alone, in their order, not counted."""
+        values: Any = self.values
+        if isinstance(values, pl.Series):
+            values = values.gather(positions)
+        else:
+            values = [values[position] for position in positions.tolist()]
+        return Feature(self.name, values, n_seen=len(values))
+
     def holding(self, values: Sequence[str], counts: Sequence[int] = ()) -> "Feature":
         """Return the feature with the same number of values, of which it holds only a few.
 

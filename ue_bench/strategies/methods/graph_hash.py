@@ -78,20 +78,21 @@ class GraphHash(EmbeddingStrategy):
 
     def _point(self, graph: ValueGraph, lookup: int, features: list[int], numbers: Tensor) -> None:
         """Fill in which rows of their region the values of some features have in one lookup."""
-        nodes = []
-        places = []
-        positions = [self._positions(feature) for feature in features]
-        for feature, code in by_frequency(self.spec, features):
-            position = positions[features.index(feature)][code]
-            lookups = self.spec.lookups[feature]
-            if lookup < lookups:
-                nodes.append(graph.starts[feature] + position)
-                places.append(self.starts[feature] + lookups * position + lookup)
+        ranked = by_frequency(self.spec, features)
+        nodes = np.empty(len(ranked), np.int64)
+        places = np.empty(len(ranked), np.int64)
+        for feature in features:
+            own = ranked.features == feature
+            positions = self._positions(feature)[ranked.positions[own]]
+            nodes[own] = graph.starts[feature] + positions
+            places[own] = self.starts[feature] + self.spec.lookups[feature] * positions + lookup
+        has_lookup = np.asarray(self.spec.lookups)[ranked.features] > lookup
+        nodes, places = nodes[has_lookup], places[has_lookup]
         seed = lookup_seed("clusters", lookup, self.spec.hash_seed)
         size = self.regions[features[0]].size
-        clusters = graph.clusters(Group(np.array(nodes, np.int64), size), seed)
+        clusters = graph.clusters(Group(nodes, size), seed)
         row_of = np.random.default_rng(seed).permutation(size)
-        numbers[places] = torch.from_numpy(row_of[clusters])
+        numbers[torch.from_numpy(places)] = torch.from_numpy(row_of[clusters])
 
     def _positions(self, feature: int) -> np.ndarray:
         """Return the position in the vocabulary of each training value of a feature."""

@@ -12,10 +12,11 @@ values. Needs a vocabulary, whose order by frequency says in what group a value 
 Bytes: n_b D b / 8 for the n_b rows of each bits, and 4 for their step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ from ue_bench.strategies.knobs import require
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.value_frequency import by_frequency
+from ue_bench.strategies.value_frequency import Ranked, by_frequency
 from ue_bench.strategies.vocabulary import Vocabulary
 
 GROUPS = 64
@@ -44,34 +45,31 @@ class MixedPrecision(EmbeddingStrategy):
         require(spec, "alpha", alpha, 0 <= alpha <= 2, "from 0 to 2")
         ranked = by_frequency(spec, range(len(spec.features)))
         bits_of = bits_by_rank(spec, ranked, alpha)
-        # of each feature, its values in the order of their frequency, and each one's pool and row
-        values: list[list[str]] = [[] for _ in spec.features]
-        places: list[list[tuple[int, int]]] = [[] for _ in spec.features]
+        lookups = np.asarray(spec.lookups, np.int64)[ranked.features]
         n_rows = dict.fromkeys(LADDER[1:], 0)
-        unseen = []
-        for lookups in spec.lookups:
-            unseen.append((UNSEEN_BITS, n_rows[UNSEEN_BITS]))
-            n_rows[UNSEEN_BITS] += lookups
-        for (feature, position), bits in zip(ranked, bits_of, strict=True):
-            values[feature].append(spec.features[feature].values[position])
-            if bits == 0:
-                places[feature].append(unseen[feature])
-                continue
-            places[feature].append((bits, n_rows[bits]))
-            n_rows[bits] += spec.lookups[feature]
+        n_rows[UNSEEN_BITS] = sum(spec.lookups)  # those of unseen values are first
+        first = np.zeros(len(ranked), np.int64)  # of each value, in the pool of its bits
+        for bits in n_rows:
+            of_bits = bits_of == bits
+            ends = n_rows[bits] + np.cumsum(lookups[of_bits])
+            first[of_bits] = ends - lookups[of_bits]
+            n_rows[bits] = int(ends[-1]) if len(ends) else n_rows[bits]
         self.n_rows = {bits: rows for bits, rows in n_rows.items() if rows}
         starts = {}
         start = 0
         for bits, rows in self.n_rows.items():
             starts[bits] = start
+            first[bits_of == bits] += start
             start += rows
         self.vocabularies = []
         self.first_rows = []  # of each feature's values in the order of its vocabulary, then unseen
-        for feature, known in enumerate(values):
-            name = spec.features[feature].name
-            self.vocabularies.append(Vocabulary(Feature(name, known, n_seen=len(known))))
-            first = [starts[bits] + row for bits, row in (*places[feature], unseen[feature])]
-            self.first_rows.append(torch.tensor(first))
+        unseen = starts[UNSEEN_BITS]
+        for index, feature in enumerate(spec.features):
+            own = ranked.features == index
+            self.vocabularies.append(Vocabulary(feature.choosing(ranked.positions[own])))
+            rows_of_own = np.where(bits_of[own] == 0, unseen, first[own])
+            self.first_rows.append(torch.from_numpy(np.append(rows_of_own, unseen)))
+            unseen += spec.lookups[index]
         self.starts = list(starts.values())
         self.pools = nn.ModuleList()
         for bits, rows in self.n_rows.items():
@@ -100,21 +98,21 @@ class MixedPrecision(EmbeddingStrategy):
         return vectors.flatten(1)
 
 
-def bits_by_rank(spec: Spec, ranked: Sequence[tuple[int, int]], alpha: float) -> list[int]:
-    """Return the bits of each value, given by feature and position, the most frequent first.
+def bits_by_rank(spec: Spec, ranked: Ranked, alpha: float) -> np.ndarray:
+    """Return the bits of each value, the most frequent first: int64 [n].
 
     Raises BudgetError if the budget does not pay for the rows of unseen values, or if too much of
     it would be unused.
     """
     size = max(1, -(-len(ranked) // GROUPS))
-    groups = [ranked[start : start + size] for start in range(0, len(ranked), size)]
+    lookups = np.asarray(spec.lookups, np.int64)[ranked.features]
+    counts = _counts(spec, ranked)
     rows = []
     weights = []
-    for group in groups:
-        counts = [spec.features[feature].counts[position] for feature, position in group]
-        n_rows = sum(spec.lookups[feature] for feature, _ in group)
-        rows.append(n_rows)
-        weights.append(n_rows * (sum(counts) / len(counts)) ** alpha)
+    for start in range(0, len(ranked), size):
+        group = slice(start, start + size)
+        rows.append(int(lookups[group].sum()))
+        weights.append(rows[-1] * (int(counts[group].sum()) / len(counts[group])) ** alpha)
 
     def used_by(levels: list[int]) -> int:
         by_bits = dict.fromkeys(LADDER[1:], 0)
@@ -129,13 +127,13 @@ def bits_by_rank(spec: Spec, ranked: Sequence[tuple[int, int]], alpha: float) ->
         return used
 
     def form_at(budget: int) -> list[int] | None:
-        levels = [0] * len(groups)
+        levels = [0] * len(rows)
         if used_by(levels) > budget:
             return None
-        highest = [len(LADDER) - 1] * len(groups)
+        highest = [len(LADDER) - 1] * len(rows)
         if used_by(highest) <= budget:  # on the way there, more pools have a step each
             return highest
-        growing = set(range(len(groups)))
+        growing = set(range(len(rows)))
         while growing:
             best = max(growing, key=lambda group: (_gain(weights[group], levels[group]), -group))
             levels[best] += 1
@@ -150,13 +148,19 @@ def bits_by_rank(spec: Spec, ranked: Sequence[tuple[int, int]], alpha: float) ->
         spec,
         form_at=form_at,
         used_by=used_by,
-        smallest=used_by([0] * len(groups)),
-        largest=used_by([len(LADDER) - 1] * len(groups)),
+        smallest=used_by([0] * len(rows)),
+        largest=used_by([len(LADDER) - 1] * len(rows)),
     )
-    bits = []
-    for level, group in zip(levels, groups, strict=True):
-        bits += [LADDER[level]] * len(group)
-    return bits
+    return np.repeat([LADDER[level] for level in levels], size)[: len(ranked)]
+
+
+def _counts(spec: Spec, ranked: Ranked) -> np.ndarray:
+    """Return how many training rows each value has: int64 [n]."""
+    counts = np.empty(len(ranked), np.int64)
+    for index, feature in enumerate(spec.features):
+        own = ranked.features == index
+        counts[own] = np.asarray(feature.counts, np.int64)[ranked.positions[own]]
+    return counts
 
 
 def _gain(weight: float, level: int) -> float:

@@ -17,6 +17,7 @@ Bytes: 4 M D for M rows of D numbers, and 8 M for their keys.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,17 +95,17 @@ class ZeroCollision(EmbeddingStrategy):
 
         They count the lookups of all training values, those of the first feature first: int64 [n].
         """
-        starts = {}
+        starts = np.zeros(len(self.spec.features), np.int64)
         n_before = 0
         for feature in features:
             starts[feature] = n_before
             n_before += self.spec.features[feature].n_seen * self.spec.lookups[feature]
-        order: list[int] = []
-        for feature, position in by_frequency(self.spec, features):
-            lookups = self.spec.lookups[feature]
-            start = starts[feature] + position * lookups
-            order += range(start, start + lookups)
-        return torch.tensor(order, dtype=torch.int64)
+        ranked = by_frequency(self.spec, features)
+        lookups = np.asarray(self.spec.lookups, np.int64)[ranked.features]
+        first = starts[ranked.features] + ranked.positions * lookups
+        before = np.cumsum(lookups) - lookups  # lookups of more frequent values
+        order = np.repeat(first - before, lookups) + np.arange(lookups.sum())
+        return torch.from_numpy(order)
 
     def _hashes(self, feature: int, values: Any) -> tuple[Tensor, Tensor]:
         """Return the first place in the region and the key of each lookup: int64 [n, lookups]."""

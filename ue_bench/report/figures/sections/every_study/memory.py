@@ -171,7 +171,8 @@ SECTION = Section(
         "that is best on validation; of an advice all arms appear. Codes of few bits, and what "
         "decodes them, count as auxiliary data. The head is counted beside the table, and what "
         "exists in training only: the numbers that training keeps as floats beyond the bytes that "
-        "are served, and the optimizer's state. The number is the sum of all parts; a bar that ends in ▸ goes on beyond the axis."
+        "are served, and the optimizer's state. The number is the sum of all parts; a bar that "
+        "ends in ▸ goes on beyond the axis."
     ),
     draw=draw,
 )
