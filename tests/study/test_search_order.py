@@ -237,6 +237,9 @@ def is_trial(record: Record, search: Search) -> bool:
     return facts.get("space", {}).keys() == search.space.keys()
 
 
+WHOLE = replace(TPE, margin=None)  # no trial is left after its first run
+
+
 def search_run(answers=(), search=TPE) -> SearchRun:
     """A search alone, with some records that are known."""
     known = {record.run_id: record for record in answers}
@@ -257,7 +260,7 @@ def asked(run: SearchRun) -> list:
 
 
 def test_the_default_configuration_is_the_first_trial():
-    run = search_run()
+    run = search_run(search=WHOLE)
     first, *others = asked(run)
     assert first.config.with_seed(0) == Plan("s", STUDY).adapt(BASE, 0)
     assert first.facts["number"] == 0
@@ -285,7 +288,7 @@ def test_the_seeds_of_trials_are_none_that_are_quoted():
 
 def test_the_answers_of_a_batch_do_not_change_its_proposals():
     """All trials of a batch are proposed at once, and no other before all of them ended."""
-    run = search_run(search=replace(TPE, margin=None))
+    run = search_run(search=WHOLE)
     for _ in range(3):
         firsts = asked(run)
         assert len(firsts) == TPE.batch
@@ -305,7 +308,7 @@ def test_the_answers_of_a_batch_do_not_change_its_proposals():
 
 def test_a_trial_whose_run_does_not_work_is_none_as_a_whole():
     """Nothing but its first run is made where that does not end well, and no value is learned."""
-    run = search_run()
+    run = search_run(search=WHOLE)
     firsts = asked(run)
     for request in firsts[:2]:
         run.answer(unfit(request))
@@ -326,7 +329,7 @@ def unfit(request) -> Record:
 
 
 def test_a_run_whose_process_was_killed_is_made_once_more():
-    run = search_run()
+    run = search_run(search=WHOLE)
     first = asked(run)[0]
     killed = failure(first.config, study="s", phase="search", cause="killed", error="killed")
     assert not run.answer(killed)
@@ -349,7 +352,7 @@ def test_a_trial_whose_first_run_is_too_bad_has_no_other(alone):
     lengths = set()
     for number, own in runs.items():
         own.sort(key=lambda record: record.config.init_seed)
-        before = [runs[other] for other in range(number - number % TPE.batch) if other in runs]
+        before = [runs[other] for other in range(TPE.batch_start(number)) if other in runs]
         whole = [trial for trial in before if len(trial) == TPE.trial_seeds]
         best = min(whole, key=mean, default=[own[0]])
         is_bad = own[0].quality["val_mse"] > best[0].quality["val_mse"] + TPE.margin
@@ -361,6 +364,18 @@ def test_a_trial_whose_first_run_is_too_bad_has_no_other(alone):
     assert {trial.number for trial in known if len(trial.records) == 1} == {
         number for number, own in runs.items() if len(own) == 1
     }
+
+
+def test_with_a_margin_the_first_trial_is_a_batch_of_its_own():
+    """Every other trial has one to be held against."""
+    assert [TPE.batch_start(number) for number in range(7)] == [0, 1, 1, 1, 1, 5, 5]
+    assert [WHOLE.batch_start(number) for number in range(7)] == [0, 0, 0, 0, 4, 4, 4]
+    run = search_run()
+    (first,) = asked(run)
+    run.answer(well(job(first)))
+    (second,) = asked(run)
+    run.answer(well(job(second)))
+    assert [request.facts["number"] for request in asked(run)] == [1, 2, 3, 4]
 
 
 def test_no_configuration_is_run_twice():

@@ -94,7 +94,8 @@ class Search:
     batch: how many trials are proposed together, whatever the number of workers. The sampler learns
     their answers when all of them have ended. More workers than their runs are idle.
     margin: a trial whose first run is worse, by more than this, than that of the best trial of the
-    batches before has no other runs, and cannot be chosen. None: every trial has all runs.
+    batches before has no other runs, and cannot be chosen. The first trial is then a batch of its
+    own, which all others are held against. None: every trial has all runs.
 
     Raises BenchError for an objective that is a test score, an unknown sampler, a batch, a start or
     a trial without runs, a margin that is not above 0 or is of several objectives, and a space that
@@ -144,6 +145,15 @@ class Search:
         self._require_limits()
         if self.total is not None:
             self._require_all_allocations(self.total)
+
+    def batch_start(self, number: int) -> int:
+        """Return the number of the first trial in the batch of a trial."""
+        n_before = 0 if self.margin is None else 1
+        return max(0, number - (number - n_before) % self.batch)
+
+    def batch_size(self, start: int) -> int:
+        """Return how many trials are in the batch that begins with the trial of this number."""
+        return 1 if start == 0 and self.margin is not None else self.batch
 
     def _require_limits(self) -> None:
         for name, allowed in self.space.items():

@@ -128,7 +128,7 @@ def known_trials(
     firsts.sort(key=lambda first: (first[0], first[1].run_id))
     trials: list[Answered] = []
     for number, record in firsts:
-        before = [trial for trial in trials if trial.number < number - number % search.batch]
+        before = [trial for trial in trials if trial.number < search.batch_start(number)]
         leader = leader_of(before, search)
         trial = answered(number, runs_of(record.config, search), records, search, leader)
         if trial is not None and trial.ok:

@@ -182,7 +182,8 @@ class SearchRun:
     def _open_batch(self) -> None:
         """Propose the trials of the next batch, and answer those whose records are known."""
         proposed: dict[str, _Slot] = {}
-        while len(proposed) < self.search.batch and not self._has_enough(len(proposed)):
+        size = self.search.batch_size(self._n_slots)
+        while len(proposed) < size and not self._has_enough(len(proposed)):
             if self._n_slots == 0:
                 proposal, config = None, self.base
             else:
