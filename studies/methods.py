@@ -11,9 +11,9 @@ over the same space of learning rate, dropout, weight decay, lookups of each fea
 the rule that sizes separate regions, with the method's own knobs. The first trial is the default
 recipe in two bits, with which a search is soon near its best (in `bits`, floats at 1/128 are .11
 behind). A trial that is .004 worse than the best one of earlier batches after its first seed has no
-others: the cost above is the most that it can be. In the searches of `lookup_allocation` the distance of two trials
-on the first seed is off that on three by .0064 (standard deviation), and the margin would have left
-none of the 12 winners and 35 % of the runs (tests/whole/test_published.py).
+others: the cost above is the most that it can be. In the searches of `lookup_allocation` the
+distance of two trials on the first seed is off that on three by .0062 (standard deviation), and the
+margin would have left none of the 12 winners and 35 % of the runs (tests/whole/test_published.py).
 Methods with exact rows have no use for a second lookup, and search dim and bits alone. The best
 configuration of each search then runs on ten fresh seeds.
 """
