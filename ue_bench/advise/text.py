@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from ue_bench.advise.equal_scores import FEWEST_SEEDS
+from ue_bench.advise.fractions import fraction_text
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 from ue_bench.report.evidence.summary import ENOUGH_CALLS
@@ -48,6 +49,7 @@ def as_text(answer: Facts, results: str) -> str:
     report = f"ue-bench report --results {results} --study {answer['study']}"
     paragraphs = [
         _wrapped(_best(answer)),
+        _wrapped(_part(answer)),
         _wrapped(_why(answer)),
         _wrapped(_exact(answer)),
         _front(answer["front"], answer),
@@ -92,7 +94,7 @@ def lookups_text(counts: dict[str, int]) -> str:
 
 def _best(answer: Facts) -> str:
     best = answer["best"]
-    text = f"{_layer(best)}; {_score(best, answer['measure'])}; {_latency(best)}. "
+    text = f"{_layer(best)}; {_score(best, answer['measure'])}{_on(answer)}; {_latency(best)}. "
     text += f"The head beside it takes {bytes_text(best['head_bytes'])}."
     if answer["latency_met"] is False:
         limit = micros_text(answer["latency_limit_us"])
@@ -130,6 +132,53 @@ def _layer(arm: Facts) -> str:
 def _score(arm: Facts, measure: str) -> str:
     error = interval_text(arm["mse"], arm["low"], arm["high"])
     return f"{arm['part']} {measure} {error} over {_count(arm['n'], 'fresh seed')}"
+
+
+def _on(answer: Facts) -> str:
+    """Return on which part of the rows errors are, and what all rows are forecast to give."""
+    part = answer["part"]
+    if part is None or part["fraction"] == 1:
+        return ""
+    text = f" on {fraction_text(part['fraction'])} of the rows"
+    forecast = answer["best"]["forecast"]
+    if forecast is None:
+        return f"{text} (too few runs to forecast that on all rows)"
+    expected = interval_text(forecast["mse"], forecast["low"], forecast["high"])
+    return f"{text}, from which {expected} is forecast for all rows"
+
+
+def _part(answer: Facts) -> str:
+    """Return which rows were left out, by which rule, and how far the part is from the whole."""
+    part = answer["part"]
+    if part is None:
+        return ""
+    steps = []
+    for step in part["race"]:
+        steps.append(f"{step['rows']:,} for {_count(step['configurations'], 'configuration')}")
+    text = f"Rows left out: of {part['of']:,}, the race used {', then '.join(steps)}"
+    if part["fraction"] == 1:
+        return f"{text}. All that is quoted ran on all rows."
+    text += (
+        f". What is quoted ran on {part['rows']:,}, chosen by the values of {part['by']} "
+        f"({part['values']:.1%} of all distinct values), with as much of the memory. "
+    )
+    kept = []
+    changes = []
+    for name, (whole, there) in part["rows_a_value"].items():
+        if name == part["by"]:
+            kept = [f"{there:.1f} rows a value, {whole:.1f} in all rows"]
+        else:
+            changes.append((there / whole, name))
+    text += f"{part['by']} has {kept[0]}." if kept else ""
+    if not changes:
+        return text
+    changes.sort()
+    least, name = changes[len(changes) // 2]
+    worst, worst_name = changes[0]
+    return (
+        f"{text} Other features have fewer, down to {worst:.0%} ({worst_name}), {least:.0%} in the "
+        f"median: errors are forecast, and a choice between forms of the same error may be another."
+    )
 
 
 def _latency(arm: Facts) -> str:
@@ -386,7 +435,10 @@ def _left_out(answer: Facts) -> str:
         too_large.append(f"{small['label']} (works from {bytes_text(small['works'])})")
     behind = []
     for loser in left_out["race"]:
-        behind.append(f"{loser['label']} {mse_text(loser['val_mse'])} (n={loser['n']})")
+        where = f"n={loser['n']}"
+        if loser["fraction"] != 1:
+            where += f" on {fraction_text(loser['fraction'])}"
+        behind.append(f"{loser['label']} {mse_text(loser['val_mse'])} ({where})")
     slow = []
     if answer["latency_met"]:
         slow = [_timed(rival) for rival in answer["rivals"] if not rival["meets_latency"]]
