@@ -5,6 +5,7 @@ Errors, intervals and tests are those on the part. Bytes and latency are those o
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from ue_bench.advise.answer import Evidence, Raced, answer_from, left_out
@@ -102,23 +103,34 @@ def _fresh(rungs: Rungs) -> range:
 def _forecast(run_ids: Sequence[str], rungs: Rungs, runs: Runs) -> Facts | None:
     """Return what all rows will give for an arm, from the runs of its form on fresh seeds.
 
-    None for an arm on all rows, for a smaller table, which ran on one part alone, and where there
-    are too few runs.
+    A smaller table ran on one part alone. On the parts below it is taken to differ from the largest
+    table of its form as it does there.
+
+    None for an arm on all rows, and where there are too few runs.
     """
     config = next(run.config for run in runs.records.values() if run.run_id == run_ids[0])
     fraction = config.rows_fraction
-    if fraction == 1 or _sized(config, rungs, fraction) != config:
+    if fraction == 1:
         return None
-    points = []
-    for smaller in rungs.fractions[: rungs.fractions.index(fraction) + 1]:
-        there = _sized(config, rungs, smaller)
-        for seed in _fresh(rungs):
-            record = runs.ok(there, seed) if there is not None else None
-            if record is not None:
-                points.append(_point(record))
+    points = _points(config, rungs, runs)
+    largest = _sized(config, rungs, fraction)
+    there = _points(largest, rungs, runs) if largest is not None else []
+    if not points or not there:
+        return None
+    apart = fmean(point.ratio for point in points) / fmean(point.ratio for point in there)
+    for smaller in rungs.fractions[: rungs.fractions.index(fraction)]:
+        table = _sized(config, rungs, smaller)
+        for point in _points(table, rungs, runs) if table is not None else []:
+            points.append(Point(point.rows, apart * point.ratio))
     rows = rungs.whole.rows
     extrapolated = extrapolate(points, rows.n_rows, rows.mean_mse)
     return None if extrapolated is None else extrapolated._asdict()
+
+
+def _points(config: RunConfig, rungs: Rungs, runs: Runs) -> list[Point]:
+    """Return the runs of a configuration on fresh seeds."""
+    records = [runs.ok(config, seed) for seed in _fresh(rungs)]
+    return [_point(record) for record in records if record is not None]
 
 
 def _sized(config: RunConfig, rungs: Rungs, fraction: float) -> RunConfig | None:

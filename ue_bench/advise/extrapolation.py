@@ -5,9 +5,9 @@ The error of a form is taken to follow a power law in the number of rows, as lea
 which a run weighs as much as it has rows. What is fitted is the error over that of the training
 mean on the same rows: which frequent values a part has is luck that both errors share.
 
-The interval is that of a run on all rows. It has the error of the fit and the noise of a run, and
-is widened by what the forecast changes where the smallest part is left out, because a power law is
-an approximation.
+The interval is that of a run on all rows. It has the error of the fit and the noise of a run. A
+power law is an approximation, so with three parts or more the interval is also widened: from the
+largest part to all rows, the exponent may change as much again as it does over the parts.
 """
 
 import math
@@ -63,9 +63,10 @@ def extrapolate(points: Sequence[Point], n_rows: int, mean_mse: float) -> Extrap
         return None
     line = _fit(points, n_rows)
     variance = line.variance
-    later = [point for point in points if point.rows != parts[0]]
     if len(parts) > FEWEST_PARTS:
-        variance += (_fit(later, n_rows).value - line.value) ** 2
+        early = _fit([point for point in points if point.rows != parts[-1]], n_rows)
+        late = _fit([point for point in points if point.rows != parts[0]], n_rows)
+        variance += ((late.slope - early.slope) * math.log(n_rows / parts[-1])) ** 2
     half = float(stdtrit(line.degrees, (1 + LEVEL) / 2)) * math.sqrt(variance)
     return Extrapolated(
         mse=mean_mse * math.exp(line.value),

@@ -103,7 +103,8 @@ class Rounds:
     def until(self, share: float) -> float:
         """Return the seconds of the clock at which this share of the time is spent."""
         limit = self.runs.clock.limit
-        clock = self.runs.expected(replace(self.question.base, measure="latency", rows_fraction=1))
+        served = self.served(self.question.base) or self.question.base
+        clock = self.runs.expected(replace(served, measure="latency"))
         return share * (limit - min(CLOCKS * clock, MOST_CLOCKS * limit))
 
     def at_once(self, configs: Configs) -> float:
