@@ -6,8 +6,9 @@ which a run weighs as much as it has rows. What is fitted is the error over that
 mean on the same rows: which frequent values a part has is luck that both errors share.
 
 The interval is that of a run on all rows. It has the error of the fit and the noise of a run. A
-power law is an approximation, so with three parts or more the interval is also widened: from the
-largest part to all rows, the exponent may change as much again as it does over the parts.
+power law is an approximation, so the interval is also widened: from the largest part to all rows,
+the exponent may change as much again as it does over the parts. With two parts nothing is known of
+that, and it may change by all that it is.
 """
 
 import math
@@ -62,11 +63,7 @@ def extrapolate(points: Sequence[Point], n_rows: int, mean_mse: float) -> Extrap
     if len(parts) < FEWEST_PARTS or len(points) < FEWEST_RUNS:
         return None
     line = _fit(points, n_rows)
-    variance = line.variance
-    if len(parts) > FEWEST_PARTS:
-        early = _fit([point for point in points if point.rows != parts[-1]], n_rows)
-        late = _fit([point for point in points if point.rows != parts[0]], n_rows)
-        variance += ((late.slope - early.slope) * math.log(n_rows / parts[-1])) ** 2
+    variance = line.variance + (_change(points, parts) * math.log(n_rows / parts[-1])) ** 2
     half = float(stdtrit(line.degrees, (1 + LEVEL) / 2)) * math.sqrt(variance)
     return Extrapolated(
         mse=mean_mse * math.exp(line.value),
@@ -76,6 +73,18 @@ def extrapolate(points: Sequence[Point], n_rows: int, mean_mse: float) -> Extrap
         n_runs=len(points),
         parts=parts,
     )
+
+
+def _change(points: Sequence[Point], parts: Sequence[int]) -> float:
+    """Return how much the exponent changes over the parts, as far as three of them say it."""
+    if len(parts) == FEWEST_PARTS:
+        return _slope(points)
+    late = _slope([point for point in points if point.rows != parts[0]])
+    return late - _slope([point for point in points if point.rows != parts[-1]])
+
+
+def _slope(points: Sequence[Point]) -> float:
+    return _fit(points, points[0].rows).slope
 
 
 def _fit(points: Sequence[Point], n_rows: int) -> _Line:
@@ -88,7 +97,8 @@ def _fit(points: Sequence[Point], n_rows: int) -> _Line:
     intercept, slope = inverse @ (design.T @ (weights * y))
     residuals = y - intercept - slope * x
     degrees = len(points) - 2
-    noise = float((weights * residuals**2).sum()) / degrees  # the variance of a run on all rows
+    # the variance of a run on all rows
+    noise = float((weights * residuals**2).sum()) / max(1, degrees)
     return _Line(
         value=float(intercept),
         variance=noise * (1 + float(inverse[0, 0])),
