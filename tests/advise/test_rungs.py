@@ -8,12 +8,16 @@ from fake_advice import ANCHORS, Killed, World
 from ue_bench import advise as room
 from ue_bench import record
 from ue_bench.advise import fractions, rounds, rungs
+from ue_bench.advise.answer_on_part import point_of
+from ue_bench.advise.candidates import FORMS, config_of
+from ue_bench.advise.extrapolation import extrapolate
 from ue_bench.advise.fractions import fractions_of
 from ue_bench.advise.rungs import Rungs
 from ue_bench.advise.text import WIDTH
 from ue_bench.config import RunConfig
 from ue_bench.training.all_rows import all_rows
 from ue_bench.training.run_data import encoded_of
+from ue_bench.training.run_once import run_once
 
 BASE = RunConfig(dataset="planted-additive")
 ROWS = 10_000
@@ -124,6 +128,25 @@ def test_the_forecast_is_that_of_the_law_that_errors_follow(answer):
     assert len(forecast["parts"]) > 1
     assert forecast["low"] < 0.8 < forecast["high"]
     assert forecast["mse"] == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_forecast_for_a_click_log_has_the_truth():
+    """The shared table on three parts of two million rows, and on all of them."""
+    base = RunConfig(dataset="click-world-medium", task="binary", measure="quality")
+    climbed = Rungs(room.Question.of(base.with_seed(1000), 40_000_000, None, 10, None))
+    form = config_of(FORMS[1], base)
+    points = []
+    for fraction in climbed.fractions[:-1]:
+        (config,) = climbed.at(fraction).sized([form])
+        for seed in (1100, 1101, 1102):
+            points.append(point_of(run_once(config.with_seed(seed))))
+    whole = climbed.whole
+    found = extrapolate(points, whole.rows.n_rows, whole.rows.mean_mse)
+    served = whole.of(config, climbed.at(climbed.fractions[-2]).sizes)
+    truth = run_once(served.with_seed(1100)).quality["test_mse"]
+    assert found.low <= truth <= found.high
+    assert found.high - found.low < 0.2 * truth
 
 
 def test_all_rows_are_used_for_the_last_ones_where_the_time_pays_for_it(answer):

@@ -35,7 +35,7 @@ def answer_on_part(rungs: Rungs, runs: Runs) -> Facts:
     arms = collect(on_part)
 
     def whole_of(arm: Arm) -> Whole | None:
-        config = rungs.whole.of(arm.runs[0].config, rung.sizes)
+        config = rungs.served(arm.runs[0].config)
         if config is None:
             return None
         timed = runs.ok(replace(config, measure="latency"), question.seed)
@@ -46,7 +46,7 @@ def answer_on_part(rungs: Rungs, runs: Runs) -> Facts:
     evidence = Evidence(
         data=rung.sizes,
         footprints=rungs.whole.footprints,
-        confirmed=contestants(confirmed, whole_of),
+        confirmed=contestants(confirmed, whole_of if fraction < 1 else None),
         refused=arms.refused,
         left_out=_left_out(rungs, rung, runs),
         part=_part(rungs, rung, runs),
@@ -130,7 +130,7 @@ def _forecast(run_ids: Sequence[str], rungs: Rungs, runs: Runs) -> Facts | None:
 def _points(config: RunConfig, rungs: Rungs, runs: Runs) -> list[Point]:
     """Return the runs of a configuration on fresh seeds."""
     records = [runs.ok(config, seed) for seed in _fresh(rungs)]
-    return [_point(record) for record in records if record is not None]
+    return [point_of(record) for record in records if record is not None]
 
 
 def _sized(config: RunConfig, rungs: Rungs, fraction: float) -> RunConfig | None:
@@ -138,7 +138,7 @@ def _sized(config: RunConfig, rungs: Rungs, fraction: float) -> RunConfig | None
     return next(iter(rungs.at(fraction).sized([config])), None)
 
 
-def _point(record: Record) -> Point:
+def point_of(record: Record) -> Point:
     """Return the error of a run beside that of the training mean, on test rows if there are any."""
     mean = record.quality["anchors"]["mean"]
     score = "val_mse" if record.quality["test_mse"] is None else "test_mse"

@@ -27,6 +27,7 @@ from ue_bench.advise.rounds import Rounds
 from ue_bench.advise.rungs import Climb, Rungs
 from ue_bench.advise.runs import Runs
 from ue_bench.advise.sizes import Sizes
+from ue_bench.config import RunConfig
 from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import one_line
 from ue_bench.progress import note, progress
@@ -123,7 +124,7 @@ class Asked:
         candidates = find_candidates(sizes, question.base)
         try:
             if runs.records:
-                self._tell_more()
+                self._tell_more(question.base)
             else:
                 pace = self.measure(question, sizes, candidates.fits[0].config, loading)
                 n_candidates = len(candidates.fits)
@@ -147,7 +148,7 @@ class Asked:
         """Make the runs and return the answer where the race begins on a part of the rows."""
         _warn(rungs.first.sizes)
         if self.runs.records:
-            self._tell_more()
+            self._tell_more(rungs.first.question.base)
         climb = Climb(rungs, self.runs, self.workers)
         try:
             self._watched(climb.run)
@@ -167,9 +168,12 @@ class Asked:
             self.runs.report = report
             run()
 
-    def _tell_more(self) -> None:
-        """Say what is left of the time of a question that has records, unless it is spent."""
-        run = self.runs.expected(self.question.base)
+    def _tell_more(self, base: RunConfig) -> None:
+        """Say what is left of the time of a question that has records, unless it is spent.
+
+        base: such runs are counted.
+        """
+        run = self.runs.expected(base)
         left = self.runs.clock.left
         if run and left > run:
             self.tell(more_text(left, run, self.workers))

@@ -85,6 +85,12 @@ class Rungs:
             self._rungs[fraction] = Rung.of(self.question, fraction, self.whole)
         return self._rungs[fraction]
 
+    def served(self, config: RunConfig) -> RunConfig | None:
+        """Return what a configuration of some rung is on all rows; None where it cannot work."""
+        if config.rows_fraction == 1:
+            return config
+        return self.whole.of(config, self.at(config.rows_fraction).sizes)
+
     @property
     def first(self) -> Rung:
         """The rung of the smallest part."""
@@ -120,17 +126,13 @@ class Climb:
         candidates = Candidates((), ())  # those that are left come from the first rung
         if rung is self.rungs.first:
             candidates = rung.candidates
-
-        def served(config: RunConfig) -> RunConfig | None:
-            return self.rungs.whole.of(config, rung.sizes)
-
         return Rounds(
             question=rung.question,
             sizes=rung.sizes,
             candidates=candidates,
             runs=self.runs,
             workers=self.workers,
-            served=served,
+            served=self.rungs.served,
         )
 
     def race(self, workers: Workers) -> list[RunConfig]:
