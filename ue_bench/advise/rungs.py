@@ -111,7 +111,7 @@ class Climb:
         """Run all that the time allows. Raises BenchError where it is too short for an answer."""
         with Workers(self.workers) as workers:
             finalists = self.race(workers)
-            fraction = self._confirmed_at(finalists)
+            fraction, finalists = self._confirmed_at(finalists)
             rounds = self._rounds(fraction)
             configs = self.rungs.at(fraction).sized(finalists)
             rounds.confirm(configs, workers)
@@ -155,19 +155,23 @@ class Climb:
             rounds = self._rounds(fraction)
         return rounds.halve(alive, workers)
 
-    def _confirmed_at(self, finalists: Sequence[RunConfig]) -> float:
-        """Return the largest part on which the finalists can be confirmed.
+    def _confirmed_at(self, finalists: list[RunConfig]) -> tuple[float, list[RunConfig]]:
+        """Return the largest part on which the finalists can be confirmed, and the finalists.
 
         It is at least that on which the race ended, and that on which they were confirmed before.
+        Where that is the smallest part, from which nothing can be forecast, fewer finalists are
+        confirmed on the next one, if there is time for these.
         """
+        fractions = self.rungs.fractions
         least = max(finalists[0].rows_fraction, confirmed_at(self.runs, self.rungs.question))
-        rounds = self._rounds(least)
-        for fraction in reversed(self.rungs.fractions):
-            if fraction <= least:
-                return least
-            if self._has_time(finalists, fraction, self.fresh, rounds.until(CONFIRM), BELOW):
-                return fraction
-        return least
+        until = self._rounds(least).until(CONFIRM)
+        for fraction in reversed(fractions[fractions.index(least) + 1 :]):
+            if self._has_time(finalists, fraction, self.fresh, until, BELOW):
+                return fraction, finalists
+        few = finalists[:FEWEST]
+        if least == fractions[0] and self._has_time(few, fractions[1], self.fresh, until, BELOW):
+            return fractions[1], few
+        return least, finalists
 
     def _has_time(
         self,
