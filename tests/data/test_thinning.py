@@ -83,6 +83,11 @@ def test_rows_keep_their_order_their_targets_and_what_belongs_together(whole):
     assert len(values) == len(set(part.column("item")))
 
 
+def test_a_part_without_a_row_is_refused(whole):
+    with pytest.raises(BenchError, match=r"rows_fraction: 1e-09 .* none of the 40,000 rows"):
+        thinned(whole, NAMES, 1e-9)
+
+
 def test_the_feature_of_most_values_is_thinned(whole):
     assert thinned_by(whole, NAMES) == "user"
     assert thinned_by(whole, ("item*shop",)) == "item"

@@ -24,6 +24,7 @@ from ue_bench.data.dataset import Dataset, without_times
 from ue_bench.data.kept.coded_store import key_of
 from ue_bench.data.kept.kept_contents import Contents
 from ue_bench.data.kept.kept_dataset import KeptDataset, contents_of
+from ue_bench.errors import BenchError
 from ue_bench.features import parts
 from ue_bench.hashing import hash_rows
 
@@ -37,6 +38,7 @@ def thinned(dataset: Dataset, names: Sequence[str], fraction: float) -> Dataset:
 
     names: of the features that are used, of which the single one with most values is thinned. The
     rows are kept in the cache if those of the data set are, so that all of them are read once.
+    Raises BenchError where no row is left.
     """
     if fraction == 1:
         return dataset
@@ -88,6 +90,7 @@ class ThinnedDataset(Dataset):
     """Some rows of a data set, in their order.
 
     Its checksums are those of the whole: they are about the files. `facts` has what was left out.
+    Raises BenchError where no row is left.
     """
 
     def __init__(self, whole: Dataset, fraction: float, by: str) -> None:
@@ -99,6 +102,11 @@ class ThinnedDataset(Dataset):
         self.checksum = whole.checksum
         self.refused = whole.refused
         self.rows = rows_that_stay(whole.single(by), fraction)
+        if not len(self.rows):
+            raise BenchError(
+                f"rows_fraction: {fraction:g} was given, which leaves none of the "
+                f"{whole.n_rows:,} {whole.unit} of {whole.name}; give more"
+            )
         self._target = self._of(whole.target)
         self._coded: dict[str, Coded] = {}
         # What shares an array of owners in the whole does so here. The whole keeps its arrays.
