@@ -228,16 +228,18 @@ class Rounds:
 
     # ---- on fresh seeds
 
-    def confirm(self, configs: Configs, workers: Workers) -> None:
+    def confirm(self, configs: Configs, workers: Workers, share: float = CONFIRM) -> None:
         """Run the configurations on fresh seeds, seed by seed.
 
         All of them have the same seeds whenever it is interrupted. The first seed has all the time
         there is.
+
+        share: of the time, at whose end no other seed starts.
         """
         for number, seed in enumerate(self.fresh[:SEEDS]):
             asked = on_seeds(configs, [seed])
-            share = EXTRAS if number == 0 else CONFIRM
-            self.runs.make(asked, "confirm", workers, self.until(share))
+            until = self.until(EXTRAS if number == 0 else share)
+            self.runs.make(asked, "confirm", workers, until)
 
     def extras(self, finalists: Configs, workers: Workers) -> list[RunConfig]:
         """Run what is compared with the finalists, on the same seeds, and return all of them.

@@ -15,6 +15,7 @@ from ue_bench.advise.fractions import fractions_of
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import (
     CONFIRM,
+    EXTRAS,
     FEWEST,
     FRESH,
     MOST,
@@ -30,6 +31,7 @@ from ue_bench.advise.whole_data import WholeData
 from ue_bench.config import RunConfig
 from ue_bench.study.processes import Workers
 
+ENOUGH_SEEDS = 3  # fresh seeds of each of two configurations, from which a part is quoted
 BELOW = 2  # parts below the confirmed one, on which the finalists run for the forecast
 
 
@@ -114,7 +116,8 @@ class Climb:
             fraction, finalists = self._confirmed_at(finalists)
             rounds = self._rounds(fraction)
             configs = self.rungs.at(fraction).sized(finalists)
-            rounds.confirm(configs, workers)
+            # How long larger runs take is a guess: missing seeds come before anything else.
+            rounds.confirm(configs, workers, EXTRAS)
             if fraction < 1:
                 self._confirm_below(fraction, finalists, workers)
             confirmed = rounds.compare(configs, workers)
@@ -206,7 +209,7 @@ class Climb:
 
 
 def confirmed_at(runs: Runs, question: Question) -> float:
-    """Return the largest part on which two configurations have all fresh seeds.
+    """Return the largest part on which two configurations have enough fresh seeds to be quoted.
 
     Where there is none, it is the largest part with a run on a fresh seed; 0 without any.
     """
@@ -220,6 +223,6 @@ def confirmed_at(runs: Runs, question: Question) -> float:
             of_part.setdefault(shape(config), set()).add(config.init_seed)
     complete = [0.0]
     for fraction, seeds in seeds_of.items():
-        if sum(len(own) >= SEEDS for own in seeds.values()) >= FEWEST:
+        if sum(len(own) >= ENOUGH_SEEDS for own in seeds.values()) >= FEWEST:
             complete.append(fraction)
     return max(complete) or max(seeds_of, default=0.0)

@@ -1,6 +1,7 @@
 """The answer in plain text, 80 columns wide."""
 
 from collections.abc import Sequence
+from statistics import median
 from textwrap import fill
 from typing import Any
 
@@ -37,6 +38,7 @@ WORLD_FACTS = {
 }
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
 LABEL_WIDTH = 31
+RARE = 100  # rows a value, above which fewer change little
 
 Facts = dict[str, Any]  # what JSON holds
 
@@ -162,22 +164,20 @@ def _part(answer: Facts) -> str:
         f". What is quoted ran on {part['rows']:,}, chosen by the values of {part['by']} "
         f"({part['values']:.1%} of all distinct values), with as much of the memory. "
     )
-    kept = []
+    before, after = part["rows_a_value"][part["by"]]
+    text += f"{part['by']} has {after:.1f} rows a value there, and {before:.1f} in all rows."
     changes = []
-    for name, (whole, there) in part["rows_a_value"].items():
-        if name == part["by"]:
-            kept = [f"{there:.1f} rows a value, {whole:.1f} in all rows"]
-        else:
-            changes.append((there / whole, name))
-    text += f"{part['by']} has {kept[0]}." if kept else ""
+    for name, (before, after) in part["rows_a_value"].items():
+        if name != part["by"] and after < RARE:
+            changes.append((after / before, name))
     if not changes:
         return text
-    changes.sort()
-    least, name = changes[len(changes) // 2]
-    worst, worst_name = changes[0]
+    least, name = min(changes)
+    middle = median(change for change, _ in changes)
     return (
-        f"{text} Other features have fewer, down to {worst:.0%} ({worst_name}), {least:.0%} in the "
-        f"median: errors are forecast, and a choice between forms of the same error may be another."
+        f"{text} {_count(len(changes), 'other feature')} with fewer than {RARE} rows a value there "
+        f"had more in all rows: what is left is {least:.0%} ({name}) or more, {middle:.0%} in the "
+        "median. Forms of about the same error may change places on all rows."
     )
 
 
