@@ -4,13 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ue_bench import data
+from ue_bench import data, record
 from ue_bench.config import RunConfig
 from ue_bench.data import Definition
 from ue_bench.data.kept import source
 from ue_bench.data.kept.kept_dataset import KeptDataset
 from ue_bench.data.thinning import MANY, ThinnedDataset, thinned, thinned_by
 from ue_bench.errors import BenchError
+from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.training.run_data import dataset_of, encoded_of
 from ue_bench.training.run_once import run_once
 
@@ -114,7 +115,7 @@ def test_kept_rows_are_the_rows_that_are_made(folder, table, whole, tmp_path, mo
     assert (again.target == made.target).all()
 
 
-def test_a_run_says_which_part_it_used_and_all_seeds_have_it(folder, table):
+def test_a_run_says_which_part_it_used_and_all_seeds_have_it(folder, table, tmp_path):
     config = RunConfig(
         dataset="shop",
         table=table,
@@ -125,7 +126,9 @@ def test_a_run_says_which_part_it_used_and_all_seeds_have_it(folder, table):
         epochs=1,
         measure="quality",
     )
-    found = [run_once(config.with_seed(seed), data_dir=folder).found for seed in (1000, 1001)]
+    runs = [run_once(config.with_seed(seed), data_dir=folder) for seed in (1000, 1001)]
+    found = [record.read(record.write(run, tmp_path)).found for run in runs]
+    assert "0.125 of the rows" in comparison_of(runs[0]).title
     assert found[0]["thinned"] == found[1]["thinned"]
     thin = found[0]["thinned"]
     assert (thin["by"], thin["of"]) == ("user", ROWS)
