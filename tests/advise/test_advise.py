@@ -595,6 +595,7 @@ def test_the_answer_is_json_of_one_shape(usual):
         "study",
         "measure",
         "n_values",
+        "part",
         "exact",
         "latency_met",
         "best",

@@ -40,9 +40,16 @@ def contestant(
     val = redrawn([0.8 + worse + rng.gauss(0, noise) for _ in range(seeds)])
     latency = None if micros is None else {"p50_us": micros, "iqr_us": spread, "n": 49}
     cost = {"vocabulary_bytes": vocabulary}
-    arm = SimpleNamespace(sample=SimpleNamespace(cost=cost))
-    row = {"label": label, "total_bytes": total_bytes, "n": seeds}
-    return Contestant(arm=arm, row=row, val=val, test=val, latency=latency, latency_from_codes=None)
+    return Contestant(
+        arm=SimpleNamespace(),
+        row={"label": label, "total_bytes": total_bytes, "n": seeds},
+        served=RunConfig(),
+        cost=cost,
+        val=val,
+        test=val,
+        latency=latency,
+        latency_from_codes=None,
+    )
 
 
 def test_the_fastest_of_equals_is_named():

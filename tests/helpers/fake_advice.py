@@ -34,7 +34,9 @@ class World:
     mse: by configuration.
     micros, from_codes: microseconds of a lookup from raw values and from codes.
     spread: microseconds between the quartiles of either.
-    seconds: of a run. judged: what a run is judged to take before the first one; None: the truth.
+    seconds: of a run on all rows, and of one on a part in proportion. judged: what a run is judged
+    to take before the first one; None: the truth.
+    clocked: seconds of a run that measures latency; None: as many as of any.
     most: runs until the command is killed.
     fails: whether a run runs out of memory.
     anchors: their MSE, by configuration.
@@ -47,6 +49,7 @@ class World:
     spread: Callable[[RunConfig], float] = lambda config: 0.1
     seconds: float = 5.0
     judged: float | None = None
+    clocked: float | None = None
     most: int = 10**9
     fails: Callable[[RunConfig], bool] = lambda config: False
     anchors: Callable[[RunConfig], dict[str, float]] = lambda config: ANCHORS
@@ -71,7 +74,13 @@ class World:
     def pace(self, asked: Question, *_: object) -> Pace:
         assert not self.runs, "the time is judged before anything is trained"
         seconds = self.seconds if self.judged is None else self.judged
+        seconds *= asked.base.rows_fraction
         return Pace(usual=seconds, shortest=seconds)
+
+    def seconds_of(self, config: RunConfig) -> float:
+        if config.measure == "latency" and self.clocked is not None:
+            return self.clocked
+        return self.seconds * config.rows_fraction
 
     def clock(self) -> float:
         return self.now
@@ -97,12 +106,12 @@ class World:
             "vocabulary_bytes": vocabulary,
             "total_bytes": table + vocabulary,
             "head_bytes": 100,
-            "train_seconds": self.seconds - 1,
+            "train_seconds": max(0.0, self.seconds_of(config) - 1),
         }
         found = {
             "dim": config.dim,
             "lookups": counts(config),
-            "n_rows": {"train": 80, "val": 10, "test": 10},
+            "n_rows": rows_of(config),
             "threads": 1,
             "checksum": "abc" if config.table else checksum_of(config.dataset, job.data_dir),
         }
@@ -157,7 +166,7 @@ class FakeWorkers:
 
     def next(self) -> tuple[Job, Record]:
         job = self.jobs.pop(0)
-        takes = self.world.seconds / self.count
+        takes = self.world.seconds_of(job.config) / self.count
         if self.world.fails(job.config):
             self.world.now += takes
             record = failure(
@@ -187,6 +196,14 @@ def drawn_by(config: RunConfig) -> str:
     """Return what the noise of a run is drawn by. A new field of `RunConfig` draws no other."""
     form = (config.strategy, config.regions, config.region_rule, config.dim, config.lookups)
     return repr((config.init_seed, config.budget, *form))
+
+
+def rows_of(config: RunConfig) -> dict[str, int]:
+    """As many rows of each part as the split of `planted-additive` has on a part of its rows."""
+    if config.rows_fraction == 1:
+        return {"train": 80, "val": 10, "test": 10}
+    tenth = round(1000 * config.rows_fraction)
+    return {"train": 8 * tenth, "val": tenth, "test": tenth}
 
 
 def counts(config: RunConfig) -> dict[str, int]:

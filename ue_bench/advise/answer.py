@@ -5,10 +5,10 @@ those of the report.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from ue_bench.advise.nearest_world import kind_of
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
 from ue_bench.advise.runs import Runs
-from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Sized, Sizes
+from ue_bench.advise.sizes import EXACT_DIMS, LARGEST, Footprints, Sizes, Small
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.arms import collect
@@ -35,6 +35,25 @@ from ue_bench.report.evidence.verdict import front
 from ue_bench.report.json_values import json_values
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What an answer is made of.
+
+    data: the rows that runs used, or a part of them. footprints: of configurations on all rows.
+    confirmed: what ran on fresh seeds. refused: arms that are not comparable, and why.
+    nearest, left_out: as the answer has them. part: what it says of the part of the rows that was
+    used; None: all were.
+    """
+
+    data: Sizes
+    footprints: Footprints
+    confirmed: Sequence[Contestant]
+    refused: Sequence[str]
+    left_out: dict[str, Any]
+    nearest: dict[str, Any] | None = None
+    part: dict[str, Any] | None = None
+
+
 def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs) -> dict[str, Any]:
     """Return the answer with its evidence, as JSON can hold it.
 
@@ -42,9 +61,34 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
     """
     arms = collect(runs.records.values())
     confirmed = contestants([arm for arm in arms.kept if arm.comparison.phase == "confirm"])
+    evidence = Evidence(
+        data=sizes,
+        footprints=sizes,
+        confirmed=confirmed,
+        refused=arms.refused,
+        left_out=left_out(
+            question,
+            [Raced(sized.config, sized.config, sized.total_bytes) for sized in candidates.fits],
+            candidates.small,
+            runs,
+            sizes.exact_bytes(exact_form(question.base).dim),
+        ),
+        nearest=nearest(candidates),
+    )
+    return answer_from(question, evidence, runs)
+
+
+def answer_from(question: Question, evidence: Evidence, runs: Runs) -> dict[str, Any]:
+    """Return the answer that follows from evidence.
+
+    Raises BenchError where no run on fresh seeds ended well.
+    """
+    confirmed = evidence.confirmed
+    sizes = evidence.footprints
+    facts = evidence.data.facts
     fitting = [contestant for contestant in confirmed if contestant.total_bytes <= question.memory]
     if not fitting:
-        seconds = FEWEST * (SEEDS + 1) * runs.expected(question.base)
+        seconds = FEWEST * (SEEDS + 1) * runs.expected(evidence.data.base)
         raise BenchError(
             f"minutes: {question.minutes:g} was given, too few for a run on a fresh seed; "
             f"give about {math.ceil(seconds / 60)}, and what was run is used"
@@ -60,9 +104,9 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
             learned = anchor["beaten"]
     return {
         "dataset": question.base.dataset,
-        "entities": sizes.facts["entities"],
-        "entities_chosen": sizes.facts["entities_chosen"],
-        "warnings": sizes.warnings,
+        "entities": facts["entities"],
+        "entities_chosen": facts["entities_chosen"],
+        "warnings": evidence.data.warnings,
         "features": question.base.features,
         "split": question.base.split,
         "memory": question.memory,
@@ -71,6 +115,7 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "study": question.name,
         "measure": "Brier score" if question.base.task == "binary" else "MSE",
         "n_values": sizes.n_values,
+        "part": evidence.part,
         "exact": exact(sizes, question, confirmed),
         "latency_met": None if limit is None else best.micros <= limit,
         "best": best.as_json(),
@@ -79,11 +124,11 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
         "front": on_front(_quick(ranked, limit) or ranked, best),
         "anchors": anchors,
         "learned": learned,
-        "nearest": nearest(candidates),
-        "left_out": left_out(question, sizes, candidates, runs),
-        "refused": list(arms.refused),
+        "nearest": evidence.nearest,
+        "left_out": evidence.left_out,
+        "refused": list(evidence.refused),
         "skipped": runs.skipped,
-        "python": python(question, best.arm.runs[0].config, sizes.seen, sizes.reader),
+        "python": python(question, best.served, sizes.seen, evidence.data.reader),
     }
 
 
@@ -199,7 +244,7 @@ def _beaten(test: Difference) -> bool | None:
     return bool(test.difference > 0 and test.p < ALPHA)
 
 
-def exact(sizes: Sizes, question: Question, confirmed: Sequence[Contestant]) -> dict[str, Any]:
+def exact(sizes: Footprints, question: Question, confirmed: Sequence[Contestant]) -> dict[str, Any]:
     """Return the bytes of the exact table, and its runs on fresh seeds where there are any."""
     dims = []
     for dim in EXACT_DIMS:
@@ -237,10 +282,27 @@ def nearest(candidates: Candidates) -> dict[str, Any] | None:
     return {**candidates.nearest.as_json(), "first": first}
 
 
+class Raced(NamedTuple):
+    """A candidate. last: where it ran last in the race. confirmed: where it was if it was.
+
+    total_bytes: on all rows.
+    """
+
+    last: RunConfig
+    confirmed: RunConfig
+    total_bytes: int
+
+
 def left_out(
-    question: Question, sizes: Sizes, candidates: Candidates, runs: Runs
+    question: Question,
+    raced: Iterable[Raced],
+    small: Iterable[Small],
+    runs: Runs,
+    exact_bytes: int,
 ) -> dict[str, Any]:
     """Return what is not among the confirmed, and why.
+
+    exact_bytes: of the exact table on all rows.
 
     memory: what the memory is too small for.
     race: what fell out of the race, the last ones first.
@@ -252,17 +314,17 @@ def left_out(
     fresh = range(seed + FRESH, seed + FRESH + MOST_SEEDS)
     behind: list[dict[str, Any]] = []
     never_run = []
-    for candidate in candidates.fits:
-        scores = runs.scores(candidate.config, range(seed, seed + FRESH))
-        if scores and not runs.scores(candidate.config, fresh):
+    for candidate in raced:
+        scores = runs.scores(candidate.last, range(seed, seed + FRESH))
+        if scores and not runs.scores(candidate.confirmed, fresh):
             behind.append(_loser(candidate, scores))
-        if not scores and runs.run_of(candidate.config, seed) is None:
-            never_run.append(_label(candidate.config))
-    behind.sort(key=lambda loser: (-loser["n"], loser["val_mse"]))
+        if not scores and runs.run_of(candidate.last, seed) is None:
+            never_run.append(_label(candidate.last))
+    behind.sort(key=lambda loser: (-loser["fraction"], -loser["n"], loser["val_mse"]))
     too_large = []
-    for small in candidates.small:
-        too_large.append({"label": _label(small.config), "works": small.works})
-    largest = LARGEST * sizes.exact_bytes(exact_form(question.base).dim)
+    for one in small:
+        too_large.append({"label": _label(one.config), "works": one.works})
+    largest = LARGEST * exact_bytes
     return {
         "memory": too_large,
         "race": behind,
@@ -272,9 +334,10 @@ def left_out(
     }
 
 
-def _loser(candidate: Sized, scores: Scores) -> dict[str, Any]:
+def _loser(candidate: Raced, scores: Scores) -> dict[str, Any]:
     return {
-        "label": _label(candidate.config),
+        "label": _label(candidate.last),
+        "fraction": candidate.last.rows_fraction,
         "total_bytes": candidate.total_bytes,
         "val_mse": fmean(scores.values()),
         "n": len(scores),

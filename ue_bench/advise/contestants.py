@@ -1,12 +1,13 @@
 """What ran on fresh seeds: scores, bytes and latency of each configuration, in order."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from ue_bench.advise.rounds import SEEDS
+from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import records as rows_of
@@ -27,11 +28,28 @@ from ue_bench.strategies import entry_of
 NOTCH = 1.57
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What a configuration that ran on a part of the rows is on all of them.
+
+    cost: its bytes, as a record has them. timings: the records of its latency.
+    """
+
+    config: RunConfig
+    cost: dict[str, Any]
+    timings: tuple[Record, ...]
+
+
+WholeOf = Callable[[Arm], Whole | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Contestant:
     """A configuration that ran on fresh seeds. Each is equal to itself alone.
 
-    row: its row of the summary.
+    row: its row of the summary, with the bytes on all rows.
+    served: the configuration of its layer on all rows, on the first of its seeds.
+    cost: the bytes of that layer, as a record has them.
     val, test: validation and test MSE by seeds. Where a split has no test rows, test is validation.
     latency: of the median lookup of a batch from raw values, None where it was not measured.
     latency_from_codes: of the same batch from codes.
@@ -39,6 +57,8 @@ class Contestant:
 
     arm: Arm
     row: dict[Any, Any]
+    served: RunConfig
+    cost: dict[str, Any]
     val: Scores
     test: Scores
     latency: dict[str, Any] | None
@@ -77,14 +97,15 @@ class Contestant:
 
     @property
     def needs_vocabulary(self) -> bool:
-        return self.arm.sample.cost["vocabulary_bytes"] > 0
+        return self.cost["vocabulary_bytes"] > 0
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold.
 
-        Bytes are those of the first run, whose layer the printed lines build.
+        Bytes are those of the layer that the printed lines build: that of the first run, or of its
+        form on all rows.
         """
-        cost = self.arm.sample.cost
+        cost = self.cost
         found = self.arm.sample.found
         rows = None
         is_float = self.arm.config["bits"] == "float32"
@@ -103,7 +124,7 @@ class Contestant:
             "auxiliary_bytes": cost["auxiliary_bytes"],
             "vocabulary_bytes": cost["vocabulary_bytes"],
             "total_bytes": cost["total_bytes"],
-            "total_floor_bytes": self.arm.sample.total_floor_bytes,
+            "total_floor_bytes": self._total_floor_bytes(),
             "slot_cache_bytes": self.row["slot_cache_bytes"],
             "head_bytes": cost["head_bytes"],
             "n": self.n,
@@ -115,27 +136,67 @@ class Contestant:
             "latency": self.latency,
             "latency_from_codes": self.latency_from_codes,
             "run_ids": self.row["run_ids"].split(),
-            "config": self.arm.config,
+            "config": self._config(),
         }
         return json_values(facts)
 
+    def _total_floor_bytes(self) -> int | None:
+        """Return the bytes with a vocabulary that stores no keys; None where it is not known."""
+        floor = self.cost.get("vocabulary_floor_bytes")
+        if floor is None:
+            return None
+        return int(self.cost["table_bytes"] + self.cost["auxiliary_bytes"] + floor)
 
-def contestants(arms: Sequence[Arm]) -> list[Contestant]:
-    """Return what ran on fresh seeds, in the order of the summary."""
+    def _config(self) -> dict[str, Any]:
+        """Return the configuration of the layer, without its seeds."""
+        served = {name: getattr(self.served, name) for name in ("budget", "rows_fraction")}
+        return {**self.arm.config, **served}
+
+
+def contestants(arms: Sequence[Arm], whole_of: WholeOf | None = None) -> list[Contestant]:
+    """Return what ran on fresh seeds, in the order of the summary.
+
+    whole_of: returns what an arm is on all rows, None where it cannot work there and is left out;
+    without it, the arms themselves ran on all rows.
+    """
     arm_of = by_key(arms)
     found = []
     for row in rows_of(score(summarise(arms))):
         arm = arm_of[key(row)]
+        whole = _itself(arm) if whole_of is None else whole_of(arm)
+        if whole is None:
+            continue
+        if whole_of is not None:
+            row |= _bytes_of(whole)
         contestant = Contestant(
             arm=arm,
             row=row,
+            served=whole.config,
+            cost=whole.cost,
             val=by_seed(arm, "validation"),
             test=by_seed(arm, row["part"]),
-            latency=_latency(arm.timings, VALUES),
-            latency_from_codes=_latency(arm.timings, CODES),
+            latency=_latency(whole.timings, VALUES),
+            latency_from_codes=_latency(whole.timings, CODES),
         )
         found.append(contestant)
     return found
+
+
+def _itself(arm: Arm) -> Whole:
+    """Return what an arm that ran on all rows is there."""
+    return Whole(config=arm.runs[0].config, cost=arm.sample.cost, timings=arm.timings)
+
+
+def _bytes_of(whole: Whole) -> dict[str, Any]:
+    """Return the bytes of a row of the summary."""
+    cache = None
+    for record in whole.timings:
+        cache = record.cost.get("slot_cache_bytes")
+    return {
+        "budget": whole.config.budget,
+        "total_bytes": whole.cost["total_bytes"],
+        "slot_cache_bytes": cache,
+    }
 
 
 def _latency(timings: Sequence[Record], source: str) -> dict[str, Any] | None:

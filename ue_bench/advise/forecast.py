@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from ue_bench.advise.fractions import fraction_text
 from ue_bench.advise.pace import Pace
 from ue_bench.advise.rounds import (
     CLOCKS,
@@ -125,6 +126,25 @@ def forecast_text(minutes: float, seconds: float, pace: Pace, candidates: int, w
         return f"{text}."
     everything = minutes_for(pace.usual, candidates, workers, everything=True)
     return f"{text}; about --minutes {everything} would try all of them."
+
+
+def pays_the_race(seconds: float, run: float, candidates: int, workers: int) -> bool:
+    """Return whether so many seconds buy a race of all candidates and the fresh seeds after it."""
+    bought = forecast(seconds, run, candidates, workers)
+    return bought.raced == candidates and bought.is_enough
+
+
+def climb_text(minutes: float, whole: Pace, part: Pace, n_rows: int, fraction: float) -> str:
+    """Return one line on a race that begins on a part of the rows.
+
+    minutes: as they were given. whole, part: how long a run takes on all rows and on that part.
+    """
+    given = "1 minute" if minutes == 1 else f"{minutes:g} minutes"
+    return (
+        f"{given} cannot pay a race on all {n_rows:,} rows, of which a run takes about "
+        f"{_seconds(whole.usual)}: it begins on {fraction_text(fraction)} of them, of which one "
+        f"takes about {_seconds(part.usual)}, and goes on to more rows as far as the time allows."
+    )
 
 
 def more_text(seconds: float, run: float, workers: int) -> str:

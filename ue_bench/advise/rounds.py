@@ -12,7 +12,7 @@ whose time is spent runs nothing:
 5. the latency of each of them, measured while nothing else runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import compress
 from math import ceil, inf
@@ -53,8 +53,20 @@ SEARCHED = 2  # seeds by which they are shared out
 Configs = Sequence[RunConfig]
 
 
+Served = Callable[[RunConfig], RunConfig | None]
+
+
+def itself(config: RunConfig) -> RunConfig:
+    """Return what a configuration is served as where it runs on all rows: itself."""
+    return config
+
+
 class Rounds:
-    """The stages for one question."""
+    """The stages for one question.
+
+    served: returns the configuration on all rows that one on a part of them stands for, whose
+    latency is measured; None where it cannot work there.
+    """
 
     def __init__(
         self,
@@ -63,11 +75,13 @@ class Rounds:
         candidates: Candidates,
         runs: Runs,
         workers: int,
+        served: Served = itself,
     ) -> None:
         self.question = question
         self.sizes = sizes
         self.runs = runs
         self.workers = workers
+        self.served = served
         self.forms = [candidate.config for candidate in candidates.fits]
         first = question.seed + FRESH
         self.fresh = range(first, first + MOST_SEEDS)
@@ -75,17 +89,22 @@ class Rounds:
     def run(self) -> None:
         """Run all that the time allows. Raises BenchError where it is too short for an answer."""
         with Workers(self.workers) as workers:
-            finalists = self.race(workers)
-            self.confirm(finalists, workers)
-            confirmed = self.extras(finalists, workers)
-            self.contend(confirmed, workers)
+            confirmed = self.compare(self.race(workers), workers)
         with Workers(1) as alone:
             self.time(confirmed, alone)
+
+    def compare(self, finalists: Configs, workers: Workers) -> list[RunConfig]:
+        """Run the finalists, and what is compared with them, on fresh seeds, and return all."""
+        self.confirm(finalists, workers)
+        confirmed = self.extras(finalists, workers)
+        self.contend(confirmed, workers)
+        return confirmed
 
     def until(self, share: float) -> float:
         """Return the seconds of the clock at which this share of the time is spent."""
         limit = self.runs.clock.limit
-        clock = self.runs.expected(replace(self.question.base, measure="latency"))
+        served = self.served(self.question.base) or self.question.base
+        clock = self.runs.expected(replace(served, measure="latency"))
         return share * (limit - min(CLOCKS * clock, MOST_CLOCKS * limit))
 
     def at_once(self, configs: Configs) -> float:
@@ -114,28 +133,31 @@ class Rounds:
 
     def race(self, workers: Workers) -> list[RunConfig]:
         """Return the best few on validation, best first."""
-        alive = self._first_round(workers)
+        return self.halve(self.first_round(workers), workers)
+
+    def halve(self, alive: list[RunConfig], workers: Workers) -> list[RunConfig]:
+        """Return the best few of those that ran on the first seed, by more and more seeds."""
         seeds = 1
         more = 1
         while len(alive) > MOST:
             half = max(MOST, ceil(len(alive) / 2))
-            alive = self._ranked(alive, seeds)[:half]
-            asked = _on_seeds(alive, self._searched(seeds + more)[seeds:])
+            alive = self.ranked(alive, seeds)[:half]
+            asked = on_seeds(alive, self._searched(seeds + more)[seeds:])
             if not self.runs.make(asked, "search", workers, self.until(RACE)):
                 break
             seeds += more
             more *= 2
             alive = self._without_failures(alive, seeds)
-        return self._ranked(alive, seeds)[: self._finalists(alive)]
+        return self.ranked(alive, seeds)[: self._finalists(alive)]
 
-    def _first_round(self, workers: Workers) -> list[RunConfig]:
+    def first_round(self, workers: Workers) -> list[RunConfig]:
         """Run the candidates on the first seed, and return those that ended well.
 
         These are as many as leave time for the rounds after it.
         """
         seed = self.question.seed
         for start in range(0, len(self.forms), self.workers):
-            chunk = _on_seeds(self.forms[start : start + self.workers], [seed])
+            chunk = on_seeds(self.forms[start : start + self.workers], [seed])
             if start >= FEWEST and self.runs.missing(chunk):
                 still_to_run = race_runs(start + 1) - start
                 if still_to_run > self.fit_in(RACE, self.forms):
@@ -181,7 +203,7 @@ class Rounds:
         """Return the first seeds of the search."""
         return range(self.question.seed, self.question.seed + seeds)
 
-    def _ranked(self, configs: Configs, seeds: int) -> list[RunConfig]:
+    def ranked(self, configs: Configs, seeds: int) -> list[RunConfig]:
         """Order configurations by their validation MSE on the first seeds of the search."""
         return self._ordered(configs, self._searched(seeds))
 
@@ -206,16 +228,18 @@ class Rounds:
 
     # ---- on fresh seeds
 
-    def confirm(self, configs: Configs, workers: Workers) -> None:
+    def confirm(self, configs: Configs, workers: Workers, share: float = CONFIRM) -> None:
         """Run the configurations on fresh seeds, seed by seed.
 
         All of them have the same seeds whenever it is interrupted. The first seed has all the time
         there is.
+
+        share: of the time, at whose end no other seed starts.
         """
         for number, seed in enumerate(self.fresh[:SEEDS]):
-            asked = _on_seeds(configs, [seed])
-            share = EXTRAS if number == 0 else CONFIRM
-            self.runs.make(asked, "confirm", workers, self.until(share))
+            asked = on_seeds(configs, [seed])
+            until = self.until(EXTRAS if number == 0 else share)
+            self.runs.make(asked, "confirm", workers, until)
 
     def extras(self, finalists: Configs, workers: Workers) -> list[RunConfig]:
         """Run what is compared with the finalists, on the same seeds, and return all of them.
@@ -235,7 +259,7 @@ class Rounds:
         for config in beside:
             if config in confirmed:
                 continue
-            asked = _on_seeds([config], self.fresh[:SEEDS])
+            asked = on_seeds([config], self.fresh[:SEEDS])
             if not self._has_time(asked, like=[config]):
                 continue
             if self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
@@ -256,12 +280,12 @@ class Rounds:
             tables = [table, *one_more(table, names).values()]
             asked = []
             for config in tables:
-                asked += _on_seeds([config], self._searched(SEARCHED))
+                asked += on_seeds([config], self._searched(SEARCHED))
             if not self._has_time(asked, like=[best], beside=SEEDS):
                 break
             if not self.runs.make(asked, "search", workers, self.until(EXTRAS)):
                 break
-            better = self._ranked(tables, SEARCHED)[0]
+            better = self.ranked(tables, SEARCHED)[0]
             if better == table:
                 break
             table = better
@@ -281,7 +305,7 @@ class Rounds:
                 contenders = self._contenders(fitting)
             if len(contenders) < FEWEST:
                 return
-            asked = _on_seeds(contenders, self.fresh[:count])
+            asked = on_seeds(contenders, self.fresh[:count])
             if count > SEEDS and not self._has_time(asked, like=contenders):
                 return
             if not self.runs.make(asked, "confirm", workers, self.until(EXTRAS)):
@@ -314,12 +338,12 @@ class Rounds:
         ordered = self._ordered(configs, self.fresh)
         ordered.sort(key=self._fits, reverse=True)
         asked = []
-        for config in _on_seeds(ordered, [self.question.seed]):
-            asked.append(replace(config, measure="latency"))
+        for config in filter(None, map(self.served, ordered)):
+            asked.append(replace(config, measure="latency").with_seed(self.question.seed))
         self.runs.make(asked, "latency", alone, self.runs.clock.limit)
 
 
-def _on_seeds(configs: Configs, seeds: Iterable[int]) -> list[RunConfig]:
+def on_seeds(configs: Configs, seeds: Iterable[int]) -> list[RunConfig]:
     """Return the configurations on each of the seeds, seed by seed."""
     runs = []
     for seed in seeds:

@@ -1,11 +1,13 @@
 """The runs of one question: those on record, how long one takes, and the start of new ones."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 from ue_bench import record as records_room
 from ue_bench.advise.clock import Clock
+from ue_bench.advise.fractions import fraction_text
 from ue_bench.config import RunConfig
 from ue_bench.progress import note
 from ue_bench.record import Record
@@ -19,31 +21,56 @@ SAFETY = 1.15  # a run is expected to take this much longer than those like it
 OVERHEAD = 2.0  # seconds of a run beside its training, until one of this command has ended
 CLOCKED = 2.0  # seconds that measuring latency takes
 
-Key = tuple[Hashable, ...]
 
+class Shape(NamedTuple):
+    """What the configurations of one question differ in. Seeds and what is measured are left out.
 
-def shape(config: RunConfig) -> Key:
-    """Return what the configurations of one question differ in, the strategy first.
-
-    Seeds and what is measured are left out.
+    rows_fraction: the part of the rows that is used, to which the budget is sized.
     """
-    return (
-        config.strategy,
-        config.regions,
-        config.region_rule,
-        config.budget,
-        config.dim,
-        str(config.lookups),
-        config.bits,
+
+    strategy: str
+    regions: str | None
+    region_rule: str | None
+    budget: int | None
+    dim: int | None
+    lookups: str
+    bits: str
+    rows_fraction: float
+
+    @property
+    def form(self) -> "Shape":
+        """The shape without budget and part of the rows."""
+        return self._replace(budget=None, rows_fraction=1.0)
+
+
+class Key(NamedTuple):
+    """What tells the runs of one question apart.
+
+    `run_id` tells them apart too, and takes a thousand times as long.
+    """
+
+    shape: Shape
+    seed: int
+    measure: str
+
+
+def shape(config: RunConfig) -> Shape:
+    """Return what tells a configuration from the others of its question."""
+    return Shape(
+        strategy=config.strategy,
+        regions=config.regions,
+        region_rule=config.region_rule,
+        budget=config.budget,
+        dim=config.dim,
+        lookups=str(config.lookups),
+        bits=config.bits,
+        rows_fraction=config.rows_fraction,
     )
 
 
 def key(config: RunConfig) -> Key:
-    """Return what tells the runs of one question apart.
-
-    `run_id` tells them apart too, and takes a thousand times as long.
-    """
-    return *shape(config), config.init_seed, config.measure
+    """Return what tells a run from the others of its question."""
+    return Key(shape(config), config.init_seed, config.measure)
 
 
 class Runs:
@@ -75,7 +102,7 @@ class Runs:
         self.trained: dict[Key, float] = {}  # seconds
         self.tried: set[Key] = set()  # by this command
         self.started: dict[Key, float] = {}  # seconds of the clock
-        self.overheads: list[float] = []  # seconds
+        self.overheads: dict[float, list[float]] = {}  # seconds, by the part of the rows
         records, self.skipped = records_room.load_runs(results, name)
         codes = codes_of_names(added_strategies())
         for line in left_alone(records, codes, results / name):
@@ -92,7 +119,7 @@ class Runs:
 
     def run_of(self, config: RunConfig, seed: int) -> Record | None:
         """Return the record of a configuration on a seed, whatever its own seed is."""
-        return self.records.get((*shape(config), seed, config.measure))
+        return self.records.get(Key(shape(config), seed, config.measure))
 
     def ok(self, config: RunConfig, seed: int) -> Record | None:
         """Return the record of a configuration on a seed if it ended well."""
@@ -110,6 +137,17 @@ class Runs:
                 runs.append(run)
         return scores_of(runs, "val", name_of=lambda run: run.config.init_seed)
 
+    def seeds_of_form(self, config: RunConfig) -> set[int]:
+        """Return the seeds on which a form ended well on a part of the rows, at any budget."""
+        asked = shape(config)
+        seeds = set()
+        for run, record in self.records.items():
+            is_there = run.shape.rows_fraction == asked.rows_fraction
+            same = is_there and run.measure == config.measure and run.shape.form == asked.form
+            if same and record.status == "ok":
+                seeds.add(run.seed)
+        return seeds
+
     def failures(self) -> list[Record]:
         """Return the records of the runs that did not end well."""
         return [record for record in self.records.values() if record.status != "ok"]
@@ -125,29 +163,53 @@ class Runs:
         """Return the runs that are not settled."""
         return [config for config in configs if not self.settled(config)]
 
-    @property
-    def overhead(self) -> float:
-        """Seconds of a run beside its training: to start, and to load and encode the data."""
+    def overhead(self, rows_fraction: float) -> float:
+        """Return the seconds of a run beside its training: to start, and to load its rows.
+
+        Where no run has used this part of the rows, those on the largest other part count, whose
+        seconds above `OVERHEAD` are taken to grow with the rows.
+        """
+        if rows_fraction in self.overheads:
+            return fmean(self.overheads[rows_fraction])
         if not self.overheads:
             return OVERHEAD
-        return fmean(self.overheads)
+        nearest = max(self.overheads)
+        known = fmean(self.overheads[nearest])
+        return known + max(0.0, known - OVERHEAD) * (rows_fraction / nearest - 1)
 
     def expected(self, config: RunConfig) -> float:
         """Return the seconds that a run is expected to take.
 
-        They are judged by the runs of this configuration, else by those of its strategy, else by
-        all. Without any, they are 0.
+        They are judged by the runs of this configuration, else by those of its form on the largest
+        other part of the rows, else by those of its strategy, else by all. Training is taken to
+        grow with the rows. Without any run, they are 0.
         """
+        overhead = self.overhead(config.rows_fraction)
         if config.measure == "latency":
-            return SAFETY * (self.overhead + CLOCKED)
-        for start in (shape(config), shape(config)[:1], ()):
-            alike = []
-            for run, seconds in self.trained.items():
-                if run[: len(start)] == start:
-                    alike.append(seconds)
-            if alike:
-                return SAFETY * (self.overhead + fmean(alike))
-        return 0.0
+            return SAFETY * (overhead + CLOCKED)
+        trained = self._trained_like(shape(config))
+        if not trained:
+            return 0.0
+        return SAFETY * (overhead + fmean(trained))
+
+    def _trained_like(self, asked: Shape) -> list[float]:
+        """Return the seconds of training of the runs that are most like a shape."""
+        shapes = {run.shape for run in self.trained}
+        same_form = {other for other in shapes if other.form == asked.form}
+        elsewhere = {other for other in same_form if other.rows_fraction != asked.rows_fraction}
+        largest = max((other.rows_fraction for other in elsewhere), default=0.0)
+        kinds = (
+            {asked} & shapes,
+            {other for other in elsewhere if other.rows_fraction == largest},
+            {other for other in shapes if other.strategy == asked.strategy},
+            shapes,
+        )
+        alike = next(filter(None, kinds), set())
+        seconds = []
+        for run, trained in self.trained.items():
+            if run.shape in alike:
+                seconds.append(trained * asked.rows_fraction / run.shape.rows_fraction)
+        return seconds
 
     def make(
         self, configs: Iterable[RunConfig], phase: str, workers: Workers, until: float
@@ -189,7 +251,8 @@ class Runs:
         self.tried.add(run)
         if "train_seconds" in record.cost:
             seconds = self.clock.here - self.started[run]
-            self.overheads.append(max(0.0, seconds - record.cost["train_seconds"]))
+            overheads = self.overheads.setdefault(job.config.rows_fraction, [])
+            overheads.append(max(0.0, seconds - record.cost["train_seconds"]))
         self.clock.keep()
         self.report(title(job.config, phase))
 
@@ -203,4 +266,7 @@ def title(config: RunConfig, phase: str) -> str:
     lookups = "own lookups"
     if isinstance(config.lookups, int):
         lookups = str(config.lookups)
-    return f"{phase}: {config.strategy} {lookups}×{config.dim}, seed {config.init_seed}"
+    text = f"{phase}: {config.strategy} {lookups}×{config.dim}, seed {config.init_seed}"
+    if config.rows_fraction != 1:
+        text += f", {fraction_text(config.rows_fraction)} of the rows"
+    return text

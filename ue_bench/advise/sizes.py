@@ -63,49 +63,26 @@ class Sample(NamedTuple):
     n_val: int
 
 
-class Sizes:
-    """Footprints of configurations on the data of a question.
+class Footprints:
+    """Footprints of configurations on some features.
 
     Sizes are checked against all distinct values, as if training had seen each of them, so that
     the memory is kept on every split.
 
-    seen: the features as the training rows of the first split show them. entities: user and item.
+    memory: bytes of table, auxiliary data and vocabulary that configurations are sized to.
+    seen: the features as training rows show them. entities: user and item.
     whole: the features as if training had seen all of their values.
-    facts: what the data set says of itself in a record. warnings: about its columns.
-    encoded: the rows of the first split.
-    reader: reads raw rows as the data was read.
-    sample: a few rows, to judge the time of a run by.
     """
 
-    def __init__(self, question: Question) -> None:
-        self.memory = question.memory
-        dataset, encoded = encoded_of(question.base, question.data_dir)
-        self.facts = dataset.facts
-        self.warnings = warnings_of(dataset, question.base)
-        self.reader = reader_of(question.base, dataset)
-        self.encoded = encoded
-        self.seen = encoded.features
-        self.entities = encoded.entities
-        device = require_device(question.base.device)
-        train = PARTS["train"]
-        val = PARTS["val"]
-        self.sample = Sample(
-            train=rows_of(encoded, train, device, question.base.batch_size),
-            val=rows_of(encoded, val, device, EVALUATION_ROWS),
-            n_train=int((encoded.parts == train).sum()),
-            n_val=int((encoded.parts == val).sum()),
-        )
+    def __init__(
+        self, memory: int, seen: tuple[Feature, ...], entities: tuple[Feature, Feature]
+    ) -> None:
+        self.memory = memory
+        self.seen = seen
+        self.entities = entities
         self.whole = tuple(
-            replace(feature, n_seen=feature.cardinality, counts=()) for feature in self.seen
+            replace(feature, n_seen=feature.cardinality, counts=()) for feature in seen
         )
-
-    @cached_property
-    def world(self) -> dict[str, float]:
-        """What the data is like on the first split, as `world_facts` returns it."""
-        part = scored_part(self.encoded)
-        rarity = by_rarity(rarity_of(self.encoded, part), _count)
-        n_seen = {feature.name: feature.n_seen for feature in self.seen}
-        return world_facts(n_seen, self.sample.n_train, rarity)
 
     @cached_property
     def vocabulary_bytes(self) -> int:
@@ -153,7 +130,7 @@ class Sizes:
             needed = self._sizes(config, self.whole)["total_bytes"]
             if needed > memory:
                 return Small(config, needed)
-            return Sized(config, self._sizes(config, self.seen)["total_bytes"])
+            return Sized(config, self.bytes_of(config)["total_bytes"])
         vocabulary = self.vocabulary_of(config)
         if entry.grows and vocabulary:
             vocabulary = self._vocabulary_of_rows(config, memory)
@@ -166,7 +143,7 @@ class Sizes:
         refusal: BudgetError | None = None
         while budget >= least:
             try:
-                held = self._sizes(replace(config, budget=budget), self.seen)
+                held = self.bytes_of(replace(config, budget=budget))
             except BudgetError as error:
                 refusal = refusal or error
                 if error.works < budget:
@@ -212,6 +189,13 @@ class Sizes:
         except BudgetError as error:
             return error.works
 
+    def bytes_of(self, config: RunConfig) -> dict[str, int]:
+        """Return the bytes of a configuration as a record has them.
+
+        Raises BudgetError where its budget does not work.
+        """
+        return self._sizes(config, self.seen)
+
     @staticmethod
     def _sizes(config: RunConfig, features: tuple[Feature, ...]) -> dict[str, int]:
         """Return the bytes as a record has them. Raises BudgetError where the budget is wrong."""
@@ -219,6 +203,48 @@ class Sizes:
         spec = replace(make_spec(config, features), unfilled=True)
         with torch.random.fork_rng(devices=[]):
             return sizes(make_model(config, spec, 0.5))
+
+
+class Sizes(Footprints):
+    """Footprints on the data of a question, with its rows on the first split.
+
+    base: the run that its data are those of.
+    facts: what the data set says of itself in a record. warnings: about its columns.
+    encoded: the rows of the first split.
+    reader: reads raw rows as the data was read.
+    sample: a few rows, to judge the time of a run by.
+    """
+
+    def __init__(self, question: Question) -> None:
+        dataset, encoded = encoded_of(question.base, question.data_dir)
+        super().__init__(question.memory, encoded.features, encoded.entities)
+        self.base = question.base
+        self.facts = dataset.facts
+        self.warnings = warnings_of(dataset, question.base)
+        self.reader = reader_of(question.base, dataset)
+        self.encoded = encoded
+        device = require_device(question.base.device)
+        train = PARTS["train"]
+        val = PARTS["val"]
+        self.sample = Sample(
+            train=rows_of(encoded, train, device, question.base.batch_size),
+            val=rows_of(encoded, val, device, EVALUATION_ROWS),
+            n_train=int((encoded.parts == train).sum()),
+            n_val=int((encoded.parts == val).sum()),
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows of the first split."""
+        return len(self.encoded.parts)
+
+    @cached_property
+    def world(self) -> dict[str, float]:
+        """What the data is like on the first split, as `world_facts` returns it."""
+        part = scored_part(self.encoded)
+        rarity = by_rarity(rarity_of(self.encoded, part), _count)
+        n_seen = {feature.name: feature.n_seen for feature in self.seen}
+        return world_facts(n_seen, self.sample.n_train, rarity)
 
 
 def _count(chosen: np.ndarray) -> dict[str, int]:

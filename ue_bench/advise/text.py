@@ -1,10 +1,12 @@
 """The answer in plain text, 80 columns wide."""
 
 from collections.abc import Sequence
+from statistics import median
 from textwrap import fill
 from typing import Any
 
 from ue_bench.advise.equal_scores import FEWEST_SEEDS
+from ue_bench.advise.fractions import fraction_text
 from ue_bench.config.entities import entities_text
 from ue_bench.errors import one_line
 from ue_bench.report.evidence.summary import ENOUGH_CALLS
@@ -36,6 +38,7 @@ WORLD_FACTS = {
 }
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
 LABEL_WIDTH = 31
+RARE = 100  # rows a value, above which fewer change little
 
 Facts = dict[str, Any]  # what JSON holds
 
@@ -48,6 +51,7 @@ def as_text(answer: Facts, results: str) -> str:
     report = f"ue-bench report --results {results} --study {answer['study']}"
     paragraphs = [
         _wrapped(_best(answer)),
+        _wrapped(_part(answer)),
         _wrapped(_why(answer)),
         _wrapped(_exact(answer)),
         _front(answer["front"], answer),
@@ -92,7 +96,7 @@ def lookups_text(counts: dict[str, int]) -> str:
 
 def _best(answer: Facts) -> str:
     best = answer["best"]
-    text = f"{_layer(best)}; {_score(best, answer['measure'])}; {_latency(best)}. "
+    text = f"{_layer(best)}; {_score(best, answer['measure'])}{_on(answer)}; {_latency(best)}. "
     text += f"The head beside it takes {bytes_text(best['head_bytes'])}."
     if answer["latency_met"] is False:
         limit = micros_text(answer["latency_limit_us"])
@@ -130,6 +134,51 @@ def _layer(arm: Facts) -> str:
 def _score(arm: Facts, measure: str) -> str:
     error = interval_text(arm["mse"], arm["low"], arm["high"])
     return f"{arm['part']} {measure} {error} over {_count(arm['n'], 'fresh seed')}"
+
+
+def _on(answer: Facts) -> str:
+    """Return on which part of the rows errors are, and what all rows are forecast to give."""
+    part = answer["part"]
+    if part is None or part["fraction"] == 1:
+        return ""
+    text = f" on {fraction_text(part['fraction'])} of the rows"
+    forecast = answer["best"]["forecast"]
+    if forecast is None:
+        return f"{text} (too few runs to forecast that on all rows)"
+    expected = interval_text(forecast["mse"], forecast["low"], forecast["high"])
+    return f"{text}, from which {expected} is forecast for all rows"
+
+
+def _part(answer: Facts) -> str:
+    """Return which rows were left out, by which rule, and how far the part is from the whole."""
+    part = answer["part"]
+    if part is None:
+        return ""
+    steps = []
+    for step in part["race"]:
+        steps.append(f"{step['rows']:,} for {_count(step['configurations'], 'configuration')}")
+    text = f"Rows left out: of {part['of']:,}, the race used {', then '.join(steps)}"
+    if part["fraction"] == 1:
+        return f"{text}. All that is quoted ran on all rows."
+    text += (
+        f". What is quoted ran on {part['rows']:,}, chosen by the values of {part['by']} "
+        f"({part['values']:.1%} of all distinct values), with as much of the memory. "
+    )
+    before, after = part["rows_a_value"][part["by"]]
+    text += f"{part['by']} has {after:.1f} rows a value there, and {before:.1f} in all rows."
+    changes = []
+    for name, (before, after) in part["rows_a_value"].items():
+        if name != part["by"] and after < RARE:
+            changes.append((after / before, name))
+    if not changes:
+        return text
+    least, name = min(changes)
+    middle = median(change for change, _ in changes)
+    return (
+        f"{text} {_count(len(changes), 'other feature')} with fewer than {RARE} rows a value there "
+        f"had more in all rows: what is left is {least:.0%} ({name}) or more, {middle:.0%} in the "
+        "median. Forms of about the same error may change places on all rows."
+    )
 
 
 def _latency(arm: Facts) -> str:
@@ -386,7 +435,10 @@ def _left_out(answer: Facts) -> str:
         too_large.append(f"{small['label']} (works from {bytes_text(small['works'])})")
     behind = []
     for loser in left_out["race"]:
-        behind.append(f"{loser['label']} {mse_text(loser['val_mse'])} (n={loser['n']})")
+        where = f"n={loser['n']}"
+        if loser["fraction"] != 1:
+            where += f" on {fraction_text(loser['fraction'])}"
+        behind.append(f"{loser['label']} {mse_text(loser['val_mse'])} ({where})")
     slow = []
     if answer["latency_met"]:
         slow = [_timed(rival) for rival in answer["rivals"] if not rival["meets_latency"]]

@@ -168,6 +168,8 @@ def _describe(record: Record) -> Iterator[str]:
     split = f"{config.split} split"
     if config.tested_on is not None:
         split += f", tested on {config.tested_on}"
+    if "thinned" in found:
+        split += f", {found['thinned']['rows']:,} of {found['thinned']['of']:,} rows"
     yield f"{config.strategy} on {config.dataset}, {config.features}, {split}"
     entities = entities_text(found)
     if entities:

@@ -29,7 +29,7 @@ class Setting:
     group: what the field is part of. Arms of a comparison may differ in `strategy` and `machine`.
     help: a sentence for the command line; None: the field has no option of its own.
     choices: the texts that are allowed; empty: any.
-    at_least, above, below: bounds of a number.
+    at_least, above, at_most, below: bounds of a number.
     null: the word that stands for null on the command line.
     unit: how the text of an option is read where its type does not say it: "bytes", "lookups" or
         "bits".
@@ -43,6 +43,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     at_least: float | None = None
     above: float | None = None
+    at_most: float | None = None
     below: float | None = None
     null: str | None = None
     unit: Literal["bytes", "lookups", "bits"] | None = None
@@ -63,8 +64,9 @@ class Setting:
             raise BenchError(f"{name}: {number} was given; a whole number must be below 2**63")
         too_small = self.at_least is not None and number < self.at_least
         not_above = self.above is not None and number <= self.above
-        too_large = self.below is not None and number >= self.below
-        if too_small or not_above or too_large or not isfinite(number):
+        too_large = self.at_most is not None and number > self.at_most
+        not_below = self.below is not None and number >= self.below
+        if too_small or not_above or too_large or not_below or not isfinite(number):
             raise BenchError(f"{name}: {number} was given; it must be {self.allowed}")
 
     def bounded(self, kind: Any) -> Any:
@@ -87,6 +89,8 @@ class Setting:
             if self.above is not None:
                 del bounds["ge"]
                 bounds["gt"] = self.above
+            if self.at_most is not None:
+                bounds["le"] = self.at_most
             if self.below is not None:
                 del bounds["le"]
                 bounds["lt"] = self.below
@@ -101,6 +105,8 @@ class Setting:
             words.append(f"a number above {self.above:g}")
         if self.at_least is not None:
             words.append(f"at least {self.at_least:g}")
+        if self.at_most is not None:
+            words.append(f"at most {self.at_most:g}")
         if self.below is not None:
             words.append(f"below {_number_text(self.below)}")
         return " and ".join(words) or "a finite number"

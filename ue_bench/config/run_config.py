@@ -80,6 +80,15 @@ class RunConfig:
         help="Of a stream: blocks of as many rows each, in the order of time. A block is predicted "
         "as a whole, then trained on once.",
     )
+    rows_fraction: float = setting(
+        1.0,
+        group="data",
+        above=0,
+        at_most=1,
+        help="Part of the rows that is used, such as 0.25. The feature of most values is sampled "
+        "by value, so that a value that stays keeps its rows; its most frequent values all stay, "
+        "with this part of theirs. All seeds have the same rows.",
+    )
     # files, target, features and more of a table (`data.Definition`); None: a data set by name
     table: dict[str, Any] | None = setting(None, group="data")
     task: str = setting(

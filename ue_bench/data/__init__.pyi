@@ -8,6 +8,7 @@ from .loading import checksum_of, define, load
 from .multi_valued_features import multi_valued, with_bags
 from .splitting import split
 from .table.definition import Definition
+from .thinning import thinned
 
 __all__ = [
     "DATASETS",
@@ -24,5 +25,6 @@ __all__ = [
     "load",
     "multi_valued",
     "split",
+    "thinned",
     "with_bags",
 ]

@@ -79,6 +79,14 @@ class World(TypedDict, total=False):
     rare: Real
 
 
+class Thinned(TypedDict):
+    """Which part of the rows a run used: `rows` of `of`, chosen by the values of a feature."""
+
+    by: str
+    rows: Count
+    of: Count
+
+
 class Found(TypedDict, total=False):
     """What a run met."""
 
@@ -96,6 +104,7 @@ class Found(TypedDict, total=False):
     trial: Trial
     setting: str
     world: World
+    thinned: Thinned
     entities: list[str]
     entities_chosen: list[str]
     warnings: list[str]

@@ -23,6 +23,15 @@ from ue_bench.training.train import Rows
 PAGE_BYTES = 4096
 
 
+def dataset_of(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
+    """Return the data set of a configuration, with the part of its rows that it uses.
+
+    Raises BenchError for a data set that is absent or damaged, and for one without the features.
+    """
+    dataset = data.load(config.dataset, data_dir, config.table)
+    return data.thinned(dataset, dataset.feature_names(config.features), config.rows_fraction)
+
+
 def encoded_of(
     config: RunConfig, data_dir: Path | None = None
 ) -> tuple[data.Dataset, data.Encoded]:
@@ -31,7 +40,7 @@ def encoded_of(
     Raises BenchError for a data set that is absent or damaged, and for one without the features or
     the split of the configuration.
     """
-    dataset = data.load(config.dataset, data_dir, config.table)
+    dataset = dataset_of(config, data_dir)
     names = dataset.feature_names(config.features)
     encoded = data.encoded_split(dataset, names, config)
     features = tuple(replace(feature, min_count=config.min_count) for feature in encoded.features)
@@ -111,7 +120,7 @@ def exact_table_bytes(config: RunConfig, data_dir: Path | None = None) -> int:
 
 def _whole_features(config: RunConfig, data_dir: Path | None) -> tuple[Feature, ...]:
     """Return the features of a configuration with all their values, none of them seen."""
-    dataset = data.load(config.dataset, data_dir, config.table)
+    dataset = dataset_of(config, data_dir)
     names = dataset.feature_names(config.features)
     separators = data.multi_valued(dataset, names, config.multi_valued)
     features = []
@@ -137,7 +146,7 @@ def data_fault(configs: Iterable[RunConfig], data_dir: Path | None = None) -> st
     dataset = None
     for config in configs:
         if dataset is None:
-            dataset = data.load(config.dataset, data_dir, config.table)
+            dataset = dataset_of(config, data_dir)
         try:
             parts = data.split(dataset, config.split, config.split_seed)
         except BenchError:
@@ -167,7 +176,7 @@ class Look(NamedTuple):
 
 def look(config: RunConfig, data_dir: Path | None = None) -> Look:
     """Read the data set of a configuration and say what a study asks."""
-    dataset = data.load(config.dataset, data_dir, config.table)
+    dataset = dataset_of(config, data_dir)
     remarks = [f"warning: {warning}" for warning in warnings_of(dataset, config)]
     entities = entities_text(dataset.facts)
     if entities and set(dataset.entities_chosen) != {GIVEN}:

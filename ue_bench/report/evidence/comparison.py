@@ -78,10 +78,13 @@ def comparison_of(record: Record) -> Comparison:
 
 
 def _data_of(config: RunConfig) -> str:
-    """Return the data set, and the files that it is tested on where it has such files."""
-    if config.tested_on is None:
-        return one_line(config.dataset)
-    return one_line(f"{config.dataset} tested on {config.tested_on}")
+    """Return the data set with the part of its rows that was used, and its own test files."""
+    name = config.dataset
+    if config.rows_fraction != 1:
+        name += f", {config.rows_fraction:.3g} of the rows"
+    if config.tested_on is not None:
+        name += f" tested on {config.tested_on}"
+    return one_line(name)
 
 
 def task_of(config: RunConfig) -> str:
