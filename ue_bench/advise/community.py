@@ -9,6 +9,7 @@ from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import Board, Submitted, boards
 from ue_bench.report.evidence.evidence import Evidence
 
+
 def submitted(folder: Path) -> list[Submitted]:
     """Return what the folders in `folder` hold, in order of their names.
 
