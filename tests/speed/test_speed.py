@@ -135,10 +135,16 @@ def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
     assert any("Adam" in name or "adam" in name for name in where.beside)
 
 
+def trainable(weight, slots):
+    """A peer whose lookup has a gradient."""
+    weight.requires_grad_()
+    return lambda rows: weight[rows]
+
+
 def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     monkeypatch.setattr(table_of_scale, "ROWS", 400_000)
     monkeypatch.setattr(table_of_scale, "TABLES", (1_000, 10_000))
-    monkeypatch.setattr(table_of_scale, "MAKERS_OF_STEPS", ("nn.EmbeddingBag",))
+    monkeypatch.setattr(peers, "installed", lambda: ({"FBGEMM TBE": trainable}, ""))
     monkeypatch.setattr(model_calls, "VALUES", 1_400)
     monkeypatch.setattr(
         table_of_scale,
@@ -151,7 +157,7 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     assert first.what == "20,000 ratings"
     steps = [line for line in lines if line.what.startswith("a step on")]
     assert [line.what for line in steps] == ["a step on 100 rows", "a step on 1,000 rows"]
-    assert all(set(line.beside) == {"nn.EmbeddingBag, the table alone"} for line in steps)
+    assert all(set(line.beside) == {"FBGEMM TBE, the table alone"} for line in steps)
     # A record of some kB is kept in a fraction of that.
     assert last.value < last.beside["a record's text"] / 2
 
