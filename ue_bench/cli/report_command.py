@@ -63,7 +63,7 @@ def report_command(
         return
     from rich.console import Console
 
-    from ue_bench.advise.community_folder import beside
+    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies import ANCHORS, all_strategies
@@ -96,7 +96,7 @@ def report_command(
 
 
 def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> None:
-    from ue_bench.advise.community_folder import beside
+    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report.as_data import as_data
 
     load_plugins(plugins)
