@@ -311,8 +311,10 @@ def test_a_folder_that_is_no_submission_is_refused(submitted, world, spoil, told
 
 
 def test_less_effort_than_the_others_had_is_refused(world):
-    assert asked(world, "--quick").exit_code == 0
-    assert submit(world).exit_code == 0
+    ranked = asked(world, "--quick")
+    assert ranked.exit_code == 0, ranked.output
+    made = submit(world)
+    assert made.exit_code == 0, made.output
     done = checked(world / "community" / "my-method", world)
     assert done.exit_code == 1
     assert "mine multiplexed at 1/16: its search has 4 trials of 24" in done.output
