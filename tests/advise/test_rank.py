@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ue_bench import record as records_room
-from ue_bench.advise import community, submission
+from ue_bench.advise import community, submission, submitted_beside
 from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
 from ue_bench.cli import check_command, main
@@ -268,7 +268,7 @@ def test_a_check_prints_the_board_without_the_entry_and_with_it(submitted, world
 
 def test_submitted_strategies_are_on_the_board_and_verified_where_a_rerun_said_so(submitted, world):
     evidence = Evidence(records_room.load_runs(world / "published")[0])
-    (entry,) = community.beside(world / "published")
+    (entry,) = submitted_beside.beside(world / "published")
     assert not entry.verified
     for verified, shown in ((False, "no"), (True, "yes")):
         (board,) = boards(evidence, "methods", [entry._replace(verified=verified)])
@@ -311,8 +311,10 @@ def test_a_folder_that_is_no_submission_is_refused(submitted, world, spoil, told
 
 
 def test_less_effort_than_the_others_had_is_refused(world):
-    assert asked(world, "--quick").exit_code == 0
-    assert submit(world).exit_code == 0
+    ranked = asked(world, "--quick")
+    assert ranked.exit_code == 0, ranked.output
+    made = submit(world)
+    assert made.exit_code == 0, made.output
     done = checked(world / "community" / "my-method", world)
     assert done.exit_code == 1
     assert "mine multiplexed at 1/16: its search has 4 trials of 24" in done.output

@@ -23,6 +23,7 @@ from ue_bench.speed.cases import (
     forward_pass,
     report_time,
     serving,
+    table_of_scale,
     torch_compile,
     training_speed,
     training_step,
@@ -132,6 +133,33 @@ def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
     assert [claim.reached for claim in speed.claims] == [True, True]
     assert sum(where.beside.values()) == pytest.approx(where.value)
     assert any("Adam" in name or "adam" in name for name in where.beside)
+
+
+def trainable(weight, slots):
+    """A peer whose lookup has a gradient."""
+    weight.requires_grad_()
+    return lambda rows: weight[rows]
+
+
+def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
+    monkeypatch.setattr(table_of_scale, "ROWS", 400_000)
+    monkeypatch.setattr(table_of_scale, "TABLES", (1_000, 10_000))
+    monkeypatch.setattr(peers, "installed", lambda: ({"FBGEMM TBE": trainable}, ""))
+    monkeypatch.setattr(model_calls, "VALUES", 1_400)
+    monkeypatch.setattr(
+        table_of_scale,
+        "time_in_turns",
+        lambda calls, seconds, **how: time_in_turns(calls, 0.001, least=2, sample=1e-5),
+    )
+    lines = list(table_of_scale.measure(quick=True))
+    assert all(line.value > 0 for line in lines)
+    first, *_, last = lines
+    assert first.what == "20,000 ratings"
+    steps = [line for line in lines if line.what.startswith("a step on")]
+    assert [line.what for line in steps] == ["a step on 100 rows", "a step on 1,000 rows"]
+    assert all(set(line.beside) == {"FBGEMM TBE, the table alone"} for line in steps)
+    # A record of some kB is kept in a fraction of that.
+    assert last.value < last.beside["a record's text"] / 2
 
 
 def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):

@@ -18,6 +18,8 @@ def test_coding_measures_both_arms(tmp_path):
     assert found["pandas_peak_bytes"] > found["coded_bytes"]
     assert found["seconds"] > 0
     assert found["pandas_seconds"] > 0
+    assert found["parser_seconds"] > 0
+    assert 0.5 * found["seconds"] < sum(found["stages"].values()) <= found["seconds"]
 
 
 def test_an_array_that_is_part_of_another_counts_once(tmp_path):

@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
+from ue_bench.advise.community_folder import submissions_in
 from ue_bench.advise.rank import STUDY, published_records
-from ue_bench.advise.submission import ABOUT, Submission, read
+from ue_bench.advise.submission import Submission, read
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import Board, Submitted, boards
 from ue_bench.report.evidence.evidence import Evidence
-
-FOLDER = "community"  # beside the folder of the published records
-
-
-def beside(results: Path) -> list[Submitted]:
-    """Return what was submitted beside a results folder: `submitted` of `FOLDER` there."""
-    return submitted(results.absolute().parent / FOLDER)
 
 
 def submitted(folder: Path) -> list[Submitted]:
@@ -24,12 +18,12 @@ def submitted(folder: Path) -> list[Submitted]:
     """
     found: list[Submitted] = []
     holder: dict[str, str] = {}
-    for path in sorted(folder.glob(f"*/{ABOUT}")):
-        entry = entry_of(read(path.parent))
+    for path in submissions_in(folder):
+        entry = entry_of(read(path))
         for name in entry.strategies:
             if name in holder:
                 raise BenchError(
-                    f"{path.parent}: {holder[name]} has a strategy {name}; rename one of them"
+                    f"{path}: {holder[name]} has a strategy {name}; rename one of them"
                 )
             holder[name] = entry.name
         found.append(entry)

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from ue_bench.advise.community_folder import ABOUT
 from ue_bench.advise.rank import STUDY
 from ue_bench.config.json_value import is_text
 from ue_bench.config.toml_file import read_toml
@@ -38,7 +39,6 @@ from ue_bench.study.plan import Plan
 from ue_bench.training.run_once import run_once
 from ue_bench.whole_file import read_regular, write_whole
 
-ABOUT = "submission.toml"
 REQUIREMENTS = "requirements.txt"
 LARGEST = 5_000_000  # bytes of all files together
 LARGEST_ABOUT = 10_000  # bytes of submission.toml

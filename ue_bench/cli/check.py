@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ue_bench.advise.community import beside
+from ue_bench.advise.submitted_beside import beside
 from ue_bench.cli import calibration_laws, effort_laws, recipe_laws, seed_laws
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line

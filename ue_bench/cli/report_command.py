@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,13 +63,15 @@ def report_command(
         return
     from rich.console import Console
 
-    from ue_bench.advise.community import beside
+    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies import ANCHORS, all_strategies
     from ue_bench.strategies.families import FAMILIES
     from ue_bench.study import names
 
+    # When the program ends, Python would search all records and figures for unused cycles.
+    atexit.register(gc.freeze)
     load_plugins(plugins)
     if update:
         require_regular(update)  # a pipe would be waited for
@@ -92,7 +96,7 @@ def report_command(
 
 
 def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> None:
-    from ue_bench.advise.community import beside
+    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report.as_data import as_data
 
     load_plugins(plugins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,8 @@ def study_command(
     executor = LocalExecutor(
         plan, results, workers=workers, plugins=plugins, time_limit=time_limit, shard=part
     )
-    records = executor.run()
+    executor.run()
+    records = executor.records()
     report_skipped(executor.skipped)
     ledger = executor.ledger
     counts = "" if part is None else f"shard {part}: "
@@ -86,7 +88,7 @@ def study_command(
     verdicts = []
     if part is None:  # what is found rests on all parts
         _print_findings(records, err=as_json or bool(plan.scenarios))
-        verdicts = judge_scenarios(plan.scenarios, executor.runs_of)
+        verdicts = judge_scenarios(plan.scenarios, partial(executor.runs_of, records=records))
     if as_json:
         rows = [verdict._asdict() for verdict in verdicts]
         rows = rows or [json.loads(record.to_json()) for record in records]

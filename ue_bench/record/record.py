@@ -292,7 +292,7 @@ def _record_of(content: dict[str, Any]) -> Record | SpeedRecord:
         asked = RunConfig.from_stored(content["config"])
         trial = content["found"].get("trial", {})
         _require_search(trial)
-        _share_space(trial)
+        _share_parts(trial)
     if content["run_id"] != asked.run_id:
         raise BenchError(
             f"it has the id {content['run_id']!r}, but its configuration is that of "
@@ -316,16 +316,18 @@ def _require_search(trial: Mapping[str, Any]) -> None:
         from_json(allowed)
 
 
-def _share_space(trial: dict[str, Any]) -> None:
-    """Put the space of a trial's search in memory once for all trials: it may have many values."""
-    if "space" in trial:
-        trial["space"] = _space(json.dumps(trial["space"]))
+def _share_parts(trial: dict[str, Any]) -> None:
+    """Put what all trials of a search say in memory once: its space may have many values."""
+    for name, part in trial.items():
+        if isinstance(part, str):
+            trial[name] = sys.intern(part)
+        elif isinstance(part, (dict, list)):
+            trial[name] = _shared(json.dumps(part))
 
 
-@lru_cache(maxsize=64)
-def _space(text: str) -> dict[str, Any]:
-    space: dict[str, Any] = json.loads(text, object_pairs_hook=_interned)
-    return space
+@lru_cache(maxsize=256)
+def _shared(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_interned)
 
 
 def _shape_of(content: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ copying. Those of a study may be packed into one file (see `packed`).
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
@@ -43,10 +44,13 @@ def read(path: Path) -> Record | SpeedRecord:
     return parse(text, path)
 
 
-def load(results: Path, study: str | None = None) -> tuple[list[Record | SpeedRecord], list[str]]:
+def load(
+    results: Path, study: str | None = None, keep: Callable[[Record], Record] | None = None
+) -> tuple[list[Record | SpeedRecord], list[str]]:
     """Return the records of a results folder, or of one study, and a line for each file left out.
 
-    The records are sorted by study and id. Raises BenchError for a folder that does not exist, and
+    The records are sorted by study and id. keep: returns what is wanted of a run's record; the rest
+    is not held while others are read. Raises BenchError for a folder that does not exist, and
     for a study that is not the name of a folder.
     """
     if not os.path.isdir(results):  # not Path.is_dir, to which a name that is too long is an error
@@ -61,6 +65,8 @@ def load(results: Path, study: str | None = None) -> tuple[list[Record | SpeedRe
             if isinstance(record, BenchError):
                 skipped.append(str(record))
             elif record.study == path.parent.name and (is_packed or record.run_id == path.stem):
+                if keep is not None and isinstance(record, Record):
+                    record = keep(record)
                 kept[record.study, record.run_id] = record
             else:
                 holds = f"holds run {record.run_id!r} of study {record.study!r}"
@@ -116,9 +122,11 @@ def pack_compact(results: Path, study: str, out: Path) -> int:
     return len(runs)
 
 
-def load_runs(results: Path, study: str | None = None) -> tuple[list[Record], list[str]]:
+def load_runs(
+    results: Path, study: str | None = None, keep: Callable[[Record], Record] | None = None
+) -> tuple[list[Record], list[str]]:
     """Return what `load` does, without what `ue-bench speed` measured."""
-    records, skipped = load(results, study)
+    records, skipped = load(results, study, keep)
     return [record for record in records if isinstance(record, Record)], skipped
 
 

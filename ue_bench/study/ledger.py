@@ -1,15 +1,19 @@
-"""The records of a study while it runs, and counts of what became of its runs."""
+"""What a study knows of its records while it runs, and counts of what became of its runs."""
 
 from dataclasses import dataclass, field
 
 from ue_bench.config import RunConfig
 from ue_bench.record import Record
 from ue_bench.study.plan import ListStage
+from ue_bench.study.search_records import blind
 
 
 @dataclass
 class Ledger:
     """What is wanted, what is known, and what happened.
+
+    All records are `blind`, so that the memory of a command hardly grows with the runs that it has
+    made. The whole ones are where they were written.
 
     wanted: all configurations so far, by run id, in order. answers: the records of runs that need
     not run again. failures: the failed records of earlier commands. made: runs of this command.
@@ -27,6 +31,7 @@ class Ledger:
 
     def load(self, record: Record) -> None:
         """Take a record of an earlier command; a run that failed will run again."""
+        record = blind(record)
         if record.status == "failed":
             self.failures[record.run_id] = record
         else:
@@ -35,6 +40,7 @@ class Ledger:
     def keep(self, record: Record) -> None:
         """Take the record of a run that this command made."""
         self.made += 1
+        record = blind(record)
         if record.status == "failed":
             self.failed.append(record)
             return
@@ -52,5 +58,5 @@ class Ledger:
         return missing
 
     def records(self) -> list[Record]:
-        """Return the records of all that is wanted, in order."""
+        """Return what is known of all that is wanted, in order."""
         return [self.answers[run_id] for run_id in self.wanted if run_id in self.answers]

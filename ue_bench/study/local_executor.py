@@ -4,7 +4,7 @@ Records are the truth. An interrupted study goes on where it stopped, and Optuna
 rebuilt from the records.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_records import blind
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shard import Shard
 
@@ -55,7 +56,7 @@ class LocalExecutor:
         records_room.require_writable(self.folder)
 
     def run(self) -> list[Record]:
-        """Run what is missing; return the records of all that is wanted, in order.
+        """Run what is missing; return the records of all that is wanted, in order, each `blind`.
 
         Raises BenchError if another command works in the study's folder, if its records were made
         on other data than that at hand, or if a record or Optuna's file cannot be written.
@@ -77,6 +78,8 @@ class LocalExecutor:
                         if questions.over:  # known records answered the last ones
                             break
                         job, record = workers.next()
+                        # An equal configuration, which is in memory already.
+                        record = replace(record, config=job.config)
                         if questions.answer(record):
                             self.ledger.keep(record)
                             update(questions.finished, title(job.config))
@@ -88,19 +91,28 @@ class LocalExecutor:
             return alone(self.folder)
         return one_part(self.folder, self.shard.name)
 
-    def runs_of(self, arm: RunConfig) -> list[Record]:
-        """Return the ok records of a grid's arm, at any seeds, once the study has run."""
+    def records(self) -> list[Record]:
+        """Return the whole records of all that is wanted, in order, once the study has run.
+
+        They are read from the results folder.
+        """
+        answers = self.ledger.answers
+        whole, _ = records_room.load_runs(self.results, self.plan.name)
+        by_id = {record.run_id: record for record in whole if record.run_id in answers}
+        return [by_id[run_id] for run_id in self.ledger.wanted if run_id in by_id]
+
+    def runs_of(self, arm: RunConfig, records: Iterable[Record]) -> list[Record]:
+        """Return those of the study's records that are ok runs of a grid's arm, at any seeds."""
         adapted = self.plan.adapt(arm, 0)
-        records = []
-        for run_id, config in self.ledger.wanted.items():
-            record = self.ledger.answers.get(run_id)
-            if record and record.status == "ok" and config.with_seed(0) == adapted:
-                records.append(record)
-        return records
+        runs = []
+        for record in records:
+            if record.status == "ok" and record.config.with_seed(0) == adapted:
+                runs.append(record)
+        return runs
 
     def _questions(self) -> Iterator[ListRun | SearchRun]:
         """Yield what has to be run, stage by stage."""
-        records, self.skipped = records_room.load_runs(self.results, self.plan.name)
+        records, self.skipped = records_room.load_runs(self.results, self.plan.name, blind)
         for line in left_alone(records, codes_of(self.plan.parts), self.folder):
             note(line)
         at_hand = DataAtHand(self.plan.data_dir)

@@ -10,6 +10,10 @@ from ue_bench.config.ranges import to_json
 from ue_bench.record import Record
 from ue_bench.study import Search
 
+# Of what a run met: its trial, its setting, and what says which data it was made on.
+_SEEN = ("trial", "setting", "checksum", "rows_checksum")
+_NOWHERE: dict[str, Any] = {}  # the environment of a blind record: one for all of them
+
 
 class Leader(NamedTuple):
     """The best trial of the batches before, by the first objective.
@@ -26,7 +30,7 @@ class Answered:
     """A trial whose runs have ended.
 
     number: its place in the order of the search's trials. config: its configuration at the first
-    of its seeds. records: one a run, in the order of the seeds, without any test score; only the
+    of its seeds. records: one a run, in the order of the seeds, each `blind`; only the
     first one where that did not end well or was too bad. leader: what it was too bad beside; None:
     it was not.
     """
@@ -53,15 +57,21 @@ class Answered:
 
 
 def blind(record: Record) -> Record:
-    """Return the record with no score but those of validation.
+    """Return what a study that runs sees of a record, with no score but those of validation.
 
-    A search only sees such records, so that no choice can rest on a test score.
+    No choice can thus rest on a test score. What no choice needs is left out, since a whole record
+    has some 15 kB, and a study has thousands of them.
     """
     quality = {}
     for name in record.quality:
         if name.startswith("val_"):
             quality[name] = record.quality[name]
-    return replace(record, quality=quality)
+    found = {name: record.found[name] for name in _SEEN if name in record.found}
+    cost = {}
+    for name, value in record.cost.items():
+        if isinstance(value, (int, float)):
+            cost[name] = value
+    return replace(record, found=found, quality=quality, cost=cost, env=_NOWHERE)
 
 
 def objectives(records: Iterable[Record], search: Search) -> list[float]:

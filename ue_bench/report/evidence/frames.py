@@ -35,8 +35,12 @@ def _row_class(columns: tuple[str, ...]) -> Any:
 
 
 def _columns(frame: pd.DataFrame) -> list[list[Any]]:
-    """Return the values of each column as Python's own numbers and texts."""
-    return [column.tolist() for _, column in frame.items()]
+    """Return the values of each column as Python's own numbers and texts.
+
+    All columns at once, since a series of each takes longer than the values of a small frame.
+    """
+    columns: list[list[Any]] = frame.to_numpy(object).T.tolist()
+    return columns
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -79,15 +79,17 @@ def holm_corrected(tests: pd.DataFrame, family: str | list[str] | None = None) -
     * told_apart: whether p_holm is below 5 %, the power at least 80 % and the seeds at least
       `FEWEST`.
     """
-    tests = tests.assign(tests=0, p_holm=math.nan, power=math.nan)
+    tests = tests.assign(tests=0, p_holm=math.nan)
     parts = [tests] if family is None else [part for _, part in tests.groupby(family)]
     for part in parts:
         p = part["p"].astype(float)
         tests.loc[part.index, "tests"] = int(p.notna().sum())
         tests.loc[part.index, "p_holm"] = holm(p.tolist())
-    for place, test in zip(tests.index, records(tests), strict=True):
+    powers = np.full(len(tests), math.nan)
+    for place, test in enumerate(records(tests)):
         if test["p_holm"] < ALPHA:
-            tests.loc[place, "power"] = _power_at_its_level(test)
+            powers[place] = _power_at_its_level(test)
+    tests["power"] = powers
     tests["told_apart"] = (tests["power"] >= POWER) & (tests["n"] >= FEWEST)
     return tests
 

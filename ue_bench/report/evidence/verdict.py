@@ -5,6 +5,7 @@ by validation, and its test score is only quoted. Which contestants may be the b
 (see `best_set`).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,8 +159,11 @@ def front(
     An arm is on it where no other one has at most its `size` and a lower mean MSE.
     """
     ordered = scored.sort_values([size, "mse"], kind="stable")
-    comparison = [ordered[name] for name in within]
-    lowest_so_far = ordered.groupby(list(within))["mse"].cummin()
-    lowest_of_smaller = lowest_so_far.groupby(comparison).shift()
-    on_front = lowest_of_smaller.isna() | (ordered["mse"] < lowest_of_smaller)
-    return on_front.reindex(scored.index)
+    lowest_of: dict[tuple[Any, ...], float] = {}  # of those that are no larger, by comparison
+    on_front = []
+    comparisons = zip(*(ordered[name].tolist() for name in within), strict=True)
+    for comparison, mse in zip(comparisons, ordered["mse"].tolist(), strict=True):
+        lowest = lowest_of.get(comparison, math.inf)
+        on_front.append(mse < lowest)
+        lowest_of[comparison] = min(lowest, mse)
+    return pd.Series(on_front, ordered.index, dtype=bool).reindex(scored.index)

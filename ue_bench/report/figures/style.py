@@ -281,6 +281,17 @@ def pale(axes: Axes, line: pd.DataFrame, x: str, y: str, *, joined: bool = True)
     hover(axes, line[::step], x, y)
 
 
+def level(axes: Axes, y: float, **options: Any) -> None:
+    """Draw a horizontal line across a panel whose limits are set by something else.
+
+    For each line, `axhline` works out the limits of all panels that share an axis.
+
+    options: those of `Line2D`.
+    """
+    across = axes.get_yaxis_transform(which="grid")
+    axes.add_line(Line2D([0, 1], [y, y], transform=across, **options))
+
+
 def log_axis(axes: Axes, text: Callable[[float], str], most: int = 7, name: str = "x") -> None:
     """Make an axis logarithmic, once all is drawn, with at most `most` round numbers as ticks.
 

@@ -34,7 +34,10 @@ def lines(records: Sequence[Record]) -> list[str]:
 
 def _counts(values: Iterable[Any]) -> Counter[str]:
     """How often each value that is known occurs, by its text."""
-    return Counter(plain(str(value)) for value in values if value is not None)
+    counts: Counter[str] = Counter()
+    for text, n in Counter(str(value) for value in values if value is not None).items():
+        counts[plain(text)] += n
+    return counts
 
 
 def _code(record: Record) -> str:

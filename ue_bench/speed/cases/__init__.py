@@ -17,4 +17,5 @@ CASES = {
     "compiled": "torch_compile",
     "growth": "cost_growth",
     "bits": "few_bit_lookup",
+    "scale": "table_of_scale",
 }

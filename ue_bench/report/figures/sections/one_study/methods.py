@@ -163,7 +163,7 @@ def _draw_others(axes: Axes, others: pd.DataFrame) -> None:
 
 def _draw_references(axes: Axes, free: pd.DataFrame, anchors: pd.DataFrame) -> None:
     for row in rows(free):
-        axes.axhline(row.y, zorder=2, **_FREE_LINE)
+        style.level(axes, row.y, zorder=2, **_FREE_LINE)
         axes.plot(
             [row.total_bytes],
             [row.y],
@@ -174,7 +174,7 @@ def _draw_references(axes: Axes, free: pd.DataFrame, anchors: pd.DataFrame) -> N
         )
     hover(axes, free, "total_bytes", "y")
     for row in rows(anchors):
-        axes.axhline(row.mse, zorder=1, **_ANCHOR_LINE)
+        style.level(axes, row.mse, zorder=1, **_ANCHOR_LINE)
 
 
 def _draw_forms(axes: Axes, forms: pd.DataFrame) -> None:

@@ -1,0 +1,109 @@
+"""What grows with scale: first contact with many rows, a step on a large table, and what a study
+keeps of each of its runs."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ue_bench.record import parse_run
+from ue_bench.speed import peers
+from ue_bench.speed.cases import ratings_to_codes
+from ue_bench.speed.cases.report_time import copy_of, real_record
+from ue_bench.speed.cases.training_step import STEADY, USUAL
+from ue_bench.speed.interleaved_timing import time_in_turns
+from ue_bench.speed.line import Claim, Line
+from ue_bench.speed.model_calls import step_call
+from ue_bench.study.ledger import Ledger
+
+TITLE = (
+    "Scale: first contact with many rows, a training step on large tables (as in the case step), "
+    "and what a study keeps of each run"
+)
+ROWS = 5_000_000
+TABLES: tuple[int, ...] = (250_000, 4_000_000)  # rows
+RUNS = 2_000
+MANY_RUNS = 10_000
+MOST_BYTES = 20e6  # that so many runs may add to the memory of their command
+MAKERS_OF_STEPS = ("FBGEMM TBE",)  # the peers whose backward pass updates the rows
+
+
+def measure(quick: bool) -> Iterator[Line]:
+    """Yield the lines of the case `coding` on fewer rows, one for each table, and one for runs."""
+    n_ratings = ROWS
+    tables = TABLES
+    runs = RUNS
+    seconds = 20.0
+    if quick:
+        n_ratings = ROWS // 20
+        tables = tuple(rows // 10 for rows in TABLES)
+        runs = RUNS // 10
+        seconds = 2.0
+    yield from ratings_to_codes.lines(n_ratings)
+    yield from _steps(tables, seconds)
+    yield _kept_of_runs(runs)
+
+
+def _steps(tables: tuple[int, ...], seconds: float) -> Iterator[Line]:
+    """Time the sparse step on each table, in turns, and beside it the step of a peer's table.
+
+    The latter is less than a step of ours: it has neither a head nor an optimizer of one, and each
+    call reads the same rows.
+    """
+    makers, note = peers.installed()
+    names = [name for name in MAKERS_OF_STEPS if name in makers]
+    calls: dict[str, Callable[[], Any]] = {}
+    for rows in tables:
+        calls[f"{rows}"] = step_call(sparse=True, rows=rows, **USUAL)
+        for name in names:
+            calls[f"{name} {rows}"] = _table_step(makers[name], rows)
+    times = time_in_turns(calls, seconds, **STEADY)
+    for rows in tables:
+        claims: tuple[Claim, ...] = ()
+        if rows != tables[0]:
+            growth = times.ratio(f"{rows}", f"{tables[0]}")
+            claims = (Claim(growth, f"x the step on {tables[0]:,} rows"),)
+        yield Line(
+            what=f"a step on {rows:,} rows",
+            value=times.seconds(f"{rows}"),
+            unit="s",
+            beside={f"{name}, the table alone": times.seconds(f"{name} {rows}") for name in names},
+            claims=claims,
+            note="" if names else note,
+        )
+
+
+def _table_step(make: peers.Maker, rows: int) -> Callable[[], Any]:
+    """Return a call that looks rows up, and updates them in the backward pass."""
+    weight = torch.randn(rows, USUAL["dim"])
+    slots = torch.randint(rows, (USUAL["batch"], USUAL["features"]))
+    forward = make(weight, slots)
+    return lambda: forward(slots).sum().backward()
+
+
+def _kept_of_runs(runs: int) -> Line:
+    """Measure what the command of a study holds of each run of a grid when it has its record."""
+    template = real_record()
+    configs = [template.config.with_seed(seed) for seed in range(runs)]
+    ledger = Ledger()
+    record_bytes = 0
+    tracemalloc.start()
+    for config in configs:
+        text = copy_of(template, config, 1.0).to_json().encode()
+        record_bytes += len(text)
+        # As `LocalExecutor` does: the plan has the configuration already.
+        ledger.keep(replace(parse_run(text, "a run"), config=config))
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0] / runs
+    tracemalloc.stop()
+    return Line(
+        what=f"memory kept of each of {runs:,} runs",
+        value=held,
+        unit="B",
+        beside={"a record's text": record_bytes / runs},
+        claims=(Claim(held * MANY_RUNS / MOST_BYTES, f"x 20 MB in {MANY_RUNS:,} runs", "<= 1"),),
+        note="counted by tracemalloc",
+    )
