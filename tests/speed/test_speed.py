@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from ue_bench.cli import main
 from ue_bench.cli.check import check
+from ue_bench.config import RunConfig
 from ue_bench.record import SPEED, load, write
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.evidence import Evidence
@@ -144,6 +145,8 @@ def trainable(weight, slots):
 def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     monkeypatch.setattr(table_of_scale, "ROWS", 400_000)
     monkeypatch.setattr(table_of_scale, "TABLES", (1_000, 10_000))
+    log = RunConfig(dataset="click-world-1000@0", task="binary", budget=10_000)
+    monkeypatch.setattr(table_of_scale, "LOGS", (log,))
     monkeypatch.setattr(peers, "installed", lambda: ({"FBGEMM TBE": trainable}, ""))
     monkeypatch.setattr(model_calls, "VALUES", 1_400)
     monkeypatch.setattr(
@@ -158,6 +161,10 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     steps = [line for line in lines if line.what.startswith("a step on")]
     assert [line.what for line in steps] == ["a step on 100 rows", "a step on 1,000 rows"]
     assert all(set(line.beside) == {"FBGEMM TBE, the table alone"} for line in steps)
+    (later,) = [line for line in lines if line.what.endswith("to the first step")]
+    assert later.value < 10 * table_of_scale.MOST_SECONDS
+    (together,) = [line for line in lines if line.what.endswith("4 runs add together")]
+    assert 0.5 < together.value / together.beside["one alone"] < 8
     # A record of some kB is kept in a fraction of that.
     assert last.value < last.beside["a record's text"] / 2
 

@@ -1,38 +1,47 @@
-"""What grows with scale: first contact with many rows, a step on a large table, and what a study
-keeps of each of its runs."""
+"""What grows with scale: first contact with many rows, a later start on them, a step on a large
+table, and what a study keeps of each of its runs."""
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from ue_bench.config import RunConfig
 from ue_bench.record import parse_run
 from ue_bench.speed import peers
 from ue_bench.speed.cases import ratings_to_codes
 from ue_bench.speed.cases.report_time import copy_of, real_record
 from ue_bench.speed.cases.training_step import STEADY, USUAL
 from ue_bench.speed.interleaved_timing import time_in_turns
+from ue_bench.speed.later_start import started
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.model_calls import step_call
 from ue_bench.study.ledger import Ledger
 
 TITLE = (
-    "Scale: first contact with many rows, a training step on large tables (as in the case step), "
-    "and what a study keeps of each run"
+    "Scale: first contact with many rows, a later start on many, a training step on large tables "
+    "(as in the case step), and what a study keeps of each run"
 )
 ROWS = 5_000_000
 TABLES: tuple[int, ...] = (250_000, 4_000_000)  # rows
 RUNS = 2_000
 MANY_RUNS = 10_000
 MOST_BYTES = 20e6  # that so many runs may add to the memory of their command
+# Logs of 200,000 rows and 2 million, of the same features and table.
+LOGS = (
+    RunConfig(dataset="click-world-small", task="binary", budget=1_000_000),
+    RunConfig(dataset="click-world-medium", task="binary", budget=1_000_000),
+)
+MOST_SECONDS = 2.0  # of a start beyond the imports, whatever the rows
+WORKERS = 4
 MAKERS_OF_STEPS = ("FBGEMM TBE",)  # the peers whose backward pass updates the rows
 
 
 def measure(quick: bool) -> Iterator[Line]:
-    """Yield the lines of the case `coding` on fewer rows, one for each table, and one for runs."""
+    """Yield the lines of `coding` on fewer rows, of later starts, of each table, and of runs."""
     n_ratings = ROWS
     tables = TABLES
     runs = RUNS
@@ -43,8 +52,31 @@ def measure(quick: bool) -> Iterator[Line]:
         runs = RUNS // 10
         seconds = 2.0
     yield from ratings_to_codes.lines(n_ratings)
+    yield from _later_starts(LOGS[:1] if quick else LOGS)
     yield from _steps(tables, seconds)
     yield _kept_of_runs(runs)
+
+
+def _later_starts(logs: Sequence[RunConfig]) -> Iterator[Line]:
+    """Start a run on each log, which the cache has by then, and several at once on the last one."""
+    for log in logs:
+        started(log, 1)  # the cache has it from now on
+        (alone,) = started(log, 1)
+        yield Line(
+            what=f"{log.dataset}: from the imports to the first step",
+            value=alone.seconds,
+            unit="s",
+            claims=(Claim(alone.seconds / MOST_SECONDS, f"x {MOST_SECONDS:g} s", "<= 1"),),
+        )
+    together = sum(one.bytes for one in started(logs[-1], WORKERS))
+    yield Line(
+        what=f"{logs[-1].dataset}: memory that {WORKERS} runs add together",
+        value=together,
+        unit="B",
+        beside={"one alone": alone.bytes},
+        claims=(Claim(together / alone.bytes, "x that of one", "<= 1.3"),),
+        note="resident, with its share of shared pages; the imports are left out",
+    )
 
 
 def _steps(tables: tuple[int, ...], seconds: float) -> Iterator[Line]:
