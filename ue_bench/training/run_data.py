@@ -26,9 +26,12 @@ PAGE_BYTES = 4096
 def dataset_of(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
     """Return the data set of a configuration, with the part of its rows that it uses.
 
-    Raises BenchError for a data set that is absent or damaged, and for one without the features.
+    Raises BenchError for a data set that is absent or damaged; for a part, also for one without the
+    features.
     """
     dataset = data.load(config.dataset, data_dir, config.table)
+    if config.rows_fraction == 1:
+        return dataset
     return data.thinned(dataset, dataset.feature_names(config.features), config.rows_fraction)
 
 
