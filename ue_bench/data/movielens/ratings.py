@@ -3,7 +3,9 @@
 Its text is never in memory as a whole.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -17,6 +19,7 @@ from ue_bench.errors import BenchError
 DENSE = 1 << 24  # whether an id below this exists is looked up in a table
 # Bytes parsed at once: few enough to stay in a cache between reading and parsing.
 BLOCK = 1 << 22
+THREADS = 2  # that parse; one more reads the file, checks and copies
 CSV_HEADER = "userId,movieId,rating,timestamp"
 SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
 _NUMPY_TYPES = {
@@ -56,10 +59,9 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
         if header:
             _check_header(file, where)
         try:
-            for block in blocks(file, header):
-                rows = _parse(block, separator)
+            for rows, n_bytes in _parsed(blocks(file, header), separator):
                 _check(rows, checks)
-                columns.add(rows, len(block))
+                columns.add(rows, n_bytes)
         except (pl.exceptions.PolarsError, _LineTooLong, _BadRows) as error:
             failure = error
             _read_to_the_end(file)
@@ -119,6 +121,27 @@ def _check_header(file: BinaryIO, where: str) -> None:
     first = file.readline(LONGEST).decode("utf-8-sig", "replace").strip()
     if first != CSV_HEADER:
         raise BenchError(f"{where}:1: the header is {first[:60]!r}, it must be {CSV_HEADER!r}")
+
+
+def _parsed(texts: Iterator[bytes], separator: str) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Yield the rows of each block with its bytes, in order, while later ones are parsed.
+
+    Polars parses so small a block in one thread, and lets others run beside it.
+    """
+    with ThreadPoolExecutor(THREADS) as threads:
+        ahead: deque[tuple[Future[pl.DataFrame], int]] = deque()
+        try:
+            for block in texts:
+                ahead.append((threads.submit(_parse, block, separator), len(block)))
+                if len(ahead) > THREADS:
+                    rows, n_bytes = ahead.popleft()
+                    yield rows.result(), n_bytes
+            while ahead:
+                rows, n_bytes = ahead.popleft()
+                yield rows.result(), n_bytes
+        finally:
+            for rows, _ in ahead:
+                rows.cancel()
 
 
 def _parse(block: bytes, separator: str) -> pl.DataFrame:
