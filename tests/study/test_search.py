@@ -396,6 +396,11 @@ def test_two_samplers_propose_different_trials():
         ({"startup": 0}, "a start of 0 trials; give at least 1"),
         ({"margin": 0.0}, "a search with a margin of 0.0; give more than 0"),
         (
+            {"give_up": (2, 0.1)},
+            "a search that gives up after 2 epochs by 0.1 with a margin of None",
+        ),
+        ({"give_up": (2, 0.1), "margin": 0.2}, "give at least 1 epoch, a margin, and no less"),
+        (
             {"margin": 0.1, "objectives": ("quality.val_mse", "cost.total_bytes")},
             "a search with a margin and 2 objectives",
         ),

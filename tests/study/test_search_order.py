@@ -13,6 +13,7 @@ from ue_bench import record as records_room
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure
+from ue_bench.report.evidence.effort import efforts_of
 from ue_bench.study import Grid, Search, Study, local_executor, shares
 from ue_bench.study.alike import require_apart
 from ue_bench.study.local_executor import LocalExecutor
@@ -34,6 +35,7 @@ TPE = Search(
     trial_seeds=2,
     startup=8,
     margin=0.2,
+    give_up=(2, 0.3),
 )
 SHARED_OUT = Search(
     BASE,
@@ -237,7 +239,7 @@ def is_trial(record: Record, search: Search) -> bool:
     return facts.get("space", {}).keys() == search.space.keys()
 
 
-WHOLE = replace(TPE, margin=None)  # no trial is left after its first run
+WHOLE = replace(TPE, margin=None, give_up=None)  # no trial is left after its first run
 
 
 def search_run(answers=(), search=TPE) -> SearchRun:
@@ -378,6 +380,29 @@ def test_with_a_margin_the_first_trial_is_a_batch_of_its_own():
     assert [request.facts["number"] for request in asked(run)] == [1, 2, 3, 4]
 
 
+def test_the_first_run_of_a_trial_may_give_up(alone):
+    """It is held against the first run of the best trial so far, and no other run is."""
+    _, records = alone
+    own = [run for run in records if "give_up" in run.found.get("trial", {})]
+    limits = set()
+    for run in own:
+        if run.config.init_seed != 1000:
+            assert run.config.give_up_above is None
+        elif (
+            run.config.give_up_above is not None
+        ):  # before any trial has all runs there is no limit
+            assert run.config.give_up_epochs == 2
+            limits.add(run.config.give_up_above)
+    firsts = {run.quality["val_mse"] + 0.3 for run in records if run.config.init_seed == 1000}
+    assert limits
+    assert limits <= firsts
+    confirmed = [run for run in records if run.phase == "confirm"]
+    assert {run.config.give_up_epochs for run in confirmed} == {None}
+    (effort,) = efforts_of(run for run in records if "give_up" in run.found.get("trial", {}))
+    numbers = {run.found["trial"]["number"] for run in own}
+    assert effort.tried == len(numbers)
+
+
 def test_no_configuration_is_run_twice():
     """The space is used up before the trials are."""
     search = replace(TPE, space={"dim": (4, 8, 16)}, trials=9)
@@ -444,7 +469,7 @@ def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation
 
 def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, monkeypatch):
     """Its trials are none that this version would propose."""
-    declared = replace(TPE, trials=6, best=2, seeds=1, margin=None)
+    declared = replace(WHOLE, trials=6, best=2, seeds=1)
     study = Study("?", (declared,), latency=False)
     (search,) = study.parts
     stage = next(Plan("s", study).stages({}))

@@ -7,7 +7,10 @@ import pytest
 import torch
 from test_train import TRAIN, VALIDATION, model, recipe
 
+from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
 from ue_bench.training.early_stopping import EarlyStopping
+from ue_bench.training.resolve import resolve
 from ue_bench.training.train import fit
 
 
@@ -63,6 +66,16 @@ def test_a_clear_rise_ends_training_before_its_patience():
     assert losses[-1] > 1.05 * min(losses) >= max(losses[losses.index(min(losses)) : -1])
 
 
+def test_training_that_is_hopeless_gives_up():
+    waited = [entry["val_mse"] for entry in overfitting().history]
+    least = min(waited[:3])
+    given_up = overfitting(give_up_epochs=3, give_up_above=0.999 * least)
+    assert [entry["val_mse"] for entry in given_up.history] == waited[:3]
+    assert given_up.epochs_run == 3
+    not_above = overfitting(give_up_epochs=3, give_up_above=least)
+    assert [entry["val_mse"] for entry in not_above.history] == waited
+
+
 def test_without_patience_no_rise_ends_training():
     assert overfitting(patience=None, stop_above=0.001, epochs=20).epochs_run == 20
 
@@ -83,3 +96,8 @@ def test_a_rise_at_a_change_of_the_structure_does_not_end_training(monkeypatch):
     losses = [entry["val_mse"] for entry in found.history]
     assert losses[3] > 1.01 * losses[2]
     assert found.epochs_run > 4
+
+
+def test_both_limits_of_giving_up_are_given_or_none():
+    with pytest.raises(BenchError, match="give_up_epochs: 3 was given with give_up_above None"):
+        resolve(RunConfig(give_up_epochs=3))

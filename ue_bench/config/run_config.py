@@ -366,6 +366,22 @@ class RunConfig:
         help="Training also stops where the validation loss is above its lowest by more than this "
         "share of it; none: only the patience ends it.",
     )
+    give_up_epochs: int | None = setting(
+        None,
+        group="recipe",
+        at_least=1,
+        null="none",
+        help="Training ends after so many epochs if the lowest validation MSE is above "
+        "--give-up-above by then; none: it does not.",
+    )
+    give_up_above: float | None = setting(
+        None,
+        group="recipe",
+        above=0,
+        below=1e30,
+        null="none",
+        help="The validation MSE above which training ends after --give-up-epochs.",
+    )
     average_epochs: float = setting(
         3.0,
         group="recipe",
@@ -557,6 +573,8 @@ class RunConfig:
 SETTINGS = settings_of(RunConfig)
 CHOICES = {name: known.choices for name, known in SETTINGS.items() if known.choices}
 SEEDS = names_of(SETTINGS, "seeds")
+# Fields by which a search ends the first run of a trial that is hopeless.
+GIVE_UP = ("give_up_epochs", "give_up_above")
 # The arms of a comparison may differ in these. Every other field, one added later too, is recipe.
 MAY_DIFFER = frozenset(names_of(SETTINGS, "strategy", "machine"))
 

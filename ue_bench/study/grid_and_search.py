@@ -96,6 +96,9 @@ class Search:
     margin: a trial whose first run is worse, by more than this, than that of the best trial of the
     batches before has no other runs, and cannot be chosen. The first trial is then a batch of its
     own, which all others are held against. None: every trial has all runs.
+    give_up: with a margin, the first run of a trial ends after so many epochs if its validation MSE
+    is still worse, by more than this, than that of the best trial of the batches before. None: all
+    runs train to their end.
 
     Raises BenchError for an objective that is a test score, an unknown sampler, a batch, a start or
     a trial without runs, a margin that is not above 0 or is of several objectives, and a space that
@@ -118,6 +121,7 @@ class Search:
     startup: int = 8
     batch: int = 4
     margin: float | None = None
+    give_up: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
         for key in self.objectives:
@@ -142,9 +146,20 @@ class Search:
                     f"a search with a margin and {len(self.objectives)} objectives; "
                     "a margin is of one, so leave it out"
                 )
+        self._require_sound_give_up()
         self._require_limits()
         if self.total is not None:
             self._require_all_allocations(self.total)
+
+    def _require_sound_give_up(self) -> None:
+        if self.give_up is None:
+            return
+        epochs, worse = self.give_up
+        if epochs < 1 or self.margin is None or worse < self.margin:
+            raise BenchError(
+                f"a search that gives up after {epochs} epochs by {worse} with a margin of "
+                f"{self.margin}; give at least 1 epoch, a margin, and no less than that"
+            )
 
     def batch_start(self, number: int) -> int:
         """Return the number of the first trial in the batch of a trial."""

@@ -42,7 +42,7 @@ class Answered:
 
     @property
     def run_id(self) -> str:
-        """The id of the trial's first run, which stands for its configuration."""
+        """The id of the trial's configuration at its first seed."""
         return self.config.run_id
 
     @property
@@ -91,6 +91,24 @@ def runs_of(config: RunConfig, search: Search) -> list[RunConfig]:
     return [config.with_seed(seed) for seed in range(first, first + search.trial_seeds)]
 
 
+def trial_runs(config: RunConfig, search: Search, leader: Leader | None) -> list[RunConfig]:
+    """Return the runs of a trial as they are made: the first one may give up.
+
+    config: as in `runs_of`. leader: the best of the batches before.
+    """
+    first, *others = runs_of(config, search)
+    if search.give_up is not None and leader is not None:
+        epochs, worse = search.give_up
+        above = leader.first + worse
+        first = replace(first, give_up_epochs=epochs, give_up_above=above)
+    return [first, *others]
+
+
+def _whole(run: RunConfig) -> RunConfig:
+    """Return a run as it is where it does not give up."""
+    return replace(run, give_up_epochs=None, give_up_above=None)
+
+
 def trial_facts(search: Search, base: RunConfig, number: int) -> dict[str, Any]:
     """Return what the record of a trial's run says about its trial.
 
@@ -110,6 +128,7 @@ def trial_facts(search: Search, base: RunConfig, number: int) -> dict[str, Any]:
         "varies": sorted(search.space),
         "space": {name: to_json(search.space[name]) for name in sorted(search.space)},
         **({} if search.margin is None else {"margin": search.margin}),
+        **({} if search.give_up is None else {"give_up": list(search.give_up)}),
     }
 
 
@@ -140,7 +159,8 @@ def known_trials(
     for number, record in firsts:
         before = [trial for trial in trials if trial.number < search.batch_start(number)]
         leader = leader_of(before, search)
-        trial = answered(number, runs_of(record.config, search), records, search, leader)
+        runs = trial_runs(_whole(record.config), search, leader)
+        trial = answered(number, runs, records, search, leader)
         if trial is not None and trial.ok:
             trials.append(trial)
     return trials, last + 1
@@ -183,8 +203,8 @@ def answered(
         if leader is not None and search.margin is not None:
             worse = objectives(found, search)[0] - leader.first
             if worse > search.margin:
-                return Answered(number, runs[0], tuple(found), leader)
-    return Answered(number, runs[0], tuple(found))
+                return Answered(number, _whole(runs[0]), tuple(found), leader)
+    return Answered(number, _whole(runs[0]), tuple(found))
 
 
 def values_of(trial: Answered, search: Search) -> list[float]:

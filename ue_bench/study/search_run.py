@@ -16,8 +16,8 @@ from ue_bench.study.search_records import (
     Leader,
     answered,
     leader_of,
-    runs_of,
     trial_facts,
+    trial_runs,
 )
 
 
@@ -206,11 +206,12 @@ class SearchRun:
     def _new_slot(self, proposal: Any, config: RunConfig) -> _Slot:
         number = self._first_number + self._n_slots
         facts = trial_facts(self.search, self.base, number)
-        requests = [Request(run, "search", facts) for run in runs_of(config, self.search)]
+        leader = leader_of(self._learned.values(), self.search)
+        runs = trial_runs(config, self.search, leader)
+        requests = [Request(run, "search", facts) for run in runs]
         self.asked.update(request.config.run_id for request in requests)
         self._n_slots += 1
         self._ahead.pop(config.run_id, None)
-        leader = leader_of(self._learned.values(), self.search)
         return _Slot(number, config, proposal, requests, self.search, leader)
 
     def _start(self, slot: _Slot) -> None:

@@ -71,6 +71,8 @@ def make_recipe(config: RunConfig) -> Recipe:
         patience=config.patience,
         evals_per_epoch=config.evals_per_epoch,
         stop_above=config.stop_above,
+        give_up_epochs=config.give_up_epochs,
+        give_up_above=config.give_up_above,
         average_epochs=config.average_epochs,
         seed=config.batch_seed,
     )

@@ -31,6 +31,11 @@ def resolve(config: RunConfig) -> RunConfig:
         table = definition.to_dict()
     elif data.info_of(config.dataset) is None:
         raise unknown("data set", config.dataset, data.DATASETS)
+    if (config.give_up_epochs is None) != (config.give_up_above is None):
+        raise BenchError(
+            f"give_up_epochs: {config.give_up_epochs} was given with give_up_above "
+            f"{config.give_up_above}; give both, or none"
+        )
     multi_valued = config.multi_valued
     if multi_valued is not None:
         multi_valued = separators_text(parse_separators(multi_valued))

@@ -53,6 +53,8 @@ class Recipe:
     batch_size: rows a step; None: all rows in the order given.
     patience: epochs without a better validation loss before training stops; None: it never stops
         early, and the last weights are kept.
+    give_up_epochs, give_up_above: training also stops after so many epochs where no validation MSE
+        so far is as low as this; None: it does not.
     stop_above: training also stops where the validation loss is above the lowest so far by more
         than this share of it; None, or without patience: it does not.
     average_epochs: epochs after which a step weighs 1 / e in the average of the weights, which is
@@ -70,6 +72,8 @@ class Recipe:
     stop_above: float | None
     average_epochs: float
     seed: int
+    give_up_epochs: int | None = None
+    give_up_above: float | None = None
 
 
 @dataclass
@@ -385,7 +389,7 @@ def fit(
             if stopping.ended:
                 break
         fitted.epochs_run = epoch + 1
-        if stopping.ended:
+        if stopping.ended or _gives_up(fitted, recipe):
             break
         optimizers.settle()
         # Other kinds of processors, and a GPU at each call, round the same steps in their own ways.
@@ -406,6 +410,15 @@ def fit(
     model.fold_scale()
     fitted.seconds = time.perf_counter() - started
     return fitted
+
+
+def _gives_up(fitted: Fit, recipe: Recipe) -> bool:
+    """Return whether training that has ended so many epochs is hopeless."""
+    if recipe.give_up_epochs is None or recipe.give_up_above is None:
+        return False
+    if fitted.epochs_run < recipe.give_up_epochs:
+        return False
+    return min(entry["val_mse"] for entry in fitted.history) > recipe.give_up_above
 
 
 def _stopping(recipe: Recipe) -> EarlyStopping:

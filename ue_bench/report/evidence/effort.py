@@ -12,12 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ue_bench.config import SEEDS
 from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.ranges import Between, UpTo, from_json
 from ue_bench.errors import one_line
 from ue_bench.record import Record
-from ue_bench.report.evidence.trials import Trial, facts, trials_of, without
+from ue_bench.report.evidence.trials import Trial, facts, trials_of, tried, without
 from ue_bench.report.format import bytes_text
 
 # What must be equal, by the words that name it.
@@ -103,15 +102,13 @@ def _effort(records: Sequence[Record]) -> Effort:
     winner = None
     if trials:
         winner = min(trials, key=lambda trial: (trial.val_mse, trial.run_id))
-    tried = set()
-    for record in records:
-        tried.add(json.dumps(without(vars(record.config), SEEDS), sort_keys=True))
+    configurations = {tried(record) for record in records}
     return Effort(
         form=form_of(vars(records[0].config), about["varies"]),
         budgets=frozenset(record.config.budget for record in records),
-        tried=len(tried),
+        tried=len(configurations),
         ended_well=len(trials),
-        exhausted=len(tried) >= _size(about["space"]),
+        exhausted=len(configurations) >= _size(about["space"]),
         terms=_terms(about, records),
         begins=any(record.run_id == about["default"] for record in records),
         facts=about,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ue_bench.config import SEEDS
+from ue_bench.config import GIVE_UP, SEEDS
 from ue_bench.record import Record
 
 
@@ -79,13 +79,18 @@ def search_of(record: Record) -> str:
     It holds what was asked, without what the search varied, and what the trial says of its search.
     """
     about = without(facts(record), {"number"})
-    varied = {"lookups"}
+    varied = {"lookups", *GIVE_UP}
     for name in about.get("varies", ()):
         varied.add(name.partition(".")[0])
     if "seeds" in about:
         varied |= set(SEEDS)
     asked = without(vars(record.config), varied)
     return json.dumps([record.study, asked, about], sort_keys=True)
+
+
+def tried(record: Record) -> str:
+    """Return a text that is equal for the runs of one trial of a search and for no others."""
+    return json.dumps(without(vars(record.config), {*SEEDS, *GIVE_UP}), sort_keys=True)
 
 
 def trials_of(search: Iterable[Record]) -> list[Trial]:
@@ -97,7 +102,7 @@ def trials_of(search: Iterable[Record]) -> list[Trial]:
     runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in search:
         if facts(record) and record.quality.get("val_mse") is not None:
-            config = json.dumps(without(vars(record.config), SEEDS), sort_keys=True)
+            config = tried(record)
             runs[search_of(record), config].append(record)
     found = []
     best: dict[str, Trial] = {}  # of each search, of those with all runs
