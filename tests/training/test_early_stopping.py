@@ -101,3 +101,9 @@ def test_a_rise_at_a_change_of_the_structure_does_not_end_training(monkeypatch):
 def test_both_limits_of_giving_up_are_given_or_none():
     with pytest.raises(BenchError, match="give_up_epochs: 3 was given with give_up_above None"):
         resolve(RunConfig(give_up_epochs=3))
+
+
+@pytest.mark.parametrize("without_epochs", [{"split": "stream"}, {"strategy": "bias"}])
+def test_what_has_no_epochs_cannot_give_up(without_epochs):
+    with pytest.raises(BenchError, match="neither a stream nor an anchor has epochs"):
+        resolve(RunConfig(give_up_epochs=3, give_up_above=0.9, **without_epochs))

@@ -34,33 +34,81 @@ def test_nothing_is_wrong_with_what_is_published():
     assert sum("<!-- ue-bench: " in path.read_text() for path in DOCUMENTS) >= 2
 
 
-def test_the_margin_of_methods_would_have_left_no_winner():
-    """What its header says: on the searches that ran every trial on all seeds."""
+def searches_of_lookup_allocation():
+    """Return the trials of each search, in their order: every one ran on all seeds, to its end."""
     runs = load(PUBLISHED, "lookup_allocation")[0]
-    search = methods.STUDY.parts[0]
     searches = defaultdict(list)
     for trial in trials_of(run for run in runs if run.phase == "search"):
         searches[trial.search].append(trial)
+    return [sorted(trials, key=lambda trial: trial.number) for trials in searches.values()]
+
+
+def beside_leaders(trials, give_up=None):
+    """Yield each trial of a search after its first batch with the leader that it is held against.
+
+    give_up: the rule by which trials are left, beside the margin.
+    """
+    kept = []
+    for trial in trials:
+        start = methods.STUDY.parts[0].batch_start(trial.number)
+        before = [one for one in kept if one.number < start]
+        is_left = False
+        if before:
+            leader = min(before, key=lambda one: one.val_mse)
+            is_left = worse_at_first(trial, leader) > methods.MARGIN
+            is_left |= give_up is not None and gives_up(trial, leader, *give_up)
+            yield trial, leader
+        if not is_left:
+            kept.append(trial)
+
+
+def worse_at_first(trial, leader):
+    """How much worse the first run of a trial is."""
+    first, of_leader = (one.records[0].quality["val_mse"] for one in (trial, leader))
+    return first - of_leader
+
+
+def gives_up(trial, leader, epochs, worse):
+    history = trial.records[0].quality["history"]
+    lowest = min(entry["val_mse"] for entry in history[:epochs])
+    return lowest > leader.records[0].quality["val_mse"] + worse
+
+
+def test_the_margin_of_methods_would_have_left_no_winner():
+    """What its header says: on the searches that ran every trial on all seeds."""
     off = []
     saved = 0
-    for trials in searches.values():
+    searches = searches_of_lookup_allocation()
+    for trials in searches:
         winner = min(trials, key=lambda trial: trial.val_mse)
-        kept = []
-        for trial in sorted(trials, key=lambda trial: trial.number):
-            before = [one for one in kept if one.number < search.batch_start(trial.number)]
-            if before:
-                leader = min(before, key=lambda one: one.val_mse)
-                first = trial.records[0].quality["val_mse"] - leader.records[0].quality["val_mse"]
-                off.append(first - (trial.val_mse - leader.val_mse))
-                if first > methods.MARGIN:
-                    assert trial is not winner
-                    saved += len(trial.records) - 1
-                    continue
-            kept.append(trial)
+        for trial, leader in beside_leaders(trials):
+            first = worse_at_first(trial, leader)
+            off.append(first - (trial.val_mse - leader.val_mse))
+            if first > methods.MARGIN:
+                assert trial is not winner
+                saved += len(trial.records) - 1
     assert len(searches) == 12
     assert round(stdev(off), 4) == 0.0062
-    runs_of_trials = sum(len(trial.records) for trials in searches.values() for trial in trials)
+    runs_of_trials = sum(len(trial.records) for trials in searches for trial in trials)
     assert round(saved / runs_of_trials, 2) == 0.35
+
+
+@pytest.mark.parametrize(
+    ("give_up", "n_lost", "n_winners"), [(methods.GIVE_UP, 0, 0), ((8, 0.05), 18, 3)]
+)
+def test_giving_up_in_methods_would_have_ended_no_good_trial(give_up, n_lost, n_winners):
+    """What its header says, of trials that the margin keeps."""
+    lost = []
+    winners = []
+    for trials in searches_of_lookup_allocation():
+        winner = min(trials, key=lambda trial: trial.val_mse)
+        for trial, leader in beside_leaders(trials, give_up):
+            is_good = worse_at_first(trial, leader) <= methods.MARGIN
+            if is_good and gives_up(trial, leader, *give_up):
+                lost.append(trial)
+                if trial is winner:
+                    winners.append(trial)
+    assert (len(lost), len(winners)) == (n_lost, n_winners)
 
 
 def test_exact_tables_are_as_good_as_they_should_be():

@@ -7,6 +7,7 @@ from ue_bench import data
 from ue_bench.config import CHOICES, SETTINGS, RunConfig
 from ue_bench.config.fields import names_of
 from ue_bench.config.separators import parse_separators, separators_text
+from ue_bench.config.stream_split import STREAM
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import by_canonical_feature, canonical_feature
 from ue_bench.strategies import digest_of, entry_of, is_anchor, numbers_of, rank_of, regions_of
@@ -35,6 +36,12 @@ def resolve(config: RunConfig) -> RunConfig:
         raise BenchError(
             f"give_up_epochs: {config.give_up_epochs} was given with give_up_above "
             f"{config.give_up_above}; give both, or none"
+        )
+    has_epochs = config.split != STREAM and not is_anchor(config.strategy)
+    if config.give_up_epochs is not None and not has_epochs:
+        raise BenchError(
+            f"give_up_epochs: {config.give_up_epochs} was given, and neither a stream nor an "
+            "anchor has epochs; leave it and give_up_above out"
         )
     multi_valued = config.multi_valued
     if multi_valued is not None:
