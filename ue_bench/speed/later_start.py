@@ -7,14 +7,15 @@ Several of them at once show whether they share the rows.
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO
 
 from ue_bench import safe_path
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 
-# Prints a line when it has taken its step, and ends when its input does.
+# Goes on with each line of its input, and answers: when its imports are there, with what it holds
+# then, with the seconds up to its first step, and with what it holds beyond the imports.
 _PROGRAM = """
 import json, sys, time
 import torch
@@ -26,20 +27,24 @@ from ue_bench.training.run_data import encoded_of, rows_of, spec_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Optimizers, train_step
 
+def answer(number):
+    print(json.dumps(number), flush=True)
+    sys.stdin.readline()
+
 torch.set_num_threads(1)
+answer(0)
 before = proportional_bytes()
+answer(before)
 start = time.perf_counter()
-config = resolve(RunConfig(**json.loads(sys.argv[1])))
+config = resolve(RunConfig.from_dict(json.loads(sys.argv[1])))
 _, encoded = encoded_of(config, None)
 rows = rows_of(encoded, PARTS["train"], torch.device("cpu"))
 model = make_model(config, spec_of(config, encoded), 0.5).train()  # the mean changes no time
 size = config.batch_size
 targets = model.loss.scaled(rows.ratings[:size])
 train_step(model, Optimizers(model, make_recipe(config)), rows.codes[:size], targets)
-print(json.dumps(time.perf_counter() - start), flush=True)
-sys.stdin.readline()
-print(json.dumps(proportional_bytes() - before), flush=True)
-sys.stdin.readline()
+answer(time.perf_counter() - start)
+answer(proportional_bytes() - before)
 """
 _PAGES = "/proc/self/smaps_rollup"  # of Linux
 
@@ -69,15 +74,13 @@ def proportional_bytes() -> int:
 
 
 def started(config: RunConfig, processes: int) -> list[Started]:
-    """Start so many processes of a run, one after the other, and measure all while all are there.
+    """Start so many processes of a run, which take their first step one after the other.
 
     Raises BenchError where one of them fails; it has said why on standard error.
     """
-    fields = json.dumps({"dataset": config.dataset, "task": config.task, **_table_of(config)})
-    command = [sys.executable, "-c", _PROGRAM, fields]
+    command = [sys.executable, "-c", _PROGRAM, json.dumps(config.to_dict())]
     running: list[subprocess.Popen[str]] = []
     try:
-        seconds = []
         for _ in range(processes):
             process = subprocess.Popen(  # nosec B603 # a list, no shell
                 command,
@@ -87,24 +90,29 @@ def started(config: RunConfig, processes: int) -> list[Started]:
                 env=safe_path.environment(),
             )
             running.append(process)
-            seconds.append(_number(process.stdout))
-        found = []
-        for process, taken in zip(running, seconds, strict=True):
-            print(file=process.stdin, flush=True)
-            found.append(Started(taken, _number(process.stdout)))
-        return found
+            _number(process)
+        # While all are there, so that each has the same share of what they have in common.
+        _numbers_after_a_line(running)
+        seconds = _numbers_after_a_line(running)
+        added = _numbers_after_a_line(running)
+        return [Started(*each) for each in zip(seconds, added, strict=True)]
     finally:
         for process in running:
             process.communicate()
 
 
-def _table_of(config: RunConfig) -> dict[str, object]:
-    return {"strategy": config.strategy, "budget": config.budget, "features": config.features}
+def _numbers_after_a_line(running: Iterable[subprocess.Popen[str]]) -> list[float]:
+    """Let processes go on, one after the other, and return what they answer."""
+    numbers = []
+    for process in running:
+        print(file=process.stdin, flush=True)
+        numbers.append(_number(process))
+    return numbers
 
 
-def _number(output: IO[str] | None) -> float:
+def _number(process: subprocess.Popen[str]) -> float:
     """Return the number in the next line of a process."""
-    line = "" if output is None else output.readline()
+    line = "" if process.stdout is None else process.stdout.readline()
     if not line:
         raise BenchError("a process of the run has ended (see above)")
     return float(json.loads(line))
