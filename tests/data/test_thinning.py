@@ -18,6 +18,7 @@ from ue_bench.training.run_once import run_once
 ROWS = 40_000
 FRACTION = 0.125
 NAMES = ("user", "item", "shop")
+FEATURES = ",".join(NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,11 @@ def rows_by_value(dataset, feature):
 
 
 def test_all_rows_are_the_data_set_itself(whole):
-    assert thinned(whole, NAMES, 1.0) is whole
+    assert thinned(whole, FEATURES, 1.0) is whole
 
 
 def test_a_value_that_stays_keeps_its_rows_unless_it_is_very_frequent(whole):
-    part = thinned(whole, NAMES, FRACTION)
+    part = thinned(whole, FEATURES, FRACTION)
     assert part.n_rows == pytest.approx(FRACTION * ROWS, rel=0.15)
     before = rows_by_value(whole, "user")
     after = rows_by_value(part, "user")
@@ -74,7 +75,7 @@ def test_a_value_that_stays_keeps_its_rows_unless_it_is_very_frequent(whole):
 
 
 def test_rows_keep_their_order_their_targets_and_what_belongs_together(whole):
-    part = thinned(whole, NAMES, FRACTION)
+    part = thinned(whole, FEATURES, FRACTION)
     rows = part.rows
     assert (np.diff(rows) > 0).all()
     assert (part.target == whole.target[rows]).all()
@@ -86,7 +87,7 @@ def test_rows_keep_their_order_their_targets_and_what_belongs_together(whole):
 
 def test_a_part_without_a_row_is_refused(whole):
     with pytest.raises(BenchError, match=r"rows_fraction: 1e-09 .* none of the 40,000 rows"):
-        thinned(whole, NAMES, 1e-9)
+        thinned(whole, FEATURES, 1e-9)
 
 
 def test_the_feature_of_most_values_is_thinned(whole):
@@ -98,9 +99,9 @@ def test_kept_rows_are_the_rows_that_are_made(folder, table, whole, tmp_path, mo
     monkeypatch.setenv("UE_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(source, "LEAST_VALUES", 1)
     monkeypatch.setattr(source, "LEAST_BYTES", 0)
-    made = thinned(whole, NAMES, FRACTION)
+    made = thinned(whole, FEATURES, FRACTION)
     assert isinstance(made, ThinnedDataset)
-    kept = thinned(data.load("shop", folder, table), NAMES, FRACTION)
+    kept = thinned(data.load("shop", folder, table), FEATURES, FRACTION)
     assert isinstance(kept, KeptDataset)
     for name in NAMES:
         assert kept.column(name).to_list() == made.column(name).to_list()
@@ -111,7 +112,7 @@ def test_kept_rows_are_the_rows_that_are_made(folder, table, whole, tmp_path, mo
         raise AssertionError("rows are thinned again")
 
     monkeypatch.setattr("ue_bench.data.thinning.rows_that_stay", refuse)
-    again = thinned(data.load("shop", folder, table), NAMES, FRACTION)
+    again = thinned(data.load("shop", folder, table), FEATURES, FRACTION)
     assert (again.target == made.target).all()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_records import latency, smallest
+from fake_workers import QueuedWorkers
 
 from ue_bench import data
 from ue_bench.advise.ask import advise
@@ -137,32 +138,19 @@ class World:
         return replace(made, quality={**made.quality, "anchors": anchors}, cost=cost)
 
 
-class FakeWorkers:
-    """A substitute for `Workers`.
-
-    The clock goes on by the seconds of a run, divided by the runs at a time.
-    """
+class FakeWorkers(QueuedWorkers):
+    """The clock goes on by the seconds of a run, divided by the runs at a time."""
 
     def __init__(self, world: World, count: int) -> None:
-        self.world, self.count, self.time_limit = world, count, None
-        self.jobs: list[Job] = []
-
-    def __enter__(self) -> "FakeWorkers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    @property
-    def free(self) -> int:
-        return self.count - len(self.jobs)
+        super().__init__(count)
+        self.world = world
 
     def start(self, job: Job) -> None:
         if sum(self.world.runs.values()) >= self.world.most:
             raise Killed
         self.world.runs[job.config.run_id] += 1
         self.world.phases.append(job.phase)
-        self.jobs.append(job)
+        super().start(job)
 
     def next(self) -> tuple[Job, Record]:
         job = self.jobs.pop(0)

@@ -70,27 +70,31 @@ class FakeWorkers:
         return self.job, result(self.job)
 
 
+class QueuedWorkers:
+    """What replaces `Workers` and makes one run after the other, in the order of their start."""
+
+    def __init__(self, count: int, time_limit: float | None = None) -> None:
+        self.count, self.time_limit = count, time_limit
+        self.jobs: list[Job] = []
+
+    def __enter__(self) -> "QueuedWorkers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def free(self) -> int:
+        return self.count - len(self.jobs)
+
+    def start(self, job: Job) -> None:
+        self.jobs.append(job)
+
+
 def quick_workers(result: Callable[[Job], Record]) -> type:
     """Return a class that replaces `Workers`: its runs take no time, and `result` makes and they write their records."""
 
-    class Quick:
-        def __init__(self, count: int, time_limit: float | None = None) -> None:
-            self.count = count
-            self.jobs: list[Job] = []
-
-        def __enter__(self) -> "Quick":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        @property
-        def free(self) -> int:
-            return self.count - len(self.jobs)
-
-        def start(self, job: Job) -> None:
-            self.jobs.append(job)
-
+    class Quick(QueuedWorkers):
         def next(self) -> tuple[Job, Record]:
             job = self.jobs.pop(0)
             made = result(job)

@@ -33,16 +33,16 @@ SEED = 7  # of the hash and of the draw: one for all runs, so that all arms shar
 _HASHES = 2**31
 
 
-def thinned(dataset: Dataset, names: Sequence[str], fraction: float) -> Dataset:
+def thinned(dataset: Dataset, features: str, fraction: float) -> Dataset:
     """Return a data set with about this fraction of the rows; for 1, the data set itself.
 
-    names: of the features that are used, of which the single one with most values is thinned. The
-    rows are kept in the cache if those of the data set are, so that all of them are read once.
-    Raises BenchError where no row is left.
+    features: that are used, as `Dataset.feature_names` reads them; the single one with most values
+    is thinned. The rows are kept in the cache if those of the data set are, so that all of them are
+    read once. Raises BenchError where no row is left, and for a part as `feature_names` does.
     """
     if fraction == 1:
         return dataset
-    by = thinned_by(dataset, names)
+    by = thinned_by(dataset, dataset.feature_names(features))
     if not isinstance(dataset, KeptDataset):
         return ThinnedDataset(dataset, fraction, by)
     kept = dataset

@@ -166,10 +166,6 @@ class Search:
         n_before = 0 if self.margin is None else 1
         return max(0, number - (number - n_before) % self.batch)
 
-    def batch_size(self, start: int) -> int:
-        """Return how many trials are in the batch that begins with the trial of this number."""
-        return 1 if start == 0 and self.margin is not None else self.batch
-
     def _require_limits(self) -> None:
         for name, allowed in self.space.items():
             if not isinstance(allowed, UpTo):

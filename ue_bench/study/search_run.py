@@ -182,8 +182,7 @@ class SearchRun:
     def _open_batch(self) -> None:
         """Propose the trials of the next batch, and answer those whose records are known."""
         proposed: dict[str, _Slot] = {}
-        size = self.search.batch_size(self._n_slots)
-        while len(proposed) < size and not self._has_enough(len(proposed)):
+        while not self._is_whole(proposed) and not self._has_enough(len(proposed)):
             if self._n_slots == 0:
                 proposal, config = None, self.base
             else:
@@ -202,6 +201,11 @@ class SearchRun:
             self._start(slot)
             self._note(slot)
         self._close_batch()
+
+    def _is_whole(self, proposed: Mapping[str, _Slot]) -> bool:
+        """Return whether the next trial would be the first one of another batch than these."""
+        number = self._first_number + self._n_slots
+        return bool(proposed) and self.search.batch_start(number) == number
 
     def _new_slot(self, proposal: Any, config: RunConfig) -> _Slot:
         number = self._first_number + self._n_slots

@@ -30,9 +30,7 @@ def dataset_of(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
     features.
     """
     dataset = data.load(config.dataset, data_dir, config.table)
-    if config.rows_fraction == 1:
-        return dataset
-    return data.thinned(dataset, dataset.feature_names(config.features), config.rows_fraction)
+    return data.thinned(dataset, config.features, config.rows_fraction)
 
 
 def encoded_of(
