@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Test processes, and the programs that they start, share the cores. Torch reads this when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that waits spins otherwise
 
 import movielens_files as official
 import pytest
