@@ -245,7 +245,8 @@ def test_heads_and_splits_judge_strategies_alone():
 def test_the_methods_stand_beside_them():
     records = anchors()
     for number in range(5):
-        records += fake.arm([0.9 - 0.01 * number] * 3, f"method_{number}")
+        for budget in (14_016, 28_032):
+            records += fake.arm([0.9 - 0.01 * number] * 3, f"method_{number}", budget=budget)
     study = study_of(collect(records).kept)
     frame = methods.tidy(study)
     figure = methods.draw(frame, study)

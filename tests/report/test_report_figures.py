@@ -243,6 +243,7 @@ def test_methods_has_a_line_a_form_and_keeps_the_axis_for_most(many):
 
 def test_methods_does_not_stretch_its_axis_for_the_worst():
     made = [row for n in range(20) for row in arm(28_032, [0.85 + 0.001 * n] * 2, f"m{n:02}")]
+    made += arm(14_016, [0.87, 0.87], "m00")
     frame = methods.tidy(
         study_of(collect([*made, *arm(28_032, [3.0, 3.0], "worst")]).kept)
     ).set_index("title")
@@ -257,9 +258,10 @@ def test_methods_joins_strategies_that_are_forms_of_one_method():
     names = {"unified": "hashing", "per_feature": "hashing", "a": "a", "b": "b"}
     made = [
         fake.make(
-            fake.config(name, seed=seed, budget=28_032), mse=0.9 + 0.001 * seed, method=method
+            fake.config(name, seed=seed, budget=budget), mse=0.9 + 0.001 * seed, method=method
         )
         for name, method in names.items()
+        for budget in (14_016, 28_032)
         for seed in range(3)
     ]
     arms = collect(made)
@@ -269,9 +271,15 @@ def test_methods_joins_strategies_that_are_forms_of_one_method():
         "a",
         "b",
     }
-    assert list(forms.tidy(study_of(arms.kept, summary=summary))["strategy"]) == [
-        "per_feature / unified"
-    ]
+    pairs = forms.tidy(study_of(arms.kept, summary=summary))
+    assert list(pairs["strategy"]) == ["per_feature / unified"] * 2
+
+
+def test_methods_of_one_budget_would_have_single_marks_and_are_left_out():
+    made = [row for name in "abcd" for row in arm(28_032, [0.9, 0.91], name)]
+    assert methods.tidy(study_of(collect(made).kept)).empty
+    made += arm(14_016, [0.92, 0.93], "a")
+    assert not methods.tidy(study_of(collect(made).kept)).empty
 
 
 def test_forms_compares_the_best_rule_on_validation_by_seed():

@@ -155,7 +155,7 @@ def _draw_section(
     for number, part in enumerate(section.parts(frame), start=1):
         file = name if number == 1 else f"{name}-{number}"
         path = ""
-        if section.draw is not None:
+        if section.draw is not None and len(part) >= section.fewest:
             figure = section.draw(part, study)
             style.rename(figure, "MSE", measure)
             paths += save(figure, out / "figures", file)

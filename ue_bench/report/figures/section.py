@@ -54,6 +54,7 @@ class Section:
     table: writes the lines of Markdown below the figure.
     each: whether every panel has a figure of its own.
     of_labels: the measure that takes the place of the MSE where the task is binary.
+    fewest: rows of the frame that make a figure; of fewer the table says all.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Section:
     table: Callable[[pd.DataFrame], list[str]] | None = None
     each: bool = False
     of_labels: str = "MSE (Brier score)"
+    fewest: int = 1
 
     def parts(self, frame: pd.DataFrame) -> list[pd.DataFrame]:
         """The part of the frame that each figure of the section shows."""

@@ -28,6 +28,7 @@ from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.knobs import require
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.packed_codes import packed_bytes
+from ue_bench.strategies.parts import added
 from ue_bench.strategies.pointers import MOST_BITS, Pointers
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
@@ -108,7 +109,7 @@ class CCE(EmbeddingStrategy):
         return torch.stack(rows, dim=2).flatten(1)
 
     def embed(self, slots: Tensor) -> Tensor:
-        return self.pool(slots.unflatten(1, (-1, 2))).sum(2).flatten(1)
+        return added(self.pool(slots.unflatten(1, (-1, 2)))).flatten(1)
 
     @torch.no_grad()
     def end_epoch(self, epoch: int) -> bool:
@@ -148,7 +149,7 @@ class CCE(EmbeddingStrategy):
         """The vectors of the vocabulary: float32 [values * lookups, columns, D / columns]."""
         values = self.spec.features[feature].vocabulary
         slots = self.locate(feature, values).to(self.pool.weight.device)
-        return self.pool(slots.view(-1, self.columns, 2)).sum(2)
+        return added(self.pool(slots.view(-1, self.columns, 2)))
 
     def _hashes(self, feature: int, values: Any) -> tuple[Tensor, Tensor]:
         """The rows of T0 and of T1 that values hash to in this round.

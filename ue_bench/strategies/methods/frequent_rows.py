@@ -24,6 +24,7 @@ from ue_bench.features import Feature
 from ue_bench.strategies.arrived import Arrived, Reset, Seen
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require, require_hashes
+from ue_bench.strategies.parts import added
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import Region, ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -212,4 +213,4 @@ class FrequentRows(EmbeddingStrategy):
             return self.pool(slots).flatten(1)
         by_hash = slots.unflatten(1, (-1, self.hashes))
         rows = self.pool(by_hash.clamp_min(0)) * (by_hash != NO_ROW).unsqueeze(3)
-        return rows.sum(2).flatten(1)
+        return added(rows).flatten(1)

@@ -28,6 +28,7 @@ from ue_bench.hashing import lookup_seed
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import too_large, well_used
 from ue_bench.strategies.packed_codes import packed_bytes
+from ue_bench.strategies.parts import added
 from ue_bench.strategies.pointers import MOST_BITS, Pointers
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import Region, divide, ends_of, region_sizes, usable_slots
@@ -116,7 +117,7 @@ class GraphHash(EmbeddingStrategy):
     def embed(self, slots: Tensor) -> Tensor:
         if not self.options["double"]:
             return self.pool(slots).flatten(1)
-        return self.pool(slots.unflatten(1, (-1, 2))).sum(2).flatten(1)
+        return added(self.pool(slots.unflatten(1, (-1, 2)))).flatten(1)
 
     def check_served(self) -> None:
         for feature, start in enumerate(self.starts):

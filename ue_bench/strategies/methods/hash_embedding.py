@@ -24,6 +24,7 @@ from ue_bench.errors import BudgetError
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import counted, too_large, well_used
 from ue_bench.strategies.knobs import require_hashes
+from ue_bench.strategies.parts import added
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import divide, ends_of, usable_slots
 from ue_bench.strategies.spec import Spec
@@ -57,7 +58,7 @@ class HashEmbedding(EmbeddingStrategy):
     def embed(self, slots: Tensor) -> Tensor:
         parts = slots.unflatten(1, (-1, self.hashes + 1))
         weights = 1 + self.importance(parts[..., -1]).unsqueeze(-1)
-        return (weights * self.pool(parts[..., :-1])).sum(2).flatten(1)
+        return added(weights * self.pool(parts[..., :-1])).flatten(1)
 
 
 def split(spec: Spec, hashes: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.knobs import require, require_hashes
+from ue_bench.strategies.parts import added
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import ends_of, regions
 from ue_bench.strategies.spec import Spec
@@ -37,7 +38,9 @@ class MultiHash(EmbeddingStrategy):
 
     def embed(self, slots: Tensor) -> Tensor:
         rows = self.pool(slots.unflatten(1, (-1, self.hashes)))
-        combined = rows.sum(2) if self.combine == "sum" else rows.mean(2)
+        combined = added(rows)
+        if self.combine == "mean":
+            combined = combined / self.hashes
         return combined.flatten(1)
 
     def hashed_rows(self, feature: int) -> range:

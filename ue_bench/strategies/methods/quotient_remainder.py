@@ -28,6 +28,7 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import LEAST_USED, rows_that_fit
 from ue_bench.strategies.dense_ids import DenseIds
 from ue_bench.strategies.knobs import require
+from ue_bench.strategies.parts import added, multiplied
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.regions import region_sizes
 from ue_bench.strategies.spec import Spec
@@ -120,8 +121,8 @@ class QuotientRemainder(EmbeddingStrategy):
         if self.combine == "concat":
             return rows.flatten(1)
         if self.combine == "add":
-            return rows.sum(2).flatten(1)
-        return (rows + self._added).prod(2).flatten(1)
+            return added(rows).flatten(1)
+        return multiplied(rows + self._added).flatten(1)
 
 
 def least_rows(n: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records, rows
@@ -175,6 +175,9 @@ def _row(
         axes.set_yscale("log")
         axes.set_xticks(batches, [str(batch) for batch in batches])
         axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(labelbottom=True)  # of the upper panels too
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: micros_text(value)))
         axes.set_title(f"{style.heading(part['panel'].iloc[0])}\n{source}", fontsize=9)
         axes.set_xlabel("rows in the batch")

@@ -285,4 +285,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    fewest=2,
 )

@@ -18,7 +18,7 @@ from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, missing, mse_text
 
 FEW = 3  # strategies that one panel shows well enough
-EMPTY = f"the study has at most {FEW} strategies with a byte budget"
+EMPTY = f"the study has at most {FEW} strategies with a byte budget, or one budget alone"
 CAPTION = (
     "MSE against total bytes (table + auxiliary + vocabulary), one panel for each method, all on "
     "the same axes: its forms in colour, all other methods in grey. Mean over seeds with a 95 % "
@@ -72,7 +72,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     scored = score(study.summary).dropna(subset=["total_bytes", "mse"])
     budgeted = scored["budget"].notna()
-    if scored.loc[budgeted, "strategy"].nunique() <= FEW:
+    # With one budget each panel would have a single mark, and Table size shows them all together.
+    if scored.loc[budgeted, "strategy"].nunique() <= FEW or scored["budget"].nunique() < 2:
         return pd.DataFrame(columns=COLUMNS)
     frame = champions(scored)
     frame["panel"] = panel(frame)
