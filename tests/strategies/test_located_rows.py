@@ -151,7 +151,7 @@ def test_rows_of_an_older_index_map_are_refused():
     before = layer.rows(columns())
     state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     layer.finish_epoch(0)
-    told = r"from_rows: cce has changed its index map since .*; locate them again with `rows`"
+    told = r"the layer has changed its index map since .*; locate them again with `rows`"
     with pytest.raises(BenchError, match=told):
         layer.from_rows(before)
     after = layer.rows(columns())
@@ -167,6 +167,29 @@ def test_rows_outlive_a_state_that_does_not_change_the_index_map():
     layer(torch.zeros(1, 3, dtype=torch.int64))
     layer.load_state_dict(layer.state_dict())
     assert torch.equal(layer.from_rows(rows), layer.from_values(columns()))
+
+
+def test_rows_of_another_layer_are_refused():
+    layer = built("unified", "multiplexed")
+    again = built("unified", "multiplexed")
+    rows = layer.rows(columns())
+    assert torch.equal(again.from_rows(rows), again.from_values(columns())), "one built alike"
+    others = [
+        built("unified", "separate"),
+        built("unified", "multiplexed", budget=2_000),
+        built("unified", "multiplexed", FEATURES[::-1]),
+        built("multi_hash_sum", "multiplexed"),
+        ue_bench.UnifiedEmbedding(125, 8),
+    ]
+    for other in others:
+        with pytest.raises(BenchError, match="from_rows: rows of another layer were given"):
+            other.from_rows(rows)
+    article = ue_bench.UnifiedEmbedding(125, 8)
+    of_article = article.rows(["x"], [1, 2])
+    assert article.from_rows(of_article).shape == (1, 16)
+    for other in (layer, ue_bench.UnifiedEmbedding(126, 8)):
+        with pytest.raises(BenchError, match="from_rows: rows of another layer were given"):
+            other.from_rows(of_article)
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(3, 4, dtype=torch.int64), {"user": ["a"]}, None])

@@ -251,13 +251,13 @@ class EmbeddingStrategy(SlotCache):
                 )
         if self._bags is None:
             located = [self._slots_of(index, column) for index, column in enumerate(columns)]
-            return LocatedRows(torch.cat(located, dim=1), index_map=self.index_map)
+            return LocatedRows(torch.cat(located, dim=1), None, self.index_map, self.layout)
         columns, places, spread = self._bags.spread_values(columns)
         located = []
         for index, column in enumerate(columns):
             slots = self._slots_of(index, column)
             located.append(slots[places[index]])
-        return LocatedRows(torch.cat(located, dim=1), spread, self.index_map)
+        return LocatedRows(torch.cat(located, dim=1), spread, self.index_map, self.layout)
 
     def _slots_of(self, feature: int, column: Any) -> Tensor:
         """Locate a column; of a `Repeated` one each distinct text once."""

@@ -53,6 +53,8 @@ class UnifiedEmbedding(nn.Module):
     unknown `init`, a scale that is no positive number, and bits that there are not.
     """
 
+    index_map = 0  # it never changes
+
     def __init__(
         self,
         num_embeddings: int,
@@ -95,6 +97,11 @@ class UnifiedEmbedding(nn.Module):
             self.few_bits = FewBits(num_embeddings, embedding_dim, spec).to(device)
             self.few_bits.fit(weight)
 
+    @property
+    def layout(self) -> str:
+        """What rows have to agree in to be of this layer."""
+        return f"{self.embedding.num_embeddings} rows"
+
     def forward(self, values: Any, seeds: Sequence[int]) -> torch.Tensor:
         """Return the vectors of values: [len(values), len(seeds) * embedding_dim].
 
@@ -107,14 +114,15 @@ class UnifiedEmbedding(nn.Module):
 
         Arguments and errors as in `forward`.
         """
-        return LocatedRows(hash_rows(values, seeds, self.embedding.num_embeddings))
+        slots = hash_rows(values, seeds, self.embedding.num_embeddings)
+        return LocatedRows(slots, layout=self.layout)
 
     def from_rows(self, rows: LocatedRows) -> torch.Tensor:
         """Return the vectors of rows that `rows` located, which equal those of their values.
 
         Raises BenchError for anything else.
         """
-        require_rows(rows)
+        require_rows(rows, self)
         return self.embed(rows.slots)
 
     def embed(self, slots: torch.Tensor) -> torch.Tensor:

@@ -21,11 +21,13 @@ class LocatedRows:
     slots: int32 or int64 [B, L]. Of rows with bags [R, L]: R rows of single values.
     spread: which of the R rows belong to which of the B; None without bags.
     index_map: the number of the layer's index map, which training may change.
+    layout: of the layer, as `Spec.layout`; of a UnifiedEmbedding its number of rows.
     """
 
     slots: Tensor
     spread: Spread | None = None
     index_map: int = 0
+    layout: str = ""
 
     def __len__(self) -> int:
         if self.spread is None:
@@ -92,26 +94,29 @@ class LocatedRows:
         return torch.where(numbers < 0, numbers + len(self), numbers)
 
 
-class Mapped(Protocol):
-    """A layer whose index map may change."""
+class Layer(Protocol):
+    """What locates rows. Its index map may change."""
 
-    spec: Any
+    @property
+    def layout(self) -> str: ...
+
     index_map: int
 
 
-def require_rows(rows: Any, layer: Mapped | None = None) -> None:
-    """Raise BenchError for anything but located rows.
-
-    layer: that they are of; rows of an index map that it had before are refused, too. None: the
-    index map of the layer never changes.
-    """
+def require_rows(rows: Any, layer: Layer) -> None:
+    """Raise BenchError for anything but rows that the layer located with its present index map."""
     if not isinstance(rows, LocatedRows):
         raise BenchError(
             f"from_rows: {type(rows).__name__} was given; give what the layer's `rows` or "
             "`collate` returned, or call from_values with raw values"
         )
-    if layer is not None and rows.index_map != layer.index_map:
+    if rows.layout != layer.layout:
         raise BenchError(
-            f"from_rows: {layer.spec.name} has changed its index map since these rows were "
-            "located; locate them again with `rows`"
+            "from_rows: rows of another layer were given, with other features, lookups or sizes; "
+            "locate them with `rows` of this one"
+        )
+    if rows.index_map != layer.index_map:
+        raise BenchError(
+            "from_rows: the layer has changed its index map since these rows were located; locate "
+            "them again with `rows`"
         )

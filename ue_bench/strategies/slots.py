@@ -88,6 +88,11 @@ class SlotCache(nn.Module, ABC):
         self.register_load_state_dict_post_hook(_forget_slots)
 
     @property
+    def layout(self) -> str:
+        """The digest of `Spec.layout`, which located rows have too."""
+        return self.spec.layout
+
+    @property
     def vocabularies(self) -> list[AnyVocabulary]:
         """What the strategy must hold to know training values: their bytes are counted."""
         return self._vocabularies

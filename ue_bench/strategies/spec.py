@@ -1,7 +1,9 @@
 """What a strategy is built from: features, lookups, budget, regions, seeds and initial values."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ue_bench.errors import BenchError
@@ -78,6 +80,19 @@ class Spec:
                 "--budget 28kB"
             )
         return self.budget
+
+    @cached_property
+    def layout(self) -> str:
+        """A digest of what decides which slots a value has, but for the values of vocabularies."""
+        decides = (
+            self.name,
+            [(feature.name, feature.cardinality) for feature in self.features],
+            (self.lookups, self.dim, self.budget, self.numbers),
+            (self.regions, self.region_rule, self.region_cap),
+            (self.vocabulary, self.vocabulary_check),
+            (self.hash_seed, sorted(self.hash_seeds.items()), sorted(self.options.items())),
+        )
+        return hashlib.sha256(repr(decides).encode()).hexdigest()[:16]
 
     @property
     def row_bytes(self) -> int:

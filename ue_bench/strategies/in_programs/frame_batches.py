@@ -101,4 +101,4 @@ class Collate:
         located = []
         for column, seeds in zip(columns, self.seeds.values(), strict=True):
             located.append(self.layer.rows(column, seeds).slots)
-        return LocatedRows(torch.cat(located, dim=1))
+        return LocatedRows(torch.cat(located, dim=1), layout=self.layer.layout)

@@ -77,7 +77,7 @@ class SlotModel(nn.Module):
 
         Raises BenchError for anything else, and for rows of an earlier index map.
         """
-        require_rows(rows, self.layer if isinstance(self.layer, EmbeddingStrategy) else None)
+        require_rows(rows, self.layer)
         if rows.spread is None:
             return (rows.slots,)
         return (rows.slots, *rows.spread.members)
