@@ -1,10 +1,12 @@
 """The tidy halves of the figures, with numbers worked out by hand; the other halves draw whatever these hold."""
 
+import inspect
 import re
 from collections import Counter
 from itertools import combinations
 
 import fake_records as fake
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from study_data import study_of
@@ -14,6 +16,8 @@ from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.figures import anchor_lines as anchors
 from ue_bench.report.figures import chosen_lines as choose
 from ue_bench.report.figures import picture, placing, style
+from ue_bench.report.figures.hover import hover, of_difference
+from ue_bench.report.figures.sections.contents import SECTIONS
 from ue_bench.report.figures.sections.every_study import (
     latency,
     latency_mse,
@@ -472,3 +476,32 @@ def test_a_wide_figure_is_drawn_narrower_so_that_its_letters_are_not_shrunk(tmp_
     assert grid[0, 1].get_title(loc="left") == (
         "user_id,movie_id,gender,age (planted-one-\nfeature, random split, linear head)"
     )
+
+
+# Bars whose numbers stand at their ends.
+WITHOUT_HOVER = {"importances"}
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_the_marks_of_every_section_tell_on_hover(section):
+    if section.draw is None:
+        return
+    code = inspect.getsource(inspect.getmodule(section.tidy))
+    tells = re.search(r"\b(hover|style\.points|style\.pale)\(", code) is not None
+    assert tells is (section.name not in WITHOUT_HOVER)
+
+
+def test_hover_tells_a_difference_with_its_interval_and_a_rank_correlation():
+    figure, axes = plt.subplots()
+    frame = pd.DataFrame(
+        {"label": ["int4"], "difference": [-0.01], "low": [-0.02], "high": [-0.005], "x": [1]}
+    )
+    hover(axes, of_difference(frame), "x", "difference")
+    taus = pd.DataFrame({"setting": ["sgd"], "tau": [0.9], "tau_low": [0.8], "tau_high": [0.95]})
+    hover(axes, taus.assign(y=0), "tau", "y")
+    texts = [url for area in axes.collections for url in area.get_urls()]
+    assert texts == [
+        "point:int4\ndifference: -0.0100 [-0.0200, -0.0050]",
+        "point:setting: sgd\nKendall τ: 0.9000 [0.8000, 0.9500]",
+    ]
+    plt.close(figure)

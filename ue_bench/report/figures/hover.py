@@ -31,6 +31,10 @@ _LINES = (
     "total_floor_bytes",
     "feature",
     "lookups",
+    "bits",
+    "head",
+    "setting",
+    "values",
     "batch",
     "epoch",
     "p50_us",
@@ -41,11 +45,21 @@ _LINES = (
     "mse",
     "error",
     "auc",
+    "tau",
     "n",
     "panel",
 )
 # Columns that the line of another column needs.
-_BESIDE = ("part", "measure", "low", "high", "difference_low", "difference_high")
+_BESIDE = (
+    "part",
+    "measure",
+    "low",
+    "high",
+    "difference_low",
+    "difference_high",
+    "tau_low",
+    "tau_high",
+)
 
 
 def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
@@ -69,6 +83,11 @@ def hover(axes: Axes, frame: pd.DataFrame, x: str, y: str) -> None:
     areas.set_in_layout(False)
     # The visible marks have set the limits; `scatter` would compute them anew for each call.
     axes.add_collection(areas, autolim=False)
+
+
+def of_difference(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns `low` and `high` are of `difference`, as `hover` takes it."""
+    return frame.rename(columns={"low": "difference_low", "high": "difference_high"})
 
 
 def _texts(frame: pd.DataFrame) -> list[str]:
@@ -118,6 +137,10 @@ def _line(name: str, row: dict[str, Any]) -> str:
             return f"{row.get('part', '')} MSE: {score}".lstrip()
         case "error":
             return f"{row['part']} {row['measure']}: {value:.4f}"
+        case "values":
+            return f"values: {value:,.0f}"
+        case "tau":
+            return f"Kendall τ: {interval_text(value, row.get('tau_low'), row.get('tau_high'))}"
         case "auc":
             return f"AUC: {interval_text(value, row.get('low'), row.get('high'))}"
         case "n":

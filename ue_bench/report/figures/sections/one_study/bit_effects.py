@@ -16,6 +16,7 @@ from ue_bench.report.evidence.statistics import Difference, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover, of_difference
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, size_text
@@ -215,8 +216,10 @@ def _draw_lines(
     for number, (_, line) in enumerate(shown):
         look = looks[line["title"].iloc[0]]
         beside = 0.1 * (number - (len(shown) - 1) / 2)  # intervals do not cover each other
+        places = [present.index(bits) + beside for bits in line["bits"]]
+        hover(axes, of_difference(line.assign(x=places)), "x", "difference")
         axes.errorbar(
-            [present.index(bits) + beside for bits in line["bits"]],
+            places,
             list(line["difference"]),
             yerr=[line["difference"] - line["low"], line["high"] - line["difference"]],
             color=look.color,

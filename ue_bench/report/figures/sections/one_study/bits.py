@@ -16,6 +16,7 @@ from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, interval_text, p_cell, size_text
@@ -220,8 +221,10 @@ def _draw_lines(
 ) -> None:
     for form, line in groups(part, "form"):
         look = looks[form]
+        places = [present.index(bits) for bits in line["bits"]]
+        hover(axes, line.drop(columns="difference").assign(x=places), "x", "mse")
         axes.plot(
-            [present.index(bits) for bits in line["bits"]],
+            places,
             list(line["mse"]),
             color=look.color,
             linestyle=look.dash,

@@ -20,6 +20,7 @@ from ue_bench.report.evidence.labels import plain_label
 from ue_bench.report.evidence.statistics import LEVEL
 from ue_bench.report.evidence.summary import panel, part_mse
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import size_text
@@ -130,6 +131,13 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             heights = np.full(len(apart), float(place))
             axes.plot(apart, heights, "|", color=look.color, markersize=9)
             axes.plot([row["worst"] - row["median"]], [place], marker=look.marker, color=look.color)
+        worst = part.assign(
+            label=part["arm"],
+            mse=part["worst"],
+            x=part["worst"] - part["median"],
+            y=range(len(part)),
+        )
+        hover(axes, worst, "x", "y")
         axes.set_yticks(range(len(lines)), [row["arm"] for row in lines])
         axes.set_ylim(len(lines) - 0.5, -0.5)
         axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)

@@ -18,6 +18,7 @@ from ue_bench.report.evidence.rank_agreement import AGREEMENT, FEWEST, agreement
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, interval_text
@@ -246,6 +247,7 @@ def _draw_scatter(axes: Axes, part: pd.DataFrame, looks: style.Looks) -> None:
             marker=look.marker,
             markersize=look.size,
         )
+    hover(axes, part, "mse_x", "mse_y")
     first = next(rows(part))
     axes.set_xlabel(f"{first.part} MSE, {first.head_x} head")
     axes.set_ylabel(f"{first.part} MSE, {first.head_y} head")

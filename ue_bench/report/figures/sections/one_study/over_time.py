@@ -13,6 +13,7 @@ from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import SCOPE, by_key, key
 from ue_bench.report.figures import chosen_lines, style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
@@ -126,6 +127,8 @@ def _draw_lines(axes: Axes, part: pd.DataFrame, column: str, looks: style.Looks)
     for name, line in groups(part, "line"):
         if line["named"].all():
             look = looks[name]
+            step = max(1, len(line) // 6)
+            hover(axes, line[::step], "block", column)
             axes.plot(
                 line["block"],
                 line[column],
@@ -134,7 +137,7 @@ def _draw_lines(axes: Axes, part: pd.DataFrame, column: str, looks: style.Looks)
                 linewidth=1.3,
                 marker=look.marker,
                 markersize=look.size,
-                markevery=max(1, len(line) // 6),
+                markevery=step,
             )
         else:
             style.pale(axes, line, "block", column)

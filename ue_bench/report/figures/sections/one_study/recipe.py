@@ -24,6 +24,7 @@ from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import by_seed, key, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 
@@ -217,6 +218,7 @@ def _draw_one(axes: Axes, part: pd.DataFrame) -> None:
     for height, row in enumerate(rows(part)):
         axes.plot([row.tau_low, row.tau_high], [height, height], color="0.35", linewidth=1.2)
         axes.plot([row.tau], [height], color="0.1", marker="o", markersize=5)
+    hover(axes, part.assign(y=range(len(part))), "tau", "y")
     axes.set_yticks(range(len(part)), part["setting"], fontsize=8)
     axes.set_ylim(len(part) - 0.5, -0.5)
     axes.set_xlabel("Kendall τ with the ranking of the default recipe (1: the same order)")

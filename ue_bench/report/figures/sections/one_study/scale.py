@@ -19,6 +19,7 @@ from ue_bench.report.evidence.scaling_slopes import slope_of_arms, slope_of_diff
 from ue_bench.report.evidence.statistics import Difference, compare_two, family_text
 from ue_bench.report.evidence.summary import by_key, panel, row_scores, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover, of_difference
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, p_cell
@@ -274,8 +275,10 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             line = part[part["label"] == label]
             look = study.looks[label]
             beside = 1.06 ** (place - (len(labels) - 1) / 2)  # intervals do not cover each other
+            places = list(line["values"].astype(float) * beside)
+            hover(axes, of_difference(line.assign(x=places)), "x", "difference")
             axes.errorbar(
-                list(line["values"].astype(float) * beside),
+                places,
                 list(line["difference"]),
                 yerr=[line["difference"] - line["low"], line["high"] - line["difference"]],
                 color=look.color,

@@ -26,6 +26,7 @@ from ue_bench.report.evidence.variance_parts import (
     variances,
 )
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, missing, size_text
@@ -236,10 +237,13 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 def _draw_intervals(axes: Axes, part: pd.DataFrame, column: str, looks: style.Looks) -> None:
     """Draw the intervals of `column`: the parts from top to bottom, at each the arms."""
     arms = list(part["arm"].unique())
-    for row in records(part[part[column].notna()]):
+    part = part[part[column].notna()]
+    heights = []
+    for row in records(part):
         place = PARTS.index(row["seed"])
         aside = arms.index(row["arm"]) - (len(arms) - 1) / 2
         y = place + 0.18 * aside
+        heights.append(y)
         look = looks[row["arm"]]
         interval = [row[f"{column}_low"], row[f"{column}_high"]]
         axes.plot(interval, [y, y], color=look.color, linewidth=1.3)
@@ -250,6 +254,8 @@ def _draw_intervals(axes: Axes, part: pd.DataFrame, column: str, looks: style.Lo
             marker=look.marker,
             markersize=look.size,
         )
+    texts = part["arm"] + "\n" + part["seed"] + part[column].map(": {:.4g}".format)
+    hover(axes, part.assign(label=texts, y=heights), column, "y")
     axes.set_yticks(range(len(PARTS)), PARTS)
     axes.set_ylim(len(PARTS) - 0.5, -0.5)
     axes.set_xlim(left=0)

@@ -16,6 +16,7 @@ from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import key, panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
@@ -338,6 +339,7 @@ def _draw_errors(axes: Axes, part: pd.DataFrame, heads: Sequence[str]) -> None:
             markersize=5,
             zorder=3,
         )
+    hover(axes, part, "foreign", "mse")
     axes.set_xlabel("other values of the feature in the row (share)")
     axes.set_ylabel(f"{part['part'].iloc[0]} MSE (mean)")
 

@@ -15,6 +15,7 @@ from ue_bench.report.evidence.rank_agreement import tau_text
 from ue_bench.report.evidence.statistics import family_text
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover, of_difference
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.sections.one_study import forms
@@ -307,8 +308,10 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 def _draw_method(
     axes: Axes, line: pd.DataFrame, sizes: list[int], look: style.Look, shift: float
 ) -> None:
-    for row in rows(line):
-        x = sizes.index(int(row.size)) + shift
+    places = [sizes.index(int(size)) + shift for size in line["size"]]
+    percents = 100 * line["difference"] / line["mean_mse"]
+    hover(axes, of_difference(line.assign(x=places, y=percents)), "x", "y")
+    for row, x in zip(rows(line), places, strict=True):
         percent = 100 / row.mean_mse
         axes.plot([x, x], [row.low * percent, row.high * percent], color=look.color, linewidth=1.2)
         axes.plot(

@@ -13,6 +13,7 @@ from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, mse_text
 
@@ -143,6 +144,8 @@ def _draw_trials(axes: Axes, frame: pd.DataFrame) -> None:
             alpha=0.6,
             label=f"{sampler}: trials",
         )
+        known = part.assign(label=sampler, total_bytes=part["bytes"], part="validation")
+        hover(axes, known, "bytes", "mse")
         edge = part[part["front"].astype(bool)].sort_values("bytes")
         axes.step(
             edge["bytes"],

@@ -20,6 +20,7 @@ from ue_bench.report.evidence.statistics import LEVEL, compare_two
 from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover, of_difference
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, bytes_text, delta_text, p_cell
@@ -212,6 +213,7 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
             markerfacecolor=face,
             markersize=look.size,
         )
+    hover(axes, of_difference(part.assign(label=part["source"])), "difference", "y")
     axes.set_title(bytes_text(part["budget"].iloc[0]), fontsize=9)
     axes.set_xlabel("change of MSE", fontsize=8)
     axes.tick_params(labelsize=8)

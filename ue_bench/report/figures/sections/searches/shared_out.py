@@ -18,6 +18,7 @@ from ue_bench.report.evidence.statistics import compare_two, estimate, family_te
 from ue_bench.report.evidence.summary import by_seed
 from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
+from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import NOTHING, bytes_text, delta_text, interval_text, mse_text, p_cell
@@ -152,6 +153,7 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
         axes.plot(
             arms["difference"], arms["y"], "o", color=_COLOR, markerfacecolor=face, markersize=5
         )
+    hover(axes, best.assign(part="test"), "difference", "y")
     even = part[part["even"]].sort_values("y")
     names = even["size"] + ": " + even["cell"] + "\neven: MSE " + even["mse"].map(mse_text)
     axes.set_yticks(even["y"].astype(int), names, fontsize=7)
