@@ -42,11 +42,12 @@ test: check  ## Check the published records, then run the tests.
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
-# What is of the tree, its pages and its records alone is the same with any version.
-SAME_IN_OLDEST := docs published architecture
+# What is of the tree, its pages, its scripts and its records alone is the same with any version.
+SAME_IN_OLDEST := speed study/test_call_depth.py study/test_parent_memory.py \
+	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme safe_path)
 
 test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
-	$(OLDEST)/bin/python -m pytest $(SAME_IN_OLDEST:%=--ignore tests/whole/test_%.py)
+	$(OLDEST)/bin/python -m pytest $(SAME_IN_OLDEST:%=--ignore tests/%)
 
 $(OLDEST)/.installed: pyproject.toml tests/helpers/oldest.py
 	$(PYTHON) -m venv --clear $(OLDEST)
