@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import rows_that_fit
+from ue_bench.strategies.distinct_rows import distinct_rows
 from ue_bench.strategies.knobs import require_hashes
 from ue_bench.strategies.regions import region_sizes
 from ue_bench.strategies.spec import Spec
@@ -30,6 +31,7 @@ BUCKETS = 1_000_000  # m
 
 
 class DeepHash(EmbeddingStrategy):
+    takes_short_slots = True
     knobs: Mapping[str, Any] = {"hashes": 32}
 
     def __init__(self, spec: Spec) -> None:
@@ -56,6 +58,22 @@ class DeepHash(EmbeddingStrategy):
         return hash_rows(values, self.spec.seeds(feature, self.hashes), BUCKETS)
 
     def embed(self, slots: Tensor) -> Tensor:
-        numbers = (slots.float() * (2 / (BUCKETS - 1)) - 1).unflatten(1, (-1, self.hashes))
-        parts = zip(self.networks, numbers.split(self.lookups, dim=1), strict=True)
-        return torch.cat([network(part).flatten(1) for network, part in parts], dim=1)
+        hashes = slots.unflatten(1, (-1, self.hashes))
+        parts = zip(self.networks, hashes.split(self.lookups, dim=1), strict=True)
+        return torch.cat([self._vectors(network, part) for network, part in parts], dim=1)
+
+    def _vectors(self, network: nn.Module, hashes: Tensor) -> Tensor:
+        """Return the vectors of the lookups of one network: [B, L, K] -> [B, L D]."""
+        found = distinct_rows(hashes.flatten(0, 1))
+        if found is None:
+            vectors: Tensor = network(numbers(hashes))
+        else:
+            distinct, place = found
+            vectors = network(numbers(distinct)).index_select(0, place)
+            vectors = vectors.unflatten(0, hashes.shape[:2])
+        return vectors.flatten(1)
+
+
+def numbers(hashes: Tensor) -> Tensor:
+    """Return hashes as the numbers from -1 to 1 that a network takes."""
+    return hashes.float() * (2 / (BUCKETS - 1)) - 1
