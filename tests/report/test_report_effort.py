@@ -92,7 +92,7 @@ DIM = fake.SPACE["dim"]
         ({"startup": 20}, "its search has the trials at random 20, the others have 8"),
         (
             {"space": {**fake.SPACE, "dim": (4, 8, 16)}},
-            'its search has the space {"dim": [4, 8, 16], "dropout"',
+            "its search has the dim [4, 8, 16], the others have [",
         ),
     ],
 )
@@ -157,6 +157,51 @@ def test_a_space_that_is_used_up_has_no_more_trials():
     )
     assert {effort.ended_well for effort in efforts_of(records)} == {3}
     assert collect(records).refused == ()
+
+
+def test_a_lookup_of_several_numbers_needs_no_smaller_dims():
+    *hashed, other = fake.searches(["unified", "per_feature", "hashed_net"])[:5]
+    larger = replace(other, space={**fake.SPACE, "dim": (4, 8, 16, 32)})
+    assert collect(fake.study(*hashed, larger)).refused == ()
+    smaller = replace(other, space={**fake.SPACE, "dim": (2, 4, 8, 16)})
+    assert "the dim [2, 4, 8, 16], the" in collect(fake.study(*hashed, smaller)).refused[0]
+
+
+@pytest.fixture(scope="module")
+def with_bits():
+    """Searches of both forms that choose the bits, too, and whose trials may give up."""
+    space = {**fake.SPACE, "bits": ("int2", "float32", "int4")}
+    found = []
+    for search in fake.searches():
+        base = replace(search.base, bits="int2")
+        terms = {"margin": 0.004, "give_up": (8, 0.12)}
+        found.append(replace(search, base=base, space=space, against=(), **terms))
+
+    def score(config):
+        worse = {"int2": 0.01, "float32": 0.02, "int4": 0.03 * (config.strategy == "unified")}
+        return fake.score(config) + worse[config.bits]
+
+    return fake.study(*found, score=score)
+
+
+def test_bits_that_a_search_chose_are_in_no_name_of_a_form(with_bits):
+    """Forms are one line over all sizes, and are compared in the bits that suit each."""
+    arms = collect(with_bits)
+    assert {arm.config["bits"] for arm in arms.kept} == {"int2", "int4"}
+    assert {arm.group for arm in arms.kept} == {"unified", "per_feature"}
+    assert any(" int4 " in arm.label for arm in arms.kept)
+    frame = forms.tidy(study_of(arms.kept))
+    assert list(frame["strategy"]) == ["per_feature / unified"]
+
+
+def test_a_winner_whose_first_run_could_have_given_up_is_found_by_its_search(with_bits):
+    trials = [run for run in with_bits if run.phase == "search"]
+    assert any(run.config.give_up_epochs for run in trials)
+    arms = collect(with_bits)
+    assert all(arm.found_by is not None for arm in arms.kept)
+    assert any(arm.search_variance("val_mse") > 0 for arm in arms.kept)
+    told = optimism.tidy(study_of(arms.kept, arms.search))
+    assert set(told["strategy"]) >= {"unified"}
 
 
 def test_exact_rows_need_no_lookups_in_their_space():

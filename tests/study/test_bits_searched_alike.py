@@ -1,4 +1,4 @@
-"""Searches over bits: whoever can have few bits searches them, and nobody else has to."""
+"""Searches over bits and dims: whoever can have them searches them, and nobody else has to."""
 
 from dataclasses import replace
 
@@ -43,6 +43,21 @@ def test_one_that_leaves_them_out_without_a_reason_is_refused():
     space = {name: allowed for name, allowed in first.space.items() if name != "bits"}
     with pytest.raises(BenchError, match=r"are not alike: .* bits"):
         require_alike([replace(first, space=space), *others])
+
+
+def test_a_lookup_of_several_numbers_leaves_smaller_dims_out():
+    found = fair_searches(BASE, ("unified", "qr_concat"), ("user_id",), (16,), dims=(1, 2, 4))
+    dims = {search.base.strategy: search.space["dim"] for search in found}
+    assert dims == {"unified": (1, 2, 4), "qr_concat": (2, 4)}
+    require_alike(found)
+    for wrong in ((1, 4), (4,), (1, 2)):
+        changed = []
+        for search in found:
+            if search.base.strategy == "qr_concat":
+                search = replace(search, space={**search.space, "dim": wrong})
+            changed.append(search)
+        with pytest.raises(BenchError, match=r"are not alike: qr_concat .* dim"):
+            require_alike(changed)
 
 
 def test_a_study_of_them_can_be_declared():

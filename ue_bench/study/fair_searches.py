@@ -48,10 +48,11 @@ def forms_of(
 
 def allocations(form: RunConfig, features: Iterable[str], dims: tuple[int, ...] = DIMS) -> Space:
     """Return the ways in which a form may spend a budget: lookups of each feature, and dim."""
+    entry = entry_of(form.strategy)
     space: dict[str, Any] = {}
-    if entry_of(form.strategy).has_lookups:
+    if entry.has_lookups:
         space = {f"lookups.{name}": LOOKUPS for name in features}
-    return {**space, "dim": dims}
+    return {**space, "dim": tuple(dim for dim in dims if dim >= entry.least_dim)}
 
 
 def formats(form: RunConfig, bits: tuple[str, ...]) -> Space:

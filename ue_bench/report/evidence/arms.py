@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ue_bench.config import SEEDS
+from ue_bench.config import GIVE_UP, SEEDS
 from ue_bench.record import Record
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.dataset_labels import told_apart
@@ -62,6 +62,11 @@ class Arm:
         """Whether it is a predictor without an embedding table, beside which strategies stand."""
         return self.sample.is_anchor
 
+    @property
+    def tunes_bits(self) -> bool:
+        """Whether a search chose the format of its numbers, as it chose lookups and dim."""
+        return self.found_by is not None and "bits" in self.found_by.facts["varies"]
+
     def search_variance(self, score: str) -> float:
         """Return the variance of a mean score by the luck of the search; 0 without one."""
         if self.found_by is None:
@@ -99,10 +104,15 @@ def seeds_of(record: Record) -> Seeds:
 def arm_config(record: Record) -> dict[str, Any]:
     """Return the fields that are equal for all records of an arm: no seeds, nothing measured.
 
+    A trial of a search may have said when its first run gives up, which an arm never does.
+
     The values are those of the record's configuration and not copies, and must not be changed.
     """
     fields = vars(record.config)
-    return {name: value for name, value in fields.items() if name not in NOT_COMPARED}
+    config = {name: value for name, value in fields.items() if name not in NOT_COMPARED}
+    if record.phase == "search":
+        config |= dict.fromkeys(GIVE_UP)
+    return config
 
 
 def collect(records: Iterable[Record]) -> Arms:
@@ -237,7 +247,9 @@ def _refusal(arm: Arm, reason: str) -> str:
 
 
 def _named(arms: Sequence[Arm]) -> list[Arm]:
-    names = name_all([Named(arm.comparison, arm.config, arm.sample.found) for arm in arms])
+    names = name_all(
+        [Named(arm.comparison, arm.config, arm.sample.found, arm.tunes_bits) for arm in arms]
+    )
     named = []
     for arm, (label, group) in zip(arms, names, strict=True):
         named.append(replace(arm, label=label, group=group))

@@ -29,7 +29,7 @@ class _Choice(NamedTuple):
 
     value: Any
     allowed: tuple[Any, ...] | Between
-    starts_at_bound: bool  # whether the knob allows nothing below the low end
+    least: float | None  # that the knob may be; None: nothing is known of it
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -38,8 +38,14 @@ class _Choice(NamedTuple):
         return self.allowed[0], self.allowed[-1]
 
     @property
+    def starts_at_bound(self) -> bool:
+        """Whether the knob allows nothing below the low end."""
+        return self.least is not None and self.ends[0] <= self.least
+
+    @property
     def on_low(self) -> bool:
-        if self.starts_at_bound:
+        # nor is a default that lies below the range, as a weight decay of 0, at its end
+        if self.starts_at_bound or self.value == self.least:
             return False
         if isinstance(self.allowed, Between):
             return self.allowed.place(self.value) <= EDGE
@@ -114,8 +120,7 @@ def _choice(record: Record, name: str, content: Any) -> _Choice | None:
         if len(allowed) < 2 or not all(map(_is_number, allowed)):
             return None
         allowed = tuple(sorted(allowed))
-    low = allowed.low if isinstance(allowed, Between) else allowed[0]
-    return _Choice(value, allowed, starts_at_bound=low == _least(name))
+    return _Choice(value, allowed, _least(name))
 
 
 def _least(name: str) -> float | None:

@@ -122,7 +122,8 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
 
     Where each value has a row of its own, a second lookup is nothing but a longer vector: a search
     of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
-    bits leave these out, and one without separate regions their rules.
+    bits leave these out, one without separate regions their rules, and one whose lookup needs
+    several numbers the smallest dims.
     """
     terms = {word: _text(about.get(name)) for name, word in _TERMS.items()}
     shared = {}
@@ -130,7 +131,7 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
     for name, allowed in about["space"].items():
         if name.startswith("lookups."):
             lookups[name] = allowed
-        elif name in ("bits", "region_rule"):
+        elif name in ("bits", "region_rule", "dim"):
             terms[name] = _text(allowed)
         elif not name.startswith("options."):
             shared[name] = allowed
@@ -193,7 +194,7 @@ def _of_form(config: Mapping[str, Any], efforts: Sequence[Effort]) -> list[int]:
 def faults_of(efforts: Sequence[Effort]) -> list[str | None]:
     """Return what is unlike most of the others in each search; None: nothing."""
     usual = {}
-    for word in (*_TERMS.values(), "space", "lookups", "bits", "region_rule"):
+    for word in (*_TERMS.values(), "space", "lookups", "bits", "region_rule", "dim"):
         usual[word] = _usual(effort.terms[word] for effort in efforts if word in effort.terms)
     wanted = _usual(effort.ended_well for effort in efforts)
     return [_fault(effort, usual, wanted) for effort in efforts]
@@ -203,12 +204,20 @@ def _fault(effort: Effort, usual: Mapping[str, str], wanted: int) -> str | None:
     if not effort.begins:
         return "its search did not begin with the default configuration"
     for word, value in effort.terms.items():
+        if word == "dim" and _leaves_smallest_out(value, usual[word]):
+            continue
         if value != usual[word]:
             return f"its search has the {word} {value}, the others have {usual[word]}"
     failed = effort.tried - effort.ended_well
     if effort.ended_well >= wanted or effort.exhausted or failed >= wanted:
         return None
     return f"its search has {effort.ended_well} trials, the others have {wanted}"
+
+
+def _leaves_smallest_out(dims: str, usual: str) -> bool:
+    """Return whether dims are the usual ones but for the smallest."""
+    some = json.loads(dims)
+    return isinstance(some, list) and bool(some) and json.loads(usual)[-len(some) :] == some
 
 
 def _usual(values: Iterable[Any]) -> Any:

@@ -5,7 +5,7 @@ With the budget, a label is unique within a comparison.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
@@ -20,11 +20,15 @@ _DEFAULT = vars(RunConfig())
 
 
 class Named(NamedTuple):
-    """What a label is made of: its comparison, the arm's configuration, what its run found."""
+    """What a label is made of: its comparison, the arm's configuration, what its run found.
+
+    tunes_bits: whether its search chose the format of its numbers.
+    """
 
     comparison: Any
     config: Config
     found: dict[str, Any]
+    tunes_bits: bool = False
 
 
 def plain_label(config: Config, found: dict[str, Any], *, regions: bool = False) -> str:
@@ -35,7 +39,7 @@ def plain_label(config: Config, found: dict[str, Any], *, regions: bool = False)
     """
     if found.get("kind") == ANCHOR:
         return _anchor_label(config)
-    label = f"{group_name(config, regions)} {_shape(config, found)}"
+    label = f"{group_name(config, regions, config.get('bits'))} {_shape(config, found)}"
     if config.get("region_rule"):
         label += f" ({config['region_rule']})"
     return label
@@ -62,13 +66,13 @@ def _shape(config: Config, found: dict[str, Any]) -> str:
     return f"{lookups}×{dim}"
 
 
-def group_name(config: Config, regions: bool) -> str:
+def group_name(config: Mapping[str, Any], regions: bool, bits: str | None) -> str:
     """Return the strategy, with its regions where it has several forms: `a separate`.
 
     Numbers in another format than float32 make another group, `a int4`. So does a salt of the hash
-    functions, which is there to compare an arm with itself.
+    functions, which is there to compare an arm with itself. bits: None where the format makes none.
     """
-    words = [config["strategy"], bits_word(config.get("bits")), salt_word(config.get("hash_salt"))]
+    words = [config["strategy"], bits_word(bits), salt_word(config.get("hash_salt"))]
     if regions:
         words.insert(1, config["regions"])
     return " ".join(filter(None, words))
@@ -82,7 +86,8 @@ def bits_word(bits: str | None) -> str:
 def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
     """Return (label, group) of every arm.
 
-    The group is the strategy, with its regions where it occurs in several forms. Of an anchor it is
+    The group is the strategy, with its regions where it occurs in several forms, and its bits where
+    no search chose them. Of an anchor it is
     the label, because no figure may choose among ranks by their error. Arms of one
     comparison with equal labels get the fields in which they differ from the default, so that the
     method's own knobs, and what a search chose, are named only where they are needed.
@@ -99,7 +104,8 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
         labels.append(label)
         group = label
         if arm.found.get("kind") != ANCHOR:
-            group = group_name(arm.config, regions)
+            bits = None if arm.tunes_bits else arm.config.get("bits")
+            group = group_name(arm.config, regions, bits)
         groups.append(one_line(group))
         places[arm.comparison, label].append(place)
     for alike in places.values():  # over all budgets, so that a line keeps its name

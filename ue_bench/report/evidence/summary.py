@@ -90,6 +90,7 @@ COLUMNS = (
     "is_anchor",
     "method",
     "bits",
+    "form_bits",
     "task",
     *_scores_of("test"),
     *_scores_of("val"),
@@ -103,6 +104,7 @@ _TEXTS = (
     "region_rule",
     "lookups",
     "bits",
+    "form_bits",
     "run_ids",
     "label",
     "group",
@@ -224,6 +226,7 @@ def _row(arm: Arm, exact_table_bytes: int | None) -> dict[str, Any]:
     row["lookups"] = lookups_text(config["lookups"])
     row["dim"] = found.get("dim", config.get("dim"))
     row["bits"] = config["bits"]
+    row["form_bits"] = "" if arm.tunes_bits else config["bits"]  # that no search chose
     # Strategies that are forms of one method may name it.
     row["method"] = found.get("method") or config["strategy"]
     row["n"] = len(arm.runs)

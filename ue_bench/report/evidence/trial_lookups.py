@@ -1,18 +1,21 @@
 """The lookups that the trials of searches gave to each feature."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups
+from ue_bench.report.evidence.labels import group_name
 from ue_bench.report.evidence.summary import panel
 from ue_bench.report.evidence.trials import Trial, facts, without
-from ue_bench.report.format import bytes_text
+from ue_bench.report.format import bytes_text, missing
 
 BEST = 5  # trials of a search that show what it found
+MOST = 16  # searches of a study that are shown each; of more, those of what figures are about
 _OF_FEATURE = (
     "panel",
     "cell",
@@ -48,12 +51,29 @@ def place(found: dict[str, Any]) -> str:
     return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
 
 
-def form(trial: Trial) -> str:
-    """Return the strategy of a search, with the rule of separate regions: `per_feature (sqrt)`."""
-    config = trial.sample.config
-    if config.region_rule is None:
-        return config.strategy
-    return f"{config.strategy} ({config.region_rule})"
+class Forms:
+    """Names what searches tuned: a strategy with what they did not choose, `per_feature (sqrt)`.
+
+    trials: of all searches that are told apart.
+    """
+
+    def __init__(self, trials: Iterable[Trial]) -> None:
+        self._varied: set[str] = set()
+        regions = defaultdict(set)
+        for trial in trials:
+            self._varied.update(facts(trial.sample).get("varies", ()))
+            config = trial.sample.config
+            regions[config.strategy].add(config.regions)
+        self._several = {strategy for strategy, forms in regions.items() if len(forms) > 1}
+
+    def name(self, config: Mapping[str, Any]) -> str:
+        """Return the name of the form that a configuration is of."""
+        bits = None if "bits" in self._varied else config["bits"]
+        words = group_name(config, config["strategy"] in self._several, bits)
+        rule = config["region_rule"]
+        if missing(rule) or "region_rule" in self._varied:
+            return words
+        return f"{words} ({rule})"
 
 
 def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
@@ -70,9 +90,10 @@ def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
     * mse: on validation; best: whether the trial is of the best few of its search.
     """
     rows = []
+    forms = Forms(trials)
     for trial in trials:
         found = trial.sample.found
-        columns = _columns(trial)
+        columns = _columns(trial, forms)
         for name, lookups in found["lookups"].items():
             row = dict(columns)
             row["feature"] = name
@@ -90,12 +111,12 @@ def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _columns(trial: Trial) -> dict[str, Any]:
+def _columns(trial: Trial, forms: Forms) -> dict[str, Any]:
     """Return the columns of `tidy` that are equal for all features of a trial."""
     sample = trial.sample
     config = sample.config
     columns = comparison_of(sample)._replace(phase="")._asdict()
-    columns["cell"] = form(trial)
+    columns["cell"] = forms.name(vars(config))
     if facts(sample).get("total"):
         columns["cell"] = place(sample.found)
     columns["budget"] = config.budget

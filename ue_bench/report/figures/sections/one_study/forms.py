@@ -57,7 +57,7 @@ COLUMNS = [
     "where",
 ]
 _ACROSS = 3  # panels of a row; more would make letters too small for a screen
-_OF_A_PAIR = [*SCOPE, "budget", "method", "bits"]  # in which the two forms of a pair agree
+_OF_A_PAIR = [*SCOPE, "budget", "method", "form_bits"]  # in which the two forms of a pair agree
 _FORMS = ("separate", "multiplexed")
 _LEGEND = {
     "better": "multiplexing is better",
@@ -106,7 +106,7 @@ def _pair(separate: Row, multiplexed: Row, arms: Mapping[Any, Arm]) -> dict[str,
     strategies = [separate["strategy"]]
     if multiplexed["strategy"] not in strategies:
         strategies.append(multiplexed["strategy"])
-    words = (" / ".join(strategies), bits_word(multiplexed["bits"]))
+    words = (" / ".join(strategies), bits_word(multiplexed["form_bits"]))
     pair = {
         "panel": multiplexed["panel"],
         "part": multiplexed["part"],

@@ -1,7 +1,7 @@
 """Which features earn lookups: the trials of a search, and its best few on fresh seeds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
-from ue_bench.report.evidence.trial_lookups import BEST, allocated
+from ue_bench.report.evidence.trial_lookups import BEST, MOST, Forms, allocated
 from ue_bench.report.evidence.trial_lookups import tidy as tidy_trials
 from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures import style
@@ -52,20 +52,26 @@ def tidy(study: StudyData) -> pd.DataFrame:
     view `confirm`: one row an arm of the form on fresh seeds, with the test MSE; `even` where all
         features have as many lookups.
     """
-    trials = _trials(study.trials)
-    if trials.empty:
+    free = _of_free_lookups(study.trials)
+    if not free:
         return pd.DataFrame(columns=COLUMNS)
-    arms = _arms(study.confirmed)
+    trials = _trials(free)
+    arms = _arms(study.confirmed, Forms(free))
     searches = trials[["panel", *_SEARCH]].drop_duplicates()
+    if len(searches) > MOST:
+        searches = searches[searches["form"].map(style.is_subject)]
+        trials = trials[trials["panel"].isin(searches["panel"])]
     views = pd.concat([trials, searches.merge(arms, on=_SEARCH)])
     return views.reindex(columns=COLUMNS).reset_index(drop=True)
 
 
-def _trials(searched: Iterable[Trial]) -> pd.DataFrame:
-    """View `trial`, without the searches that did not vary the lookups."""
-    free = [trial for trial in allocated(searched) if facts(trial.sample).get("total") is None]
-    if not free:
-        return pd.DataFrame()
+def _of_free_lookups(searched: Iterable[Trial]) -> list[Trial]:
+    """The trials of searches that varied the lookups, in any number."""
+    return [trial for trial in allocated(searched) if facts(trial.sample).get("total") is None]
+
+
+def _trials(free: Sequence[Trial]) -> pd.DataFrame:
+    """View `trial`."""
     trials = tidy_trials(free)
     trials["scope"] = trials["panel"]
     trials["panel"] = trials["scope"] + ", " + trials["size"] + ": " + trials["cell"]
@@ -80,12 +86,11 @@ def _trials(searched: Iterable[Trial]) -> pd.DataFrame:
     return trials
 
 
-def _arms(summary: pd.DataFrame) -> pd.DataFrame:
+def _arms(summary: pd.DataFrame, forms: Forms) -> pd.DataFrame:
     """View `confirm`, with what tells the searches apart."""
     arms = score(summary)
     arms["scope"] = panel(arms.assign(phase=""))
-    rule = " (" + arms["region_rule"].astype(str) + ")"
-    arms["form"] = arms["strategy"] + rule.where(arms["region_rule"].notna(), "")
+    arms["form"] = [forms.name(row) for row in records(arms)]
     arms["budget"] = arms["budget"].astype(object)
     arms["view"] = "confirm"
     arms["hollow"] = arms["beats_bias"].eq(False)
@@ -166,7 +171,8 @@ SECTION = Section(
         "were run on fresh seeds, on test, with 95 % intervals "
         f"({RULE}); "
         "dotted lines: the same number of "
-        "lookups for every feature. Hollow: not better than the bias model."
+        "lookups for every feature. Hollow: not better than the bias model. Of more than "
+        f"{MOST} searches those of one strategy are drawn, which all figures are about."
     ),
     draw=draw,
     each=True,

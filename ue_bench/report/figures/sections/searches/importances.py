@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.frames import groups, records, rows
+from ue_bench.report.figures import style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 
@@ -23,6 +24,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     frame = trial_lookups.tidy(trial_lookups.allocated(study.trials))
     if frame.empty:
         return pd.DataFrame(columns=COLUMNS)
+    if frame["search"].nunique() > trial_lookups.MOST:
+        frame = frame[frame["cell"].map(style.is_subject)]
     searches = []
     for _, part in groups(frame, "search"):
         lookups = part.pivot(index="run_id", columns="feature", values="lookups").astype(int)
@@ -106,7 +109,9 @@ SECTION = Section(
         f"share, and the mean number of lookups that the best {trial_lookups.BEST} trials gave. "
         "An importance says that a feature matters, not in which direction. Where a fixed total "
         "was shared out, it ties the features together, and fANOVA computes as if they were free. "
-        "These are trials of a search: they point, they do not prove."
+        "These are trials of a search: they point, they do not prove. Of more than "
+        f"{trial_lookups.MOST} searches those of one strategy are shown, which all figures are "
+        "about."
     ),
     draw=draw,
     table=table,

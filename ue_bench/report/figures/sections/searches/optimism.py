@@ -20,7 +20,7 @@ from ue_bench.report.evidence.interval_method import CORRECTED
 from ue_bench.report.evidence.run_scores import Scores, scores_of
 from ue_bench.report.evidence.statistics import compare_two, estimate
 from ue_bench.report.evidence.summary import by_seed
-from ue_bench.report.evidence.trial_lookups import form
+from ue_bench.report.evidence.trial_lookups import Forms
 from ue_bench.report.evidence.trials import Trial, facts
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import bytes_text, delta_text, mse_text
@@ -65,6 +65,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     searches: dict[tuple[str, int], list[Trial]] = defaultdict(list)
     for trial in study.trials:
         searches[trial.search, trial.sample.config.budget or 0].append(trial)
+    forms = Forms(study.trials)
     lines = []
     for trials in searches.values():
         winner = min(trials, key=lambda trial: (trial.val_mse, trial.run_id))
@@ -75,7 +76,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         line: dict[str, Any] = {
             "features": comparison_of(sample).features,
             "split": comparison_of(sample).split,
-            "strategy": form(winner),
+            "strategy": forms.name(vars(sample.config)),
             "budget": sample.config.budget,
             "trials": len(trials),
             "trial_seeds": len(winner.records),
