@@ -180,7 +180,7 @@ def _moments(scores: np.ndarray, fixed: np.ndarray, effects: Sequence[np.ndarray
     forms = [without_fixed @ effect @ effect.T @ without_fixed for effect in effects]
     forms.append(without_fixed)
     expected = np.array([[np.sum(form * other) for other in forms] for form in forms])
-    parts = np.linalg.lstsq(expected, [scores @ form @ scores for form in forms])[0]
+    parts = np.linalg.lstsq(expected, [scores @ form @ scores for form in forms], rcond=None)[0]
     return np.maximum(parts[:-1], 1e-4) / max(float(parts[-1]), 1e-4)
 
 
