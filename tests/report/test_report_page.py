@@ -5,6 +5,7 @@ import re
 import shutil
 import time
 import webbrowser
+from dataclasses import replace
 
 import fake_records as fake
 import pytest
@@ -355,6 +356,19 @@ def test_the_limits_are_found_in_the_records():
     _, limited = told_of([one(0, 10), one(1, 10)])
     assert "says little about embeddings" not in limited
     assert "machine" not in limited
+
+
+def test_heads_of_very_different_size_are_a_limit():
+    def one(strategy, head_bytes, budget=28_032):
+        record = fake.make(fake.config(strategy, budget=budget), mse=0.9)
+        return replace(record, cost=record.cost | {"head_bytes": head_bytes})
+
+    _, limited = told_of([one("unified", 9_000), one("robe", 120_000)])
+    assert "at one budget from 9.0 kB to 120 kB. 1 of 2 arms with a budget have a head" in limited
+    _, limited = told_of([one("unified", 9_000), one("robe", 12_000)])
+    assert "The head is in no total" not in limited
+    _, limited = told_of([one("unified", 9_000), one("robe", 120_000, budget=56_064)])
+    assert "The head is in no total" not in limited, "at different budgets"
 
 
 def test_the_page_is_opened_and_explained(tmp_path, monkeypatch):

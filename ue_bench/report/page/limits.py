@@ -9,7 +9,7 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups
 from ue_bench.report.evidence.interval_method import CORRECTED
 from ue_bench.report.evidence.summary import MOSTLY_UNSEEN, SCOPE, score
-from ue_bench.report.format import plain
+from ue_bench.report.format import bytes_text, plain
 from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
 
 # Fields beside the strategy: where all records agree in one, no other value of it was tried.
@@ -21,6 +21,7 @@ _FIELDS = {
     "optimizer": "optimizer",
     "device": "device",
 }
+SEVERAL_TIMES = 2  # heads at one budget that differ by less are told of nowhere
 
 
 def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Record]) -> list[str]:
@@ -32,6 +33,7 @@ def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Recor
         *_undecided(summary, verdicts),
         *_unseen_users(successful),
         *_weak_arms(summary),
+        *_unequal_heads(summary),
         *_unstable_latencies(summary),
         *_environments(successful),
     ]
@@ -127,6 +129,26 @@ def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
                 f"{n_below} of {len(scored)} arms do not beat {title}: "
                 "with a better head than those here another embedding might win."
             )
+
+
+def _unequal_heads(summary: pd.DataFrame) -> Iterator[str]:
+    """How much larger the head of one arm is than that of another at the same budget."""
+    scored = score(summary)
+    scored = scored[~scored["is_anchor"] & scored["budget"].notna() & scored["head_bytes"].notna()]
+    widest = None
+    for _, part in groups(scored, [*SCOPE, "budget"]):
+        least, most = int(part["head_bytes"].min()), int(part["head_bytes"].max())
+        if widest is None or most / least > widest[1] / widest[0]:
+            widest = least, most
+    if widest is None or widest[1] < SEVERAL_TIMES * widest[0]:
+        return
+    n_larger = int((scored["head_bytes"] > scored["total_bytes"]).sum())
+    yield (
+        "The head is in no total, and grows with the numbers that an arm gives it: at one budget "
+        f"from {bytes_text(widest[0])} to {bytes_text(widest[1])}. {n_larger} of {len(scored)} "
+        "arms with a budget have a head of more bytes than their total. Where the head must be "
+        "small too, narrower vectors may win."
+    )
 
 
 def _unstable_latencies(summary: pd.DataFrame) -> Iterator[str]:
