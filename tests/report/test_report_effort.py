@@ -13,9 +13,12 @@ from ue_bench.record import parse
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.edges import edges
 from ue_bench.report.evidence.effort import efforts_of
+from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.trials import trials_of
+from ue_bench.report.evidence.verdict import verdicts
 from ue_bench.report.figures.sections.one_study import forms
 from ue_bench.report.figures.sections.searches import optimism, range_ends
+from ue_bench.report.page.conclusion import sentences
 from ue_bench.study import Search
 
 
@@ -192,6 +195,21 @@ def test_bits_that_a_search_chose_are_in_no_name_of_a_form(with_bits):
     assert any(" int4 " in arm.label for arm in arms.kept)
     frame = forms.tidy(study_of(arms.kept))
     assert list(frame["strategy"]) == ["per_feature / unified"]
+
+
+def test_a_sentence_names_the_form_of_a_winner_and_its_bits(with_bits):
+    """Where it stands for its form alone; two arms of one form are told by their labels."""
+    kept = collect(with_bits).kept
+    summary = summarise(kept)
+    said = "\n".join(sentences(summary, verdicts(kept, summary)))
+    assert "names **unified int2**" in said
+    (winner,) = [arm for arm in kept if arm.group == "unified"]
+    assert winner.label not in said
+    other = replace(winner, label="another", config=winner.config | {"dim": 1})
+    summary = summarise([*kept, other])
+    said = "\n".join(sentences(summary, verdicts([*kept, other], summary)))
+    assert "names **another**" in said
+    assert "Pareto front of MSE and total bytes (vocabulary: dictionary): another" in said
 
 
 def test_a_winner_whose_first_run_could_have_given_up_is_found_by_its_search(with_bits):

@@ -91,6 +91,7 @@ COLUMNS = (
     "method",
     "bits",
     "form_bits",
+    "searched",
     "task",
     *_scores_of("test"),
     *_scores_of("val"),
@@ -125,13 +126,13 @@ def summarise(arms: Iterable[Arm]) -> pd.DataFrame:
     """
     frame = pd.DataFrame(_of_one_exact_table(arms), columns=list(COLUMNS))
     frame = _of_all_runs(frame)
-    types: dict[str, Any] = {"is_anchor": bool}
+    types: dict[str, Any] = {"is_anchor": bool, "searched": bool}
     for name in COLUMNS:
         if name in _WHOLE:
             types[name] = "Int64"
         elif name in _FLAGS:
             types[name] = object
-        elif name not in (*_TEXTS, "dim", "is_anchor"):
+        elif name not in (*_TEXTS, *types, "dim"):
             types[name] = float
     frame = _beside_the_tables(frame.astype(types))
     order = [*SCOPE, "strategy", "label", "budget"]
@@ -226,6 +227,7 @@ def _row(arm: Arm, exact_table_bytes: int | None) -> dict[str, Any]:
     row["lookups"] = lookups_text(config["lookups"])
     row["dim"] = found.get("dim", config.get("dim"))
     row["bits"] = config["bits"]
+    row["searched"] = arm.found_by is not None
     row["form_bits"] = "" if arm.tunes_bits else config["bits"]  # that no search chose
     # Strategies that are forms of one method may name it.
     row["method"] = found.get("method") or config["strategy"]

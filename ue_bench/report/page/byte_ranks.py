@@ -12,7 +12,7 @@ import pandas as pd
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import SCOPE, TOTALS, score
 from ue_bench.report.format import NOTHING, bytes_text, mse_text
-from ue_bench.report.page.cells import full_title
+from ue_bench.report.page.cells import full_title, in_short
 
 MOST = 4  # places of a ranking
 
@@ -25,7 +25,9 @@ def byte_ranks(summary: pd.DataFrame) -> list[str]:
     quoted is that of the test part, which does not choose.
     """
     lines: list[str] = []
-    for _, part in groups(score(summary), SCOPE):
+    scored = score(summary)
+    scored["label"] = in_short(scored)
+    for _, part in groups(scored, SCOPE):
         has_vocabulary = part["vocabulary_bytes"].gt(0).any()
         if has_vocabulary and part["budget"].notna().any() and part["group"].nunique() > 1:
             lines += ["", f"### Ranks by all bytes: {full_title(part)}", "", *_table(part)]

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.evidence.frames import rows
+from ue_bench.report.evidence.labels import bits_word
+from ue_bench.report.evidence.summary import SCOPE, panel, score
 from ue_bench.report.format import (
     NOTHING,
     bytes_text,
@@ -36,6 +38,22 @@ STRONG_ANCHORS = {
 def full_title(part: pd.DataFrame) -> str:
     """The title of the comparison of these rows, with its study, as Markdown."""
     return f"{panel(part).iloc[0]}, study {code(part['study'].iloc[0])}"
+
+
+def in_short(summary: pd.DataFrame) -> pd.Series:
+    """The names of arms in a sentence: their labels, or of what a search has shaped the form.
+
+    That is so where no other arm of the form has the same budget. Bits that the search chose
+    follow; the lookups are in the tables.
+    """
+    alike = summary.groupby([*SCOPE, "group", "budget"], dropna=False)["label"].transform("size")
+    names = []
+    for row, n_alike in zip(rows(summary), alike, strict=True):
+        name = row.label
+        if row.searched and n_alike == 1:
+            name = row.group if row.form_bits else f"{row.group} {bits_word(row.bits)}".strip()
+        names.append(name)
+    return pd.Series(names, summary.index, dtype=str)
 
 
 def interval_line(part: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ from ue_bench.report.format import (
     ratio_text,
 )
 from ue_bench.report.page.abstract import NO_ANSWER
-from ue_bench.report.page.cells import STRONG_ANCHORS, full_title
+from ue_bench.report.page.cells import STRONG_ANCHORS, full_title, in_short
 from ue_bench.report.page.contests import STRESS, competition, headlined
 
 MOST = 6  # arms that one sentence lists
@@ -34,6 +34,9 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     scored = score(summary)
     if scored.empty:
         return [NO_ANSWER]
+    short = in_short(scored)
+    verdicts = _renamed(verdicts, scored, short)
+    scored["label"] = short
     lines = []
     if len(verdicts):
         lines += [_headline(verdicts, scored), ""]
@@ -48,6 +51,18 @@ def sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
         tables = part[~part["is_anchor"]]
         lines += [*_unlimited(tables), *_anchor_arms(part), *_fronts(part), *_anchors(tables), ""]
     return lines
+
+
+def _renamed(verdicts: pd.DataFrame, scored: pd.DataFrame, short: pd.Series) -> pd.DataFrame:
+    """The verdicts with the short names of their arms."""
+    where = [*SCOPE, "budget"]
+    arms = scored[[*where, "label"]].assign(short=short)
+    renamed = verdicts
+    for column in ("label", "named"):
+        known = arms.rename(columns={"label": column})
+        merged = renamed.merge(known, on=[*where, column], how="left")
+        renamed = merged.assign(**{column: merged["short"]}).drop(columns="short")
+    return renamed
 
 
 def _headline(verdicts: pd.DataFrame, scored: pd.DataFrame) -> str:
