@@ -167,12 +167,12 @@ def failed(results: Path) -> list[str]:
 
 
 def test_a_run_that_hangs_is_ended_and_the_study_goes_on(commands, quick_results):
-    code, told = commands.run("hangs", quick_results, "--time-limit", 4, "--workers", 2)
+    code, told = commands.run("hangs", quick_results, "--time-limit", 12, "--workers", 2)
     require_one_line(code, told, "2 runs failed", "the same command tries them again")
     assert len(survival.records(quick_results)) == 4
     assert len(failed(quick_results)) == 2
     assert all(
-        "longer than the time limit of 4 seconds" in error and "raise --time-limit" in error
+        "longer than the time limit of 12 seconds" in error and "raise --time-limit" in error
         for error in failed(quick_results)
     )
     assert any("time limit" in line and "(2 runs)" in line for line in told)
