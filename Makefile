@@ -43,8 +43,8 @@ test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
 # What is of the tree, its pages, its scripts and its records alone is the same with any version.
-SAME_IN_OLDEST := speed study/test_call_depth.py study/test_parent_memory.py \
-	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme safe_path)
+SAME_IN_OLDEST := study/test_call_depth.py \
+	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme)
 
 test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
 	$(OLDEST)/bin/python -m pytest $(SAME_IN_OLDEST:%=--ignore tests/%)

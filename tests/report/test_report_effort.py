@@ -162,12 +162,25 @@ def test_a_space_that_is_used_up_has_no_more_trials():
     assert collect(records).refused == ()
 
 
-def test_a_lookup_of_several_numbers_needs_no_smaller_dims():
-    *hashed, other = fake.searches(["unified", "per_feature", "hashed_net"])[:5]
-    larger = replace(other, space={**fake.SPACE, "dim": (4, 8, 16, 32)})
-    assert collect(fake.study(*hashed, larger)).refused == ()
-    smaller = replace(other, space={**fake.SPACE, "dim": (2, 4, 8, 16)})
-    assert "the dim [2, 4, 8, 16], the" in collect(fake.study(*hashed, smaller)).refused[0]
+def test_a_lookup_of_two_numbers_needs_no_dim_of_one():
+    usual = {**fake.SPACE, "dim": (1, 2, 4, 8, 16)}
+    *hashed, other = [
+        replace(search, space=usual)
+        for search in fake.searches(["unified", "per_feature", "hashed_net"])[:5]
+    ]
+    without_one = replace(other, space={**fake.SPACE, "dim": (2, 4, 8, 16)})
+    assert collect(fake.study(*hashed, without_one)).refused == ()
+    for dims in ((4, 8, 16), (1, 2, 4, 8), (1, 8, 16)):
+        wrong = replace(other, space={**fake.SPACE, "dim": dims})
+        assert f"the dim {list(dims)}, the" in collect(fake.study(*hashed, wrong)).refused[0]
+
+
+def test_a_search_that_gives_up_as_no_other_does_is_refused():
+    alike = [replace(search, margin=0.004, give_up=(8, 0.12)) for search in fake.searches()]
+    assert collect(fake.study(*alike)).refused == ()
+    first, *others = alike
+    reason, *_ = collect(fake.study(replace(first, give_up=(2, 0.004)), *others)).refused
+    assert "its search has the rule of giving up [2, 0.004], the others have [8, 0.12]" in reason
 
 
 @pytest.fixture(scope="module")

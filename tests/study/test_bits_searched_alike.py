@@ -45,19 +45,24 @@ def test_one_that_leaves_them_out_without_a_reason_is_refused():
         require_alike([replace(first, space=space), *others])
 
 
-def test_a_lookup_of_several_numbers_leaves_smaller_dims_out():
+def test_a_lookup_of_two_numbers_leaves_a_dim_of_one_out():
     found = fair_searches(BASE, ("unified", "qr_concat"), ("user_id",), (16,), dims=(1, 2, 4))
     dims = {search.base.strategy: search.space["dim"] for search in found}
     assert dims == {"unified": (1, 2, 4), "qr_concat": (2, 4)}
     require_alike(found)
-    for wrong in ((1, 4), (4,), (1, 2)):
+    for wrong in ((1, 4), (4,), (2,)):
         changed = []
         for search in found:
             if search.base.strategy == "qr_concat":
                 search = replace(search, space={**search.space, "dim": wrong})
             changed.append(search)
-        with pytest.raises(BenchError, match=r"are not alike: qr_concat .* dim"):
+        with pytest.raises(BenchError, match=r"are not alike: qr_concat .*'dim'"):
             require_alike(changed)
+    first, *others = found
+    without_one = replace(first, space={**first.space, "dim": (2, 4)})
+    third = replace(first, base=replace(first.base, strategy="hashed_net"))
+    with pytest.raises(BenchError, match=r"are not alike: hashed_net .* dim \(1, 2, 4\)"):
+        require_alike([without_one, *others, third])
 
 
 def test_a_study_of_them_can_be_declared():

@@ -35,7 +35,7 @@ class Entry:
     dictionary_only: why it cannot know values without their texts; empty: it can.
     float_only: why its numbers cannot have few bits; empty: they can.
     search: what a fair search tries for its own knobs.
-    least_dim: the fewest numbers that a lookup can have.
+    takes_two_numbers: whether a lookup needs at least two numbers.
     has_lookups: whether a second lookup of a value is more than a longer vector. It is not where
     each value has a row of its own.
     plain_rows: whether a lookup is one row of D float32 numbers of one table, as it is in the
@@ -59,7 +59,7 @@ class Entry:
     dictionary_only: str = ""
     float_only: str = ""
     search: Mapping[str, Allowed] = field(default_factory=dict)
-    least_dim: int = 1
+    takes_two_numbers: bool = False
     has_lookups: bool = True
     plain_rows: bool = False
     shapes: tuple[tuple[int, int], ...] = ((2, 8), (1, 16))

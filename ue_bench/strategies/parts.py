@@ -1,5 +1,5 @@
-"""The few rows of a lookup, combined into one. Torch's own reductions take several times as long
-over a dimension of two or three, forward and backward, and give the same numbers."""
+"""The few rows of a lookup, combined into one. Torch's own reductions take longer over a dimension
+of two or three, forward and backward, and give the same numbers."""
 
 from torch import Tensor
 

@@ -116,7 +116,7 @@ STRATEGIES: dict[str, Entry] = {
         source="Shi et al., KDD 2020, arXiv 1909.02107",
         needs_vocabulary=True,
         fixed={"combine": "concat"},
-        least_dim=2,
+        takes_two_numbers=True,
     ),
     "hash_embedding": Entry(
         "ue_bench.strategies.methods.hash_embedding:HashEmbedding",

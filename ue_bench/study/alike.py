@@ -26,8 +26,8 @@ def require_alike(searches: Iterable[Search]) -> None:
     split, head and task are equal; tables of one name may be different data sets. Each must have
     the same searches: the same trials on as many seeds, sizes, seeds of confirmation and space,
     from the same recipe. Only the knobs of its own method may differ, only a method with exact rows
-    may leave out the lookups, only one whose lookup needs several numbers the smallest dims, and
-    only separate regions have rules to try.
+    may leave out the lookups, only one whose lookup takes two numbers a dim of 1, and only separate
+    regions have rules to try.
     """
     contests: dict[tuple[str, tuple[str, ...]], dict[str, list[Search]]] = {}
     for search in searches:
@@ -42,22 +42,21 @@ def require_alike(searches: Iterable[Search]) -> None:
         where = ", ".join(word for word in contest if word)
         message = f"searches on {where} are not alike"
         _require_equal({name: list(map(_terms, found)) for name, found in forms.items()}, message)
-        every_dim = _every_dim(forms.values())
-        _require_equal(
-            {name: [_dims(search, every_dim) for search in found] for name, found in forms.items()},
-            message,
-        )
         lookups = {}
+        dims = {}
         bits = {}
         rules = {}
         for name, found in forms.items():
             if _must_search_lookups(found[0].base.strategy):
                 lookups[name] = list(map(_lookups, found))
+            if not _takes_two_numbers(found[0].base.strategy):
+                dims[name] = [{"dim": str(search.space.get("dim"))} for search in found]
             if _may_search_bits(found[0].base.strategy):
                 bits[name] = [{"bits": str(search.space.get("bits"))} for search in found]
             if found[0].base.regions == "separate":
                 rules[name] = [{"rules": str(search.space.get("region_rule"))} for search in found]
         _require_equal(lookups, message)
+        _require_equal(dims, message)
         _require_equal(rules, message)
         _require_equal(bits, message)
 
@@ -127,7 +126,9 @@ def _terms(search: Search) -> Terms:
             terms[field.name] = str(getattr(search, field.name))
     space = {}
     for name, values in sorted(search.space.items()):
-        apart = name in ("bits", "dim", "region_rule") or name.startswith(("options.", "lookups."))
+        apart = name in ("bits", "region_rule") or name.startswith(("options.", "lookups."))
+        if name == "dim" and isinstance(values, tuple):
+            values = tuple(dim for dim in values if dim != 1)
         if not apart:
             space[name] = values
     recipe = []
@@ -154,24 +155,10 @@ def _may_search_bits(strategy: str) -> bool:
     return entry is not None and not entry.float_only and not entry.numbers
 
 
-def _every_dim(forms: Iterable[list[Search]]) -> tuple[int, ...]:
-    """Return all dims that some search tries."""
-    dims: set[Any] = set()
-    for searches in forms:
-        for search in searches:
-            tried = search.space.get("dim")
-            if isinstance(tried, tuple):
-                dims.update(tried)
-    return tuple(sorted(dims))
-
-
-def _dims(search: Search, every_dim: tuple[int, ...]) -> Terms:
-    """Return the dims that a search tries, or `every_dim` if it tries all its strategy can have."""
-    dims = search.space.get("dim")
-    entry = STRATEGIES.get(search.base.strategy)
-    if entry is not None and dims == tuple(dim for dim in every_dim if dim >= entry.least_dim):
-        dims = every_dim
-    return {"dim": str(dims)}
+def _takes_two_numbers(strategy: str) -> bool:
+    """Return whether a lookup of a strategy needs two numbers; as in `_must_search_lookups`."""
+    entry = STRATEGIES.get(strategy)
+    return entry is not None and entry.takes_two_numbers
 
 
 def _lookups(search: Search) -> Terms:

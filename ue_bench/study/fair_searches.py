@@ -52,7 +52,9 @@ def allocations(form: RunConfig, features: Iterable[str], dims: tuple[int, ...] 
     space: dict[str, Any] = {}
     if entry.has_lookups:
         space = {f"lookups.{name}": LOOKUPS for name in features}
-    return {**space, "dim": tuple(dim for dim in dims if dim >= entry.least_dim)}
+    if entry.takes_two_numbers:
+        dims = tuple(dim for dim in dims if dim != 1)
+    return {**space, "dim": dims}
 
 
 def formats(form: RunConfig, bits: tuple[str, ...]) -> Space:

@@ -28,6 +28,7 @@ _TERMS = {
     "total": "total of lookups",
     "objectives": "objectives",
     "margin": "margin",
+    "give_up": "rule of giving up",
 }
 
 Form = tuple[str, str, str, str, str]  # strategy, regions, rule, salt, code
@@ -122,8 +123,8 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
 
     Where each value has a row of its own, a second lookup is nothing but a longer vector: a search
     of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
-    bits leave these out, one without separate regions their rules, and one whose lookup needs
-    several numbers the smallest dims.
+    bits leave these out, one without separate regions their rules, and one whose lookup takes two
+    numbers a dim of 1.
     """
     terms = {word: _text(about.get(name)) for name, word in _TERMS.items()}
     shared = {}
@@ -204,7 +205,7 @@ def _fault(effort: Effort, usual: Mapping[str, str], wanted: int) -> str | None:
     if not effort.begins:
         return "its search did not begin with the default configuration"
     for word, value in effort.terms.items():
-        if word == "dim" and _leaves_smallest_out(value, usual[word]):
+        if word == "dim" and _leaves_one_out(value, usual[word]):
             continue
         if value != usual[word]:
             return f"its search has the {word} {value}, the others have {usual[word]}"
@@ -214,10 +215,10 @@ def _fault(effort: Effort, usual: Mapping[str, str], wanted: int) -> str | None:
     return f"its search has {effort.ended_well} trials, the others have {wanted}"
 
 
-def _leaves_smallest_out(dims: str, usual: str) -> bool:
-    """Return whether dims are the usual ones but for the smallest."""
-    some = json.loads(dims)
-    return isinstance(some, list) and bool(some) and json.loads(usual)[-len(some) :] == some
+def _leaves_one_out(dims: str, usual: str) -> bool:
+    """Return whether dims are the usual ones but for a dim of 1."""
+    others = json.loads(usual)
+    return isinstance(others, list) and others[:1] == [1] and json.loads(dims) == others[1:]
 
 
 def _usual(values: Iterable[Any]) -> Any:

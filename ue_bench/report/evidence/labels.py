@@ -87,10 +87,10 @@ def name_all(arms: Sequence[Named]) -> list[tuple[str, str]]:
     """Return (label, group) of every arm.
 
     The group is the strategy, with its regions where it occurs in several forms, and its bits where
-    no search chose them. Of an anchor it is
-    the label, because no figure may choose among ranks by their error. Arms of one
-    comparison with equal labels get the fields in which they differ from the default, so that the
-    method's own knobs, and what a search chose, are named only where they are needed.
+    no search chose them. Of an anchor it is the label, because no figure may choose among ranks by
+    their error. Arms of one comparison with equal labels get the fields in which they differ from
+    the default, so that the method's own knobs, and what a search chose, are named only where they
+    are needed.
     """
     forms = defaultdict(set)
     for arm in arms:

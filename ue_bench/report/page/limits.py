@@ -134,7 +134,7 @@ def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
 def _unequal_heads(summary: pd.DataFrame) -> Iterator[str]:
     """How much larger the head of one arm is than that of another at the same budget."""
     scored = score(summary)
-    scored = scored[~scored["is_anchor"] & scored["budget"].notna() & scored["head_bytes"].notna()]
+    scored = scored[~scored["is_anchor"] & scored["budget"].notna() & (scored["head_bytes"] > 0)]
     widest = None
     for _, part in groups(scored, [*SCOPE, "budget"]):
         least, most = int(part["head_bytes"].min()), int(part["head_bytes"].max())
