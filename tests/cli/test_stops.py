@@ -1,9 +1,13 @@
 """Ctrl-C and SIGTERM end a command by its exit code, but never in the middle of an import."""
 
+import re
 import signal
 import sys
 import time
+import types
 
+import numpy
+import numpy.lib._version
 import pytest
 from click.testing import CliRunner
 
@@ -37,6 +41,22 @@ def test_what_is_being_imported_is_imported_first(tmp_path, number, code, second
     assert outcome.stderr.count("nothing that was finished is lost") == 1
     assert [signal.getsignal(one) for one in (*stops.KINDS, signal.SIGALRM)] == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_numpys_version_is_read_to_its_end(monkeypatch):
+    """A library in Rust asks for it when it first touches an array, and panics at an exception."""
+
+    def match(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return re.match(*arguments)
+
+    monkeypatch.setattr(
+        numpy.lib._version, "re", types.SimpleNamespace(match=match, search=re.search)
+    )
+    with stops.stoppable():
+        assert numpy.lib.NumpyVersion("2.1.0").major == 2
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(60)  # the alarm ends it
 
 
 def test_an_import_without_end_is_ended(tmp_path, monkeypatch):

@@ -5,9 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+# A library in Rust reads NumPy's version by this file as it first touches an array, as part of
+# loading NumPy. An exception in it is a panic.
+NUMPY_VERSION = str(Path("numpy", "lib", "_version.py"))
 SOON = 0.05  # seconds until a postponed signal is tried again
 PATIENCE = 10.0  # seconds to wait for an import: a user's file may never end
 
@@ -76,7 +80,8 @@ def stoppable() -> Iterator[Callable[[], None]]:
 def _is_importing(frame: FrameType | None) -> bool:
     """Whether an import is in progress in this frame or in one that called it."""
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        file = frame.f_code.co_filename
+        if file.startswith("<frozen importlib") or file.endswith(NUMPY_VERSION):
             return True
         frame = frame.f_back
     return False
