@@ -16,7 +16,7 @@ from ue_bench.report.evidence.statistics import Difference, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
-from ue_bench.report.figures.hover import hover, of_difference
+from ue_bench.report.figures.difference_line import difference_line
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, size_text
@@ -217,18 +217,7 @@ def _draw_lines(
         look = looks[line["title"].iloc[0]]
         beside = 0.1 * (number - (len(shown) - 1) / 2)  # intervals do not cover each other
         places = [present.index(bits) + beside for bits in line["bits"]]
-        hover(axes, of_difference(line.assign(x=places)), "x", "difference")
-        axes.errorbar(
-            places,
-            list(line["difference"]),
-            yerr=[line["difference"] - line["low"], line["high"] - line["difference"]],
-            color=look.color,
-            linestyle=look.dash,
-            linewidth=1.2,
-            elinewidth=0.8,
-            marker=look.marker,
-            markersize=look.size,
-        )
+        difference_line(axes, line.assign(x=places), look)
     axes.axhline(0, color=style.GREY, linewidth=0.8)
     axes.set_xticks(range(len(present)), [str(BITS[bits]) for bits in present])
     axes.set_xlabel("bits of a number")

@@ -19,7 +19,7 @@ from ue_bench.report.evidence.scaling_slopes import slope_of_arms, slope_of_diff
 from ue_bench.report.evidence.statistics import Difference, compare_two, family_text
 from ue_bench.report.evidence.summary import by_key, panel, row_scores, score
 from ue_bench.report.figures import style
-from ue_bench.report.figures.hover import hover, of_difference
+from ue_bench.report.figures.difference_line import difference_line
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, p_cell
@@ -275,19 +275,8 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             line = part[part["label"] == label]
             look = study.looks[label]
             beside = 1.06 ** (place - (len(labels) - 1) / 2)  # intervals do not cover each other
-            places = list(line["values"].astype(float) * beside)
-            hover(axes, of_difference(line.assign(x=places)), "x", "difference")
-            axes.errorbar(
-                places,
-                list(line["difference"]),
-                yerr=[line["difference"] - line["low"], line["high"] - line["difference"]],
-                color=look.color,
-                linestyle=look.dash,
-                linewidth=1.2,
-                elinewidth=0.8,
-                marker=look.marker,
-                markersize=look.size,
-            )
+            places = line["values"].astype(float) * beside
+            difference_line(axes, line.assign(x=places), look)
         style.log_axis(axes, lambda values: f"{values:,.0f}", most=5)
         axes.set_xlabel("values of the log")
         axes.set_title(f"1/{int(part['size'].iloc[0])} of the exact table", fontsize=9)
