@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ import ue_bench
 from ue_bench import RunConfig, data
 from ue_bench.cli import main
 from ue_bench.config.stream_split import STREAM
+from ue_bench.data.click_world import DAYS, LARGEST, ClickWorld, Preset
 from ue_bench.data.encoding import encode
 from ue_bench.data.splitting import block_ends
 from ue_bench.errors import BenchError
@@ -283,3 +285,32 @@ def test_latency_is_that_of_the_end_of_a_stream(monkeypatch):
     record = run_once(replace(asked, measure="latency"))
     assert timed == [trained.quality["stream"]["blocks"][-1]["live_rows"]]
     assert not record.quality
+
+
+def scores_of_new_values(folder, turnover, strategy, budget):
+    """Return the MSE of a stream whose values are new each day, or stay, and that of the mean."""
+    log = ClickWorld(f"click-world-small@{turnover}", Preset(rows=20_000, scale=0.00015))
+    names = tuple(LARGEST.values())
+    frame = pl.DataFrame({name: [f"v{value}" for value in log._ids(name)] for name in names})
+    day = pl.Series("day", np.arange(log.n_rows) * DAYS // log.n_rows)
+    frame.with_columns(day, pl.Series("y", log.target)).write_parquet(folder / "t.parquet")
+    config = replace(
+        ASKED,
+        dataset="t.parquet",
+        table=data.define(data.Definition("t.parquet", "y", names, time="day"), folder),
+        task="binary",
+        strategy=strategy,
+        budget=budget,
+        blocks=DAYS,
+    )
+    quality = run_once(resolve(config), data_dir=folder).quality
+    return quality["test_mse"], quality["anchors"]["mean"]["test_mse"]
+
+
+@pytest.mark.parametrize(("strategy", "budget"), [("unified", 50_000), ("growing_exact", None)])
+def test_of_values_that_live_for_one_block_nothing_can_be_learned(tmp_path, strategy, budget):
+    """The mean of all rows is then best, and a strategy comes near it; of values that stay it is not."""
+    stays, mean = scores_of_new_values(tmp_path, 0, strategy, budget)
+    assert stays < mean - 0.003
+    changes, mean = scores_of_new_values(tmp_path, 1, strategy, budget)
+    assert mean - 0.001 < changes < mean + 0.003
