@@ -488,7 +488,7 @@ DRAWN = [section for section in SECTIONS if section.draw is not None]
 @pytest.mark.parametrize("section", DRAWN, ids=lambda section: section.name)
 def test_the_marks_of_every_section_tell_on_hover(section):
     code = inspect.getsource(inspect.getmodule(section.tidy))
-    tells = re.search(r"\b(hover|style\.points|style\.pale)\(", code) is not None
+    tells = re.search(r"\b(hover|difference_line|style\.points|style\.pale)\(", code) is not None
     assert tells is (section.name not in WITHOUT_HOVER)
 
 

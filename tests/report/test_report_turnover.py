@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from study_data import study_of
 
+from ue_bench.config.stream_split import STREAM
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.figures.sections.one_study import turnover
 
@@ -23,23 +24,25 @@ ROWS = {"evicting_exact": (0.0, 0.0, 0.0, 0.0), **ABOVE}
 REGIONS = dict.fromkeys(ABOVE, "multiplexed") | {"evicting_exact": "exact"}
 
 
-def records(turnovers=TURNOVERS):
+def records(turnovers=TURNOVERS, split=STREAM):
     found = []
     for number, of_log in enumerate(turnovers):
         for place, (strategy, above) in enumerate(ROWS.items()):
             noise = np.random.default_rng([number, place]).normal(0, 0.0005, SEEDS)
             for seed, of_seed in enumerate(noise - noise.mean()):
                 dataset = f"click-world-small@{of_log}"
-                asked = {"regions": REGIONS[strategy], "dataset": dataset}
+                asked = {"regions": REGIONS[strategy], "dataset": dataset, "split": split}
                 config = fake.config(strategy, seed=seed, budget=EXACT // 16, **asked)
                 made = fake.make(config, mse=0.2 + 0.01 * seed + above[number] + of_seed)
-                found.append(replace(made, found=made.found | {"exact_table_bytes": EXACT}))
+                made = replace(made, found=made.found | {"exact_table_bytes": EXACT})
+                found.append(fake.with_groups(made))
     return found
 
 
 @pytest.fixture(scope="module")
 def study():
-    return study_of(collect(records()).kept)
+    of_split = records(TURNOVERS[:1], split="global_temporal")
+    return study_of(collect(records() + of_split).kept)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,7 @@ def frame(study):
 
 
 def test_differences_are_those_that_were_planted(frame):
+    frame = frame[frame["view"] == turnover.BESIDE]
     assert len(frame) == len(ABOVE) * len(TURNOVERS)
     for strategy, above in ABOVE.items():
         line = frame[frame["group"].str.startswith(strategy)]
@@ -67,6 +71,14 @@ def test_the_turnover_is_told_from_which_on_a_table_is_better(frame):
     (never,) = [line for line in told if "not better" in line]
     assert "robe" in never  # it is worse at the highest
     assert "(better at 0, 0.1, 0.3; worse at 1)" in never
+
+
+def test_the_stream_and_the_split_of_a_log_rank_alike(frame):
+    (row,) = frame[frame["view"] == turnover.RANKS].to_dict("records")
+    assert (row["turnover"], row["other"], row["arms"]) == (0, "global_temporal", len(ROWS))
+    assert row["tau"] == 1
+    (told,) = [line for line in turnover.table(frame) if "agree with τ = 1.00" in line]
+    assert "global_temporal" in told
 
 
 def test_the_figure_has_a_line_for_each_table(frame, study):

@@ -86,10 +86,11 @@ Row = dict[Any, Any]
 def tidy(study: StudyData) -> pd.DataFrame:
     """Return one row for each arm. What describes a split is the same in all of its rows.
 
-    The frame is empty where there is one split only.
+    Data sets with one split only are left out.
     """
     scored = score(study.summary)
-    if scored["split"].nunique() < 2:
+    scored = scored[scored.groupby("dataset")["split"].transform("nunique") > 1]
+    if scored.empty:
         return pd.DataFrame(columns=COLUMNS)
     scored = scored.assign(panel=panel(scored), hollow=scored["beats_bias"].eq(False))
     arms = by_key(study.arms)

@@ -1,5 +1,9 @@
-"""From which turnover of values on a hashed table overtakes exact rows, over planted streams."""
+"""From which turnover of values on a hashed table overtakes exact rows, over planted streams.
 
+Where values neither come nor go, a stream and a split of the same log are to rank alike.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,9 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.config.click_worlds import turnover_of, without_turnover
+from ue_bench.config.stream_split import STREAM
 from ue_bench.report.evidence.across_worlds import size_of
+from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.pairs import holm_corrected
+from ue_bench.report.evidence.rank_agreement import FEWEST as FEWEST_RANKED
+from ue_bench.report.evidence.rank_agreement import agreement, tau_text
 from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import by_key, row_scores, score
 from ue_bench.report.figures import style
@@ -27,7 +35,11 @@ CAPTION = (
     "of large features that gives way to new ones each day. Each log is one draw, which the "
     "intervals do not cover."
 )
+# Views of the frame.
+BESIDE = "beside"
+RANKS = "ranks"
 COLUMNS = [
+    "view",
     "panel",
     "world",
     "size",
@@ -45,24 +57,45 @@ COLUMNS = [
     "p_holm",
     "told_apart",
     "interval_by",
+    "other",
+    "arms",
+    "tau",
+    "tau_low",
+    "tau_high",
+    "reversed",
 ]
 LINE = ["world", "size", "bits", "label"]
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
-    """Return one row for each log and arm that is no exact table, at the bytes of one.
+    """Return rows of two views.
 
-    turnover: of the log. size: how many times smaller than the exact table of all values both are.
-    against: the label of the best exact table.
+    `beside`: one for each log and arm of a stream that is no exact table, at the bytes of one.
+    against: the label of the best exact table. `ranks`: how well the stream of a log and another
+    split of it rank the same arms, with the entries of `rank_agreement.agreement`. turnover: of the
+    log. size: how many times smaller than the exact table of all values the tables are.
     """
     scored = score(study.all_summary)
     scored = scored[~scored["is_anchor"] & scored["budget"].notna()]
     scored = scored.assign(turnover=scored["dataset"].map(turnover_of))
     scored["world"] = [without_turnover(name) for name in scored["dataset"]]
     scored["size"] = [size_of(row) for row in rows(scored)]
+    planted = scored[scored["turnover"].notna()]
     arms = by_key(study.every_arm)
-    lines: list[dict[str, Any]] = []
-    for _, alike in groups(scored[scored["turnover"].notna()], ["world", "turnover", "size"]):
+    beside = _beside(planted[planted["split"] == STREAM], arms)
+    if len({line["turnover"] for line in beside}) < FEWEST:
+        return pd.DataFrame(columns=COLUMNS)
+    ordered = pd.DataFrame(beside).sort_values([*LINE, "turnover"], kind="stable")
+    tables = [holm_corrected(ordered).assign(view=BESIDE)]
+    ranks = _ranks(planted, arms)
+    if ranks:
+        tables.append(pd.DataFrame(ranks).assign(view=RANKS))
+    return pd.concat(tables).reindex(columns=COLUMNS).reset_index(drop=True)
+
+
+def _beside(streams: pd.DataFrame, arms: Mapping[Any, Arm]) -> list[dict[str, Any]]:
+    lines = []
+    for _, alike in groups(streams, ["world", "turnover", "size"]):
         is_exact = alike["regions"] == "exact"
         best = alike[is_exact].sort_values(["val_mse_mean", "label"], kind="stable")
         for row in rows(alike[~is_exact]) if len(best) else ():
@@ -71,14 +104,30 @@ def tidy(study: StudyData) -> pd.DataFrame:
             about = {name: getattr(row, name) for name in (*LINE, "turnover", "group")}
             title = f"{row.world}, 1/{int(row.size)} of the exact table, {row.bits}"
             lines.append(about | {"panel": title, "against": exact.label} | test._asdict())
-    if len({line["turnover"] for line in lines}) < FEWEST:
-        return pd.DataFrame(columns=COLUMNS)
-    ordered = pd.DataFrame(lines).sort_values([*LINE, "turnover"], kind="stable")
-    return holm_corrected(ordered).reindex(columns=COLUMNS).reset_index(drop=True)
+    return lines
+
+
+def _ranks(planted: pd.DataFrame, arms: Mapping[Any, Arm]) -> list[dict[str, Any]]:
+    lines = []
+    for _, of_log in groups(planted, ["world", "turnover", "size"]):
+        by_split = {}
+        for split, part in groups(of_log, "split"):
+            by_split[split] = {row.label: row_scores(arms, row._asdict()) for row in rows(part)}
+        streamed = by_split.pop(STREAM, {})
+        first = next(rows(of_log))
+        about = {name: getattr(first, name) for name in ("world", "size", "turnover")}
+        for split, others in by_split.items():
+            shared = [label for label in streamed if label in others]
+            if len(shared) >= FEWEST_RANKED:
+                own, theirs = [streamed[x] for x in shared], [others[x] for x in shared]
+                lines.append(about | {"other": split} | agreement(own, theirs))
+    return lines
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Return a sentence for each verdict on a log, then one row for each arm and log."""
+    """Return a sentence for each verdict and each ranking, then one row for each arm and log."""
+    views = dict(groups(frame, "view"))
+    frame = views[BESIDE]
     lines = []
     for (world, size), of_world in groups(frame, LINE[:2]):
         told: dict[str, list[str]] = {}
@@ -86,6 +135,13 @@ def table(frame: pd.DataFrame) -> list[str]:
             told.setdefault(_overtakes(line), []).append(f"{label} ({_at_each(line)})")
         for verdict, arms in sorted(told.items()):
             lines.append(f"- {world} at 1/{int(size)}, {verdict}: {', '.join(arms)}.")
+    for row in rows(views[RANKS]) if RANKS in views else ():
+        lines.append(
+            f"- {row.world} at 1/{int(row.size)} and a turnover of {row.turnover:g}: the orders of "
+            f"{int(row.arms)} tables on the stream and on the {row.other} split agree with "
+            f"τ = {tau_text(row)}; both tell {int(row.told_apart)} pairs apart, "
+            f"{int(row.reversed)} of them in opposite order."
+        )
     lines += ["", "| log | turnover | table | less the exact table | difference | Holm p |"]
     lines.append("|---|--:|---|---|---|--:|")
     for row in rows(frame.sort_values([*LINE[:2], "turnover", "label"], kind="stable")):
@@ -132,6 +188,7 @@ def _delta(row: Any) -> str:
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw a panel for each bits and size, with a line for each arm over the turnover."""
+    frame = frame[frame["view"] == BESIDE]
     turnovers = sorted(set(frame["turnover"]))
 
     def draw_one(axes: Axes, part: pd.DataFrame) -> None:
