@@ -42,9 +42,11 @@ test: check  ## Check the published records, then run the tests.
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
-# What is of the tree, its pages, its scripts and its records alone is the same with any version.
-SAME_IN_OLDEST := study/test_call_depth.py \
-	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme)
+# What is of the tree, its pages, its scripts and its records alone is the same with any version;
+# so are processes that are killed, and the peers of `ue-bench speed`.
+SAME_IN_OLDEST := study/test_call_depth.py speed \
+	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme) \
+	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill)
 
 test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
 	$(OLDEST)/bin/python -m pytest $(SAME_IN_OLDEST:%=--ignore tests/%)

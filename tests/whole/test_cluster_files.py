@@ -36,6 +36,7 @@ def run_task(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_array_job_is_a_plain_script_whose_tasks_make_the_study(tmp_path):
     (tmp_path / "look.py").write_text(STUDY)
     asked = {"STUDY": "look.py", "RESULTS": "shared", "SLURM_ARRAY_TASK_COUNT": "2"}
