@@ -10,6 +10,11 @@ from pathlib import Path
 # Test processes, and the programs that they start, share the cores. Torch reads this when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that waits spins otherwise
+# Thousands of small files are written, synchronised and removed: in memory where there is room for
+# them. Pytest reads this when it makes its first folder.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4e9:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 import movielens_files as official
 import pytest
@@ -78,8 +83,7 @@ def commands(tmp_path_factory):
 @pytest.fixture
 def quick_results():
     """A results folder in memory, where there is such a place: nothing here waits for a disk."""
-    memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     yield folder / "results"
     shutil.rmtree(folder)
 
