@@ -10,11 +10,6 @@ from pathlib import Path
 # Test processes, and the programs that they start, share the cores. Torch reads this when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # a thread that waits spins otherwise
-# Thousands of small files are written, synchronised and removed: in memory where there is room for
-# them. Pytest reads this when it makes its first folder.
-MEMORY = Path("/dev/shm")
-if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4e9:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 import movielens_files as official
 import pytest
@@ -22,6 +17,12 @@ import survival
 import torch
 
 from ue_bench.data import Dataset, load
+
+# Thousands of small files are written, synchronised and removed: in memory where there is room for
+# them. Pytest reads this when it makes its first folder.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4e9:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items):

@@ -14,26 +14,26 @@ from ue_bench.config.click_worlds import turnover_of, without_turnover
 from ue_bench.config.stream_split import STREAM
 from ue_bench.report.evidence.across_worlds import size_of
 from ue_bench.report.evidence.arms import Arm
-from ue_bench.report.evidence.frames import groups, rows
+from ue_bench.report.evidence.frames import groups, records, rows
 from ue_bench.report.evidence.pairs import holm_corrected
 from ue_bench.report.evidence.rank_agreement import FEWEST as FEWEST_RANKED
 from ue_bench.report.evidence.rank_agreement import agreement, tau_text
 from ue_bench.report.evidence.statistics import compare_two, family_text
-from ue_bench.report.evidence.summary import by_key, row_scores, score
+from ue_bench.report.evidence.summary import by_key, key, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.difference_line import difference_line
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import delta_text, p_cell
+from ue_bench.report.format import bytes_text, delta_text, p_cell
 
 FEWEST = 2  # turnovers
 EMPTY = f"no planted logs of {FEWEST} turnovers have exact rows beside a table of as many bytes"
 CAPTION = (
     "The error of each table less that of the best exact table of as many bytes on the same log, "
     "in any bits, chosen on validation, with its 95 % interval: one panel for the bits of a "
-    "number. Below 0 the table is better than exact rows. The turnover is the share of the values "
-    "of large features that gives way to new ones each day. Each log is one draw, which the "
-    "intervals do not cover."
+    "number. The bytes of an exact table that are equal leave out its vocabulary. Below 0 the "
+    "table is better than exact rows. The turnover is the share of the values of large features "
+    "that gives way to new ones each day. Each log is one draw, which the intervals do not cover."
 )
 # Views of the frame.
 BESIDE = "beside"
@@ -71,9 +71,10 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """Return rows of two views.
 
     `beside`: one for each log and arm of a stream that is no exact table, at the bytes of one.
-    against: the label of the best exact table. `ranks`: how well the stream of a log and another
-    split of it rank the same arms, with the entries of `rank_agreement.agreement`. turnover: of the
-    log. size: how many times smaller than the exact table of all values the tables are.
+    against: the best exact table, with all its bytes. `ranks`: how well the stream of a log and
+    another split of it rank the same arms, with the entries of `rank_agreement.agreement`.
+    turnover: of the log. size: how many times smaller than the exact table of all values the
+    tables are.
     """
     scored = score(study.all_summary)
     scored = scored[~scored["is_anchor"] & scored["budget"].notna()]
@@ -98,12 +99,15 @@ def _beside(streams: pd.DataFrame, arms: Mapping[Any, Arm]) -> list[dict[str, An
     for _, alike in groups(streams, ["world", "turnover", "size"]):
         is_exact = alike["regions"] == "exact"
         best = alike[is_exact].sort_values(["val_mse_mean", "label"], kind="stable")
-        for row in rows(alike[~is_exact]) if len(best) else ():
-            exact = next(rows(best))
-            test = compare_two(row_scores(arms, exact._asdict()), row_scores(arms, row._asdict()))
-            about = {name: getattr(row, name) for name in (*LINE, "turnover", "group")}
-            title = f"{row.world}, 1/{int(row.size)} of the exact table, {row.bits}"
-            lines.append(about | {"panel": title, "against": exact.label} | test._asdict())
+        for row in records(alike[~is_exact]) if len(best) else ():
+            exact = records(best)[0]
+            test = compare_two(row_scores(arms, exact), row_scores(arms, row))
+            about = {name: row[name] for name in ("world", "size", "label", "turnover", "group")}
+            # Some strategies have bits of their own.
+            about["bits"] = arms[key(row)].sample.found.get("bits", row["bits"])
+            about["panel"] = f"{row['world']}, 1/{int(row['size'])}, {about['bits']}"
+            about["against"] = f"{exact['label']}, {bytes_text(exact['total_bytes'])} in all"
+            lines.append(about | test._asdict())
     return lines
 
 
@@ -203,7 +207,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
         axes.tick_params(labelsize=8)
 
-    figure, _ = panels(frame, 2, draw_one, width=4.6, height=3.4, sharey=True)
+    figure, _ = panels(frame, 3, draw_one, width=4.0, height=3.4, sharey=True)
     figure.axes[0].set_ylabel("error less that of exact rows", fontsize=8)
     labels = sorted(set(frame["label"]))
     style.legend(figure, [style.handle(study.looks[label], label) for label in labels])
