@@ -5,6 +5,7 @@ from itertools import chain
 from types import SimpleNamespace
 
 import fake_records as fake
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -17,6 +18,7 @@ from ue_bench.report.evidence.comparison import task_of
 from ue_bench.report.evidence.run_scores import scores_of
 from ue_bench.report.evidence.statistics import estimate
 from ue_bench.report.evidence.summary import panel, summarise
+from ue_bench.report.figures import style
 from ue_bench.report.format import micros_text
 from ue_bench.report.page.tables import note, tables
 from ue_bench.report.page.terminal import print_summary
@@ -116,9 +118,7 @@ def test_tables_stand_auc_and_log_loss_beside_the_mse():
 
 def test_figures_and_page_say_what_they_show(built):
     figures = built.page.parent / "figures"
-    assert (
-        "test MSE (Brier score) (mean, 95 % interval)" in (figures / "table_size.svg").read_text()
-    )
+    assert "test Brier score (mean, 95 % interval)" in (figures / "table_size.svg").read_text()
     training = (figures / "training.svg").read_text()
     assert "validation log loss" in training
     assert "validation MSE" not in training
@@ -145,3 +145,13 @@ def test_the_terminal_shows_auc_in_eighty_columns(built, hollow):
     assert sum(line.rstrip().endswith(f"~{micros_text(12_345.6)}") for line in rows) == 4
     row = built.summary.iloc[0]
     assert f"{row['test_auc_mean']:.4f}" in text
+
+
+def test_a_label_of_an_axis_that_becomes_long_is_broken():
+    figure, axes = plt.subplots()
+    axes.set_xlabel("MSE of blocks")
+    axes.set_ylabel("test MSE (mean, 95 % interval)")
+    style.rename(figure, "MSE", "MSE or Brier score")
+    assert axes.get_xlabel() == "MSE or Brier score of blocks"
+    assert axes.get_ylabel() == "test MSE or Brier score\n(mean, 95 % interval)"
+    plt.close(figure)

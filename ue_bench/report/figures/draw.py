@@ -185,4 +185,4 @@ def _measure(section: Section, study: StudyData) -> str:
         return "MSE"
     if False not in binary:
         return section.of_labels
-    return f"MSE, of labels {section.of_labels}"
+    return f"MSE or {section.of_labels}"

@@ -65,7 +65,7 @@ class Section:
     draw: Callable[[pd.DataFrame, StudyData], Figure] | None = None
     table: Callable[[pd.DataFrame], list[str]] | None = None
     each: bool = False
-    of_labels: str = "MSE (Brier score)"
+    of_labels: str = "Brier score"
     fewest: int = 1
 
     def parts(self, frame: pd.DataFrame) -> list[pd.DataFrame]:

@@ -42,6 +42,7 @@ _DEFAULT = RunConfig().strategy
 GREY = "#767676"
 PALE = "#D2D2D2"  # the colour of lines in the background
 FRONT = "#404040"  # the colour of a Pareto front
+LONGEST = 40  # letters of an axis label in one line
 NOT_BETTER = "not better than the bias model"  # what a hollow marker means
 ANCHOR_NAMES = {
     "mean": "global mean",
@@ -388,10 +389,13 @@ def legend(figure: Figure, handles: list[Any]) -> None:
 
 
 def rename(figure: Figure, name: str, other: str) -> None:
-    """Replace `name` by `other` in the labels of all axes."""
+    """Replace `name` by `other` in the labels of all axes, and break those that become long."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            axis.label.set_text(axis.label.get_text().replace(name, other))
+            text = axis.label.get_text().replace(name, other)
+            if len(text) > LONGEST:
+                text = text.replace(" (", "\n(", 1)
+            axis.label.set_text(text)
 
 
 def settle(figure: Figure) -> None:

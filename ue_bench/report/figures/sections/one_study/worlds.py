@@ -294,6 +294,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             shift = 0.12 * (place - (len(methods) - 1) / 2)
             _draw_method(axes, line, sizes, looks[method], shift)
         axes.set_xticks(range(len(sizes)), [f"1/{size}" for size in sizes])
+        axes.set_xlim(-0.5, len(sizes) - 0.5)
         axes.set_xlabel("budget, as a part of the exact table")
         axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=8)
         axes.tick_params(labelsize=8)
