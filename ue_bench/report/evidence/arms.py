@@ -10,7 +10,7 @@ and are never quoted: a configuration known only from a search is no arm.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ue_bench.config import GIVE_UP, SEEDS
@@ -51,6 +51,10 @@ class Arm:
     found_by: Effort | None = None
     label: str = ""
     group: str = ""
+    # Its scores by part and measure (`summary.by_seed`), which many sections ask for.
+    scores: dict[tuple[str, str], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def key(self) -> tuple[Any, ...]:
