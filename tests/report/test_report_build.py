@@ -1,5 +1,7 @@
 """The whole report: what is written, what is told, what is refused, and what it may import."""
 
+import base64
+import gzip
 import re
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from ue_bench.record import load
 from ue_bench.report import Outcome, build
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.summary import COLUMNS
+from ue_bench.report.page import page
 from ue_bench.report.page.terminal import ROWS, best_rows, print_summary
 
 
@@ -121,6 +124,32 @@ def test_a_report_of_one_study_has_plain_names(tmp_path):
         "training",
     }
     assert "no strategy has both a separate and a multiplexed form" in outcome.page.read_text()
+
+
+def test_a_page_of_many_elements_shows_its_largest_figures_as_pictures(tmp_path, monkeypatch):
+    fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
+    whole = build(tmp_path / "results", tmp_path / "out").page.read_text()
+    assert "data:image/png" not in whole
+    elements = len(re.findall("<[A-Za-z]", whole))
+    monkeypatch.setattr(page, "MOST_ELEMENTS", elements - 10)
+    few = build(tmp_path / "results", tmp_path / "out").page.read_text()
+    assert few.count("data:image/png") == 1
+    assert few.count("<svg") == whole.count("<svg") - 1
+    monkeypatch.setattr(page, "MOST_ELEMENTS", 10)  # tables and texts stay as they are
+    none = build(tmp_path / "results", tmp_path / "out").page.read_text()
+    assert none.count("data:image/png") == whole.count("<svg")
+
+
+def test_large_data_is_compressed_in_the_page(tmp_path, monkeypatch):
+    fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
+    monkeypatch.setattr(page, "LARGEST_CSV", 10)
+    told = build(tmp_path / "results", tmp_path / "out").page.read_text()
+    assert 'download="table_size.csv"' not in told
+    href = re.search(
+        r'download="table_size.csv.gz" href="data:application/gzip;base64,(\S+?)"', told
+    )
+    held = gzip.decompress(base64.b64decode(href[1]))
+    assert held == (tmp_path / "out" / "tables" / "table_size.csv").read_bytes()
 
 
 def test_a_study_of_methods_has_its_figures_tables_and_what_cannot_work(tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from study_data import study_of
 
+from ue_bench.config.stream_split import STREAM
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.summary import score, summarise
 from ue_bench.report.figures import anchor_lines as anchors
@@ -222,6 +223,17 @@ def test_training_shows_the_first_seed_of_each_strategy(small):
     assert len(frame) == 3 * 2 * 10
 
 
+def test_training_leaves_streams_to_their_own_section():
+    """A stream has one pass; its history is the errors of its blocks."""
+    made = []
+    for split in ("random", STREAM):
+        for seed in range(2):
+            made.append(fake.make(fake.config("unified", seed=seed, budget=28_032, split=split)))
+    frame = training.tidy(study_of(collect(made).kept))
+    assert not frame.empty
+    assert not frame["panel"].str.contains("stream").any()
+
+
 @pytest.fixture(scope="module")
 def many():
     names = ("unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4")
@@ -281,6 +293,8 @@ def test_methods_joins_strategies_that_are_forms_of_one_method():
 
 def test_methods_of_one_budget_would_have_single_marks_and_are_left_out():
     made = [row for name in "abcd" for row in arm(28_032, [0.9, 0.91], name)]
+    assert methods.tidy(study_of(collect(made).kept)).empty
+    made += arm(14_016, [0.92, 0.93], "a", split="global_temporal")  # another comparison
     assert methods.tidy(study_of(collect(made).kept)).empty
     made += arm(14_016, [0.92, 0.93], "a")
     assert not methods.tidy(study_of(collect(made).kept)).empty

@@ -5,12 +5,14 @@ one for each of them.
 """
 
 import base64
+import gzip
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
@@ -38,8 +40,20 @@ QUESTION = (
 MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
 MAIN_SECTION = "table_size"  # the section that shows it
 BOARD_STUDY = "methods"  # the study in which all strategies compete
-LARGEST_SVG = 300_000  # characters; a larger figure becomes a PNG, so that the page opens fast
+# Larger figures become PNGs and larger data is compressed, so that the page opens fast. So does the
+# largest figure of a page of more elements, and the next one, until it has no more.
+LARGEST_SVG = 300_000  # characters
+LARGEST_CSV = 100_000  # bytes
+MOST_ELEMENTS = 19_500
+_ELEMENT = re.compile("<[A-Za-z]")
 _UNSAFE = re.compile(r"[^\w-]", re.ASCII)  # of a study's name, in the name of a file
+
+
+class DataFile(NamedTuple):
+    """A file that the page holds, and under which name it is saved."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,19 @@ class Page:
         return self._render("study.html", content)
 
     def _render(self, template: str, content: Mapping[str, Any]) -> str:
+        """Render a page, with pictures of its largest figures where it has too many elements."""
+        flat: set[str] = set()
+        while True:
+            drawn: dict[str, int] = {}  # the elements of each figure, by path
+            text = self._rendered(template, content, flat, drawn)
+            if len(_ELEMENT.findall(text)) <= MOST_ELEMENTS or not drawn:
+                return text
+            flat.add(max(drawn, key=lambda path: drawn[path]))
+
+    def _rendered(
+        self, template: str, content: Mapping[str, Any], flat: set[str], drawn: dict[str, int]
+    ) -> str:
+        """Render a page. flat: the figures that are pictures. drawn: takes in the other ones."""
         loader = jinja2.PackageLoader("ue_bench.report.page", "templates")
         engine = jinja2.Environment(
             loader=loader,
@@ -105,8 +132,8 @@ class Page:
         )
         engine.filters["markdown"] = markdown
         engine.filters["papers"] = papers
-        engine.filters["data_link"] = self._data_link
-        engine.filters["figure_html"] = self._figure_html
+        engine.filters["data_file"] = self._data_file
+        engine.filters["figure_html"] = partial(self._figure_html, flat, drawn)
         script = loader.get_source(engine, "page.js")[0]
         style = loader.get_source(engine, "page.css")[0]
         return engine.get_template(template).render(
@@ -193,19 +220,32 @@ class Page:
             explained[one_line(name)] = self.strategies.get(name, ("", ""))
         return explained
 
-    def _data_link(self, path: str) -> str:
+    def _data_file(self, path: str) -> DataFile:
         """A CSV file of the report as a data URL."""
-        content = (Path(self.out) / path).read_bytes()
-        return f"data:text/csv;base64,{_base64(content)}"
+        file = Path(self.out) / path
+        content = file.read_bytes()
+        if len(content) <= LARGEST_CSV:
+            return DataFile(file.name, f"data:text/csv;base64,{_base64(content)}")
+        packed = gzip.compress(content, mtime=0)  # the same bytes at any time
+        return DataFile(f"{file.name}.gz", f"data:application/gzip;base64,{_base64(packed)}")
 
-    def _figure_html(self, path: str, number: str, title: str, caption: str) -> Markup:
-        """A figure as an element of the page.
+    def _figure_html(
+        self,
+        flat: set[str],
+        drawn: dict[str, int],
+        path: str,
+        number: str,
+        title: str,
+        caption: str,
+    ) -> Markup:
+        """A figure as an element of the page. flat, drawn: as in `_rendered`.
 
         number: makes its ids differ from those of others. caption: the id of what describes it.
         """
         folder = Path(self.out)
         svg = (folder / f"{path}.svg").read_text(encoding="utf-8")
-        if len(svg) <= LARGEST_SVG:
+        if len(svg) <= LARGEST_SVG and path not in flat:
+            drawn[path] = len(_ELEMENT.findall(svg))
             return trusted(inline(svg, f"p{number}-", title, caption))
         png = _base64((folder / f"{path}.png").read_bytes())
         image = Markup('<img alt="{}" aria-describedby="{}" src="data:image/png;base64,{}">')

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ue_bench.config.stream_split import STREAM
 from ue_bench.record import Record
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import panel
@@ -42,7 +43,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
     """
     runs: dict[str, Record] = {}
     for arm in study.arms:
-        runs |= {run.run_id: run for run in arm.runs if run.quality.get("history")}
+        if arm.comparison.split != STREAM:  # Over a stream shows each of its blocks
+            runs |= {run.run_id: run for run in arm.runs if run.quality.get("history")}
     first_runs = study.summary["run_ids"].str.split().str[0]
     with_history = study.summary[first_runs.isin(list(runs))]
     if with_history.empty:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.interval_method import RULE
-from ue_bench.report.evidence.summary import panel, score
+from ue_bench.report.evidence.summary import SCOPE, panel, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import anchor_points, style
 from ue_bench.report.figures.hover import hover
@@ -71,9 +71,9 @@ def tidy(study: StudyData) -> pd.DataFrame:
     note: the MSE in words where it lies beyond the axis.
     """
     scored = score(study.summary).dropna(subset=["total_bytes", "mse"])
-    budgeted = scored["budget"].notna()
     # With one budget each panel would have a single mark, and Table size shows them all together.
-    if scored.loc[budgeted, "strategy"].nunique() <= FEW or scored["budget"].nunique() < 2:
+    scored = scored[scored.groupby(SCOPE)["budget"].transform("nunique") > 1]
+    if scored.loc[scored["budget"].notna(), "strategy"].nunique() <= FEW:
         return pd.DataFrame(columns=COLUMNS)
     frame = champions(scored)
     frame["panel"] = panel(frame)
