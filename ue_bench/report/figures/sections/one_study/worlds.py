@@ -199,11 +199,13 @@ def _rank_sentences(part: pd.DataFrame) -> list[str]:
     lines = []
     for size, cell in reversed(list(groups(part, "size"))):
         taus = cell["tau"].astype(float)
+        between = f"with τ from {taus.min():.2f} to {taus.max():.2f}"
+        if len(taus) == 1:
+            between = f"with τ = {taus.item():.2f}"
         n_reversed, n_told = int(cell["reversed"].sum()), int(cell["told"].sum())
         lines.append(
-            f"- at 1/{int(size)} the worlds rank their arms with τ from {taus.min():.2f} to "
-            f"{taus.max():.2f}; of {n_told} pairs of arms that two worlds tell apart, "
-            f"{n_reversed} are in opposite order."
+            f"- at 1/{int(size)} the worlds rank their arms {between}; of {n_told} pairs of arms "
+            f"that two worlds tell apart, {n_reversed} are in opposite order."
         )
     return lines
 
