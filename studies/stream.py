@@ -25,14 +25,15 @@ from ue_bench.config.stream_split import STREAM
 from ue_bench.study import Grid, Study
 
 BASE = RunConfig(split=STREAM, lookups=2, dim=8, batch_size=128, measure="quality")
+CLICKS: tuple[dict[str, Any], ...] = tuple(
+    {"dataset": f"click-world-small@{turnover}", "task": "binary"}
+    for turnover in ("0", "0.1", "0.3", "1")
+)
 WORLDS: tuple[dict[str, Any], ...] = (
     {"dataset": "flights", "task": "binary", "positive_at_least": 15.0},
     {"dataset": "baseball"},
     {"dataset": "ml-100k"},
-    *(
-        {"dataset": f"click-world-small@{turnover}", "task": "binary"}
-        for turnover in ("0", "0.1", "0.3", "1")
-    ),
+    *CLICKS,
 )
 BITS = ("float32", "int4")
 COMPRESSION = 16
@@ -64,7 +65,7 @@ def arms(base: RunConfig, forms: tuple[dict[str, Any], ...]) -> list[RunConfig]:
 
 STREAMS = [arms(replace(BASE, **world), HASHED + EXACT) for world in WORLDS]
 # The same log, whose values stay, in one pass over the earlier rows.
-SPLIT = replace(BASE, **WORLDS[3], split="global_temporal", epochs=1)
+SPLIT = replace(BASE, **CLICKS[0], split="global_temporal", epochs=1)
 
 
 STUDY = Study(

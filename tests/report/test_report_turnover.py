@@ -77,6 +77,7 @@ def test_the_stream_and_the_split_of_a_log_rank_alike(frame):
     (row,) = frame[frame["view"] == turnover.RANKS].to_dict("records")
     assert (row["turnover"], row["other"], row["arms"]) == (0, "global_temporal", len(ROWS))
     assert row["tau"] == 1
+    assert (row["told"], row["reversed"]) == (5, 0)  # of 6 pairs; two tables were planted alike
     (told,) = [line for line in turnover.table(frame) if "agree with τ = 1.00" in line]
     assert "global_temporal" in told
 

@@ -62,6 +62,7 @@ COLUMNS = [
     "tau",
     "tau_low",
     "tau_high",
+    "told",
     "reversed",
 ]
 LINE = ["world", "size", "bits", "label"]
@@ -72,7 +73,8 @@ def tidy(study: StudyData) -> pd.DataFrame:
 
     `beside`: one for each log and arm of a stream that is no exact table, at the bytes of one.
     against: the best exact table, with all its bytes. `ranks`: how well the stream of a log and
-    another split of it rank the same arms, with the entries of `rank_agreement.agreement`.
+    another split of it rank the same arms, with the entries of `rank_agreement.agreement`; told:
+    the pairs that both tell apart.
     turnover: of the log. size: how many times smaller than the exact table of all values the
     tables are.
     """
@@ -124,7 +126,9 @@ def _ranks(planted: pd.DataFrame, arms: Mapping[Any, Arm]) -> list[dict[str, Any
             shared = [label for label in streamed if label in others]
             if len(shared) >= FEWEST_RANKED:
                 own, theirs = [streamed[x] for x in shared], [others[x] for x in shared]
-                lines.append(about | {"other": split} | agreement(own, theirs))
+                found = agreement(own, theirs)
+                found["told"] = found.pop("told_apart")  # pairs; of the other view, whether
+                lines.append(about | {"other": split} | found)
     return lines
 
 
@@ -143,7 +147,7 @@ def table(frame: pd.DataFrame) -> list[str]:
         lines.append(
             f"- {row.world} at 1/{int(row.size)} and a turnover of {row.turnover:g}: the orders of "
             f"{int(row.arms)} tables on the stream and on the {row.other} split agree with "
-            f"τ = {tau_text(row)}; both tell {int(row.told_apart)} pairs apart, "
+            f"τ = {tau_text(row)}; both tell {int(row.told)} pairs apart, "
             f"{int(row.reversed)} of them in opposite order."
         )
     lines += ["", "| log | turnover | table | less the exact table | difference | Holm p |"]
