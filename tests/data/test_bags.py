@@ -317,7 +317,12 @@ def test_no_row_of_the_table_is_touched_but_the_bags_own():
         seed=0,
     )
     optimizers = Optimizers(model, recipe)
-    built.pool.before_read = lambda slots: slots_read.append(set(slots.flatten().tolist()))
+
+    def read(slots):
+        slots_read.append(set(slots.flatten().tolist()))
+        return torch.nn.functional.embedding(slots, built.pool.weight, sparse=True)
+
+    built.pool.reader = read
     before = built.pool.weight.detach().clone()
     codes = torch.tensor([[3, 4, 3], [5, 5, 2]])
     train_step(model, optimizers, codes, torch.tensor([1.0, 2.0]))

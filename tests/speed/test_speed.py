@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import fake_records as fake
 import pytest
+import torch
 from click.testing import CliRunner
 
 from ue_bench.cli import main
@@ -136,10 +137,10 @@ def test_the_times_of_the_operations_of_a_step_add_up(monkeypatch):
     assert any("Adam" in name or "adam" in name for name in where.beside)
 
 
-def trainable(weight, slots):
-    """A peer whose lookup has a gradient."""
-    weight.requires_grad_()
-    return lambda rows: weight[rows]
+def trained_table(rows, dim, lookups):
+    """A table that only autograd trains."""
+    weight = torch.randn(rows, dim, requires_grad=True)
+    return lambda slots: weight[slots].flatten(1)
 
 
 def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
@@ -148,7 +149,8 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     log = RunConfig(dataset="click-world-1000@0", task="binary", budget=10_000)
     monkeypatch.setattr(table_of_scale, "LOGS", (log,))
     monkeypatch.setattr(table_of_scale, "WORKERS", 2)
-    monkeypatch.setattr(peers, "installed", lambda: ({"FBGEMM TBE": trainable}, ""))
+    monkeypatch.setattr(peers, "installed", lambda: ({"FBGEMM TBE": None}, ""))
+    monkeypatch.setitem(peers.TRAINED, "FBGEMM TBE", trained_table)
     monkeypatch.setattr(model_calls, "VALUES", 1_400)
     monkeypatch.setattr(
         table_of_scale,
@@ -161,7 +163,9 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     assert first.what == "20,000 ratings"
     steps = [line for line in lines if line.what.startswith("a step on")]
     assert [line.what for line in steps] == ["a step on 100 rows", "a step on 1,000 rows"]
-    assert all(set(line.beside) == {"FBGEMM TBE, the table alone"} for line in steps)
+    for line in steps:
+        assert set(line.beside) == {"with FBGEMM TBE"}
+        assert (line.claims[0].of, line.claims[0].must) == ("x FBGEMM TBE", "<= 1.1")
     (later,) = [line for line in lines if line.what.endswith("to the first step")]
     assert later.value < 10 * table_of_scale.MOST_SECONDS
     (together,) = [line for line in lines if line.what.endswith("2 runs add together")]

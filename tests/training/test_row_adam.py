@@ -8,6 +8,7 @@ import torch
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.strategies import STRATEGIES
+from ue_bench.strategies.many_rows import MANY
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.registry import static_strategies
 from ue_bench.strategies.spec import Spec
@@ -20,19 +21,20 @@ FORMS = [(name, form) for name in static_strategies() for form in STRATEGIES[nam
 SHORT = RunConfig(budget=28_032, epochs=1, measure="quality")
 
 
-def trained(kind, steps, draw, rows=300, sparse=True, dtype=torch.float64, **options):
+def trained(kind, steps, draw, rows=300, dim=4, sparse=True, dtype=torch.float64, **options):
     """A table after some steps on batches that `draw` gives."""
     torch.manual_seed(0)
-    table = torch.nn.Parameter(torch.randn(rows, 4, dtype=dtype))
+    table = torch.nn.Parameter(torch.randn(rows, dim, dtype=dtype))
     optimizer = kind([table], lr=0.05, **options)
-    targets = torch.randn(rows, 4, dtype=dtype)
+    targets = torch.randn(rows, dim, dtype=dtype)
     caught_up = kind is RowAdam and not options.get("lazy")
     for _ in range(steps):
         slots = draw(rows)
-        if caught_up:
-            optimizer.catch_up(table, slots)
         optimizer.zero_grad()
-        read = torch.nn.functional.embedding(slots, table, sparse=sparse)
+        if caught_up:
+            read = optimizer.read(table, slots)
+        else:
+            read = torch.nn.functional.embedding(slots, table, sparse=sparse)
         (read - targets[slots]).square().sum().backward()
         optimizer.step()
     if caught_up:
@@ -72,6 +74,19 @@ def test_caught_up_it_is_adam(draw, betas, steps):
     assert (ours - lazy).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("dim", [1, 3, 8])
+def test_so_it_is_with_many_rows_at_once(dim):
+    """They are moved by other operations than few are."""
+
+    def many(rows):
+        return torch.randint(rows, (2 * MANY, 3))
+
+    options = {"rows": 4 * MANY, "dim": dim, "dtype": torch.float32, "eps": 1e-12}
+    ours = trained(RowAdam, 6, many, **options)
+    adam = trained(torch.optim.Adam, 6, many, sparse=False, **options)
+    torch.testing.assert_close(ours, adam, rtol=1e-5, atol=1e-5)
+
+
 def test_what_is_read_and_not_trained_on_is_caught_up_once():
     torch.manual_seed(0)
     start = torch.randn(30, 4, dtype=torch.float64)
@@ -82,13 +97,12 @@ def test_what_is_read_and_not_trained_on_is_caught_up_once():
         for step in range(20):
             slots = torch.tensor([step % 7, 3, 3, 11])
             if extra:  # several reads before a step, of rows with and without a gradient
-                optimizer.catch_up(table, torch.arange(5, 20))
-                optimizer.catch_up(table, slots[:2])
-            optimizer.catch_up(table, slots)
+                optimizer.read(table, torch.arange(5, 20))
+                optimizer.read(table, slots[:2])
+            read = optimizer.read(table, slots)
             if extra:
-                optimizer.catch_up(table, torch.tensor([[2, 2]]))
+                optimizer.read(table, torch.tensor([[2, 2]]))
             optimizer.zero_grad()
-            read = torch.nn.functional.embedding(slots, table, sparse=True)
             (read - step).square().sum().backward()
             optimizer.step()
             if extra and step % 3:

@@ -14,6 +14,7 @@ from torch import nn
 
 Forward = Callable[[torch.Tensor], Any]  # takes the rows
 Maker = Callable[[torch.Tensor, torch.Tensor], Forward]  # takes the table and the rows
+TableMaker = Callable[[int, int, int], Forward]  # takes rows, numbers of a row, and lookups
 
 
 def embedding_bag(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
@@ -29,6 +30,28 @@ def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
 
     It has one table, which each of the L lookups reads as a feature.
     """
+    n_rows, dim = weight.shape
+    bags = _fbgemm_bags(n_rows, dim, slots.shape[1])
+    bags.split_embedding_weights()[0].copy_(weight)
+    rows = slots.t().flatten()
+    offsets = torch.arange(slots.numel() + 1)
+    return lambda _: bags(rows, offsets)
+
+
+def fbgemm_trained(rows: int, dim: int, lookups: int) -> Forward:
+    """Return FBGEMM's table, whose backward pass updates its rows by row-wise Adagrad."""
+    bags = _fbgemm_bags(rows, dim, lookups)
+    bags.split_embedding_weights()[0].normal_(0, 0.05)
+
+    def vectors(slots: torch.Tensor) -> torch.Tensor:
+        bag_of_each = torch.arange(slots.numel() + 1)
+        read: torch.Tensor = bags(slots.t().flatten().long(), bag_of_each)
+        return read
+
+    return vectors
+
+
+def _fbgemm_bags(rows: int, dim: int, lookups: int) -> Any:
     from fbgemm_gpu.split_embedding_configs import EmbOptimType
     from fbgemm_gpu.split_table_batched_embeddings_ops_common import EmbeddingLocation
     from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
@@ -36,16 +59,11 @@ def fbgemm(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
         SplitTableBatchedEmbeddingBagsCodegen,
     )
 
-    lookups = slots.shape[1]
-    bags = SplitTableBatchedEmbeddingBagsCodegen(
-        [(*weight.shape, EmbeddingLocation.HOST, ComputeDevice.CPU)],
+    return SplitTableBatchedEmbeddingBagsCodegen(
+        [(rows, dim, EmbeddingLocation.HOST, ComputeDevice.CPU)],
         feature_table_map=[0] * lookups,
         optimizer=EmbOptimType.EXACT_ROWWISE_ADAGRAD,
     )
-    bags.split_embedding_weights()[0].copy_(weight)
-    rows = slots.t().flatten()
-    offsets = torch.arange(slots.numel() + 1)
-    return lambda _: bags(rows, offsets)
 
 
 def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
@@ -67,6 +85,8 @@ def torchrec(weight: torch.Tensor, slots: torch.Tensor) -> Forward:
 
 
 MAKERS: dict[str, Maker] = {"FBGEMM TBE": fbgemm, "TorchRec": torchrec}
+# Tables whose backward pass updates their rows, by name.
+TRAINED: dict[str, TableMaker] = {"FBGEMM TBE": fbgemm_trained}
 MODULES = {"FBGEMM TBE": "fbgemm_gpu", "TorchRec": "torchrec"}
 
 

@@ -11,11 +11,8 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies.allocator import in_large_pages
 from ue_bench.strategies.few_bits import FewBits
 from ue_bench.strategies.initial_values import draw
+from ue_bench.strategies.many_rows import MANY
 from ue_bench.strategies.spec import Spec
-
-# From this many slots on, bags of one row are faster on a CPU than a plain gather: their kernel
-# fetches ahead.
-MANY = 8192
 
 
 class Pool(nn.Module):
@@ -59,8 +56,8 @@ class Pool(nn.Module):
         self.few_bits: FewBits | None = None
         # of bags of one row, for as many slots as the last batch had
         self.register_buffer("_offsets", None, persistent=False)
-        # an optimizer may set this; training then calls it with the slots before they are read
-        self.before_read: Callable[[Tensor], None] | None = None
+        # an optimizer may set this; it then returns the rows of int64 slots in training
+        self.reader: Callable[[Tensor], Tensor] | None = None
         if not spec.unfilled:
             in_large_pages(weight.data_ptr(), weight.nbytes)
             if zero:
@@ -84,9 +81,7 @@ class Pool(nn.Module):
             return self._rounded(weight, slots)
         if torch.is_grad_enabled():
             slots = slots.long()  # a gradient is summed faster by 64-bit slots
-            if self.before_read is not None:
-                self.before_read(slots)
-            return gather(weight, slots, self.sparse)
+            return self._read(weight, slots)
         # a traced program is one for all sizes of a batch
         if is_compiling() or slots.numel() < MANY or weight.is_cuda or weight.shape[1] == 1:
             return gather(weight, slots)
@@ -110,17 +105,21 @@ class Pool(nn.Module):
             halves: Any = self._buffers["halves"]
             return torch.embedding(halves, slots).float()
         slots = slots.long()
-        if torch.is_grad_enabled() and self.before_read is not None:
-            self.before_read(slots)
         few_bits = self.few_bits
         if few_bits is None or (self.training and not few_bits.rounds):
-            rows = gather(weight, slots, self.sparse)
+            rows = self._read(weight, slots)
             if few_bits is None and not self.training:
                 return rows.half().float()
             return rows
         if not self.sparse and slots.numel() >= self.rows:
             return gather(few_bits.round_all(weight), slots)
-        return few_bits.round_rows(gather(weight, slots, self.sparse), slots, weight)
+        return few_bits.round_rows(self._read(weight, slots), slots, weight)
+
+    def _read(self, weight: Tensor, slots: Tensor) -> Tensor:
+        """Return the rows of int64 slots as they are trained."""
+        if self.reader is not None and torch.is_grad_enabled():
+            return self.reader(slots)
+        return gather(weight, slots, self.sparse)
 
     def served_signed(self, slots: Tensor) -> Tensor | None:
         """Return the single numbers of slots that are twice a row, and one more for the opposite.

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.strategies.allocator import in_large_pages
+from ue_bench.strategies.many_rows import read_rows, write_rows
 
 HORIZON = 512  # steps after which a row's momentum is spent: (0.9 / sqrt(0.999))^512 = 5e-24
 CHUNK = 65_536  # rows that are caught up at a time
@@ -36,30 +37,41 @@ State = dict[str, Any]  # of one table; `_initial_state` describes it
 Group = dict[str, Any]  # tables and their lr, betas, eps and lazy
 
 
+class Distinct(NamedTuple):
+    """The rows among N slots.
+
+    rows: int64 [R], ascending.
+    places: int64 [N], the place of each slot's row in `rows`.
+    order: int64 [N], the slots of the first row, by their places, and then those of the next one.
+    starts: int64 [R], where the slots of each row start in `order`.
+    """
+
+    rows: Tensor
+    places: Tensor
+    order: Tensor
+    starts: Tensor
+
+
 class Read(NamedTuple):
     """Rows that were caught up and are not written back: the next step will likely move them.
 
-    slots: what was read, int64 [N].
-    rows: the distinct rows among the slots.
-    where: the position of each slot's row in `rows`.
-    places: positions of the first moments of the rows, and then of the second moments.
-    moments: the moments at these places, [2 * rows, D].
+    rows: int64 [R], distinct.
+    numbers: of these rows, [R, D].
+    moments: the first ones of all of them, and then the second ones, [2, R, D].
     """
 
-    slots: Tensor
     rows: Tensor
-    where: Tensor
-    places: Tensor
+    numbers: Tensor
     moments: Tensor
 
 
 class RowAdam(torch.optim.Optimizer):
     """Adam for sparse gradients of tables [rows, D] that are contiguous in memory.
 
-    Unless it is `lazy`, rows must be caught up before they are read: call `catch_up` for the rows
-    of a batch and `settle` for whole tables. The two moments of a row are neighbours in memory,
-    [rows, 2, D]. They are written once at the start, because each step would otherwise wait for the
-    kernel to provide the pages of its rows.
+    Unless it is `lazy`, rows are behind until they are caught up: read those of a batch by `read`,
+    and call `settle` before whole tables are read. The two moments of a row are neighbours in
+    memory, [rows, 2, D]. They are written once at the start, because each step would otherwise wait
+    for the kernel to provide the pages of its rows.
 
     Raises TypeError in `step` for a dense gradient.
     """
@@ -85,15 +97,27 @@ class RowAdam(torch.optim.Optimizer):
                 if table.grad is not None:
                     _move(table, table.grad, self.state[table], group)
 
+    def read(self, table: torch.nn.Parameter, slots: Tensor) -> Tensor:
+        """Return the rows at int64 slots of any shape, up to date: [..., D].
+
+        Their gradient is a sparse one of `table`, of distinct rows.
+        """
+        distinct = _distinct(slots.flatten(), len(table))
+        numbers = self._prepare(table, distinct.rows)
+        read: Tensor = _Rows.apply(table, numbers, distinct)  # type: ignore[no-untyped-call]
+        return read.view(*slots.shape, table.shape[1])
+
+    def catch_up(self, table: torch.nn.Parameter, rows: Tensor) -> None:
+        """Bring distinct int64 rows up to date, for a step that others have read them for."""
+        self._prepare(table, rows)
+
     @torch.no_grad()
-    def catch_up(self, table: torch.nn.Parameter, slots: Tensor) -> None:
-        """Bring the rows at int64 slots of any shape up to date."""
+    def _prepare(self, table: torch.nn.Parameter, rows: Tensor) -> Tensor:
+        """Bring distinct rows up to date. Returns their numbers, [R, D]."""
         state = self.state[table]
-        _write_back(state)
-        flat = slots.flatten()
-        rows, where = torch.unique(flat, return_inverse=True)
-        places, moments = _catch_up(table, rows, state, self._group_of(table))
-        state["read"] = Read(slots=flat, rows=rows, where=where, places=places, moments=moments)
+        _write_back(table, state)
+        state["read"] = _caught_up(table, rows, state, self._group_of(table))
+        return state["read"].numbers
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -106,20 +130,35 @@ class RowAdam(torch.optim.Optimizer):
 
     def _settle_table(self, table: torch.nn.Parameter, group: Group) -> None:
         state = self.state[table]
-        _write_back(state)
+        _write_back(table, state)
         was_in_a_batch = state["reached"] > 0
         is_behind = state["reached"] < state["step"]
         behind = (was_in_a_batch & is_behind).nonzero().flatten()
         for rows in behind.split(CHUNK):
-            places, moments = _catch_up(table, rows, state, group)
-            state["read"] = Read(slots=rows, rows=rows, where=rows, places=places, moments=moments)
-            _write_back(state)
+            state["read"] = _caught_up(table, rows, state, group)
+            _write_back(table, state)
 
     def _group_of(self, table: torch.nn.Parameter) -> Group:
         for group in self.param_groups:
             if any(table is other for other in group["params"]):
                 return group
         raise KeyError("the table is not one that this optimizer trains")
+
+
+class _Rows(torch.autograd.Function):
+    """The numbers of each slot, from those of distinct rows; the gradient is one of the table."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, numbers: Tensor, distinct: Distinct) -> Tensor:
+        ctx.save_for_backward(distinct.rows, distinct.order, distinct.starts)
+        ctx.shape = table.shape
+        return numbers.index_select(0, distinct.places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        rows, order, starts = ctx.saved_tensors
+        summed = _bags(gradients[0], order, starts)
+        return of_rows(rows, summed, ctx.shape), None, None
 
 
 def _initial_state(table: torch.nn.Parameter, betas: tuple[float, float], lazy: bool) -> State:
@@ -156,80 +195,102 @@ def _move(table: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         )
     b1, b2 = group["betas"]
     eps = group["eps"]
-    slots = gradient._indices()[0]
+    rows, summed = gradient._indices()[0], gradient._values()
     read = state.get("read")
-    if read is not None and torch.equal(read.slots, slots):
-        _, rows, where, places, moments = read
+    if read is not None and torch.equal(read.rows, rows):
         state["read"] = None
     else:  # the table was read several times before this step
         if not group["lazy"]:
-            _write_back(state)
-        rows, where = torch.unique(slots, return_inverse=True)
-        places, moments = _moments(table, rows, state)
+            _write_back(table, state)
+        rows, summed = summed_by_row(gradient)
+        read = _as_it_is(table, rows, state)
+    _, numbers, moments = read
     step = state["step"] + 1
     state["step"] = step
-    summed = _summed(gradient, len(rows), where)
-    first, second = moments.chunk(2)
+    first, second = moments
     first.lerp_(summed, 1 - b1)
-    second.lerp_(summed.square(), 1 - b2)
-    state["moments"].view(-1, table.shape[1]).index_copy_(0, places, moments)
+    second.mul_(b2).addcmul_(summed, summed, value=1 - b2)
+    _write_moments(state, rows, moments)
     correction = math.sqrt(1 - b2**step) / (1 - b1**step)
     if not group["lazy"]:
         state["reached"].index_fill_(0, rows, step)
         _extend_sums(state, step, correction)
         eps *= math.sqrt(1 - b2**step)  # Adam adds eps after the correction, SparseAdam before it
-    change = first.div_(second.sqrt_().add_(eps)).mul_(-group["lr"] * correction)
-    table.index_add_(0, rows, change)  # five times as slow with the rate as its `alpha`
+    numbers.addcdiv_(first, second.sqrt_().add_(eps), value=-group["lr"] * correction)
+    write_rows(table, rows, numbers)
+
+
+def of_rows(rows: Tensor, numbers: Tensor, shape: torch.Size) -> Tensor:
+    """Return the sparse gradient of a table whose rows have these numbers, [R, D]."""
+    return torch.sparse_coo_tensor(rows[None], numbers, shape, check_invariants=False)
 
 
 def summed_by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distinct rows of a sparse gradient, int64 [R], and their sums, [R, D]."""
-    rows, where = torch.unique(gradient._indices()[0], return_inverse=True)
-    return rows, _summed(gradient, len(rows), where)
+    distinct = _distinct(gradient._indices()[0], len(gradient))
+    return distinct.rows, _bags(gradient._values(), distinct.order, distinct.starts)
 
 
-def _summed(gradient: Tensor, n_rows: int, where: Tensor) -> Tensor:
-    """Add up the numbers of a sparse gradient by row. where: the row of each of its slots."""
-    values = gradient._values()
-    return values.new_zeros(n_rows, values.shape[1]).index_add_(0, where, values)
+def _distinct(slots: Tensor, n_rows: int) -> Distinct:
+    """Return the rows among int64 slots [N] of a table of so many rows."""
+    if n_rows < 2**31:  # which are sorted faster
+        slots = slots.int()
+    ordered, order = slots.sort(stable=True)
+    rows, among, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
+    places = torch.empty_like(order).scatter_(0, order, among)
+    return Distinct(rows.long(), places, order, counts.cumsum(0) - counts)
 
 
-def _catch_up(table: Tensor, rows: Tensor, state: State, group: Group) -> tuple[Tensor, Tensor]:
-    """Make the moves that rows have missed. Returns the places of their moments and the moments."""
+def _bags(numbers: Tensor, order: Tensor, starts: Tensor) -> Tensor:
+    """Add up numbers [N, D] by row, in their order: [R, D]. Faster than `index_add_`."""
+    summed: Tensor = torch.embedding_bag(numbers, order, starts)[0]
+    return summed
+
+
+def _caught_up(table: Tensor, rows: Tensor, state: State, group: Group) -> Read:
+    """Make the moves that rows have missed."""
     b1, b2 = group["betas"]
+    read = _as_it_is(table, rows, state)
     reached = state["reached"].index_select(0, rows)
-    places, moments = _moments(table, rows, state)
-    first, second = moments.chunk(2)
-    since = reached.to(table.dtype).unsqueeze(1)
-    sums = state["left"].index_select(0, reached).unsqueeze(1)
-    # eps as in the first of the missed steps, which is the largest
-    eps = ((since + 1) * math.log(b2)).expm1_().neg_().sqrt_().mul_(group["eps"])
-    change = (first / second.sqrt().add_(eps)).mul_(sums.mul_(-group["lr"]))
-    table.index_add_(0, rows, change)
-    missed = state["step"] - since
-    first.mul_((missed * math.log(b1)).exp_())
-    second.mul_((missed * math.log(b2)).exp_())
-    return places, moments
+    first, second = read.moments
+    sums = state["left"].index_select(0, reached).mul_(-group["lr"])
+    # eps as in the next step: with it a row that was never in a batch stays, too
+    eps = group["eps"] * math.sqrt(1 - b2 ** (state["step"] + 1))
+    read.numbers.addcdiv_(first * _as_rows(sums, first), second.sqrt().add_(eps))
+    missed = (state["step"] - reached).to(table.dtype)
+    first.mul_(_as_rows((missed * math.log(b1)).exp_(), first))
+    second.mul_(_as_rows((missed * math.log(b2)).exp_(), second))
+    return read
 
 
-def _write_back(state: State) -> None:
-    """Keep the moments of rows that were caught up and then had no gradient."""
+def _as_rows(numbers: Tensor, rows: Tensor) -> Tensor:
+    """Return numbers [R] as often as rows [R, D] are wide.
+
+    torch multiplies narrow rows by numbers of their shape in a sixth of the time that it takes to
+    multiply them by one number a row.
+    """
+    return numbers.unsqueeze(1).expand_as(rows).contiguous()
+
+
+def _as_it_is(table: Tensor, rows: Tensor, state: State) -> Read:
+    """Return a copy of rows and of their moments."""
+    moments = read_rows(state["moments"].flatten(1), rows).view(-1, 2, table.shape[1])
+    return Read(rows, read_rows(table, rows), moments.transpose(0, 1).contiguous())
+
+
+def _write_back(table: Tensor, state: State) -> None:
+    """Keep rows that were caught up and then had no gradient."""
     if state["read"] is None:
         return
-    _, rows, _, places, moments = state["read"]
-    state["moments"].view(-1, moments.shape[1]).index_copy_(0, places, moments)
+    rows, numbers, moments = state["read"]
+    write_rows(table, rows, numbers)
+    _write_moments(state, rows, moments)
     state["reached"].index_fill_(0, rows, state["step"])
     state["read"] = None
 
 
-def _moments(table: Tensor, rows: Tensor, state: State) -> tuple[Tensor, Tensor]:
-    """Return the places of the moments of rows and a copy of the moments, [2 * rows, D].
-
-    The first moments of all rows come before the second moments.
-    """
-    places = torch.cat((2 * rows, 2 * rows + 1))
-    moments = state["moments"].view(-1, table.shape[1])
-    return places, moments.index_select(0, places)
+def _write_moments(state: State, rows: Tensor, moments: Tensor) -> None:
+    write_rows(state["moments"].flatten(1), rows, moments.transpose(0, 1).flatten(1))
 
 
 def _extend_sums(state: State, step: int, correction: float) -> None:

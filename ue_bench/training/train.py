@@ -22,7 +22,7 @@ from ue_bench.training.dense_adam import DenseAdam
 from ue_bench.training.early_stopping import EarlyStopping
 from ue_bench.training.model import RatingModel, ScoredModel
 from ue_bench.training.process_ranks import ALONE, Ranks
-from ue_bench.training.row_adam import RowAdam, summed_by_row
+from ue_bench.training.row_adam import RowAdam, of_rows, summed_by_row
 from ue_bench.training.weight_average import WeightAverage
 
 EVALUATION_ROWS = 16_384  # rows in one forward pass of an evaluation
@@ -129,16 +129,16 @@ class Optimizers:
         self.attach()
 
     def attach(self) -> None:
-        """Let pools have their rows caught up before a step reads them."""
+        """Let pools be read as far as a step has moved them."""
         if self.rows is None or self.lazy:
             return
         for pool in self.sparse:
-            pool.before_read = partial(self.rows.catch_up, pool.weight)
+            pool.reader = partial(self.rows.read, pool.weight)
 
     def detach(self) -> None:
         """Let pools be read as they are."""
         for pool in self.sparse:
-            pool.before_read = None
+            pool.reader = None
 
     def zero_grad(self) -> None:
         for part in self.parts:
@@ -158,12 +158,11 @@ class Optimizers:
             weight = pool.weight
             if weight.grad is None:
                 continue
-            rows, sums = ranks.gathered(*summed_by_row(weight.grad))
+            all_rows, all_sums = ranks.gathered(*summed_by_row(weight.grad))
+            rows, sums = summed_by_row(of_rows(all_rows, all_sums, weight.shape))
             if self.rows is not None and not self.lazy:  # rows that only others have read
                 self.rows.catch_up(weight, rows)
-            weight.grad = torch.sparse_coo_tensor(
-                rows[None], sums, weight.shape, check_invariants=False
-            )
+            weight.grad = of_rows(rows, sums, weight.shape)
 
     def settle(self) -> None:
         """Make the moves that were put off until a row is read.

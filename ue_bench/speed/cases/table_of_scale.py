@@ -7,26 +7,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from ue_bench.config import RunConfig
 from ue_bench.record import parse_run
 from ue_bench.speed import peers
 from ue_bench.speed.cases import ratings_to_codes
 from ue_bench.speed.cases.report_time import copy_of, real_record
-from ue_bench.speed.cases.training_step import STEADY, USUAL
+from ue_bench.speed.cases.training_step import STEADY
 from ue_bench.speed.interleaved_timing import time_in_turns
 from ue_bench.speed.later_start import started
 from ue_bench.speed.line import Claim, Line
-from ue_bench.speed.model_calls import step_call
+from ue_bench.speed.model_calls import peer_step_call, step_call
 from ue_bench.study.ledger import Ledger
 
 TITLE = (
     "Scale: first contact with many rows, a later start on many, a training step on large tables "
-    "(as in the case step), and what a study keeps of each run"
+    "(10 features of 2 lookups of 8 numbers, skewed batches of 4,096 rows, one thread), and what a "
+    "study keeps of each run"
 )
 ROWS = 5_000_000
 TABLES: tuple[int, ...] = (250_000, 4_000_000)  # rows
+STEP: dict[str, Any] = {"batch": 4096, "features": 10, "lookups": 2, "dim": 8, "skewed": True}
 RUNS = 2_000
 MANY_RUNS = 10_000
 MOST_BYTES = 20e6  # that so many runs may add to the memory of their command
@@ -37,7 +37,7 @@ LOGS = (
 )
 MOST_SECONDS = 2.0  # of a start beyond the imports, whatever the rows
 WORKERS = 4
-MAKERS_OF_STEPS = ("FBGEMM TBE",)  # the peers whose backward pass updates the rows
+PEER = "FBGEMM TBE"  # whose backward pass updates the rows, by row-wise Adagrad
 
 
 def measure(quick: bool) -> Iterator[Line]:
@@ -80,40 +80,35 @@ def _later_starts(logs: Sequence[RunConfig]) -> Iterator[Line]:
 
 
 def _steps(tables: tuple[int, ...], seconds: float) -> Iterator[Line]:
-    """Time the sparse step on each table, in turns, and beside it the step of a peer's table.
+    """Time whole steps on each table, with Adam for the rows of the batch and with the peer's rows.
 
-    The latter is less than a step of ours: it has neither a head nor an optimizer of one, and each
-    call reads the same rows.
+    All else is the same code.
     """
     makers, note = peers.installed()
-    names = [name for name in MAKERS_OF_STEPS if name in makers]
     calls: dict[str, Callable[[], Any]] = {}
     for rows in tables:
-        calls[f"{rows}"] = step_call(sparse=True, rows=rows, **USUAL)
-        for name in names:
-            calls[f"{name} {rows}"] = _table_step(makers[name], rows)
+        calls[f"{rows}"] = step_call(sparse=True, rows=rows, **STEP)
+        if PEER in makers:
+            calls[f"{PEER} {rows}"] = peer_step_call(peers.TRAINED[PEER], rows=rows, **STEP)
     times = time_in_turns(calls, seconds, **STEADY)
     for rows in tables:
-        claims: tuple[Claim, ...] = ()
+        claims: list[Claim] = []
+        beside = {}
+        if PEER in makers:
+            with_peer = f"{PEER} {rows}"
+            beside[f"with {PEER}"] = times.seconds(with_peer)
+            claims.append(Claim(times.ratio(f"{rows}", with_peer), f"x {PEER}", "<= 1.1"))
         if rows != tables[0]:
             growth = times.ratio(f"{rows}", f"{tables[0]}")
-            claims = (Claim(growth, f"x the step on {tables[0]:,} rows"),)
+            claims.append(Claim(growth, f"x the step on {tables[0]:,} rows"))
         yield Line(
             what=f"a step on {rows:,} rows",
             value=times.seconds(f"{rows}"),
             unit="s",
-            beside={f"{name}, the table alone": times.seconds(f"{name} {rows}") for name in names},
-            claims=claims,
-            note="" if names else note,
+            beside=beside,
+            claims=tuple(claims),
+            note="" if PEER in makers else note,
         )
-
-
-def _table_step(make: peers.Maker, rows: int) -> Callable[[], Any]:
-    """Return a call that looks rows up, and updates them in the backward pass."""
-    weight = torch.randn(rows, USUAL["dim"])
-    slots = torch.randint(rows, (USUAL["batch"], USUAL["features"]))
-    forward = make(weight, slots)
-    return lambda: forward(slots).sum().backward()
 
 
 def _kept_of_runs(runs: int) -> Line:
