@@ -1,13 +1,12 @@
 """The board: ranks, the set of the best, the worst size, why a form has no rank; the table in a browser."""
 
 import json
-import shutil
 from dataclasses import replace
 
+import chromium
 import fake_records as fake
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import sync_playwright
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
@@ -192,19 +191,14 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
     fake.write_all(folder / "results", RECORDS)
     path = build(folder / "results", folder / "out").page
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("chromium is not installed: the board is tested in it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium.opened() as new_page:
 
         def open_page(**settings):
-            page = browser.new_page(viewport={"width": 400, "height": 800}, **settings)
+            page = new_page(viewport={"width": 400, "height": 800}, **settings)
             page.goto(path.as_uri())
             return page
 
         yield open_page
-        browser.close()
 
 
 def first_cells(page):

@@ -2,14 +2,13 @@
 
 import io
 import re
-import shutil
 from dataclasses import replace
 
+import chromium
 import fake_records as fake
 import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from ue_bench.cli import main
@@ -78,20 +77,13 @@ def built(results):
 
 @pytest.fixture(scope="module")
 def page(built):
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.fail(
-            "chromium is not installed: the report's page is tested in it (Debian: apt-get install chromium)"
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page()
+    with chromium.opened() as new_page:
+        page = new_page()
         page.heard = []
         page.on("console", lambda message: page.heard.append(message.text))
         page.on("pageerror", lambda error: page.heard.append(str(error)))
         page.goto(built.page.as_uri())
         yield page
-        browser.close()
 
 
 def on_every_page(page, built, script):

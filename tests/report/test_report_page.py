@@ -2,15 +2,15 @@
 
 import base64
 import re
-import shutil
 import time
 import webbrowser
 from dataclasses import replace
 
+import chromium
 import fake_records as fake
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from ue_bench.cli import main
 from ue_bench.report import build
@@ -45,16 +45,9 @@ def page_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.fail(
-            "chromium is not installed: the report's page is tested in it (Debian: apt-get install chromium)"
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def new_page():
+    with chromium.opened() as new_page:
+        yield new_page
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +57,8 @@ def heard():
 
 
 @pytest.fixture(scope="module")
-def page(browser, page_path, heard):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+def page(new_page, page_path, heard):
+    page = new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     page.on("console", lambda message: heard["console"].append(message.text))
     page.on("pageerror", lambda error: heard["console"].append(str(error)))
     page.on("request", lambda request: heard["request"].append(request.url))
