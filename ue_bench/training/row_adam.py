@@ -103,21 +103,18 @@ class RowAdam(torch.optim.Optimizer):
         Their gradient is a sparse one of `table`, of distinct rows.
         """
         distinct = _distinct(slots.flatten(), len(table))
-        numbers = self._prepare(table, distinct.rows)
+        numbers = self.catch_up(table, distinct.rows)
         read: Tensor = _Rows.apply(table, numbers, distinct)  # type: ignore[no-untyped-call]
         return read.view(*slots.shape, table.shape[1])
 
-    def catch_up(self, table: torch.nn.Parameter, rows: Tensor) -> None:
-        """Bring distinct int64 rows up to date, for a step that others have read them for."""
-        self._prepare(table, rows)
-
     @torch.no_grad()
-    def _prepare(self, table: torch.nn.Parameter, rows: Tensor) -> Tensor:
-        """Bring distinct rows up to date. Returns their numbers, [R, D]."""
+    def catch_up(self, table: torch.nn.Parameter, rows: Tensor) -> Tensor:
+        """Bring distinct int64 rows up to date for the next step. Returns their numbers, [R, D]."""
         state = self.state[table]
         _write_back(table, state)
-        state["read"] = _caught_up(table, rows, state, self._group_of(table))
-        return state["read"].numbers
+        read = _caught_up(table, rows, state, self._group_of(table))
+        state["read"] = read
+        return read.numbers
 
     @torch.no_grad()
     def settle(self) -> None:
