@@ -9,7 +9,7 @@ WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report speed check test test-slow test-oldest lint audit dist wheel-check citation clean
+.PHONY: help setup bench report speed check test test-slow oldest test-oldest lint audit dist wheel-check citation clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -42,13 +42,15 @@ test: check  ## Check the published records, then run the tests.
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
-# What is of the tree, its pages, its scripts and its records alone is the same with any version;
-# so are processes that are killed, and the peers of `ue-bench speed`.
-SAME_IN_OLDEST := study/test_call_depth.py speed \
+# What is of the tree, its pages, its scripts and its records alone is the same with any version; so are processes
+# that are killed, the peers of `ue-bench speed`, and advice, whose runs are as those that other tests make.
+SAME_IN_OLDEST := study/test_call_depth.py advise speed \
 	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme) \
 	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill)
 
-test-oldest: $(OLDEST)/.installed  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
+oldest: $(OLDEST)/.installed  ## Create .venv-oldest, with the oldest allowed version of every dependency.
+
+test-oldest: oldest  ## Run the tests with the oldest allowed version of every dependency, in .venv-oldest.
 	$(OLDEST)/bin/python -m pytest $(SAME_IN_OLDEST:%=--ignore tests/%)
 
 $(OLDEST)/.installed: pyproject.toml tests/helpers/oldest.py

@@ -356,6 +356,7 @@ def test_an_interrupted_study_keeps_what_was_finished_and_goes_on_from_there(
     assert files[0].read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_a_study_interrupted_while_it_starts_says_so_in_one_line(long_study):
     def forkserver_is_there() -> bool:

@@ -231,7 +231,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("dtype", COLUMNS, ids=str)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data(), rule=st.sampled_from(RULES))
 def test_a_series_of_each_type_is_its_values(dtype, data, rule):
     values = data.draw(st.lists(st.none() | COLUMNS[dtype], max_size=8))

@@ -144,8 +144,8 @@ def test_the_wide_features_cross_pairs_that_meet(log):
 
 
 def test_a_run_tells_how_far_the_best_is(tmp_path):
-    line = "run --dataset click-world-small --strategy unified --budget 50kB --epochs 1"
-    line += f" --batch-size 8192 --measure quality --results {tmp_path}"
+    line = "run --dataset click-world-2000@0.1 --strategy unified --budget 5kB --epochs 1"
+    line += f" --measure quality --results {tmp_path}"
     done = CliRunner().invoke(main, line.split())
     assert done.exit_code == 0, done.stderr
     assert "above the best possible log loss on these rows" in done.stdout

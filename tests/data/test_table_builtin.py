@@ -196,6 +196,7 @@ def test_delays_on_departure_are_no_features(offered, tmp_path):
         data.load("flights", cache=tmp_path).feature_names("carrier,dep_delay")
 
 
+@pytest.mark.slow
 def test_a_run_on_the_real_flights(tmp_path):
     line = "run --dataset flights --features carrier,origin,dest,month,hour --budget 4kB"
     line += " --epochs 1 --batch-size 8192 --split global_temporal --measure quality"

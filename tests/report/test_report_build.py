@@ -126,6 +126,7 @@ def test_a_report_of_one_study_has_plain_names(tmp_path):
     assert "no strategy has both a separate and a multiplexed form" in outcome.page.read_text()
 
 
+@pytest.mark.slow
 def test_a_page_of_many_elements_shows_its_largest_figures_as_pictures(tmp_path, monkeypatch):
     fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
     whole = build(tmp_path / "results", tmp_path / "out").page.read_text()

@@ -143,6 +143,7 @@ def trained_table(rows, dim, lookups):
     return lambda slots: weight[slots].flatten(1)
 
 
+@pytest.mark.slow
 def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     monkeypatch.setattr(table_of_scale, "ROWS", 400_000)
     monkeypatch.setattr(table_of_scale, "TABLES", (1_000, 10_000))

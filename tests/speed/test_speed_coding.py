@@ -9,6 +9,7 @@ from ue_bench.speed.cases.ratings_to_codes import coded_bytes, coding, measure_a
 from ue_bench.speed.made_ratings import write_official
 
 
+@pytest.mark.slow
 def test_coding_measures_both_arms(tmp_path):
     found = coding(100_000, 0, tmp_path)
     assert found["rows"] == 100_000

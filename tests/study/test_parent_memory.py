@@ -53,6 +53,7 @@ class Meter:
         return sum(grown) / (EACH * len(grown))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "parts"), [("grid", (GRID,)), ("searches", SEARCHES)])
 def test_a_study_keeps_little_of_each_run(kind, parts, tmp_path, monkeypatch):
     meter = Meter()

@@ -128,6 +128,7 @@ def take_part(url: str, told: Path) -> None:
     told.write_text(json.dumps([record.run_id for record in done]))
 
 
+@pytest.mark.slow
 def test_workers_killed_at_any_moment_lose_and_double_nothing(server, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # killed workers leave files
     url, chance, fork = server.new_database("chaos"), random.Random(0), get_context("fork")

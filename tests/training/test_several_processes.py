@@ -94,6 +94,7 @@ def test_two_processes_train_as_one_and_one_speaks(folder, tmp_path):
     assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_ends_all_with_one_line(folder, tmp_path):
     lacks_data = arguments(tmp_path / "absent", tmp_path / "results")
     ended = together([arguments(folder, tmp_path / "results"), lacks_data])

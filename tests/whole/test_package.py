@@ -94,7 +94,9 @@ def test_every_folder_of_code_is_a_package_of_the_wheel():
         str(path.relative_to(ROOT)).replace("/", ".")
         for path in (ROOT / "ue_bench").rglob("*")
         if path.is_dir()
-        and any(member.suffix != ".pyc" for member in path.iterdir() if member.is_file())
+        and any(
+            member.suffix not in (".pyc", ".xz") for member in path.iterdir() if member.is_file()
+        )
     }
     assert (
         set(PROJECT["tool"]["setuptools"]["packages"]) == {"ue_bench", "ue_bench.studies"} | found

@@ -37,13 +37,16 @@ def fill(commands, undisturbed, results, n):
     undisturbed.require_same(commands, results)
 
 
-@pytest.mark.parametrize("share", [0.002, pytest.param(0.9, marks=pytest.mark.slow), 0.985])
+@pytest.mark.parametrize(
+    "share", [0.002, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.9, 0.985))]
+)
 def test_a_crash_in_the_middle_of_a_write_loses_nothing(
     commands, undisturbed, quick_results, share
 ):
     crash(commands, undisturbed, quick_results, 1 + int(share * (undisturbed.operations - 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.95])
 def test_a_disk_that_is_full_is_one_line_and_loses_nothing(
     commands, undisturbed, quick_results, share

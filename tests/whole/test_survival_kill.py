@@ -76,6 +76,7 @@ def require_same_frames(results: Path, undisturbed: survival.Undisturbed, out: P
         pd.testing.assert_frame_equal(got[name], frame)
 
 
+@pytest.mark.slow
 def test_what_is_resumed_after_a_kill_is_what_would_have_been(commands, undisturbed, quick_results):
     chance = random.Random(0)
     for n in range(3):

@@ -61,7 +61,7 @@ def mounted(tmp_path):
 
 
 # The first size has room for three records, the second for the grid and half of Optuna's file.
-@pytest.mark.parametrize("size", ["12k", "100k"])
+@pytest.mark.parametrize("size", ["12k", pytest.param("100k", marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up(commands, undisturbed, mounted, size):
     results = mounted(f"size={size}") / "results"
     code, told = commands.run("tiny", results)
@@ -106,6 +106,7 @@ def test_a_folder_that_may_only_be_read(commands, undisturbed, mounted, partial)
 # ---- Optuna's file
 
 
+@pytest.mark.slow
 def test_a_storage_that_another_program_holds(commands, undisturbed, partial):
     with closing(
         sqlite3.connect(partial / "tiny" / "optuna.sqlite3", isolation_level=None)
@@ -166,6 +167,7 @@ def failed(results: Path) -> list[str]:
     return [str(one.error) for one in record.load(results)[0] if one.status == "failed"]
 
 
+@pytest.mark.slow
 def test_a_run_that_hangs_is_ended_and_the_study_goes_on(commands, quick_results):
     code, told = commands.run("hangs", quick_results, "--time-limit", 12, "--workers", 2)
     require_one_line(code, told, "2 runs failed", "the same command tries them again")

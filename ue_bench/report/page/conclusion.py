@@ -75,17 +75,22 @@ def _headline(verdicts: pd.DataFrame, scored: pd.DataFrame) -> str:
     budgets = "1 budget" if n_budgets == 1 else f"{n_budgets} budgets"
     alone_counts = competing.alone_counts()
     clauses = []
-    for group, n in sorted(competing.named_counts().items()):
+    by_count = sorted(competing.named_counts().items(), key=lambda count: (-count[1], count[0]))
+    for group, n in by_count:
         alone = alone_counts[group]
-        clauses.append(f"{group} at {n}, alone in the set of the best at {alone}")
+        clauses.append(
+            f"{group} at {n}" + (f" (alone in the set of the best at {alone})" if alone else "")
+        )
+    if not competing.decided and any(contest.is_known for contest in competing.contests):
+        clauses.append("none alone in the set of the best")
     where = ""
     if len(headline) < len(verdicts):
         where = f" of other features than {STRESS}, which is a stress of rare values"
     return (
         f"Strategies are compared at {budgets}{where}, each in its variant that is best on "
         "validation. "
-        f"Validation names {'; '.join(clauses)} (multiple comparison with the best on test, 95 % a "
-        f"budget; {competing.methods()}). {_families(verdicts)}"
+        f"Validation names {', '.join(clauses)} (multiple comparison with the best on test, "
+        f"95 % a budget; {competing.methods()}). {_families(verdicts)}"
     ).strip()
 
 
