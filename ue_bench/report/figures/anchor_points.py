@@ -36,19 +36,24 @@ def draw(axes: Axes, arms: pd.DataFrame, x: str, y: str = "mse", *, named: bool 
         zorder=2.5,
     )
     hover(axes, ordered, x, y)
-    if not named:
+    if ordered.empty or not named:
         return
+    # Ranks stand on the free side of the line; the bias model's name on the other one, out of the
+    # way of the first rank's.
+    rises = bool(ordered[y].iloc[-1] > ordered[y].iloc[0])
     for place, row in enumerate(rows(ordered)):
         name = short_name(row.label)
         if place > 1:  # the word stands at the first rank alone
             name = name.removeprefix("rank ")
+        first = place == 0
+        above = first is not rises
         axes.annotate(
             name,
             (getattr(row, x), getattr(row, y)),
-            (-4, -3),  # the points fall from left to right, so that there is room below each
+            (0 if first else -4, 3 if above else -3),
             textcoords="offset points",
-            ha="right",
-            va="top",
+            ha="center" if first else "right",
+            va="bottom" if above else "top",
             fontsize=_TEXT_SIZE,
             color=look.color,
             bbox=_HALO,

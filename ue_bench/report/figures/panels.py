@@ -47,6 +47,12 @@ def panels(
     return figure, drawn
 
 
+def rows_of_budgets(frame: pd.DataFrame, across: int) -> pd.DataFrame:
+    """The frame with `row`, where a panel's budgets stand when a row has `across` of them."""
+    number = frame.groupby("panel")["budget"].rank("dense") - 1
+    return frame.assign(row=number // across)
+
+
 def panel_rows(
     frame: pd.DataFrame,
     columns: int,

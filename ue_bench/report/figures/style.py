@@ -5,6 +5,7 @@ report. Marker and dash identify it without the colour.
 """
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -198,14 +199,18 @@ def is_subject(group: str) -> bool:
 
 
 def _of_family(kin: Kin, group: str, variant: int) -> Look:
-    """The look of a variant of a group. Separate tables and few bits have dashes of their own."""
+    """The look of a variant of a group. Separate tables and few bits have dashes of their own, and
+    fewer bits a smaller mark: where no lines are drawn, it is all that tells them from floats."""
     words = group.split()
     dash = variant + (1 if "separate" in words else 0)
-    if not BITS.keys().isdisjoint(words):
+    part_of_size = 1.0
+    for word in BITS.keys() & set(words):
         dash += 2
+        part_of_size = 0.55 + 0.09 * math.log2(BITS[word])
     # Families begin with different markers: their first members are compared most.
     marker = kin.family + kin.place + kin.size * variant
-    return _look(_PALETTE[kin.family % len(_PALETTE)], marker, dash)
+    look = _look(_PALETTE[kin.family % len(_PALETTE)], marker, dash)
+    return look._replace(size=look.size * part_of_size)
 
 
 def _look(color: str, marker: int, dash: int) -> Look:
@@ -224,9 +229,10 @@ def themed() -> Iterator[None]:
         yield
 
 
-def heading(title: str) -> str:
-    """The title of a panel, in two lines where it is long."""
-    return title.replace("), ", "),\n")
+def heading(title: str, most: int = 60) -> str:
+    """The title of a panel, in lines of at most `most` letters; what follows a `)` has its own."""
+    lines = title.replace("), ", "),\n").split("\n")
+    return "\n".join(textwrap.fill(line, most, break_long_words=False) for line in lines)
 
 
 def canvas(

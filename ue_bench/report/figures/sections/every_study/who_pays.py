@@ -121,7 +121,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
         users, reliability = axes_row
         users.set_xlabel("per cent of users")
-        users.set_ylabel("MSE that these have at the most")
+        users.set_ylabel("MSE that these\nhave at the most")
         reliability.axhline(0, color=style.GREY, linewidth=0.8)
         reliability.set_xlabel("mean prediction of a tenth of the rows")
         reliability.set_ylabel("mean target less mean prediction")

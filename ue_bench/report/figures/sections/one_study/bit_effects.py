@@ -196,12 +196,14 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     titles = list(dict.fromkeys(frame.sort_values("budget")["title"]))
     looks = style.looks([(title, title) for title in titles], of_strategies=False)
     present = [bits for bits in BITS if bits in set(frame["bits"])]
+    several = frame["panel"].nunique() > 1
 
     def draw_row(axes_row: Any, of_panel: pd.DataFrame) -> None:
         for axes, kind in zip(axes_row, (OF_BITS, OF_FORM), strict=True):
             of_kind = of_panel[of_panel["kind"] == kind]
             _draw_lines(axes, of_kind, present, looks)
-            axes.set_title(kind, fontsize=9)
+            title = f"{of_panel['panel'].iloc[0]}, {kind}" if several else kind
+            axes.set_title(style.heading(title), fontsize=9)
         axes_row[0].set_ylabel(f"difference of {frame['part'].iloc[0]} MSE")
 
     figure, _ = panel_rows(frame, 2, draw_row, width=4.2, height=3.2)
@@ -220,6 +222,7 @@ def _draw_lines(
         difference_line(axes, line.assign(x=places), look)
     axes.axhline(0, color=style.GREY, linewidth=0.8)
     axes.set_xticks(range(len(present)), [str(BITS[bits]) for bits in present])
+    axes.set_xlim(-0.5, len(present) - 0.5)
     axes.set_xlabel("bits of a number")
     axes.tick_params(labelsize=8)
 

@@ -17,7 +17,7 @@ from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, s
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
-from ue_bench.report.figures.panels import panels
+from ue_bench.report.figures.panels import panel_rows, rows_of_budgets
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, interval_text, p_cell, size_text
 
@@ -32,6 +32,7 @@ FLOAT = parse_bits(32)
 QUARTER = parse_bits(8)
 WITHIN = 0.003  # MSE, as the prediction says
 ACROSS = 4  # panels in a row
+TITLE = 34  # characters in a line of a panel's title
 COLUMNS = [
     "panel",
     "part",
@@ -198,19 +199,27 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     looks = style.looks(pairs)
     present = [bits for bits in BITS if bits in set(shown["bits"])]
 
-    def draw_one(axes: Axes, part: pd.DataFrame) -> None:
-        _draw_lines(axes, part, present, looks)
+    several = shown["panel"].nunique() > 1
+    across = min(ACROSS, int(shown.groupby("panel")["budget"].nunique().max()))
 
-    figure, drawn = panels(shown, ACROSS, draw_one, width=2.8, height=2.8, by=["panel", "budget"])
-    for start in range(0, len(drawn), ACROSS):
-        row = drawn[start : start + ACROSS]
-        low = min(part["mse"].min() for _, part in row)
-        high = max(part["mse"].max() for _, part in row)
+    def draw_row(axes_row: Any, of_row: pd.DataFrame) -> None:
+        low, high = of_row["mse"].min(), of_row["mse"].max()
         room = 0.06 * (high - low)
-        for axes, _ in row:
+        cells = [part for _, part in groups(of_row, "budget")]
+        for axes, part in zip(axes_row, cells, strict=False):
+            _draw_lines(axes, part, present, looks)
+            title = part["title"].iloc[0]
+            if several:
+                title = f"{part['panel'].iloc[0]}, {title}"
+            axes.set_title(style.heading(title, TITLE), fontsize=9)
             axes.set_ylim(low - room, high + room)
-        first, part = row[0]
-        first.set_ylabel(f"{part['part'].iloc[0]} MSE (mean)")
+        for axes in axes_row[len(cells) :]:
+            axes.set_visible(False)
+        axes_row[0].set_ylabel(f"{of_row['part'].iloc[0]} MSE (mean)")
+
+    shown = rows_of_budgets(shown, across)
+    by = ["panel", "row"]
+    figure, _ = panel_rows(shown, across, draw_row, width=2.8, height=2.8, by=by)
     entries = [style.handle(looks[form], form) for form in sorted(looks)]
     style.legend(figure, entries)
     return figure
@@ -235,7 +244,6 @@ def _draw_lines(
     axes.set_xticks(range(len(present)), [str(BITS[bits]) for bits in present])
     axes.set_xlabel("bits of a number")
     axes.tick_params(labelsize=8)
-    axes.set_title(style.heading(part["title"].iloc[0]), fontsize=9)
 
 
 SECTION = Section(

@@ -17,7 +17,7 @@ from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
-from ue_bench.report.figures.panels import panel_rows
+from ue_bench.report.figures.panels import panel_rows, rows_of_budgets
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, missing, mse_text, p_cell, size_text
 
@@ -57,6 +57,7 @@ COLUMNS = [
     "where",
 ]
 _ACROSS = 3  # panels of a row; more would make letters too small for a screen
+_TITLE = 34  # characters in a line of a panel's title
 _OF_A_PAIR = [*SCOPE, "budget", "method", "form_bits"]  # in which the two forms of a pair agree
 _FORMS = ("separate", "multiplexed")
 _LEGEND = {
@@ -193,8 +194,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     most_budgets = int(frame.groupby("panel")["budget"].nunique().max())
     across = min(_ACROSS, most_budgets) if several else 1
     lines = {title: _lines_of(part, several) for title, part in groups(frame, "panel")}
-    number = frame.groupby("panel")["budget"].rank("dense") - 1
-    frame = frame.assign(row=number // _ACROSS if several else 0)
+    frame = rows_of_budgets(frame, _ACROSS) if several else frame.assign(row=0)
     most = int(frame.groupby("panel")["strategy" if several else "budget"].nunique().max())
 
     def draw_row(axes_row: Any, of_row: pd.DataFrame) -> None:
@@ -203,7 +203,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
             title = part["where"].iloc[0]
             if several:
                 title = f"{title}, {part['title'].iloc[0]}"
-            axes.set_title(style.heading(title), fontsize=9)
+            axes.set_title(style.heading(title, _TITLE), fontsize=9)
             _draw_differences(axes, part, lines[part["panel"].iloc[0]])
         for axes in axes_row[len(cells) :]:
             axes.set_visible(False)
@@ -247,7 +247,8 @@ def _draw_differences(axes: Axes, part: pd.DataFrame, heights: Mapping[str, floa
     axes.set_yticks(list(heights.values()), list(heights))
     axes.set_ylim(min(heights.values()) - 0.6, 0.6)
     axes.tick_params(labelsize=8)
-    axes.set_xlabel(f"{part['part'].iloc[0]} MSE, multiplexed less separate", fontsize=8)
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_xlabel(f"{part['part'].iloc[0]} MSE,\nmultiplexed less separate", fontsize=8)
 
 
 def _share_scale(drawn: Any) -> None:

@@ -26,8 +26,9 @@ CAPTION = (
     "What multiplexing does in each world: the MSE of a method with one multiplexed table less "
     "that with separate tables at equal bytes, in percent of the MSE of the global mean of the "
     "world; below 0 multiplexing is better. Filled marks are told apart (Holm-corrected over the "
-    "figure, 5 %), hollow ones are not. 95 % intervals. Each form is in the variant that is best "
-    "on validation. All panels share their scale."
+    "figure, 5 %, with a power of 80 % at that level), hollow ones are not. 95 % intervals, dotted "
+    "where numbers have few bits. Each form is in the variant that is best on validation. All "
+    "panels share their scale."
 )
 # The families of Holm's corrections. A document may show the sentences without the tables.
 ALL_FORMS = "all differences of multiplexed and separate tables, in all worlds"
@@ -316,7 +317,8 @@ def _draw_method(
     hover(axes, of_difference(line.assign(x=places, y=percents)), "x", "y")
     for row, x in zip(rows(line), places, strict=True):
         percent = 100 / row.mean_mse
-        axes.plot([x, x], [row.low * percent, row.high * percent], color=look.color, linewidth=1.2)
+        ends = [row.low * percent, row.high * percent]
+        axes.plot([x, x], ends, color=look.color, linestyle=look.dash, linewidth=1.4)
         axes.plot(
             [x],
             [row.difference * percent],
