@@ -272,6 +272,30 @@ def test_the_answer_in_four_sentences():
     assert re.search(r"\(p99 \d+ µs\), the others .* µs, which read a cache of slots of", price)
 
 
+def test_the_answer_of_several_data_sets_is_one_of_each():
+    runs = [
+        fake.make(
+            fake.config(strategy, seed=seed, budget=budget, dataset=dataset),
+            mse=mse + seed / 100 + 1e-5 * seed**2 * (strategy == "unified"),
+        )
+        for dataset, better in (("flights", "unified"), ("baseball", "per_feature"))
+        for strategy in ("unified", "per_feature")
+        for budget in (14_016, 28_032)
+        for mse in (0.8 if strategy == better or (better, budget) == ("unified", 28_032) else 0.9,)
+        for seed in range(4)
+    ]
+    (of_baseball, of_flights, tied, method), _ = told_of(runs)
+    alone = "(alone in the set of the best)"
+    assert of_baseball == (
+        f"On baseball validation names per_feature at 14 kB {alone} and 28 kB {alone}."
+    )
+    assert of_flights == (
+        f"On flights validation names unified at 14 kB {alone}; per_feature at 28 kB."
+    )
+    assert tied.startswith("At 28 kB (1/8 of the exact table, flights) the set of the best holds 1")
+    assert method.startswith("A set of the best holds the best one")
+
+
 def test_the_answer_where_nobody_wins():
     (winner, _, unknown), limited = told_of(fake.many_strategies(count=3, seeds=1))
     assert winner.startswith(

@@ -83,11 +83,21 @@ def test_the_sign_of_multiplexing_is_told_for_each_world(frame):
     lines = worlds.table(frame)
     (sentence,) = [line for line in lines if line.startswith("- multiplexing of")]
     baseball, films = sentence.split("; ")
-    assert baseball.startswith("- multiplexing of hashed_net: base (baseball")
-    assert "worse at 1/" in baseball
+    assert baseball.startswith("- multiplexing of hashed_net: worse at 1/")
+    assert baseball.endswith("on base (baseball, random split)")
     assert "better" not in baseball
-    assert "better at 1/" in films
+    assert films.startswith("better at 1/")
     assert "worse" not in films
+
+
+def test_worlds_where_nothing_is_told_share_a_clause(frame):
+    one = frame.copy()
+    one.loc[one["panel"].eq("base (ml-100k, random split)"), "told_apart"] = False
+    (sentence,) = [line for line in worlds.table(one) if line.startswith("- multiplexing of")]
+    assert sentence.endswith("on base (baseball, random split); cannot tell at any size elsewhere.")
+    one["told_apart"] = False
+    (sentence,) = [line for line in worlds.table(one) if line.startswith("- multiplexing of")]
+    assert sentence == "- multiplexing of hashed_net: cannot tell at any size in any world."
 
 
 def test_worlds_with_opposite_ranks_have_a_tau_of_minus_1(frame):

@@ -77,7 +77,7 @@ def interval_text(value: Any, low: Any, high: Any) -> str:
     """Return 0.8990 [0.8951, 0.9029]; one seed gives no interval and no brackets."""
     if missing(low):
         return mse_text(value)
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{value:z.4f} [{low:z.4f}, {high:z.4f}]"
 
 
 def delta_text(difference: Any, low: Any, high: Any) -> str:
@@ -85,8 +85,8 @@ def delta_text(difference: Any, low: Any, high: Any) -> str:
     if missing(difference):
         return NOTHING
     if missing(low):
-        return f"{difference:+.4f}"
-    return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+        return f"{difference:+z.4f}"
+    return f"{difference:+z.4f} [{low:+z.4f}, {high:+z.4f}]"
 
 
 def p_cell(value: Any) -> str:

@@ -198,7 +198,7 @@ def _sizes_text(rows: Sequence[Row]) -> str:
     known = [row["difference"] for row in rows if row["difference"] is not None]
     if not known:
         return f"at {sizes}"
-    ends = sorted({f"{min(known):+.4f}", f"{max(known):+.4f}"}, key=float)
+    ends = sorted({f"{min(known):+z.4f}", f"{max(known):+z.4f}"}, key=float)
     return f"at {sizes} ({' to '.join(ends)})"
 
 

@@ -1,13 +1,13 @@
 """The answer of a study in four sentences: whom validation names, who may be as good on test, at
-what price, and how that was found."""
+what price, and how that was found. Of several data sets each has a sentence, and none a price."""
 
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.interval_method import NO_INTERVAL
-from ue_bench.report.evidence.summary import score
-from ue_bench.report.format import interval_text
+from ue_bench.report.evidence.summary import SCOPE, score
+from ue_bench.report.format import bytes_text, interval_text
 from ue_bench.report.page.contests import STRESS, Competition, Contest, competition, headlined
 from ue_bench.report.page.price import contestants, price, range_text
 
@@ -38,12 +38,36 @@ def _answer(scored: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     if not competing.contests:
         return [NO_RIVALS, *price(scored)]
     part = " or ".join(scored["part"].unique())  # validation where the split has no test part
-    arms = contestants(scored, verdicts)
-    winner = _winner(competing, part) if competing.decided else _no_winner(competing, part)
-    prices = price(arms, competing.leader(), competing.column)
+    if scored["dataset"].nunique() > 1:
+        named = _by_data(competing)
+        prices = []
+    else:
+        winner = _winner(competing, part) if competing.decided else _no_winner(competing, part)
+        named = [winner]
+        prices = price(contestants(scored, verdicts), competing.leader(), competing.column)
     if not any(contest.is_known for contest in competing.contests):
-        return [winner, *prices, f"Which is best cannot be told ({_why_unknown(competing)})."]
-    return [winner, _ties(competing), *prices, _method(competing)]
+        return [*named, *prices, f"Which is best cannot be told ({_why_unknown(competing)})."]
+    return [*named, _ties(competing), *prices, _method(competing)]
+
+
+def _by_data(competing: Competition) -> list[str]:
+    """Whom validation names at which budgets, in a sentence for each data set."""
+    contests: dict[str, list[Contest]] = {}
+    for contest in competing.contests:
+        contests.setdefault(contest.named["dataset"], []).append(contest)
+    return [_of_data(name, part, competing.column) for name, part in contests.items()]
+
+
+def _of_data(dataset: str, contests: list[Contest], column: str) -> str:
+    comparisons = {tuple(contest.named[name] for name in SCOPE) for contest in contests}
+    at: dict[str, list[str]] = {}
+    for contest in contests:
+        where = bytes_text(contest.named["budget"]) if len(comparisons) == 1 else contest.place
+        if contest.is_decided:
+            where += " (alone in the set of the best)"
+        at.setdefault(contest.named[column], []).append(where)
+    named = "; ".join(f"{name} at {' and '.join(places)}" for name, places in at.items())
+    return f"On {dataset} validation names {named}."
 
 
 def _winner(competing: Competition, part: str) -> str:

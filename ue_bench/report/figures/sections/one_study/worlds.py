@@ -151,6 +151,7 @@ def _form_sentences(part: pd.DataFrame, worlds: pd.DataFrame) -> list[str]:
     lines = []
     for method, cell in groups(part, "method"):
         clauses = []
+        untold = 0
         for title, of_world in groups(cell, "panel"):
             told = of_world[of_world["told_apart"].astype(bool)]
             better = _titles(told[told["difference"] < 0])
@@ -160,7 +161,12 @@ def _form_sentences(part: pd.DataFrame, worlds: pd.DataFrame) -> list[str]:
                 words.append(f"better at {better}")
             if worse:
                 words.append(f"worse at {worse}")
-            clauses.append(f"{title}: {' and '.join(words) or 'cannot tell at any size'}")
+            untold += not words
+            if words:
+                clauses.append(f"{' and '.join(words)} on {title}")
+        if untold:
+            where = "elsewhere" if clauses else "in any world"
+            clauses.append(f"cannot tell at any size {where}")
         lines.append(f"- multiplexing of {method}: {'; '.join(clauses)}.")
     if len(part):
         lines.append(_what_predicts(part, worlds))
