@@ -5,7 +5,8 @@ arm that took more bytes than its budget.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
+from types import NoneType
 from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER, SETTINGS
@@ -79,7 +80,19 @@ def _usual(values: Iterable[Hashable]) -> Any:
 
 def _texts(facts: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
     """Return the value of each name as text that is equal for equal values."""
-    return tuple(json.dumps(facts.get(name), sort_keys=True) for name in names)
+    return tuple(_text(facts.get(name)) for name in names)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (str, int, float, NoneType)):
+        return _plain_text(type(value).__name__, value)
+    return json.dumps(value, sort_keys=True)
+
+
+@cache
+def _plain_text(kind: str, value: Any) -> str:
+    """The text of a plain value. kind: 1, 1.0 and True are equal, and have other texts."""
+    return json.dumps(value)
 
 
 def _bytes(arms: Sequence[Member]) -> list[str | None]:

@@ -94,8 +94,9 @@ def _contestants(budgeted: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(cell: pd.DataFrame, arm_of: dict[tuple[Any, ...], Arm]) -> list[dict[str, Any]]:
     """Return the verdicts of one budget of one comparison."""
-    named = records(_by_validation(cell))[0]
-    ranked = records(cell.sort_values(["mse", "label"], kind="stable"))
+    contestants = records(cell)
+    named = min(contestants, key=lambda row: (*_nan_last(row["val_mse_mean"]), row["label"]))
+    ranked = sorted(contestants, key=lambda row: (row["mse"], row["label"]))
     ordered = [named, *(row for row in ranked if row["label"] != named["label"])]
     scores = [row_scores(arm_of, row) for row in ordered]
     best = best_set(scores)
@@ -104,6 +105,11 @@ def _cell(cell: pd.DataFrame, arm_of: dict[tuple[Any, ...], Arm]) -> list[dict[s
         share = unseen_share(arm_of[key(row)], arm_of[key(named)])
         found.append(_verdict(ordered, scores, best, place) | share_columns(share))
     return found
+
+
+def _nan_last(value: float | None) -> tuple[bool, float]:
+    """A key that sorts numbers up, and what is no number behind them."""
+    return (True, 0.0) if value is None or math.isnan(value) else (False, value)
 
 
 def _verdict(
