@@ -1,7 +1,7 @@
 """Figures of many panels: one for each part of a tidy frame, or a row of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -39,12 +39,17 @@ def panels(
     rows = math.ceil(len(parts) / columns)
     figure, grid = style.canvas(rows, columns, width, height, **options)
     drawn = []
-    for axes, part in zip(grid.flat, parts, strict=False):
+    for axes, part in filled(grid.flat, parts):
         draw_one(axes, part)
         drawn.append(Panel(axes, part))
-    for axes in grid.flat[len(parts) :]:
-        axes.set_visible(False)
     return figure, drawn
+
+
+def filled(every_axes: Any, parts: Sequence[pd.DataFrame]) -> list[Panel]:
+    """The first axes with the parts that they show. Those that are left over are hidden."""
+    for axes in every_axes[len(parts) :]:
+        axes.set_visible(False)
+    return [Panel(axes, part) for axes, part in zip(every_axes, parts, strict=False)]
 
 
 def rows_of_budgets(frame: pd.DataFrame, across: int) -> pd.DataFrame:

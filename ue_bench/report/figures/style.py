@@ -229,6 +229,9 @@ def themed() -> Iterator[None]:
         yield
 
 
+NARROW = 34  # letters in a line of the title of a panel of three inches
+
+
 def heading(title: str, most: int = 60) -> str:
     """The title of a panel, in lines of at most `most` letters; what follows a `)` has its own."""
     lines = title.replace("), ", "),\n").split("\n")

@@ -17,7 +17,7 @@ from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, s
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
-from ue_bench.report.figures.panels import panel_rows, rows_of_budgets
+from ue_bench.report.figures.panels import filled, panel_rows, rows_of_budgets
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, interval_text, p_cell, size_text
 
@@ -32,7 +32,6 @@ FLOAT = parse_bits(32)
 QUARTER = parse_bits(8)
 WITHIN = 0.003  # MSE, as the prediction says
 ACROSS = 4  # panels in a row
-TITLE = 34  # characters in a line of a panel's title
 COLUMNS = [
     "panel",
     "part",
@@ -198,7 +197,6 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     pairs = [(form, form) for form in shown["form"].unique()]
     looks = style.looks(pairs)
     present = [bits for bits in BITS if bits in set(shown["bits"])]
-
     several = shown["panel"].nunique() > 1
     across = min(ACROSS, int(shown.groupby("panel")["budget"].nunique().max()))
 
@@ -206,15 +204,13 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         low, high = of_row["mse"].min(), of_row["mse"].max()
         room = 0.06 * (high - low)
         cells = [part for _, part in groups(of_row, "budget")]
-        for axes, part in zip(axes_row, cells, strict=False):
+        for axes, part in filled(axes_row, cells):
             _draw_lines(axes, part, present, looks)
             title = part["title"].iloc[0]
             if several:
                 title = f"{part['panel'].iloc[0]}, {title}"
-            axes.set_title(style.heading(title, TITLE), fontsize=9)
+            axes.set_title(style.heading(title, style.NARROW), fontsize=9)
             axes.set_ylim(low - room, high + room)
-        for axes in axes_row[len(cells) :]:
-            axes.set_visible(False)
         axes_row[0].set_ylabel(f"{of_row['part'].iloc[0]} MSE (mean)")
 
     shown = rows_of_budgets(shown, across)

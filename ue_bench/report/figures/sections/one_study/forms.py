@@ -17,7 +17,7 @@ from ue_bench.report.evidence.statistics import compare_two, family_text
 from ue_bench.report.evidence.summary import SCOPE, by_key, panel, row_scores, score
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
-from ue_bench.report.figures.panels import panel_rows, rows_of_budgets
+from ue_bench.report.figures.panels import filled, panel_rows, rows_of_budgets
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.format import delta_text, missing, mse_text, p_cell, size_text
 
@@ -57,7 +57,6 @@ COLUMNS = [
     "where",
 ]
 _ACROSS = 3  # panels of a row; more would make letters too small for a screen
-_TITLE = 34  # characters in a line of a panel's title
 _OF_A_PAIR = [*SCOPE, "budget", "method", "form_bits"]  # in which the two forms of a pair agree
 _FORMS = ("separate", "multiplexed")
 _LEGEND = {
@@ -199,14 +198,12 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
 
     def draw_row(axes_row: Any, of_row: pd.DataFrame) -> None:
         cells = [part for _, part in groups(of_row, "budget")] if several else [of_row]
-        for axes, part in zip(axes_row, cells, strict=False):
+        for axes, part in filled(axes_row, cells):
             title = part["where"].iloc[0]
             if several:
                 title = f"{title}, {part['title'].iloc[0]}"
-            axes.set_title(style.heading(title, _TITLE), fontsize=9)
+            axes.set_title(style.heading(title, style.NARROW), fontsize=9)
             _draw_differences(axes, part, lines[part["panel"].iloc[0]])
-        for axes in axes_row[len(cells) :]:
-            axes.set_visible(False)
         for axes in axes_row[1 : len(cells)]:
             axes.set_yticklabels([])
         _share_scale(axes_row[: len(cells)])
