@@ -43,10 +43,12 @@ test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
 # What is of the tree, its pages, its scripts and its records alone is the same with any version; so are processes
-# that are killed, the peers of `ue-bench speed`, and advice, whose runs are as those that other tests make.
+# that are killed or in trouble, what a browser does with the report's page, the peers of `ue-bench speed`, and advice,
+# whose runs are as those that other tests make.
 SAME_IN_OLDEST := study/test_call_depth.py advise speed \
-	$(patsubst %,whole/test_%.py,architecture cluster_files docs published readme) \
-	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill)
+	$(patsubst %,report/test_%.py,board report_names report_page) \
+	$(patsubst %,whole/test_%.py,architecture cluster_files docs fuzz_records published readme) \
+	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill survival_trouble)
 
 oldest: $(OLDEST)/.installed  ## Create .venv-oldest, with the oldest allowed version of every dependency.
 

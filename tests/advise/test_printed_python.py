@@ -29,9 +29,14 @@ MEMORY = 400_000  # bytes
 RUN = 103  # the seeds of the measured run
 ROWS = 300
 SEVERAL = "tags"  # the feature with several values
-# Each strategy on all data, with its own regions; with the others on one table.
+# Each strategy on all data, with its own regions; with the others on one table. What a table shows of a strategy, a data
+# set with a name seldom adds to: of those the slow tests try each, the others two.
 CASES = [
-    *product(static_strategies(), ["table", "named"], [False, True], [0]),
+    *product(static_strategies(), ["table"], [False, True], [0]),
+    *(
+        pytest.param(*case, marks=[] if case[0] in ("unified", "cce") else pytest.mark.slow)
+        for case in product(static_strategies(), ["named"], [False, True], [0])
+    ),
     *(
         (name, "table", False, 1)
         for name in static_strategies()

@@ -334,7 +334,7 @@ def test_vectors_follow_the_formula_and_gradients_arrive(formula, regions, data)
 @pytest.mark.parametrize("regions", REGIONS)
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_an_error_states_the_nearest_budget_that_works(formula, regions, data):
     spec = data.draw(specs(formula.__name__, regions))
     try:
