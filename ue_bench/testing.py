@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MemberDescriptorType
 from typing import Any, ClassVar
 
 import torch
@@ -639,5 +640,17 @@ def _held(strategy: EmbeddingStrategy, known: set[int]) -> Iterator[tuple[str, A
         elif isinstance(held, (list, tuple, set, frozenset)):
             yield name, held
             waiting += [(f"{name}[...]", value) for value in held]
-        elif hasattr(held, "__dict__") and not isinstance(held, (type, Feature, Spec)):
-            waiting += [(f"{name}.{key}", value) for key, value in vars(held).items()]
+        elif not isinstance(held, (type, Feature, Spec)):
+            waiting += [(f"{name}.{key}", value) for key, value in _attributes(held).items()]
+
+
+def _attributes(held: Any) -> dict[str, Any]:
+    """Return what an object holds by name: its own, also in slots, and containers of its class."""
+    found = {}
+    for cls in type(held).__mro__:
+        for name, value in vars(cls).items():
+            if "__slots__" in vars(cls) and isinstance(value, MemberDescriptorType):
+                found[name] = getattr(held, name, None)
+            elif isinstance(value, (dict, list, set)):
+                found[name] = value
+    return found | getattr(held, "__dict__", {})

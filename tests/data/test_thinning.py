@@ -136,12 +136,12 @@ def test_a_run_says_which_part_it_used_and_all_seeds_have_it(folder, table, tmp_
     assert sum(found[0]["n_rows"].values()) == thin["rows"]
     dataset = dataset_of(config, folder)
     assert len(encoded_of(config, folder)[1].parts) == dataset.n_rows
-    whole = RunConfig(**{**vars(config), "rows_fraction": 1.0})
+    whole = RunConfig(**{**config.by_name(), "rows_fraction": 1.0})
     assert whole.run_id != config.run_id
     assert (
         whole.run_id
         == RunConfig.from_stored(
-            {name: value for name, value in vars(whole).items() if name != "rows_fraction"}
+            {name: value for name, value in whole.by_name().items() if name != "rows_fraction"}
         ).run_id
     )
 

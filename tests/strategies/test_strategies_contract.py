@@ -106,10 +106,12 @@ class Late(EmbeddingStrategy):
 class Secret(Late):
     """A dictionary of the values that it has seen, in a plain Python object."""
 
+    notes_of: type = type("Notes", (), {})
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.scale = torch.ones(1)
-        self.notes = type("Notes", (), {})()
+        self.notes = self.notes_of()
         self.notes.rows = {}
 
     def locate(self, feature, values):
@@ -118,9 +120,21 @@ class Secret(Late):
         return super().locate(feature, values)
 
 
+class InSlots(Secret):
+    notes_of = type("Notes", (), {"__slots__": ("rows",)})
+
+
+class InTheClass(Secret):
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.notes = type("Notes", (), {"rows": {}})()
+
+
 @pytest.mark.parametrize(
     ("broken", "test", "told"),
     [
+        (InSlots, "test_no_vocabulary_is_hidden", "self.notes.rows holds 183 values of features"),
+        (InTheClass, "test_no_vocabulary_is_hidden", "self.notes.rows holds 183 values of fea"),
         (Late, "test_twenty_steps_of_training_change_numbers_alone", "training makes no parameter"),
         (Secret, "test_no_vocabulary_is_hidden", "self.notes.rows holds 183 values of features"),
     ],

@@ -504,8 +504,9 @@ def test_what_a_search_is_told_has_no_test_score():
             phase="search",
             config=RunConfig(),
             quality=quality,
-            cost={"total_bytes": 1},
-        )
+            cost={"total_bytes": 1, "train_seconds": 2.0},
+        ),
+        {"total_bytes"},
     )
     assert told.quality == {"val_mse": 0.9, "val_mae": 0.7}
     assert told.cost == {"total_bytes": 1}

@@ -68,7 +68,7 @@ def kind_of(config: RunConfig) -> Kind:
         method=f"{entry.module}:{entry.class_name}",
         regions=config.regions,
         rule=config.region_rule,
-        bits=numbers_of(config.strategy, vars(config))["bits"],
+        bits=numbers_of(config.strategy, config.by_name())["bits"],
     )
 
 

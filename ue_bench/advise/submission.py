@@ -258,7 +258,7 @@ def _lacks(
     form = part.base.strategy, part.base.regions or ""
 
     def is_own(run: Record) -> bool:
-        return form_of(vars(run.config))[:2] == form and run.config.budget == budget
+        return form_of(run.config.by_name())[:2] == form and run.config.budget == budget
 
     where = f"{' '.join(filter(None, form))} at 1/{part.compression}"
     own = [one for one in efforts if one.form[:2] == form and one.budgets == {budget}]

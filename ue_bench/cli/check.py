@@ -134,7 +134,7 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
     """The configurations that several records of one study and phase have."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for record in records:
-        config = dict(vars(record.config))
+        config = record.config.by_name()
         config.pop("measure", None)
         counts[record.study, record.phase, json.dumps(config, sort_keys=True)] += 1
     for (study, phase, config_text), n in counts.items():

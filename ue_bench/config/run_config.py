@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypedDict, get_type_hints
 
 import msgspec
@@ -35,7 +36,7 @@ def _seed_setting(name: str) -> Any:
     return setting(0, group="seeds", at_least=0, below=_SEEDS_BELOW, help=text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a study keeps thousands: a dict in each would be most of it
 class RunConfig:
     """Everything that decides the outcome of one run.
 
@@ -448,7 +449,7 @@ class RunConfig:
     def _check_fields(self) -> None:
         """Raise BenchError for a value that its field does not allow, or that no record holds."""
         try:
-            checked = msgspec.convert(vars(self), _allowed())
+            checked = msgspec.convert(self.by_name(), _allowed())
         # msgspec encodes a text that is none of the choices, and half a character has no bytes
         except (msgspec.ValidationError, UnicodeEncodeError):
             self._report_field()
@@ -504,6 +505,10 @@ class RunConfig:
         """Return every field, as JSON can hold it."""
         return asdict(self)
 
+    def by_name(self) -> dict[str, Any]:
+        """Return every field: the values themselves, which must not be changed."""
+        return dict(zip(SETTINGS, _values_of(self), strict=True))
+
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "RunConfig":
         """Return the run that a user asks for: the strict inverse of `to_dict`.
@@ -552,13 +557,13 @@ class RunConfig:
     def _beside_defaults(self) -> dict[str, Any]:
         """Return `without_defaults` with the values themselves: a copy takes most of its time."""
         filled_in = _filled_in()
-        return {name: value for name, value in vars(self).items() if value != filled_in[name]}
+        return {name: value for name, value in self.by_name().items() if value != filled_in[name]}
 
     def __repr__(self) -> str:
         """Say what differs from the defaults, so that what is printed makes the same run."""
         default = _default()
         given = []
-        for name, value in vars(self).items():
+        for name, value in self.by_name().items():
             if value != getattr(default, name):
                 given.append(f"{name}={value!r}")
         return f"RunConfig({', '.join(given)})"
@@ -571,6 +576,7 @@ class RunConfig:
 
 
 SETTINGS = settings_of(RunConfig)
+_values_of = attrgetter(*SETTINGS)
 CHOICES = {name: known.choices for name, known in SETTINGS.items() if known.choices}
 SEEDS = names_of(SETTINGS, "seeds")
 # Fields by which a search ends the first run of a trial that is hopeless.

@@ -44,14 +44,18 @@ class SpeedCase:
     case: str
     quick: bool
 
+    def by_name(self) -> dict[str, Any]:
+        """Return every field."""
+        return asdict(self)
+
     @property
     def run_id(self) -> str:
         """16 hex digits of the SHA-256 of the case, written as JSON."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(self.by_name(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Content:
     """The fields that every record has.
 
@@ -83,7 +87,7 @@ class _Content:
         return json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record(_Content):
     """One run."""
 
@@ -131,7 +135,7 @@ class Record(_Content):
         return int(self.cost["table_bytes"] + self.cost["auxiliary_bytes"] + floor)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SpeedRecord(_Content):
     """One case of `ue-bench speed`, which holds no run: its lines are in `cost`."""
 

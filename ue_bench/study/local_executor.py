@@ -7,6 +7,7 @@ rebuilt from the records.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ue_bench import record as records_room
@@ -21,7 +22,7 @@ from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
-from ue_bench.study.search_records import blind
+from ue_bench.study.search_records import blind, costs_of
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shard import Shard
 
@@ -51,7 +52,7 @@ class LocalExecutor:
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
         self.shard = shard
-        self.ledger = Ledger()
+        self.ledger = Ledger(costs_of(plan.parts))
         self.skipped: list[str] = []  # a line for each file that is no valid record
         records_room.require_writable(self.folder)
 
@@ -79,7 +80,7 @@ class LocalExecutor:
                             break
                         job, record = workers.next()
                         # An equal configuration, which is in memory already.
-                        record = replace(record, config=job.config)
+                        record = blind(replace(record, config=job.config), self.ledger.costs)
                         if questions.answer(record):
                             self.ledger.keep(record)
                             update(questions.finished, title(job.config))
@@ -112,7 +113,8 @@ class LocalExecutor:
 
     def _questions(self) -> Iterator[ListRun | SearchRun]:
         """Yield what has to be run, stage by stage."""
-        records, self.skipped = records_room.load_runs(self.results, self.plan.name, blind)
+        read = partial(blind, costs=self.ledger.costs)
+        records, self.skipped = records_room.load_runs(self.results, self.plan.name, read)
         for line in left_alone(records, codes_of(self.plan.parts), self.folder):
             note(line)
         at_hand = DataAtHand(self.plan.data_dir)

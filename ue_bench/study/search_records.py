@@ -1,8 +1,10 @@
 """What a search reads of records: its trials, their validation scores, and which are best."""
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ue_bench.config import RunConfig
@@ -56,22 +58,50 @@ class Answered:
         return next((record for record in self.records if record.status != "ok"), None)
 
 
-def blind(record: Record) -> Record:
+def costs_of(parts: Iterable[object]) -> frozenset[str]:
+    """Return the names of the costs that the searches among the parts of a study minimise."""
+    names = set()
+    for part in parts:
+        if isinstance(part, Search):
+            for key in part.objectives:
+                group, name = key.split(".")
+                if group == "cost":
+                    names.add(name)
+    return frozenset(names)
+
+
+def blind(record: Record, costs: Collection[str]) -> Record:
     """Return what a study that runs sees of a record, with no score but those of validation.
 
+    costs: the names of the costs that it keeps.
+
     No choice can thus rest on a test score. What no choice needs is left out, since a whole record
-    has some 15 kB, and a study has thousands of them.
+    has some 15 kB, and a study has thousands of them. A blind record is returned as it is.
     """
+    if record.env is _NOWHERE:
+        return record
     quality = {}
     for name in record.quality:
         if name.startswith("val_"):
             quality[name] = record.quality[name]
-    found = {name: record.found[name] for name in _SEEN if name in record.found}
-    cost = {}
-    for name, value in record.cost.items():
-        if isinstance(value, (int, float)):
-            cost[name] = value
+    found = {name: _shared(record.found[name]) for name in _SEEN if name in record.found}
+    cost = {name: record.cost[name] for name in costs if name in record.cost}
     return replace(record, found=found, quality=quality, cost=cost, env=_NOWHERE)
+
+
+def _shared(value: Any) -> Any:
+    """Return a value of a record, whose parts are the same objects in all records that equal them.
+
+    Trials of one search differ in their number alone.
+    """
+    if isinstance(value, dict):
+        return {name: _parsed(json.dumps(part)) for name, part in value.items()}
+    return _parsed(json.dumps(value))
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(text: str) -> Any:
+    return json.loads(text)
 
 
 def objectives(records: Iterable[Record], search: Search) -> list[float]:
@@ -191,11 +221,12 @@ def answered(
     A trial whose first run does not end well, or is too bad beside the leader, needs no other.
     """
     runs = tuple(runs)
+    costs = costs_of([search])
     found: list[Record] = []
     for run in runs:
         if run.run_id not in records:
             return None
-        found.append(blind(records[run.run_id]))
+        found.append(blind(records[run.run_id], costs))
         if len(found) > 1:
             continue
         if found[0].status != "ok":

@@ -96,7 +96,7 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         dim=_dim(config, sum(lookups)),
         budget=config.budget,
         regions=config.regions or "",
-        numbers=NumberFormat.of(vars(config)),
+        numbers=NumberFormat.of(config.by_name()),
         vocabulary=config.vocabulary,
         vocabulary_check=config.vocabulary_check,
         region_rule=config.region_rule,

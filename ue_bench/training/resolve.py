@@ -83,7 +83,7 @@ def _of_strategy(config: RunConfig) -> dict[str, Any]:
 
 def _canonical_numbers(config: RunConfig) -> dict[str, Any]:
     """Return the format of the numbers; its default where it is part of the strategy."""
-    numbers = numbers_of(config.strategy, vars(config))
+    numbers = numbers_of(config.strategy, config.by_name())
     if entry_of(config.strategy).numbers:
         return {name: getattr(_DEFAULT, name) for name in numbers}
     return numbers

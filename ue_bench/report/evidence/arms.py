@@ -112,7 +112,7 @@ def arm_config(record: Record) -> dict[str, Any]:
 
     The values are those of the record's configuration and not copies, and must not be changed.
     """
-    fields = vars(record.config)
+    fields = record.config.by_name()
     config = {name: value for name, value in fields.items() if name not in NOT_COMPARED}
     if record.phase == "search":
         config |= dict.fromkeys(GIVE_UP)

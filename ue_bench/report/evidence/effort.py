@@ -93,7 +93,7 @@ def efforts_of(search: Iterable[Record]) -> list[Effort]:
 def _key(record: Record) -> str:
     """Return a text that is equal for the trials of one search alone."""
     about = without(facts(record), {"number"})
-    form = form_of(vars(record.config), about["varies"])
+    form = form_of(record.config.by_name(), about["varies"])
     return json.dumps([record.study, form, about], sort_keys=True)
 
 
@@ -105,7 +105,7 @@ def _effort(records: Sequence[Record]) -> Effort:
         winner = min(trials, key=lambda trial: (trial.val_mse, trial.run_id))
     configurations = {tried(record) for record in records}
     return Effort(
-        form=form_of(vars(records[0].config), about["varies"]),
+        form=form_of(records[0].config.by_name(), about["varies"]),
         budgets=frozenset(record.config.budget for record in records),
         tried=len(configurations),
         ended_well=len(trials),

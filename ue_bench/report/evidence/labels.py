@@ -16,7 +16,7 @@ from ue_bench.record import ANCHOR
 
 Config = dict[str, Any]
 
-_DEFAULT = vars(RunConfig())
+_DEFAULT = RunConfig().by_name()
 
 
 class Named(NamedTuple):

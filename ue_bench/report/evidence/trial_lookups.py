@@ -116,7 +116,7 @@ def _columns(trial: Trial, forms: Forms) -> dict[str, Any]:
     sample = trial.sample
     config = sample.config
     columns = comparison_of(sample)._replace(phase="")._asdict()
-    columns["cell"] = forms.name(vars(config))
+    columns["cell"] = forms.name(config.by_name())
     if facts(sample).get("total"):
         columns["cell"] = place(sample.found)
     columns["budget"] = config.budget

@@ -84,13 +84,13 @@ def search_of(record: Record) -> str:
         varied.add(name.partition(".")[0])
     if "seeds" in about:
         varied |= set(SEEDS)
-    asked = without(vars(record.config), varied)
+    asked = without(record.config.by_name(), varied)
     return json.dumps([record.study, asked, about], sort_keys=True)
 
 
 def tried(record: Record) -> str:
     """Return a text that is equal for the runs of one trial of a search and for no others."""
-    return json.dumps(without(vars(record.config), {*SEEDS, *GIVE_UP}), sort_keys=True)
+    return json.dumps(without(record.config.by_name(), {*SEEDS, *GIVE_UP}), sort_keys=True)
 
 
 def trials_of(search: Iterable[Record]) -> list[Trial]:

@@ -13,6 +13,7 @@ from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
 from ue_bench.study.plugin_versions import codes_of, common_digest
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
+from ue_bench.study.search_records import costs_of
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shared.chains import Chain
 from ue_bench.study.shared.part import Part
@@ -43,7 +44,7 @@ class SharedExecutor:
         self.storage = storage
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
-        self.ledger = Ledger()
+        self.ledger = Ledger(costs_of(plan.parts))
         self._at_hand = DataAtHand(plan.data_dir)
         self.n_own = 0
         declaration = repr((__version__, plan.parts, plan.dataset))

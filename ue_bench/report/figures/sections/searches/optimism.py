@@ -76,7 +76,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         line: dict[str, Any] = {
             "features": comparison_of(sample).features,
             "split": comparison_of(sample).split,
-            "strategy": forms.name(vars(sample.config)),
+            "strategy": forms.name(sample.config.by_name()),
             "budget": sample.config.budget,
             "trials": len(trials),
             "trial_seeds": len(winner.records),
