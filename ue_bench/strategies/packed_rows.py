@@ -145,8 +145,8 @@ class PackedRows(nn.Module):
     def _read_rows(self, flat: Tensor, row_type: torch.dtype) -> Tensor:
         """Return rows that are whole bytes, times their step where all have one.
 
-        A row is gathered as one number of a wide type, and so are the numbers of a byte: a gather
-        of one dimension takes a quarter of the time of one of two.
+        A row is gathered as one number of a wide type, and so are the numbers of a byte, or of a
+        byte and a half: a gather of one dimension takes a quarter of the time of one of two.
         """
         if self._tables is None:
             self._tables = self._made_tables(row_type)
@@ -154,6 +154,8 @@ class PackedRows(nn.Module):
         of_bytes = codes.index_select(0, flat).view(torch.uint8).flatten()
         if self.bits == 8:
             numbers = torch.add(values, of_bytes, alpha=step)
+        elif self.bits == 3:
+            numbers = values.index_select(0, _fours(of_bytes)).view(torch.float32)
         else:
             numbers = values.index_select(0, of_bytes.int()).view(torch.float32)
         return numbers.view(-1, self.numbers)
@@ -172,7 +174,7 @@ class PackedRows(nn.Module):
         A program that is traced keeps no tables from call to call, and exporters know no tensor
         whose numbers are read as those of another type.
         """
-        if self._row_type is None:
+        if self._row_type is None or self.bits == 3:
             return self._read_numbers(flat)
         row_bytes = self.numbers * self.bits // 8
         of_bytes = self.codes.view(self.rows, row_bytes).index_select(0, flat).flatten()
@@ -200,17 +202,19 @@ class PackedRows(nn.Module):
 
         These are the codes with a row in each number of a wide type, or in a few of them; the
         values of all bytes, those in one byte as one number of a wide type, of 8 bits the least
-        value alone; and the step.
+        value alone, of 3 bits those of all twelve bits; and the step.
         """
-        codes = self.codes.view(row_type)
+        row_bytes = self.numbers * self.bits // 8
+        codes = self.codes[: self.rows * row_bytes].view(row_type)
         if len(codes) > self.rows:
             codes = codes.view(self.rows, -1)
         step = self._step()
-        shifts = torch.arange(0, 8, self.bits)
-        of_bytes = (torch.arange(256).unsqueeze(1) >> shifts) & (2**self.bits - 1)
-        values = (of_bytes + (0.5 - self.below_zero)) * step
-        if self.bits in (2, 4):
-            values = values.view(_TYPES[32 // self.bits]).squeeze(1)
+        read_at_once = 12 if self.bits == 3 else 8
+        shifts = torch.arange(0, read_at_once, self.bits)
+        codes_of = (torch.arange(2**read_at_once).unsqueeze(1) >> shifts) & (2**self.bits - 1)
+        values = (codes_of + (0.5 - self.below_zero)) * step
+        if self.bits in (2, 3, 4):
+            values = values.view(_TYPES[4 * len(shifts)]).squeeze(1)
         elif self.bits == 8:
             values = values[0, 0]
         return codes, values.to(codes.device), step
@@ -225,10 +229,19 @@ class PackedRows(nn.Module):
 
 
 def _type_of_row(bits_of_row: int, bits: int) -> torch.dtype | None:
-    """Return the type as whose numbers a row is gathered; None: a row is no whole bytes."""
-    if bits_of_row % 8 or 8 % bits:
+    """Return the type as whose numbers a row is gathered; None: a row is no whole bytes.
+
+    Of 3 bits it has to be whole threes of bytes, which hold eight numbers.
+    """
+    if bits_of_row % 8 or (8 % bits and bits_of_row % 24):
         return None
     return _TYPES[math.gcd(bits_of_row // 8, 16)]
+
+
+def _fours(of_bytes: Tensor) -> Tensor:
+    """Return the twelve bits of each four numbers of 3 bits, two in three bytes: int32 [2 n]."""
+    first, second, third = of_bytes.view(-1, 3).int().unbind(1)
+    return torch.stack((first | (second & 15) << 8, second >> 4 | third << 4), 1).flatten()
 
 
 def _forget_tables(rows: PackedRows, _: Any) -> None:
