@@ -59,10 +59,13 @@ def _bar(label: str, total: float | None, unit: str) -> Iterator[Callable[..., N
 def _lines(label: str, total: float | None, unit: str) -> Iterator[Callable[..., None]]:
     started = time.monotonic()
     last = started
+    begun: float | None = None  # what was done before this command
 
     def update(done: float, what: str = "", total: float | None = total) -> None:
-        nonlocal last
+        nonlocal begun, last
         now = time.monotonic()
+        if begun is None:
+            begun = done
         if now - last < PLAIN_SECONDS and done != total:
             return
         last = now
@@ -70,8 +73,8 @@ def _lines(label: str, total: float | None, unit: str) -> Iterator[Callable[...,
         if total:
             line += f" of {total:,.0f}"
         line += f" {unit}"
-        if total and 0 < done < total:
-            seconds_left = (now - started) / done * (total - done)
+        if total and begun < done < total:
+            seconds_left = (now - started) / (done - begun) * (total - done)
             line += f", {seconds_left:,.0f} s left"
         if what:
             line += f"; {what}"

@@ -92,7 +92,7 @@ class Search:
     startup: how many trials are answered before TPE is guided by them. Those after the first one
     are drawn at random.
     batch: how many trials are proposed together, whatever the number of workers. The sampler learns
-    their answers when all of them have ended. More workers than their runs are idle.
+    their answers when all of them have ended.
     margin: a trial whose first run is worse, by more than this, than that of the best trial of the
     batches before has no other runs, and cannot be chosen. The first trial is then a batch of its
     own, which all others are held against. None: every trial has all runs.

@@ -16,7 +16,6 @@ class ListRun:
         self.label = stage.label
         self.total = len(missing)
         self.first = missing[0]
-        self.alone = stage.alone
         self.finished = 0
         self._phase = stage.phase
         self._setting = stage.setting

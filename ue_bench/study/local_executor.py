@@ -8,23 +8,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
-from ue_bench.progress import note, progress
+from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.record.lock import alone, one_part
+from ue_bench.study import Search
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
-from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, title
+from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, Stage, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_records import blind, costs_of
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shard import Shard
+from ue_bench.study.shown import Shown
+from ue_bench.study.side_by_side import Questions, SideBySide
 
 
 class LocalExecutor:
@@ -65,26 +69,57 @@ class LocalExecutor:
         with self._held():
             for line in self.plan.remarks():
                 note(line)
-            for questions in self._questions():
-                count = 1 if questions.alone else self.workers
-                label = f"{self.plan.name}: {questions.label}"
+            self._load()
+            for asked, count in self._asked():
                 with (
                     Workers(count, self.time_limit) as workers,
-                    progress(label, questions.total, questions.unit) as update,
+                    Shown(self.plan.name) as shown,
                 ):
-                    update(questions.finished, title(questions.first))
-                    while not questions.over:
-                        while workers.free and (request := questions.next()):
+                    while True:
+                        while workers.free and (request := asked.next()):
                             workers.start(self._job(request))
-                        if questions.over:  # known records answered the last ones
+                        if not asked.under_way:
                             break
+                        shown.show(asked.first)
                         job, record = workers.next()
                         # An equal configuration, which is in memory already.
                         record = blind(replace(record, config=job.config), self.ledger.costs)
-                        if questions.answer(record):
+                        counted = asked.answer(record)
+                        if counted:
                             self.ledger.keep(record)
-                            update(questions.finished, title(job.config))
+                            shown.update(counted, title(job.config))
         return self.ledger.records()
+
+    def _asked(self) -> Iterator[tuple[SideBySide, int]]:
+        """Yield what is answered side by side, and how many runs it may have at a time."""
+        parts = self.plan.by_part(self.ledger.answers)
+        # Of searches no two ask for one run, but for what their winners are held against.
+        for searched, group in groupby(parts, lambda part: isinstance(part[0], Search)):
+            stages = (stages for _, stages in group)
+            if searched:
+                yield from self._side_by_side(stages, self.workers)
+            else:
+                for of_grid in stages:
+                    yield from self._side_by_side(iter([of_grid]), self.workers)
+        if self.plan.study.latency and self.shard is None:
+            timed = self.plan.latency_stage(self.ledger.wanted, self.ledger.answers)
+            # Nothing may run beside it: a clock does not share its machine.
+            yield from self._side_by_side(iter([iter([timed])]), 1)
+
+    def _side_by_side(
+        self, parts: Iterator[Iterator[Stage]], count: int
+    ) -> Iterator[tuple[SideBySide, int]]:
+        """Yield these parts with their count; then note what they want, in their order."""
+        wanted: list[dict[str, RunConfig]] = []  # of each part that was opened
+
+        def opened() -> Iterator[Iterator[Questions]]:
+            for stages in parts:
+                wanted.append({})
+                yield self._questions(stages, wanted[-1])
+
+        yield SideBySide(opened(), self.ledger), count
+        for configs in wanted:
+            self.ledger.wanted |= configs
 
     def _held(self) -> AbstractContextManager[None]:
         """Return the lock of the study's folder, or of the shard in it."""
@@ -111,8 +146,8 @@ class LocalExecutor:
                 runs.append(record)
         return runs
 
-    def _questions(self) -> Iterator[ListRun | SearchRun]:
-        """Yield what has to be run, stage by stage."""
+    def _load(self) -> None:
+        """Read the records that are there. Raises BenchError where they are of other data."""
         read = partial(blind, costs=self.ledger.costs)
         records, self.skipped = records_room.load_runs(self.results, self.plan.name, read)
         for line in left_alone(records, codes_of(self.plan.parts), self.folder):
@@ -121,11 +156,16 @@ class LocalExecutor:
         at_hand.require(records, self.folder, self.plan.named_datasets)
         for record in records:
             self.ledger.load(record)
+
+    def _questions(
+        self, stages: Iterable[Stage], wanted: dict[str, RunConfig]
+    ) -> Iterator[Questions]:
+        """Yield what has to be run of a part, stage by stage, and add what it wants to `wanted`."""
         optuna_file = self.folder / "optuna.sqlite3"
         # SQLite leaves its journal behind when a command ends in the middle of a write.
         journal = optuna_file.with_name(f"{optuna_file.name}-journal")
         is_searched = True
-        for stage in self.plan.stages(self.ledger.answers, latency=self.shard is None):
+        for stage in stages:
             for line in stage.notes:
                 note(line)
             if self.shard is not None and isinstance(stage, SearchStage):
@@ -152,7 +192,7 @@ class LocalExecutor:
                     search_run = self._search_run(stage, optuna_file)
                     yield search_run
                     search_run.close(self.plan.name)
-            self.ledger.wanted |= stage.configs
+            wanted |= stage.configs
 
     def _is_answered(self, stage: SearchStage) -> bool:
         """Return whether the records that are there answer all trials of a search.

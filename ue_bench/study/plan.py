@@ -72,11 +72,6 @@ class ListStage:
         """The name of the stage, which is unique in the study."""
         return f"{self.phase}, {self.where}"
 
-    @property
-    def alone(self) -> bool:
-        """Whether nothing else may run beside a run: a clock does not share its machine."""
-        return self.phase == "latency"
-
 
 @dataclass(frozen=True)
 class SearchStage:
@@ -115,6 +110,7 @@ class SearchStage:
         return configs
 
 
+Part = Grid | Search
 Stage = ListStage | SearchStage
 
 
@@ -196,19 +192,27 @@ class Plan:
         latency: whether to end with the measurement of latency, if the study has one.
         """
         wanted: dict[str, RunConfig] = {}
-        for number, part in enumerate(self.parts, start=1):
-            where = f"part {number} of {len(self.parts)}"
-            stages: Iterable[Stage]
-            if isinstance(part, Grid):
-                stages = [self._grid_stage(part, where)]
-            else:
-                stages = self._search_stages(part, where, answers)
+        for _, stages in self.by_part(answers):
             for stage in stages:
                 yield stage
                 wanted |= stage.configs
         if latency and self.study.latency:
-            timed = self._latency(wanted, answers)
-            yield ListStage("latency", "one at a time", _by_id(timed))
+            yield self.latency_stage(wanted, answers)
+
+    def by_part(self, answers: Mapping[str, Record]) -> Iterator[tuple[Part, Iterator[Stage]]]:
+        """Yield each part of the study with its stages, which are those of `stages`."""
+        for number, part in enumerate(self.parts, start=1):
+            where = f"part {number} of {len(self.parts)}"
+            if isinstance(part, Grid):
+                yield part, self._grid_stages(part, where)
+            else:
+                yield part, self._search_stages(part, where, answers)
+
+    def latency_stage(
+        self, wanted: Mapping[str, RunConfig], answers: Mapping[str, Record]
+    ) -> ListStage:
+        """Return the measurement of latency. wanted: the runs of all other stages, by run id."""
+        return ListStage("latency", "one at a time", _by_id(self._latency(wanted, answers)))
 
     @property
     def named_datasets(self) -> frozenset[str]:
@@ -310,10 +314,10 @@ class Plan:
                 "0 and 1"
             )
 
-    def _grid_stage(self, grid: Grid, where: str) -> ListStage:
+    def _grid_stages(self, grid: Grid, where: str) -> Iterator[Stage]:
         _, left_out = self._possible(grid.arms)
         notes = left_out + self._budget_notes(grid.arms, bool(grid.compressions))
-        return ListStage("grid", where, _by_id(self.grid(grid)), notes, setting=grid.setting)
+        yield ListStage("grid", where, _by_id(self.grid(grid)), notes, setting=grid.setting)
 
     def _search_stages(
         self, search: Search, where: str, answers: Mapping[str, Record]

@@ -89,7 +89,6 @@ class SearchRun:
         self.label = stage.label
         self.total = stage.search.trials
         self.first = stage.base
-        self.alone = False
         self.lost: dict[str, Answered] = {}
         self.asked: set[str] = set()  # the ids of all runs that the search has asked for
         self._next_number = stage.next_number
