@@ -60,9 +60,11 @@ def counted(tmp_path, monkeypatch):
         monkeypatch.setattr(local_executor, "Workers", noting)
         monkeypatch.setattr(local_executor, "Sampler", InMemory)
         plan = Plan("s", Study("?", parts, latency=False))
-        records = LocalExecutor(plan, tmp_path / str(workers), workers=workers).run()
-        return records, noting
+        executor = LocalExecutor(plan, tmp_path / str(workers), workers=workers)
+        run.executors.append(executor)
+        return executor.run(), noting
 
+    run.executors = []
     return run
 
 
@@ -87,13 +89,18 @@ def test_what_all_winners_are_held_against_runs_once(counted):
 def test_a_grid_runs_alone(counted):
     """The phase of a record that a grid and a search ask for is that of the first one of both."""
     _, noted = counted((SEARCHES[0], GRID, SEARCHES[1]), WORKERS)
-    assert all(len(set(phases)) == 1 for phases in noted.under_way if "grid" in phases)
+    beside_grid = [set(phases) for phases in noted.under_way if "grid" in phases]
+    assert len(beside_grid) == WORKERS
+    assert all(phases == {"grid"} for phases in beside_grid)
 
 
-def test_the_command_counts_each_wanted_run_as_made_or_ready(counted, tmp_path):
-    records, _ = counted(SEARCHES, WORKERS)
-    plan = Plan("s", Study("?", SEARCHES, latency=False))
-    again = LocalExecutor(plan, tmp_path / str(WORKERS), workers=WORKERS)
-    assert again.run() == records
-    assert again.ledger.made == 0
-    assert len({record.run_id for record in records}) == len(records) <= again.ledger.ready
+@pytest.mark.parametrize("workers", [1, WORKERS])
+def test_the_command_counts_each_wanted_run_as_made_or_ready(counted, workers):
+    trials, winners, rivals = 9 * len(SEARCHES), 2 * len(SEARCHES), 2 * len(SEARCHES)
+    counted(SEARCHES, workers)
+    (first,) = counted.executors
+    assert first.ledger.made == trials + winners + 2
+    assert first.ledger.ready == rivals - 2
+    counted(SEARCHES, workers)
+    again = counted.executors[-1]
+    assert (again.ledger.made, again.ledger.ready) == (0, trials + winners + rivals)

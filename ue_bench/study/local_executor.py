@@ -93,7 +93,8 @@ class LocalExecutor:
     def _asked(self) -> Iterator[tuple[SideBySide, int]]:
         """Yield what is answered side by side, and how many runs it may have at a time."""
         parts = self.plan.by_part(self.ledger.answers)
-        # Of searches no two ask for one run, but for what their winners are held against.
+        # A grid may ask for a run of another part, whose record has the phase of the first one.
+        # Searches share only what their winners are held against, in one phase.
         for searched, group in groupby(parts, lambda part: isinstance(part[0], Search)):
             stages = (stages for _, stages in group)
             if searched:
