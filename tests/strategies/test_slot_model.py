@@ -48,7 +48,7 @@ def require_equal_program(layer):
     rows = located(layer)
     model = SlotModel(layer).eval()
     program = exported(model, rows)
-    # More slots than a batch that pools and pieces read in another way.
+    # More slots than a batch that pools read in another way.
     for n in (1, len(rows), 3000):
         some = rows[torch.arange(n) % len(rows)]
         torch.testing.assert_close(

@@ -22,7 +22,6 @@ from ue_bench.strategies.bags import Members, bag_index
 from ue_bench.strategies.examples import split_examples
 from ue_bench.strategies.knobs import check_knobs
 from ue_bench.strategies.located_rows import LocatedRows, require_rows
-from ue_bench.strategies.pieces import in_pieces
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.slots import SlotCache
 from ue_bench.strategies.spec import Spec
@@ -65,9 +64,6 @@ class EmbeddingStrategy(SlotCache):
     end, before which `end_training` fills in the rest. A pool does so by itself, where its numbers
     are served in few bits.
 
-    `reads_in_pieces` says that rows have the same vectors to the bit in any batch, and a slot for
-    each number, so that large batches are better located and read in pieces.
-
     `learns_from_batches` says that `embed` or a hook of it keeps what it meets in a batch of
     training, beside gradients. Each of several processes would meet other rows.
 
@@ -85,7 +81,6 @@ class EmbeddingStrategy(SlotCache):
 
     training_only: tuple[str, ...] = ()
     sleeping: tuple[str, ...] = ()
-    reads_in_pieces = False
     learns_from_batches = False
     # The method's own knobs, with their defaults. `self.options` has the values in effect.
     knobs: Mapping[str, Any] = {}
@@ -198,16 +193,11 @@ class EmbeddingStrategy(SlotCache):
         The code of a multi-valued feature is the number of a bag.
         """
         if self._bags is None:
-            if self.reads_in_pieces:
-                return in_pieces(self._of_single_values, codes, sum(self.widths))
             return self.embed(self.slots(codes))
         codes, rows = self._bags.spread(codes)
         return self._bags.averaged(self.embed(self.slots(codes)), rows.members, self.widths)
 
     __call__ = forward
-
-    def _of_single_values(self, codes: Tensor) -> Tensor:
-        return self.embed(self.slots(codes))
 
     @final
     def from_values(self, columns: Any) -> Tensor:
@@ -279,10 +269,7 @@ class EmbeddingStrategy(SlotCache):
         """
         require_rows(rows, self)
         rows = rows.to(self.device)
-        if self.reads_in_pieces:
-            vectors = in_pieces(self.embed, rows.slots, sum(self.widths))
-        else:
-            vectors = self.embed(rows.slots)
+        vectors = self.embed(rows.slots)
         if rows.spread is None:
             return vectors
         return self.averaged(vectors, rows.spread.members)

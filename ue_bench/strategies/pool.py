@@ -11,7 +11,14 @@ from ue_bench.errors import BenchError
 from ue_bench.strategies.allocator import in_large_pages
 from ue_bench.strategies.few_bits import FewBits
 from ue_bench.strategies.initial_values import draw
-from ue_bench.strategies.many_rows import MANY
+from ue_bench.strategies.many_rows import (
+    MANY,
+    SOME,
+    TrainedRows,
+    is_narrow,
+    read_rows,
+    trains_in_pairs,
+)
 from ue_bench.strategies.spec import Spec
 
 
@@ -83,7 +90,7 @@ class Pool(nn.Module):
             slots = slots.long()  # a gradient is summed faster by 64-bit slots
             return self._read(weight, slots)
         # a traced program is one for all sizes of a batch
-        if is_compiling() or slots.numel() < MANY or weight.is_cuda or weight.shape[1] == 1:
+        if is_compiling() or slots.numel() < MANY or weight.is_cuda or is_narrow(weight):
             return gather(weight, slots)
         offsets = self._buffers["_offsets"]
         if offsets is None or offsets.numel() != slots.numel() or offsets.dtype != slots.dtype:
@@ -201,11 +208,17 @@ def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
         # single numbers are gathered four times as fast from one dimension as from two
         return weight.view(-1).index_select(0, slots.flatten()).view(*slots.shape, 1)
     if not torch.is_grad_enabled():
+        if not is_compiling() and slots.numel() >= SOME and is_narrow(weight):
+            return read_rows(weight, slots.flatten()).view(*slots.shape, weight.shape[1])
         return torch.embedding(weight, slots)
     if sparse or weight.is_cuda:
         return nn.functional.embedding(slots, weight, sparse=sparse)
-    # the same gather; on a CPU its backward pass (index_add) takes a third of the time
-    return weight.index_select(0, slots.flatten()).view(*slots.shape, weight.shape[1])
+    flat = slots.flatten()
+    if not is_compiling() and trains_in_pairs(weight, flat):
+        rows: Tensor = TrainedRows.apply(weight, flat)
+    else:  # the same gather; on a CPU its backward pass (index_add) takes a third of the time
+        rows = weight.index_select(0, flat)
+    return rows.view(*slots.shape, weight.shape[1])
 
 
 @torch.no_grad()

@@ -42,9 +42,11 @@ import numpy as np
 import polars as pl
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
+from ue_bench.strategies.many_rows import SOME, read_rows
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.static_vocabulary import StaticVocabulary
 from ue_bench.strategies.vocabulary_kinds import AnyVocabulary
@@ -147,8 +149,10 @@ class SlotCache(nn.Module, ABC):
         # older versions of torch gather only by int64
         if beside is not None and codes.numel() < FEW and codes.dtype == torch.int64:
             return beside.gather(0, codes)
-        places = codes + start
-        return slots.index_select(0, places.flatten()).view(rows, self._n_slots)
+        places = (codes + start).flatten()
+        if slots.dim() == 1 or is_compiling() or places.numel() < SOME:
+            return slots.index_select(0, places).view(rows, self._n_slots)
+        return read_rows(slots, places).view(rows, self._n_slots)
 
     def _slots_with_dropout(self, codes: Tensor) -> Tensor:
         """Return `slots`, where some values of each row are read as unseen ones."""

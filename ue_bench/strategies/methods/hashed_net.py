@@ -22,7 +22,6 @@ from ue_bench.strategies.spec import Spec
 
 class HashedNet(EmbeddingStrategy):
     takes_short_slots = True
-    reads_in_pieces = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -42,5 +41,7 @@ class HashedNet(EmbeddingStrategy):
         numbers = self.pool(slots >> 1).flatten(1)
         if numbers.requires_grad or slots.dtype != torch.int32:
             return numbers * (1 - 2 * (slots & 1)).float()
-        # the sign of a float is its first bit
-        return (numbers.view(torch.int32) ^ (slots << 31)).view(torch.float32)
+        # The sign of a float is its first bit. It is changed in place: the fewer large tensors a
+        # large batch needs, the more of it stays in the cache.
+        numbers.view(torch.int32).bitwise_xor_(slots << 31)
+        return numbers

@@ -26,7 +26,6 @@ from ue_bench.strategies.spec import Spec
 
 class Robe(EmbeddingStrategy):
     one_pool = True
-    reads_in_pieces = True
     knobs: Mapping[str, Any] = {"block": 8}
 
     def __init__(self, spec: Spec) -> None:

@@ -1,4 +1,4 @@
-"""Large batches are read piece by piece, and single numbers of few bits by one table."""
+"""Methods of single numbers: the same vectors in batches of any size, and few bits by one table."""
 
 from dataclasses import replace
 
@@ -7,7 +7,6 @@ import torch
 
 from ue_bench.strategies import build
 from ue_bench.strategies.number_format import NumberFormat
-from ue_bench.strategies.pieces import PIECE, in_pieces
 from ue_bench.testing import StrategyContract
 
 
@@ -26,7 +25,6 @@ def test_many_rows_have_the_vectors_of_few(name, bits):
     codes = torch.stack([torch.arange(3000) % size for size in (120, 60, 3)], dim=1)
     with torch.no_grad():
         whole = built(codes)
-        assert whole.numel() > 2 * PIECE
         parts = torch.cat([built(part) for part in codes.split(7)])
     assert torch.equal(whole, parts)
 
@@ -57,19 +55,3 @@ def test_a_moved_or_loaded_pool_has_new_tables():
     one.pool.few_bits.steps.mul_(2)
     other.load_state_dict(one.state_dict())
     assert torch.equal(other.embed(slots), 2 * before)
-
-
-def test_pieces_are_of_whole_rows_and_training_has_none():
-    seen = []
-
-    def embed(slots):
-        seen.append(len(slots))
-        return slots.float()
-
-    slots = torch.zeros(10, PIECE // 4, dtype=torch.int64)
-    with torch.no_grad():
-        assert in_pieces(embed, slots, slots.shape[1]).shape == slots.shape
-    assert seen == [4, 4, 2]
-    seen.clear()
-    in_pieces(embed, slots, slots.shape[1])
-    assert seen == [10]

@@ -1,0 +1,63 @@
+"""Rows that are copied and added up as wider numbers are those of a plain gather, to the bit."""
+
+import pytest
+import torch
+
+from ue_bench.strategies.many_rows import (
+    MANY,
+    SOME,
+    TrainedRows,
+    is_narrow,
+    read_rows,
+    trains_in_pairs,
+)
+from ue_bench.strategies.pool import gather
+
+
+def drawn(width, count, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(width)
+    table = torch.randn(97, width, generator=generator)
+    if not dtype.is_floating_point:
+        table = (table * 1e6).to(dtype)
+    return table, torch.randint(97, (count,), generator=generator)
+
+
+@pytest.mark.parametrize("count", [0, 1, SOME, MANY])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int32, torch.int64])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 8])
+def test_rows_are_those_of_a_plain_gather(width, dtype, count):
+    table, rows = drawn(width, count, dtype)
+    for kind in (torch.int32, torch.int64):
+        read = read_rows(table, rows.to(kind))
+        assert read.dtype == dtype
+        assert torch.equal(read, table[rows])
+
+
+def test_a_part_of_a_table_is_read_from_where_it_begins():
+    table, rows = drawn(4, 50)
+    part = table[13:]
+    assert torch.equal(read_rows(part, rows % len(part)), part[rows % len(part)])
+    every_second = table[:, ::2]
+    assert not is_narrow(every_second)
+    assert torch.equal(read_rows(every_second, rows), every_second[rows])
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_gradients_are_added_up_in_the_same_order(width):
+    table, rows = drawn(width, 3 * SOME)  # each row often
+    assert trains_in_pairs(table, rows)
+    upstream = torch.randn(3 * SOME, width)
+    found = []
+    for read in (TrainedRows.apply, lambda weight, rows: weight.index_select(0, rows), gather):
+        weight = table.clone().requires_grad_()
+        vectors = read(weight, rows)
+        assert torch.equal(vectors, table[rows])
+        vectors.backward(upstream)
+        found.append(weight.grad)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_other_widths_and_few_rows_take_the_gather_of_torch():
+    for width, count in ((1, SOME), (3, SOME), (16, SOME), (4, SOME - 1)):
+        assert not trains_in_pairs(*drawn(width, count))
