@@ -7,9 +7,10 @@ from ue_bench.strategies.many_rows import (
     MANY,
     SOME,
     TrainedRows,
+    added_up,
+    adds_up_faster,
     is_narrow,
     read_rows,
-    trains_in_pairs,
 )
 from ue_bench.strategies.pool import gather
 
@@ -42,11 +43,13 @@ def test_a_part_of_a_table_is_read_from_where_it_begins():
     assert torch.equal(read_rows(every_second, rows), every_second[rows])
 
 
-@pytest.mark.parametrize("width", [2, 4, 8])
-def test_gradients_are_added_up_in_the_same_order(width):
-    table, rows = drawn(width, 3 * SOME)  # each row often
-    assert trains_in_pairs(table, rows)
-    upstream = torch.randn(3 * SOME, width)
+@pytest.mark.parametrize(
+    ("width", "count"), [(2, 3 * SOME), (4, 3 * SOME), (8, MANY), (5, 4 * MANY), (16, MANY)]
+)
+def test_gradients_are_added_up_in_the_same_order(width, count):
+    table, rows = drawn(width, count)  # each row often
+    assert adds_up_faster(table, rows)
+    upstream = torch.randn(count, width)
     found = []
     for read in (TrainedRows.apply, lambda weight, rows: weight.index_select(0, rows), gather):
         weight = table.clone().requires_grad_()
@@ -59,5 +62,11 @@ def test_gradients_are_added_up_in_the_same_order(width):
 
 
 def test_other_widths_and_few_rows_take_the_gather_of_torch():
-    for width, count in ((1, SOME), (3, SOME), (16, SOME), (4, SOME - 1)):
-        assert not trains_in_pairs(*drawn(width, count))
+    for width, count in ((1, 16 * MANY), (3, SOME), (16, SOME), (4, SOME - 1)):
+        assert not adds_up_faster(*drawn(width, count))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 8])
+def test_no_rows_add_up_to_nothing(width):
+    none = torch.empty(0, dtype=torch.int64)
+    assert torch.equal(added_up(torch.empty(0, width), none, (5, width)), torch.zeros(5, width))

@@ -7,9 +7,12 @@ from torch import Tensor
 def added(rows: Tensor) -> Tensor:
     """Return the sum of the rows of each lookup: [..., K, D] -> [..., D]."""
     first, *others = rows.unbind(-2)
-    for row in others:
-        first = first + row
-    return first
+    if not others:
+        return first
+    total = first + others[0]
+    for row in others[1:]:
+        total += row
+    return total
 
 
 def multiplied(rows: Tensor) -> Tensor:

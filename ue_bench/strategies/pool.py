@@ -15,9 +15,9 @@ from ue_bench.strategies.many_rows import (
     MANY,
     SOME,
     TrainedRows,
+    adds_up_faster,
     is_narrow,
     read_rows,
-    trains_in_pairs,
 )
 from ue_bench.strategies.spec import Spec
 
@@ -214,7 +214,7 @@ def gather(weight: Tensor, slots: Tensor, sparse: bool = False) -> Tensor:
     if sparse or weight.is_cuda:
         return nn.functional.embedding(slots, weight, sparse=sparse)
     flat = slots.flatten()
-    if not is_compiling() and trains_in_pairs(weight, flat):
+    if not is_compiling() and adds_up_faster(weight, flat):
         rows: Tensor = TrainedRows.apply(weight, flat)
     else:  # the same gather; on a CPU its backward pass (index_add) takes a third of the time
         rows = weight.index_select(0, flat)
