@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ue_bench.strategies import build
+from ue_bench.strategies.many_rows import MANY
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.testing import StrategyContract
 
@@ -25,6 +26,7 @@ def test_many_rows_have_the_vectors_of_few(name, bits):
     codes = torch.stack([torch.arange(3000) % size for size in (120, 60, 3)], dim=1)
     with torch.no_grad():
         whole = built(codes)
+        assert whole.numel() > MANY
         parts = torch.cat([built(part) for part in codes.split(7)])
     assert torch.equal(whole, parts)
 

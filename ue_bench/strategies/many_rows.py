@@ -1,10 +1,9 @@
-"""Many narrow rows of a table, read, written and trained by the fastest of torch's operations.
+"""Many narrow rows of a table, read, written and trained by the fastest operations there are.
 
 A row that is as long as one number of a wide type is copied as such a number, whose meaning does
 not matter: a gather of one dimension takes a third of the time of one of two.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,7 +60,12 @@ def adds_up_faster(table: Tensor, rows: Tensor) -> bool:
     if table.is_cuda or table.dtype != torch.float32 or not table.is_contiguous():
         return False
     in_pairs = width <= _WIDEST_PAIRS and width % 2 == 0 and len(rows) >= SOME
-    return in_pairs or (width > 2 and len(rows) * width >= _LEAST_PRODUCT)
+    return in_pairs or _by_product(len(rows), width)
+
+
+def _by_product(n_rows: int, width: int) -> bool:
+    """Whether so many rows are added up faster by a product of a sparse matrix and a dense one."""
+    return width > 2 and n_rows * width >= _LEAST_PRODUCT
 
 
 class TrainedRows(torch.autograd.Function):
@@ -87,11 +91,12 @@ def added_up(numbers: Tensor, rows: Tensor, shape: tuple[int, int]) -> Tensor:
     five times as long for many rows.
     """
     n_rows, width = shape
-    if width > 2 and numbers.numel() >= _LEAST_PRODUCT:
+    if _by_product(len(rows), width):
         # loaded by those who need it: it takes a tenth of a second
         from scipy.sparse import csc_array
 
-        ones, starts = _one_each(len(rows))
+        ones = np.ones(len(rows), np.float32)
+        starts = np.arange(len(rows) + 1, dtype=np.int32)  # of the columns, with a one each
         places = csc_array((ones, rows.int().numpy(), starts), shape=(n_rows, len(rows)))
         return torch.from_numpy(places @ numbers.numpy())
     summed = numbers.new_zeros(shape)
@@ -100,9 +105,3 @@ def added_up(numbers: Tensor, rows: Tensor, shape: tuple[int, int]) -> Tensor:
     pairs = numbers.view(torch.complex64)
     summed.view(torch.complex64).index_add_(0, rows, pairs)
     return summed
-
-
-@lru_cache(maxsize=4)
-def _one_each(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a one for each column of a sparse matrix, and where each column starts."""
-    return np.ones(count, np.float32), np.arange(count + 1, dtype=np.int32)

@@ -150,9 +150,7 @@ class SlotCache(nn.Module, ABC):
         if beside is not None and codes.numel() < FEW and codes.dtype == torch.int64:
             return beside.gather(0, codes)
         places = (codes + start).flatten()
-        if slots.dim() == 1 or is_compiling() or places.numel() < SOME:
-            return slots.index_select(0, places).view(rows, self._n_slots)
-        return read_rows(slots, places).view(rows, self._n_slots)
+        return _groups(slots, places).view(rows, self._n_slots)
 
     def _slots_with_dropout(self, codes: Tensor) -> Tensor:
         """Return `slots`, where some values of each row are read as unseen ones."""
@@ -166,8 +164,7 @@ class SlotCache(nn.Module, ABC):
         places = codes + self._start
         dropped = draws < self._dropout.index_select(0, places.flatten()).view_as(draws)
         places = places + dropped * len(self._dropout)
-        slots: Tensor = self._with_unseen.index_select(0, places.flatten())
-        return slots.view(len(codes), self._n_slots)
+        return _groups(self._with_unseen, places.flatten()).view(len(codes), self._n_slots)
 
     @final
     def locate_all(self) -> None:
@@ -313,6 +310,13 @@ def require_own_slots(cache: SlotCache) -> None:
         "vocabulary or from what it learned, not from a value alone; choose cached, or a strategy "
         "that hashes"
     )
+
+
+def _groups(slots: Tensor, places: Tensor) -> Tensor:
+    """Return the groups at int64 places [n]: [n] where each is one slot, else [n, width]."""
+    if slots.dim() == 1 or is_compiling() or len(places) < SOME:
+        return slots.index_select(0, places)
+    return read_rows(slots, places)
 
 
 def _chosen(values: Any, codes: np.ndarray) -> Any:
