@@ -277,6 +277,7 @@ def test_every_figure_of_arms_contains_what_is_advised(best, answer, quick_resul
             assert frame.loc[of_advice, "named"].all(), name
 
 
+@pytest.mark.slow
 def test_the_figures_of_an_advice_are_drawn(answer, quick_results, tmp_path):
     found = answer(World(lambda config: 0.8 + config.dim / 1000))
     outcome = build(quick_results, tmp_path, found["study"])

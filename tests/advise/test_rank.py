@@ -140,6 +140,7 @@ def test_the_first_line_says_what_it_costs_and_the_answer_fits_a_terminal(world)
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
 
 
+@pytest.mark.slow
 def test_more_effort_goes_on_from_less(world):
     asked(world, "--quick")
     before = {path.name for path in (world / "own" / "methods").glob("*.json")}
@@ -255,6 +256,7 @@ def standings(printed):
     return {form: (mark, float(mean), verified) for mark, mean, verified, form in lines}
 
 
+@pytest.mark.slow
 def test_a_check_prints_the_board_without_the_entry_and_with_it(submitted, world):
     done = checked(submitted, world)
     places, without, with_it = re.split(r"The board with(?:out)? my-method:\n", done.output)

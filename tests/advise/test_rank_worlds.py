@@ -99,6 +99,7 @@ def ask(tmp_path, monkeypatch, published):
     STRATEGIES.pop("mine", None)
 
 
+@pytest.mark.slow
 def test_a_strategy_has_a_rank_in_each_world_and_a_summary(ask):
     done = ask("--on", "ml-100k,baseball", "--json")
     assert done.exit_code == 0, done.output

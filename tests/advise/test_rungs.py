@@ -158,6 +158,7 @@ def test_all_rows_are_used_for_the_last_ones_where_the_time_pays_for_it(answer):
     assert "All that is quoted ran on all rows." in text
 
 
+@pytest.mark.slow
 def test_the_same_question_again_runs_nothing_and_more_minutes_go_on(answer):
     made = world()
     first = answer(made)

@@ -418,7 +418,7 @@ def trains(running: subprocess.Popen, results: Path) -> bool:
         pytest.param(
             loads, marks=pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
         ),
-        trains,
+        pytest.param(trains, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_run_says_so_in_one_line(movielens, tmp_path, moment):

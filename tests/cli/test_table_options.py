@@ -201,6 +201,7 @@ def test_who_is_user_and_item_can_be_said_beside_a_toml_file(shop):
     assert "nobody" in other.stderr
 
 
+@pytest.mark.slow
 def test_a_study_runs_with_the_options_of_its_table(shop, tmp_path, monkeypatch):
     text = """
 from ue_bench.config import RunConfig

@@ -337,6 +337,7 @@ def test_no_row_of_the_table_is_touched_but_the_bags_own():
 # ---- runs
 
 
+@pytest.mark.slow
 def test_a_run_repeats_and_both_paths_of_gradients_agree():
     first, again = run_once(SHORT), run_once(replace(SHORT, multi_valued=" genres"))
     assert first.quality == again.quality

@@ -212,6 +212,7 @@ def test_a_study_of_anchors_alone_has_a_report(tmp_path):
     assert "matrix_factorisation rank 8" in text
 
 
+@pytest.mark.slow
 def test_a_report_shows_them_everywhere(tmp_path):
     asked = [*fake.study_grid(2), *fake.study_anchors(2)]
     fake.write_all(tmp_path / "results", iter(asked))

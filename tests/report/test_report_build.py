@@ -109,6 +109,7 @@ def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):
     assert drawn == len(built.figures) / 2
 
 
+@pytest.mark.slow
 def test_a_report_of_one_study_has_plain_names(tmp_path):
     fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
     outcome = build(tmp_path / "results", tmp_path / "out", study="many")
@@ -141,6 +142,7 @@ def test_a_page_of_many_elements_shows_its_largest_figures_as_pictures(tmp_path,
     assert none.count("data:image/png") == whole.count("<svg")
 
 
+@pytest.mark.slow
 def test_large_data_is_compressed_in_the_page(tmp_path, monkeypatch):
     fake.write_all(tmp_path / "results", fake.many_strategies(count=5, seeds=2))
     monkeypatch.setattr(page, "LARGEST_CSV", 10)
@@ -153,6 +155,7 @@ def test_large_data_is_compressed_in_the_page(tmp_path, monkeypatch):
     assert held == (tmp_path / "out" / "tables" / "table_size.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_study_of_methods_has_its_figures_tables_and_what_cannot_work(tmp_path):
     names = ("unified", "robe", "cce", "qr_add", "tt_rec", "dhe", "int4")
     fake.write_all(
@@ -242,6 +245,7 @@ def test_the_report_imports_no_more_than_it_may(module, banned):
     )
 
 
+@pytest.mark.slow
 def test_a_study_of_latency_alone_and_one_without_a_test_part(tmp_path):
     clocks = [
         fake.make(fake.config(budget=budget, measure="latency"), "clock", "latency")

@@ -49,6 +49,7 @@ def rates(made):
     return {rate.what.split(" of ")[0]: rate for rate in found.rates}, found
 
 
+@pytest.mark.slow
 def test_equal_arms_are_seldom_told_apart_and_intervals_hold_the_truth():
     by_name, found = rates(records())
     assert (found.world, found.families, found.runs) == ("planted-small", 40, 40 * 4 * SEEDS)

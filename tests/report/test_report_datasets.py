@@ -143,6 +143,7 @@ def test_strategies_on_different_tables_never_meet():
         compare(apart, "unified", "per_feature")
 
 
+@pytest.mark.slow
 def test_the_report_has_a_panel_for_each(tmp_path):
     for record in (*runs(ONE), *runs(OTHER, level=0.3)):
         write(record, tmp_path)

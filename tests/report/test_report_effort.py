@@ -162,6 +162,7 @@ def test_a_space_that_is_used_up_has_no_more_trials():
     assert collect(records).refused == ()
 
 
+@pytest.mark.slow
 def test_a_lookup_of_two_numbers_needs_no_dim_of_one():
     usual = {**fake.SPACE, "dim": (1, 2, 4, 8, 16)}
     *hashed, other = [
@@ -235,6 +236,7 @@ def test_a_winner_whose_first_run_could_have_given_up_is_found_by_its_search(wit
     assert set(told["strategy"]) >= {"unified"}
 
 
+@pytest.mark.slow
 def test_exact_rows_need_no_lookups_in_their_space():
     lookups = {**fake.SPACE, "lookups.gender": (1, 2), "lookups.age": (1, 2)}
     hashed = [

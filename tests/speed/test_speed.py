@@ -175,6 +175,7 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     assert last.value < last.beside["a record's text"] / 2
 
 
+@pytest.mark.slow
 def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):
     count = report_time.write_many(tmp_path, seeds=1)
     records, skipped = load(tmp_path)
@@ -279,6 +280,7 @@ def test_an_unknown_case_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_report_is_of_runs(measured, tmp_path):
     write(measured, tmp_path / "speed-alone")
     done = CliRunner().invoke(main, ["report", "--results", str(tmp_path / "speed-alone")])

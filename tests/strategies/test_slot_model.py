@@ -163,6 +163,7 @@ def test_onnx_of_few_bits(name, tmp_path):
     require_equal_onnx(SlotModel(layer).eval(), located(layer), tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_onnx_of_hashed_bits_and_a_head(tmp_path):
     layer = built("hashed_bits")
     model = SlotModel(layer, nn.Sequential(nn.Linear(sum(layer.widths), 4), nn.ReLU())).eval()

@@ -208,6 +208,7 @@ def test_a_call_that_does_not_fit_is_told():
         built.from_values({"users": ["a"], "item": ["b"], "flag": ["c"]})
 
 
+@pytest.mark.slow
 def test_the_page_as_printed(tmp_path):
     """Its blocks, one after the other, are a program that asserts what the page claims."""
     program = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))

@@ -118,6 +118,7 @@ def test_the_first_of_two_that_stand_in_for_one_trial_counts():
     assert [(chain.trial.number, chain.lost) for chain in chains(part.trials)] == [(5, 2), (1, 0)]
 
 
+@pytest.mark.slow
 def test_what_dead_workers_left_is_done_by_the_next(storage):
     part, found, again = only_part(storage), worker(storage), worker(storage)
     third = list(found.plan.grid(GRID.parts[0]))[2]
@@ -140,6 +141,7 @@ def test_what_dead_workers_left_is_done_by_the_next(storage):
     assert again.n_own == 0
 
 
+@pytest.mark.slow
 def test_a_proposal_whose_worker_died_before_it_was_made_holds_nobody_up(storage):
     part = search_part(storage, SEARCH)
     part.ask()
@@ -161,6 +163,7 @@ def test_workers_that_asked_for_too_much_do_not_use_up_the_proposals(storage):
     assert len(records_in(part)) == len(set(records_in(part))) == 2 * 2
 
 
+@pytest.mark.slow
 def test_a_sampler_that_repeats_itself_does_not_end_a_search(storage, monkeypatch):
     monkeypatch.setattr(
         "ue_bench.study.sampler.make_sampler", lambda search, seed: fake_workers.Stuck(seed)

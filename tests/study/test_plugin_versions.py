@@ -327,6 +327,7 @@ STUDY = Study("?", (Grid((ARM,), seeds=2),), latency=False)
 """
 
 
+@pytest.mark.slow
 def test_an_error_of_a_plug_in_names_its_file_and_line_and_ends_no_study(tmp_path):
     (tmp_path / "crash.py").write_text(CRASH)
     (tmp_path / "crashing.py").write_text(CRASHING)

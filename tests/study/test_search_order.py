@@ -508,6 +508,7 @@ def take_part(url: str, chance: int) -> None:
     SharedExecutor(Plan("s", STUDY), Storage(url, heartbeat=1)).run()
 
 
+@pytest.mark.slow
 def test_workers_on_a_shared_storage_make_the_trials_of_one_local_worker(alone, tmp_path):
     results, _ = alone
     url = f"sqlite:///{tmp_path}/shared.sqlite3"

@@ -379,6 +379,7 @@ def test_a_record_has_them_and_a_second_run_fits_none(monkeypatch):
     assert len(fits) == 3
 
 
+@pytest.mark.slow
 def test_a_run_loads_neither_scipy_nor_scikit_learn_before_it_fits_anchors():
     """They take a second, which most runs of a study do not need."""
     loaded = (

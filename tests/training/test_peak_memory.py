@@ -16,7 +16,7 @@ print(memory.n_bytes)
 """
 
 
-@pytest.mark.parametrize("megabytes", [40, 120])
+@pytest.mark.parametrize("megabytes", [40, pytest.param(120, marks=pytest.mark.slow)])
 def test_the_peak_counts_what_was_freed_again(megabytes):
     command = [sys.executable, "-c", SCRIPT.format(megabytes=megabytes)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

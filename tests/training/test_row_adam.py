@@ -63,7 +63,10 @@ def test_left_alone_it_is_torchs_sparse_adam(options):
 
 
 @pytest.mark.parametrize("draw", [some, few])
-@pytest.mark.parametrize(("betas", "steps"), [((0.9, 0.999), 1300), ((0.5, 0.9), 60)])
+@pytest.mark.parametrize(
+    ("betas", "steps"),
+    [pytest.param((0.9, 0.999), 1300, marks=pytest.mark.slow), ((0.5, 0.9), 60)],
+)
 def test_caught_up_it_is_adam(draw, betas, steps):
     """This holds beyond the steps after which a momentum is spent, for seldom and repeated rows."""
     options = {"betas": betas, "eps": 1e-12}

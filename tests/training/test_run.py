@@ -60,6 +60,7 @@ print(record.cost["peak_training_bytes"])
 """
 
 
+@pytest.mark.slow
 def test_training_needs_memory():
     command = [sys.executable, "-c", MEMORY]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -136,6 +137,7 @@ def test_the_default_recipe_is_good_enough_for_the_exact_table():
     assert sum(errors) / 3 <= 0.865
 
 
+@pytest.mark.slow
 def test_a_probe_by_another_program_is_matched():
     """Unified, one lookup of 16 at 1/8 of the exact bytes: it has 1.01, and ours at most 1.03."""
     record = run_once(RunConfig(budget=28032, measure="quality"))

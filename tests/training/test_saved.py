@@ -412,6 +412,7 @@ for folder in ("new", "old"):
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_half_written_on_a_full_disk(tmp_path):
     """The limits on the size of files are too small for the numbers, then for the configuration."""
     old = tmp_path / "old"

@@ -31,6 +31,11 @@ PAGES = {
     str(path.relative_to(ROOT)): path
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
+# Their commands and programs take longer than a few seconds together.
+LONG = {
+    f"docs/{name}.md"
+    for name in ("adding-a-study", "data", "in-your-program", "measurement", "python", "serving")
+}
 RUN, SHOWN = {"python", "sh"}, {"text", "json", "toml"}
 FENCE = re.compile(
     r"(?:^<!-- (?P<marker>file|slow|not run)(?:: (?P<said>[^\n]+))? -->\n+)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$",
@@ -133,7 +138,14 @@ def test_every_block_says_what_it_is(page):
         )
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if has(page, slow=False)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow) if page in LONG else page
+        for page in PAGES
+        if has(page, slow=False)
+    ],
+)
 def test_blocks_as_printed(page, tmp_path, programs):
     work_through(page, tmp_path, programs, slow=False)
 

@@ -255,6 +255,7 @@ def test_a_block_that_lacks_a_part_is_refused(text):
         refresh(f"<!-- ue-bench: {text} -->\nold\n<!-- end -->\n", EVIDENCE)
 
 
+@pytest.mark.slow
 def test_a_document_that_is_no_text_is_refused(place):
     (place / "page.md").write_bytes(b"\xff\xfe")
     for command in (("report", "--out=out", "--update=page.md"), ("check", "page.md")):

@@ -266,7 +266,10 @@ def measured_nowhere(job):
     return fake.make(job.config, job.study, job.phase, checksum=at_hand)
 
 
-@pytest.mark.parametrize("kind", ["cut", "flipped", "newer", "of another"])
+@pytest.mark.parametrize(
+    "kind",
+    ["cut", *(pytest.param(k, marks=pytest.mark.slow) for k in ("flipped", "newer", "of another"))],
+)
 def test_every_command_names_the_file_and_goes_on(tmp_path, monkeypatch, kind):
     base = fake.config("unified", budget=28_032)
     asked = Study(

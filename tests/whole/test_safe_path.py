@@ -81,6 +81,7 @@ def scores(results: Path) -> dict[int, float]:
     return {record.config.init_seed: record.quality["test_mse"] for record in records}
 
 
+@pytest.mark.slow
 def test_nothing_that_lies_in_the_current_folder_runs(tmp_path):
     folder, marks = tmp_path / "folder", tmp_path / "marks"
     names = {"ue_bench", "sitecustomize", "usercustomize"} | of_dependencies()

@@ -78,7 +78,8 @@ def test_a_disk_that_fills_up(commands, undisturbed, mounted, size):
     undisturbed.require_same(commands, results)
 
 
-@pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0, 3])
 def test_a_disk_that_tells_late_that_it_is_full(commands, undisturbed, quick_results, after):
     code, told = commands.run("tiny", quick_results, no_space_after=after)
     require_one_line(code, told, "cannot write", "No space left on device", "free the space")
@@ -150,6 +151,7 @@ def test_a_storage_that_is_damaged_is_made_anew(commands, undisturbed, partial, 
     }
 
 
+@pytest.mark.slow
 def test_a_storage_that_is_deleted_in_the_middle(commands, undisturbed, quick_results):
     command = commands.start("tiny", quick_results)
     storage = quick_results / "tiny" / "optuna.sqlite3"
@@ -254,6 +256,7 @@ def test_a_second_study_in_a_folder_is_refused_at_once(commands, quick_results):
     assert commands.run("endless", quick_results, "--time-limit", 2)[0] == 2
 
 
+@pytest.mark.slow
 def test_of_two_studies_started_together_one_does_all(commands, undisturbed, quick_results):
     both = [commands.start("tiny", quick_results) for _ in range(2)]
     codes = [command.wait() for command in both]
@@ -265,6 +268,7 @@ def test_of_two_studies_started_together_one_does_all(commands, undisturbed, qui
     assert survival.litter(quick_results) == []
 
 
+@pytest.mark.slow
 def test_records_can_be_read_while_a_study_writes_them(commands, undisturbed, quick_results):
     command = commands.start("tiny", quick_results)
     counts = []
@@ -278,6 +282,7 @@ def test_records_can_be_read_while_a_study_writes_them(commands, undisturbed, qu
     assert survival.records(quick_results) == undisturbed.records
 
 
+@pytest.mark.slow
 def test_what_a_killed_command_left_half_written_is_removed(commands, undisturbed, quick_results):
     folder = quick_results / "tiny"
     folder.mkdir(parents=True)

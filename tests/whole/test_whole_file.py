@@ -171,6 +171,7 @@ def test_report_update_refuses_what_is_no_document_at_once(results, tmp_path, na
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_page_tables_and_figures_of_a_report_keep_what_they_were(results, tmp_path):
     out = tmp_path / "out"
     assert report(results, out).exit_code == 0
