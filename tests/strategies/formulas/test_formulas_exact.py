@@ -21,7 +21,8 @@ from ue_bench.strategies import STRATEGIES, Spec, build
 from ue_bench.strategies.budget import fill, well_used
 from ue_bench.strategies.methods.k_means import k_means
 from ue_bench.strategies.methods.pruned_table import SparseTable
-from ue_bench.strategies.methods.tt_rec import digits, factors
+from ue_bench.strategies.methods.tt_rec import AT_ONCE, digits, factors
+from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.packed_codes import packed_bytes
 
 PROJECTED = ("low_dim_exact", "mixed_dimension", "int8", "int4")
@@ -413,6 +414,38 @@ def test_a_train_starts_with_rows_of_the_scale_asked_for():
         )
         vectors = built(torch.arange(4000).unsqueeze(1)).detach()
         assert float(vectors.std()) == pytest.approx(deviation, rel=0.15)
+
+
+@pytest.mark.parametrize(("bits", "budget"), [("float32", 40_000), ("int4", 12_000)])
+def test_rows_and_gradients_of_a_train_are_those_of_one_id_at_a_time(bits, budget):
+    """A batch of 3, 400 and 4,000 of 4,000 ids goes another way each: by ids, pairs, and all rows."""
+    spec = Spec(
+        name="tt_rec",
+        features=features([(4000, 4000)]),
+        lookups=(1,),
+        dim=8,
+        budget=budget,
+        regions="multiplexed",
+        numbers=NumberFormat(name=bits),
+    )
+    torch.manual_seed(0)
+    train = build(spec).trains[0]
+    n1, n2, n3 = train.n
+    assert 3 < n1 * n2 < 400 < n1 * n2 * n3 / AT_ONCE < 4000
+    one_by_one = torch.cat([train(torch.tensor([[number]])) for number in range(4000)]).detach()
+    for count in (3, 400, 4000):
+        ids = torch.randperm(4000)[:count].unsqueeze(1)
+        rows = train(ids)
+        torch.testing.assert_close(rows, one_by_one[ids.flatten()], rtol=1e-5, atol=1e-7)
+        toward = torch.randn(rows.shape)
+        rows.backward(toward)
+        found = [core.weight.grad.clone() for core in train.cores]
+        train.zero_grad()
+        for number, direction in zip(ids, toward, strict=True):
+            train(number.unsqueeze(0)).backward(direction.unsqueeze(0))
+        for core, gradient in zip(train.cores, found, strict=True):
+            torch.testing.assert_close(gradient, core.weight.grad, rtol=1e-3, atol=1e-5)
+        train.zero_grad()
 
 
 # ---- cce

@@ -27,6 +27,8 @@ from ue_bench.strategies.pool import Pool, gather
 from ue_bench.strategies.regions import region_sizes
 from ue_bench.strategies.spec import Spec
 
+AT_ONCE = 4  # times the ids that are asked for: for so many, all rows are made
+
 
 class Train(nn.Module):
     """The cores over `ids` ids: [n_1, d_1 r_1], [n_2, r_1 d_2 r_2] and [n_3, r_2 d_3] numbers."""
@@ -60,14 +62,23 @@ class Train(nn.Module):
         count = flat.shape[0]
         i1 = flat // (n2 * n3)
         i2 = flat // n3 % n2
-        # all pairs (i_1, i_2) cost less than those of the ids if there are fewer of them; a traced
-        # program is one for all sizes of a batch
-        if not (is_compiling() or a.sparse or b.sparse) and count > n1 * n2:
-            pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
-            ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), i2 * n1 + i1)
-        else:
+        i3 = flat % n3
+        # few large products cost less than many small ones; a traced program is one for all sizes
+        # of a batch
+        if is_compiling() or a.sparse or b.sparse or c.sparse or count <= n1 * n2:
             ab = a(i1).view(count, d1, r1) @ b(i2).view(count, r1, d2 * r2)
-        rows = ab.view(count, d1 * d2, r2) @ c(flat % n3).view(count, r2, d3)
+            rows = ab.view(count, d1 * d2, r2) @ c(i3).view(count, r2, d3)
+            return rows.view(*ids.shape, d1 * d2 * d3).flatten(1)
+        pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
+        pair = i2 * n1 + i1
+        if n1 * n2 * n3 <= AT_ONCE * count:
+            last = c.table().view(n3, r2, d3).transpose(0, 1).reshape(r2, n3 * d3)
+            all_rows = (pairs.view(n2 * n1 * d1 * d2, r2) @ last).view(n2 * n1, d1 * d2, n3, d3)
+            all_rows = all_rows.transpose(1, 2).reshape(n2 * n1 * n3, d1 * d2 * d3)
+            rows = gather(all_rows, pair * n3 + i3)
+        else:
+            ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), pair)
+            rows = ab.view(count, d1 * d2, r2) @ c(i3).view(count, r2, d3)
         return rows.view(*ids.shape, d1 * d2 * d3).flatten(1)
 
 
