@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ue_bench.strategies.distinct_rows import FEWEST, distinct_rows
+from ue_bench.strategies.distinct_rows import COMPARED, FEWEST, distinct_rows
 from ue_bench.strategies.methods.deep_hash import DeepHash
 from ue_bench.strategies.spec import Spec
 from ue_bench.testing import FEATURES
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
-@pytest.mark.parametrize("numbers", [1, 2, 5])
+@pytest.mark.parametrize("numbers", [1, 2, 5, 2 * COMPARED])
 def test_every_row_is_at_its_place(numbers, dtype):
     torch.manual_seed(0)
     some = torch.randint(0, 2**31 - 1, (70, numbers), dtype=dtype)
@@ -22,10 +22,11 @@ def test_every_row_is_at_its_place(numbers, dtype):
     assert torch.equal(distinct[place], rows)
 
 
-def test_rows_that_differ_only_in_later_numbers_are_left_as_they_are():
-    rows = torch.ones(FEWEST, 3, dtype=torch.int64)
+@pytest.mark.parametrize("place", [2, COMPARED - 1])
+def test_rows_that_differ_only_in_later_numbers_are_left_as_they_are(place):
+    rows = torch.ones(FEWEST, 2 * COMPARED, dtype=torch.int64)
     assert distinct_rows(rows) is not None
-    rows[5, 2] = 7
+    rows[5, place] = 7
     assert distinct_rows(rows) is None
 
 

@@ -8,13 +8,17 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 FEWEST = 1024  # rows; of fewer, all are computed
+# Numbers in which the rows of two values must agree to be one value's: of 20 random bits each, more
+# bits than a checksum that names a file. To compare all of 128 numbers took a third of a step.
+COMPARED = 8
 
 
 def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return each distinct row once, [D, H], and for every row of int [N, H] its place among them.
 
-    None where that does not pay, and where rows differ that agree in their first two numbers, from
-    0 to 2^31, by which they are found.
+    Rows are one value's if their first eight numbers agree: they are found by the first two, from
+    0 to 2^31. None where that does not pay, and where the other six differ in rows of which these
+    two agree.
     """
     if len(rows) < FEWEST or rows.is_cuda or is_compiling():
         return None
@@ -24,7 +28,7 @@ def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor] | None:
     keys, place = torch.unique(key, return_inverse=True)
     first = torch.empty(len(keys), dtype=torch.int64)
     first[place] = torch.arange(len(rows))
-    distinct = rows.index_select(0, first)
-    if not torch.equal(distinct.index_select(0, place), rows):
+    compared = rows[:, :COMPARED].contiguous()
+    if not torch.equal(compared.index_select(0, first).index_select(0, place), compared):
         return None
-    return distinct, place
+    return rows.index_select(0, first), place
