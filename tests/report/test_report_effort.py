@@ -12,7 +12,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record import parse
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.edges import edges
-from ue_bench.report.evidence.effort import efforts_of
+from ue_bench.report.evidence.effort import efforts_of, faults_of
 from ue_bench.report.evidence.summary import summarise
 from ue_bench.report.evidence.trials import trials_of
 from ue_bench.report.evidence.verdict import verdicts
@@ -251,6 +251,22 @@ def test_exact_rows_need_no_lookups_in_their_space():
     (reason, *_) = collect(fake.study(*hashed, other)).refused
     assert "hashed_net" in reason
     assert 'its search has the lookups {}, the others have {"lookups.age"' in reason
+
+
+def test_a_search_of_exact_rows_of_which_nothing_came_is_not_told_to_need_lookups():
+    lookups = {**fake.SPACE, "lookups.gender": (1, 2), "lookups.age": (1, 2)}
+    hashed = [replace(s, space=lookups, base=replace(s.base, lookups=1)) for s in fake.searches()]
+    (exact,) = fake.searches(["int4"])
+    efforts = efforts_of(
+        fake.study(
+            *hashed,
+            exact,
+            score=lambda config: None if config.strategy == "int4" else fake.score(config),
+        )
+    )
+    (nothing,) = [effort for effort in efforts if effort.form[0] == "int4"]
+    assert nothing.ended_well == 0
+    assert set(faults_of(efforts)) == {None}
 
 
 def test_trials_of_earlier_versions_are_not_judged(alike):

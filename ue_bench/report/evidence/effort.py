@@ -118,13 +118,14 @@ def _effort(records: Sequence[Record]) -> Effort:
     )
 
 
-def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str]:
+def _terms(about: Mapping[str, Any], records: Sequence[Record]) -> dict[str, str]:
     """Return what must be equal for the searches of forms that compete.
 
     Where each value has a row of its own, a second lookup is nothing but a longer vector: a search
     of a form with a vocabulary may leave the lookups out. So may one whose numbers cannot have few
     bits leave these out, one without separate regions their rules, and one whose lookup takes two
-    numbers a dim of 1.
+    numbers a dim of 1. A search that nothing came of does not say whether it has a vocabulary, and
+    has no arm that competes.
     """
     terms = {word: _text(about.get(name)) for name, word in _TERMS.items()}
     shared = {}
@@ -137,7 +138,9 @@ def _terms(about: Mapping[str, Any], records: Iterable[Record]) -> dict[str, str
         elif not name.startswith("options."):
             shared[name] = allowed
     terms["space"] = _text(shared)
-    if lookups or not any(record.cost.get("vocabulary_bytes") for record in records):
+    came_of_it = [record for record in records if record.status == "ok"]
+    has_vocabulary = any(record.cost.get("vocabulary_bytes") for record in came_of_it)
+    if lookups or (came_of_it and not has_vocabulary):
         terms["lookups"] = _text(lookups)
     return terms
 
