@@ -60,6 +60,8 @@ def result(job):
     facts = {"trial": job.trial} if job.trial else {}
     facts |= {
         "checksum": checksum(),
+        "cardinalities": {"user_id": 943, "movie_id": 1682},
+        "exact_table_bytes": 4 * 16 * (943 + 1682),
         "n_rows": {"train": 80_000, "val": 10_000, "test": 10_000},
     }
     run = fake_workers.smallest(config, job.study, job.phase, score, **facts)
@@ -147,6 +149,18 @@ def test_more_effort_goes_on_from_less(world):
     assert asked(world).exit_code == 0
     after = {path.name for path in (world / "own" / "methods").glob("*.json")}
     assert before < after
+
+
+def test_it_is_searched_at_the_sizes_that_are_published(world):
+    load_plugin(world / "mine.py")
+    runs, _ = records_room.load_runs(world / "published", "methods")
+    small, large = sorted({run.config.budget for run in runs} - {None})
+    assert small == large // 4
+    (world / "some" / "methods").mkdir(parents=True)
+    of_one_size = [run for run in runs if run.config.budget == large]
+    write_packed(of_one_size, world / "some" / "methods" / PACKED)
+    (search,) = room.prepare(["mine"], world / "some").parts
+    assert search.compression == 16
 
 
 @pytest.mark.parametrize(

@@ -124,19 +124,31 @@ def expected_minutes(runs: int, published: Sequence[Record], workers: int) -> fl
 def prepare(names: Sequence[str], published: Path = PUBLISHED) -> Ranking:
     """Return what has to be run to rank strategies that are loaded, with all the effort.
 
-    published: a results folder with the study `methods`.
+    published: a results folder with the study `methods`, or with some of its sizes: the strategies
+    are searched at these alone.
     Raises BenchError for a folder without records of the study, and for a strategy that the study
     has no search of.
     """
     records = published_records(published)
     require_new(names, records, STUDY)
-    searches = [part for part in parts_of(find(STUDY).parts, names, STUDY) if is_search(part)]
+    searches = []
+    for part in parts_of(find(STUDY).parts, names, STUDY):
+        if isinstance(part, Search) and is_published(part, records):
+            searches.append(part)
     return Ranking(tuple(names), tuple(searches), True, tuple(records))
 
 
-def is_search(part: Part) -> bool:
-    """Return whether a part is a search."""
-    return isinstance(part, Search)
+def is_published(search: Search, published: Sequence[Record]) -> bool:
+    """Return whether a published strategy was run at the size of a search of `STUDY`."""
+    lookups, dim = search.base.lookups, search.base.dim
+    if not isinstance(lookups, int) or dim is None or search.compression is None:
+        raise TypeError(f"a search of {STUDY} has one number of lookups, a dim and a size")
+    for record in published:
+        if is_quoted(record) and record.config.budget is not None:
+            values = sum(record.found["cardinalities"].values())
+            if record.config.budget == 4 * dim * lookups * values // search.compression:
+                return True
+    return False
 
 
 def require_new(names: Sequence[str], published: Sequence[Record], study: str) -> None:

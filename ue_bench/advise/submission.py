@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ue_bench.advise.community_folder import ABOUT
-from ue_bench.advise.rank import STUDY
+from ue_bench.advise.rank import STUDY, is_published
 from ue_bench.config.json_value import is_text
 from ue_bench.config.toml_file import read_toml
 from ue_bench.errors import BenchError
@@ -227,9 +227,9 @@ def _fault_of_content(run: Record) -> str | None:
 
 
 def faults_of_runs(submission: Submission, published: Sequence[Record]) -> Iterator[str]:
-    """Yield what the records do not show: the published data, and all searches with full effort.
+    """Yield what the records do not show: the published data, and searches with full effort.
 
-    The strategies of the submission must be loaded.
+    They are those at the sizes of published runs. The strategies of the submission must be loaded.
     """
     names = submission.about.strategies
     comparisons, checksums = set(), []
@@ -246,7 +246,7 @@ def faults_of_runs(submission: Submission, published: Sequence[Record]) -> Itera
     parts = parts_of(find(STUDY).parts, names, STUDY)
     plan = Plan(STUDY, Study("?", parts, latency=False))
     for part in parts:
-        if isinstance(part, Search):
+        if isinstance(part, Search) and is_published(part, published):
             budget = plan.adapt(part.base, 0, part.compression).budget
             yield from _lacks(part, budget, efforts, submission.runs)
 
