@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 FEWEST = 1024  # rows; of fewer, all are computed
-# Numbers in which the rows of two values must agree to be one value's: of 20 random bits each, more
-# bits than a checksum that names a file. To compare all of 128 numbers took a third of a step.
+# Numbers in which the rows of two values must agree to be one value's. They are hashes with seeds
+# of their own, of 20 bits each: two values agree in all by chance once in 2^160 pairs. To read all
+# numbers of the rows again, up to 128, would be a large part of a step.
 COMPARED = 8
 
 

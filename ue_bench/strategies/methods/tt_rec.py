@@ -67,19 +67,27 @@ class Train(nn.Module):
         # of a batch
         if is_compiling() or a.sparse or b.sparse or c.sparse or count <= n1 * n2:
             ab = a(i1).view(count, d1, r1) @ b(i2).view(count, r1, d2 * r2)
-            rows = ab.view(count, d1 * d2, r2) @ c(i3).view(count, r2, d3)
-            return rows.view(*ids.shape, d1 * d2 * d3).flatten(1)
-        pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
-        pair = i2 * n1 + i1
-        if n1 * n2 * n3 <= AT_ONCE * count:
-            last = c.table().view(n3, r2, d3).transpose(0, 1).reshape(r2, n3 * d3)
-            all_rows = (pairs.view(n2 * n1 * d1 * d2, r2) @ last).view(n2 * n1, d1 * d2, n3, d3)
-            all_rows = all_rows.transpose(1, 2).reshape(n2 * n1 * n3, d1 * d2 * d3)
-            rows = gather(all_rows, pair * n3 + i3)
         else:
+            pairs = a.table().view(n1 * d1, r1) @ b.table().view(n2, r1, d2 * r2)
+            pair = i2 * n1 + i1
+            if n1 * n2 * n3 <= AT_ONCE * count:
+                return gather(self._all_rows(pairs), pair * n3 + i3).view(len(ids), -1)
             ab = gather(pairs.view(n2 * n1, d1 * d2 * r2), pair)
-            rows = ab.view(count, d1 * d2, r2) @ c(i3).view(count, r2, d3)
+        rows = ab.view(count, d1 * d2, r2) @ c(i3).view(count, r2, d3)
         return rows.view(*ids.shape, d1 * d2 * d3).flatten(1)
+
+    def _all_rows(self, pairs: Tensor) -> Tensor:
+        """Return the rows of all ids, i_2 first: [n_2 n_1 n_3, D].
+
+        pairs: the products of the first two cores, [n_2, n_1 d_1, d_2 r_2].
+        """
+        n1, n2, n3 = self.n
+        d1, d2, d3 = self.d
+        r2 = self.ranks[1]
+        last = cast(Pool, self.cores[2]).table().view(n3, r2, d3)
+        last = last.transpose(0, 1).reshape(r2, n3 * d3)
+        rows = (pairs.view(n2 * n1 * d1 * d2, r2) @ last).view(n2 * n1, d1 * d2, n3, d3)
+        return rows.transpose(1, 2).reshape(n2 * n1 * n3, d1 * d2 * d3)
 
 
 class TTRec(EmbeddingStrategy):
