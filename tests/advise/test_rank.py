@@ -60,8 +60,6 @@ def result(job):
     facts = {"trial": job.trial} if job.trial else {}
     facts |= {
         "checksum": checksum(),
-        "cardinalities": {"user_id": 943, "movie_id": 1682},
-        "exact_table_bytes": 4 * 16 * (943 + 1682),
         "n_rows": {"train": 80_000, "val": 10_000, "test": 10_000},
         "n_seen": {"user_id": 943, "movie_id": 1650 + config.split_seed % 7},
     }
@@ -162,6 +160,13 @@ def test_it_is_searched_at_the_sizes_that_are_published(world):
     write_packed(of_one_size, world / "some" / "methods" / PACKED)
     (search,) = room.prepare(["mine"], world / "some").parts
     assert search.compression == 16
+    elsewhere = []
+    for run in of_one_size:
+        config = replace(run.config, budget=777)
+        elsewhere.append(replace(run, config=config, run_id=config.run_id))
+    write_packed(elsewhere, world / "some" / "methods" / PACKED)
+    with pytest.raises(BenchError, match="no runs at a size of study methods"):
+        room.prepare(["mine"], world / "some")
 
 
 @pytest.mark.parametrize(

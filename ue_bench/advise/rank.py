@@ -121,34 +121,41 @@ def expected_minutes(runs: int, published: Sequence[Record], workers: int) -> fl
     return runs * (fmean(seconds or [USUAL]) + OVERHEAD) / workers / 60
 
 
-def prepare(names: Sequence[str], published: Path = PUBLISHED) -> Ranking:
+def prepare(
+    names: Sequence[str], published: Path = PUBLISHED, data_dir: Path | None = None
+) -> Ranking:
     """Return what has to be run to rank strategies that are loaded, with all the effort.
 
     published: a results folder with the study `methods`, or with some of its sizes: the strategies
     are searched at these alone.
-    Raises BenchError for a folder without records of the study, and for a strategy that the study
-    has no search of.
+    Raises BenchError for a folder without records of the study at its sizes, for a strategy that
+    the study has no search of, and where the data, whose size says what a budget is, cannot be had.
     """
     records = published_records(published)
     require_new(names, records, STUDY)
-    searches = []
-    for part in parts_of(find(STUDY).parts, names, STUDY):
-        if isinstance(part, Search) and is_published(part, records):
-            searches.append(part)
+    searches = [search for search, _ in searches_of(names, records, data_dir)]
+    if not searches:
+        raise BenchError(
+            f"{published} has no runs at a size of study {STUDY}; give --against a results folder "
+            "that has"
+        )
     return Ranking(tuple(names), tuple(searches), True, tuple(records))
 
 
-def is_published(search: Search, published: Sequence[Record]) -> bool:
-    """Return whether a published strategy was run at the size of a search of `STUDY`."""
-    lookups, dim = search.base.lookups, search.base.dim
-    if not isinstance(lookups, int) or dim is None or search.compression is None:
-        raise TypeError(f"a search of {STUDY} has one number of lookups, a dim and a size")
-    for record in published:
-        if is_quoted(record) and record.config.budget is not None:
-            values = sum(record.found["cardinalities"].values())
-            if record.config.budget == 4 * dim * lookups * values // search.compression:
-                return True
-    return False
+def searches_of(
+    names: Sequence[str], published: Sequence[Record], data_dir: Path | None = None
+) -> list[tuple[Search, int | None]]:
+    """Return the searches of strategies in `STUDY` at the sizes of published runs, and budgets."""
+    budgets = {record.config.budget for record in published if is_quoted(record)}
+    parts = parts_of(find(STUDY).parts, names, STUDY)
+    plan = Plan(STUDY, Study("?", parts, latency=False), data_dir=data_dir)
+    found = []
+    for part in parts:
+        if isinstance(part, Search):
+            budget = plan.adapt(part.base, 0, part.compression).budget
+            if budget in budgets:
+                found.append((part, budget))
+    return found
 
 
 def require_new(names: Sequence[str], published: Sequence[Record], study: str) -> None:

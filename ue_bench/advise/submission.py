@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ue_bench.advise.community_folder import ABOUT
-from ue_bench.advise.rank import STUDY, is_published
+from ue_bench.advise.rank import STUDY, searches_of
 from ue_bench.config.json_value import is_text
 from ue_bench.config.toml_file import read_toml
 from ue_bench.errors import BenchError
@@ -33,9 +33,7 @@ from ue_bench.report.evidence.place import places
 from ue_bench.report.json_values import json_values
 from ue_bench.strategies import load_plugin
 from ue_bench.strategies.registry import code_of
-from ue_bench.study import Search, Study, find
-from ue_bench.study.parts_of import parts_of
-from ue_bench.study.plan import Plan
+from ue_bench.study import Search
 from ue_bench.training.run_once import run_once
 from ue_bench.whole_file import read_regular, write_whole
 
@@ -243,12 +241,8 @@ def faults_of_runs(submission: Submission, published: Sequence[Record]) -> Itera
         elif run.status == "ok" and (checksum is None or checksum not in checksums):
             yield f"run {run.run_id}: it was made on other data than the published runs"
     efforts = efforts_of(run for run in submission.runs if run.phase == "search")
-    parts = parts_of(find(STUDY).parts, names, STUDY)
-    plan = Plan(STUDY, Study("?", parts, latency=False))
-    for part in parts:
-        if isinstance(part, Search) and is_published(part, published):
-            budget = plan.adapt(part.base, 0, part.compression).budget
-            yield from _lacks(part, budget, efforts, submission.runs)
+    for search, budget in searches_of(names, published):
+        yield from _lacks(search, budget, efforts, submission.runs)
 
 
 def _lacks(

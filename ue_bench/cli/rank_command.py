@@ -61,7 +61,10 @@ def rank_command(
     from ue_bench.advise.rank_text import rank_text
 
     published = against or PUBLISHED
-    most = prepare(names, published) if on is None else prepare_on(on, names, published)
+    if on is None:
+        most = prepare(names, published, data_dir)
+    else:
+        most = prepare_on(on, names, published)
     ranking = affordable(most, quick, minutes, workers)
     cost = ranking.cost_text(workers)
     click.echo(one_line(f"rank: {', '.join(names)}: {cost} ({ranking.effort_text})"), err=True)
