@@ -78,7 +78,6 @@ def errors(results: Path) -> list[float]:
     return [entry["val_mse"] for entry in read(path).quality["history"]]
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one_and_one_speaks(folder, tmp_path):
     pair = [arguments(folder, tmp_path / "two", "--save", tmp_path / "model")] * 2
     (code, output, told), (other_code, *other_texts) = together(pair)

@@ -49,7 +49,6 @@ def numbers_here(strategy: str) -> list:
     return json.loads(json.dumps([record.run_id, record.quality], default=float))
 
 
-@pytest.mark.slow
 def test_numbers_are_equal_in_any_surroundings(tmp_path):
     """All of them at once, in another folder; each by itself is a slow test."""
     changed: dict[str, str] = {}

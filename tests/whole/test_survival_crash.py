@@ -37,8 +37,9 @@ def fill(commands, undisturbed, results, n):
     undisturbed.require_same(commands, results)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("share", [0.002, 0.9, 0.985])
+@pytest.mark.parametrize(
+    "share", [0.002, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.9, 0.985))]
+)
 def test_a_crash_in_the_middle_of_a_write_loses_nothing(
     commands, undisturbed, quick_results, share
 ):
