@@ -28,9 +28,9 @@ class Form(NamedTuple):
 
 
 # Time is spent on them in this order, unless a published world says more (`as_led`): what led the
-# published studies (docs/findings.md, docs/methods.md) at equal bytes with 16 numbers a feature,
-# one of each kind first; then the strategies that a user has added; then other shapes of the
-# package's own.
+# published studies (docs/findings.md, docs/hashed-bits.md) at equal bytes with 16 numbers a
+# feature, one of each kind first; then the strategies that a user has added; then other shapes of
+# the package's own.
 FORMS = (
     Form("hashed_bits", 4, 8),
     Form("unified", 2, 8),
