@@ -108,6 +108,17 @@ def test_slopes_are_those_that_were_planted(frame):
     assert list(over_load["difference"]) == pytest.approx([A_DOUBLING] * 6)
 
 
+def test_slopes_that_are_told_are_named_and_the_others_counted(frame):
+    told = "for ten times the values, the MSE above the exact table changes by +0.0040"
+    assert sum(told in line for line in scale.table(frame)) == 2  # sizes
+    untold = frame[frame["view"] == scale.VALUES].assign(told_apart=False)
+    smallest = untold[untold["size"] == 16]
+    ends = f"from {smallest['low'].min():+.4f} to {smallest['high'].max():+.4f}"
+    lines = scale.table(untold)
+    assert lines[0].startswith("- at 1/16, ")
+    assert f"is not told to change for 2 of 2 arms, with intervals {ends}." in lines[0]
+
+
 def test_the_figure_shows_differences_from_the_exact_table(frame):
     excess = frame[frame["view"] == scale.EXCESS]
     assert len(excess) == 3 * 4
@@ -116,23 +127,37 @@ def test_the_figure_shows_differences_from_the_exact_table(frame):
         [0.05, 0.05 + A_DECADE, 0.05 + 2 * A_DECADE]
     )
     figure = scale.draw(frame, study_of(collect(records()).kept))
-    assert len([axes for axes in figure.axes if axes.get_visible()]) == 2
-    assert "exact table" in figure.axes[0].get_ylabel()
+    shown = [axes.get_title() for axes in figure.axes if axes.get_visible()]
+    assert shown == [f"1/{size} of the exact table, float32" for size in (4, 16)]
+    assert "exact table" in figure.get_supylabel()
 
 
 @pytest.mark.parametrize(
     ("films", "verdict"),
     [
-        (1, "holds at 100,000 values"),
-        (-1, "is reversed at 100,000 values"),
-        (0, "is not told from 0"),
+        (1, "which holds at 100,000 values"),
+        (-1, "which is reversed at 100,000 values"),
+        (0, "which is not told from 0"),
     ],
 )
 def test_what_films_say_holds_on_the_largest_log_or_not(films, verdict):
     lines = scale.table(frame_of(films=films))
     (claim,) = [line for line in lines if line.startswith("- multiplexed less separate")]
-    assert claim.startswith("- multiplexed less separate, float32, at 1/16: what base (ml-100k,")
+    assert claim.startswith("- multiplexed less separate, float32, at 1/16: ")
+    assert " on base (ml-100k," in claim
     assert verdict in claim
+
+
+def test_the_table_has_each_arm_above_the_exact_one_at_every_number_of_values(frame):
+    lines = scale.table(frame)
+    head = lines.index(
+        "| size | arm | above exact, 1,000 values | above exact, 10,000 values"
+        " | above exact, 100,000 values |"
+    )
+    arms = lines[head + 2 : head + 6]  # two forms at two sizes
+    shared = next(arm for arm in arms if arm.startswith("| 1/16 | hashed_net multiplexed"))
+    means = [cell.split()[0] for cell in shared.strip("| ").split(" | ")[2:]]
+    assert means == ["+0.0500", "+0.0540", "+0.0580"]
 
 
 def test_two_logs_have_no_section():

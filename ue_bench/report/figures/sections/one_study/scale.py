@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from ue_bench.config.click_worlds import values_of
 from ue_bench.config.number_bits import BITS, parse_bits
@@ -29,7 +30,8 @@ FLOAT = parse_bits(32)
 EMPTY = f"no {FEWEST} planted click logs of so many values have an exact table beside others"
 CAPTION = (
     "The MSE of each table less that of the exact table in floats on the same log, with its 95 % "
-    "interval, over the number of values of the log: one panel for each part of the exact table. "
+    "interval, over the number of values of the log: a column of panels for each part of the exact "
+    "table, a row for each bits of a number. "
     "Skew and rows a value are the same in all logs. Each log is one draw, which the intervals do "
     "not cover."
 )
@@ -45,6 +47,7 @@ COLUMNS = [
     "values",
     "size",
     "load",
+    "bits",
     "label",
     "group",
     "kind",
@@ -95,7 +98,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
 
 
 def _about(row: Any) -> Line:
-    names = ("panel", "values", "size", "label", "group")
+    names = ("panel", "values", "size", "bits", "label", "group")
     return {name: getattr(row, name) for name in names} | {"load": _load(row)}
 
 
@@ -134,7 +137,7 @@ def _over_values(excess: list[Line]) -> list[Line]:
             differences.append(Difference(**{name: line[name] for name in Difference._fields}))
         places = [math.log10(line["values"]) for line in of_logs]
         slope = slope_of_differences(differences, places)
-        about = {name: of_logs[0][name] for name in ("group", "load")}
+        about = {name: of_logs[0][name] for name in ("group", "load", "bits")}
         about |= {"label": label, "size": size, "places": len(places)}
         lines.append(about | slope._asdict())
     return lines
@@ -177,26 +180,36 @@ def _claims(scored: pd.DataFrame, arms: Mapping[Any, Arm]) -> list[Line]:
 
 
 def table(frame: pd.DataFrame) -> list[str]:
-    """Return sentences about the slopes and the claims, then a table of each."""
+    """Return sentences about the slopes and the claims, then a table of each view."""
     views = dict(groups(frame, "view"))
+    excess = views.get(EXCESS, frame.iloc[:0])
     slopes = views.get(VALUES, frame.iloc[:0])
     loads = views.get(LOAD, frame.iloc[:0])
     claims = views.get(CLAIM, frame.iloc[:0])
     lines = [*_slope_sentences(slopes), *_claim_sentences(claims)]
-    lines += ["", *_slope_table(slopes), "", *_load_table(loads), "", *_claim_table(claims)]
+    lines += ["", *_excess_table(excess), "", *_slope_table(slopes)]
+    lines += ["", *_load_table(loads), "", *_claim_table(claims)]
     return lines
 
 
 def _slope_sentences(slopes: pd.DataFrame) -> list[str]:
     lines = []
     for size, of_size in reversed(list(groups(slopes, "size"))):
+        told = of_size["told_apart"].astype(bool)
         clauses = []
-        for row in rows(of_size):
-            told = "" if row.told_apart else ", not told from 0"
-            clauses.append(f"{row.label} {_delta(row)}{told}")
+        if told.any():
+            named = [f"by {_delta(row)} for {row.label}" for row in rows(of_size[told])]
+            clauses.append(f"changes {', '.join(named)}")
+        others = of_size[~told]
+        if len(others):
+            low, high = others["low"].min(), others["high"].max()
+            clauses.append(
+                f"is not told to change for {len(others)} of {len(of_size)} arms, with intervals "
+                f"from {low:+.4f} to {high:+.4f}"
+            )
         lines.append(
-            f"- at 1/{int(size)}, ten times the values change the MSE above the exact table by "
-            f"{'; '.join(clauses)}."
+            f"- at 1/{int(size)}, for ten times the values, the MSE above the exact table "
+            f"{' and '.join(clauses)}."
         )
     return lines
 
@@ -213,21 +226,42 @@ def _claim_sentences(claims: pd.DataFrame) -> list[str]:
         where = f"at {largest['values']:,.0f} values ({_delta(largest)})"
         for row in rows(others):
             if not row.told_apart:
-                verdict = "is not told from 0 there"
+                verdict = "which is not told from 0"
             elif not largest["told_apart"]:
-                verdict = f"cannot be told {where}"
+                verdict = f"which cannot be told {where}"
             elif (largest["difference"] > 0) == (row.difference > 0):
-                verdict = f"holds {where}"
+                verdict = f"which holds {where}"
             else:
-                verdict = f"is reversed {where}"
-            lines.append(
-                f"- {kind}, at 1/{int(size)}: what {row.panel} says ({_delta(row)}) {verdict}."
-            )
+                verdict = f"which is reversed {where}"
+            lines.append(f"- {kind}, at 1/{int(size)}: {_delta(row)} on {row.panel}, {verdict}.")
     return lines
 
 
 def _delta(row: Any) -> str:
     return delta_text(row.difference, row.low, row.high)
+
+
+def _count(values: float) -> str:
+    return f"{values:,.0f} values"
+
+
+def _data(row: Any) -> str:
+    """Return what the rows of a table name a data set by; the logs differ in nothing else."""
+    data: str = row.panel if pd.isna(row.values) else _count(row.values)
+    return data
+
+
+def _excess_table(part: pd.DataFrame) -> list[str]:
+    if part.empty:
+        return []
+    counts = sorted(part["values"].unique())
+    above = " | ".join(f"above exact, {_count(values)}" for values in counts)
+    lines = [f"| size | arm | {above} |", f"|--:|---{'|---' * len(counts)}|"]
+    for (size, label), of_arm in groups(part, ["size", "label"]):
+        by_count = {row.values: _delta(row) for row in rows(of_arm)}
+        cells = [f"1/{int(size)}", label, *(by_count.get(values, "–") for values in counts)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _slope_table(part: pd.DataFrame) -> list[str]:
@@ -247,7 +281,7 @@ def _load_table(part: pd.DataFrame) -> list[str]:
     lines = ["| data | arm | sizes | MSE for twice the rows of table a value | Holm p |"]
     lines.append("|---|---|--:|---|--:|")
     for row in rows(part.sort_values(["values", "label"], kind="stable")):
-        cells = [row.panel, row.label, f"{row.places:.0f}", _delta(row), p_cell(row.p_holm)]
+        cells = [_data(row), row.label, f"{row.places:.0f}", _delta(row), p_cell(row.p_holm)]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, "", family_text(int(part["tests"].max()), "all slopes over the load")]
 
@@ -258,32 +292,40 @@ def _claim_table(part: pd.DataFrame) -> list[str]:
     lines = ["| comparison | size | data | difference | Holm p |", "|---|--:|---|---|--:|"]
     ordered = part.sort_values(["kind", "size", "values"], kind="stable", na_position="first")
     for row in rows(ordered):
-        cells = [row.kind, f"1/{int(row.size)}", row.panel, _delta(row), p_cell(row.p_holm)]
+        cells = [row.kind, f"1/{int(row.size)}", _data(row), _delta(row), p_cell(row.p_holm)]
         lines.append(f"| {' | '.join(cells)} |")
     what = "all comparisons of forms and bits, on all data"
     return [*lines, "", family_text(int(part["tests"].max()), what)]
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Draw a panel for each size, with a line for each arm over the number of values."""
-    shown = frame[frame["view"] == EXCESS].sort_values(["size", "label", "values"])
-    labels = list(dict.fromkeys(shown["label"]))
+    """Draw a panel for each bits and size, with a line for each form over the number of values."""
+    excess = frame[frame["view"] == EXCESS]
+    fewest_last = excess["bits"].map(list(BITS).index)
+    shown = excess.assign(fewest_last=fewest_last)
+    shown = shown.sort_values(["fewest_last", "size", "label", "values"])
 
     def draw_one(axes: Axes, part: pd.DataFrame) -> None:
         axes.axhline(0, color=style.GREY, linewidth=0.8)
-        for place, label in enumerate(labels):
-            line = part[part["label"] == label]
+        lines = list(groups(part, "label"))
+        for place, (label, line) in enumerate(lines):
             look = study.looks[label]
-            beside = 1.06 ** (place - (len(labels) - 1) / 2)  # intervals do not cover each other
+            beside = 1.12 ** (place - (len(lines) - 1) / 2)  # intervals do not cover each other
             places = line["values"].astype(float) * beside
             difference_line(axes, line.assign(x=places), look)
-        style.log_axis(axes, lambda values: f"{values:,.0f}", most=5)
-        axes.set_xlabel("values of the log")
-        axes.set_title(f"1/{int(part['size'].iloc[0])} of the exact table", fontsize=9)
+        style.log_axis(axes, EngFormatter(sep="").format_eng, most=5)  # 10k, 1M
+        first = part.iloc[0]
+        axes.set_title(f"1/{int(first['size'])} of the exact table, {first['bits']}", fontsize=9)
         axes.tick_params(labelsize=8)
 
-    figure, _ = panels(shown, 3, draw_one, width=4.0, height=3.2, by="size", sharey=True)
-    figure.axes[0].set_ylabel("difference from the exact table", fontsize=8)
+    across = excess["size"].nunique()
+    by = ["fewest_last", "size"]
+    shape = {"width": 3.4, "height": 2.2, "sharex": True, "sharey": True}
+    figure, drawn = panels(shown, across, draw_one, by=by, **shape)
+    for below in drawn[-across:]:
+        below.axes.set_xlabel("values of the log", fontsize=9)
+    figure.supylabel("MSE less that of the exact table", fontsize=9)
+    labels = list(dict.fromkeys(shown["label"]))
     style.legend(figure, [style.handle(study.looks[label], label) for label in labels])
     return figure
 
