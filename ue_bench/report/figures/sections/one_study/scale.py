@@ -241,6 +241,11 @@ def _delta(row: Any) -> str:
     return delta_text(row.difference, row.low, row.high)
 
 
+def _test(row: Any) -> list[str]:
+    """Return the last cells of a row: the difference, its p, and whether it is told from 0."""
+    return [_delta(row), p_cell(row.p_holm), "yes" if row.told_apart else "no"]
+
+
 def _count(values: float) -> str:
     return f"{values:,.0f} values"
 
@@ -267,21 +272,23 @@ def _excess_table(part: pd.DataFrame) -> list[str]:
 def _slope_table(part: pd.DataFrame) -> list[str]:
     if part.empty:
         return []
-    lines = ["| arm | size | rows of table a value | logs | for ten times the values | Holm p |"]
-    lines.append("|---|--:|--:|--:|---|--:|")
+    lines = [
+        "| arm | size | rows of table a value | logs | for ten times the values | Holm p | told |"
+    ]
+    lines.append("|---|--:|--:|--:|---|--:|---|")
     for row in rows(part):
         cells = [row.label, f"1/{int(row.size)}", f"{row.load:.3g}", f"{row.places:.0f}"]
-        lines.append(f"| {' | '.join([*cells, _delta(row), p_cell(row.p_holm)])} |")
+        lines.append(f"| {' | '.join([*cells, *_test(row)])} |")
     return [*lines, "", family_text(int(part["tests"].max()), "all slopes over the values")]
 
 
 def _load_table(part: pd.DataFrame) -> list[str]:
     if part.empty:
         return []
-    lines = ["| data | arm | sizes | MSE for twice the rows of table a value | Holm p |"]
-    lines.append("|---|---|--:|---|--:|")
+    lines = ["| data | arm | sizes | MSE for twice the rows of table a value | Holm p | told |"]
+    lines.append("|---|---|--:|---|--:|---|")
     for row in rows(part.sort_values(["values", "label"], kind="stable")):
-        cells = [_data(row), row.label, f"{row.places:.0f}", _delta(row), p_cell(row.p_holm)]
+        cells = [_data(row), row.label, f"{row.places:.0f}", *_test(row)]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, "", family_text(int(part["tests"].max()), "all slopes over the load")]
 
@@ -289,10 +296,11 @@ def _load_table(part: pd.DataFrame) -> list[str]:
 def _claim_table(part: pd.DataFrame) -> list[str]:
     if part.empty:
         return []
-    lines = ["| comparison | size | data | difference | Holm p |", "|---|--:|---|---|--:|"]
+    lines = ["| comparison | size | data | difference | Holm p | told |"]
+    lines.append("|---|--:|---|---|--:|---|")
     ordered = part.sort_values(["kind", "size", "values"], kind="stable", na_position="first")
     for row in rows(ordered):
-        cells = [row.kind, f"1/{int(row.size)}", _data(row), _delta(row), p_cell(row.p_holm)]
+        cells = [row.kind, f"1/{int(row.size)}", _data(row), *_test(row)]
         lines.append(f"| {' | '.join(cells)} |")
     what = "all comparisons of forms and bits, on all data"
     return [*lines, "", family_text(int(part["tests"].max()), what)]
