@@ -117,6 +117,8 @@ def test_slopes_that_are_told_are_named_and_the_others_counted(frame):
     lines = scale.table(untold)
     assert lines[0].startswith("- at 1/16, ")
     assert f"is not told to change for 2 of 2 arms, with intervals {ends}." in lines[0]
+    without = untold.assign(low=math.nan, high=math.nan)  # as of one seed
+    assert scale.table(without)[0].endswith("is not told to change for 2 of 2 arms.")
 
 
 def test_the_figure_shows_differences_from_the_exact_table(frame):

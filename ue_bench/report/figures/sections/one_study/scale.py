@@ -23,7 +23,7 @@ from ue_bench.report.figures import style
 from ue_bench.report.figures.difference_line import difference_line
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import delta_text, p_cell
+from ue_bench.report.format import delta_text, missing, p_cell
 
 FEWEST = 3  # logs of different numbers of values
 FLOAT = parse_bits(32)
@@ -31,9 +31,8 @@ EMPTY = f"no {FEWEST} planted click logs of so many values have an exact table b
 CAPTION = (
     "The MSE of each table less that of the exact table in floats on the same log, with its 95 % "
     "interval, over the number of values of the log: a column of panels for each part of the exact "
-    "table, a row for each bits of a number. "
-    "Skew and rows a value are the same in all logs. Each log is one draw, which the intervals do "
-    "not cover."
+    "table, a row for the bits of a number. Skew and rows a value are the same in all logs. Each "
+    "log is one draw, which the intervals do not cover."
 )
 # Views of the frame.
 EXCESS = "excess"
@@ -137,7 +136,7 @@ def _over_values(excess: list[Line]) -> list[Line]:
             differences.append(Difference(**{name: line[name] for name in Difference._fields}))
         places = [math.log10(line["values"]) for line in of_logs]
         slope = slope_of_differences(differences, places)
-        about = {name: of_logs[0][name] for name in ("group", "load", "bits")}
+        about = {name: of_logs[0][name] for name in ("group", "load")}
         about |= {"label": label, "size": size, "places": len(places)}
         lines.append(about | slope._asdict())
     return lines
@@ -202,11 +201,11 @@ def _slope_sentences(slopes: pd.DataFrame) -> list[str]:
             clauses.append(f"changes {', '.join(named)}")
         others = of_size[~told]
         if len(others):
+            clause = f"is not told to change for {len(others)} of {len(of_size)} arms"
             low, high = others["low"].min(), others["high"].max()
-            clauses.append(
-                f"is not told to change for {len(others)} of {len(of_size)} arms, with intervals "
-                f"from {low:+.4f} to {high:+.4f}"
-            )
+            if not missing(low):  # one seed has no interval
+                clause += f", with intervals from {low:+z.4f} to {high:+z.4f}"
+            clauses.append(clause)
         lines.append(
             f"- at 1/{int(size)}, for ten times the values, the MSE above the exact table "
             f"{' and '.join(clauses)}."
@@ -307,7 +306,7 @@ def _claim_table(part: pd.DataFrame) -> list[str]:
 
 
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
-    """Draw a panel for each bits and size, with a line for each form over the number of values."""
+    """Draw a panel for each size in each bits, with a line for each form over the values."""
     excess = frame[frame["view"] == EXCESS]
     fewest_last = excess["bits"].map(list(BITS).index)
     shown = excess.assign(fewest_last=fewest_last)
