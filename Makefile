@@ -42,11 +42,13 @@ test: check  ## Check the published records, then run the tests.
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
-# What is of the tree, its pages, its scripts and its records alone is the same with any version; so are processes
-# that are killed or in trouble, what a browser does with the report's page, the peers of `ue-bench speed`, and advice,
-# whose runs are as those that other tests make.
-SAME_IN_OLDEST := study/test_call_depth.py advise speed \
-	$(patsubst %,report/test_%.py,board report_names report_page) \
+# What is of the tree, its pages, its scripts and its records alone is the same with any version; so are formulas, the
+# laws and the statistics of records, processes that are killed or in trouble, what a browser does with the report's
+# page, the peers of `ue-bench speed`, and advice, whose runs are as those that other tests make.
+SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py \
+	$(patsubst %,cli/test_%.py,effort_laws recipe_laws seed_laws) \
+	$(patsubst %,report/test_%.py,best_set board earlier_verdicts intervals report_calibration report_effort) \
+	$(patsubst %,report/test_%.py,report_names report_page search_luck) \
 	$(patsubst %,whole/test_%.py,architecture cluster_files docs fuzz_records published readme) \
 	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill survival_trouble)
 

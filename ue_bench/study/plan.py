@@ -265,10 +265,13 @@ class Plan:
         """
         arms, _ = self._possible(grid.arms)
         first = self.seed + grid.first
+        configs = []
+        for arm in arms:
+            for compression in _compressions(grid, arm):
+                configs.append(self.adapt(arm, first, compression))
         for seeds in grid.seeds_of_runs(first):
-            for arm in arms:
-                for compression in _compressions(grid, arm):
-                    yield replace(self.adapt(arm, first, compression), **seeds)
+            for config in configs:
+                yield replace(config, **seeds)
 
     def _on_data_set(self, config: RunConfig) -> RunConfig:
         """Return a configuration on the plan's data set, with the labels of that."""
