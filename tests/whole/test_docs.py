@@ -32,10 +32,7 @@ PAGES = {
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 # Their commands and programs take longer than a few seconds together.
-LONG = {
-    f"docs/{name}.md"
-    for name in ("adding-a-study", "data", "in-your-program", "measurement", "python", "serving")
-}
+LONG = {f"docs/{name}.md" for name in ("adding-a-study", "data", "measurement")}
 RUN, SHOWN = {"python", "sh"}, {"text", "json", "toml"}
 FENCE = re.compile(
     r"(?:^<!-- (?P<marker>file|slow|not run)(?:: (?P<said>[^\n]+))? -->\n+)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$",
