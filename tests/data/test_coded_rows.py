@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from ue_bench import data
 from ue_bench.cli import main
+from ue_bench.cli.coded_rows import verify
 from ue_bench.config import RunConfig
 from ue_bench.data import Definition
 from ue_bench.data.click_world import PRESETS, Preset
 from ue_bench.data.dataset import Dataset
-from ue_bench.data.kept import coded_store, file_digests, source
+from ue_bench.data.kept import coded_entry, coded_store, file_digests, source
 from ue_bench.data.kept.coded_entry import Entry
 from ue_bench.data.kept.coded_store import OLD_SECONDS, Store
 from ue_bench.data.kept.kept_dataset import KeptDataset
@@ -345,6 +346,39 @@ def test_a_damaged_entry_is_named_and_made_anew(tmp_path, cache, capsys, damage)
             assert "made anew" in lines[0]
             Entry.open(entry).verify()
     assert len(entries(cache)) == 2
+
+
+def test_a_large_file_is_verified_once_until_it_changes(tmp_path, cache, monkeypatch, capsys):
+    monkeypatch.setattr(file_digests, "LEAST_BYTES", 0)
+    monkeypatch.setattr(file_digests, "SETTLED_SECONDS", 0.0)
+    computed = []
+    digest_of = coded_entry._digest_of
+    monkeypatch.setattr(
+        coded_entry, "_digest_of", lambda path: computed.append(path.name) or digest_of(path)
+    )
+    table = written(tmp_path)
+
+    def read_by_another_process():
+        computed.clear()
+        coded_entry._verified.clear()
+        return load(tmp_path, table).column("user")
+
+    load(tmp_path, table)
+    first = read_by_another_process()
+    assert computed
+    assert list(read_by_another_process()) == list(first)
+    assert computed == []
+    (entry,) = entries(cache)
+    for path in entry.glob("*.npy"):
+        flip(path)
+    capsys.readouterr()
+    assert list(read_by_another_process()) == list(first)
+    assert "made anew" in capsys.readouterr().err
+    # `ue-bench data --verify` reads everything
+    coded_entry._verified.clear()
+    computed.clear()
+    verify()
+    assert len(computed) == len(list(entry.glob("*.npy")) + list(entry.glob("*.arrow")))
 
 
 def test_an_entry_that_is_removed_while_it_is_used_is_made_anew(tmp_path, cache, capsys):
