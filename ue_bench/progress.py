@@ -27,7 +27,7 @@ def progress(label: str, total: float | None, unit: str = "") -> Iterator[Callab
 
 def note(text: str) -> None:
     """Print one line on standard error about something that is neither requested nor wrong."""
-    print(text, file=sys.stderr, flush=True)
+    print(one_line(text), file=sys.stderr, flush=True)
 
 
 def _bar(label: str, total: float | None, unit: str) -> Iterator[Callable[..., None]]:

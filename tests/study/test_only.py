@@ -13,6 +13,7 @@ from ue_bench.strategies.registry import STRATEGIES
 from ue_bench.study import Grid, Search, Study, find
 from ue_bench.study.parts_of import parts_of
 from ue_bench.study.plan import Plan
+from ue_bench.study.unplaced import unplaced
 
 UNIFIED = RunConfig(budget=28_032)
 SEPARATE = RunConfig(strategy="per_feature", budget=28_032)
@@ -67,15 +68,43 @@ def added():
     STRATEGIES.pop("mine", None)
 
 
+PLUGIN = (
+    "from ue_bench.strategies import Entry\n"
+    "METHOD = 'ue_bench.strategies.methods.hashing_trick:HashingTrick'\n"
+    "ENTRY = Entry(METHOD, regions=('multiplexed',), summary='x', source='y')\n"
+    "STRATEGIES = {'mine': ENTRY}\n"
+)
+NO_RUN = (
+    "article: no run of mine, which --plugin adds, is asked for; methods and worlds run the "
+    "strategies of a plug-in, and a study file of your own may name them"
+)
+
+
+@pytest.mark.usefixtures("added")
+def test_a_study_without_a_place_for_a_plug_in_says_so_once(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "file").write_text("")
+    asked = ["study", "article", "--plugin", str(tmp_path / "mine.py")]
+    # The folder of results is refused right afterwards.
+    result = CliRunner().invoke(main, [*asked, "--results", str(tmp_path / "file" / "results")])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[1:-1] == [NO_RUN]
+    assert "cannot write" in result.stderr.splitlines()[-1]
+
+
+def test_a_study_with_a_run_of_a_plug_in_says_nothing(monkeypatch):
+    assert unplaced("s", (GRID, SEARCH), ["per_feature", "mine"]) == []
+    assert unplaced("s", (GRID, SEARCH), []) == []
+    monkeypatch.setitem(STRATEGIES, "mine", STRATEGIES["unified"])
+    assert unplaced("methods", find("methods").parts, ["mine"]) == []
+    (line,) = unplaced("methods", (GRID, SEARCH), ["mine"])  # as --only may leave it
+    assert "; worlds run the strategies of a plug-in" in line
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_runs_of_a_plug_in_are_made_alone(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "from ue_bench.strategies import Entry\n"
-        "METHOD = 'ue_bench.strategies.methods.hashing_trick:HashingTrick'\n"
-        "ENTRY = Entry(METHOD, regions=('multiplexed',), summary='x', source='y')\n"
-        "STRATEGIES = {'mine': ENTRY}\n"
-    )
+    (tmp_path / "mine.py").write_text(PLUGIN)
     asked = ["study", "methods", "--quick", "--plugin", str(tmp_path / "mine.py"), "--only", "mine"]
     result = CliRunner().invoke(main, [*asked, "--results", str(tmp_path)])
     assert result.exit_code == 0, result.output

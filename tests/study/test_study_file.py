@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import fake_workers
 import movielens_files as official
 import pytest
 from click.testing import CliRunner
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
-from ue_bench.study import Study, canonical, find, names
+from ue_bench.study import Study, canonical, find, local_executor, names
 
 OWN = """
 from dataclasses import replace
@@ -60,6 +61,28 @@ def test_its_runs_are_made_once_and_kept_under_the_name_of_the_file(own, tmp_pat
     )
 
 
+def test_two_files_of_one_name_share_a_folder_and_the_second_says_so(tmp_path, monkeypatch):
+    """A run's id is that of its configuration, so that no run of one file is taken for another."""
+    monkeypatch.setattr(local_executor, "Workers", fake_workers.quick_workers(fake_workers.result))
+    monkeypatch.setattr(fake_workers, "UNFIT", 0.0)
+    data = official.write_folder(tmp_path, "ml-100k")
+    first, second = tmp_path / "a/look.py", tmp_path / "b/look.py"
+    for path, dim in ((first, 8), (second, 4)):
+        path.parent.mkdir()
+        path.write_text(OWN.replace("dim=8", f"dim={dim}"))
+    done = study(first, tmp_path / "results", data)
+    assert done.exit_code == 0, done.output
+    assert "4 runs made, 0 were ready" in done.stderr
+    assert "does not ask for" not in done.stderr
+    # One arm is in both, and its runs are the same.
+    for path, dim, made in ((second, 4, 2), (first, 8, 0), (second, 4, 0)):
+        done = study(path, tmp_path / "results", data)
+        assert f"{made} runs made, {4 - made} were ready" in done.stderr
+        assert {record["config"]["dim"] for record in json.loads(done.stdout)} == {16, dim}
+        (line,) = (line for line in done.stderr.splitlines() if "does not ask for" in line)
+        assert line.startswith(f"2 records in {tmp_path / 'results/look'} are of arms that")
+
+
 def test_a_worker_takes_it_too(own, monkeypatch):
     """What all workers of a study must agree in is the declaration, wherever the file lies."""
     started = {}
@@ -70,7 +93,7 @@ def test_a_worker_takes_it_too(own, monkeypatch):
             raise BenchError("that is all")
 
     monkeypatch.setattr("ue_bench.study.shared.SharedExecutor", Executor)
-    monkeypatch.setattr("ue_bench.study.shared.Storage", lambda url, heartbeat: None)
+    monkeypatch.setattr("ue_bench.study.shared.Storage", lambda *given: None)
     told = CliRunner().invoke(
         main, ["worker", "--study", str(own), "--storage", "postgresql://ue@localhost/ue"]
     )

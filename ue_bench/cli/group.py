@@ -238,10 +238,10 @@ def print_warnings(warnings: Iterable[str]) -> None:
         click.echo(one_line(f"warning: {line}"), err=True)
 
 
-def load_plugins(plugins: Sequence[Path]) -> None:
-    """Add the strategies of these Python files to the list."""
+def load_plugins(plugins: Sequence[Path]) -> tuple[str, ...]:
+    """Add the strategies of these Python files to the list, and return their names."""
     if not plugins:
-        return
+        return ()
     from ue_bench import strategies
 
-    strategies.load_plugins(plugins)
+    return tuple(strategies.load_plugins(plugins))

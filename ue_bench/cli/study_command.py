@@ -17,6 +17,7 @@ from ue_bench.cli.names import Name
 from ue_bench.cli.study_options import other_dataset, print_failures, study_options
 from ue_bench.cli.verdicts import judge_scenarios
 from ue_bench.errors import BenchError, one_line
+from ue_bench.progress import note
 
 if TYPE_CHECKING:
     from ue_bench.record import Record
@@ -62,24 +63,30 @@ def study_command(
     from ue_bench.study.shard import Shard
 
     part = None if shard is None else Shard.parse(shard)
-    load_plugins(plugins)  # a study may have runs of every strategy
+    added = load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
+    is_file = name.endswith(".py")
     name = canonical(name)
-    click.echo(f"{name}: {study.question}", err=True)
+    note(f"{name}: {study.question}")
     # These load torch, which an unknown name need not wait for.
     from ue_bench.study.local_executor import LocalExecutor
     from ue_bench.study.plan import Plan
+    from ue_bench.study.unplaced import unplaced
 
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
     plan = Plan(
         name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick, only=only
     )
+    for line in unplaced(plan.name, plan.parts, added):
+        note(line)
     executor = LocalExecutor(
         plan, results, workers=workers, plugins=plugins, time_limit=time_limit, shard=part
     )
     executor.run()
     records = executor.records()
     report_skipped(executor.skipped)
+    if is_file and part is None and not only:
+        _tell_others(executor.not_asked_for(), executor.folder)
     ledger = executor.ledger
     counts = "" if part is None else f"shard {part}: "
     counts += f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
@@ -104,6 +111,16 @@ def study_command(
         )
     if not all(verdict.ok for verdict in verdicts):
         sys.exit(1)
+
+
+def _tell_others(count: int, folder: Path) -> None:
+    """Say that a folder has records of arms that the study's file does not ask for."""
+    if count:
+        note(
+            f"{count} records in {folder} are of arms that this study does not ask for: of an "
+            "earlier text of the file, of other options, or of another file of its name; report "
+            "and compare show them too, unless each has a --results of its own"
+        )
 
 
 def _print_findings(records: Sequence[Record], err: bool) -> None:

@@ -138,6 +138,19 @@ class LocalExecutor:
         by_id = {record.run_id: record for record in whole if record.run_id in answers}
         return [by_id[run_id] for run_id in self.ledger.wanted if run_id in by_id]
 
+    def not_asked_for(self) -> int:
+        """Return how many records of arms that the study does not ask for its folder has.
+
+        The study may have asked for them earlier, and so may another file of its name. Trials of
+        searches are not counted, because what a search proposes is found out as it goes.
+        """
+        wanted = {config.with_seed(0).run_id for config in self.ledger.wanted.values()}
+        count = 0
+        for record in self.ledger.answers.values():
+            if record.phase != "search" and record.config.with_seed(0).run_id not in wanted:
+                count += 1
+        return count
+
     def runs_of(self, arm: RunConfig, records: Iterable[Record]) -> list[Record]:
         """Return those of the study's records that are ok runs of a grid's arm, at any seeds."""
         adapted = self.plan.adapt(arm, 0)

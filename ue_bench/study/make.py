@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
+from ue_bench.progress import note
 from ue_bench.record.frame import records
 from ue_bench.strategies import load_plugins
 from ue_bench.study.by_name import canonical, find
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
+from ue_bench.study.unplaced import unplaced
 
 
 def run_study(
@@ -36,7 +38,7 @@ def run_study(
     `ue-bench study` does.
     """
     files = [Path(path) for path in plugins]
-    load_plugins(files)
+    added = load_plugins(files)
     plan = Plan(
         canonical(name),
         find(name),
@@ -45,5 +47,7 @@ def run_study(
         only=only,
         data_dir=None if data_dir is None else Path(data_dir),
     )
+    for line in unplaced(plan.name, plan.parts, added):
+        note(line)
     LocalExecutor(plan, Path(results), workers=workers, plugins=files).run()
     return records(results, plan.name)

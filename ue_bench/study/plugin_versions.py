@@ -18,7 +18,7 @@ def codes_of(parts: Iterable[Grid | Search]) -> dict[str, Code]:
     """Return the code of each added strategy that parts of a study name, by name."""
     names: set[str] = set()
     for part in parts:
-        names.update(_strategies(part))
+        names.update(strategies_of(part))
     return codes_of_names(names)
 
 
@@ -70,7 +70,8 @@ def left_alone(records: Iterable[Record], codes: Mapping[str, Code], folder: Pat
     return lines
 
 
-def _strategies(part: Grid | Search) -> Iterable[str]:
+def strategies_of(part: Grid | Search) -> Iterable[str]:
+    """Return the strategy of each arm of a part."""
     if isinstance(part, Grid):
         return [arm.strategy for arm in part.arms]
     return [part.base.strategy, *part.strategies, *(arm.strategy for arm in part.against)]
