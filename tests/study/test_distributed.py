@@ -1,17 +1,25 @@
 """Workers that share a storage: what trials stand for, lost workers, and storages that fail."""
 
+import gc
 import json
+import shutil
 import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import fake_workers
 import optuna
 import pytest
 from click.testing import CliRunner
+from damaged_optuna import ANY, FOUND, execute
 from fake_records import smallest
+from optuna.distributions import CategoricalDistribution
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 from sqlalchemy import event
@@ -25,7 +33,7 @@ from ue_bench.study import Grid, Search, Study
 from ue_bench.study.plan import Plan, Request
 from ue_bench.study.sampler import PROPOSALS_PER_TRIAL
 from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
-from ue_bench.study.shared.chains import FAILURE, RECORD, VOID, chains
+from ue_bench.study.shared.chains import BEATS, CLAIM, FAILURE, RECORD, VOID, chains
 from ue_bench.study.shared.part_name import PartName
 from ue_bench.study.shared.storage import RETRIES
 from ue_bench.study.shared.tasks import ENOUGH
@@ -414,16 +422,183 @@ def test_pull_says_which_studies_there_are(storage, tmp_path):
         pull(storage, tmp_path, "fale")
 
 
-def test_an_attribute_that_is_no_json_is_one_line(storage, url, tmp_path):
-    worker(storage).run()
-    with sqlite3.connect(tmp_path / "shared.sqlite3") as database:
-        database.execute("update trial_user_attributes set value_json = '{'")
+# --- names ---
+
+HOSTILE = "<b>\x1b[2J\n\r%s %(x)s {x} :x ? $1 \"'); DROP TABLE trials; --\u202e"
+
+
+def test_names_that_mean_something_to_sql_are_text_in_the_storage(storage, tmp_path, capsys):
+    """Knobs are called after features and options, and a failed run says what it met."""
+    part = only_part(storage)
+    trial = part.ask()
+    options = CategoricalDistribution((HOSTILE, "other"))
+    of_part = worker(storage)._part("grid, part 1 of 1", 1, None)
+    of_part.claim(
+        part.trials[0], HOSTILE, {f"options.{HOSTILE}": HOSTILE}, {f"options.{HOSTILE}": options}
+    )
+    failed = replace(
+        made(ARMS[0]), status="failed", cause="input", error=HOSTILE, quality={}, cost={}
+    )
+    trial.set_user_attr(FAILURE, failed.to_json())
+    part.tell(trial, state=TrialState.FAIL)
+    (found,) = part.trials
+    assert found.params == {f"options.{HOSTILE}": HOSTILE}
+    assert found.user_attrs[CLAIM] == HOSTILE
+    pull(Storage(storage.name), tmp_path / "results")
+    (path,) = (tmp_path / "results").rglob("*.json")
+    assert read(path).error == HOSTILE
+    assert capsys.readouterr().err == ""
+
+
+# --- damage ---
+
+BOTH = replace(GRID, parts=(*GRID.parts, *SEARCH.parts))
+# Kinds with which a worker and a pull can work.
+HARMLESS = {"another program's", "column more", "foreign table", "state null", "trigger"}
+OF_VERSIONS = {"another version", "unknown version"}  # Optuna says how to change the tables
+ALSO_IN_SHORT = ("state", "without trials", "column renamed", "trial_user_attributes 3")
+
+
+@pytest.fixture(scope="module")
+def finished_file(tmp_path_factory):
+    """The file of a storage that holds a finished study."""
+    file = tmp_path_factory.mktemp("finished") / "shared.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_executor, "Workers", fake_workers.FakeWorkers)
+        patch.setattr(fake_workers, "UNFIT", 0.0)
+        worker(Storage(f"sqlite:///{file}", heartbeat=1), BOTH).run()
+    return file
+
+
+@pytest.fixture
+def file(tmp_path, finished_file):
+    return shutil.copy(finished_file, tmp_path / "shared.sqlite3")
+
+
+@pytest.fixture
+def no_collection():
+    """Keep garbage: a finalizer that is called deep in nested JSON has no room, and complains."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def answers(url: str, tmp_path: Path) -> list[str]:
+    """Return what a worker and a pull say of a storage in one line each; nothing where they work.
+
+    What they raise beside that is raised.
+    """
+    said = []
     for action in (
-        lambda: worker(Storage(url, heartbeat=1)).run(),
-        lambda: pull(Storage(url), tmp_path / "pulled"),
+        lambda: worker(Storage(url, heartbeat=1), BOTH).run(),
+        lambda: pull(Storage(url), tmp_path / "pulled")["fake"].unreadable,
     ):
-        with pytest.raises(BenchError, match="no JSON"):
-            action()
+        started = time.monotonic()
+        try:
+            said.append(action())
+        except BenchError as error:
+            said.append(str(error))
+        assert time.monotonic() - started < 60  # nothing was waited for
+    return [line for line in said if isinstance(line, str)]
+
+
+def require_named(lines: list[str], url: str) -> None:
+    for line in lines:
+        assert "\n" not in line
+        assert line.startswith(url)
+        words = ("is damaged: ", "has no study of ue-bench", "The runtime optuna version")
+        assert any(word in line for word in words)
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in ALSO_IN_SHORT else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in FOUND
+    ],
+)
+def test_damage_of_a_storage_is_one_line_at_once(file, url, tmp_path, kind):
+    FOUND[kind](file)
+    lines = answers(url, tmp_path)
+    require_named(lines, url)
+    if kind in HARMLESS:
+        assert lines == []
+    elif kind not in OF_VERSIONS:
+        assert len(lines) == 2
+        assert all(
+            "; another program has changed it: restore it, or name" in line for line in lines
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("kind", ANY)
+def test_whatever_happened_to_a_storage_is_one_line_or_nothing(file, url, tmp_path, kind):
+    ANY[kind](file)
+    require_named(answers(url, tmp_path), url)
+
+
+def test_the_line_names_what_is_damaged(file, url, tmp_path, storage):
+    FOUND["state"](file)
+    for line in answers(url, tmp_path):
+        assert "the trials of 'ue-bench fake seed 0 as " in line
+        assert "'SINGING' is not among the defined" in line
+    execute("UPDATE trials SET state = 'COMPLETE'", file)
+    execute("DELETE FROM trial_user_attributes WHERE key = 'record'", file)
+    for line in answers(url, tmp_path):
+        assert "trial 0 is complete and has no record" in line
+    FOUND["column renamed"](file)
+    for line in answers(url, tmp_path):
+        assert "is damaged: its table trial_values has no column value;" in line
+    execute("DROP TABLE trial_params", file)
+    execute("ALTER TABLE trial_values RENAME COLUMN song TO value", file)
+    for line in answers(url, tmp_path):
+        assert "is damaged: it has no table trial_params;" in line
+    # Nothing was made anew, where records were lost.
+    assert "trial_params" not in tables_of(file)
+
+
+def tables_of(file: Path) -> set[str]:
+    with closing(sqlite3.connect(file)) as database:
+        return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+
+
+def test_a_table_that_goes_while_a_worker_runs_is_named_at_once(storage, url, tmp_path):
+    worker(storage).run()
+    with closing(sqlite3.connect(tmp_path / "shared.sqlite3")) as database:
+        database.execute("DROP TABLE trial_values")
+    started = time.monotonic()
+    with pytest.raises(BenchError, match=r"is damaged: it has no table trial_values;"):
+        worker(storage, seed=1).run()
+    assert time.monotonic() - started < 30
+
+
+def test_pull_keeps_the_parts_that_can_be_read(file, url, tmp_path):
+    execute(
+        "UPDATE trials SET state = 'SINGING' WHERE study_id = "
+        "(SELECT study_id FROM studies WHERE study_name LIKE '%: search%')",
+        file,
+    )
+    results = tmp_path / "results"
+    done = CliRunner().invoke(main, ["pull", "--storage", url, "--results", str(results)])
+    assert done.exit_code == 2, done.output
+    # Three runs of the grid, and one of the confirmation.
+    assert done.stdout == f"fake: 4 records written, 0 were there; in {results / 'fake'}\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {url} is damaged: the trials of 'ue-bench fake")
+    assert len(list(results.rglob("*.json"))) == 4
+
+
+def test_a_bug_is_no_damage(storage):
+    def bug() -> None:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        storage.steadily(bug)
+
+
+# --- a storage that does not answer ---
 
 
 def interrupt(storage: Storage, every: int) -> Callable[[], None]:
@@ -464,8 +639,38 @@ def test_a_study_goes_on_where_queries_are_interrupted(storage, capsys):
     assert "was given to another worker" not in capsys.readouterr().err
 
 
-def test_a_storage_that_interrupts_every_query_is_given_up(storage):
-    storage.grace = 0.2
+def test_a_storage_that_interrupts_every_query_is_given_up(storage, capsys):
+    storage.heartbeat, storage.patience = 0.05, 0.3
     interrupt(storage, 1)
     with pytest.raises(BenchError, match="no longer answers: another command is in progress; "):
         storage.names()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "shared.sqlite3 does not answer (another command is in progress); waiting for it" in line
+
+
+def test_a_storage_is_waited_for_beyond_the_silence_of_a_worker(storage, capsys):
+    """What ends the waiting is the patience, not the grace after which others take a trial."""
+    storage.heartbeat, storage.grace, storage.patience = 0.05, 0.1, 30
+    end = interrupt(storage, 1)
+    timer = threading.Timer(0.4, end)
+    timer.start()
+    assert storage.names() == []
+    timer.join()
+    assert "waiting for it, 30 seconds at most" in capsys.readouterr().err
+    assert not storage.heard_all  # others may not have answered yet
+    storage.grace = 0
+    assert storage.heard_all
+
+
+def test_no_trial_is_taken_from_a_worker_that_the_storage_did_not_answer(storage, monkeypatch):
+    part = only_part(storage)
+    live = part.ask()  # of a worker that was cut off from the storage, as all were
+    storage.backend.record_heartbeat(live._trial_id)
+    live.set_user_attr(BEATS, live.number)
+    with closing(sqlite3.connect(storage._file)) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = '2000-01-01 00:00:00'")
+    looked = worker(storage)._part("grid, part 1 of 1", 1, None)
+    monkeypatch.setattr(Storage, "heard_all", False)
+    assert [chain.trial.state for chain in looked.look()] == [TrialState.RUNNING]
+    monkeypatch.setattr(Storage, "heard_all", True)
+    assert [chain.lost for chain in looked.look()] == [1]

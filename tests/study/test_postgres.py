@@ -36,7 +36,7 @@ from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record
-from ue_bench.study import Study
+from ue_bench.study import Grid, Study
 from ue_bench.study.plan import Plan
 from ue_bench.study.shared import SharedExecutor, Storage, shared_executor
 from ue_bench.study.shared.chains import FAILURE, RECORD
@@ -183,9 +183,9 @@ def bench(*arguments: object, find: Callable[[str], Study] = shared_worker.find)
     return done.stdout
 
 
-def start_worker(url: str, movielens: Path) -> subprocess.Popen:
+def start_worker(url: str, movielens: Path, heartbeat: int = 1) -> subprocess.Popen:
     """Start a worker in a process group of its own, to which the process of its run belongs."""
-    options = ["--study", "tiny", "--heartbeat", "1", "--data-dir", str(movielens)]
+    options = ["--study", "tiny", "--heartbeat", str(heartbeat), "--data-dir", str(movielens)]
     return subprocess.Popen(
         [sys.executable, shared_worker.__file__, "worker", *options],
         env={**os.environ, "UE_BENCH_STORAGE": url},
@@ -372,11 +372,49 @@ def test_a_server_that_refuses_is_one_line_without_the_password(server, movielen
 
 
 @pytest.mark.slow
-def test_a_server_that_goes_is_waited_for_for_a_while(server):
+def test_a_server_that_is_down_for_longer_than_a_worker_may_be_silent(server, movielens, tmp_path):
+    """The runs under way are not taken from their workers: none was made twice."""
+    url = server.new_database("down")
+    workers = [start_worker(url, movielens, heartbeat=20) for _ in range(2)]
+    try:
+        stop_in_the_middle(workers, url)
+        for worker in workers:
+            os.killpg(worker.pid, signal.SIGCONT)
+        server.stop()
+        time.sleep(65)
+        server.start()
+        quiet, pulled = tmp_path / "quiet", tmp_path / "pulled"
+        options = ("--results", quiet, "--data-dir", movielens)
+        bench("study", "tiny", *options, find=shared_worker.find_quiet)
+        told = []
+        for worker in workers:
+            out, err = worker.communicate(timeout=600)
+            assert worker.returncode == 0, err
+            assert "all 11 runs are done" in out
+            assert "Traceback" not in err
+            told.append(err)
+    finally:
+        for worker in workers:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.communicate()
+    waits = re.compile(r"does not answer \(.*\); waiting for it, 600 seconds at most")
+    assert [len(waits.findall(err)) for err in told] == [1, 1]
+    found = trials(url)
+    assert set(ran(found).values()) == {1}
+    assert len(ran(found)) == 11
+    assert not any(
+        "retry_history" in trial.system_attrs for part in found.values() for trial in part
+    )
+    bench("pull", "--storage", url, "--results", pulled)
+    assert trained(pulled) == trained(quiet)
+
+
+def test_a_server_that_goes_is_waited_for_for_a_while(server, capsys):
     url = server.new_database("going")
-    hasty, patient = Storage(url, heartbeat=1), Storage(url, heartbeat=10)
+    hasty, patient = Storage(url, 1, patience=0.3), Storage(url, 1, patience=60)
     server.stop()
-    back = threading.Timer(1.0, server.start)
+    back = threading.Timer(0.5, server.start)
     try:
         with pytest.raises(
             BenchError,
@@ -388,3 +426,78 @@ def test_a_server_that_goes_is_waited_for_for_a_while(server):
         back.start()
     assert patient.names() == []
     back.join()
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "60 seconds" in line)
+    assert re.match(r"postgresql\+psycopg://ue:\*\*\*@\S+ does not answer \(.*\); waiting", line)
+
+
+# --- damage ---
+
+DAMAGE = {
+    "a state": (
+        "ALTER TABLE trials ALTER COLUMN state TYPE varchar; UPDATE trials SET state = 'SINGING'",
+        "the trials of 'ue-bench fake seed 0 as ",
+    ),
+    "a column": (
+        "ALTER TABLE trials DROP COLUMN datetime_start",
+        "its table trials has no column datetime_start",
+    ),
+    "a table": ("DROP TABLE trial_user_attributes", "it has no table trial_user_attributes"),
+    "all heartbeats": ("DROP TABLE trial_heartbeats", "it has no table trial_heartbeats"),
+    "attributes": (
+        "UPDATE trial_user_attributes SET value_json = '{'",
+        "the trials of 'ue-bench fake seed 0 as ",
+    ),
+    "records": (
+        "DELETE FROM trial_user_attributes WHERE key = 'record'",
+        "is complete and has no record",
+    ),
+    "refusal": (
+        "CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN RAISE 'no such thing'; END $$ LANGUAGE "
+        "plpgsql; CREATE TRIGGER no BEFORE INSERT ON trials FOR EACH ROW EXECUTE FUNCTION no()",
+        "no such thing",
+    ),
+}
+
+
+ONE_RUN = Study("?", (Grid((RunConfig(budget=28_032),), seeds=1),), latency=False)
+
+
+def work(storage: Storage, seed: int = 0) -> None:
+    """Take part in a study of one run, which takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_executor, "Workers", fake_workers.FakeWorkers)
+        patch.setattr(fake_workers, "UNFIT", 0.0)
+        SharedExecutor(Plan("fake", ONE_RUN, seed=seed), storage).run()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in ("a state", "a table") else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in DAMAGE
+    ],
+)
+def test_damage_is_one_line_at_once(server, tmp_path, kind):
+    statements, words = DAMAGE[kind]
+    url = server.new_database("damage_" + kind.replace(" ", "_"))
+    storage = Storage(url, heartbeat=1)
+    work(storage)
+    with psycopg.connect(url) as connection:
+        connection.execute(statements)
+    started = time.monotonic()
+    # A worker that starts now, and one that goes on and has read what was there.
+    new_seed = 1 if kind == "refusal" else 0
+    workers = [lambda: work(Storage(url, heartbeat=1), new_seed)]
+    if kind in ("a column", "a table", "all heartbeats", "refusal"):
+        workers.append(lambda: work(storage, 2))
+    for worker in workers:
+        with pytest.raises(BenchError) as caught:
+            worker()
+        assert words in str(caught.value)
+        assert "is damaged: " in str(caught.value)
+        assert "name a new database; ue-bench pull keeps the records" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+    done = invoke("pull", "--storage", url, "--results", tmp_path / "results")
+    assert done.exit_code == (0 if kind == "refusal" else 2), done.output
+    assert "Traceback" not in done.output
+    assert time.monotonic() - started < 60

@@ -6,6 +6,7 @@ import click
 
 from ue_bench.cli.group import main, shared
 from ue_bench.cli.names import Name
+from ue_bench.errors import BenchError
 
 
 @main.command(
@@ -18,11 +19,13 @@ from ue_bench.cli.names import Name
 def pull_command(storage: str, only: str | None, results: Path) -> None:
     """Write the records of a storage, which workers filled, into the results folder.
 
-    A file that contains a successful run is not overwritten.
+    A file that contains a successful run is not overwritten. Of a damaged storage the records that
+    can be read are written, and the exit code is 2.
     """
     from ue_bench.study.shared import Storage, pull
 
-    for name, outcome in pull(Storage(storage), results, only).items():
+    outcomes = pull(Storage(storage), results, only)
+    for name, outcome in outcomes.items():
         counts = f"{outcome.written} records written, {outcome.ready} were there"
         if outcome.kept:
             counts += f", {outcome.kept} other files of the same runs kept"
@@ -31,3 +34,6 @@ def pull_command(storage: str, only: str | None, results: Path) -> None:
         click.echo(f"{name}: {counts}; in {results / name}")
         for damage in outcome.damaged:
             click.echo(f"  left out: {damage}", err=True)
+    for outcome in outcomes.values():
+        if outcome.unreadable is not None:
+            raise BenchError(outcome.unreadable)

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, shared
+from ue_bench.cli.group import MOST_SECONDS, Seconds, load_plugins, main, shared
 from ue_bench.cli.names import Name
 from ue_bench.cli.study_options import other_dataset, print_failures, study_options
 from ue_bench.errors import BenchError
+from ue_bench.progress import note
 
 
 @main.command(
@@ -34,6 +35,14 @@ from ue_bench.errors import BenchError
     help="How often a run reports that its worker is alive; after three missed reports another "
     "worker repeats it. Must be the same for all workers of a study.",
 )
+@click.option(
+    "--patience",
+    type=Seconds(min=0, max=MOST_SECONDS),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for a database that does not answer; then the worker ends.",
+)
 @shared("time_limit", "plugins", "data_dir")
 def worker_command(
     name: str,
@@ -44,6 +53,7 @@ def worker_command(
     quick: bool,
     only: tuple[str, ...],
     heartbeat: int,
+    patience: float,
     time_limit: float | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
@@ -56,20 +66,23 @@ def worker_command(
     """
     from ue_bench.study import canonical, find
 
-    load_plugins(plugins)  # a study may have runs of every strategy
+    added = load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
     study_argument = name
     name = canonical(name)
-    click.echo(f"{name}: {study.question}", err=True)
+    note(f"{name}: {study.question}")
     # These load torch, which an unknown name need not wait for.
     from ue_bench.study.plan import Plan
     from ue_bench.study.shared import SharedExecutor, Storage
+    from ue_bench.study.unplaced import unplaced
 
     other_fields, data_dir = other_dataset(dataset, data_dir, features, options)
-    opened = Storage(storage, heartbeat)
+    opened = Storage(storage, heartbeat, patience)
     plan = Plan(
         name, study, seed=seed, dataset=other_fields, data_dir=data_dir, quick=quick, only=only
     )
+    for line in unplaced(plan.name, plan.parts, added):
+        note(line)
     executor = SharedExecutor(plan, opened, plugins=plugins, time_limit=time_limit)
     executor.run()
     ledger = executor.ledger

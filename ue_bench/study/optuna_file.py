@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache, partial
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from ue_bench.errors import one_line
 from ue_bench.progress import note
 
 # SQLite's codes for what is wrong around the file. Any other error is about its content, which can
@@ -38,7 +40,7 @@ Columns = dict[str, list[tuple[Any, ...]]]  # the columns of each table
 
 
 class Damaged(Exception):
-    """The file does not hold what Optuna wrote."""
+    """A file, or a database, does not hold what Optuna wrote."""
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -72,9 +74,9 @@ def open_study(file: Path, begin: Callable[[RDBStorage], optuna.Study]) -> optun
     except Exception as error:
         if not os.path.lexists(file) or is_outside(error):
             raise
-        reason = _reason(error)
+        why = reason(error)
     name = _set_aside(file)
-    note(one_line(f"{file}: {reason}; set aside as {name} and made anew from the records"))
+    note(f"{file}: {why}; set aside as {name} and made anew from the records")
     return begin(storage_in(file))
 
 
@@ -138,8 +140,24 @@ def _require_sound(file: Path) -> None:
     A command that is killed early leaves no file, an empty one, or one without a study and without
     some of the tables. These are sound.
     """
+    require_intact(file)
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    with closing(_connect(file.absolute())) as connection:
+        _require_tables(connection)
+
+
+def require_intact(file: Path) -> None:
+    """Raise an error if SQLite cannot read a file whole, whichever tables it has.
+
+    A file that does not exist is sound, and so is an empty one.
+    """
     for path in _with_companions(file):
-        if path.exists() and not path.is_file():
+        try:
+            mode = path.stat().st_mode
+        except OSError:  # it is not there, or SQLite says why it cannot be used
+            continue
+        if not stat.S_ISREG(mode):
             raise Damaged(f"{path.name} is no regular file")
     if not file.exists() or file.stat().st_size == 0:
         return
@@ -150,7 +168,6 @@ def _require_sound(file: Path) -> None:
                 raise Damaged(message)
         for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
             raise Damaged(f"a row of the table {table} belongs to none of {parent}")
-        _require_tables(connection)
 
 
 def _require_header(file: Path) -> None:
@@ -186,6 +203,11 @@ def _has_content(connection: sqlite3.Connection, tables: Columns) -> bool:
     return False
 
 
+def columns_of_optuna() -> dict[str, list[str]]:
+    """Return the names of the columns of each table that the installed Optuna creates."""
+    return {table: [row[1] for row in rows] for table, rows in _columns_of_optuna().items()}
+
+
 @cache
 def _columns_of_optuna() -> Columns:
     """Return the columns of the tables that the installed Optuna creates."""
@@ -207,11 +229,14 @@ def _columns(connection: Any) -> Columns:
     return found
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return in one line what is wrong with the content."""
     cause = root(error)
+    known = isinstance(cause, (Damaged, sqlite3.Error, RuntimeError))
+    if not known and not isinstance(error, (SQLAlchemyError, StorageInternalError)):
+        cause = error  # a decoder's, which says more than what it rests on
     text = " ".join(str(cause).split())
-    if not isinstance(cause, (Damaged, sqlite3.Error, RuntimeError)):
+    if not known:
         text = f"it cannot be read ({type(cause).__name__}: {text})"
     if len(text) > MOST_WORDS:
         text = f"{text[:MOST_WORDS]}..."

@@ -12,6 +12,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from ue_bench.study.optuna_file import Damaged
+
 # User attributes of a trial.
 RECORD = "record"  # the text of the record of a run that ended well
 FAILURE = "failure"  # the text of the record of a run that failed on purpose, or cannot work
@@ -63,14 +65,32 @@ class Chain:
 
 
 def chains(trials: Iterable[FrozenTrial]) -> list[Chain]:
-    """Return the chains of a part, in the order of their first trials."""
+    """Return the chains of a part, in the order of their first trials.
+
+    Raises Damaged for trials that no worker has left so.
+    """
     by_first: dict[int, Chain] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
+        _require_whole(trial)
         replaced = trial.system_attrs.get("retry_history")
         if not replaced:
             by_first[trial.number] = Chain(trial)
             continue
         first, last = replaced[0], replaced[-1]
+        if first not in by_first:
+            raise Damaged(f"trial {trial.number} stands in for trial {first}, which is not there")
         if by_first[first].trial.number == last:
             by_first[first] = Chain(trial, lost=len(replaced))
     return list(by_first.values())
+
+
+def _require_whole(trial: FrozenTrial) -> None:
+    """Raise Damaged for a trial that no worker has left so."""
+    for key in (RECORD, FAILURE, CLAIM, VOID):
+        if not isinstance(trial.user_attrs.get(key, ""), str):
+            raise Damaged(f"the {key} of trial {trial.number} is no text")
+    replaced = trial.system_attrs.get("retry_history", [])
+    if not isinstance(replaced, list) or not all(isinstance(one, int) for one in replaced):
+        raise Damaged(f"the retry_history of trial {trial.number} is no list of trials")
+    if trial.state == TrialState.COMPLETE and RECORD not in trial.user_attrs:
+        raise Damaged(f"trial {trial.number} is complete and has no record")

@@ -21,7 +21,7 @@ from ue_bench.progress import note
 from ue_bench.record import Record, parse_run
 from ue_bench.study.processes import Job
 from ue_bench.study.shared.chains import BEATS, CLAIM, FAILURE, RECORD, VOID, Chain, chains
-from ue_bench.study.shared.storage import NO_ANSWER, RETRIES, Storage
+from ue_bench.study.shared.storage import RETRIES, Storage
 
 PAUSE = 2.0  # seconds between two looks of a worker that has nothing to do
 
@@ -146,7 +146,8 @@ class Part:
             self.storage.steadily(set_param)
 
     def _look(self) -> list[Chain]:
-        fail_stale_trials(self.study)
+        if self.storage.heard_all:
+            fail_stale_trials(self.study)
         current = chains(self.study.get_trials(deepcopy=False))
         for chain in current:
             trial = chain.trial
@@ -194,7 +195,8 @@ class Part:
             )
         except BaseException:
             # After an interrupt or a bug, others need not wait until the silence is noticed.
-            with suppress(*NO_ANSWER, UpdateFinishedTrialError):
+            # No error of this last word may take the place of what ended the worker.
+            with suppress(Exception):
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             raise
 
@@ -237,16 +239,24 @@ class Part:
     def _beating(self, number: int) -> Iterator[None]:
         """Record a heartbeat of the trial now and at intervals, in a thread.
 
-        A server that does not answer for a moment does not end it.
+        A server that does not answer for a while does not end it. What else goes wrong is met by
+        the worker itself when it writes the record.
         """
         trial_id = self._trial_id(number)
         over = threading.Event()
         backend = self.storage.backend
 
         def beat() -> None:
-            while not over.wait(self.storage.heartbeat):
-                with suppress(*NO_ANSWER):
+            pause = float(self.storage.heartbeat)
+            while not over.wait(pause):
+                try:
                     backend.record_heartbeat(trial_id)
+                except Exception:
+                    self.storage.hear(answer=False)
+                    pause = self.storage.heartbeat / 4
+                else:
+                    self.storage.hear(answer=True)
+                    pause = float(self.storage.heartbeat)
             backend.remove_session()
 
         self.storage.steadily(lambda: backend.record_heartbeat(trial_id))

@@ -13,7 +13,7 @@ from ue_bench.record import Record
 from ue_bench.record.merge import Arrived, add
 from ue_bench.study.shared.chains import FAILURE, RECORD, Chain, chains
 from ue_bench.study.shared.part_name import PartName
-from ue_bench.study.shared.storage import Storage
+from ue_bench.study.shared.storage import Storage, StorageDamaged
 
 
 @dataclass
@@ -21,9 +21,11 @@ class Pulled(Arrived):
     """What became of the records of one study, and of trials that gave none.
 
     running: trials that still run. damaged: a line for each trial whose record is damaged.
+    unreadable: why no trial of some part of the study can be read; None: all can.
     """
 
     running: int = 0
+    unreadable: str | None = None
     damaged: list[str] = field(default_factory=list)
 
 
@@ -57,7 +59,10 @@ def _pull_study(storage: Storage, parts: list[PartName], results: Path) -> Pulle
     outcome = Pulled()
     records: list[Record] = []
     for part in parts:
-        records += _records(storage, part, outcome)
+        try:
+            records += _records(storage, part, outcome)
+        except StorageDamaged as error:  # other parts may be whole
+            outcome.unreadable = str(error)
     add(records, results, parts[0].study, storage.name, outcome)
     return outcome
 
@@ -67,8 +72,7 @@ def _records(storage: Storage, part: PartName, outcome: Pulled) -> Iterator[Reco
     study = storage.steadily(
         lambda: optuna.load_study(study_name=str(part), storage=storage.cached)
     )
-    trials = storage.steadily(lambda: study.get_trials(deepcopy=False))
-    for chain in chains(trials):
+    for chain in storage.steadily(lambda: chains(study.get_trials(deepcopy=False))):
         if chain.trial.state == TrialState.RUNNING:
             outcome.running += 1
         if not (chain.ran or chain.failed):
