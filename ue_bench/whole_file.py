@@ -18,6 +18,10 @@ from ue_bench.errors import BenchError
 
 TEMPORARY = ".tmp"  # how the name of a file ends that is being written
 
+_ADVICE = {  # where another folder is of no use
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.EMFILE: "ask for fewer --workers, or raise the limit of open files (ulimit -n)",
+}
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -46,7 +50,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 def cannot_write(path: Path, error: OSError) -> BenchError:
     """Return the error for a file or a folder that the system does not let us write."""
     reason = error.strerror or error
-    return BenchError(f"cannot write {path}: {reason}; choose another folder or free the space")
+    advice = _ADVICE.get(error.errno or 0, "choose another folder or free the space")
+    return BenchError(f"cannot write {path}: {reason}; {advice}")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ SPACE = {"lookups.user_id": (1, 2, 3), "lookups.movie_id": (1, 2, 3)}
 SEARCH = Search(
     FAST, SPACE, trials=3, compression=2, against=(FAST,), best=1, seeds=1, trial_seeds=1
 )
-ODD = replace(FAST, budget=1000)  # with a strategy of odd_strategies.py
+ODD = replace(FAST, budget=1000)
 DEADLY = replace(ODD, strategy="dies_at_times", options={"which": 2})
 STUDIES = {
     "tiny": Study("does it survive?", (GRID, SEARCH), latency=False),
@@ -78,6 +78,7 @@ STUDIES = {
     ),
 }
 PLUGIN = Path(__file__).with_name("odd_strategies.py")
+OF_PLUGIN = ("hangs", "dies", "dies_at_times")  # studies with strategies of the plug-in
 
 
 # ---- the process that forks commands
@@ -123,8 +124,8 @@ def _command(request: dict[str, Any]) -> None:
     os.setpgid(0, 0)
     for number, path in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
-    if "memory" in request:
-        resource.setrlimit(resource.RLIMIT_AS, (request["memory"],) * 2)
+    if "size" in request:  # bytes of a file that it writes, and not of the processes of its runs
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["size"],) * 2)
     shim = ctypes.CDLL(None)
     if "arm" in request:
         folder, n, full = request["arm"]
@@ -240,8 +241,7 @@ class Commands:
             results,
             "--data-dir",
             self.data,
-            "--plugin",
-            PLUGIN,
+            *(("--plugin", PLUGIN) if study in OF_PLUGIN else ()),
             *options,
         ]
         pid = self.ask(

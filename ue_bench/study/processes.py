@@ -4,6 +4,7 @@ Peak memory, a hang or an out-of-memory are thus the run's own. A run's process 
 through a pipe and writes nothing; only its parent writes records.
 """
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -102,12 +104,22 @@ class Workers:
         return self.count - len(self._running)
 
     def start(self, job: Job) -> None:
-        """Start a run in a process of its own."""
+        """Start a run in a process of its own.
+
+        Raises BenchError where the system does not let us: for its limits, or for the path of the
+        temporary folder.
+        """
         try:
             self._start(job)
         except (EOFError, ConnectionError):  # the forkserver was killed at this very moment
             time.sleep(0.1)  # until the system reports its end
-            self._start(job)
+            try:
+                self._start(job)
+            except (EOFError, ConnectionError) as error:
+                raise BenchError(
+                    "cannot start the process of a run: the forkserver that makes it ends at once; "
+                    "free memory, or raise the limits (ulimit -v, -n and -u)"
+                ) from error
 
     def next(self) -> tuple[Job, Record]:
         """Wait for the next run to end, write its record and return both.
@@ -154,7 +166,7 @@ class Workers:
     def _start(self, job: Job) -> None:
         require_same_code(job.config)
         loaded = _Loaded(safe_path.PACKAGE, plugins.sources(job.plugins))
-        with safe_path.for_children():
+        with safe_path.for_children(), _start_errors():
             _ensure_forkserver()
             reader, writer = self._context.Pipe(duplex=False)
             process = self._context.Process(target=_run, args=(job, loaded, writer))
@@ -231,8 +243,7 @@ def _killer(exit_code: int) -> str:
 def _ensure_forkserver() -> None:
     """Start a forkserver that ignores Ctrl-C and SIGTERM, which only the parent answers.
 
-    A signal that arrives during the start is delivered to the parent afterwards. Raises BenchError
-    where the temporary folder cannot hold its socket.
+    A signal that arrives during the start is delivered to the parent afterwards.
     """
     # The tracker comes first, because its start unblocks the signals that are blocked here.
     resource_tracker.ensure_running()
@@ -242,16 +253,33 @@ def _ensure_forkserver() -> None:
         handlers[stop] = signal.signal(stop, signal.SIG_IGN)  # the forkserver inherits it
     try:
         forkserver.ensure_running()
-    except OSError as error:  # a socket's path has at most about 100 characters
-        raise BenchError(
-            f"cannot start the process of a run: {error}; its socket is made in the temporary "
-            f"folder {tempfile.gettempdir()}: set TMPDIR to a folder with a short path, such as "
-            "/tmp"
-        ) from error
     finally:
         for stop, handler in handlers.items():
             signal.signal(stop, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
+
+
+@contextmanager
+def _start_errors() -> Iterator[None]:
+    """Raise BenchError for what the system says where it does not let a process start.
+
+    A forkserver that ends is none of this.
+    """
+    try:
+        yield
+    except ConnectionError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            advice = "ask for fewer --workers, or raise the limit of open files (ulimit -n)"
+        elif error.errno in (errno.ENOMEM, errno.EAGAIN):
+            advice = "free memory, or raise the limits (ulimit -v and -u)"
+        else:  # a socket's path has at most about 100 characters
+            advice = (
+                f"its socket is made in the temporary folder {tempfile.gettempdir()}: set TMPDIR "
+                "to a folder with a short path, such as /tmp"
+            )
+        raise BenchError(f"cannot start the process of a run: {error}; {advice}") from error
 
 
 def _failed(job: Job, cause: Cause, error: str, found: dict[str, object] | None = None) -> Record:
