@@ -145,7 +145,7 @@ def trained_table(rows, dim, lookups):
 
 @pytest.mark.slow
 def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
-    monkeypatch.setattr(table_of_scale, "ROWS", 400_000)
+    monkeypatch.setattr(table_of_scale, "ROWS", 50 * 260_000)  # of fewer nothing is kept
     monkeypatch.setattr(table_of_scale, "TABLES", (1_000, 10_000))
     log = RunConfig(dataset="click-world-1000@0", task="binary", budget=10_000)
     monkeypatch.setattr(table_of_scale, "LOGS", (log,))
@@ -160,8 +160,14 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
     )
     lines = list(table_of_scale.measure(quick=True))
     assert all(line.value > 0 for line in lines)
-    first, *_, last = lines
-    assert first.what == "20,000 ratings"
+    first, at_peak, *_, last = lines
+    assert first.what == "first contact with 260,000 ratings"
+    assert first.beside["pandas"] > 0
+    assert [line.claims[0].must for line in (first, at_peak)] == [">= 5", "<= 2"]
+    assert at_peak.beside["coded arrays"] > 260_000 * (4 + 4 + 4 + 8)  # ids, rating, time
+    (share,) = [line for line in lines if "matrix factorisation" in line.what]
+    expected = share.value / (share.value + share.beside["one epoch"])
+    assert (share.claims[0].ratio, share.claims[0].must) == (expected, "<= 0.2")
     steps = [line for line in lines if line.what.startswith("a step on")]
     assert [line.what for line in steps] == ["a step on 100 rows", "a step on 1,000 rows"]
     for line in steps:
@@ -177,11 +183,51 @@ def test_the_table_of_scale_has_rows_steps_and_runs(monkeypatch):
 
 @pytest.mark.slow
 def test_the_records_of_the_report_are_those_of_many_strategies(tmp_path):
-    count = report_time.write_many(tmp_path, seeds=1)
+    count = report_time.write_many(tmp_path, report_time.real_record(), seeds=1)
     records, skipped = load(tmp_path)
     assert (len(records), skipped) == (count, [])
-    assert count * report_time.SEEDS >= 10_000
+    assert count * report_time.SEEDS >= 13_000
     assert len(collect(records).kept) == count
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_report_is_timed_over_made_records_and_over_published_ones(
+    quick, tmp_path, monkeypatch
+):
+    asked = []
+
+    def seconds(results):
+        asked.append(results)
+        return 30.0
+
+    published = tmp_path / "published"
+    published.mkdir()
+    monkeypatch.setattr(report_time, "PUBLISHED", published)
+    monkeypatch.setattr(report_time, "processor_seconds", seconds)
+    monkeypatch.setattr(report_time, "run_once", lambda config, **_: fake.make(config))
+    monkeypatch.setattr(report_time, "write_many", lambda results, template, seeds: 410 * seeds)
+    made, *others = report_time.measure(quick)
+    assert made.what == ("1,640 records" if quick else "13,120 records")
+    assert [(claim.ratio, claim.of, claim.reached) for claim in made.claims] == [
+        (1.5, "x 20 s", False)
+    ]
+    assert asked[1:] == ([] if quick else [published])
+    assert [line.claims[0].of for line in others] == ([] if quick else ["x 60 s"])
+
+
+def test_without_published_records_the_line_says_so(tmp_path):
+    line = report_time.over_published(tmp_path / "nowhere")
+    assert (line.value, line.claims) == (None, ())
+    assert "is not in this folder" in line.note
+
+
+@pytest.mark.slow
+def test_the_time_of_a_report_is_that_of_a_process_of_its_own(tmp_path):
+    for run in fake.study_grid(seeds=2):
+        write(run, tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    assert 0.5 < report_time.processor_seconds(tmp_path) < 120
+    assert {path.name for path in tmp_path.iterdir()} == before  # the page is elsewhere
 
 
 LINES = [

@@ -1,5 +1,5 @@
 """From a folder of ML-25M to the codes of its `base` features in pandas, as one writes it: what the
-case `coding` is compared with.
+case `coding` and first contact are compared with.
 
 It is written for speed: column types are narrow, one merge brings the movies' attributes, and one
 `factorize` numbers a column.
@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ue_bench.data.movielens.attributes import release_year
+from ue_bench.errors import BenchError
 
+COLUMNS = ("userId", "movieId", "rating", "timestamp")
+SCALE = (0.5, 5.0)  # stars
 FEATURES = ("user_id", "movie_id", "release_year", "genres")  # `base` without users' attributes
 
 
@@ -65,15 +68,64 @@ def encode_with_pandas(folder: Path, split_seed: int = 0) -> Coded:
     )
 
 
+def keep_with_pandas(folder: Path, out: Path) -> int:
+    """Read and check the files, code their columns, and write what a later run reads into `out`.
+
+    Of each column of ids that is an int32 code a row; of a movie's attributes, a code a movie; the
+    values as text; ratings and times. Returns the bytes of the arrays.
+    Raises BenchError for rows that are no ratings.
+    """
+    ratings = _ratings(folder)
+    movies = _movies(folder)
+    _check(ratings, movies)
+    arrays = {"rating": ratings["rating"].to_numpy(), "time": ratings["timestamp"].to_numpy()}
+    values = {}
+    for name, column in (("user_id", "userId"), ("movie_id", "movieId")):
+        codes, values[name] = pd.factorize(ratings[column])
+        arrays[name] = codes.astype(np.int32)
+    of_movies = movies.set_index("movieId").loc[values["movie_id"]]
+    for name in ("release_year", "genres"):
+        codes, values[name] = pd.factorize(of_movies[name])
+        arrays[name] = codes.astype(np.int32)
+    for name, array in arrays.items():
+        np.save(out / f"{name}.npy", array)
+    for name, texts in values.items():
+        (out / f"{name}.txt").write_text("\n".join(texts.astype(str)), encoding="utf-8")
+    return sum(array.nbytes for array in arrays.values())
+
+
+def _check(ratings: pd.DataFrame, movies: pd.DataFrame) -> None:
+    """Raise BenchError for what is no rating. Types were checked as the file was read."""
+    known = pd.Index(movies["movieId"])
+    is_right = (
+        tuple(ratings.columns) == COLUMNS
+        and known.is_unique
+        and not ratings["rating"].isna().any()
+        and bool(ratings["rating"].between(*SCALE).all())
+        and bool(ratings["movieId"].isin(known).all())
+    )
+    if not is_right:
+        raise BenchError("ratings.csv: a row is no rating of a movie; give the official files")
+
+
 def _rows(folder: Path) -> pd.DataFrame:
-    types = {"userId": "int32", "movieId": "int32", "rating": "float32", "timestamp": "int64"}
-    # The stubs of pandas refuse plain str as types.
-    ratings = pd.read_csv(folder / "ratings.csv", dtype=types)  # type: ignore[arg-type]
-    movies = pd.read_csv(folder / "movies.csv", dtype={"movieId": "int32"})
-    movies["release_year"] = movies["title"].map(release_year)
-    attributes = movies[["movieId", "release_year", "genres"]]
+    ratings = _ratings(folder)
+    attributes = _movies(folder)[["movieId", "release_year", "genres"]]
     rows = ratings.merge(attributes, on="movieId", how="left")
     return rows.rename(columns={"userId": "user_id", "movieId": "movie_id"})
+
+
+def _ratings(folder: Path) -> pd.DataFrame:
+    types = dict(zip(COLUMNS, ("int32", "int32", "float32", "int64"), strict=True))
+    # The stubs of pandas refuse plain str as types.
+    path = folder / "ratings.csv"
+    return pd.read_csv(path, dtype=types, skip_blank_lines=False)  # type: ignore[arg-type]
+
+
+def _movies(folder: Path) -> pd.DataFrame:
+    movies = pd.read_csv(folder / "movies.csv", dtype={"movieId": "int32"})
+    movies["release_year"] = movies["title"].map(release_year)
+    return movies
 
 
 def _random_parts(n: int, seed: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """How fast 25 million ratings become codes, and in how much memory, beside pandas."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from ue_bench import data, safe_path
-from ue_bench.errors import BenchError
+from ue_bench import data
+from ue_bench.speed.arm_process import measured_in_a_process
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.made_ratings import write_official
 from ue_bench.speed.pandas_coding import encode_with_pandas
@@ -36,11 +35,6 @@ def measure(quick: bool) -> Iterator[Line]:
     n_ratings = ROWS
     if quick:
         n_ratings = ROWS // 10
-    yield from lines(n_ratings)
-
-
-def lines(n_ratings: int) -> Iterator[Line]:
-    """Yield the lines of a file of so many ratings."""
     with TemporaryDirectory(prefix="ue_bench-speed-") as folder:
         costs = coding(n_ratings, 0, Path(folder))
     rows = costs["rows"]
@@ -90,9 +84,9 @@ def coding(rows: int, seed: int, folder: Path) -> dict[str, Any]:
     Raises BenchError when an arm ends without an answer, as it does when it runs out of memory.
     """
     write_official(folder, rows, seed)
-    ours = _measure_in_a_process("ours", folder, seed)
-    pandas = _measure_in_a_process("pandas", folder, seed)
-    parser = _measure_in_a_process("parser", folder, seed)
+    ours = _in_a_process("ours", folder, seed)
+    pandas = _in_a_process("pandas", folder, seed)
+    parser = _in_a_process("parser", folder, seed)
     return {
         "rows": rows,
         "coded_bytes": ours["coded_bytes"],
@@ -162,20 +156,8 @@ ARMS: dict[str, Callable[[Path, int], Any]] = {
 }
 
 
-def _measure_in_a_process(arm: str, folder: Path, seed: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", __name__, arm, str(folder), str(seed)]
-    # The words of the command are fixed, and there is no shell.
-    finished = subprocess.run(  # nosec B603
-        command, capture_output=True, text=True, check=False, env=safe_path.environment()
-    )
-    if finished.returncode:
-        reason = f"exit code {finished.returncode}"
-        if finished.stderr.strip():
-            reason = finished.stderr.strip().splitlines()[-1]
-        raise BenchError(
-            f"coding: {arm} gave no answer ({reason}); give fewer rows, or more memory"
-        )
-    return dict(json.loads(finished.stdout))
+def _in_a_process(arm: str, folder: Path, seed: int) -> dict[str, Any]:
+    return measured_in_a_process(__name__, "coding", arm, str(folder), str(seed))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""What grows with scale: first contact with many rows, a later start on them, a step on a large
-table, and what a study keeps of each of its runs."""
+"""What grows with scale: first contact with many rows, a later start on many, the anchors' share of
+a run, a step on a large table, and what a study keeps of each of its runs."""
 
 import gc
 import tracemalloc
@@ -9,8 +9,8 @@ from typing import Any
 
 from ue_bench.config import RunConfig
 from ue_bench.record import parse_run
-from ue_bench.speed import peers
-from ue_bench.speed.cases import ratings_to_codes
+from ue_bench.speed import first_contact, peers
+from ue_bench.speed.anchor_share import anchor_share
 from ue_bench.speed.cases.report_time import copy_of, real_record
 from ue_bench.speed.cases.training_step import STEADY
 from ue_bench.speed.interleaved_timing import time_in_turns
@@ -20,20 +20,21 @@ from ue_bench.speed.model_calls import peer_step_call, step_call
 from ue_bench.study.ledger import Ledger
 
 TITLE = (
-    "Scale: first contact with many rows, a later start on many, a training step on large tables "
-    "(10 features of 2 lookups of 8 numbers, skewed batches of 4,096 rows, one thread), and what a "
-    "study keeps of each run"
+    "Scale: first contact with many rows, a later start on many, the anchors' share of a run, a "
+    "training step on large tables (10 features of 2 lookups of 8 numbers, skewed batches of 4,096 "
+    "rows, one thread), and what a study keeps of each run"
 )
-ROWS = 5_000_000
+ROWS = 25_000_095  # of ML-25M
 TABLES: tuple[int, ...] = (250_000, 4_000_000)  # rows
 STEP: dict[str, Any] = {"batch": 4096, "features": 10, "lookups": 2, "dim": 8, "skewed": True}
 RUNS = 2_000
 MANY_RUNS = 10_000
 MOST_BYTES = 20e6  # that so many runs may add to the memory of their command
-# Logs of 200,000 rows and 2 million, of the same features and table.
-LOGS = (
+# Logs of 200,000 rows, 2 million and 20 million, of the same features and table.
+LOGS: tuple[RunConfig, ...] = (
     RunConfig(dataset="click-world-small", task="binary", budget=1_000_000),
     RunConfig(dataset="click-world-medium", task="binary", budget=1_000_000),
+    RunConfig(dataset="click-world-large", task="binary", budget=1_000_000),
 )
 MOST_SECONDS = 2.0  # of a start beyond the imports, whatever the rows
 WORKERS = 4
@@ -41,18 +42,24 @@ PEER = "FBGEMM TBE"  # whose backward pass updates the rows, by row-wise Adagrad
 
 
 def measure(quick: bool) -> Iterator[Line]:
-    """Yield the lines of `coding` on fewer rows, of later starts, of each table, and of runs."""
+    """Yield the lines of first contact, later starts, anchors, each table, and of runs.
+
+    quick: all of them on the smallest log, and on fewer rows.
+    """
     n_ratings = ROWS
+    logs = LOGS
     tables = TABLES
     runs = RUNS
     seconds = 20.0
     if quick:
-        n_ratings = ROWS // 20
+        n_ratings = ROWS // 50
+        logs = LOGS[:1]
         tables = tuple(rows // 10 for rows in TABLES)
         runs = RUNS // 10
         seconds = 2.0
-    yield from ratings_to_codes.lines(n_ratings)
-    yield from _later_starts(LOGS[:1] if quick else LOGS)
+    yield from first_contact.lines(n_ratings)
+    yield from _later_starts(logs)
+    yield anchor_share(logs[-1])
     yield from _steps(tables, seconds)
     yield _kept_of_runs(runs)
 
