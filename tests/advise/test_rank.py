@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ue_bench import record as records_room
-from ue_bench.advise import community, submission, submitted_beside
+from ue_bench.advise import community, pinned_versions, rerun, submission, submitted_beside
 from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
 from ue_bench.cli import check_command, main
@@ -67,7 +67,8 @@ def result(job):
     anchors = {"bias": {"val_mse": 0.95 + split, "test_mse": 0.95 + split}}
     size = config.budget or 1_000_000
     cost = run.cost | {"table_bytes": size, "total_bytes": size, "train_seconds": 3.0}
-    return replace(run, quality=run.quality | {"anchors": anchors}, cost=cost)
+    env = {"ue_bench": "1.0", "versions": dict.fromkeys(pinned_versions.PINNED, "2.0")}
+    return replace(run, quality=run.quality | {"anchors": anchors}, cost=cost, env=env)
 
 
 Quick = fake_workers.quick_workers(result)
@@ -307,9 +308,18 @@ def test_two_submissions_of_one_strategy_are_refused(submitted):
         community.submitted(submitted.parent)
 
 
+def edited(path, before, after):
+    path.write_text(path.read_text().replace(before, after))
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
+        (lambda f: edited(f / "requirements.txt", "torch==2.0", "torch==9.9"), "pins torch==9.9"),
+        (
+            lambda f: edited(f / "submission.toml", "verified = false", "verified = true"),
+            "verified = true without rerun.json",
+        ),
         (lambda f: (f / "more.py").write_text("x = 1"), "more.py: only "),
         (lambda f: (f / "requirements.txt").unlink(), "requirements.txt: it is missing"),
         (lambda f: (f / "link.txt").symlink_to("/etc/passwd"), "link.txt: a symbolic link"),
@@ -472,10 +482,10 @@ def test_a_rerun_runs_no_code_of_a_folder_with_a_fault(submitted, spoil, told):
 def test_the_seeds_of_a_rerun_are_not_known_before(submitted, monkeypatch):
     """Who lies about some seeds is found out, and lies widen no tolerance."""
     held = {run.run_id: run for run in records_room.load_runs(submitted)[0]}
-    monkeypatch.setattr(submission, "run_once", lambda config: held[config.run_id])
+    monkeypatch.setattr(rerun, "run_once", lambda config: held[config.run_id])
     seeds = set()
     for _ in range(20):
-        seeds |= {again.seed for again in submission.rerun(submission.read(submitted), 1)}
+        seeds |= {again.seed for again in rerun.rerun(submission.read(submitted), 1)}
     assert len(seeds) > 3
 
     def lie(run):
@@ -483,7 +493,7 @@ def test_the_seeds_of_a_rerun_are_not_known_before(submitted, monkeypatch):
         return replace(run, quality=run.quality | {"test_mse": run.quality["test_mse"] + score})
 
     rewritten(submitted, lie)
-    again = list(submission.rerun(submission.read(submitted), 10))
+    again = list(rerun.rerun(submission.read(submitted), 10))
     wrong = [one for one in again if one.differs]
     assert {one.seed for one in wrong} == {one.seed for one in again if one.seed % 4 == 0}
 
@@ -498,7 +508,7 @@ def test_a_rerun_compares_more_than_the_test_score(submitted, monkeypatch, part)
             changed[name] = values | ({part: values[part] + 1} if part in values else {})
         return replace(run, **changed)
 
-    monkeypatch.setattr(submission, "run_once", again)
+    monkeypatch.setattr(rerun, "run_once", again)
     done = CliRunner().invoke(main, ["rerun", str(submitted), "--seeds", "1"])
     assert done.exit_code == 1
     assert f"NOT as before ({part})" in done.output
@@ -533,16 +543,22 @@ def test_what_is_submitted_does_not_change_the_sizes_of_the_board(submitted, wor
 
 
 @pytest.mark.parametrize("change", [0.0, 0.01])
-def test_runs_that_are_made_again_decide_whether_it_is_verified(submitted, monkeypatch, change):
+def test_runs_that_are_made_again_decide_whether_it_is_verified(
+    submitted, world, monkeypatch, change
+):
     held = {run.run_id: run for run in records_room.load_runs(submitted)[0]}
 
     def again(config):
         run = held[config.run_id]
         return replace(run, quality=run.quality | {"test_mse": run.quality["test_mse"] + change})
 
-    monkeypatch.setattr("ue_bench.advise.submission.run_once", again)
+    monkeypatch.setattr("ue_bench.advise.rerun.run_once", again)
     done = CliRunner().invoke(main, ["rerun", str(submitted)])
     assert done.exit_code == (1 if change else 0), done.output
     assert f"{0 if change else 4} of 4 runs are as before" in done.output
     is_verified = "verified = true" in (submitted / "submission.toml").read_text()
     assert is_verified == (change == 0)
+    monkeypatch.setattr(check_command, "_faults_of_code", lambda file, names: [])  # takes a second
+    told = checked(submitted, world).output
+    assert "nothing is wrong" in told
+    assert ("searched like the others, verified" in told) == is_verified

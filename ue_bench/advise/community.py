@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ue_bench.advise.community_folder import submissions_in
 from ue_bench.advise.rank import STUDY, published_records
+from ue_bench.advise.rerun import is_verified
 from ue_bench.advise.submission import Submission, read
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import Board, Submitted, boards
@@ -34,7 +35,7 @@ def entry_of(submission: Submission) -> Submitted:
     """Return what the board needs of a submission: no runs of other strategies."""
     about = submission.about
     runs = tuple(run for run in submission.runs if run.config.strategy in about.strategies)
-    return Submitted(about.name, tuple(about.strategies), runs, about.verified)
+    return Submitted(about.name, tuple(about.strategies), runs, is_verified(submission))
 
 
 def without_and_with(submission: Submission, published: Path) -> tuple[list[Board], list[Board]]:

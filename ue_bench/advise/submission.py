@@ -1,25 +1,24 @@
 """A place on the board: what somebody submits about a strategy of their own, and what it must show.
 
 A submission is a folder: the Python file of the strategy, its runs of the study `methods` as packed
-records, the versions that they ran with, and `submission.toml`, which says the rest. Nothing else
-may be in it.
+records, the versions that they ran with, and `submission.toml`, which says the rest. Once somebody
+has made some of the runs again (see `rerun`), the evidence of that lies beside it. Nothing else may
+be in it.
 """
 
 import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from secrets import SystemRandom
-from statistics import median
 from typing import Any
 
 import msgspec
 
 from ue_bench.advise.community_folder import ABOUT
+from ue_bench.advise.pinned_versions import REQUIREMENTS, faults_of_pins, pins_of
 from ue_bench.advise.rank import STUDY, searches_of
 from ue_bench.config.json_value import is_text
 from ue_bench.config.toml_file import read_toml
@@ -34,16 +33,14 @@ from ue_bench.report.json_values import json_values
 from ue_bench.strategies import load_plugin
 from ue_bench.strategies.registry import code_of
 from ue_bench.study import Search
-from ue_bench.training.run_once import run_once
 from ue_bench.whole_file import read_regular, write_whole
 
-REQUIREMENTS = "requirements.txt"
+EVIDENCE = "rerun.json"  # beside submission.toml, where some runs were made again
 LARGEST = 5_000_000  # bytes of all files together
 LARGEST_ABOUT = 10_000  # bytes of submission.toml
+LARGEST_REQUIREMENTS = 10_000  # bytes of requirements.txt
 PHASES = ("search", "confirm")
-SCORES = ("val_mse", "test_mse")
 PARTS = ("table_bytes", "auxiliary_bytes", "vocabulary_bytes")
-PINNED = ("ue-bench", "torch", "numpy", "polars", "xxhash", "optuna")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}", re.ASCII)
 
 
@@ -78,8 +75,9 @@ def submit(
     """Write the folder of a submission in `out`, and return it.
 
     file: the Python file of the strategy, whose runs of study `methods` are in `results`.
-    Raises BenchError for a name that is no name of a folder, for a folder that exists, and where no
-    run was made with the code that the file has now. Nothing is written then.
+    Raises BenchError for a name that is no name of a folder, for a folder that exists, where no run
+    was made with the code that the file has now, and where the runs were made with several versions
+    of a library. Nothing is written then.
     """
     if not _NAME.fullmatch(name):
         raise BenchError(
@@ -102,8 +100,9 @@ def submit(
         )
     about = About(name, file.name, strategies, licence, contact)
     _toml_of(about)  # raises before anything is written
+    pins = pins_of(runs)
     write_whole(folder / file.name, read_regular(file))
-    write_whole(folder / REQUIREMENTS, "".join(f"{one}=={version(one)}\n" for one in PINNED))
+    write_whole(folder / REQUIREMENTS, pins)
     (folder / STUDY).mkdir()
     write_packed(runs, folder / STUDY / PACKED)
     write_about(folder, about)
@@ -163,13 +162,24 @@ def faults_of_files(submission: Submission) -> Iterator[str]:
         elif not path.is_dir():
             found.add(place)
             total += os.path.getsize(path)
-            if place not in expected:
+            if place not in expected | {EVIDENCE}:
                 yield f"{place}: only {', '.join(sorted(expected))} may be in a submission"
     for place in sorted(expected - found):
         yield f"{place}: it is missing"
     if total > LARGEST:
         yield f"{total:,} bytes; a submission has at most {LARGEST:,}"
     yield from submission.skipped
+    if REQUIREMENTS in found:
+        yield from _faults_of_requirements(submission)
+
+
+def _faults_of_requirements(submission: Submission) -> Iterator[str]:
+    try:
+        text = read_regular(submission.folder / REQUIREMENTS, LARGEST_REQUIREMENTS).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{REQUIREMENTS}: it cannot be read ({error}); give lines NAME==VERSION"
+        return
+    yield from faults_of_pins(text, submission.runs)
 
 
 def load_code(submission: Submission) -> Iterator[str]:
@@ -297,65 +307,6 @@ def places_of(submission: Submission, evidence: Evidence) -> dict[str, list[dict
     for name in submission.about.strategies:
         found[name] = json_values(places(evidence.summary, evidence.arms.kept, name))
     return found
-
-
-@dataclass(frozen=True)
-class Again:
-    """A run that was made again. before, now: test MSE.
-
-    differs: what is not as the record says, by name.
-    """
-
-    label: str
-    seed: int
-    before: float
-    now: float
-    differs: tuple[str, ...]
-
-
-def rerun(submission: Submission, seeds: int) -> Iterator[Again]:
-    """Make confirmed runs of a submission without fault again, and yield what they give.
-
-    Each arm is run on so many of its seeds, drawn at random, which nobody knew before. A score may
-    differ by what CPUs and releases of torch do to it: a tenth of the standard deviation of its arm
-    over seeds, judged by the median, which a few seeds cannot widen. Bytes must be equal.
-    """
-    arms = defaultdict(list)
-    for run in submission.runs:
-        if run.phase == "confirm" and run.status == "ok":
-            arms[run.config.with_seed(0).run_id].append(run)
-    for runs in arms.values():
-        allowed = {}
-        for name in SCORES:
-            allowed[name] = 0.1 * _spread([run.quality[name] for run in runs])
-        chosen = SystemRandom().sample(runs, min(seeds, len(runs)))
-        for run in sorted(chosen, key=lambda run: run.config.init_seed):
-            now = run_once(run.config)
-            yield Again(
-                label=f"{run.config.strategy} {run.config.regions}, {run.config.budget} bytes",
-                seed=run.config.init_seed,
-                before=run.quality["test_mse"],
-                now=now.quality["test_mse"],
-                differs=tuple(_differing(run, now, allowed)),
-            )
-
-
-def _spread(scores: Sequence[float]) -> float:
-    """Return the standard deviation of a normal distribution with this median deviation."""
-    middle = median(scores)
-    return 1.4826 * median([abs(score - middle) for score in scores])
-
-
-def _differing(before: Record, now: Record, allowed: Mapping[str, float]) -> Iterator[str]:
-    """Yield the names of what a run that was made again does not give as before."""
-    for name in SCORES:
-        if not abs(now.quality[name] - before.quality[name]) <= allowed[name]:
-            yield name
-    for name in PARTS:
-        if now.cost[name] != before.cost[name]:
-            yield name
-    if now.found["exact_table_bytes"] != before.found["exact_table_bytes"]:
-        yield "exact_table_bytes"
 
 
 def _digest(names: Sequence[str]) -> str | None:

@@ -91,6 +91,7 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     from ue_bench.advise.rank import PUBLISHED as OF_PACKAGE
     from ue_bench.advise.rank import published_records
     from ue_bench.advise.rank_text import rank_text
+    from ue_bench.advise.rerun import faults_of_evidence
 
     published = against or OF_PACKAGE
     read = room.read(folder)
@@ -99,6 +100,7 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     if not faults:
         faults += _faults_of_code(folder / read.about.file, read.about.strategies)
         faults += room.faults_of_runs(read, records)
+        faults += faults_of_evidence(read)
     evidence = room.evidence_of(read, records)
     if not faults:
         faults += room.faults_of_places(read, evidence)

@@ -49,31 +49,30 @@ def submit_command(
 def rerun_command(folder: Path, seeds: int) -> None:
     """Make confirmed runs of a submission again. Runs its code, after the files are checked.
 
-    Where all of them give what the records say, the submission is marked as verified. Otherwise
-    the exit code is 1.
+    Where all of them give what the records say, the submission is marked as verified, and
+    rerun.json beside its records says what was run and found. Otherwise the mark is taken away,
+    and the exit code is 1.
     """
-    from ue_bench.advise import submission as room
+    from ue_bench.advise import rerun as room
+    from ue_bench.advise.submission import faults_of_folder, read
 
-    submission = room.read(folder)
-    faults = room.faults_of_folder(submission)
+    submission = read(folder)
+    faults = faults_of_folder(submission)
     for fault in faults:
         click.echo(one_line(f"{folder}: {fault}"))
     if faults:
         sys.exit(1)
-    n_runs = n_within = 0
+    made = []
     for again in room.rerun(submission, seeds):
-        n_runs += 1
-        n_within += not again.differs
+        made.append(again)
         mark = "as before"
         if again.differs:
             mark = f"NOT as before ({', '.join(again.differs)})"
-        click.echo(
-            one_line(
-                f"{again.label}, seed {again.seed}: {again.before:.4f}, now {again.now:.4f}: {mark}"
-            )
-        )
-    click.echo(f"{n_within} of {n_runs} runs are as before")
-    if n_within < n_runs or not n_runs:
+        before = again.before.quality["test_mse"]
+        now = again.scores["test_mse"].now
+        line = f"{again.label}, seed {again.seed}: {before:.4f}, now {now:.4f}: {mark}"
+        click.echo(one_line(line))
+    n_within = sum(not again.differs for again in made)
+    click.echo(f"{n_within} of {len(made)} runs are as before")
+    if not room.keep(submission, made):
         sys.exit(1)
-    submission.about.verified = True
-    room.write_about(folder, submission.about)
