@@ -215,7 +215,7 @@ def rank(
     plan = Plan(ranking.study, Study("?", ranking.parts, latency=False), data_dir=data_dir)
     executor = LocalExecutor(plan, results, workers=workers, plugins=plugins)
     executor.run()
-    own = executor.records()
+    own = list(executor.whole_records())
     found: dict[str, Any] = {}
     for name in ranking.names:
         runs = [record for record in own if record.config.strategy == name]

@@ -210,7 +210,20 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output, without characters that a terminal obeys."""
-    click.echo(visible_json(json.dumps(value, ensure_ascii=False)))
+    click.echo(_json_text(value))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print what `print_json` prints of a list, of which only one value is held at a time."""
+    before = "["
+    for value in values:
+        click.echo(before + _json_text(value), nl=False)
+        before = ", "
+    click.echo("[]" if before == "[" else "]")
+
+
+def _json_text(value: Any) -> str:
+    return visible_json(json.dumps(value, ensure_ascii=False))
 
 
 def shared(*names: str) -> Callable[[Any], Any]:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ue_bench.cli.group import load_plugins, main, print_json, report_skipped, shared
+from ue_bench.cli.group import (
+    load_plugins,
+    main,
+    print_json,
+    print_json_list,
+    report_skipped,
+    shared,
+)
 from ue_bench.cli.names import Name
 from ue_bench.cli.study_options import other_dataset, print_failures, study_options
 from ue_bench.cli.verdicts import judge_scenarios
@@ -37,6 +44,12 @@ WIDTH = 80  # columns of a terminal
     help="Make part K of N of the runs of grids and confirmations, and no trials or latencies.  "
     "[default: all]",
 )
+@click.option(
+    "--only-latency",
+    is_flag=True,
+    help="Make no runs but the latencies of those that are there. A search that is not done is "
+    "left out.",
+)
 @shared("time_limit", "plugins", "data_dir", "results", "json")
 def study_command(
     name: str,
@@ -47,6 +60,7 @@ def study_command(
     only: tuple[str, ...],
     workers: int,
     shard: str | None,
+    only_latency: bool,
     time_limit: float | None,
     plugins: tuple[Path, ...],
     data_dir: Path | None,
@@ -63,6 +77,8 @@ def study_command(
     from ue_bench.study.shard import Shard
 
     part = None if shard is None else Shard.parse(shard)
+    if part is not None and only_latency:
+        raise BenchError("--shard makes no latencies; leave it or --only-latency out")
     added = load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
     is_file = name.endswith(".py")
@@ -80,12 +96,17 @@ def study_command(
     for line in unplaced(plan.name, plan.parts, added):
         note(line)
     executor = LocalExecutor(
-        plan, results, workers=workers, plugins=plugins, time_limit=time_limit, shard=part
+        plan,
+        results,
+        workers=workers,
+        plugins=plugins,
+        time_limit=time_limit,
+        shard=part,
+        only_latency=only_latency,
     )
     executor.run()
-    records = executor.records()
     report_skipped(executor.skipped)
-    if is_file and part is None and not only:
+    if is_file and part is None and not only and not only_latency:
         _tell_others(executor.not_asked_for(), executor.folder)
     ledger = executor.ledger
     counts = "" if part is None else f"shard {part}: "
@@ -94,12 +115,13 @@ def study_command(
     print_failures(ledger.infeasible, ledger.failed)
     verdicts = []
     if part is None:  # what is found rests on all parts
-        _print_findings(records, err=as_json or bool(plan.scenarios))
+        records = executor.compared_records()
+        print_findings(records, err=as_json or bool(plan.scenarios))
         verdicts = judge_scenarios(plan.scenarios, partial(executor.runs_of, records=records))
-    if as_json:
-        rows = [verdict._asdict() for verdict in verdicts]
-        rows = rows or [json.loads(record.to_json()) for record in records]
-        print_json(rows)
+    if as_json and verdicts:
+        print_json([verdict._asdict() for verdict in verdicts])
+    elif as_json:
+        print_json_list(json.loads(record.to_json()) for record in executor.whole_records())
     else:
         _print_verdicts(verdicts)
     if ledger.failed and part is not None:
@@ -123,7 +145,7 @@ def _tell_others(count: int, folder: Path) -> None:
         )
 
 
-def _print_findings(records: Sequence[Record], err: bool) -> None:
+def print_findings(records: Sequence[Record], err: bool) -> None:
     """Print the seeds that each comparison needs, and how often verdicts on draws are wrong."""
     from ue_bench.config.drawn_worlds import is_draw
     from ue_bench.report.evidence.arms import collect

@@ -23,6 +23,7 @@ from ue_bench.record.store import (
     path_of,
     read,
     require_writable,
+    runs_one_by_one,
     write,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "path_of",
     "read",
     "require_writable",
+    "runs_one_by_one",
     "write",
 ]

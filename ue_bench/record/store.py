@@ -6,7 +6,7 @@ copying. Those of a study may be packed into one file (see `packed`).
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
@@ -53,25 +53,43 @@ def load(
     is not held while others are read. Raises BenchError for a folder that does not exist, and
     for a study that is not the name of a folder.
     """
-    if not os.path.isdir(results):  # not Path.is_dir, to which a name that is too long is an error
-        raise BenchError(
-            f"results folder {results} does not exist; run a study first or give another --results"
-        )
     kept: dict[tuple[str, str], Record | SpeedRecord] = {}
     paths, skipped = _paths(results, study)
+    for record in _records_in(paths, skipped):
+        if keep is not None and isinstance(record, Record):
+            record = keep(record)
+        kept[record.study, record.run_id] = record
+    return [kept[key] for key in sorted(kept)], skipped
+
+
+def runs_one_by_one(results: Path, study: str) -> Iterator[Record]:
+    """Yield the runs of a study, of which only one is held at a time.
+
+    Those with a file of their own come first, by id. Files that are no record are left out. Raises
+    BenchError as `load` does.
+    """
+    paths, skipped = _paths(results, study)
+    paths.sort(key=lambda path: path.name == PACKED)
+    yielded = set()
+    for record in _records_in(paths, skipped):
+        # a file of its own is newer than the packed record
+        if isinstance(record, Record) and record.run_id not in yielded:
+            yielded.add(record.run_id)
+            yield record
+
+
+def _records_in(paths: Iterable[Path], skipped: list[str]) -> Iterator[Record | SpeedRecord]:
+    """Yield the records of files, and add a line to `skipped` for each that is none."""
     for path in paths:
         is_packed = path.name == PACKED
         for record in read_packed(path) if is_packed else [_read(path)]:
             if isinstance(record, BenchError):
                 skipped.append(str(record))
             elif record.study == path.parent.name and (is_packed or record.run_id == path.stem):
-                if keep is not None and isinstance(record, Record):
-                    record = keep(record)
-                kept[record.study, record.run_id] = record
+                yield record
             else:
                 holds = f"holds run {record.run_id!r} of study {record.study!r}"
                 skipped.append(one_line(f"{path}: {holds}; file and folder must carry these names"))
-    return [kept[key] for key in sorted(kept)], skipped
 
 
 def _read(path: Path) -> Record | SpeedRecord | BenchError:
@@ -133,8 +151,13 @@ def load_runs(
 def _paths(results: Path, study: str | None) -> tuple[list[Path], list[str]]:
     """Return the files of records by study: packed ones, then the others, sorted by id.
 
-    The lines are of folders that may not be read, such as those of another user.
+    The lines are of folders that may not be read, such as those of another user. Raises BenchError
+    as `load` does.
     """
+    if not os.path.isdir(results):  # not Path.is_dir, to which a name that is too long is an error
+        raise BenchError(
+            f"results folder {results} does not exist; run a study first or give another --results"
+        )
     if study is None:
         folders = list(results.iterdir())
     elif study in ("", "..") or "\0" in study or Path(study).name != study:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
+from ue_bench.errors import BenchError
 from ue_bench.progress import note
 from ue_bench.record import Record
 from ue_bench.record.lock import alone, one_part
 from ue_bench.study import Search
+from ue_bench.study.compared_record import compared
 from ue_bench.study.data_at_hand import DataAtHand
 from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
@@ -36,7 +38,9 @@ class LocalExecutor:
 
     workers: how many runs at a time. plugins: files with strategies that the runs may name.
     time_limit: seconds that a run may take. shard: the part of each list of runs that is made;
-    trials and latencies are then left to others. Raises BenchError if the folder cannot be written.
+    trials and latencies are then left to others. only_latency: nothing is made but the latencies of
+    what the folder has; a search that is not done is left out. Raises BenchError if the folder
+    cannot be written, and for a study without latencies whose latencies alone are asked for.
     """
 
     def __init__(
@@ -48,7 +52,13 @@ class LocalExecutor:
         plugins: Sequence[Path] = (),
         time_limit: float | None = None,
         shard: Shard | None = None,
+        only_latency: bool = False,
     ) -> None:
+        if only_latency and not plan.study.latency:
+            raise BenchError(
+                f"{plan.name}: it measures no latency; leave --only-latency out, or declare "
+                "Study(..., latency=True)"
+            )
         self.plan = plan
         self.results = results
         self.folder = results / plan.name
@@ -56,6 +66,7 @@ class LocalExecutor:
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
         self.shard = shard
+        self.only_latency = only_latency
         self.ledger = Ledger(costs_of(plan.parts))
         self.skipped: list[str] = []  # a line for each file that is no valid record
         records_room.require_writable(self.folder)
@@ -128,15 +139,29 @@ class LocalExecutor:
             return alone(self.folder)
         return one_part(self.folder, self.shard.name)
 
-    def records(self) -> list[Record]:
-        """Return the whole records of all that is wanted, in order, once the study has run.
+    def whole_records(self) -> Iterator[Record]:
+        """Yield the whole records of all that is wanted, once the study has run.
 
-        They are read from the results folder.
+        They are read from the results folder one by one, in the order of `runs_one_by_one`.
         """
-        answers = self.ledger.answers
-        whole, _ = records_room.load_runs(self.results, self.plan.name)
-        by_id = {record.run_id: record for record in whole if record.run_id in answers}
-        return [by_id[run_id] for run_id in self.ledger.wanted if run_id in by_id]
+        wanted = self.ledger.wanted
+        for record in records_room.runs_one_by_one(self.results, self.plan.name):
+            if record.run_id in wanted and record.run_id in self.ledger.answers:
+                yield record
+
+    def compared_records(self) -> list[Record]:
+        """Return what the findings of a study rest on, in the order of what is wanted.
+
+        Of trials it is what is in memory already. Of the others, what `compared` keeps is read.
+        """
+        wanted = self.ledger.wanted
+        read: dict[str, Record] = {}
+        for record in self.whole_records():
+            if record.phase == "search":
+                read[record.run_id] = self.ledger.answers[record.run_id]
+            else:
+                read[record.run_id] = compared(record, wanted[record.run_id])
+        return [read[run_id] for run_id in wanted if run_id in read]
 
     def not_asked_for(self) -> int:
         """Return how many records of arms that the study does not ask for its folder has.
@@ -182,22 +207,20 @@ class LocalExecutor:
         for stage in stages:
             for line in stage.notes:
                 note(line)
-            if self.shard is not None and isinstance(stage, SearchStage):
+            if isinstance(stage, SearchStage) and not self._makes_trials:
                 is_searched = self._is_answered(stage)
                 if not is_searched:
-                    note(
-                        f"{self.plan.name}: {stage.label} has {len(stage.known)} of "
-                        f"{stage.search.trials} trials, which no shard makes; it and its "
-                        "confirmations are left out (ue-bench worker makes trials)"
-                    )
+                    note(self._left_out(stage))
+                elif self.shard is None:
+                    wanted |= stage.configs
                 continue
-            if self.shard is not None and isinstance(stage, ListStage):
-                if stage.phase == "confirm" and not is_searched:
-                    continue
+            if isinstance(stage, ListStage) and stage.phase == "confirm" and not is_searched:
+                continue
+            if isinstance(stage, ListStage) and self.shard is not None:
                 stage = replace(stage, configs=self.shard.of(stage.configs))
             if isinstance(stage, ListStage):
                 missing = self.ledger.missing(stage)
-                if missing:
+                if missing and not (self.only_latency and stage.phase != "latency"):
                     yield ListRun(stage, missing)
             else:
                 self.ledger.ready += len(stage.configs)
@@ -207,6 +230,20 @@ class LocalExecutor:
                     yield search_run
                     search_run.close(self.plan.name)
             wanted |= stage.configs
+
+    @property
+    def _makes_trials(self) -> bool:
+        return self.shard is None and not self.only_latency
+
+    def _left_out(self, stage: SearchStage) -> str:
+        """Return the line about a search that is not done, and is not made here."""
+        who = "no shard makes (ue-bench worker makes trials)"
+        if self.only_latency:
+            who = "--only-latency does not make"
+        return (
+            f"{self.plan.name}: {stage.label} has {len(stage.known)} of {stage.search.trials} "
+            f"trials, which {who}; it and its confirmations are left out"
+        )
 
     def _is_answered(self, stage: SearchStage) -> bool:
         """Return whether the records that are there answer all trials of a search.

@@ -84,24 +84,25 @@ def blind(record: Record, costs: Collection[str]) -> Record:
     for name in record.quality:
         if name.startswith("val_"):
             quality[name] = record.quality[name]
-    found = {name: _shared(record.found[name]) for name in _SEEN if name in record.found}
-    cost = {name: record.cost[name] for name in costs if name in record.cost}
+    found = held_once({name: record.found[name] for name in _SEEN if name in record.found})
+    cost = held_once({name: record.cost[name] for name in costs if name in record.cost})
     return replace(record, found=found, quality=quality, cost=cost, env=_NOWHERE)
 
 
-def _shared(value: Any) -> Any:
-    """Return a value of a record, whose parts are the same objects in all records that equal them.
+def held_once(value: Any) -> Any:
+    """Return a value of a record, the same object for all equal ones, which nobody may change.
 
-    Trials of one search differ in their number alone.
+    So are its parts: trials of one search differ in their number alone.
     """
+    return _of_text(json.dumps(value))
+
+
+@lru_cache(maxsize=256)  # each with its text, some kB: those of the trials under way
+def _of_text(text: str) -> Any:
+    value = json.loads(text)
     if isinstance(value, dict):
-        return {name: _parsed(json.dumps(part)) for name, part in value.items()}
-    return _parsed(json.dumps(value))
-
-
-@lru_cache(maxsize=4_096)
-def _parsed(text: str) -> Any:
-    return json.loads(text)
+        return {name: held_once(part) for name, part in value.items()}
+    return value
 
 
 def objectives(records: Iterable[Record], search: Search) -> list[float]:
