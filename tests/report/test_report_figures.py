@@ -492,6 +492,15 @@ def test_a_wide_figure_is_drawn_narrower_so_that_its_letters_are_not_shrunk(tmp_
     )
 
 
+def test_a_figure_whose_texts_are_wider_than_a_page_is_drawn(tmp_path):
+    with style.themed():
+        figure, grid = style.canvas(1, 1, 5.6, 4.0)
+        grid[0, 0].legend([grid[0, 0].plot([0, 1])[0]], ["label" * 80], loc="lower right")
+        png, _ = picture.save(figure, tmp_path, "wider")
+    assert figure.get_figwidth() == picture.NARROWEST
+    assert png.stat().st_size > 0
+
+
 # Bars whose numbers stand at their ends.
 WITHOUT_HOVER = {"importances"}
 

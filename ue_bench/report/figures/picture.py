@@ -23,6 +23,7 @@ MARGIN = 0.1  # inches around what is drawn
 # Inches of what is drawn that a page of 1,280 pixels shows in full size: a wider picture is shrunk,
 # and its letters with it.
 WIDEST = 1_092 / 96 - 2 * MARGIN
+NARROWEST = 3.0  # inches that a figure keeps, whose texts alone are wider than a page
 TITLE = 48  # letters of a line of a title
 COLORS = 256  # of a PNG; their number makes its size, and the time that it takes
 _NEARLY_WHITE = 250  # of 255: a palette's entry that is as light stands for white
@@ -71,7 +72,8 @@ def _settled_box(figure: Figure) -> Bbox:
     if engine is not None and box.width > WIDEST:
         for axes in figure.axes:
             axes.set_title(_in_lines(axes.get_title(loc="left")), loc="left")
-        figure.set_figwidth(figure.get_figwidth() + WIDEST - box.width)
+        narrower = figure.get_figwidth() + WIDEST - box.width
+        figure.set_figwidth(max(narrower, NARROWEST))
         figure.set_layout_engine(engine)
         settle(figure)
         box = figure.get_tightbbox()
