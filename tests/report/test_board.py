@@ -49,6 +49,15 @@ def of(records, submitted=()):
     return board, {standing.form: standing for standing in board.standings}
 
 
+def test_what_nobody_has_verified_is_marked_and_sets_no_size():
+    (board,) = boards(Evidence(RECORDS), STUDY, unverified=("robe",))
+    verified = {one.form: one.verified for one in board.standings}
+    assert verified == {"unified": "own", "int4": "own", "collisionless": "own", "robe": "no"}
+    assert [one.mean_rank for one in board.standings] == [
+        one.mean_rank for one in of(RECORDS)[0].standings
+    ]
+
+
 def test_a_row_has_ranks_its_worst_size_and_the_set_of_the_best():
     board, by_form = of(RECORDS)
     assert board.budgets == (SMALL, LARGE)

@@ -240,6 +240,15 @@ def test_markdown_of_a_record_is_harmless():
     assert not re.search("<(a|img|b)[ >]", html)
 
 
+def test_rows_of_a_subject_are_marked_and_no_others():
+    rows = ["| mine *2×8* | 1 |", "| two\\_hash multiplexed | 2 |", "| mine2 | 3 |", "| 4 | mine |"]
+    html = markdown(["| mine | n |", "|---|---|", *rows], subjects=("mine", "two_hash"))
+    assert html.count("<tr>") == 3
+    marked = re.findall(r'<tr class="subject">\s*<td>(.*?)</td>', html)
+    assert marked == ["mine <em>2×8</em>", "two_hash multiplexed"]
+    assert "subject" not in markdown(["| mine |", "|---|", "| mine |"])
+
+
 def test_what_is_no_saved_figure_is_refused():
     with pytest.raises(ValueError, match="not an SVG"):
         inline("<svg viewBox='0 0 1 1'></svg>", "a", "a", "a")

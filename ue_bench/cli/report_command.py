@@ -66,8 +66,8 @@ def report_command(
     from ue_bench.advise.submitted_beside import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
-    from ue_bench.strategies import ANCHORS, all_strategies
     from ue_bench.strategies.families import FAMILIES
+    from ue_bench.strategies.registry import summaries
     from ue_bench.study import names
 
     # When the program ends, Python would search all records and figures for unused cycles.
@@ -75,15 +75,12 @@ def report_command(
     load_plugins(plugins)
     if update:
         require_regular(update)  # a pipe would be waited for
-    explained = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
-    for name, entry in all_strategies().items():
-        explained[name] = entry.summary, entry.source
     on_board = beside(results)
     outcome = build(
         results,
         out or results / "report",
         only,
-        explained,
+        summaries(),
         names(),
         tuple(FAMILIES.values()),
         on_board,

@@ -15,6 +15,7 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv, of_small_frames
 from ue_bench.report.figures import style
 from ue_bench.report.figures.draw import draw_all, seeds_needed
+from ue_bench.report.page.commands import commands
 from ue_bench.report.page.page import Page
 from ue_bench.whole_file import write_whole
 
@@ -80,6 +81,42 @@ def build(
     results = Path(results)
     out = Path(out)
     evidence, skipped = read_evidence(results, study)
+    studies = studies_of(evidence)
+    return write_report(
+        evidence,
+        out,
+        skipped=skipped,
+        strategies=strategies or {},
+        families=families,
+        submitted=submitted,
+        again=list(commands(studies, named, str(results), str(out))),
+    )
+
+
+def studies_of(evidence: Evidence) -> list[str]:
+    """Return the studies that a report is on, in alphabetical order."""
+    return sorted({record.study for record in (*evidence.records, *evidence.drawn)})
+
+
+@of_small_frames()
+@_seldom_collected()
+def write_report(
+    evidence: Evidence,
+    out: Path,
+    *,
+    skipped: Sequence[str] = (),
+    strategies: Mapping[str, tuple[str, str]],
+    families: Sequence[Sequence[str]] = (),
+    submitted: Sequence[Submitted] = (),
+    subjects: Collection[str] = (),
+    again: Sequence[str],
+) -> Outcome:
+    """Write the report of records that have been read. What else is given is as in `build`.
+
+    skipped: one line a file that is no valid record. subjects: strategies of the records that are
+    not the project's and whose rows in tables have a mark. again: the commands that make the report
+    again.
+    """
     arms = evidence.arms
     write_whole(out / "tables" / "summary.csv", csv(evidence.summary))
     write_whole(out / "tables" / "paired.csv", csv(evidence.verdicts))
@@ -89,12 +126,12 @@ def build(
         evidence=evidence,
         drawn=drawn,
         skipped=skipped,
-        results=str(results),
         out=str(out),
-        studies=sorted({record.study for record in (*evidence.records, *evidence.drawn)}),
-        strategies=strategies or {},
-        named=named,
+        studies=studies_of(evidence),
+        strategies=strategies,
         submitted=submitted,
+        subjects=subjects,
+        again=again,
     )
     path = write_whole(out / "report.html", page.html())
     for name, file in page.pages.items():
@@ -103,7 +140,7 @@ def build(
         evidence=evidence,
         figures=figures,
         page=path,
-        skipped=skipped,
+        skipped=list(skipped),
         refused=list(arms.refused),
         power=seeds_needed(evidence),
     )

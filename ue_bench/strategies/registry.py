@@ -510,6 +510,14 @@ def _add(name: object, entry: object, source: str) -> None:
     STRATEGIES[name] = entry
 
 
+def summaries() -> dict[str, tuple[str, str]]:
+    """Return one line and the source of every strategy and anchor, by name."""
+    found = {name: (anchor.summary, anchor.source) for name, anchor in ANCHORS.items()}
+    for name, entry in all_strategies().items():
+        found[name] = entry.summary, entry.source
+    return found
+
+
 def method_of(name: str) -> str:
     """The method of a strategy in words: its class, and the knobs that make it this strategy.
 

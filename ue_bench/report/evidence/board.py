@@ -5,7 +5,7 @@ that arm has. Strategies that others submitted stand beside those of the project
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -108,11 +108,18 @@ class Board:
     standings: tuple[Standing, ...]
 
 
-def boards(evidence: Evidence, study: str, submitted: Sequence[Submitted] = ()) -> list[Board]:
+def boards(
+    evidence: Evidence,
+    study: str,
+    submitted: Sequence[Submitted] = (),
+    unverified: Collection[str] = (),
+) -> list[Board]:
     """Return a board for each world of a study; none where it has no strategies at one budget.
 
     The best mean rank comes first. A world in which only submitted strategies have runs has none.
     Of a submitted strategy that has the name of one of the study, the runs of the study count.
+
+    unverified: strategies of the evidence itself that are not the project's.
     """
 
     def make() -> list[Board]:
@@ -120,10 +127,13 @@ def boards(evidence: Evidence, study: str, submitted: Sequence[Submitted] = ()) 
         added = _added(runs, study, submitted)
         for entry in added:
             runs += entry.runs
-        return _boards(Evidence(runs) if added else evidence, study, added)
+        verified = dict.fromkeys(unverified, VERIFIED[False])
+        for entry in added:
+            verified |= dict.fromkeys(entry.strategies, VERIFIED[entry.verified])
+        return _boards(Evidence(runs) if added else evidence, study, verified)
 
     asked = tuple(entry._replace(runs=()) for entry in submitted)
-    return evidence.once(("boards", study, asked), make)
+    return evidence.once(("boards", study, asked, tuple(unverified)), make)
 
 
 def _added(runs: Sequence[Record], study: str, submitted: Sequence[Submitted]) -> list[Submitted]:
@@ -141,7 +151,8 @@ def _added(runs: Sequence[Record], study: str, submitted: Sequence[Submitted]) -
     return added
 
 
-def _boards(evidence: Evidence, study: str, submitted: Sequence[Submitted]) -> list[Board]:
+def _boards(evidence: Evidence, study: str, verified: Mapping[str, str]) -> list[Board]:
+    """As `boards`. verified: what is said of each strategy that is not the project's."""
     summary, verdicts = evidence.of(study)
     scored = score(summary)
     scored = scored[~scored["is_anchor"]]
@@ -149,9 +160,6 @@ def _boards(evidence: Evidence, study: str, submitted: Sequence[Submitted]) -> l
         return []
     best = champions(scored.assign(form=form_names(scored)), "form")
     in_best = {key(row): row["among_best"] for row in records(verdicts)}
-    verified: dict[str, str] = {}
-    for entry in submitted:
-        verified |= dict.fromkeys(entry.strategies, VERIFIED[entry.verified])
     reasons = _reasons(run for run in evidence.records if run.study == study)
     found = []
     for scope, part in groups(best, SCOPE):

@@ -1,9 +1,10 @@
 """HTML made from texts: Markdown, and the sources of strategies."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
@@ -11,17 +12,30 @@ _ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 _BETWEEN_LETTERS = re.compile(r"(?<=\w)([*|])(?=\w)")
 
 
-def markdown(lines: Sequence[str]) -> Markup:
+def markdown(lines: Sequence[str], subjects: Collection[str] = ()) -> Markup:
     """Convert Markdown lines to HTML, with each table in a box that scrolls.
 
     The text of a record cannot add raw HTML, links or pictures.
+
+    subjects: strategies whose rows have the class `subject`. The first cell of a row begins with
+    the name of its strategy.
     """
     engine = MarkdownIt("commonmark", {"html": False})
     engine.enable("table").disable(["link", "image", "autolink", "reference"])
     text = "\n".join(_BETWEEN_LETTERS.sub(r"\\\1", line) for line in lines)
-    html = engine.render(text)
+    tokens = engine.parse(text)
+    _mark_rows(tokens, subjects)
+    html = str(engine.renderer.render(tokens, engine.options, {}))
     html = html.replace("<table>", '<div class="wide" tabindex="0"><table class="sorts">')
     return trusted(html.replace("</table>", "</table></div>"))
+
+
+def _mark_rows(tokens: Sequence[Token], subjects: Collection[str]) -> None:
+    for row, cell, content in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if row.type == "tr_open" and cell.type == "td_open":
+            text = "".join(child.content for child in content.children or ())
+            if text.partition(" ")[0] in subjects:
+                row.attrSet("class", "subject")
 
 
 def papers(source: str) -> Markup:

@@ -28,7 +28,6 @@ from ue_bench.report.page import abstract, conclusion, left_out, limits, machine
 from ue_bench.report.page.board_tables import NOTE as BOARD_NOTE
 from ue_bench.report.page.board_tables import board_lines, board_title
 from ue_bench.report.page.byte_ranks import byte_ranks
-from ue_bench.report.page.commands import commands
 from ue_bench.report.page.markup import markdown, papers, trusted
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import note, tables
@@ -60,20 +59,20 @@ class DataFile(NamedTuple):
 class Page:
     """What the page shows.
 
-    strategies: one line and the source of each, by name. named: the studies that a command finds by
-    name; any other one is a Python file. submitted: what stands on the board beside the strategies
-    of the records.
+    strategies: one line and the source of each, by name. submitted: what stands on the board beside
+    the strategies of the records. subjects: strategies of the records whose rows in tables have a
+    mark; on the board nobody has verified them. again: the commands that make the report again.
     """
 
     evidence: Evidence
     drawn: Sequence[Drawn]
     skipped: Sequence[str]
-    results: str
     out: str
     studies: Sequence[str] = ()
     strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    named: Collection[str] = ()
     submitted: Sequence[Submitted] = ()
+    subjects: Collection[str] = ()
+    again: Sequence[str] = ()
 
     def html(self) -> str:
         """Render the page. The figures and tables must exist in the folder `out`."""
@@ -130,7 +129,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        engine.filters["markdown"] = markdown
+        engine.filters["markdown"] = partial(markdown, subjects=self.subjects)
         engine.filters["papers"] = papers
         engine.filters["data_file"] = self._data_file
         engine.filters["figure_html"] = partial(self._figure_html, flat, drawn)
@@ -140,6 +139,7 @@ class Page:
             script=trusted(script),
             script_hash=_base64(hashlib.sha256(script.encode()).digest()),
             style=trusted(style),
+            subjects=self.subjects,
             **content,
         )
 
@@ -195,14 +195,14 @@ class Page:
             "strategies": self._strategies(),
             "left_out": left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
             "environment": machines.lines(records),
-            "commands": commands(self.studies, self.named, self.results, self.out),
+            "commands": self.again,
             "limits": limits.lines(summary, verdicts, records),
         }
 
     def _boards(self) -> dict[str, list[str]]:
         """The lines of each world's board, by title as Markdown."""
         lines = {}
-        for board in boards(self.evidence, BOARD_STUDY, self.submitted):
+        for board in boards(self.evidence, BOARD_STUDY, self.submitted, self.subjects):
             lines[board_title(board)] = board_lines(board)
         return lines
 
