@@ -6,6 +6,7 @@ from ue_bench.version import __version__
 
 if TYPE_CHECKING:
     from ue_bench.advise.advice import advice
+    from ue_bench.advise.ranked import rank
     from ue_bench.categories import Rule
     from ue_bench.config import RunConfig
     from ue_bench.data.table.frame_texts import rules_of
@@ -41,6 +42,7 @@ __all__ = [
     "embedding",
     "embedding_of",
     "load",
+    "rank",
     "records",
     "rules_of",
     "run_once",
@@ -65,6 +67,7 @@ _HOMES = {
     "embedding": "strategies.layers",
     "embedding_of": "training.run_once",
     "load": "training.saved",
+    "rank": "advise.ranked",
     "records": "record.frame",
     "rules_of": "data.table.frame_texts",
     "run_once": "training.run_once",

@@ -9,10 +9,12 @@ from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import NamedTuple
 
 from ue_bench.errors import BenchError
 
-_ran: dict[Path, bytes] = {}  # the content of each file as this process ran it last
+# The content of each file as this process ran it last, or began to.
+_ran: dict[Path, bytes] = {}
 
 
 class _Loader(SourceFileLoader):
@@ -64,6 +66,7 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
     assert spec is not None  # nosec B101 # for the type checker: there is a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its classes can be found by name
+    _ran[path.resolve()] = source
     try:
         loader.exec_module(module)
     except SystemExit as error:  # with code 0 a command would seem to have ended well
@@ -71,7 +74,6 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
             f"{kind} {path} ends the program when it is loaded (SystemExit); "
             "leave only definitions in it"
         ) from error
-    _ran[path.resolve()] = source
     return module
 
 
@@ -89,14 +91,32 @@ def installed(group: str) -> EntryPoints:
     return entry_points(group=group)
 
 
-def place_of(error: BaseException, paths: Iterable[Path]) -> str | None:
-    """Return where in one of these files an error came from, such as `mine.py, line 12, in embed`.
+class Raised(NamedTuple):
+    """An error that code from outside the package raised. place: `mine.py, line 12, in embed`.
 
-    None where none of the files had a part in it.
+    kind: the class of the error. message: its first line, which may be empty.
     """
-    files = {str(path) for path in paths} | {str(path.resolve()) for path in paths}
+
+    place: str
+    kind: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, self))
+
+
+def raised_in(error: BaseException, paths: Iterable[Path] | None = None) -> Raised | None:
+    """Return an error with the last line of these files that had a part in it.
+
+    paths: the files; None: all that this process has run. Returns None where none of them had a
+    part in it: then it is a fault of this package.
+    """
+    files = {path.resolve() for path in (_ran if paths is None else paths)}
     found = None
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename in files:
-            found = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
+        file = Path(frame.filename)
+        if file.resolve() in files:
+            place = f"{file.name}, line {frame.lineno}, in {frame.name}"
+            message = next(iter(str(error).splitlines()), "")
+            found = Raised(place, type(error).__name__, message)
     return found

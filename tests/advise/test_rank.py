@@ -11,10 +11,12 @@ import fake_workers
 import pytest
 from click.testing import CliRunner
 
+import ue_bench
 from ue_bench import record as records_room
 from ue_bench.advise import community, pinned_versions, rerun, submission, submitted_beside
 from ue_bench.advise import rank as room
 from ue_bench.advise.rank_text import WIDTH, rank_text
+from ue_bench.advise.ranked import COLUMNS
 from ue_bench.cli import check_command, main
 from ue_bench.config import RunConfig
 from ue_bench.data.loading import checksum_of
@@ -132,14 +134,77 @@ def test_a_strategy_has_its_place_among_the_others(world):
 def test_the_first_line_says_what_it_costs_and_the_answer_fits_a_terminal(world):
     done = asked(world, "--quick")
     assert done.exit_code == 0, done.output
-    costs = [line for line in done.stderr.splitlines() if line.startswith("rank: ")]
-    assert costs == [
+    first, second, *_ = done.output.splitlines()
+    assert first == (
         "rank: mine: at most 15 runs, 0.9 minutes (4 trials a search, 3 fresh seeds, 1 size: less "
         "effort than the others had)"
-    ]
+    )
+    assert second.startswith("mine, multiplexed: ")
     assert "mine: 4 trials a search, 3 fresh seeds" in done.stdout
     assert "not told apart from" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
+
+
+def test_a_strategy_that_raises_is_not_run(world):
+    lines = [
+        "from ue_bench.strategies.methods.hashing_trick import HashingTrick",
+        "class Mine(HashingTrick):",
+        "    def embed(self, slots):",
+        "        return 1 // 0",
+    ]
+    entry = PLUGIN.replace('"ue_bench.strategies.methods.hashing_trick:HashingTrick"', "Mine")
+    (world / "mine.py").write_text("\n".join(lines) + entry)
+    done = asked(world, "--quick")
+    assert done.exit_code == 1
+    cost, form, cause = done.output.splitlines()
+    assert cost.startswith("rank: mine: at most 15 runs")
+    assert form.startswith("mine, multiplexed: ")
+    place = "  mine.py, line 4, in embed: ZeroDivisionError: integer division or modulo by zero"
+    assert re.fullmatch(rf"{place} \(in \d\d tests\)", cause)
+    with pytest.raises(BenchError, match=r"mine fails the contract: mine\.py, line 4, in embed"):
+        ue_bench.rank(world / "mine.py", against=world / "published", results=world / "own")
+    assert not (world / "own").exists()
+
+
+def test_what_runs_on_streams_alone_is_not_ranked(world):
+    text = PLUGIN.replace('source="a test",', 'source="a test", grows=True, stream_only=True,')
+    (world / "mine.py").write_text(text)
+    done = asked(world)
+    assert done.exit_code == 2
+    assert "mine can be run on a stream alone" in done.stderr
+
+
+def test_python_ranks_as_the_command_does(world):
+    found = json.loads(asked(world, "--quick", "--json").stdout)
+    line = {"against": world / "published", "results": world / "own", "quick": True}
+    ranked = ue_bench.rank(str(world / "mine.py"), **line)
+    assert ranked.data == found
+    assert str(ranked) == rank_text("mine", found["mine"])
+    assert repr(ranked) == "<Ranked mine: rank 2 of 4>"
+    (row,) = ranked.places.rows(named=True)
+    (place,) = found["mine"]["places"]
+    assert row == {"strategy": "mine", **{name: place[name] for name in COLUMNS}}
+    assert "<td>2 of 4</td>" in ranked._repr_html_()
+    assert {run.config.strategy for run in ranked.runs} == {"mine"}
+
+
+@pytest.mark.slow
+def test_a_page_has_the_published_records_and_marks_the_own_ones(world):
+    done = asked(world, "--quick", "--out", str(world / "page"))
+    assert done.exit_code == 0, done.output
+    page = (world / "page" / "report.html").read_text()
+    assert done.stdout.splitlines()[-1] == f"page: {world / 'page' / 'report.html'}"
+    board = page[page.index('<section id="board">') : page.index('<section id="answer">')]
+    marked = re.findall(r'<tr class="subject">\s*<td[^>]*>([^<]*)</td>', board)
+    assert marked == ["mine"]
+    assert board.count("<tr>") > 3
+    (row,) = re.findall(r'<tr class="subject">.*?</tr>', board, re.DOTALL)
+    assert row.count("<td>no</td>") == 1, "nobody has verified it"
+    assert "a hashed table" in page
+    assert f"ue-bench rank {world / 'mine.py'} --out {world / 'page'}" in page
+    summary = (world / "page" / "tables" / "summary.csv").read_text()
+    assert "mine" in summary
+    assert "robe" in summary
 
 
 @pytest.mark.slow
@@ -540,6 +605,17 @@ def test_what_is_submitted_does_not_change_the_sizes_of_the_board(submitted, wor
     (board,) = boards(evidence, "methods", community.submitted(submitted.parent))
     (own,) = boards(evidence, "methods")
     assert board.exact_table_bytes == own.exact_table_bytes
+
+
+def test_a_rerun_of_code_that_raises_is_one_line(submitted, monkeypatch):
+    def again(config):
+        exec(compile("\n\n1 / 0", submitted / "mine.py", "exec"))
+
+    monkeypatch.setattr(submission, "run_once", again)
+    done = CliRunner().invoke(main, ["rerun", str(submitted)])
+    assert done.exit_code == 2
+    told = "mine.py, line 3, in <module>: ZeroDivisionError: division by zero; mend the file"
+    assert done.output == f"Error: {told}\n"
 
 
 @pytest.mark.parametrize("change", [0.0, 0.01])

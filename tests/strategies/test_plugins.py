@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from ue_bench import plugins, strategies
-from ue_bench.cli import main
+from ue_bench.cli import check_command, main
 from ue_bench.errors import BenchError
 from ue_bench.strategies.registry import GROUP
+from ue_bench.testing import CheckedForm, cause_lines
+from ue_bench.testing.causes import Fault
 
 GOOD = """
 from ue_bench.hashing import hash_rows
@@ -52,8 +54,19 @@ BREAKS = {  # what is changed, and words that the check says of it
         "import torch; self.extra = torch.randn(1); self.pool = Pool",
         "state_dict carries",
     ),
-    "crash": ("return self.pool", "return self.pol", "AttributeError"),
+    "state": (
+        "return self.pool(slots).flatten(1)",
+        "self.n = getattr(self, 'n', 0) + self.training; return self.pool(slots).flatten(1) + self.n",
+        "a strategy that is built anew and loads that of the trained one gives the same vectors",
+    ),
+    "exit": (
+        "return self.pool",
+        "raise SystemExit(0); return self.pool",
+        "in embed: SystemExit: 0",
+    ),
 }
+CRASH = GOOD.replace("return self.pool", "return self.pol")
+CAUSE = "mine.py, line 17, in embed: AttributeError: 'Mine' object has no attribute 'pol'"
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +110,67 @@ def test_a_broken_one_is_told_what_is_wrong(plugin, what):
     assert done.exit_code == 1
     assert said in done.stdout
     assert "Traceback" not in done.output
+
+
+def test_one_cause_is_one_line_with_its_place_in_every_command(plugin):
+    plugin.write_text(CRASH)
+    done = run("check-strategy", plugin)
+    first, second, *told = done.stdout.splitlines()
+    assert first.startswith("mine, multiplexed: ")
+    assert second.startswith("mine, separate: ")
+    assert re.fullmatch(rf"  {re.escape(CAUSE)} \(in \d\d tests, both forms\)", told[0])
+    assert len(told) == 1
+    assert list(check_command._faults_of_code(plugin, ["mine"])) == [f"mine: {told[0].strip()}"]
+
+
+def test_a_cause_of_one_test_or_form_names_it():
+    def form(regions, **faults):
+        return CheckedForm(regions, 9, {f"test_{name}": fault for name, fault in faults.items()})
+
+    odd = Fault("it is odd", "odd")
+    late = Fault("it is late", "late")
+    forms = [form("a", no_time=late, b=odd, c=odd), form("b", no_time=late, b=odd)]
+    assert cause_lines(forms) == [
+        "no time: it is late (both forms)",
+        "it is odd (in 2 tests, both forms)",
+    ]
+    assert cause_lines([form("a", no_time=late), form("b")]) == ["no time: it is late (a)"]
+    assert cause_lines([form("a", no_time=late)]) == ["no time: it is late"]
+
+
+def trained(plugin, folder, *words):
+    data = official.write_folder(folder / "data", "ml-100k")
+    line = ["run", "--plugin", plugin, "--strategy", "mine", "--budget", "1000", "--epochs", "1"]
+    line += ["--measure", "quality", "--data-dir", data, "--results", folder / "results"]
+    return run(*line, *words)
+
+
+def test_a_run_of_code_that_raises_is_one_line(plugin, tmp_path):
+    plugin.write_text(CRASH)
+    done = trained(plugin, tmp_path)
+    assert done.exit_code == 2
+    assert [line for line in done.stderr.splitlines() if "mine" in line] == [
+        f"Error: {CAUSE}; mend the file"
+    ]
+    plugin.write_text("\n1 / 0\n")
+    done = run("list", "strategies", "--plugin", plugin)
+    assert done.exit_code == 2
+    told = "mine.py, line 2, in <module>: ZeroDivisionError: division by zero; mend the file"
+    assert done.stderr == f"Error: {told}\n"
+
+
+def test_a_bug_of_this_package_keeps_its_traceback(plugin, tmp_path, monkeypatch):
+    monkeypatch.setattr("ue_bench.training.run_once.sizes", lambda model: 1 / 0)
+    done = trained(plugin, tmp_path)
+    assert isinstance(done.exception, ZeroDivisionError)
+
+
+def test_a_run_of_what_cannot_be_built_again_has_no_record(plugin, tmp_path):
+    plugin.write_text(GOOD.replace(*BREAKS["state"][:2]))
+    done = trained(plugin, tmp_path)
+    assert done.exit_code == 2
+    assert "it must keep what it learns in parameters and persistent buffers" in done.stderr
+    assert not list((tmp_path / "results").rglob("*.json"))
 
 
 def test_a_plugin_is_trained_and_listed(plugin, tmp_path):

@@ -1,7 +1,13 @@
 """Every strategy of the registry keeps the contract in every form, and its tests can fail."""
 
+import functools
+import hashlib
+import zlib
+
+import numpy as np
 import pytest
 import torch
+import xxhash
 
 from ue_bench.errors import BudgetError
 from ue_bench.strategies import STRATEGIES, EmbeddingStrategy, Pool, Spec
@@ -130,6 +136,153 @@ class InTheClass(Secret):
         self.notes = type("Notes", (), {"rows": {}})()
 
 
+class Remembers(Late):
+    """Remembers each value that it has located. `remember` is called with values and feature."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.scale = torch.ones(1)
+        self.rows = {}
+
+    def locate(self, feature, values):
+        for value in values:
+            self.remember(value, feature)
+        return super().locate(feature, values)
+
+
+class InBytes(Remembers):
+    def remember(self, value, feature):
+        self.rows[value.encode()] = len(self.rows)
+
+
+class InHashes(Remembers):
+    def remember(self, value, feature):
+        self.rows[xxhash.xxh32_intdigest(value.encode(), 0)] = feature
+
+
+class InOddHashes(Remembers):
+    def remember(self, value, feature):
+        self.rows[int.from_bytes(hashlib.md5(value.encode()).digest()[:6])] = feature
+
+
+class InPairs(Remembers):
+    def remember(self, value, feature):
+        self.rows.setdefault("pairs", []).append((feature, (value, 1)))
+
+
+class InShards(Remembers):
+    def remember(self, value, feature):
+        number = zlib.adler32(value.encode())
+        self.rows.setdefault(number % 97, {})[f"{feature} {value}"] = 1
+
+
+class InAnArray(Remembers):
+    def remember(self, value, feature):
+        hashes = self.__dict__.get("hashes", np.empty(0, np.uint32))
+        self.hashes = np.append(hashes, np.uint32(zlib.crc32(value.encode())))
+
+
+_REMEMBERED = {}
+
+
+class InAGlobal(Remembers):
+    def remember(self, value, feature):
+        _REMEMBERED[feature, value] = 1
+
+
+def _noting():
+    noted = set()
+    return lambda value: noted.add(f"{value}!")
+
+
+_note = _noting()
+
+
+class InAClosure(Remembers):
+    def remember(self, value, feature):
+        _note(value)
+
+
+@functools.cache
+def _row_of(value):
+    return len(value)
+
+
+class InACache(Remembers):
+    def remember(self, value, feature):
+        _row_of(value)
+
+
+HIDDEN = {
+    InBytes: r"self\.rows holds 183 values",
+    InHashes: r"self\.rows holds 183 values",
+    InOddHashes: r"self\.rows has 900 entries more",
+    InPairs: r"self\.rows\['pairs'\] holds \d+ values",
+    InShards: r"self\.rows has 9\d\d entries more",
+    InAnArray: r"self\.hashes holds \d+ values",
+    InAGlobal: r"_REMEMBERED of test_strategies_contract\.py holds \d+ values",
+    InAClosure: r"_note of test_strategies_contract\.py's noted has 900 entries more",
+    InACache: r"_row_of of test_strategies_contract\.py has 900 entries more",
+}
+
+
+@pytest.mark.parametrize("broken", HIDDEN)
+def test_values_are_found_wherever_they_are_hidden(broken):
+    _REMEMBERED.clear()
+    with pytest.raises(AssertionError, match=HIDDEN[broken]):
+        contract_of(broken).test_no_vocabulary_is_hidden()
+
+
+class CountsBatches(Late):
+    """A factor that training learns, as a plain number."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.scale = 1.0
+
+    def embed(self, slots):
+        if self.training:
+            self.scale += 0.01
+        return super().embed(slots)
+
+
+class CountsEpochs(CountsBatches):
+    def embed(self, slots):
+        return self.pool(slots).flatten(1) * self.scale
+
+    def end_epoch(self, epoch):
+        self.scale /= 2
+        return False
+
+
+class ServesMore(CountsEpochs):
+    def end_epoch(self, epoch):
+        return False
+
+    def end_training(self):
+        self.scale = float(self.pool.weight.detach().abs().amax())
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (CountsBatches, "test_state_dict_round_trip"),
+        (CountsEpochs, "test_state_dict_round_trip"),
+        (CountsBatches, "test_what_is_served_can_be_built_again"),
+        (ServesMore, "test_what_is_served_can_be_built_again"),
+    ],
+)
+def test_what_training_learns_beside_the_state_is_found(broken, test):
+    with pytest.raises(AssertionError, match="gives the same vectors"):
+        getattr(contract_of(broken), test)()
+
+
+def contract_of(broken):
+    contract = type("OfBrokenOne", (StrategyContract,), {"strategy": broken})()
+    contract.build = lambda seed=0, **changes: broken(contract.spec(**changes))
+    return contract
+
+
 @pytest.mark.parametrize(
     ("broken", "test", "told"),
     [
@@ -140,10 +293,8 @@ class InTheClass(Secret):
     ],
 )
 def test_state_that_comes_late_and_a_hidden_dictionary_are_found(broken, test, told):
-    contract = type("OfBrokenOne", (StrategyContract,), {"strategy": broken})()
-    contract.build = lambda seed=0, **changes: broken(contract.spec(**changes))
     with pytest.raises(AssertionError, match=told):
-        getattr(contract, test)()
+        getattr(contract_of(broken), test)()
 
 
 def test_a_sleeping_parameter_may_have_no_gradient_at_first():
@@ -159,8 +310,7 @@ def test_a_sleeping_parameter_may_have_no_gradient_at_first():
         def locate(self, feature, values):
             return super().locate(feature, values) % 7
 
-    contract = type("OfSleeping", (StrategyContract,), {"strategy": Sleeping})()
-    contract.build = lambda seed=0, **changes: Sleeping(contract.spec(**changes))
+    contract = contract_of(Sleeping)
     contract.test_every_parameter_gets_gradient()
     Sleeping.sleeping = ()
     with pytest.raises(AssertionError, match="parameter later gets no gradient"):

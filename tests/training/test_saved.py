@@ -448,7 +448,7 @@ class DependsOnValues(HashingTrick):
     ("method", "message"),
     [
         (SaysItNeedsNone, "does not fit strategy 'odd'"),
-        (DependsOnValues, "odd: .* must return what it needs in `to_serve`"),
+        (DependsOnValues, "odd: .* return what else it needs in `to_serve`"),
     ],
 )
 def test_a_strategy_that_cannot_be_built_again_is_an_error(method, message, tmp_path, monkeypatch):

@@ -83,6 +83,7 @@ def test_a_comparison_has_the_rows_of_the_command(results):
         lambda folder: ue_bench.compare("unified", "nobody", folder),
         lambda folder: ue_bench.run_study("nothing", folder),
         lambda folder: ue_bench.advice(RunConfig(), "lots"),
+        lambda folder: ue_bench.rank(folder / "none.py"),
         lambda folder: RunConfig(budget="lots"),
         lambda folder: RunConfig(bits=5),
     ],

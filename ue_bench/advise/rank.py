@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from ue_bench.advise.over_worlds import over_worlds
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, one_line
 from ue_bench.record import Record, load_runs
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
@@ -46,7 +46,7 @@ QUICK = LEVELS[-1]
 
 @dataclass(frozen=True)
 class Ranking:
-    """What a command will do, and then does.
+    """What a ranking takes, before any of it is run.
 
     names: the strategies. parts: their runs in the study `study`. whole: whether these are all that
     the published strategies had. published: the records of these. worlds: the data sets that were
@@ -82,8 +82,15 @@ class Ranking:
         parts = tuple(part for part in self.parts if dataset_of(part) == world)
         return replace(self, parts=parts)
 
-    def cost_text(self, workers: int) -> str:
-        """Return the runs and the minutes that it takes at the most."""
+    def cost_lines(self, workers: int) -> list[str]:
+        """Return what it takes at the most: a line for all of it, then one for each world."""
+        strategies = ", ".join(self.names)
+        lines = [f"rank: {strategies}: {self._cost_text(workers)} ({self.effort_text})"]
+        for world in self.worlds:
+            lines.append(f"rank: {world}: {self.on(world)._cost_text(workers)}")
+        return [one_line(line) for line in lines]
+
+    def _cost_text(self, workers: int) -> str:
         return f"at most {self.runs:,} runs, {self.minutes(workers):.1f} minutes"
 
     @property
@@ -199,34 +206,50 @@ def is_quoted(record: Record) -> bool:
     return record.phase != "search" and bool(record.quality)
 
 
-def rank(
+def make_runs(
     ranking: Ranking,
     results: Path,
     *,
     workers: int = 1,
     plugins: Sequence[Path] = (),
     data_dir: Path | None = None,
-) -> dict[str, Any]:
-    """Make the runs that are missing, and return the places of each strategy, by name.
+) -> list[Record]:
+    """Make the runs of a ranking that are missing, and return all of them.
 
-    The records are in `results`, in the folder of the study. The answer is what JSON can hold.
-    Raises BenchError as `ue-bench study` does, and where not one run of a strategy ended well.
+    The records are in `results`, in the folder of the study. Raises BenchError as `ue-bench study`
+    does, and where not one run of a strategy ended well.
     """
     plan = Plan(ranking.study, Study("?", ranking.parts, latency=False), data_dir=data_dir)
     executor = LocalExecutor(plan, results, workers=workers, plugins=plugins)
     executor.run()
     own = list(executor.whole_records())
-    found: dict[str, Any] = {}
     for name in ranking.names:
-        runs = [record for record in own if record.config.strategy == name]
+        runs = _runs_with(own, name)
         if not any(is_quoted(record) for record in runs):
             errors = [record.error for record in (*runs, *executor.ledger.failed) if record.error]
             reason = errors[-1] if errors else "no run was made"
             raise BenchError(f"{name}: not one of its runs on fresh seeds ended well; {reason}")
-        # Trials say how lucky a search was. A search with fewer of them is not like the others.
-        if not ranking.whole:
-            runs = [record for record in runs if record.phase != "search"]
-        evidence = Evidence([*ranking.published, *runs])
+    return own
+
+
+def comparable(ranking: Ranking, own: Sequence[Record]) -> list[Record]:
+    """Return the published records of a ranking, and what is held against them.
+
+    Trials say how lucky a search was. A search with fewer of them is not like the others.
+    """
+    if not ranking.whole:
+        own = [record for record in own if record.phase != "search"]
+    return [*ranking.published, *own]
+
+
+def standings(ranking: Ranking, own: Sequence[Record]) -> dict[str, Any]:
+    """Return the places of each strategy of a ranking, by name, as JSON can hold them.
+
+    own: its runs.
+    """
+    found: dict[str, Any] = {}
+    for name in ranking.names:
+        evidence = Evidence(comparable(ranking, _runs_with(own, name)))
         standing = json_values(places(evidence.summary, evidence.arms.kept, name))
         found[name] = {
             "summary": STRATEGIES[name].summary,
@@ -237,6 +260,10 @@ def rank(
             "over_worlds": over_worlds(standing) if ranking.worlds else None,
         }
     return found
+
+
+def _runs_with(own: Sequence[Record], name: str) -> list[Record]:
+    return [record for record in own if record.config.strategy == name]
 
 
 def _at_level(parts: Sequence[Part], level: Level) -> tuple[Part, ...]:

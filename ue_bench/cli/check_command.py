@@ -120,15 +120,12 @@ def _check_submission(folder: Path, against: Path | None) -> None:
 
 
 def _faults_of_code(file: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield each test of the contract that fails. The strategies must be loaded."""
-    from ue_bench.strategies import STRATEGIES
-    from ue_bench.testing import check
+    """Yield why tests of the contract fail, cause by cause. The strategies must be loaded."""
+    from ue_bench.testing import cause_lines, check_forms
 
     for name in names:
-        for regions in STRATEGIES[name].regions:
-            for test, fault in check(name, regions, file):
-                if fault is not None:
-                    yield f"{name}, {regions}: {test.removeprefix('test_')}: {fault}"
+        for line in cause_lines(check_forms(name, file)):
+            yield f"{name}: {line}"
 
 
 def known_faults(results: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """`ue-bench check-strategy`."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -18,23 +19,25 @@ def check_strategy_command(path: Path) -> None:
     """
     from ue_bench.strategies import load_plugin
 
-    n_failures = 0
-    for name, entry in load_plugin(path).items():
-        for regions in entry.regions:
-            n_failures += check_form(name, regions, path)
-    if n_failures:
+    if not keep_contract(load_plugin(path), path):
         sys.exit(1)
 
 
-def check_form(name: str, regions: str, path: Path, err: bool = False) -> int:
-    """Print the result for one form of a strategy, and return the number of failed tests."""
-    from ue_bench.testing import check
+def keep_contract(names: Iterable[str], path: Path, err: bool = False) -> bool:
+    """Print how strategies of a file keep the contract, and return whether all of them do.
 
-    findings = list(check(name, regions, path))
-    failures = [(test, fault) for test, fault in findings if fault]
-    n_passed = len(findings) - len(failures)
-    click.echo(f"{one_line(name)}, {regions}: {n_passed} of {len(findings)} tests pass", err=err)
-    for test, fault in failures:
-        sentence = test.removeprefix("test_").replace("_", " ")
-        click.echo(f"  {sentence}: {fault}", err=err)
-    return len(failures)
+    err: whether the lines go to standard error.
+    """
+    from ue_bench.testing import cause_lines, check_forms
+
+    all_keep = True
+    for name in names:
+        forms = []
+        for form in check_forms(name, path):
+            passed = f"{form.n_passed} of {form.n_tests} tests pass"
+            click.echo(one_line(f"{name}, {form.regions}: {passed}"), err=err)
+            forms.append(form)
+        for line in cause_lines(forms):
+            click.echo(f"  {line}", err=err)
+            all_keep = False
+    return all_keep

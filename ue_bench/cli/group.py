@@ -13,6 +13,7 @@ from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.cli.voice import Silent, leave_with, speaks
 from ue_bench.errors import BenchError, one_line, visible_json
+from ue_bench.plugins import raised_in
 from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
@@ -44,6 +45,7 @@ class Seconds(click.FloatRange):
 class Commands(click.Group):
     """A group that reports bad input, and too little memory, in one line with exit code 2.
 
+    What the code of a plug-in or of a study's file raises is bad input, too.
     Ctrl-C ends a command with exit code 130, SIGTERM with 143.
     """
 
@@ -68,6 +70,13 @@ class Commands(click.Group):
                 raise BadInput(
                     f"out of memory ({error}); choose a smaller table or batch"
                 ) from error
+            # A plug-in that calls sys.exit(0) would end the command as if all were well.
+            except (Exception, SystemExit) as error:
+                raised = raised_in(error)
+                if raised is None:  # a bug of this package, or the end of a command
+                    raise
+                _leave_to_others(error, ctx)
+                raise BadInput(hide_passwords(one_line(f"{raised}; mend the file"))) from error
             except Terminated as stop:
                 leave_with(TERMINATED)
                 if speaks(stop, ctx.invoked_subcommand):
@@ -85,7 +94,7 @@ def hide_passwords(text: str) -> str:
     return PASSWORDS.sub(r"\1***", text)
 
 
-def _leave_to_others(error: Exception, ctx: click.Context) -> None:
+def _leave_to_others(error: BaseException, ctx: click.Context) -> None:
     """End without a word where another process of the run reports the error."""
     leave_with(Silent.exit_code)
     if not speaks(error, ctx.invoked_subcommand):

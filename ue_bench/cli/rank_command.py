@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ue_bench.cli.check_strategy_command import check_form
+from ue_bench.cli.check_strategy_command import keep_contract
 from ue_bench.cli.group import Seconds, main, print_json, shared
 from ue_bench.errors import one_line
 
@@ -27,12 +27,20 @@ from ue_bench.errors import one_line
     help="Worlds of the study worlds with commas, such as ml-100k,baseball, instead of the "
     "searches of the study methods.",
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder to write a page to, of the published records and those of FILE.py.  "
+    "[default: none]",
+)
 @shared("against", "workers", "data_dir", "results", "json")
 def rank_command(
     path: Path,
     quick: bool,
     minutes: float | None,
     worlds: str | None,
+    out: Path | None,
     against: Path | None,
     workers: int,
     data_dir: Path | None,
@@ -42,37 +50,34 @@ def rank_command(
     """Rank the strategies of FILE.py among the published ones, searched alike.
 
     With --on they are ranked in several worlds, where nothing is searched for anyone.
-    First their contract is tested. The same command goes on where it stopped, also with more
-    effort. The exit code is 1 if a test of the contract fails.
+    The first line says what it costs. Then their contract is tested. The same command goes on
+    where it stopped, also with more effort. The exit code is 1 if a test of the contract fails.
     """
-    from ue_bench.advise.rank_worlds import parse_worlds, prepare_on
-    from ue_bench.strategies import load_plugin
+    from ue_bench.advise.rank import PUBLISHED
+    from ue_bench.advise.rank_worlds import parse_worlds
+    from ue_bench.advise.ranked import ranking_of, run_ranking
+    from ue_bench.record import require_writable
 
-    on = None if worlds is None else parse_worlds(worlds)
-    added = load_plugin(path)
-    names = [name for name, entry in added.items() if not entry.stream_only]
-    failed = 0
-    for name in names:
-        for regions in added[name].regions:
-            failed += check_form(name, regions, path, err=as_json)
-    if failed:
+    on = () if worlds is None else parse_worlds(worlds)
+    ranking = ranking_of(
+        path,
+        against or PUBLISHED,
+        on,
+        quick=quick,
+        minutes=minutes,
+        workers=workers,
+        data_dir=data_dir,
+    )
+    for line in ranking.cost_lines(workers):
+        click.echo(line, err=True)
+    if not keep_contract(ranking.names, path, err=as_json):
         sys.exit(1)
-    from ue_bench.advise.rank import PUBLISHED, affordable, prepare, rank
-    from ue_bench.advise.rank_text import rank_text
-
-    published = against or PUBLISHED
-    if on is None:
-        most = prepare(names, published, data_dir)
-    else:
-        most = prepare_on(on, names, published)
-    ranking = affordable(most, quick, minutes, workers)
-    cost = ranking.cost_text(workers)
-    click.echo(one_line(f"rank: {', '.join(names)}: {cost} ({ranking.effort_text})"), err=True)
-    for world in ranking.worlds:
-        click.echo(one_line(f"rank: {world}: {ranking.on(world).cost_text(workers)}"), err=True)
-    found = rank(ranking, results, workers=workers, plugins=[path], data_dir=data_dir)
+    if out is not None:
+        require_writable(out)
+    ranked = run_ranking(ranking, path, results, workers, data_dir)
     if as_json:
-        print_json(found)
-        return
-    for name, of_name in found.items():
-        click.echo(rank_text(name, of_name))
+        print_json(ranked.data)
+    else:
+        click.echo(str(ranked))
+    if out is not None:
+        click.echo(one_line(f"page: {ranked.report(out)}"), err=as_json)

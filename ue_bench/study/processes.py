@@ -322,11 +322,11 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
         record = _failed(job, "input", str(error))
     except MemoryError as error:
         record = _failed(job, "memory", f"out of memory: {error}")
-    except Exception as error:
-        place = plugins.place_of(error, job.plugins)
-        if place is None:  # a fault of this package ends the command, with its traceback
+    except (Exception, SystemExit) as error:
+        raised = plugins.raised_in(error, job.plugins)
+        if raised is None:  # a fault of this package ends the command, with its traceback
             raise
-        record = _failed(job, "input", f"{place}: {type(error).__name__}: {error}")
+        record = _failed(job, "input", str(raised))
     writer.send_bytes(record.to_json().encode())
 
 

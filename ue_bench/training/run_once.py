@@ -37,6 +37,7 @@ from ue_bench.training.peak_memory import PeakMemory
 from ue_bench.training.process_ranks import ALONE, Ranks
 from ue_bench.training.progressive_anchors import progressive_anchors
 from ue_bench.training.resolve import resolve
+from ue_bench.training.round_trip import require_round_trip
 from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, spec_of, warnings_of
 from ue_bench.training.split_parts import PARTS
@@ -92,9 +93,10 @@ def run_once(
         and the data set. It is not called where nothing is trained.
     ranks: the processes that train together, of which this is the first; the others call `assist`.
 
-    Raises BenchError for a bad configuration or bad data, and MemoryError when the memory of the
-    CPU or the GPU is exhausted. The number of torch's threads stays that of the configuration; the
-    state of torch's global generator does not change.
+    Raises BenchError for a bad configuration or bad data, and for a strategy of a plug-in or a
+    package that cannot be built again from what is kept of it. Raises MemoryError when the memory
+    of the CPU or the GPU is exhausted. The number of torch's threads stays that of the
+    configuration; the state of torch's global generator does not change.
     """
     config, device, dataset, encoded = _begin(config, data_dir, ranks)
     common = _found(dataset, encoded, device)
@@ -143,7 +145,13 @@ def run_once(
     if config.diagnose:
         found["diagnostics"] = collisions.index_map(model.strategy)
     if config.measure != "latency":
-        on_trained(model.eval(), dataset)
+        model.eval()
+        if config.code is not None:
+            # Of a strategy that was added. The tests of this package hold its own ones to it, and
+            # it takes 5 ms of the 380 of the shortest run on ML-100K, and as many bytes as the
+            # model: with millions of values a part of the memory that a run has.
+            require_round_trip(model, config)
+        on_trained(model, dataset)
     return _record(config, study, phase, common, Measured(found, quality, cost))
 
 

@@ -9,7 +9,6 @@ import os
 import platform
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ import torch
 from ue_bench.categories import Rule
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError, one_line
-from ue_bench.features import CROSS, ColumnReader, Feature, needed
+from ue_bench.features import ColumnReader, Feature, needed
 from ue_bench.strategies import code_of
 from ue_bench.strategies.pool import make_room
 from ue_bench.training import feature_values, model_folder
-from ue_bench.training.assembly import make_model, make_recipe, make_spec, without_ignored_budget
+from ue_bench.training.assembly import make_recipe, make_spec, without_ignored_budget
 from ue_bench.training.claimed_sizes import require_claimed, shapes
 from ue_bench.training.continued import ContinuedTraining
 from ue_bench.training.environment import LIBRARIES
@@ -31,9 +30,8 @@ from ue_bench.training.loss import Scale, StandardisedError
 from ue_bench.training.model import RatingModel
 from ue_bench.training.predictor import Predictor
 from ue_bench.training.resolve import resolve
+from ue_bench.training.round_trip import require_equal_vectors, unfilled_model
 from ue_bench.version import __version__
-
-COMPARED = 128  # training values of each feature whose vectors a saved model has to reproduce
 
 
 def save(
@@ -74,7 +72,8 @@ def save(
     }
     with model_folder.replacing(folder) as temporary:
         model_folder.write(temporary, about, tensors, training)
-        _require_equal_vectors(model, load(temporary, strategy.device))
+        again = load(temporary, strategy.device).model
+        require_equal_vectors(model, again, config.strategy)
 
 
 def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Predictor:
@@ -96,11 +95,8 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     path = Path(folder) / model_folder.NUMBERS
     spec = make_spec(without_ignored_budget(config), tuple(features))
     require_claimed(path, config, spec, tensors)
-    with torch.random.fork_rng(devices=[]):
-        # Any mean that both tasks allow: the trained bias is among the tensors.
-        model = make_model(config, replace(spec, unfilled=True), mean_rating=0.5)
+    model = unfilled_model(config, spec)
     model.strategy.reader = _reader(features, content)
-    model.strategy.drop_training_only()
     if shapes(model.state_dict()) != shapes(tensors):
         raise BenchError(
             f"{path} does not fit strategy {config.strategy!r} of this version ({__version__}); "
@@ -198,23 +194,3 @@ def _versions() -> dict[str, str]:
     for name in (*LIBRARIES, "safetensors"):
         versions[name] = version(name)
     return versions
-
-
-def _require_equal_vectors(model: RatingModel, saved: Predictor) -> None:
-    """Raise BenchError unless a saved model gives the vectors of the model in memory."""
-    samples = []
-    for feature in model.strategy.spec.features:
-        values: list[Any] = list(feature.values[: min(COMPARED, feature.n_seen)])
-        for number in range(2 * COMPARED - len(values)):
-            values.append(f"{CROSS}{feature.name}{number}")  # a value that no data set has
-        if feature.bags is not None:
-            values = [[value] for value in values]
-        samples.append(values)
-    with torch.no_grad():
-        expected = model.strategy.from_values(samples)
-        vectors = saved.model.strategy.from_values(samples)
-    if not torch.equal(expected, vectors):
-        raise BenchError(
-            f"{saved.config.strategy}: the strategy gives other vectors when it is built from what "
-            "is saved of it; it must return what it needs in `to_serve`"
-        )

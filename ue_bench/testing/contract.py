@@ -11,13 +11,13 @@ A test fails with the sentence of the contract that is broken.
 import atexit
 import copy
 import functools
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MemberDescriptorType
 from typing import Any, ClassVar
 
 import torch
@@ -33,6 +33,7 @@ from ue_bench.strategies.located_rows import LocatedRows
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.pool import make_room
 from ue_bench.strategies.training_rows import TrainingRows
+from ue_bench.testing.held_values import forms_of_values, holders, recognised, sizes
 
 FEATURES = (  # values, how many of them are seen, how often
     Feature("user", tuple(f"u{i}" for i in range(120)), 100, tuple(range(100, 0, -1))),
@@ -55,6 +56,23 @@ def training_rows(features: Sequence[Feature]) -> TrainingRows:
         known = feature.n_seen if feature.bags is None else min(feature.n_seen, len(feature.bags))
         columns.append(torch.randint(max(known, 1), (400,), generator=generator))
     return TrainingRows.of(features, torch.stack(columns, dim=1))
+
+
+MORE_VALUES = 300
+_NUMBERS = itertools.count()  # of values that no strategy in this process has met
+_COUNTED = "what knows values is a vocabulary, whose bytes count (self.vocabularies)"
+
+
+def _with_more_values(feature: Feature) -> Feature:
+    """Return a feature with `MORE_VALUES` new values, which training has seen."""
+    new = tuple(f"{feature.name} number {next(_NUMBERS)}" for _ in range(MORE_VALUES))
+    seen, unseen = feature.values[: feature.n_seen], feature.values[feature.n_seen :]
+    return replace(
+        feature,
+        values=(*seen, *new, *unseen),
+        n_seen=feature.n_seen + MORE_VALUES,
+        counts=(*feature.counts, *(2,) * MORE_VALUES),
+    )
 
 
 FEW_BITS = (
@@ -189,18 +207,10 @@ class StrategyContract:
             assert parameter.grad.abs().sum() > 0, f"the gradient of parameter {name} is zero"
 
     def test_twenty_steps_of_training_change_numbers_alone(self) -> None:
-        built = self.build().train()
+        built = self.build()
         before = {name: tensor.shape for name, tensor in built.state_dict().items()}
         bytes_before = built.footprint()
-        optimizer = torch.optim.Adam(built.parameters(), lr=1e-2)
-        for step in range(20):
-            generator = torch.Generator().manual_seed(step)
-            codes = self.codes()[torch.randperm(64, generator=generator)[:16]]
-            optimizer.zero_grad()
-            out = built(codes)
-            assert torch.isfinite(out).all(), f"vectors are finite after {step} steps"
-            (out - 0.1).square().mean().backward()
-            optimizer.step()
+        optimizer = self._train(built)
         after = {name: tensor.shape for name, tensor in built.state_dict().items()}
         assert after == before, "training makes no parameter or buffer that was not there before"
         assert built.footprint() == bytes_before, "training changes no bytes"
@@ -208,19 +218,57 @@ class StrategyContract:
             "every parameter is there before the optimizer is made"
         )
 
+    def _train(self, built: EmbeddingStrategy) -> torch.optim.Optimizer:
+        """Train for two epochs of ten steps, which end as the trainer ends them.
+
+        Returns the optimizer. The strategy is in evaluation mode then, before `finish_training`.
+        """
+        optimizer = torch.optim.Adam(built.parameters(), lr=1e-2)
+        built.train()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            for epoch in range(2):
+                for step in range(10):
+                    codes = self.codes()[torch.randperm(64)[:16]]
+                    optimizer.zero_grad()
+                    out = built(codes)
+                    assert torch.isfinite(out).all(), (
+                        f"vectors are finite after {10 * epoch + step} steps"
+                    )
+                    (out - 0.1).square().mean().backward()
+                    optimizer.step()
+                if built.finish_epoch(epoch):
+                    optimizer = torch.optim.Adam(built.parameters(), lr=1e-2)
+        built.eval()
+        return optimizer
+
     def test_no_vocabulary_is_hidden(self) -> None:
-        built = self.build()
-        built(self.codes())
-        for index, feature in enumerate(FEATURES):
-            built.locate(index, list(feature.values))
-        known = {id(vocabulary) for vocabulary in built.vocabularies}
-        texts = {value for feature in FEATURES for value in feature.values}
-        for name, held in _held(built, known):
-            shared = sum(1 for key in held if isinstance(key, str) and key in texts)
-            assert shared < len(FEATURES[1].values) // 2, (
-                f"{name} holds {shared} values of features; what knows values is a vocabulary, "
-                "whose bytes count (self.vocabularies)"
+        built = self._located(FEATURES)
+        forms = forms_of_values(built.spec)
+        for holder in holders(built):
+            n_values = recognised(holder, forms)
+            assert n_values < len(FEATURES[1].values) // 2, (
+                f"{holder.name} holds {n_values} values of features; {_COUNTED}"
             )
+        before = sizes(built)  # before more values are met, which a global may keep
+        more = tuple(_with_more_values(feature) for feature in FEATURES)
+        for name, size in sizes(self._located(more)).items():
+            grown = size - before.get(name, 0)
+            assert grown < MORE_VALUES // 2, (
+                f"{name} has {grown} entries more where each feature has {MORE_VALUES} values "
+                f"more; {_COUNTED}"
+            )
+
+    def _located(self, features: tuple[Feature, ...]) -> EmbeddingStrategy:
+        """Build the strategy, and locate every value of its features, also by codes."""
+        try:
+            built = self.build(features=features)
+        except BudgetError as error:  # more values may need more than the budget
+            built = self.build(features=features, budget=error.works)
+        built(self.codes())
+        for index, feature in enumerate(features):
+            built.locate(index, list(feature.values))
+        return built
 
     def test_budget_kept_and_used(self) -> None:
         built = self.build()
@@ -346,14 +394,17 @@ class StrategyContract:
         assert torch.isfinite(built(self.codes())).all(), "vectors stay finite between epochs"
 
     def test_state_dict_round_trip(self) -> None:
+        """After training, whose best state the trainer loads, and of a model that continues."""
         codes = self.codes()
         trained = self.build(seed=5)
-        restored = self.build(seed=6)
+        self._train(trained)
+        restored = self.build(seed=6).eval()
         restored.load_state_dict(copy.deepcopy(trained.state_dict()))
         vectors = trained(codes)
         copied = copy.deepcopy(trained)(codes)
         assert torch.equal(vectors, restored(codes)), (
-            "a state_dict carries everything that was learned"
+            "a state_dict carries everything that was learned: a strategy that is built anew and "
+            "loads that of the trained one gives the same vectors"
         )
         assert torch.equal(copied, vectors), "a copy is the same module"
 
@@ -416,8 +467,8 @@ class StrategyContract:
         )
 
     def test_what_is_served_can_be_built_again(self) -> None:
-        trained = self.build(seed=5).eval()
-        trained.finish_epoch(0)
+        trained = self.build(seed=5)
+        self._train(trained)
         trained.finish_training()
         features = tuple(trained.to_serve(index) for index in range(len(FEATURES)))
         again = self.build(seed=6, features=features, budget=trained.spec.budget, unfilled=True)
@@ -545,7 +596,7 @@ _ELSEWHERE = """
 import json, os, sys
 from pathlib import Path
 from ue_bench.strategies import load_plugin
-from ue_bench.testing import StrategyContract, _slots
+from ue_bench.testing.contract import StrategyContract, _slots
 for line in sys.stdin:
     child = os.fork()
     if child:
@@ -591,66 +642,3 @@ def _slots_elsewhere(plugin: Path | None, attributes: dict[str, Any]) -> Any:
     answer = process.stdout.readline().strip()
     assert answer, "another process could not build it (see above)"
     return json.loads(answer)
-
-
-def check(name: str, regions: str, plugin: Path | None = None) -> Iterator[tuple[str, str | None]]:
-    """Run the contract's tests on a strategy of the list.
-
-    Yields each test's name, and what is wrong (None: nothing).
-    """
-    attributes = {"strategy": name, "regions": regions, "plugin": plugin}
-    contract = type("Checked", (StrategyContract,), attributes)()
-    for test in vars(StrategyContract):
-        if test.startswith("test_"):
-            yield test, _fault(contract, test)
-
-
-def _fault(contract: StrategyContract, test: str) -> str | None:
-    """Run one test and describe in one line how it fails. None: it passes."""
-    try:
-        getattr(contract, test)()
-    except AssertionError as error:
-        return _first_line(error) or "the assertion does not hold"
-    except Exception as error:  # a stranger's code may raise anything, and the report names it
-        return f"raised {type(error).__name__}: {_first_line(error)}"
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else ""
-
-
-def _held(strategy: EmbeddingStrategy, known: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield each dict, list, tuple and set that a strategy holds, with where it does.
-
-    known: ids of objects that are not looked into. The spec, which every strategy is given, is none
-    of its own.
-    """
-    waiting: list[tuple[str, Any]] = [("self", strategy)]
-    seen = {id(strategy.spec), *known}
-    while waiting:
-        name, held = waiting.pop()
-        if id(held) in seen:
-            continue
-        seen.add(id(held))
-        if isinstance(held, dict):
-            yield name, held
-            waiting += [(f"{name}[{key!r}]", value) for key, value in held.items()]
-        elif isinstance(held, (list, tuple, set, frozenset)):
-            yield name, held
-            waiting += [(f"{name}[...]", value) for value in held]
-        elif not isinstance(held, (type, Feature, Spec)):
-            waiting += [(f"{name}.{key}", value) for key, value in _attributes(held).items()]
-
-
-def _attributes(held: Any) -> dict[str, Any]:
-    """Return what an object holds by name: its own, also in slots, and containers of its class."""
-    found = {}
-    for cls in type(held).__mro__:
-        for name, value in vars(cls).items():
-            if "__slots__" in vars(cls) and isinstance(value, MemberDescriptorType):
-                found[name] = getattr(held, name, None)
-            elif isinstance(value, (dict, list, set)):
-                found[name] = value
-    return found | getattr(held, "__dict__", {})
