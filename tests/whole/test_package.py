@@ -233,6 +233,32 @@ def test_the_wheel_works_alone(installed, tmp_path):
     assert (tmp_path / "results/report/report.html").read_text().count("</html>") == 1
 
 
+def examples_of_the_page():
+    """The plug-ins of docs/adding-a-strategy.md by name of the file."""
+    page = (ROOT / "docs" / "adding-a-strategy.md").read_text()
+    found = re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert [name for name, _ in found] == ["two_hash_sum.py", "coarse_to_fine.py"]
+    return dict(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("installed", ["libraries_of_these_tests"], indirect=True)
+def test_what_the_page_adds_is_ranked_by_the_wheel(installed, tmp_path):
+    """In an empty folder, against the records that the wheel brings, on the data that these are of."""
+    for name, text in examples_of_the_page().items():
+        folder = tmp_path / name.removesuffix(".py")
+        folder.mkdir()
+        (folder / name).write_text(text)
+        words = ("rank", name, "--quick", "--workers", "2", "--json")
+        answer = run(installed / "ue-bench", *words, cwd=folder, path=str(installed))
+        (found,) = json.loads(answer).values()
+        assert not found["whole"]
+        for place in found["places"]:
+            assert 1 <= place["rank"] <= place["among"]
+            assert place["among"] > 20
+        assert found["places"], found["left_out"]
+
+
 @pytest.mark.slow
 def test_a_strangers_types(installed, tmp_path):
     """What a stranger writes against the public names passes `mypy --strict`; its own mistake does not."""
