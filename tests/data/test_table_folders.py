@@ -10,7 +10,9 @@ from ue_bench import data
 from ue_bench.cli import main
 from ue_bench.cli.dataset_options import ask
 from ue_bench.data import Definition
+from ue_bench.data.table import table_paths
 from ue_bench.data.table.definition import FILES
+from ue_bench.data.table.table_files import find
 from ue_bench.data.table.table_paths import partitions_of, place_of
 from ue_bench.errors import BenchError
 
@@ -300,6 +302,81 @@ def test_links_that_lead_nowhere_or_around_are_refused(tmp_path):
     (tmp_path / "t" / "loop").symlink_to(tmp_path / "t")
     with pytest.raises(BenchError, match="is a link to a folder around it"):
         asked(tmp_path / "t")
+
+
+def test_a_pattern_that_leads_around_is_refused_before_it_is_walked(tmp_path):
+    """Two links to where they are: a pattern of 40 stars would have 2^40 matches."""
+    write(tmp_path / "t" / "a" / "1.csv", "a")
+    for name in ("one", "two"):
+        (tmp_path / "t" / name).symlink_to(tmp_path / "t")
+    for pattern in ("/".join(["*"] * 40) + ".csv", "*/*", "*"):
+        with pytest.raises(BenchError, match=r"(one|two) is a link to a folder around it; remove"):
+            asked(tmp_path / "t" / pattern)
+    # stars of any depth follow no link, and a link that is named is followed
+    assert values(asked(tmp_path / "t" / "**" / "*.csv")) == ["a"]
+    assert values(asked(tmp_path / "t" / "one" / "a" / "*.csv")) == ["a"]
+    (tmp_path / "u" / "loop").parent.mkdir()
+    (tmp_path / "u" / "loop").symlink_to("loop")
+    write(tmp_path / "u" / "a" / "1.csv", "a")
+    assert values(asked(tmp_path / "u" / "*" / "*.csv")) == ["a"]
+
+
+def test_more_files_or_names_than_a_table_has_are_refused_while_they_are_counted(
+    tmp_path, monkeypatch
+):
+    for number in range(12):
+        write(tmp_path / "t" / f"{number % 3}" / f"{number}.csv", "a")
+    looked_at = []
+    scandir = os.scandir
+
+    class Counting:
+        def __init__(self, folder):
+            self.entries = scandir(folder)
+
+        def __enter__(self):
+            return (looked_at.append(entry.name) or entry for entry in self.entries)
+
+        def __exit__(self, *_):
+            self.entries.close()
+
+    monkeypatch.setattr(table_paths.os, "scandir", Counting)
+    forms = ("t", "t/*/*.csv", "t/**/*.csv", "t/**", "t/*")
+    monkeypatch.setattr(table_paths, "MOST_FILES", 12)
+    n_all = {}
+    for form in forms:
+        looked_at.clear()
+        find(tmp_path, form)
+        n_all[form] = len(looked_at)
+        assert n_all[form] >= 15
+        assert values(asked(tmp_path / form)) == ["a"] * 12
+    monkeypatch.setattr(table_paths, "MOST_FILES", 5)
+    for form in forms:
+        looked_at.clear()
+        with pytest.raises(BenchError, match=r"more than 5 files, and a table has at most so many"):
+            asked(tmp_path / form)
+        assert len(looked_at) < n_all[form]
+    with pytest.raises(BenchError, match=r"more than 5 files"):
+        asked(f"{tmp_path}/t/0,{tmp_path}/t/1")
+    monkeypatch.setattr(table_paths, "MOST_NAMES", 7)
+    monkeypatch.setattr(table_paths, "MOST_FILES", 12)
+    for form in (*forms, "t/**/no*.csv"):
+        looked_at.clear()
+        with pytest.raises(BenchError, match=r"more than 7 names in its folders") as caught:
+            asked(tmp_path / form)
+        assert "\n" not in str(caught.value)
+        assert len(looked_at) == 8
+
+
+@pytest.mark.parametrize(
+    "pattern", ["/proc/**/*.csv", "/proc/*/fd/*", "/proc/self/**", "/**/*.csv"]
+)
+def test_a_pattern_into_the_system_ends_in_one_line(pattern, monkeypatch):
+    monkeypatch.setattr(table_paths, "MOST_NAMES", 300)
+    done = CliRunner().invoke(
+        main, ["data", "--dataset", pattern, "--target", "y", "--features", "x"]
+    )
+    assert done.exit_code == 2, done.exception
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_without_a_table_and_a_data_set_that_is_none(tmp_path, monkeypatch):

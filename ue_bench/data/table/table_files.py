@@ -20,7 +20,7 @@ from ue_bench.data.table.definition import ENDS, Form, form_of, is_pattern
 from ue_bench.data.table.file_reader import FileReader
 from ue_bench.data.table.json_rows import JsonFile
 from ue_bench.data.table.parquet_rows import ParquetFile
-from ue_bench.data.table.table_paths import files_of, partitions_of
+from ue_bench.data.table.table_paths import files_of, partitions_of, require_few_files
 from ue_bench.data.table.targets import naming_place
 from ue_bench.errors import BenchError, unknown
 
@@ -272,6 +272,7 @@ def _all_files(folder: Path, names: Sequence[str]) -> set[Path]:
     paths: set[Path] = set()
     for name in names:
         paths |= set(files_of(folder, name))
+        require_few_files(folder, len(paths))
     return paths
 
 
