@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ue_bench.data.reading import reason_of
 from ue_bench.data.table.definition import Form
+from ue_bench.data.table.unpacked_bytes import BoundedStream
 from ue_bench.errors import BenchError
 
 BLOCK = 1 << 24  # bytes of text at once; no row is longer
@@ -70,10 +71,17 @@ def readable(path: Path) -> Iterator[list[str]]:
 
 
 def text_stream(path: Path) -> pa.NativeFile:
-    """Open a file of text, which may be compressed, whatever its name is."""
+    """Open a file of text, which may be compressed, whatever its name is.
+
+    Reading raises BenchError where a compressed file unpacks to too much (see `unpacked_bytes`).
+    """
     with path.open("rb") as file:
         start = file.read(10)
-    return pa.input_stream(str(path), compression=_compression(start))
+    compression = _compression(start)
+    stream = pa.input_stream(str(path), compression=compression)
+    if compression is None:
+        return stream
+    return pa.PythonFile(BoundedStream(path, stream, path.stat().st_size), mode="r")
 
 
 def _compression(start: bytes) -> str | None:
