@@ -202,7 +202,6 @@ def require_alone_as_together(column, rule):
     return alone
 
 
-@settings(deadline=None)
 @given(st.lists(ANY, max_size=12), st.sampled_from(RULES))
 def test_a_list_of_anything(values, rule):
     texts = require_alone_as_together(values, rule)
@@ -231,7 +230,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("dtype", COLUMNS, ids=str)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data(), rule=st.sampled_from(RULES))
 def test_a_series_of_each_type_is_its_values(dtype, data, rule):
     values = data.draw(st.lists(st.none() | COLUMNS[dtype], max_size=8))
@@ -245,7 +244,6 @@ def test_a_series_of_each_type_is_its_values(dtype, data, rule):
     assert require_alone_as_together(as_pandas, rule) == texts
 
 
-@settings(deadline=None)
 @given(st.lists(STAMPS, max_size=6), st.sampled_from(["UTC", "Asia/Tokyo", None]))
 def test_times_down_to_the_nanosecond(values, zone):
     column = pl.Series([stamp.value for stamp in values], dtype=pl.Int64)
@@ -368,7 +366,6 @@ def test_a_few_values_are_read_without_polars(monkeypatch):
     assert reader.read({"a": np.array([1.234]), "b": np.array([3]), "c": ["x"]})[1] == ["3"]
 
 
-@settings(deadline=None)
 @given(st.integers(10, 100), st.booleans(), st.integers(-322, 306), st.integers(-2, 2))
 def test_numbers_next_to_a_tie(digits, half, exponent, steps):
     value = float(f"{digits + half / 2}e{exponent}")
@@ -517,7 +514,6 @@ def test_a_csv_file_is_served_as_it_was_encoded(tmp_path):
     require_served_as_encoded(dataset, numbers.to_pandas())
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         NUMERALS | TEXTS.filter(lambda text: "\r" not in text and "\0" not in text),

@@ -149,7 +149,7 @@ KINDS = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data(), st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=4), st.booleans())
 def test_kept_rows_answer_as_those_that_were_read(tmp_path_factory, drawn, kinds, has_time):
     folder = tmp_path_factory.mktemp("table")

@@ -18,7 +18,6 @@ settings.register_profile(
     "cases",
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=False,
 )

@@ -52,7 +52,6 @@ def by_hand(few_bits, row, number, row_starts=()):
 
 
 @given(st.integers(1, MOST_BITS), st.lists(st.integers(0, 2**MOST_BITS - 1), max_size=60))
-@settings(deadline=None)
 def test_packed_codes_are_read_again(bits, codes):
     codes = torch.tensor([code % 2**bits for code in codes], dtype=torch.int64)
     packed = pack(codes, bits)
@@ -67,7 +66,6 @@ def test_packed_codes_are_read_again(bits, codes):
     regions=st.integers(1, 6),
     n_bytes=st.integers(-9, 900),
 )
-@settings(deadline=None)
 def test_the_largest_pool_in_so_many_bytes(name, step, numbers, regions, n_bytes):
     numbers_of = NumberFormat(name=name, step=step)
     rows = numbers_of.rows_within(n_bytes, numbers, regions)
@@ -295,7 +293,7 @@ def test_a_numpy_reader_needs_a_few_lines():
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_strategy_in_any_bits_works_at_the_budget_that_its_error_names(data):
     names = [name for name in static_strategies() if not STRATEGIES[name].float_only]
     name = data.draw(st.sampled_from(names))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xxhash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ue_bench
@@ -49,7 +49,6 @@ def built(name, regions, vocabulary, features=FEATURES, seed=0, budget=5_000, **
 
 
 @given(n=st.integers(0, 400), bits=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_every_key_finds_its_number(n, bits, seed):
     random = np.random.default_rng(seed)
     layout = Layout.of(n)

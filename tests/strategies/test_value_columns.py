@@ -12,7 +12,7 @@ from ue_bench.strategies.vocabulary import Vocabulary, forgetting
 TEXTS = st.lists(st.text(max_size=3), min_size=1, max_size=300, unique=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.lists(st.text(max_size=3), max_size=400), st.integers(1, 3), st.data())
 def test_a_vocabulary_of_a_column_has_the_positions_of_one_of_a_list(known, asked, least, drawn):
     n_seen = drawn.draw(st.integers(0, len(known)))

@@ -150,7 +150,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ROW, min_size=1, max_size=5))
 def test_any_rows_together_are_these_rows_one_by_one(loaded, rows):
     require_rows_alone_as_together(loaded, rows)
@@ -266,7 +266,6 @@ def test_a_rule_that_no_version_has_is_an_error(folder, tmp_path):
             ue_bench.load(tmp_path)
 
 
-@settings(deadline=None)
 @given(
     NUMERALS | st.text(max_size=3) | st.integers() | st.floats() | st.booleans() | st.none(),
     st.sampled_from(KINDS),

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import ue_bench
 
@@ -271,3 +272,15 @@ def test_nothing_that_is_read_can_run():
             assert not [word for word in call.keywords if word.arg in ("shell", "allow_pickle")], (
                 path
             )
+
+
+def test_no_drawn_case_is_held_against_a_clock():
+    """One profile says so for all tests, and none says otherwise."""
+    assert settings().deadline is None
+    assert HealthCheck.too_slow in settings().suppress_health_check
+    texts = {path: path.read_text() for path in Path(__file__).parents[1].rglob("*.py")}
+    drawn = [path for path, text in texts.items() if "from hypothesis import" in text]
+    assert len(drawn) > 15
+    assert [path.name for path in drawn if re.search(r"\bdeadline=", texts[path])] == [
+        "conftest.py"
+    ]

@@ -276,7 +276,7 @@ def close(one, other):
 
 
 @pytest.mark.parametrize(("name", "regions"), FORMS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_vectors_follow_the_formula(name, regions, data):
     built = build_near(data.draw(specs(name, regions)))
@@ -298,7 +298,7 @@ def test_vectors_follow_the_formula(name, regions, data):
 
 
 @pytest.mark.parametrize(("name", "regions"), FORMS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_gradient_reaches_every_parameter(name, regions, data):
     built = build_near(data.draw(specs(name, regions)))
@@ -677,7 +677,6 @@ def test_frequent_rows_are_closer_to_what_was_trained_where_they_count_more(name
 # ---- pruning
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70), st.integers(1, 20), st.floats(0.05, 1.2), st.integers(0, 99))
 def test_a_sparse_table_keeps_the_largest_numbers(rows, numbers, share, seed):
     torch.manual_seed(seed)

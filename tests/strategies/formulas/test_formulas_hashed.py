@@ -304,7 +304,7 @@ def build_or_adjust(spec, exact_at_most=0):
 @pytest.mark.parametrize("regions", REGIONS)
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_vectors_follow_the_formula_and_gradients_arrive(formula, regions, data):
     spec = data.draw(specs(formula.__name__, regions))
     torch.manual_seed(data.draw(st.integers(0, 99)))
@@ -334,7 +334,7 @@ def test_vectors_follow_the_formula_and_gradients_arrive(formula, regions, data)
 @pytest.mark.parametrize("regions", REGIONS)
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_an_error_states_the_nearest_budget_that_works(formula, regions, data):
     spec = data.draw(specs(formula.__name__, regions))
     try:

@@ -80,7 +80,7 @@ def test_a_row_is_in_the_bits_of_its_group():
 
 
 @given(share=st.floats(0.001, 1.2), alpha=st.floats(0, 2), dim=st.sampled_from([1, 4, 8]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_budget_is_kept_and_used(share, alpha, dim):
     spec = replace(spec_of(alpha=alpha), dim=dim)
     spec = replace(spec, budget=max(1, int(share * spec.exact_table_bytes / 4)))
