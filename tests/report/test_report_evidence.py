@@ -285,6 +285,23 @@ def test_an_arm_over_its_budget_meets_no_other_there():
     assert rows[0]["one"] == "collisionless 16"
 
 
+def test_an_arm_may_be_named_with_an_x(tmp_path):
+    """A keyboard has no ×; a name that has an x of its own is left alone."""
+    runs = arm(WELL) + arm(ILL, "per_feature") + arm(ILL, "my2x8") + arm(WELL, "my2×8")
+    fake.write_all(tmp_path, iter(runs))
+    for one, other, labels in (
+        ("unified 1x16", "per_feature 1x16 (proportional)", "unified 1×16 against per_feature 1×"),
+        ("unified 1×16", "per_feature", "unified 1×16 against per_feature 1×16 (proportional)"),
+        ("my2x8", "unified 1x16", "my2x8 1×16 (proportional) against unified 1×16"),
+        ("my2×8", "unified", "my2×8 1×16 (proportional) against unified 1×16"),
+    ):
+        done = CliRunner().invoke(main, ["compare", one, other, "--results", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        assert labels in done.output
+    done = CliRunner().invoke(main, ["compare", "unified", "x1x6", "--results", str(tmp_path)])
+    assert "unknown strategy or arm 'x1x6'" in done.output
+
+
 def test_one_seed_is_no_verdict():
     (row,) = compare(arm([0.9]) + arm([0.95], "per_feature"), "unified", "per_feature")
     assert (row["verdict"], row["p"], row["low"]) == ("cannot tell", None, None)

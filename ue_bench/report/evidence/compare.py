@@ -101,16 +101,16 @@ def variants(scored: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the arms that a name means.
 
     A label means all its arms. A strategy, or one form of it, means the arm that is best on
-    validation at each budget. 2x8 is read as 2×8.
+    validation at each budget. Where nothing is named so, 2x8 is read as 2×8.
     """
-    name = _TIMES.sub("×", name)
-    labelled = scored[scored["label"] == name]
-    if len(labelled):
-        return labelled
-    for column in ("group", "strategy"):
-        forms = scored[scored[column] == name]
-        if len(forms):
-            return champions(forms.assign(group=name))  # the best of a strategy's forms
+    for text in (name, _TIMES.sub("×", name)):
+        labelled = scored[scored["label"] == text]
+        if len(labelled):
+            return labelled
+        for column in ("group", "strategy"):
+            forms = scored[scored[column] == text]
+            if len(forms):
+                return champions(forms.assign(group=text))  # the best of a strategy's forms
     raise BenchError(
         f"{unknown('strategy or arm', name, set(scored['strategy']))}, "
         "or an arm's label as the report prints it"
