@@ -611,7 +611,7 @@ def test_a_rerun_of_code_that_raises_is_one_line(submitted, monkeypatch):
     def again(config):
         exec(compile("\n\n1 / 0", submitted / "mine.py", "exec"))
 
-    monkeypatch.setattr(submission, "run_once", again)
+    monkeypatch.setattr(rerun, "run_once", again)
     done = CliRunner().invoke(main, ["rerun", str(submitted)])
     assert done.exit_code == 2
     told = "mine.py, line 3, in <module>: ZeroDivisionError: division by zero; mend the file"
