@@ -37,7 +37,9 @@ class Peeks(HashingTrick):
         self.register_buffer("known", known, persistent=False)
 
     def locate(self, feature, values):
-        ids = torch.tensor([int(value) for value in values]).unsqueeze(1)
+        # a value that no data have is as good as user or movie 0
+        ids = torch.tensor([int(value) if value.isdecimal() else 0 for value in values])
+        ids = ids.unsqueeze(1)
         return torch.cat([super().locate(feature, values), ids], 1)
 
     def embed(self, slots):

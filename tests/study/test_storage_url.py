@@ -137,11 +137,14 @@ URL_WITH_SECRETS = "postgresql://ue:hunter2@h/ue?password=swordfish&options=xyzz
 
 @pytest.mark.parametrize("said", ['no "hunter2"', "bad\nswordfish here", "not 'xyzzy'"])
 @pytest.mark.parametrize("kind", [of_driver, of_optuna, ValueError, TypeError, RuntimeError])
-def test_an_error_on_the_way_shows_no_password(monkeypatch, said, kind):
+@pytest.mark.parametrize("opens", ["require_tables", "RDBStorage"])
+def test_an_error_on_the_way_shows_no_password(monkeypatch, said, kind, opens):
     def fail(*given: object, **options: object) -> None:
         raise kind(said)
 
-    monkeypatch.setattr(storage, "RDBStorage", fail)
+    # the first of the two that open the storage must not look for a host
+    monkeypatch.setattr(storage, "require_tables", lambda *_: None)
+    monkeypatch.setattr(storage, opens, fail)
     with pytest.raises(
         BenchError, match=r"^postgresql\+psycopg://ue:\*\*\*@h/ue.*\*\*\*"
     ) as caught:

@@ -16,7 +16,7 @@ from ue_bench.strategies import STRATEGIES as ENTRIES
 from ue_bench.strategies import build
 from ue_bench.strategies.pool import Pool, make_room
 from ue_bench.strategies.registry import static_strategies
-from ue_bench.training import saved
+from ue_bench.training import round_trip, saved
 from ue_bench.training.model import HEADS
 from ue_bench.training.model_folder import CONFIG, NUMBERS
 from ue_bench.training.saved import save
@@ -236,7 +236,7 @@ def test_a_claim_that_the_file_does_not_bear_out_is_refused_first(
     def built(*_, **__):
         raise AssertionError("a model was built")
 
-    monkeypatch.setattr(saved, "make_model", built)
+    monkeypatch.setattr(round_trip, "make_model", built)
     with pytest.raises(BenchError, match=r"model.safetensors does not fit config.json: ") as error:
         ue_bench.load(tmp_path)
     assert "the file holds" in str(error.value)
