@@ -7,6 +7,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 from torch import nn
@@ -15,7 +16,15 @@ from ue_bench.categories import Rule, rules_by_name, texts_of
 from ue_bench.config import CHOICES, SETTINGS
 from ue_bench.config.number_bits import parse_bits
 from ue_bench.errors import BenchError, unknown
-from ue_bench.features import ColumnReader, Feature, Held, by_canonical_feature, column, needed
+from ue_bench.features import (
+    ColumnReader,
+    Counts,
+    Feature,
+    Held,
+    by_canonical_feature,
+    column,
+    needed,
+)
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.building import build
@@ -358,7 +367,7 @@ def _feature(name: str, values: Any, rule: Rule | None) -> Feature:
         name=name,
         values=counted["value"],  # type: ignore[arg-type]
         n_seen=len(counted),
-        counts=counted["rows"].to_list(),
+        counts=Counts(counted["rows"].to_numpy().astype(np.int64)),
     )
 
 

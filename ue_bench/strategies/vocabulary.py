@@ -77,11 +77,7 @@ class Vocabulary:
     @property
     def n_bytes(self) -> int:
         """UTF-8 bytes of the values plus 4 for the row of each, as in an Arrow dictionary."""
-        if _is_text(self._values):
-            text_bytes = int(self._values.str.len_bytes().sum())
-        else:
-            text_bytes = sum(len(to_bytes(key)) for key in self._values)
-        return text_bytes + ROW_NUMBER_BYTES * self.size
+        return int(bytes_of_each(self._values).sum()) + ROW_NUMBER_BYTES * self.size
 
     @property
     def floor_bytes(self) -> int:
@@ -103,6 +99,13 @@ def forgetting(vocabularies: Iterable[Any]) -> Iterator[None]:
     finally:
         for vocabulary in vocabularies:
             vocabulary.forgets = False
+
+
+def bytes_of_each(values: Sequence[Any]) -> np.ndarray:
+    """Return the UTF-8 bytes of each value: int64 [values]."""
+    if _is_text(values):
+        return values.str.len_bytes().to_numpy().astype(np.int64)
+    return np.fromiter((len(to_bytes(value)) for value in values), np.int64, len(values))
 
 
 def _is_text(values: Any) -> TypeGuard[pl.Series]:

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from ue_bench.features import Feature
-from ue_bench.hashing import to_bytes
 from ue_bench.strategies.arrived import Arrived, Reset, Seen
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import rows_that_fit
@@ -30,7 +29,12 @@ from ue_bench.strategies.knobs import require
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.value_frequency import by_frequency
-from ue_bench.strategies.vocabulary import FLOOR_BYTES_PER_VALUE, ROW_NUMBER_BYTES, Vocabulary
+from ue_bench.strategies.vocabulary import (
+    FLOOR_BYTES_PER_VALUE,
+    ROW_NUMBER_BYTES,
+    Vocabulary,
+    bytes_of_each,
+)
 
 EVICT = ("age", "frequency", "never")
 FORGET = 0.05  # of a count, each block
@@ -191,7 +195,7 @@ class LiveVocabulary(Vocabulary):
     def __init__(self, name: str, values: Sequence[str], live: bool) -> None:
         super().__init__(Feature(name, values, n_seen=len(values)))
         self.live = np.full(self.size, live)
-        self._text_bytes = np.array([len(to_bytes(value)) for value in values], np.int64)
+        self._text_bytes = bytes_of_each(values)
 
     def positions(self, values: Any) -> np.ndarray:
         codes = super().positions(values)
