@@ -1,4 +1,7 @@
-"""Names come from plug-ins and from files: whatever they hold is shown as it is, and never obeyed."""
+"""Names come from plug-ins and from files: whatever they hold is shown as it is, and never obeyed.
+
+They are those of strategies, knobs and studies, and of a table: its file, its columns and values.
+"""
 
 import io
 import re
@@ -6,6 +9,7 @@ from dataclasses import replace
 
 import chromium
 import fake_records as fake
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
@@ -39,6 +43,32 @@ NAMES = {
     "math": r"$\frac$ a $x_1$ %d {b}",
 }
 
+# A table whose file, columns and values have the worst of all of these.
+WORST = "<img src=x onerror=window.hacked={}>\"'&amp;|`\x1b[31m\u202e\r\n\x85# -->[/]$_1$"
+DATASET, TEST_FILE, TARGET, POSITIVE = (WORST.format(number) for number in (5, 6, 7, 8))
+COLUMNS = tuple(WORST.format(number) for number in (9, 10))
+TABLE = {
+    "files": DATASET,
+    "test_files": TEST_FILE,
+    "target": TARGET,
+    "positive": POSITIVE,
+    "features": list(COLUMNS),
+}
+
+
+def runs_on_a_table(monkeypatch):
+    """Two strategies on a table of such names."""
+    monkeypatch.setitem(fake.CARDINALITIES, "base", dict.fromkeys(COLUMNS, 1_000))
+    found = {
+        "warnings": [f"{COLUMNS[0]} is constant"],
+        "entities": list(COLUMNS),
+        "entities_chosen": ["name", "cardinality"],
+    }
+    for seed in (0, 1):
+        for strategy, mse in (("unified", 0.9), ("per_feature", 0.95)):
+            asked = fake.config(strategy, budget=28_032, seed=seed, dataset=DATASET, table=TABLE)
+            yield fake.make(asked, "table", mse=mse + seed / 50, **found)
+
 
 def runs(name: str, study: str = "odd"):
     """A strategy of that name, with a rival; a knob is named likewise."""
@@ -63,7 +93,10 @@ def evidence():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("names") / "results"
-    for one in [*(one for name in NAMES.values() for one in runs(name)), *runs("unified", STUDY)]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on_a_table = list(runs_on_a_table(monkeypatch))
+    odd = [one for name in NAMES.values() for one in runs(name)]
+    for one in (*odd, *runs("unified", STUDY), *on_a_table):
         write(one, folder)
     for name in ("a\n\u202e<b>.json", SCRIPT.replace("/", "") + ".json", "\udcff.json"):
         (folder / "odd" / name).write_text("{")
@@ -104,7 +137,7 @@ def test_nothing_is_executed(page, built):
     assert set(on_every_page(page, built, "[window.hacked === undefined]")) == {True}
     assert page.heard == []
     scripts = on_every_page(page, built, "[document.scripts.length]")
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     assert set(scripts) == {1}
     others = "[document.querySelectorAll('main img:not([src^=data])').length]"
     assert set(on_every_page(page, built, others)) == {0}
@@ -143,6 +176,16 @@ def test_names_are_shown_as_they_are(page, built):
     for name in NAMES.values():
         assert one_line(" ".join(f"{name}: no".split())) in left_out
     assert STUDY in cells(page, built, "#figures h3 code")
+
+
+def test_the_names_of_a_table_are_shown_as_they_are(page, built):
+    """Those of its data set, its columns and its values, in headings, tables and figures."""
+    whole = " ".join(on_every_page(page, built, "[document.body.textContent]"))
+    shown = [one_line(name) for name in (DATASET, TEST_FILE, *COLUMNS)]
+    for name in (*shown, f"1 is {POSITIVE!r}"):
+        assert name in whole, name
+    marks = cells(page, built, ".point title")
+    assert any("unified" in text for text in marks)
 
 
 def test_a_table_keeps_its_columns(page, built):
@@ -220,6 +263,44 @@ def test_a_terminal_shows_a_name_as_it_is(built, evidence):
     for name in NAMES.values():
         assert f"{one_line(name)} user_id=2" in said.getvalue()
     assert all(char.isprintable() or char == "\n" for char in said.getvalue())
+
+
+def test_commands_show_the_names_of_a_table_as_they_are(results, tmp_path, monkeypatch):
+    monkeypatch.setenv("UE_BENCH_CACHE_SIZE", "0")
+    path = tmp_path / (WORST.format(0).replace("/", "").replace(",", "") + ".parquet")
+    rows = range(60)
+    columns = {
+        COLUMNS[0]: [f"{POSITIVE}{n % 7}" for n in rows],
+        COLUMNS[1]: ["a" for _ in rows],
+        TARGET: [(POSITIVE, "no")[n % 3 % 2] for n in rows],
+    }
+    pl.DataFrame(columns).write_parquet(path.with_name("t.parquet"))
+    path.with_name("t.parquet").rename(path)
+    asked = ["--dataset", str(path), "--features", ",".join(COLUMNS), "--target", TARGET]
+    asked += ["--positive", POSITIVE]
+    own = tmp_path / "results"
+    trained = ["--strategy", "unified", "--budget", "2kB", "--epochs", "1", "--measure", "quality"]
+    trained += ["--results", str(own)]
+    for words in (
+        ["data", *asked],
+        ["data", *asked, "--json"],
+        ["run", *asked, *trained],
+        ["run", *asked, *trained, "--json"],
+        ["data", *asked, "--positive", "other"],
+        ["data", "--dataset", str(path), "--features", COLUMNS[0], "--target", "gone"],
+        ["compare", "--results", str(results), "--study", "table", "unified", "per_feature"],
+        ["advise", *asked[1:], "--memory", "2kB", "--time", COLUMNS[0]],
+    ):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code in (0, 2), (words, done.exception)
+        said = done.output
+        assert all(char.isprintable() or char == "\n" for char in said), words
+        if "--json" not in words:
+            assert "window.hacked" in said, words
+    half = path.rename(tmp_path / "a\udcff.parquet")
+    done = CliRunner().invoke(main, ["data", *asked, "--dataset", str(half)])
+    assert done.exit_code == 2, done.exception
+    assert done.output.endswith("a\\udcff.parquet is no text in UTF-8; rename it\n")
 
 
 def test_commands_show_a_name_as_it_is(results):

@@ -83,14 +83,23 @@ def _require_regular(path: Path) -> None:
         )
 
 
+def _require_text(path: Path) -> None:
+    """Raise BenchError for a path that is no text: no record and no library can hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise BenchError(f"the name of {path} is no text in UTF-8; rename it") from error
+
+
 def files_of(folder: Path, name: str) -> list[Path]:
     """Return the files that a name stands for.
 
     name: relative to the folder. Of a folder, and of a folder that matches a pattern, these are the
     tables in it and below it, without what begins with a dot or an underscore. A pattern of several
     folders leaves these out too, unless it names some.
-    Raises BenchError for a name without a file, for a pipe, a socket or a device, for a link to a
-    folder around it, and beyond MOST_FILES and MOST_NAMES; OSError for what cannot be read.
+    Raises BenchError for a name without a file, for one that is no text, for a pipe, a socket or a
+    device, for a link to a folder around it, and beyond MOST_FILES and MOST_NAMES; OSError for what
+    cannot be read.
     """
     path = folder / name
     walk = _Walk(path)
@@ -107,6 +116,7 @@ def files_of(folder: Path, name: str) -> list[Path]:
     else:
         raise BenchError(f"{path} does not exist; give the path of a table ({ENDS}), or a folder")
     for file in found:
+        _require_text(file)
         _require_regular(file)
     return found
 

@@ -93,7 +93,7 @@ def task_of(config: RunConfig) -> str:
     rule = []
     positive = (config.table or {}).get("positive")
     if positive is not None:
-        rule.append(f"1 is {one_line(str(positive))!r}")
+        rule.append(f"1 is {str(positive)!r}")
     if config.negative_at_most is not None:
         rule.append(f"0 up to {config.negative_at_most:g}")
     if config.positive_at_least is not None:
