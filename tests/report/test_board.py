@@ -214,12 +214,18 @@ def first_cells(page):
     return page.locator("#board tbody tr td:first-child").all_text_contents()
 
 
-def test_the_board_is_first_and_sorts_by_click_and_by_key(opened):
+def test_the_board_follows_the_answer_and_sorts_by_click_and_by_key(opened):
     page = opened()
-    assert page.locator("main > section").first.get_attribute("id") == "board"
+    sections = page.locator("main > section")
+    assert [sections.nth(n).get_attribute("id") for n in range(4)] == [
+        "answer",
+        "board",
+        "glance",
+        "limits",
+    ]
     assert first_cells(page) == ["robe", "unified", "int4", "collisionless"]
     heads = page.locator("#board th")
-    at_small = heads.nth(3)
+    at_small = heads.nth(2)
     assert "rank at 14 kB" in at_small.text_content()
     at_small.locator("button").click()
     assert at_small.get_attribute("aria-sort") == "ascending"
@@ -230,6 +236,20 @@ def test_the_board_is_first_and_sorts_by_click_and_by_key(opened):
     assert page.locator("#board [aria-sort]").count() == 1
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 400
+
+
+def test_a_size_leaves_its_rank_alone(opened):
+    page = opened()
+    heads = page.locator("#board th:visible")
+    assert sum("rank at" in text for text in heads.all_text_contents()) == 2
+    page.locator("#filters [name=size]").select_option("28 kB")
+    assert [text for text in heads.all_text_contents() if "rank at" in text] == [
+        "rank at 28 kB (1/8)"
+    ]
+    page.locator("#filters [name=size]").select_option("all")
+    page.locator("#filters [name=method]").fill("ROBE")
+    shown = page.locator("#board tbody tr:visible td:first-child")
+    assert shown.all_text_contents() == ["robe"]
 
 
 def test_without_scripts_it_is_a_plain_table(opened):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,6 +44,12 @@ def code(text: str) -> str:
     if "\\" in text or "&" in text:
         return text
     return f"`{text}`"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def missing(value: Any) -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ue_bench.report.evidence.interval_method import method_of
 from ue_bench.report.evidence.joint_noise import JointNoise, joint_noise, pair_variances
+from ue_bench.report.evidence.pairs import FEWEST
 from ue_bench.report.evidence.run_scores import Scores
 from ue_bench.report.evidence.statistics import LEVEL
 
@@ -33,7 +34,7 @@ class BestSet:
     """Which arms may be the best.
 
     members: of each arm; None where it cannot be judged: it has fewer than half of the seeds of
-    the others, or there is no interval.
+    the others, all arms have fewer than three in common, or there is no interval.
     most_behind: how far the arm is behind the best one at most, 95 %, for all arms at once; NaN
     where it cannot be judged.
     n: the seeds that all judged arms have. interval_by: how it was found, or why it was not.
@@ -55,7 +56,7 @@ def best_set(samples: Sequence[Scores]) -> BestSet:
     if not judged:
         return BestSet(tuple(members), tuple(most_behind), 0, method_of(samples).text)
     noise = joint_noise(judged)
-    if noise.covariance is not None:
+    if noise.covariance is not None and noise.n >= FEWEST:
         behind = noise.means[:, None] - noise.means  # of the arm of a row behind that of a column
         allowed = _allowed(noise, noise.covariance)
         for arm, place in enumerate(places):

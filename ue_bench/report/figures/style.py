@@ -44,7 +44,8 @@ GREY = "#767676"
 PALE = "#D2D2D2"  # the colour of lines in the background
 FRONT = "#404040"  # the colour of a Pareto front
 LONGEST = 40  # letters of an axis label in one line
-NOT_BETTER = "not better than the bias model"  # what a hollow marker means
+NOT_BETTER = "not better than the bias model"  # what a hollow marker means, and nothing else
+UNSURE = "bottom"  # the half of a marker that is filled where what it shows may not be so
 ANCHOR_NAMES = {
     "mean": "global mean",
     "item_mean": "item mean",
@@ -254,14 +255,17 @@ def points(
 ) -> None:
     """Draw one line with its markers, hollow where its column `hollow` is true.
 
-    Each marker shows its configuration on hover. A long line has a few of them, at equal steps.
-    Without `joined` there are only markers, and all of them.
+    Where it has a column `unsure` that is true, half of the marker is filled. Each marker shows its
+    configuration on hover. A long line has a few of them, at equal steps. Without `joined` there
+    are only markers, and all of them.
     """
     above = 2 if look.on_top else 0
     if joined:
         dash = {"color": look.color, "linestyle": look.dash}
         axes.plot(line[x], line[y], **dash, linewidth=1.4, zorder=3 + above)
-    for hollow, part in groups(line, "hollow"):
+    if "unsure" not in line:
+        line = line.assign(unsure=False)
+    for (hollow, unsure), part in groups(line, ["hollow", "unsure"]):
         face = "white" if hollow else look.color
         step = max(1, len(part) // _MOST_MARKERS) if joined else 1
         axes.plot(
@@ -271,6 +275,8 @@ def points(
             marker=look.marker,
             markersize=look.size,
             markerfacecolor=face,
+            fillstyle=UNSURE if unsure else "full",
+            markerfacecoloralt="white",
             markevery=step,
             markeredgecolor=look.color,
             markeredgewidth=1.2,
@@ -362,16 +368,18 @@ def others(*, joined: bool = True) -> Line2D:
     return Line2D([], [], color=PALE, linestyle=dash, linewidth=1.2, marker=".", label=label)
 
 
-def mark(label: str, marker: str = "o", color: str = GREY) -> Line2D:
-    """The legend's entry for a hollow marker."""
+def mark(label: str, *, half: bool = False) -> Line2D:
+    """The legend's entry for a hollow marker, or for one of which half is filled."""
     return Line2D(
         [],
         [],
         linestyle="none",
-        marker=marker,
+        marker="o",
         markersize=5.5,
-        markerfacecolor="white",
-        markeredgecolor=color,
+        markerfacecolor=GREY if half else "white",
+        fillstyle=UNSURE if half else "full",
+        markerfacecoloralt="white",
+        markeredgecolor=GREY,
         markeredgewidth=1.2,
         label=label,
     )

@@ -46,7 +46,7 @@ def _answer(scored: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
         named = [winner]
         prices = price(contestants(scored, verdicts), competing.leader(), competing.column)
     if not any(contest.is_known for contest in competing.contests):
-        return [*named, *prices, f"Which is best cannot be told ({_why_unknown(competing)})."]
+        return [*named, *prices, f"Which is best cannot be told ({why_unknown(competing)})."]
     return [*named, _ties(competing), *prices, _method(competing)]
 
 
@@ -152,8 +152,8 @@ def _ties(competing: Competition) -> str:
     return f"{text} (n={row['n']})."
 
 
-def _why_unknown(competing: Competition) -> str:
-    """Why there is no set of the best at any budget."""
+def why_unknown(competing: Competition) -> str:
+    """Return why there is no set of the best at any budget."""
     methods = competing.methods()
     if NO_INTERVAL in methods:
         return methods

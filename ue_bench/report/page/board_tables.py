@@ -44,17 +44,16 @@ def board_title(board: Board) -> str:
 
 def _table(board: Board) -> Iterator[str]:
     sizes = [size_text(budget, board.exact_table_bytes) for budget in board.budgets]
-    titles = ["strategy", "world", "mean rank", *(f"rank at {size}" for size in sizes)]
-    titles += ["set of the best", "farthest behind", "all bytes", "raw µs", "verified"]
+    titles = ["strategy", "mean rank", *(f"rank at {size}" for size in sizes)]
+    titles += ["set of the best", "farthest behind", "all bytes", "raw µs", "verified", "world"]
     yield f"| {' | '.join(titles)} |"
-    yield "|---|---|--:|" + "--:|" * len(sizes) + "--:|---|---|---|---|"
+    yield "|---|--:|" + "--:|" * len(sizes) + "--:|---|---|---|---|---|"
     for standing in board.standings:
         yield f"| {' | '.join(_cells(board, standing))} |"
 
 
 def _cells(board: Board, standing: Standing) -> Iterator[str]:
     yield plain(standing.form)
-    yield plain(board.world)
     yield NOTHING if standing.mean_rank is None else f"{standing.mean_rank:.1f}"
     for budget in board.budgets:
         yield _rank_cell(standing, budget)
@@ -67,6 +66,7 @@ def _cells(board: Board, standing: Standing) -> Iterator[str]:
         text = range_text(standing.latency_us, micros_text)
         yield f"~{text}" if standing.unstable else text
     yield standing.verified
+    yield plain(board.world)
 
 
 def _rank_cell(standing: Standing, budget: int) -> str:

@@ -25,21 +25,37 @@ SEVERAL_TIMES = 2  # heads at one budget that differ by less are told of nowhere
 
 
 def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Record]) -> list[str]:
-    """Markdown bullets."""
-    successful = [record for record in records if record.status == "ok"]
+    """Return Markdown bullets, those that decide first."""
+    return [*deciding(summary, records), *others(summary, verdicts, records)]
+
+
+def deciding(summary: pd.DataFrame, records: Sequence[Record]) -> list[str]:
+    """Return, as bullets, what decides whether the records say anything of embeddings."""
+    successful = _successful(records)
+    if not successful:
+        return ["- No run succeeded: any result would change it."]
     sentences = [
+        *_weak_arms(summary),
+        *_unseen_users(successful),
+        *_unstable_latencies(summary),
         *_single_values(successful),
+    ]
+    return [f"- {sentence}" for sentence in sentences]
+
+
+def others(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Record]) -> list[str]:
+    """Return, as bullets, what else would change the conclusion."""
+    sentences = [
         *_seeds(summary, verdicts),
         *_undecided(summary, verdicts),
-        *_unseen_users(successful),
-        *_weak_arms(summary),
         *_unequal_heads(summary),
-        *_unstable_latencies(summary),
-        *_environments(successful),
+        *_environments(_successful(records)),
     ]
-    if not sentences:
-        return ["- No run succeeded: any result would change it."]
     return [f"- {sentence}" for sentence in sentences]
+
+
+def _successful(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.status == "ok"]
 
 
 def _single_values(records: Sequence[Record]) -> Iterator[str]:

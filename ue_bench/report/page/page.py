@@ -28,6 +28,7 @@ from ue_bench.report.page import abstract, conclusion, left_out, limits, machine
 from ue_bench.report.page.board_tables import NOTE as BOARD_NOTE
 from ue_bench.report.page.board_tables import board_lines, board_title
 from ue_bench.report.page.byte_ranks import byte_ranks
+from ue_bench.report.page.gist import gist
 from ue_bench.report.page.markup import markdown, papers, trusted
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import note, tables
@@ -38,6 +39,7 @@ QUESTION = (
 )
 MAIN_STUDIES = ("table_size", "default")  # the studies that answer the question best
 MAIN_SECTION = "table_size"  # the section that shows it
+WORLDS_STUDY = "worlds"  # the study that has a panel for each of several data sets
 BOARD_STUDY = "methods"  # the study in which all strategies compete
 # Larger figures become PNGs and larger data is compressed, so that the page opens fast. So does the
 # largest figure of a page of more elements, and the next one, until it has no more.
@@ -98,6 +100,7 @@ class Page:
         content = {
             "name": study,
             "number": 1 + self.studies.index(study),
+            "gist": gist(*self.evidence.of(study), self.evidence.of(study)[0]),
             "abstract": abstract.sentences(summary, verdicts),
             "answer": conclusion.sentences(summary, verdicts),
             "limits": limits.lines(summary, verdicts, records),
@@ -161,6 +164,14 @@ class Page:
 
         return min(with_figure, key=rank, default=None)
 
+    def glance(self) -> Drawn | None:
+        """The figure that shows each world, or the main one where there is none."""
+        for drawn in self.drawn:
+            is_drawn = bool(drawn.pictures and drawn.pictures[0].path)
+            if is_drawn and (drawn.study, drawn.name) == (WORLDS_STUDY, MAIN_SECTION):
+                return drawn
+        return self.main()
+
     def _content(self) -> dict[str, Any]:
         """What the template shows, by the names that it uses."""
         records = self.evidence.records
@@ -169,17 +180,25 @@ class Page:
         abstracts = {}
         tables_by_study = {}
         sections = {}
+        gists = {}
         main = self.main()
         first = main.study if main else next(iter(self.studies), "")
         for study in self.studies:
             abstracts[study] = abstract.sentences(*self.evidence.of(study))
+            gists[study] = gist(*self.evidence.of(study), self.evidence.summary)[0]
             if study == first or not self.pages:  # the others are on the pages of their studies
                 tables_by_study[study] = self._tables(study)
             drawn = self._drawn_of(study)
             if drawn:
                 sections[study] = drawn
+        every_board = boards(self.evidence, BOARD_STUDY, self.submitted, self.subjects)
+        board = every_board[0] if every_board else None
+        summary_of_first, verdicts_of_first = self.evidence.of(first)
         return {
-            "boards": self._boards(),
+            "gist": gist(summary_of_first, verdicts_of_first, self.evidence.summary, board),
+            "gists": gists,
+            "glance": self.glance(),
+            "boards": {board_title(board): board_lines(board) for board in every_board},
             "board_note": BOARD_NOTE,
             "question": QUESTION,
             "interval_rule": RULE,
@@ -196,15 +215,9 @@ class Page:
             "left_out": left_out.lines(self.evidence.arms, self.evidence.summary, self.skipped),
             "environment": machines.lines(records),
             "commands": self.again,
-            "limits": limits.lines(summary, verdicts, records),
+            "limits": limits.deciding(summary, records),
+            "more_limits": limits.others(summary, verdicts, records),
         }
-
-    def _boards(self) -> dict[str, list[str]]:
-        """The lines of each world's board, by title as Markdown."""
-        lines = {}
-        for board in boards(self.evidence, BOARD_STUDY, self.submitted, self.subjects):
-            lines[board_title(board)] = board_lines(board)
-        return lines
 
     def _tables(self, study: str) -> list[str]:
         summary = escaped(self.evidence.of(study)[0])

@@ -113,15 +113,19 @@ def _latency(part: pd.DataFrame, leader: str, column: str) -> Iterator[str]:
     """The leader's latency from raw values beside the fastest and the slowest of the others, and
     what it takes from codes, with the cache that this needs."""
     medians = part.groupby(column)[[*_LATENCIES, "slot_cache_bytes"]].median()
+    unstable = set(part.loc[part["latency_unstable"].eq(True), column])
     latencies = medians["latency_us"].dropna().sort_values()
     if leader not in latencies.index or len(latencies) < 2:
         return
     others = latencies.drop(leader)
     own = records(medians.loc[[leader]])[0]
-    text = f"a lookup of {BATCH} rows from raw values takes {leader} {_raw(own)}"
-    text += f", the others {micros_text(others.iloc[0])} µs ({others.index[0]})"
-    if len(others) > 1:
-        text += f" to {micros_text(others.iloc[-1])} µs ({others.index[-1]})"
+    mark = "~" if leader in unstable else ""  # as in the tables
+    text = f"a lookup of {BATCH} rows from raw values takes {leader} {mark}{_raw(own)}"
+    told = []
+    for name, value in others.iloc[[0, -1] if len(others) > 1 else [0]].items():
+        mark = "~" if name in unstable else ""
+        told.append(f"{mark}{micros_text(value)} µs ({name})")
+    text += f", the others {' to '.join(told)}"
     if not missing(own["latency_codes_us"]):
         cache = "a cache of slots"
         if not missing(own["slot_cache_bytes"]):

@@ -39,13 +39,14 @@ def _table(part: pd.DataFrame) -> list[str]:
         cells = [by_place.get((group, budget)) for budget in budgets]
         present = [cell for cell in cells if cell is not None]
         texts = " | ".join(_cell(cell) for cell in cells)
-        lines.append(f"| {present[0]['strategy']} | {_form(present)} | {texts} |")
+        name = f"{present[0]['strategy']} {_form(present)}".strip()
+        lines.append(f"| {name} | {texts} |")
     for row in rows(part[part["budget"].isna()]):
         mse = interval_text(row.mse, row.low, row.high)
-        cell = f"{NOTHING} | {totals_cell(row._asdict())} | {mse}"
+        cell = f"{mse} | {NOTHING} | {totals_cell(row._asdict())}"
         texts = " | ".join([cell] * len(budgets))
-        name = row.label if row.is_anchor else row.strategy
-        lines.append(f"| {name} | no budget | {texts} |")
+        name = row.label if row.is_anchor else f"{row.strategy} (no budget)"
+        lines.append(f"| {name} | {texts} |")
     return lines
 
 
@@ -54,10 +55,10 @@ def _head(part: pd.DataFrame, budgets: list[int]) -> list[str]:
     titles = []
     for budget in budgets:
         size = f"{bytes_text(budget)} ({ratio_text(budget, exact_bytes)})"
-        titles.append(f"{size}: rank | total | {part['part'].iloc[0]} MSE")
+        titles.append(f"{size}: {part['part'].iloc[0]} MSE | rank | total")
     return [
-        f"| strategy | form | {' | '.join(titles)} |",
-        "|---|---|" + "--:|--:|---|" * len(budgets),
+        f"| strategy | {' | '.join(titles)} |",
+        "|---|" + "---|--:|--:|" * len(budgets),
     ]
 
 
@@ -66,9 +67,9 @@ def _anchor_rows(part: pd.DataFrame, n_budgets: int) -> Iterator[str]:
     for name in ANCHORS:
         mse = part[f"anchor_{name}"].mean()
         if not missing(mse):
-            cell = f"{NOTHING} | {NOTHING} | *{mse_text(mse)}*"
+            cell = f"*{mse_text(mse)}* | {NOTHING} | {NOTHING}"
             texts = " | ".join([cell] * n_budgets)
-            yield f"| *{ANCHOR_ROWS[name]}* | | {texts} |"
+            yield f"| *{ANCHOR_ROWS[name]}* | {texts} |"
 
 
 def _by_mean_rank(sized: pd.DataFrame) -> list[str]:
@@ -79,7 +80,10 @@ def _by_mean_rank(sized: pd.DataFrame) -> list[str]:
 
 
 def _form(cells: list[Row]) -> str:
-    """Return the regions, with the rules that are best on validation at one budget or another."""
+    """Return the regions, with the rules that are best on validation at one budget or another.
+
+    Where there are none, the text is empty.
+    """
     regions = str(cells[0]["regions"])
     rules: list[str] = []
     for cell in cells:
@@ -97,4 +101,4 @@ def _cell(row: Row | None) -> str:
     mse = interval_text(row["mse"], row["low"], row["high"])
     if row["n"] < row["n_most"]:
         mse += f" n={row['n']}"
-    return f"{row['rank']} | {totals_cell(row)} | {mse}{bias_mark(row)}"
+    return f"{mse}{bias_mark(row)} | {row['rank']} | {totals_cell(row)}"

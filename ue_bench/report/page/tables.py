@@ -61,10 +61,10 @@ def _table(part: pd.DataFrame) -> list[str]:
     else:
         quoted = "val"
         part_name = "validation"
-    titles = ["arm", "budget", "table", "total", "n", f"{part_name} MSE"]
+    titles = ["arm", f"{part_name} MSE"]  # first, so that a narrow screen shows it
     titles += [f"{part_name} {SCORE_TITLES[score]}" for score in scores]
-    titles += ["raw µs", "p99", "codes µs (cache)"]
-    rule = "|---|--:|--:|--:|--:|---|" + "---|" * len(scores) + "--:|--:|--:|"
+    titles += ["budget", "table", "total", "n", "raw µs", "p99", "codes µs (cache)"]
+    rule = "|---|---|" + "---|" * len(scores) + "--:|" * 7
     lines = [f"| {' | '.join(titles)} |", rule]
     for name in ANCHORS:
         if not missing(part[f"anchor_{name}"].mean()):
@@ -81,7 +81,7 @@ def _anchor_row(part: pd.DataFrame, name: str, scores: Sequence[str]) -> str:
     for score in scores:
         cells.append(mse_text(part[f"anchor_{name}_{score}"].mean()))
     emphasised = " | ".join(f"*{cell}*" for cell in cells)
-    return f"| *{ANCHOR_ROWS[name]}* | | | | | {emphasised} | | | |"
+    return f"| *{ANCHOR_ROWS[name]}* | {emphasised} |" + " |" * 7
 
 
 def _row(row: dict[Any, Any], quoted: str, scores: Sequence[str]) -> str:
@@ -91,14 +91,13 @@ def _row(row: dict[Any, Any], quoted: str, scores: Sequence[str]) -> str:
     n = str(row["n"])
     if row["n"] < row["n_most"]:
         n += f" of {row['n_most']}"
-    cells = [
-        row["label"],
+    cells = [row["label"], score_cell(row, quoted, "mse") + bias_mark(row)]
+    cells += [score_cell(row, quoted, score) for score in scores]
+    cells += [
         bytes_text(row["budget"]),
         f"{bytes_text(table_bytes)} ({fraction})",
         totals_cell(row),
         n,
-        score_cell(row, quoted, "mse") + bias_mark(row),
     ]
-    cells += [score_cell(row, quoted, score) for score in scores]
     cells += [latency_cell(row), micros_text(row["latency_p99_us"]), codes_cell(row)]
     return f"| {' | '.join(cells)} |"

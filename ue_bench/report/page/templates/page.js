@@ -31,22 +31,94 @@ for (const table of document.querySelectorAll("table.sorts")) {
     });
   });
 }
-// Rows of a long table can be filtered by what is written in them.
+// Every table is filtered by world, size and method, and a long one by what is written in its rows.
 const MANY_ROWS = 12;
+const SIZE = /\d[\d.]* (?:B|kB|MB|GB|TB)(?= \(|$)/; // 14 kB, in a cell or in the head of a column
+const chosen = { world: "", size: "", method: "" };
+const parts = [];
+const firstOf = (text, pattern) => (pattern.exec(text) || [""])[0];
+// The data set that a heading names, as in: base (ml-100k, random split)
+const worldIn = (text) => (/\(([^,()]+), /.exec(text) || ["", ""])[1];
+const headingOf = (table) => {
+  for (let at = table.closest(".wide") || table; at; at = at.previousElementSibling) {
+    if (/^H\d$/.test(at.tagName) || worldIn(at.tagName === "P" ? at.textContent : "")) return at;
+  }
+  return table.closest("details") ? table.closest("details").querySelector("summary") : null;
+};
+const filterAll = () => {
+  for (const part of parts) {
+    const fits = (text, wanted) => !wanted || !text || text === wanted;
+    const world = fits(part.world, chosen.world);
+    part.box.hidden = !world;
+    if (part.input) part.input.hidden = !world;
+    if (part.heading && part.heading.tagName === "H3") part.heading.hidden = !world;
+    part.sizes.forEach((size, column) => {
+      if (!part.ofColumns || !size) return;
+      for (const row of part.table.rows) row.cells[column].hidden = !fits(size, chosen.size);
+    });
+    const wanted = part.input ? part.input.value.trim().toLowerCase() : "";
+    for (const row of part.rows) {
+      const ofSize = part.budget < 0 || fits(cellText(row.cells[part.budget]).replace("–", ""), chosen.size);
+      const ofMethod = !part.methods || cellText(row.cells[0]).toLowerCase().includes(chosen.method);
+      row.hidden = !(ofSize && ofMethod && row.textContent.toLowerCase().includes(wanted));
+    }
+  }
+};
 for (const table of document.querySelectorAll("table.sorts")) {
-  const rows = [...table.tBodies[0].rows];
-  if (rows.length < MANY_ROWS) continue;
-  const input = document.createElement("input");
-  input.type = "search";
-  input.className = "filter";
-  input.placeholder = `Filter ${rows.length} rows`;
-  input.setAttribute("aria-label", "Show only the rows of the table below that contain this text");
-  input.addEventListener("input", () => {
-    const wanted = input.value.trim().toLowerCase();
-    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-  });
-  (table.closest(".wide") || table).before(input);
+  const heads = [...table.tHead.rows[0].cells].map(cellText);
+  const part = { table, rows: [...table.tBodies[0].rows], box: table.closest(".wide") || table };
+  part.heading = headingOf(table);
+  part.world = part.heading ? worldIn(part.heading.textContent) : "";
+  part.budget = heads.indexOf("budget");
+  part.methods = ["arm", "strategy"].includes(heads[0]);
+  part.sizes = heads.map((text) => firstOf(text, SIZE));
+  part.ofColumns = part.methods && part.sizes.some((size) => size);
+  if (part.rows.length >= MANY_ROWS) {
+    part.input = document.createElement("input");
+    part.input.type = "search";
+    part.input.className = "filter";
+    part.input.placeholder = `Filter ${part.rows.length} rows`;
+    part.input.setAttribute("aria-label", "Show only the rows of the table below that contain this text");
+    part.input.addEventListener("input", filterAll);
+    part.box.before(part.input);
+  }
+  parts.push(part);
 }
+const filters = document.createElement("form");
+filters.id = "filters";
+filters.setAttribute("aria-label", "Filter all tables of this page");
+filters.addEventListener("submit", (event) => event.preventDefault());
+const labelled = (name, control) => {
+  const label = document.createElement("label");
+  label.append(`${name} `, control);
+  control.name = name;
+  control.addEventListener("input", () => {
+    chosen[name] = control.value.trim().toLowerCase() && (name === "method" ? control.value.trim().toLowerCase() : control.value);
+    filterAll();
+  });
+  filters.append(label);
+};
+const selectOf = (name, values) => {
+  if (values.length < 2) return;
+  const select = document.createElement("select");
+  select.append(new Option("all", ""), ...values.map((value) => new Option(value, value)));
+  labelled(name, select);
+};
+const unique = (values) => [...new Set(values.filter((value) => value))];
+selectOf("world", unique(parts.map((part) => part.world)).sort());
+const sizes = [];
+for (const part of parts) {
+  if (part.ofColumns) sizes.push(...part.sizes);
+  if (part.budget >= 0) sizes.push(...part.rows.map((row) => firstOf(cellText(row.cells[part.budget]), SIZE)));
+}
+selectOf("size", unique(sizes).sort((a, b) => number(a) - number(b)));
+if (parts.some((part) => part.methods)) {
+  const method = document.createElement("input");
+  method.type = "search";
+  method.placeholder = "all";
+  labelled("method", method);
+}
+if (filters.children.length) document.querySelector("nav").append(filters);
 // What is wider than the screen says that it scrolls.
 for (const box of document.querySelectorAll(".wide")) {
   const hint = document.createElement("p");
@@ -88,6 +160,19 @@ for (const card of document.querySelectorAll(".card")) {
     const next = at < 0 ? (step > 0 ? 0 : points.length - 1) : at + step;
     choose(card, points[(next + points.length) % points.length]);
   });
+}
+// Headings of tables have links to themselves, like those of sections.
+for (const heading of document.querySelectorAll("h3:not(:has(.anchor))")) {
+  const slug = heading.textContent.trim().toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  let id = slug;
+  for (let n = 2; document.getElementById(id); n += 1) id = `${slug}-${n}`;
+  heading.id = id;
+  const link = document.createElement("a");
+  link.className = "anchor";
+  link.href = `#${id}`;
+  link.textContent = "#";
+  link.setAttribute("aria-label", `Link to ${heading.textContent.trim()}`);
+  heading.append(" ", link);
 }
 // Paper shows only what is open.
 addEventListener("beforeprint", () => {

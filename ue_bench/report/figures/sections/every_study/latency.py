@@ -44,6 +44,7 @@ COLUMNS = [
     "slot_cache_bytes",
     "n",
     "hollow",
+    "unsure",
     "named",
 ]
 MOST = 6  # lines in a panel: latencies lie close together
@@ -119,8 +120,9 @@ def _medians(arm: Arm) -> pd.DataFrame:
         p99_us=("p99_us", "median"),
         rows_per_second=("rows_per_second", "median"),
         n=("n", "sum"),
-        hollow=("unstable", "any"),
+        unsure=("unstable", "any"),
     )
+    measured["hollow"] = False
     texts = []
     for row in rows(measured):
         texts.append(SOURCES.get((row.source, row.callers), ""))
@@ -149,8 +151,8 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     machines = sorted(frame["machine"].unique())
     figure.suptitle("Lookup latency on " + "; ".join(machines), fontsize=10)
     entries = chosen_lines.entries(frame, study.looks)
-    if frame["hollow"].any():
-        entries.append(style.mark("unstable measurement"))
+    if frame["unsure"].any():
+        entries.append(style.mark("unstable measurement", half=True))
     style.legend(figure, entries)
     return figure
 
@@ -231,7 +233,7 @@ def _micros(row: Any, column: str) -> str:
     if row is None:
         return NOTHING
     text = micros_text(getattr(row, column))
-    return f"~{text}" if row.hollow else text
+    return f"~{text}" if row.unsure else text
 
 
 def _rate(row: Any) -> str:
@@ -256,8 +258,8 @@ SECTION = Section(
         "the slots were located before and are read from a cache, whose bytes are in the table and "
         "in no total. Where lines would be too many, each strategy appears with its variant that "
         "is best on validation, and only the best few are named. Of an advice all arms are drawn; "
-        "anchors are in the table. Device and threads (of each caller) are in the title. Hollow, "
-        "or ~: the clock called the measurement unstable."
+        "anchors are in the table. Device and threads (of each caller) are in the title. "
+        "Half-filled, or ~: the clock called the measurement unstable."
     ),
     draw=draw,
     table=table,

@@ -26,7 +26,7 @@ CAPTION = (
     "Each mark is the MSE of a method with one multiplexed table less that with separate tables, "
     "at the same budget, with its 95 % interval; below 0 multiplexing is better. Of several "
     "region rules (or other variants) the figure shows the one that is best on validation. Blue "
-    "and solid: better; orange and dashed: worse; grey, dotted and hollow: not told apart "
+    "and solid: better; orange and dashed: worse; grey and dotted: not told apart "
     "(Holm-corrected over the figure, 5 %, where the test had the power; the table says how many "
     "tests). Panels of a row share their scale."
 )
@@ -238,8 +238,7 @@ def _draw_differences(axes: Axes, part: pd.DataFrame, heights: Mapping[str, floa
         if not missing(row.difference_low):
             ends = [row.difference_low, row.difference_high]
             axes.plot(ends, [height, height], color=color, linestyle=dash, linewidth=1.4)
-        face = "white" if row.multiplexing == "not told apart" else color
-        axes.plot([row.difference], [height], color=color, marker="o", markerfacecolor=face)
+        axes.plot([row.difference], [height], color=color, marker="o")
     hover(axes, part.assign(height=drawn_at), "difference", "height")
     axes.set_yticks(list(heights.values()), list(heights))
     axes.set_ylim(min(heights.values()) - 0.6, 0.6)
@@ -260,7 +259,6 @@ def _legend_entries(frame: pd.DataFrame) -> list[Line2D]:
     entries = []
     for effect, (color, dash) in style.CHANGE.items():
         if effect in effects:
-            face = "white" if effect == "not told apart" else color
             line = Line2D(
                 [],
                 [],
@@ -268,7 +266,6 @@ def _legend_entries(frame: pd.DataFrame) -> list[Line2D]:
                 linestyle=dash,
                 marker="o",
                 markersize=5,
-                markerfacecolor=face,
                 label=_LEGEND[effect],
             )
             entries.append(line)

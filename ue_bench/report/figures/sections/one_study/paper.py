@@ -84,6 +84,7 @@ _FORM_NAMES = {
     "exact": "exact rows",
 }
 _SOURCE_NAMES = {"paper": "the paper", "reproduction": "its reproduction", OURS: OURS}
+_REPRODUCED = "^"  # the marker of the paper's reproduction, beside the forms' own
 _PUBLISHED_COLORS = {"separate": "#EFB48A", "multiplexed": "#8ABBDD", "exact": "#9A9A9A"}
 # Predictors that are rows of the table, where all runs have them.
 PREDICTORS = {
@@ -146,7 +147,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
         pd.DataFrame(points).reindex(columns=[*COLUMNS, "p", "sd", "floor"]), "panel"
     )
     frame = frame[COLUMNS]
-    frame["hollow"] = frame["source"] == "reproduction"
+    frame["hollow"] = False
     return _ordered(frame)
 
 
@@ -282,7 +283,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         style.handle(style.form_look("multiplexed"), _FORM_NAMES["multiplexed"]),
         style.handle(style.OTHER_FORM._replace(marker=""), _FORM_NAMES["exact"]),
         style.handle(light, "light: the paper", joined=False),
-        style.mark("light and hollow: its reproduction"),
+        style.handle(light._replace(marker=_REPRODUCED), "light: its reproduction", joined=False),
     ]
     style.legend(figure, entries)
     return figure
@@ -293,6 +294,8 @@ def _draw_panel(axes: Axes, part: pd.DataFrame) -> None:
         look = style.form_look(regions)
         if source != OURS:
             look = look._replace(color=_PUBLISHED_COLORS[regions])
+        if source == "reproduction":
+            look = look._replace(marker=_REPRODUCED)
         if regions == "exact":
             _draw_exact(axes, line, look)
         else:

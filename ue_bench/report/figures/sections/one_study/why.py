@@ -24,8 +24,8 @@ from ue_bench.report.format import NOTHING, interval_text, missing, size_text
 
 CAPTION = (
     "Left: share of each feature's training values that are free of collisions, measured (mean "
-    "over seeds) against the formula (1 - 1/M)^n; on the line they agree. Filled: no other value "
-    "of the same feature there; hollow: none of another feature. Middle: MSE (95 % interval: "
+    "over seeds) against the formula (1 - 1/M)^n; on the line they agree. Large: no other value "
+    "of the same feature there; small: none of another feature. Middle: MSE (95 % interval: "
     f"{RULE}) "
     "against what collisions within features cost: of the training rows at a value's table row, "
     "the share that other values of its feature bring, weighted by training rows, mean over "
@@ -79,6 +79,7 @@ _TABLE_TITLES = (
 _KINDS = ("intra", "inter")  # collisions within a feature, and between features
 _FONT_SIZE = 7  # of the sizes
 _DASHES = (0, (4, 1.5))  # of separate tables
+_SMALL = 2.8  # of a marker beside those of usual size
 
 Row = Mapping[Any, Any]
 
@@ -316,8 +317,7 @@ def _draw_collisions(axes: Axes, part: pd.DataFrame) -> None:
             points["measured"],
             look.marker,
             color=look.color,
-            markerfacecolor=look.color if kind == "intra" else "white",
-            markersize=4,
+            markersize=4.5 if kind == "intra" else _SMALL,
             alpha=0.8,
         )
     axes.set_xlim(-0.04, 1.04)
@@ -335,8 +335,7 @@ def _draw_errors(axes: Axes, part: pd.DataFrame, heads: Sequence[str]) -> None:
             row.mse,
             look.marker,
             color=look.color,
-            markerfacecolor=look.color if row.head == heads[-1] else "white",
-            markersize=5,
+            markersize=5 if row.head == heads[-1] else _SMALL,
             zorder=3,
         )
     hover(axes, part, "foreign", "mse")
@@ -404,13 +403,13 @@ def _write_sizes(axes: Axes, part: pd.DataFrame) -> None:
 
 
 def _legend_entries(frame: pd.DataFrame, heads: Sequence[str]) -> list[Line2D]:
-    hollow = "left: collisions between features"
+    small = "left: collisions between features"
     if len(heads) > 1:
-        hollow += f"; middle: {heads[0]} head"
+        small += f"; middle: {heads[0]} head"
     separate = "right: separate tables"
     return [
         *style.form_entries(frame["regions"].unique(), joined=False),
-        style.mark(hollow),
+        style.handle(style.Look(style.GREY, "o", "none", _SMALL), small, joined=False),
         Line2D([], [], color=style.PALE, linestyle=_DASHES, label=separate),
     ]
 

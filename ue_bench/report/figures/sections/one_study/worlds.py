@@ -25,10 +25,10 @@ EMPTY = "no two data sets have the same features, split, head and at least three
 CAPTION = (
     "What multiplexing does in each world: the MSE of a method with one multiplexed table less "
     "that with separate tables at equal bytes, in percent of the MSE of the global mean of the "
-    "world; below 0 multiplexing is better. Filled marks are told apart (Holm-corrected over the "
-    "figure, 5 %, with a power of 80 % at that level), hollow ones are not. 95 % intervals, dotted "
-    "where numbers have few bits. Each form is in the variant that is best on validation. All "
-    "panels share their scale."
+    "world; below 0 multiplexing is better. Full marks are told apart (Holm-corrected over the "
+    "figure, 5 %, with a power of 80 % at that level), half-filled ones are not. 95 % "
+    "intervals, dotted where numbers have few bits. Each form is in the variant that is best on "
+    "validation. All panels share their scale."
 )
 # The families of Holm's corrections. A document may show the sentences without the tables.
 ALL_FORMS = "all differences of multiplexed and separate tables, in all worlds"
@@ -311,7 +311,10 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     figure, _ = panels(shown, 2, draw_one, width=4.6, height=3.0, sharey=True)
     for axes in figure.axes[::2]:
         axes.set_ylabel("multiplexed less separate,\n% of the mean's MSE", fontsize=8)
-    style.legend(figure, [style.handle(looks[method], method) for method in methods])
+    entries = [style.handle(looks[method], method) for method in methods]
+    if not shown["told_apart"].dropna().astype(bool).all():
+        entries.append(style.mark("not told apart", half=True))
+    style.legend(figure, entries)
     return figure
 
 
@@ -331,7 +334,8 @@ def _draw_method(
             marker=look.marker,
             markersize=look.size,
             color=look.color,
-            markerfacecolor=look.color if row.told_apart else "white",
+            fillstyle="full" if row.told_apart else style.UNSURE,
+            markerfacecoloralt="white",
         )
 
 

@@ -193,8 +193,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     if FRESH in sources:
         entries.append(style.handle(_LOOKS[FRESH], FRESH, joined=False))
     if TRIALS in sources:
-        hollow = _LOOKS[TRIALS]
-        entries.append(style.mark(f"{TRIALS}, less the mean", hollow.marker, hollow.color))
+        entries.append(style.handle(_LOOKS[TRIALS], f"{TRIALS}, less the mean", joined=False))
     style.legend(figure, entries)
     return figure
 
@@ -203,14 +202,12 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.axvline(0, color=style.GREY, linewidth=1)
     for row in rows(part):
         look = _LOOKS[row.source]
-        face = look.color if row.source == FRESH else "white"
         axes.hlines(row.y, row.low, row.high, color=look.color, linewidth=1.3)
         axes.plot(
             [row.difference],
             [row.y],
             look.marker,
             color=look.color,
-            markerfacecolor=face,
             markersize=look.size,
         )
     hover(axes, of_difference(part.assign(label=part["source"])), "difference", "y")
@@ -274,10 +271,10 @@ SECTION = Section(
     ),
     caption=(
         "The change of MSE when one feature gets a second lookup of the same width in a table of "
-        "the same bytes; below 0 is better, bars are 95 % intervals. Filled: this feature has two "
-        "lookups and all others one, against one lookup everywhere, test MSE, by fresh seeds "
-        f"({RULE}). Hollow: what doubling a feature's lookups is worth in the trials of the "
-        "searches of that table size that shared out a fixed total, less the mean over the "
+        "the same bytes; below 0 is better, bars are 95 % intervals. Blue discs: this feature has "
+        "two lookups and all others one, against one lookup everywhere, test MSE, by fresh seeds "
+        f"({RULE}). Orange squares: what doubling a feature's lookups is worth in the trials of "
+        "the searches of that table size that shared out a fixed total, less the mean over the "
         "features: least squares on the logarithms of all features' lookups, with a level for each "
         "search, validation MSE, t-interval of the coefficient. A fixed total shows only which "
         "feature is worth more than another."

@@ -46,6 +46,10 @@ COLUMNS = [
     "policy",
 ]
 _COLOR = "#0072B2"
+_LOOKS = {  # by whether an allocation is the first on validation
+    True: style.Look(color=_COLOR, marker="D", dash="none", size=5.5),
+    False: style.Look(color=_COLOR, marker=".", dash="none", size=5),
+}
 
 
 def tidy(study: StudyData) -> pd.DataFrame:
@@ -135,9 +139,10 @@ def _line(arm: Arm, even: Arm, best: Trial) -> dict[str, Any]:
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """The figure of one feature set: a line for each search."""
     figure, _ = panels(frame, 1, _panel, width=8.2, height=1.2 + 0.4 * frame["y"].nunique())
-    filled = style.Look(color=_COLOR, marker="o", dash="none", size=5)
-    first = style.handle(filled, "first on validation", joined=False)
-    style.legend(figure, [first, style.mark("next on validation", color=_COLOR)])
+    entries = []
+    for is_first, text in ((True, "first on validation"), (False, "next on validation")):
+        entries.append(style.handle(_LOOKS[is_first], text, joined=False))
+    style.legend(figure, entries)
     return figure
 
 
@@ -146,12 +151,12 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     best = part[~part["even"]].sort_values(["y", "first"], ascending=[True, False], kind="stable")
     best = best.assign(y=best["y"] - 0.12 + 0.24 * best.groupby("y").cumcount())
     for first, arms in groups(best, "first"):
-        face = _COLOR if first else "white"
+        look = _LOOKS[bool(first)]
         low = arms["difference_low"]
         high = arms["difference_high"]
         axes.hlines(arms["y"], low, high, color=_COLOR, linewidth=1.2)
         axes.plot(
-            arms["difference"], arms["y"], "o", color=_COLOR, markerfacecolor=face, markersize=5
+            arms["difference"], arms["y"], look.marker, color=look.color, markersize=look.size
         )
     hover(axes, best.assign(part="test"), "difference", "y")
     even = part[part["even"]].sort_values("y")
