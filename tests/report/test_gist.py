@@ -3,9 +3,14 @@
 import fake_records as fake
 import pytest
 
+from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.evidence import Evidence
+from ue_bench.report.figures.draw import section_gist
 from ue_bench.report.page.gist import gist
+from ue_bench.report.page.prose import refresh
+
+MANY = "Study many compares per_feature and unified on ml-100k"
 
 
 def told(records, study, of_board=None):
@@ -26,33 +31,29 @@ def several(seeds, dataset="ml-100k", gaps=(0.05, 0.05), study="many"):
 
 def test_who_is_best_and_at_how_many_sizes():
     best, *_ = told(several(5), "many")
-    assert best == "On ml-100k, in study many, unified is the best at all 2 sizes."
+    assert best == f"{MANY}: unified is the best at all 2 sizes."
     best, *_ = told(several(5, gaps=(0.05, 0.0)), "many")
     assert best == (
-        "On ml-100k, in study many, unified is the best at 1 of 2 sizes and at 1 of 2 sizes "
-        "several strategies may be the best."
+        f"{MANY}: unified is the best at 1 of 2 sizes and at 1 of 2 sizes several may be the best."
     )
 
 
 def test_nobody_is_best_where_all_may_be():
     best, *_ = told(several(5, gaps=(0.0, 0.0)), "many")
     assert best.startswith(
-        "On ml-100k, in study many, no strategy is shown to be the best alone at any of 2 sizes: "
-        "validation prefers "
+        f"{MANY}; none is shown to be the best alone at any of 2 sizes, and validation prefers "
     )
 
 
 def test_two_seeds_name_nobody():
     best, *_ = told(several(2), "many")
-    assert best == (
-        "On ml-100k, in study many, it cannot be told which strategy is best: too few common seeds."
-    )
+    assert best == f"{MANY}; which is best cannot be told: too few common seeds."
 
 
 def test_of_several_data_sets_each_has_its_preferred_one():
     records = [*several(5, "flights", (0.0, 0.0)), *several(5, "baseball", (0.0, 0.0))]
     best, *_ = told(records, "many")
-    assert best.startswith("In study many, no strategy is shown to be the best alone at any of 4")
+    assert best.startswith(f"{MANY[:-11]}; none is shown to be the best alone at any of 4")
     assert " on baseball and " in best
     assert best.endswith(" on flights.")
 
@@ -86,3 +87,31 @@ def test_no_sentence_has_brackets(seeds):
     sentences = told(records, "many", of_board="methods")
     assert len(sentences) <= 3
     assert not any(sign in sentence for sentence in sentences for sign in "[]()")
+
+
+def with_two_heads(reverse=False):
+    """Three strategies under two heads, in the same order or in the opposite one."""
+    for head, sign in (("mlp", 1), ("dot", -1 if reverse else 1)):
+        for place, strategy in enumerate(("unified", "per_feature", "robe")):
+            for seed in range(8):
+                noise = 0.01 * seed + 1e-4 * ((3 * seed + place) % 4)
+                config = fake.config(strategy, seed=seed, budget=14_016, head=head)
+                yield fake.make(config, "heads", mse=0.8 + sign * 0.05 * place + noise)
+
+
+@pytest.mark.parametrize(
+    ("reverse", "order"), [(False, "all are in the same order"), (True, "3 are in opposite order")]
+)
+def test_a_section_says_what_it_says_in_one_sentence(reverse, order):
+    said = section_gist(Evidence(list(with_two_heads(reverse))), "heads", "heads")
+    assert said == f"Of 3 times that two of the heads mlp and dot tell two arms apart, {order}."
+
+
+def test_a_document_takes_the_sentence():
+    evidence = Evidence(list(with_two_heads()))
+    text = "<!-- ue-bench: gist heads heads -->\nold\n<!-- end -->\n"
+    assert "all are in the same order." in refresh(text, evidence)
+    with pytest.raises(BenchError, match="unknown section 'memory'"):
+        refresh(text.replace("heads heads", "heads memory"), evidence)
+    with pytest.raises(BenchError, match="names what no record has"):
+        refresh(text.replace("heads heads", "other heads"), evidence)

@@ -20,12 +20,14 @@ class Picture(NamedTuple):
 class Drawn:
     """One section of one study: its pictures, or the reason why it has none.
 
+    gist: what it says, in one sentence; empty where the section has none.
     table: the tidy data as CSV, as a path in the folder of the report.
     """
 
     study: str
     name: str
     title: str
+    gist: str = ""
     caption: str = ""
     pictures: Sequence[Picture] = ()
     table: str = ""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -50,6 +50,13 @@ def listed(names: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def range_text(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """Return the first and the last of sorted values, or one text where both are equal."""
+    first = text(values[0])
+    last = text(values[-1])
+    return first if first == last else f"{first} to {last}"
 
 
 def missing(value: Any) -> bool:

@@ -24,6 +24,7 @@ from ue_bench.report.evidence.statistics import ALPHA, LEVEL, compare_two, estim
 from ue_bench.report.evidence.summary import by_seed, summarise
 from ue_bench.report.evidence.verdict import FAMILY, verdicts
 
+VERDICTS = "families in which a verdict tells the arms apart"
 Range = tuple[float, float]  # lower and upper end of an interval
 
 
@@ -136,7 +137,7 @@ def _wrong(contests: Sequence[Sequence[Mapping[Any, Any]]]) -> list[Rate]:
     n = len(contests)
     return [
         Rate("families in which a test finds a difference (Holm)", tested, n, ALPHA),
-        Rate("families in which a verdict tells the arms apart", told_apart, n, ALPHA),
+        Rate(VERDICTS, told_apart, n, ALPHA),
         Rate("arms left out of the set of the best", members.count(False), len(members), ALPHA),
     ]
 

@@ -63,6 +63,21 @@ def section_lines(evidence: Evidence, study: str, name: str) -> list[str]:
     return lines
 
 
+def section_gist(evidence: Evidence, study: str, name: str) -> str:
+    """Return what one section of one study says in one sentence, or nothing where it is empty.
+
+    Raises BenchError where no section that has such a sentence has this name.
+    """
+    with_gist = {section.name: section for section in SECTIONS if section.gist}
+    if name not in with_gist:
+        raise unknown("section", name, with_gist)
+    section = with_gist[name]
+    if study not in _study_names(evidence) or section.gist is None:
+        return ""
+    frame = section_frame(section, evidence, study)
+    return "" if frame.empty else section.gist(escaped(frame))
+
+
 def section_frame(section: Section, evidence: Evidence, study: str) -> pd.DataFrame:
     """Return the tidy frame of a section of one study."""
 
@@ -165,6 +180,7 @@ def _draw_section(
         study=study.name,
         name=section.name,
         title=section.title,
+        gist=section.gist(frame) if section.gist is not None else "",
         caption=section.caption.replace("MSE", measure, 1),
         pictures=pictures,
         table=f"tables/{name}.csv",

@@ -52,6 +52,7 @@ class Section:
     empty: the reason that the report gives where the frame is empty.
     draw: makes the figure from the frame, without arithmetic. Without it the section is a table.
     table: writes the lines of Markdown below the figure.
+    gist: says in one plain sentence, without brackets, what the whole frame says.
     each: whether every panel has a figure of its own.
     of_labels: the measure that takes the place of the MSE where the task is binary.
     fewest: rows of the frame that make a figure; of fewer the table says all.
@@ -64,6 +65,7 @@ class Section:
     caption: str
     draw: Callable[[pd.DataFrame, StudyData], Figure] | None = None
     table: Callable[[pd.DataFrame], list[str]] | None = None
+    gist: Callable[[pd.DataFrame], str] | None = None
     each: bool = False
     of_labels: str = "Brier score"
     fewest: int = 1

@@ -7,9 +7,9 @@ import pandas as pd
 
 from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.summary import SCOPE, score
-from ue_bench.report.format import bytes_text, interval_text
+from ue_bench.report.format import bytes_text, interval_text, range_text
 from ue_bench.report.page.contests import STRESS, Competition, Contest, competition, headlined
-from ue_bench.report.page.price import contestants, price, range_text
+from ue_bench.report.page.price import contestants, price
 
 NO_ANSWER = "No arm has a measured MSE, so there is no answer."
 NO_RIVALS = "No two strategies have the same byte budget, so none can be called better."

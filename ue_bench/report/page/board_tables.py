@@ -6,8 +6,15 @@ from collections.abc import Iterator, Sequence
 from ue_bench.report.evidence.board import Board, Standing
 from ue_bench.report.evidence.labels import bits_word
 from ue_bench.report.evidence.summary import BATCH
-from ue_bench.report.format import NOTHING, bytes_text, code, micros_text, plain, size_text
-from ue_bench.report.page.price import range_text
+from ue_bench.report.format import (
+    NOTHING,
+    bytes_text,
+    code,
+    micros_text,
+    plain,
+    range_text,
+    size_text,
+)
 
 NOTE = (
     "A row is a form of a strategy. At each size it has the rank, by mean MSE, of its arm that is "

@@ -13,6 +13,7 @@ from ue_bench.report.page.cells import ANCHOR_ROWS
 from ue_bench.report.page.contests import Competition, competition, headlined
 
 MOST_SIZES = 3  # that one sentence lists
+MOST_NAMED = 4  # strategies that it names
 
 
 def gist(
@@ -45,25 +46,24 @@ def _best(scored: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     if not competing.contests:
         return NO_RIVALS
     datasets = list(scored["dataset"].unique())
-    where = f"in study {scored['study'].iloc[0]}"
+    compared = sorted({row[competing.column] for each in competing.contests for row in each.rows})
+    who = listed(compared) if len(compared) <= MOST_NAMED else f"{len(compared)} {competing.plural}"
+    where = f"Study {scored['study'].iloc[0]} compares {who}"
     if len(datasets) == 1:
-        where = f"on {datasets[0]}, {where}"
-    where = where[0].upper() + where[1:]
+        where += f" on {datasets[0]}"
     n = len(competing.contests)
     n_unknown = sum(not contest.is_known for contest in competing.contests)
     if n_unknown == n:
-        return (
-            f"{where}, it cannot be told which {competing.noun} is best: {why_unknown(competing)}."
-        )
+        return f"{where}; which is best cannot be told: {why_unknown(competing)}."
     alone = competing.alone_counts()
     if not alone:
-        text = f"no {competing.noun} is shown to be the best {_at_any(n)}"
-        return f"{where}, {text}: {_preferred(competing, datasets)}."
+        text = f"none is shown to be the best {_at_any(n)}"
+        return f"{where}; {text}, and {_preferred(competing, datasets)}."
     best = [f"{name} is the best {_at(count, n)}" for name, count in alone.most_common()]
     rest = n - alone.total()
     if rest:
-        best.append(f"{_at(rest, n)} several {competing.plural} may be the best")
-    return f"{where}, {listed(best)}."
+        best.append(f"{_at(rest, n)} several may be the best")
+    return f"{where}: {listed(best)}."
 
 
 def _at(count: int, n: int) -> str:

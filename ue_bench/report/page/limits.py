@@ -32,14 +32,14 @@ def lines(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Recor
 def deciding(summary: pd.DataFrame, records: Sequence[Record]) -> list[str]:
     """Return, as bullets, what decides whether the records say anything of embeddings."""
     successful = _successful(records)
-    if not successful:
-        return ["- No run succeeded: any result would change it."]
     sentences = [
         *_weak_arms(summary),
         *_unseen_users(successful),
         *_unstable_latencies(summary),
         *_single_values(successful),
     ]
+    if not sentences and not successful:
+        return ["- No run succeeded: any result would change it."]
     return [f"- {sentence}" for sentence in sentences]
 
 

@@ -1,14 +1,14 @@
 """The price of an answer in one sentence: its bytes and latency beside those of other tables, and
 beside the anchors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from ue_bench.report.evidence.frames import groups, records
 from ue_bench.report.evidence.summary import BATCH, SCOPE
-from ue_bench.report.format import bytes_text, interval_text, micros_text, missing
+from ue_bench.report.format import bytes_text, interval_text, micros_text, missing, range_text
 
 _LATENCIES = ["latency_us", "latency_p99_us", "latency_codes_us"]
 
@@ -55,13 +55,6 @@ def price(arms: pd.DataFrame, leader: str | None = None, column: str = "group") 
     if arms["features"].nunique() > 1:
         where = f" ({part['features'].iloc[0]} features)"
     return [f"The price{where}: {'; '.join(clauses)}."]
-
-
-def range_text(values: Sequence[float], text: Callable[[float], str]) -> str:
-    """The first and the last of sorted values, or one text where both are equal."""
-    first = text(values[0])
-    last = text(values[-1])
-    return first if first == last else f"{first} to {last}"
 
 
 def _informative(part: pd.DataFrame, is_leader: pd.Series) -> tuple[bool, bool, float]:

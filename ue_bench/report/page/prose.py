@@ -11,6 +11,7 @@
 <!-- ue-bench: compare-bytes default unified int8 key-free -->  the same, at no more bytes in all
 <!-- ue-bench: section heads heads -->                        one section: sentences and table
 <!-- ue-bench: sentences heads heads -->                      its sentences alone
+<!-- ue-bench: gist heads heads -->                           what it says, in one sentence
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
 <!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
 <!-- ue-bench: earlier table_size -->                         what became of its earlier verdicts
@@ -156,6 +157,13 @@ def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     return section_lines(evidence, study, names[0])
 
 
+def _gist(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    from ue_bench.report.figures.draw import section_gist
+
+    sentence = section_gist(evidence, study, names[0])
+    return [sentence] if sentence else []
+
+
 def _sentences(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for line in _section(evidence, study, names):
@@ -194,6 +202,7 @@ KINDS: dict[str, Kind] = {
     "told": _told,
     "section": _section,
     "sentences": _sentences,
+    "gist": _gist,
     "speed": _speed,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
@@ -203,6 +212,7 @@ NAMES = {
     "compare-bytes": 3,
     "section": 1,
     "sentences": 1,
+    "gist": 1,
     "scenarios": 0,
     "board": 0,
 }

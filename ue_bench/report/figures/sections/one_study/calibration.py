@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ue_bench.report.evidence.error_rates import calibrations
+from ue_bench.report.evidence.error_rates import VERDICTS, calibrations
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.figures.section import Section, StudyData
 
@@ -56,6 +56,15 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return how often a verdict told equal arms apart."""
+    verdicts = frame[frame["what"] == VERDICTS]
+    found, of = int(verdicts["found"].sum()), int(verdicts["of"].sum())
+    return (
+        f"In {found} of {of} families of arms that are equal by design, a verdict tells two apart."
+    )
+
+
 SECTION = Section(
     name="calibration",
     title="How often a verdict is wrong",
@@ -63,4 +72,5 @@ SECTION = Section(
     empty="no run is on a draw of a planted world",
     caption=CAPTION,
     table=table,
+    gist=gist,
 )

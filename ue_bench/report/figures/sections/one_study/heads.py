@@ -21,7 +21,7 @@ from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import bytes_text, interval_text
+from ue_bench.report.format import bytes_text, interval_text, listed
 
 CAPTION = (
     "Every point is an arm: its mean MSE under one head against that under another, with 95 % "
@@ -165,6 +165,16 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return whether a head reverses another."""
+    pairs = frame.drop_duplicates(_PAIR)
+    told = int(pairs["told_apart"].sum())
+    reverse = int(pairs["reversed"].sum())
+    heads = list(dict.fromkeys([*pairs["head_x"], *pairs["head_y"]]))
+    order = "all are in the same order" if not reverse else f"{reverse} are in opposite order"
+    return f"Of {told} times that two of the heads {listed(heads)} tell two arms apart, {order}."
+
+
 def _sentence(title: str, part: pd.DataFrame) -> str:
     pairs = part.drop_duplicates(_PAIR)
     taus = ", ".join(f"{row.head_x} and {row.head_y} {tau_text(row)}" for row in rows(pairs))
@@ -264,4 +274,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

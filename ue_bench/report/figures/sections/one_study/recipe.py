@@ -178,6 +178,18 @@ def table(frame: pd.DataFrame) -> list[str]:
     return [*lines, "", f"{text} Intervals are 95 %: {methods}."]
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return how many conclusions no recipe changes."""
+    kept = 0
+    every = 0
+    for _, part in groups(frame, "panel"):
+        surviving = len(_split(part["survive_all"].iloc[0]))
+        kept += surviving
+        every += surviving + len(_split(part["fail_somewhere"].iloc[0]))
+    changes = frame["setting"].nunique()
+    return f"{kept} of {every} conclusions keep their order under all of {changes} changed recipes."
+
+
 def _sentences(title: str, part: pd.DataFrame) -> list[str]:
     first = next(rows(part))
     surviving = _split(first.survive_all)
@@ -234,4 +246,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

@@ -32,7 +32,7 @@ from ue_bench.report.figures import anchor_lines, anchor_points, style
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
 from ue_bench.report.figures.style import ANCHOR_NAMES
-from ue_bench.report.format import NOTHING, interval_text, missing, mse_text, size_text
+from ue_bench.report.format import NOTHING, interval_text, listed, missing, mse_text, size_text
 
 CAPTION = (
     f"MSE of every arm on each split, with a 95 % interval ({RULE}); each panel has its own "
@@ -202,6 +202,26 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return which splits can rank strategies."""
+    firsts = frame.drop_duplicates("panel")
+    names = {}
+    for ranks, part in groups(firsts, "ranks"):
+        names[bool(ranks)] = [name.replace("_", " ") for name in part["split"].unique()]
+    clauses = []
+    if True in names:
+        clauses.append(f"strategies can be told apart on {_named(names[True])}")
+    if False in names:
+        who = "they" if clauses else "strategies"
+        clauses.append(f"{who} cannot be ranked on {_named(names[False])}")
+    text = ", and ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _named(splits: list[str]) -> str:
+    return f"the {listed(splits)} split{'s' if len(splits) > 1 else ''}"
+
+
 def _arms(part: pd.DataFrame) -> list[str]:
     first = part.iloc[0]
     heads = []
@@ -321,4 +341,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

@@ -20,6 +20,7 @@ from ue_bench.report.evidence.variance_parts import (
     ONE_SPLIT,
     PARTS,
     SPLIT,
+    TOGETHER,
     Part,
     Variances,
     crossed_runs,
@@ -29,7 +30,7 @@ from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import NOTHING, missing, size_text
+from ue_bench.report.format import NOTHING, missing, range_text, size_text
 
 CAPTION = (
     "Left: standard deviation of the MSE by seed, from a mixed model (REML) of runs whose seeds "
@@ -176,6 +177,21 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return which seed makes most of the variance."""
+    known = frame.dropna(subset=["share"])
+    largest = known.groupby("seed")["share"].mean().idxmax()
+    shares = sorted(100 * known.loc[known["seed"] == largest, "share"])
+    text = range_text(shares, "{:.0f} %".format)
+    name = str(largest).partition(" (")[0]
+    others = known[~known["seed"].isin([largest, EXPLAINED, SPLIT, TOGETHER])]
+    most = 100 * others["share"].max()
+    return (
+        f"Of the variance by seeds, the {name} makes {text}; beside it, no seed makes more than "
+        f"{most:.0f} % by itself."
+    )
+
+
 def _percent(share: float, low: float, high: float) -> str:
     if missing(share):
         return NOTHING
@@ -270,4 +286,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

@@ -20,7 +20,7 @@ from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panel_rows
 from ue_bench.report.figures.placing import LINE, spread
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import NOTHING, interval_text, missing, size_text
+from ue_bench.report.format import NOTHING, interval_text, missing, range_text, size_text
 
 CAPTION = (
     "Left: share of each feature's training values that are free of collisions, measured (mean "
@@ -275,6 +275,20 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return what the error goes with."""
+    arms = frame[frame["view"] == "mse"].dropna(subset=["rho"])
+    if arms.empty:
+        return "There are too few arms with a budget to say what the error goes with."
+    firsts = arms.drop_duplicates(["panel", "head"])
+    foreign = range_text(sorted(firsts["rho_foreign"]), "{:.2f}".format)
+    collisions = range_text(sorted(firsts["rho"]), "{:.2f}".format)
+    return (
+        f"The rank correlation of the error is {foreign} with other values of the feature in a "
+        f"table row, and {collisions} with reads that collide at all."
+    )
+
+
 def _sentence(part: pd.DataFrame) -> str:
     """Return the rank correlations of one panel and head."""
     first = next(rows(part))
@@ -422,4 +436,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

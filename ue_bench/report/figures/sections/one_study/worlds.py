@@ -147,6 +147,25 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return how often multiplexing is better, and how often two worlds contradict each other."""
+    of_form = frame[frame["view"] == FORM]
+    told = of_form[of_form["told_apart"].astype(bool)]
+    better = int((told["difference"] < 0).sum())
+    ranks = frame[frame["view"] == RANKS]
+    n_worlds = int((frame["view"] == WORLD).sum())
+    text = f"In {n_worlds} worlds"
+    if len(of_form):
+        text += (
+            f", multiplexing is shown to be better in {better} of {len(of_form)} comparisons and"
+        )
+        text += f" worse in {len(told) - better};"
+    return (
+        f"{text} of {int(ranks['told'].sum())} times that two worlds tell two arms apart, "
+        f"{int(ranks['reversed'].sum())} are in opposite order."
+    )
+
+
 def _form_sentences(part: pd.DataFrame, worlds: pd.DataFrame) -> list[str]:
     lines = []
     for method, cell in groups(part, "method"):
@@ -347,4 +366,5 @@ SECTION = Section(
     caption=CAPTION,
     draw=draw,
     table=table,
+    gist=gist,
 )

@@ -195,6 +195,20 @@ def table(frame: pd.DataFrame) -> list[str]:
     return [*lines, "", f"Intervals are 95 %: {methods}."]
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return how often a search promised too much, and whether it was worth it."""
+    too_good = int((frame["optimism"] < 0).sum())
+    text = (
+        f"What a search sees is too good in {too_good} of {len(frame)} searches, by "
+        f"{-frame['optimism'].mean():.4f} on average"
+    )
+    gains = frame["gain"].dropna()
+    if gains.empty:
+        return f"{text}."
+    better = int((gains > 0).sum())
+    return f"{text}; on fresh seeds {better} of {len(gains)} winners are better than the default."
+
+
 def _gain_text(gains: pd.Series) -> str:
     if gains.empty:
         return "No winner was run beside the default on fresh seeds."
@@ -224,4 +238,5 @@ SECTION = Section(
         "several sizes has a row a size."
     ),
     table=table,
+    gist=gist,
 )

@@ -23,7 +23,7 @@ from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover, of_difference
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
-from ue_bench.report.format import NOTHING, bytes_text, delta_text, p_cell
+from ue_bench.report.format import NOTHING, bytes_text, delta_text, listed, p_cell
 
 FRESH = "on fresh seeds"
 TRIALS = "in the trials"
@@ -239,6 +239,21 @@ def table(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+def gist(frame: pd.DataFrame) -> str:
+    """Return which features earn the second lookup, and at how many sizes."""
+    fresh = frame[frame["source"] == FRESH]
+    sizes = fresh.groupby(["panel", "budget"]).ngroups
+    if not sizes:
+        return "No feature was given a second lookup on fresh seeds."
+    earned = fresh[fresh["told_apart"].astype(bool) & (fresh["difference"] < 0)]
+    if earned.empty:
+        return f"No feature is shown to earn a second lookup at any of {sizes} table sizes."
+    clauses = []
+    for name, count in earned["feature"].value_counts().items():
+        clauses.append(f"{name} at {count} of {sizes} table sizes")
+    return f"The second lookup is earned by {listed(clauses)}, and by no other feature."
+
+
 def _sentence(by_difference: pd.DataFrame) -> str:
     """What the second lookup is worth at one table size, from the rows of view `FRESH` there."""
     best = by_difference.iloc[0]
@@ -281,5 +296,6 @@ SECTION = Section(
     ),
     draw=draw,
     table=table,
+    gist=gist,
     each=True,
 )
