@@ -81,13 +81,37 @@ def scores(results: Path) -> dict[int, float]:
     return {record.config.init_seed: record.quality["test_mse"] for record in records}
 
 
-@pytest.mark.slow
-def test_nothing_that_lies_in_the_current_folder_runs(tmp_path):
+@pytest.fixture
+def planted(tmp_path):
+    """A folder of modules that leave marks, and the folder of these."""
     folder, marks = tmp_path / "folder", tmp_path / "marks"
     names = {"ue_bench", "sitecustomize", "usercustomize"} | of_dependencies()
     names |= set(sys.stdlib_module_names)
     assert {"torch", "polars_hash", "xxhash", "random", "multiprocessing", "pickle"} < names
     plant(folder, names, marks)
+    return folder, marks
+
+
+@pytest.mark.slow
+def test_run_and_advise_run_nothing_of_the_current_folder(tmp_path, planted):
+    folder, marks = planted
+    options = ("--data-dir", official.write_folder(tmp_path, "ml-100k"), "--epochs", 1)
+    options += ("--results", tmp_path / "results")
+    run = start(folder, SCRIPT, "run", "--budget", 1000, "--measure", "quality", *options)
+    advise = start(
+        folder, SCRIPT, "advise", "ml-100k", "--memory", 4000, "--minutes", 0.5, *options
+    )
+    end(run)
+    output, _ = advise.communicate(timeout=300)
+    assert advise.returncode in (0, 1), output
+    assert sorted(path.name for path in marks.iterdir()) == []
+    assert load_runs(tmp_path / "results", "run")[0]
+    assert [path for path in (tmp_path / "results").iterdir() if path.name != "run"]
+
+
+@pytest.mark.slow
+def test_nothing_that_lies_in_the_current_folder_runs(tmp_path, planted):
+    folder, marks = planted
     (folder / "what_runs.py").write_text(STUDY)
     data = official.write_folder(tmp_path, "ml-100k")
     url = f"sqlite:///{tmp_path}/shared.sqlite3"
