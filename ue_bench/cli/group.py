@@ -23,6 +23,7 @@ PASSWORDS = re.compile(
     r"\b((?:postgres\w*|sqlite)(?:\+\w+)?://)(?!\S*:\*\*\*@)(?:[^'\"]*:[^'\"]*@|\S*[?&]\S*=)[^\s'\"]*",
     re.IGNORECASE,
 )
+LESS_MEMORY = "choose a smaller table or batch, free memory, or raise the limit (ulimit -v)"
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
 MOST_SECONDS = 2_000_000  # of a time limit: the system waits for at most 2**31 milliseconds
@@ -65,13 +66,13 @@ class Commands(click.Group):
                 if hidden == message:
                     raise
                 raise click.UsageError(hidden, ctx=error.ctx) from None
-            except MemoryError as error:
-                _leave_to_others(error, ctx)
-                raise BadInput(
-                    f"out of memory ({error}); choose a smaller table or batch"
-                ) from error
             # A plug-in that calls sys.exit(0) would end the command as if all were well.
             except (Exception, SystemExit) as error:
+                if _lacks_memory(error):
+                    _leave_to_others(error, ctx)
+                    raise BadInput(
+                        one_line(f"out of memory{_in_brackets(error)}; {LESS_MEMORY}")
+                    ) from error
                 raised = raised_in(error)
                 if raised is None:  # a bug of this package, or the end of a command
                     raise
@@ -87,6 +88,17 @@ class Commands(click.Group):
                 if speaks(stop, ctx.invoked_subcommand):
                     _report_stop("interrupted")
                 ctx.exit(INTERRUPTED)
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Return whether memory was refused: to Python, or to the loader of a library."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and "failed to map segment" in str(error)
+    )
+
+
+def _in_brackets(error: BaseException) -> str:
+    return f" ({error})" if str(error) else ""
 
 
 def hide_passwords(text: str) -> str:
