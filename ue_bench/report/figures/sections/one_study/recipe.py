@@ -222,7 +222,7 @@ def _named(pairs: Sequence[str]) -> str:
 def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
     """Draw one panel for each comparison: τ and its interval by changed recipe."""
     tallest = frame.groupby("panel")["setting"].size().max()
-    figure, _ = panels(frame, 2, _draw_one, width=4.6, height=1.2 + 0.24 * tallest)
+    figure, _ = panels(frame, 2, _draw_one, width=4.6, height=1.2 + 0.24 * tallest, sharex=True)
     return figure
 
 
@@ -235,6 +235,7 @@ def _draw_one(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_ylim(len(part) - 0.5, -0.5)
     axes.set_xlabel("Kendall τ with the ranking of the default recipe (1: the same order)")
     axes.set_xlim(right=1.02)
+    axes.tick_params(labelbottom=True)  # also above a place without a panel
     axes.set_title(style.heading(part["panel"].iloc[0]), fontsize=9)
 
 

@@ -242,7 +242,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         right.set_xlabel("share of the parts")
         right.xaxis.set_major_formatter("{x:.0%}")
 
-    figure, _ = panel_rows(frame, 2, draw_row, width=4.2, height=3.0)
+    figure, _ = panel_rows(frame, 2, draw_row, width=4.2, height=3.0, sharex="col")
     entries = []
     for arm in frame["arm"].unique():
         entries.append(style.handle(looks[arm], arm, joined=False))

@@ -183,6 +183,7 @@ def draw(frame: pd.DataFrame, study: StudyData) -> Figure:
         height=1.3 + 0.3 * len(features),
         by="budget",
         sharey=True,
+        sharex=True,
     )
     figure.suptitle(frame["panel"].iloc[0], fontsize=10, fontweight="bold")
     first = drawn[0].axes
