@@ -11,6 +11,7 @@ from ue_bench.report.format import bytes_text, listed, missing, mse_text
 from ue_bench.report.page.abstract import NO_ANSWER, NO_RIVALS, why_unknown
 from ue_bench.report.page.cells import ANCHOR_ROWS
 from ue_bench.report.page.contests import Competition, competition, headlined
+from ue_bench.report.page.limits import behind
 
 MOST_SIZES = 3  # that one sentence lists
 MOST_NAMED = 4  # strategies that it names
@@ -28,9 +29,9 @@ def gist(
     board: of the study in which all strategies compete.
     """
     scored = score(summary)
+    lines = [headline(summary, verdicts)]
     if scored.empty:
-        return [NO_ANSWER]
-    lines = [_best(*headlined(scored, verdicts))]
+        return lines
     if board is not None:
         lines.append(_of_all(board))
     else:
@@ -38,8 +39,12 @@ def gist(
     return [*lines, *_without_a_table(score(every_arm))]
 
 
-def _best(scored: pd.DataFrame, verdicts: pd.DataFrame) -> str:
-    """Say who is alone in the set of the best, and at how many sizes."""
+def headline(summary: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+    """Say of one study who is alone in the set of the best, and at how many sizes."""
+    scored = score(summary)
+    if scored.empty:
+        return NO_ANSWER
+    scored, verdicts = headlined(scored, verdicts)
     competing = competition(verdicts, scored, "group")
     if not competing.contests:
         competing = competition(verdicts, scored, "label")
@@ -62,7 +67,7 @@ def _best(scored: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     best = [f"{name} is the best {_at(count, n)}" for name, count in alone.most_common()]
     rest = n - alone.total()
     if rest:
-        best.append(f"{_at(rest, n)} several may be the best")
+        best.append(f"{_at(rest, n)} none is shown to be")
     return f"{where}: {listed(best)}."
 
 
@@ -128,12 +133,7 @@ def _without_limit(scored: pd.DataFrame) -> list[str]:
 def _without_a_table(scored: pd.DataFrame) -> list[str]:
     """Say how many arms models without any table are not worse than."""
     arms = scored[~scored["is_anchor"]]
-    clauses = []
-    for name in ("bias", "mf", "linear", "boosting"):
-        known = arms.dropna(subset=[f"anchor_{name}"])
-        n_behind = int((known["mse"] >= known[f"anchor_{name}"]).sum())
-        if n_behind:
-            clauses.append((n_behind, ANCHOR_ROWS[name]))
+    clauses = [(n, ANCHOR_ROWS[name]) for name, n in behind(arms).items()]
     if not clauses:
         return []
     weakest = clauses[0]

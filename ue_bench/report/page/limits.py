@@ -131,20 +131,27 @@ def _weak_arms(summary: pd.DataFrame) -> Iterator[str]:
     """How many arms do not beat the predictors without a neural model."""
     scored = score(summary)
     scored = scored[~scored["is_anchor"]]
-    n_below_bias = int(scored["beats_bias"].eq(False).sum())
-    if n_below_bias:
+    counts = behind(scored)
+    if "bias" in counts:
         yield (
-            f"{n_below_bias} of {len(scored)} arms do not beat the user and item bias model "
+            f"{counts['bias']} of {len(scored)} arms do not beat the user and item bias model "
             "(marked ▽): among them the order says which does the least harm, and a recipe that "
             "helps them may change it."
         )
     for name, title in STRONG_ANCHORS.items():
-        n_below = int((scored["mse"] >= scored[f"anchor_{name}"]).sum())
-        if n_below:
+        if name in counts:
             yield (
-                f"{n_below} of {len(scored)} arms do not beat {title}: "
+                f"{counts[name]} of {len(scored)} arms do not beat {title}: "
                 "with a better head than those here another embedding might win."
             )
+
+
+def behind(arms: pd.DataFrame) -> dict[str, int]:
+    """Return how many arms do not beat the bias model and each strong anchor, where some do not."""
+    counts = {"bias": int(arms["beats_bias"].eq(False).sum())}
+    for name in STRONG_ANCHORS:
+        counts[name] = int((arms["mse"] >= arms[f"anchor_{name}"]).sum())
+    return {name: n for name, n in counts.items() if n}
 
 
 def _unequal_heads(summary: pd.DataFrame) -> Iterator[str]:

@@ -28,7 +28,7 @@ from ue_bench.report.page import abstract, conclusion, left_out, limits, machine
 from ue_bench.report.page.board_tables import NOTE as BOARD_NOTE
 from ue_bench.report.page.board_tables import board_lines, board_title
 from ue_bench.report.page.byte_ranks import byte_ranks
-from ue_bench.report.page.gist import gist
+from ue_bench.report.page.gist import gist, headline
 from ue_bench.report.page.markup import markdown, papers, trusted
 from ue_bench.report.page.rank_tables import rank_tables
 from ue_bench.report.page.tables import note, tables
@@ -152,12 +152,8 @@ class Page:
 
     def main(self) -> Drawn | None:
         """The figure that answers the question, of the study that answers it best."""
-        with_figure = []
-        studies = list(MAIN_STUDIES)
-        for drawn in self.drawn:
-            if drawn.pictures and drawn.pictures[0].path:
-                with_figure.append(drawn)
-                studies.append(drawn.study)
+        with_figure = self._with_figure()
+        studies = [*MAIN_STUDIES, *(drawn.study for drawn in with_figure)]
 
         def rank(drawn: Drawn) -> tuple[int, bool]:
             return studies.index(drawn.study), drawn.name != MAIN_SECTION
@@ -166,11 +162,13 @@ class Page:
 
     def glance(self) -> Drawn | None:
         """The figure that shows each world, or the main one where there is none."""
-        for drawn in self.drawn:
-            is_drawn = bool(drawn.pictures and drawn.pictures[0].path)
-            if is_drawn and (drawn.study, drawn.name) == (WORLDS_STUDY, MAIN_SECTION):
+        for drawn in self._with_figure():
+            if (drawn.study, drawn.name) == (WORLDS_STUDY, MAIN_SECTION):
                 return drawn
         return self.main()
+
+    def _with_figure(self) -> list[Drawn]:
+        return [drawn for drawn in self.drawn if drawn.pictures and drawn.pictures[0].path]
 
     def _content(self) -> dict[str, Any]:
         """What the template shows, by the names that it uses."""
@@ -185,7 +183,7 @@ class Page:
         first = main.study if main else next(iter(self.studies), "")
         for study in self.studies:
             abstracts[study] = abstract.sentences(*self.evidence.of(study))
-            gists[study] = gist(*self.evidence.of(study), self.evidence.summary)[0]
+            gists[study] = headline(*self.evidence.of(study))
             if study == first or not self.pages:  # the others are on the pages of their studies
                 tables_by_study[study] = self._tables(study)
             drawn = self._drawn_of(study)

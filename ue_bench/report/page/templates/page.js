@@ -59,7 +59,7 @@ const filterAll = () => {
     const wanted = part.input ? part.input.value.trim().toLowerCase() : "";
     for (const row of part.rows) {
       const ofSize = part.budget < 0 || fits(cellText(row.cells[part.budget]).replace("–", ""), chosen.size);
-      const ofMethod = !part.methods || cellText(row.cells[0]).toLowerCase().includes(chosen.method);
+      const ofMethod = !part.methods || cellText(row.cells[0]).toLowerCase().includes(chosen.method.toLowerCase());
       row.hidden = !(ofSize && ofMethod && row.textContent.toLowerCase().includes(wanted));
     }
   }
@@ -93,7 +93,7 @@ const labelled = (name, control) => {
   label.append(`${name} `, control);
   control.name = name;
   control.addEventListener("input", () => {
-    chosen[name] = control.value.trim().toLowerCase() && (name === "method" ? control.value.trim().toLowerCase() : control.value);
+    chosen[name] = control.value.trim();
     filterAll();
   });
   filters.append(label);
