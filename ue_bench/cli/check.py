@@ -16,6 +16,7 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import of_small_frames
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies, code_of, is_anchor
+from ue_bench.strategies.claims import claims
 from ue_bench.study import names
 from ue_bench.training.assembly import has_budget
 from ue_bench.training.resolve import resolve
@@ -62,9 +63,10 @@ def check(
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
     on_board = beside(results)
+    said = claims()
 
     def refreshed(block: str) -> str:
-        return refresh(block, evidence, verdicts, earlier, on_board)
+        return refresh(block, evidence, verdicts, earlier, on_board, said)
 
     for path in documents:
         faults += _stale_blocks(path, refreshed, results)

@@ -106,6 +106,7 @@ def _update(
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
     from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
+    from ue_bench.strategies.claims import claims
 
     try:
         text = read_regular(document).decode()
@@ -115,4 +116,4 @@ def _update(
         ) from error
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
-    write_whole(document, refresh(text, evidence, verdicts, earlier, on_board))
+    write_whole(document, refresh(text, evidence, verdicts, earlier, on_board, claims()))

@@ -14,6 +14,7 @@
 <!-- ue-bench: gist heads heads -->                           what it says, in one sentence
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
 <!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
+<!-- ue-bench: authors methods -->                           what its methods' authors say beside it
 <!-- ue-bench: earlier table_size -->                         what became of its earlier verdicts
 <!-- end -->
 """
@@ -23,13 +24,23 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
+from ue_bench.report.evidence.against_exact import against_exact
 from ue_bench.report.evidence.board import Submitted, boards
-from ue_bench.report.evidence.compare import Row, compare_arms, family, scored_arms, sentence, told
+from ue_bench.report.evidence.compare import (
+    Row,
+    ScoredArms,
+    compare_arms,
+    family,
+    scored_arms,
+    sentence,
+    told,
+)
 from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, conclusion, performance, verdict_fates
+from ue_bench.report.page.authors_claims import authors_claims
 from ue_bench.report.page.board_tables import board_tables
 from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
@@ -45,11 +56,13 @@ def refresh(
     verdicts: Mapping[str, Sequence[Verdict]] | None = None,
     earlier: Sequence[Earlier] = (),
     submitted: Sequence[Submitted] = (),
+    claims: Mapping[str, str] | None = None,
 ) -> str:
     """Return `text` with each marked block made from the records.
 
     verdicts: by study, what became of its claims about planted worlds. earlier: what was published
-    before. submitted: what stands on a board beside the strategies of the records.
+    before. submitted: what stands on a board beside the strategies of the records. claims: what
+    the authors of a method say of it, by strategy.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
@@ -63,7 +76,16 @@ def refresh(
     def board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return board_tables(boards(evidence, study, submitted))
 
-    kinds = KINDS | {"scenarios": scenarios, "earlier": became, "board": board}
+    def authors(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+        arms = _scored_arms(evidence, study)
+        return authors_claims(against_exact(arms), claims or {}) if arms else []
+
+    kinds = KINDS | {
+        "scenarios": scenarios,
+        "earlier": became,
+        "board": board,
+        "authors": authors,
+    }
 
     def rewritten(match: re.Match[str]) -> str:
         block = "\n".join(_block(match["words"], kinds, evidence)).strip()
@@ -139,15 +161,21 @@ def _told(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
 
 def _compared(evidence: Evidence, study: str, names: Sequence[str]) -> list[Row]:
     """The rows of a comparison, with texts that are safe in a page."""
-    records = [record for record in evidence.records if record.study == study]
-    if not records:
+    arms = _scored_arms(evidence, study)
+    if not arms:
         return []
-    arms = evidence.once(("compared", study), lambda: scored_arms(records))
     rows = []
     for row in compare_arms(arms, *names):
         texts = {name: plain(value) for name, value in row.items() if isinstance(value, str)}
         rows.append(row | texts)
     return rows
+
+
+def _scored_arms(evidence: Evidence, study: str) -> ScoredArms | None:
+    records = [record for record in evidence.records if record.study == study]
+    if not records:
+        return None
+    return evidence.once(("compared", study), lambda: scored_arms(records))
 
 
 def _section(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
@@ -215,4 +243,5 @@ NAMES = {
     "gist": 1,
     "scenarios": 0,
     "board": 0,
+    "authors": 0,
 }
