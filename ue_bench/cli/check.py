@@ -1,6 +1,5 @@
 """Checks of published records, and of the documents that quote numbers from them."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note
 from ue_bench.record import SPEED, Record, SpeedRecord, load
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence import earlier_verdicts
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import of_small_frames
@@ -138,7 +138,7 @@ def _repeated(records: Sequence[Record | SpeedRecord], results: Path) -> Iterato
     for record in records:
         config = record.config.by_name()
         config.pop("measure", None)
-        counts[record.study, record.phase, json.dumps(config, sort_keys=True)] += 1
+        counts[record.study, record.phase, same_text(config)] += 1
     for (study, phase, config_text), n in counts.items():
         if n > 1:
             yield f"{results / study}: {n} {phase} runs of one configuration: {config_text}"

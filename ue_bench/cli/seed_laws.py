@@ -4,12 +4,12 @@ The laws are about records that keep their errors by user. Those of earlier vers
 not judged. Where seeds are crossed, or one varies alone, all runs of an arm count.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from ue_bench.record import Record
 from ue_bench.record.group_errors import groups_of
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.arms import Arm, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison
 from ue_bench.report.evidence.interval_method import method_of
@@ -49,7 +49,7 @@ def faults(
 
 def _arm_of(record: Record) -> str:
     """Return what all runs of an arm have in common."""
-    return json.dumps([record.study, record.phase, arm_config(record)], sort_keys=True)
+    return same_text([record.study, record.phase, arm_config(record)])
 
 
 def _part(arm: Arm) -> str:

@@ -7,7 +7,6 @@ others; `searched` says in what a search made arms differ. Records of a search c
 and are never quoted: a configuration known only from a search is no arm.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from ue_bench.config import GIVE_UP, SEEDS
 from ue_bench.record import Record
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.dataset_labels import told_apart
 from ue_bench.report.evidence.effort import Effort, efforts_of, of_form_and_size, reasons_against
@@ -130,7 +130,7 @@ def collect(records: Iterable[Record]) -> Arms:
             continue
         if record.phase == "search":
             search.append(record)
-        config = json.dumps(arm_config(record), sort_keys=True)
+        config = same_text(arm_config(record))
         by_config[record.study, config].append(record)
 
     by_comparison: dict[Comparison, list[Arm]] = defaultdict(list)
@@ -184,7 +184,7 @@ def _trials(search: Iterable[Record]) -> defaultdict[Comparison, list[Tried]]:
     for record in search:
         confirming = comparison_of(record)._replace(phase="confirm")
         config = arm_config(record)
-        key = (search_of(record), json.dumps(config, sort_keys=True))
+        key = (search_of(record), same_text(config))
         if not facts(record) or key not in known:  # the runs of a trial are one
             known.add(key)
             trials[confirming].append(Tried(config, fields_varied(record.found)))

@@ -16,6 +16,7 @@ from ue_bench.config.hash_salt import salt_word
 from ue_bench.config.ranges import Between, UpTo, from_json
 from ue_bench.errors import one_line
 from ue_bench.record import Record
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.trials import Trial, facts, trials_of, tried, without
 from ue_bench.report.format import bytes_text
 
@@ -94,7 +95,7 @@ def _key(record: Record) -> str:
     """Return a text that is equal for the trials of one search alone."""
     about = without(facts(record), {"number"})
     form = form_of(record.config.by_name(), about["varies"])
-    return json.dumps([record.study, form, about], sort_keys=True)
+    return same_text([record.study, form, about])
 
 
 def _effort(records: Sequence[Record]) -> Effort:

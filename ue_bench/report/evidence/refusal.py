@@ -13,6 +13,7 @@ from ue_bench.config import MAY_DIFFER, SETTINGS
 from ue_bench.config.fields import names_of
 from ue_bench.record import Record
 from ue_bench.record.data_identity import Identities, checksums_of
+from ue_bench.record.same_text import same_text
 
 # How features of few values are held. This is a part of the index map, and the same for all arms of
 # a comparison but those that show what it does.
@@ -86,7 +87,7 @@ def _texts(facts: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
 def _text(value: Any) -> str:
     if isinstance(value, (str, int, float, NoneType)):
         return _plain_text(type(value).__name__, value)
-    return json.dumps(value, sort_keys=True)
+    return same_text(value)
 
 
 @cache

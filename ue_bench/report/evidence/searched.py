@@ -3,13 +3,13 @@
 An arm may have a recipe of its own only in what was searched, and searched alike for all.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ue_bench.config import MAY_DIFFER
 from ue_bench.config.hash_salt import salt_word
+from ue_bench.record.same_text import same_text
 
 Config = Mapping[str, Any]
 
@@ -116,4 +116,4 @@ def _recipe(config: Config, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return same_text(value)

@@ -1,6 +1,5 @@
 """The trials of searches: the runs that are one trial, and the trials that are of one search."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from ue_bench.config import GIVE_UP, SEEDS
 from ue_bench.record import Record
+from ue_bench.record.same_text import same_text
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ def search_of(record: Record) -> str:
     if "seeds" in about:
         varied |= set(SEEDS)
     asked = without(record.config.by_name(), varied)
-    return json.dumps([record.study, asked, about], sort_keys=True)
+    return same_text([record.study, asked, about])
 
 
 def tried(record: Record) -> str:
     """Return a text that is equal for the runs of one trial of a search and for no others."""
-    return json.dumps(without(record.config.by_name(), {*SEEDS, *GIVE_UP}), sort_keys=True)
+    return same_text(without(record.config.by_name(), {*SEEDS, *GIVE_UP}))
 
 
 def trials_of(search: Iterable[Record]) -> list[Trial]:

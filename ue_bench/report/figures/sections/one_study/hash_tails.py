@@ -3,7 +3,6 @@
 The other three seeds are held, so that runs differ in nothing but where values collide.
 """
 
-import json
 from collections import defaultdict
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.arms import NOT_QUOTED, Seeds, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.frames import records, rows
@@ -57,7 +57,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     for run in study.records:
         if run.status == "ok" and run.phase not in NOT_QUOTED and run.quality:
             _, *held = seeds_of(run)
-            configuration = json.dumps(arm_config(run), sort_keys=True)
+            configuration = same_text(arm_config(run))
             by_point[comparison_of(run), configuration, tuple(held)].append(run)
     lines = []
     for (comparison, _, _), runs in sorted(by_point.items()):

@@ -1,6 +1,5 @@
 """Is the ranking of strategies the same under another head? Rank correlations of the mean MSE."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -10,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_HEAD, Comparison
 from ue_bench.report.evidence.frames import groups, records, rows
@@ -100,7 +100,7 @@ def _groups(arms: Sequence[Arm]) -> dict[Group, dict[str, ArmsOfHead]]:
         rest = dict(arm.config)
         for field in _HEAD_FIELDS:
             rest.pop(field, None)
-        rest_text = json.dumps(rest, sort_keys=True)
+        rest_text = same_text(rest)
         own = arm.config["budget"]
         for budget in [own] if own else budgets[comparison]:
             arms_in[comparison, budget][arm.comparison.head][rest_text] = arm

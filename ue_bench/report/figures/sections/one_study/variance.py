@@ -1,6 +1,5 @@
 """What share of a result's variance is each seed's? A mixed model of runs with crossed seeds."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ue_bench.record import Record
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.arms import NOT_QUOTED, Seeds, arm_config, seeds_of
 from ue_bench.report.evidence.comparison import Comparison, comparison_of
 from ue_bench.report.evidence.frames import groups, records, rows
@@ -86,7 +86,7 @@ def _by_configuration(
     runs = defaultdict(list)
     for record in study_records:
         if record.status == "ok" and record.phase not in NOT_QUOTED and record.quality:
-            configuration = json.dumps(arm_config(record), sort_keys=True)
+            configuration = same_text(arm_config(record))
             runs[comparison_of(record), configuration].append(record)
     return runs
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.frames import groups, rows
 from ue_bench.report.evidence.summary import panel
@@ -95,7 +96,7 @@ def _search_of_all_samplers(trial: Trial) -> str:
     study, asked, about = json.loads(trial.search)
     for name in ("sampler", "seeds", "default"):
         about.pop(name, None)
-    return json.dumps([study, asked, about])
+    return same_text([study, asked, about])
 
 
 def _front(points: np.ndarray) -> list[bool]:

@@ -1,6 +1,5 @@
 """Which single feature earns the second lookup: on fresh seeds, and in the trials of searches."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.frames import groups, rows
@@ -74,7 +74,7 @@ def _on_fresh_seeds(arms: Iterable[Arm]) -> Iterator[dict[str, Any]]:
     comparable: dict[str, list[Arm]] = defaultdict(list)
     for arm in arms:
         if arm.runs:
-            held = json.dumps([arm.comparison, trial_lookups.held(arm.config)], sort_keys=True)
+            held = same_text([arm.comparison, trial_lookups.held(arm.config)])
             comparable[held].append(arm)
     for group in comparable.values():
         yield from _differences(group)

@@ -1,6 +1,5 @@
 """What sharing out a fixed number of lookups is worth beside the even allocation."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ue_bench.record.same_text import same_text
 from ue_bench.report.evidence import trial_lookups
 from ue_bench.report.evidence.arms import Arm, arm_config
 from ue_bench.report.evidence.comparison import comparison_of
@@ -96,7 +96,7 @@ def _best_trials(trials: Iterable[Trial]) -> dict[str, Trial]:
 def _key(comparison: tuple[str, ...], config: dict[str, Any], found: Mapping[str, Any]) -> str:
     """Equal for all allocations of one number of lookups."""
     total = sum(found["lookups"].values())
-    return json.dumps([comparison, trial_lookups.held(config), total], sort_keys=True)
+    return same_text([comparison, trial_lookups.held(config), total])
 
 
 def _is_even(arm: Arm) -> bool:
