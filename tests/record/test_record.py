@@ -272,6 +272,22 @@ def test_a_small_number_is_read_as_it_was_written(tmp_path):
     assert read(write(tiny, tmp_path)) == tiny
 
 
+@pytest.mark.parametrize(
+    "number", [1e-06, -1e-06, 1e-05, 1.03e-05, -3.3e-05, 9.99e-05, 1e-04, 2.5e-07, 1e-10, 0.5]
+)
+def test_a_number_of_any_size_is_proven_without_pythons_reader(tmp_path, number, monkeypatch):
+    numbers = {"last": number, "list": [number, number]}
+    record = make(found=make().found | {"extra": numbers})
+    path = write(record, tmp_path)
+    monkeypatch.setattr(json, "loads", None)
+    assert read(path) == record
+
+
+def test_a_text_that_looks_like_a_small_number_stays_as_it_is(tmp_path):
+    record = make(found=make().found | {"extra": ["1e-6,", "a,0.00001,", 1e-06, 1e22]})
+    assert read(write(record, tmp_path)) == record
+
+
 def test_a_measurement_of_speed_with_the_id_of_another_case_is_refused(tmp_path):
     case = SpeedCase(case="start", quick=True)
     cost = {"lines": []}
