@@ -43,14 +43,16 @@ test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
 
 # What is of the tree, its pages, its scripts and its records alone is the same with any version; so are formulas, the
-# laws and the statistics of records, processes that are killed or in trouble, what a browser does with the report's
-# page, the peers of `ue-bench speed`, and advice, whose runs are as those that other tests make.
-SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py \
-	$(patsubst %,cli/test_%.py,effort_laws recipe_laws seed_laws) \
-	$(patsubst %,report/test_%.py,best_set board earlier_verdicts intervals report_calibration report_effort) \
-	$(patsubst %,report/test_%.py,report_names report_page search_luck) \
-	$(patsubst %,whole/test_%.py,architecture cluster_files docs fuzz_records published readme) \
-	$(patsubst %,whole/test_%.py,safe_path survival_crash survival_kill survival_trouble)
+# laws and the statistics of records, processes that are killed, limited or in trouble, zips and downloads, known
+# answers, equal numbers in any surroundings, what a browser does with the report's page, the peers of `ue-bench speed`,
+# and advice, whose runs are as those that other tests make.
+SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py study/test_known_answer.py \
+	data/test_data_archives.py data/test_data_fetch.py \
+	$(patsubst %,cli/test_%.py,effort_laws recipe_laws seed_laws stops) \
+	$(patsubst %,report/test_%.py,authors_claims best_set board earlier_verdicts intervals report_calibration) \
+	$(patsubst %,report/test_%.py,report_effort report_names report_page search_luck) \
+	$(patsubst %,whole/test_%.py,architecture cluster_files docs equal_numbers fuzz_cli fuzz_records published) \
+	$(patsubst %,whole/test_%.py,readme safe_path survival_crash survival_kill survival_limits survival_trouble)
 
 oldest: $(OLDEST)/.installed  ## Create .venv-oldest, with the oldest allowed version of every dependency.
 
