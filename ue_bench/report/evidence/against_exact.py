@@ -24,7 +24,7 @@ COLUMNS = [
 
 
 def against_exact(arms: ScoredArms) -> pd.DataFrame:
-    """Return one row for each comparison, strategy and budget, in the order of their bytes.
+    """Return one row for each comparison, strategy and budget, sorted by them.
 
     Of the variants of a strategy at a budget, and of the exact rows, the one that is best on
     validation counts. difference: the MSE of the strategy less that of the exact rows, with its

@@ -61,7 +61,7 @@ def searched_fields(trials: Iterable[Tried]) -> frozenset[str]:
         if varies is not None:
             names &= varies
         for name in names:
-            tried[form(config), name].add(_text(config[name]))
+            tried[form(config), name].add(same_text(config[name]))
     varied = set()
     for (_, name), values in tried.items():
         if len(values) > 1:
@@ -112,8 +112,4 @@ def _usual_count(counts: Iterable[int]) -> int:
 
 
 def _recipe(config: Config, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_text(config.get(name)) for name in names)
-
-
-def _text(value: Any) -> str:
-    return same_text(value)
+    return tuple(same_text(config.get(name)) for name in names)
