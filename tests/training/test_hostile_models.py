@@ -151,6 +151,7 @@ def test_anything_in_the_place_of_a_tensor(name, tmp_path):
         ({"counts": [1] * 3}, "counts of"),
         ({"counts": [-1] * 50}, "from 0 on for each"),
         ({"counts": [0.5] * 50}, "should have a list of torch.int64"),
+        ({"counts": [2**62] * 50}, "add up to more than"),
         ({"offsets": [0, 2, 1]}, "their offsets do not rise from 0"),
         ({"offsets": [1, 2]}, "their offsets do not rise from 0"),
         ({"offsets": [0.0, 2.0]}, "should have a list of torch.int64"),

@@ -15,6 +15,7 @@ from ue_bench.errors import BenchError
 from ue_bench.features import Bags, Counts, Feature, Held
 from ue_bench.hashing import to_bytes
 
+MOST_COUNTED = 2**53  # training rows, beyond which their sums are no longer exact
 MANY = 100_000  # texts from which on they are a column, whose library takes a moment to load
 
 
@@ -62,6 +63,11 @@ def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -
             raise BenchError(
                 f"values of feature {name!r}: the file has {len(counts)} counts of {len(texts)} "
                 "values and should have one from 0 on for each; save the model again"
+            )
+        if counts.double().sum() > MOST_COUNTED:
+            raise BenchError(
+                f"values of feature {name!r}: their counts add up to more than {MOST_COUNTED:,}, "
+                "which no training has; save the model again"
             )
     if about["cardinality"] < len(texts):
         raise BenchError(
