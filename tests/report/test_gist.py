@@ -1,12 +1,17 @@
 """The answer in three sentences: no brackets, no verdict from two seeds, and what needs no table."""
 
+from dataclasses import replace
+
 import fake_records as fake
+import pandas as pd
 import pytest
 
 from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.draw import section_gist
+from ue_bench.report.figures.sections.one_study import variance
+from ue_bench.report.figures.sections.searches import optimism, second_lookup
 from ue_bench.report.page.gist import gist
 from ue_bench.report.page.prose import refresh
 
@@ -74,6 +79,25 @@ def test_without_a_board_the_largest_table_is_the_measure():
     assert " reaches an MSE of 0.7500 with " in unlimited
 
 
+def test_errors_of_several_data_sets_have_no_least():
+    records = [*several(5), *several(5, "flights")]
+    for dataset in ("ml-100k", "flights"):
+        config = fake.config("collisionless", regions="exact", dataset=dataset)
+        records.append(fake.make(config, "many", mse=0.75))
+    assert not any("Without a byte limit" in sentence for sentence in told(records, "many"))
+
+
+def test_the_table_without_a_limit_is_chosen_on_validation():
+    records = list(several(5))
+    for strategy, val, test in (("collisionless", 0.70, 0.76), ("low_dim_exact", 0.71, 0.75)):
+        config = fake.config(strategy, regions="exact")
+        record = fake.make(config, "many", mse=test)
+        records.append(replace(record, quality=record.quality | {"val_mse": val}))
+    _, unlimited, *_ = told(records, "many")
+    assert unlimited.startswith("Without a byte limit, collisionless")
+    assert " reaches an MSE of 0.7600 with " in unlimited
+
+
 def test_models_without_a_table_are_told_with_the_arms_behind_them():
     *_, plain = told(several(5, gaps=(0.2, 0.2)), "many")
     assert plain == (
@@ -115,3 +139,68 @@ def test_a_document_takes_the_sentence():
         refresh(text.replace("heads heads", "heads memory"), evidence)
     with pytest.raises(BenchError, match="names what no record has"):
         refresh(text.replace("heads heads", "other heads"), evidence)
+
+
+def of_seeds(**shares):
+    names = dict(
+        zip(("hash", "init", "batch", "bias", "rest", "together"), variance.PARTS, strict=True)
+    )
+    parts = [names[name] for name in shares]
+    return pd.DataFrame(
+        {"panel": "base", "arm": "unified", "seed": parts, "share": shares.values()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        (
+            {
+                "hash": 0.02,
+                "init": 0.05,
+                "batch": 0.03,
+                "bias": 0.45,
+                "rest": 0.35,
+                "together": 0.1,
+            },
+            "the split makes 80 %; beside it, no seed makes more than 5 %",
+        ),
+        (
+            {"hash": 0.05, "init": 0.45, "batch": 0.05, "bias": 0.3, "rest": 0.1, "together": 0.05},
+            "the init makes 45 %; beside it, no seed makes more than 40 %",
+        ),
+        (
+            {"hash": 0.1, "init": 0.1, "batch": 0.05, "bias": 0.2, "rest": 0.1, "together": 0.45},
+            "the split makes 30 %; beside it, no seed makes more than 10 %",
+        ),
+    ],
+    ids=["split", "init", "interaction"],
+)
+def test_the_split_is_one_seed_and_an_interaction_none(shares, said):
+    assert f"Of the variance by seeds, {said} by itself." == variance.gist(of_seeds(**shares))
+
+
+def test_what_searches_promise_is_the_mean_of_those_that_promise_too_much():
+    searches = pd.DataFrame({"optimism": [-0.001, 0.005], "gain": [None, None]})
+    assert optimism.gist(searches) == (
+        "What a search sees is too good in 1 of 2 searches, by 0.0010 on average there."
+    )
+    assert optimism.gist(searches.assign(optimism=0.001)) == (
+        "What a search sees is too good in 0 of 2 searches."
+    )
+
+
+def test_a_size_counts_once_whichever_strategies_earn_a_lookup_there():
+    of_two = pd.DataFrame(
+        {
+            "panel": "base",
+            "budget": 14_016,
+            "feature": ["user_id", "user_id"],
+            "source": second_lookup.FRESH,
+            "told_apart": True,
+            "difference": [-0.1, -0.2],
+        }
+    )
+    assert second_lookup.gist(of_two) == (
+        "The second lookup is earned by user_id at 1 of 1 table sizes, and by no other feature."
+    )

@@ -232,6 +232,24 @@ def test_all_tables_are_filtered_by_size_and_method(page):
     assert rows.count() == before
 
 
+def test_a_rank_is_hidden_with_the_error_of_its_size(new_page, tmp_path):
+    fake.write_all(tmp_path / "results", fake.many_strategies(count=10, seeds=2))
+    page = new_page()
+    page.goto(build(tmp_path / "results", tmp_path / "out").page.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    ranks = page.locator("table.sorts").filter(
+        has=page.locator("th", has_text=re.compile("^rank$"))
+    )
+    heads = ranks.first.locator("th:visible")
+    before = [text.strip() for text in heads.all_inner_texts()]
+    assert before.count("rank") == before.count("total") > 1
+    page.locator("#filters [name=size]").select_option("28 kB")
+    shown = [text.strip() for text in heads.all_inner_texts()]
+    assert shown[0] == before[0]
+    assert shown[1].startswith("28 kB")
+    assert shown[2:] == ["rank", "total"]
+
+
 def test_a_world_hides_the_tables_of_others(new_page, tmp_path):
     records = []
     for dataset in ("ml-100k", "flights"):

@@ -6,7 +6,7 @@ from collections import Counter
 import pandas as pd
 
 from ue_bench.report.evidence.board import Board
-from ue_bench.report.evidence.summary import score
+from ue_bench.report.evidence.summary import SCOPE, score
 from ue_bench.report.format import bytes_text, listed, missing, mse_text
 from ue_bench.report.page.abstract import NO_ANSWER, NO_RIVALS, why_unknown
 from ue_bench.report.page.cells import ANCHOR_ROWS
@@ -118,11 +118,14 @@ def _of_all(board: Board) -> str:
 
 
 def _without_limit(scored: pd.DataFrame) -> list[str]:
-    """Say what the best table without a byte limit reaches."""
+    """Say what the table without a byte limit reaches that validation prefers.
+
+    Errors of several comparisons are of different data, so that none of them is the least.
+    """
     tables = scored[~scored["is_anchor"] & scored["budget"].isna()]
-    if tables.empty:
+    if tables.groupby(SCOPE, dropna=False).ngroups != 1:
         return []
-    best = tables.sort_values(["mse", "label"], kind="stable").iloc[0]
+    best = tables.sort_values(["val_mse_mean", "label"], kind="stable").iloc[0]
     measure = "an error" if scored["task"].nunique() > 1 else "an MSE"
     text = f"Without a byte limit, {best['label']} reaches {measure} of {mse_text(best['mse'])}"
     if missing(best["total_bytes"]):

@@ -47,7 +47,7 @@ def others(summary: pd.DataFrame, verdicts: pd.DataFrame, records: Sequence[Reco
     """Return, as bullets, what else would change the conclusion."""
     sentences = [
         *_seeds(summary, verdicts),
-        *_undecided(summary, verdicts),
+        *_undecided(verdicts),
         *_unequal_heads(summary),
         *_environments(_successful(records)),
     ]
@@ -95,7 +95,7 @@ def _seeds(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
     )
 
 
-def _undecided(summary: pd.DataFrame, verdicts: pd.DataFrame) -> Iterator[str]:
+def _undecided(verdicts: pd.DataFrame) -> Iterator[str]:
     """The comparisons of several strategies all of which may be the best."""
     if verdicts.empty:
         return

@@ -101,7 +101,7 @@ class Page:
             "name": study,
             "number": 1 + self.studies.index(study),
             "gist": gist(*self.evidence.of(study), self.evidence.of(study)[0]),
-            "abstract": abstract.sentences(summary, verdicts),
+            "abstract": abstract.sentences(*self.evidence.of(study)),  # plain text
             "answer": conclusion.sentences(summary, verdicts),
             "limits": limits.lines(summary, verdicts, records),
             "all_drawn": self._drawn_of(study),

@@ -70,9 +70,9 @@ def _informative(part: pd.DataFrame, is_leader: pd.Series) -> tuple[bool, bool, 
 def _size(
     unlimited: pd.DataFrame, leading: pd.DataFrame, leader: str | None = None
 ) -> Iterator[str]:
-    """The best table without a byte limit, and the leader's largest one."""
+    """The table without a byte limit that is best on validation, and the leader's largest one."""
     if len(unlimited):
-        best = records(unlimited.sort_values(["mse", "label"], kind="stable"))[0]
+        best = records(unlimited.sort_values(["val_mse_mean", "label"], kind="stable"))[0]
         text = f"without a byte limit, {best['label']} reaches {_mse_and_bytes(best)}"
         text += " with its vocabulary"
         if len(leading):

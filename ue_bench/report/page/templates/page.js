@@ -72,6 +72,9 @@ for (const table of document.querySelectorAll("table.sorts")) {
   part.budget = heads.indexOf("budget");
   part.methods = ["arm", "strategy"].includes(heads[0]);
   part.sizes = heads.map((text) => firstOf(text, SIZE));
+  heads.forEach((text, column) => { // the rank and the bytes of the size whose error is before them
+    if (["rank", "total"].includes(text)) part.sizes[column] = part.sizes[column - 1] || "";
+  });
   part.ofColumns = part.methods && part.sizes.some((size) => size);
   if (part.rows.length >= MANY_ROWS) {
     part.input = document.createElement("input");

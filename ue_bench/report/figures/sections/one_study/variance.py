@@ -179,15 +179,15 @@ def table(frame: pd.DataFrame) -> list[str]:
 
 def gist(frame: pd.DataFrame) -> str:
     """Return which seed makes most of the variance."""
-    known = frame.dropna(subset=["share"])
-    largest = known.groupby("seed")["share"].mean().idxmax()
-    shares = sorted(100 * known.loc[known["seed"] == largest, "share"])
-    text = range_text(shares, "{:.0f} %".format)
-    name = str(largest).partition(" (")[0]
-    others = known[~known["seed"].isin([largest, EXPLAINED, SPLIT, TOGETHER])]
-    most = 100 * others["share"].max()
+    known = frame[frame["seed"] != TOGETHER].dropna(subset=["share"])
+    whole_split = known["seed"].replace({EXPLAINED: "split", SPLIT: "split"})
+    of_seeds = known.assign(seed=whole_split).groupby(["panel", "arm", "seed"])["share"].sum()
+    largest = of_seeds.groupby("seed").mean().idxmax()
+    is_largest = of_seeds.index.get_level_values("seed") == largest
+    text = range_text(sorted(100 * of_seeds[is_largest]), "{:.0f} %".format)
+    most = 100 * of_seeds[~is_largest].max()
     return (
-        f"Of the variance by seeds, the {name} makes {text}; beside it, no seed makes more than "
+        f"Of the variance by seeds, the {largest} makes {text}; beside it, no seed makes more than "
         f"{most:.0f} % by itself."
     )
 

@@ -197,11 +197,10 @@ def table(frame: pd.DataFrame) -> list[str]:
 
 def gist(frame: pd.DataFrame) -> str:
     """Return how often a search promised too much, and whether it was worth it."""
-    too_good = int((frame["optimism"] < 0).sum())
-    text = (
-        f"What a search sees is too good in {too_good} of {len(frame)} searches, by "
-        f"{-frame['optimism'].mean():.4f} on average"
-    )
+    too_good = frame.loc[frame["optimism"] < 0, "optimism"]
+    text = f"What a search sees is too good in {len(too_good)} of {len(frame)} searches"
+    if len(too_good):
+        text += f", by {-too_good.mean():.4f} on average there"
     gains = frame["gain"].dropna()
     if gains.empty:
         return f"{text}."

@@ -247,6 +247,7 @@ def gist(frame: pd.DataFrame) -> str:
     if not sizes:
         return "No feature was given a second lookup on fresh seeds."
     earned = fresh[fresh["told_apart"].astype(bool) & (fresh["difference"] < 0)]
+    earned = earned.drop_duplicates(["panel", "budget", "feature"])  # of several strategies
     if earned.empty:
         return f"No feature is shown to earn a second lookup at any of {sizes} table sizes."
     clauses = []
