@@ -10,7 +10,7 @@ from ue_bench.errors import BenchError
 from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.figures.draw import section_gist
-from ue_bench.report.figures.sections.one_study import variance
+from ue_bench.report.figures.sections.one_study import recipe, variance, why
 from ue_bench.report.figures.sections.searches import optimism, second_lookup
 from ue_bench.report.page.gist import gist
 from ue_bench.report.page.prose import refresh
@@ -204,3 +204,38 @@ def test_a_size_counts_once_whichever_strategies_earn_a_lookup_there():
     assert second_lookup.gist(of_two) == (
         "The second lookup is earned by user_id at 1 of 1 table sizes, and by no other feature."
     )
+
+
+def test_conclusions_that_a_recipe_cannot_try_are_told():
+    frame = pd.DataFrame(
+        {
+            "panel": "base",
+            "setting": ["slow", "narrow"],
+            "conclusions": [2, 1],
+            "survive_all": "a over b; a over c",
+            "fail_somewhere": "",
+        }
+    )
+    assert recipe.gist(frame) == (
+        "2 of 2 conclusions keep their order under all of 2 changed recipes that have both arms "
+        "(not all have them under narrow)."
+    )
+    assert recipe.gist(frame.assign(conclusions=2)).endswith(
+        "2 changed recipes that have both arms."
+    )
+
+
+def test_what_the_error_goes_with_is_counted_at_equal_budgets():
+    frame = pd.DataFrame(
+        {
+            "view": "mse",
+            "panel": ["base", "wide"],
+            "head": "mlp",
+            "rho": 0.5,
+            "rho_foreign": 0.6,
+            "agree": [3.0, 2.0],
+            "pairs": [4.0, 2.0],
+        }
+    )
+    assert why.gist(frame).endswith("has the lower error in 75 % to 100 % of the pairs (6).")
+    assert why.gist(frame.assign(pairs=0.0)).startswith("No two arms have one budget")

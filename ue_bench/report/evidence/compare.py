@@ -5,6 +5,7 @@ study. A difference that cannot be told from 0 comes with the number of seeds th
 (see `pairs`).
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -222,7 +223,8 @@ def _verdict_text(row: Row) -> str:
     if row["p"] is None:
         return text
     if row["power"] is not None:
-        text += f" (p {p_text(row['p_holm'])}, but a power of {100 * row['power']:.0f} % only)"
+        percent = math.floor(100 * row["power"])  # not 80 %, which is enough
+        text += f" (p {p_text(row['p_holm'])}, but a power of {percent} % only)"
     if row["needed"] is None:
         return f"{text}, and no number of seeds shows {row['needed_for']:.4f}"
     if row["needed"] <= row["n"]:

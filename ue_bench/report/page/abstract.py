@@ -7,7 +7,7 @@ import pandas as pd
 
 from ue_bench.report.evidence.interval_method import NO_INTERVAL
 from ue_bench.report.evidence.summary import SCOPE, score
-from ue_bench.report.format import bytes_text, interval_text, range_text
+from ue_bench.report.format import bytes_text, interval_text, listed, range_text
 from ue_bench.report.page.contests import STRESS, Competition, Contest, competition, headlined
 from ue_bench.report.page.price import contestants, price
 
@@ -89,6 +89,12 @@ def _winner(competing: Competition, part: str) -> str:
     text += f"{_difference(wins[-1].rivals[0])} behind at {wins[-1].place}"
     if len(wins) > 1:
         text += f" and {_difference(wins[0].rivals[0])} at {wins[0].place}"
+    untold = []
+    for contest in wins:
+        if not all(rival["told_apart"] for rival in contest.rivals):
+            untold.append(contest.place)
+    if untold:
+        text += f" (no test tells it from all others at {listed(untold)})"
     del alone[leader]
     if alone:
         others = ", ".join(f"{name} at {n}" for name, n in sorted(alone.items()))

@@ -31,6 +31,7 @@ COLUMNS = [
     "total_bytes",
     "total_floor_bytes",
     "vocabulary_bytes",
+    "head_bytes",
     "mse",
     "low",
     "high",
@@ -140,8 +141,8 @@ def table(frame: pd.DataFrame) -> list[str]:
         lines += [
             "",
             f"| {title}: on the front | bytes in all | {part['part'].iloc[0]} MSE | n "
-            "| vocabulary |",
-            "|---|--:|---|--:|---|",
+            "| vocabulary | head |",
+            "|---|--:|---|--:|---|--:|",
         ]
         part = part.assign(
             needs=part["vocabulary"].where(part["vocabulary_bytes"] > 0, NONE)
@@ -149,7 +150,8 @@ def table(frame: pd.DataFrame) -> list[str]:
         for arm in rows(part.sort_values(["bytes", "mse"], kind="stable")):
             mse = interval_text(arm.mse, arm.low, arm.high)
             lines.append(
-                f"| {arm.label} | {bytes_text(arm.bytes)} | {mse} | {arm.n} | {arm.needs} |"
+                f"| {arm.label} | {bytes_text(arm.bytes)} | {mse} | {arm.n} | {arm.needs} "
+                f"| {bytes_text(arm.head_bytes)} |"
             )
     return lines
 
@@ -168,7 +170,8 @@ SECTION = Section(
         "its budget does not make it smaller); the front follows the means, so neighbours on it "
         "may not differ. Crosses are the anchors as arms, with bytes of their own. "
         f"Of more than {chosen_lines.MOST_NAMED} strategies the best on validation, "
-        "those on the front, the default one and plug-ins are named. The table has the front. "
+        "those on the front, the default one and plug-ins are named. The table has the front, with "
+        "the bytes of the head beside it, which no total counts. "
         f"Bars: 95 % interval ({RULE}). Hollow: not better than the bias model."
     ),
     draw=draw,

@@ -45,7 +45,8 @@ SECTION = Section(
         "%, power 80 %), from the noise of the differences between arms at one budget, pooled over "
         "these pairs. Overlapping splits, or the one sample of users, leave a part of that noise "
         "however many seeds there are: the last number is the difference that is seen in spite of "
-        "it."
+        "it. A pair with less noise than all pairs together needs fewer seeds: `ue-bench compare` "
+        "says it of each."
     ),
     table=table,
 )

@@ -27,6 +27,7 @@ from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.panels import panels
 from ue_bench.report.figures.section import Section, StudyData
+from ue_bench.report.format import listed
 
 CAPTION = (
     "Each point is a recipe that differs from the default in what its line names. τ is Kendall's "
@@ -187,7 +188,17 @@ def gist(frame: pd.DataFrame) -> str:
         kept += surviving
         every += surviving + len(_split(part["fail_somewhere"].iloc[0]))
     changes = frame["setting"].nunique()
-    return f"{kept} of {every} conclusions keep their order under all of {changes} changed recipes."
+    text = f"{kept} of {every} conclusions keep their order under all of {changes} changed recipes"
+    return f"{text} that have both arms{_untried(frame)}."
+
+
+def _untried(part: pd.DataFrame) -> str:
+    """Say under which recipes some conclusions could not be tried."""
+    tried = part.groupby("panel")["conclusions"].transform("max")
+    fewer = part[part["conclusions"] < tried]
+    if fewer.empty:
+        return ""
+    return f" (not all have them under {listed(fewer['setting'].unique())})"
 
 
 def _sentences(title: str, part: pd.DataFrame) -> list[str]:
@@ -196,7 +207,8 @@ def _sentences(title: str, part: pd.DataFrame) -> list[str]:
     failing = _split(first.fail_somewhere)
     changes = f"{len(part)} changed recipe{'s' if len(part) > 1 else ''}"
     survive = f"{title}: {len(surviving)} of {len(surviving) + len(failing)} conclusions keep "
-    survive += f"their order under all of {changes}{_named(surviving)}."
+    survive += f"their order under all of {changes} that have both arms{_untried(part)}"
+    survive += f"{_named(surviving)}."
     if not failing:
         return [survive, f"{title}: no conclusion changes its order under any of them."]
     worst = min(rows(part), key=lambda row: row.tau)

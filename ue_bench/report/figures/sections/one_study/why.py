@@ -281,11 +281,12 @@ def gist(frame: pd.DataFrame) -> str:
     if arms.empty:
         return "There are too few arms with a budget to say what the error goes with."
     firsts = arms.drop_duplicates(["panel", "head"])
-    foreign = range_text(sorted(firsts["rho_foreign"]), "{:.2f}".format)
-    collisions = range_text(sorted(firsts["rho"]), "{:.2f}".format)
+    if not firsts["pairs"].sum():
+        return "No two arms have one budget, so it cannot be said what the error goes with."
+    agree = range_text(sorted(100 * firsts["agree"] / firsts["pairs"]), "{:.0f} %".format)
     return (
-        f"The rank correlation of the error is {foreign} with other values of the feature in a "
-        f"table row, and {collisions} with reads that collide at all."
+        f"Of two arms of one budget, the one whose table rows have fewer other values of the "
+        f"feature has the lower error in {agree} of the pairs ({firsts['pairs'].sum():.0f})."
     )
 
 
