@@ -83,6 +83,14 @@ def test_a_file_of_blank_lines_holds_no_ratings(tmp_path):
             load("ml-25m", folder)
 
 
+@pytest.mark.parametrize("name", ["ml-100k", "ml-1m"])
+def test_a_byte_order_mark_alone_is_no_rating(name, tmp_path):
+    folder = official.write_folder(tmp_path, name)
+    (folder / MEMBERS[name]).write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(BenchError, match="the file holds no ratings"):
+        load(name, folder)
+
+
 def test_a_line_without_an_end_is_not_read_as_a_whole(tmp_path):
     folder = official.write_folder(tmp_path, "ml-25m")
     with (folder / "ratings.csv").open("ab") as file:

@@ -60,6 +60,8 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
             _check_header(file, where)
         try:
             for rows, n_bytes in _parsed(blocks(file, header), separator):
+                if rows.is_empty():  # a byte order mark and nothing else
+                    continue
                 _check(rows, checks)
                 columns.add(rows, n_bytes)
         except (pl.exceptions.PolarsError, _LineTooLong, _BadRows) as error:
