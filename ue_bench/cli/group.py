@@ -1,11 +1,16 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
+import errno
+import io
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from pathlib import Path
-from typing import Any
+from traceback import extract_tb
+from typing import Any, TypeGuard
 
 import click
 
@@ -26,6 +31,7 @@ PASSWORDS = re.compile(
 LESS_MEMORY = "choose a smaller table or batch, free memory, or raise the limit (ulimit -v)"
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
+NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # of a file that takes nothing
 MOST_SECONDS = 2_000_000  # of a time limit: the system waits for at most 2**31 milliseconds
 
 
@@ -53,6 +59,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with stoppable() as raise_postponed:
             try:
+                _require_folder()
+                _print_all_letters()
                 result = super().invoke(ctx)
                 raise_postponed()
                 return result
@@ -73,6 +81,12 @@ class Commands(click.Group):
                     raise BadInput(
                         one_line(f"out of memory{_in_brackets(error)}; {LESS_MEMORY}")
                     ) from error
+                if _could_not_print(error):
+                    _print_no_more()
+                    raise BadInput(
+                        f"standard output cannot be written ({os.strerror(error.errno)}); what "
+                        "was finished is kept, and the same command prints it again"
+                    ) from error
                 raised = raised_in(error)
                 if raised is None:  # a bug of this package, or the end of a command
                     raise
@@ -88,6 +102,42 @@ class Commands(click.Group):
                 if speaks(stop, ctx.invoked_subcommand):
                     _report_stop("interrupted")
                 ctx.exit(INTERRUPTED)
+
+
+def _require_folder() -> None:
+    """Raise BenchError where the current folder is gone: libraries cannot be loaded in it."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise BenchError(
+            f"the current folder cannot be used ({error.strerror}); change to one that exists"
+        ) from error
+
+
+def _print_all_letters() -> None:
+    """Print letters that the encoding of the output lacks as escapes, not as an error.
+
+    What was started with a closed output prints nowhere, and its next file does not take the place
+    of that.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _could_not_print(error: BaseException) -> TypeGuard[OSError]:
+    """Return whether standard output refused what a command printed."""
+    if not isinstance(error, OSError) or error.errno not in NO_OUTPUT:
+        return False
+    return extract_tb(error.__traceback__)[-1].filename == click.utils.__file__
+
+
+def _print_no_more() -> None:
+    """Let go what is still to be printed: Python would fail with it once more at its end."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _lacks_memory(error: BaseException) -> bool:
