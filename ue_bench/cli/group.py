@@ -84,7 +84,7 @@ class Commands(click.Group):
                 if _could_not_print(error):
                     _print_no_more()
                     raise BadInput(
-                        f"standard output cannot be written ({os.strerror(error.errno)}); what "
+                        f"standard output cannot be written ({error.strerror}); what "
                         "was finished is kept, and the same command prints it again"
                     ) from error
                 raised = raised_in(error)

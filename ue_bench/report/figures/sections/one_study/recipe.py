@@ -198,7 +198,7 @@ def _untried(part: pd.DataFrame) -> str:
     fewer = part[part["conclusions"] < tried]
     if fewer.empty:
         return ""
-    return f" (not all have them under {listed(fewer['setting'].unique())})"
+    return f" (not all have them under {listed(list(fewer['setting'].unique()))})"
 
 
 def _sentences(title: str, part: pd.DataFrame) -> list[str]:
