@@ -192,6 +192,24 @@ def test_records_that_could_not_be_read_again_are_not_packed(results, monkeypatc
     assert len(texts(results, "one")) == 3
 
 
+def test_a_file_that_is_too_large_once_compressed_replaces_nothing(results, monkeypatch):
+    """The reader refuses it, and the files that it would stand for are deleted after it."""
+    pack(results)
+    path = results / "one" / PACKED
+    before = path.read_bytes()
+    monkeypatch.setattr(packed, "MOST_PACKED", len(before))
+    (added,) = fake.arm([0.95], budget=3_504)
+    file = write(replace(added, study="one"), results)
+    code, output = pack(results)
+    assert (code, f"may hold ({len(before):,} compressed bytes); leave" in output) == (2, True)
+    assert path.read_bytes() == before
+    assert sorted(os.listdir(results / "one")) == sorted([PACKED, file.name])
+    assert len(texts(results, "one")) == 4
+
+    file.unlink()
+    assert pack(results)[0] == 0, "a file of just that size is read, and so may be written"
+
+
 def test_a_file_without_end_is_left_out(results):
     torn = results / "one" / "huge.json"
     torn.touch()

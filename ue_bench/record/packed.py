@@ -58,16 +58,23 @@ def write_packed(records: Iterable[Record | SpeedRecord], path: Path) -> None:
     """
     total = 0
     try:
-        with replacing(path) as file, lzma.open(file, "wb") as packed:
-            for record in sorted(records, key=lambda record: record.run_id):
-                content = json.loads(record.to_json())
-                line = json.dumps(content, separators=(",", ":")).encode() + b"\n"
-                total += len(line)
-                if total > MOST_BYTES or len(line) > LONGEST_LINE:
-                    raise BenchError(
-                        f"{path}: its records are more than a packed file may hold "
-                        f"({MOST_BYTES:,} bytes); leave them in files of their own"
-                    )
-                packed.write(line)
+        with replacing(path) as file:
+            with lzma.open(file, "wb") as packed:
+                for record in sorted(records, key=lambda record: record.run_id):
+                    content = json.loads(record.to_json())
+                    line = json.dumps(content, separators=(",", ":")).encode() + b"\n"
+                    total += len(line)
+                    if total > MOST_BYTES or len(line) > LONGEST_LINE:
+                        raise _too_much(path, f"{MOST_BYTES:,} bytes")
+                    packed.write(line)
+            if file.tell() > MOST_PACKED:  # known only once the last block is compressed
+                raise _too_much(path, f"{MOST_PACKED:,} compressed bytes")
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _too_much(path: Path, most: str) -> BenchError:
+    return BenchError(
+        f"{path}: its records are more than a packed file may hold ({most}); leave them in files "
+        "of their own"
+    )
