@@ -22,6 +22,7 @@ from ue_bench.config import RunConfig
 from ue_bench.data.loading import checksum_of
 from ue_bench.errors import BenchError
 from ue_bench.record.compact import compact
+from ue_bench.record.data_identity import ROWS_OF_FILES
 from ue_bench.record.packed import PACKED, write_packed
 from ue_bench.record.store import pack_compact
 from ue_bench.report.evidence.board import boards
@@ -32,6 +33,7 @@ from ue_bench.study.fair_searches import fair_searches
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
 
+OTHER_FILES = f"sha256:{'1' * 64}"
 LEVEL = {"unified": 0.90, "robe": 0.93, "mine": 0.91, "hashed_net": 0.95}
 PLUGIN = """
 from ue_bench.strategies import Entry
@@ -405,6 +407,28 @@ def test_a_folder_that_is_no_submission_is_refused(submitted, world, spoil, told
     assert done.exit_code in (1, 2)
     assert told in done.output
     assert "nothing is wrong" not in done.output
+
+
+def same_rows(run):
+    """As it is where a zip with the published rows was read."""
+    rows = ROWS_OF_FILES[checksum()]
+    return replace(run, found=run.found | {"checksum": OTHER_FILES, "rows_checksum": rows})
+
+
+def other_rows(run):
+    return replace(run, found=run.found | {"checksum": OTHER_FILES, "rows_checksum": "sha256:0"})
+
+
+@pytest.mark.parametrize(("change", "is_refused"), [(same_rows, False), (other_rows, True)])
+def test_data_are_the_published_ones_where_their_rows_are(submitted, world, change, is_refused):
+    whole = submission.read(submitted)
+    anew = replace(whole, runs=tuple(map(change, whole.runs)))
+    published = room.published_records(world / "published")
+    told = list(submission.faults_of_runs(anew, published))
+    assert len(told) == (len(whole.runs) if is_refused else 0), told
+    assert all("it was made on other data than the published runs" in line for line in told)
+    places = submission.places_of(anew, submission.evidence_of(anew, published))["mine"]
+    assert {place["among"] for place in places} == {1 if is_refused else 4}
 
 
 def test_less_effort_than_the_others_had_is_refused(world):

@@ -24,6 +24,7 @@ from ue_bench.config.json_value import is_text
 from ue_bench.config.toml_file import read_toml
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, load_runs
+from ue_bench.record.data_identity import Identities, checksums_of
 from ue_bench.record.packed import PACKED, write_packed
 from ue_bench.report.evidence.comparison import comparison_of
 from ue_bench.report.evidence.effort import Effort, efforts_of, form_of
@@ -240,19 +241,27 @@ def faults_of_runs(submission: Submission, published: Sequence[Record]) -> Itera
     They are those at the sizes of published runs. The strategies of the submission must be loaded.
     """
     names = submission.about.strategies
-    comparisons, checksums = set(), []
+    every = [*published, *submission.runs]
+    identities = Identities(filter(None, map(checksums_of, every)))
+    comparisons, data = set(), set()
     for run in published:
         comparisons.add(comparison_of(run)._replace(phase=""))
-        checksums.append(run.found.get("checksum"))
+        data.add(_data_of(run, identities))
+    data.discard(None)  # what does not say its data is equal to nothing
     for run in submission.runs:
-        checksum = run.found.get("checksum")
         if comparison_of(run)._replace(phase="") not in comparisons:
             yield f"run {run.run_id}: no published run is of its data, features, split and task"
-        elif run.status == "ok" and (checksum is None or checksum not in checksums):
+        elif run.status == "ok" and _data_of(run, identities) not in data:
             yield f"run {run.run_id}: it was made on other data than the published runs"
     efforts = efforts_of(run for run in submission.runs if run.phase == "search")
     for search, budget in searches_of(names, published):
         yield from _lacks(search, budget, efforts, submission.runs)
+
+
+def _data_of(run: Record, identities: Identities) -> str | None:
+    """Return what is equal for equal data; None where a record does not say what it met."""
+    files = run.found.get("checksum")
+    return identities.of(files) if isinstance(files, str) else None
 
 
 def _lacks(
