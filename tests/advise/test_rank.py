@@ -642,6 +642,31 @@ def test_a_rerun_of_code_that_raises_is_one_line(submitted, monkeypatch):
     assert done.output == f"Error: {told}\n"
 
 
+@pytest.mark.parametrize(
+    "error", [BenchError("training diverged"), SystemExit(0), KeyboardInterrupt()]
+)
+def test_a_rerun_that_comes_to_no_end_takes_mark_and_evidence_away(submitted, monkeypatch, error):
+    held = {run.run_id: run for run in records_room.load_runs(submitted)[0]}
+    monkeypatch.setattr(rerun, "run_once", lambda config: held[config.run_id])
+    assert CliRunner().invoke(main, ["rerun", str(submitted)]).exit_code == 0
+    assert rerun.is_verified(submission.read(submitted))
+    n_made = 0
+
+    def again(config):
+        nonlocal n_made
+        n_made += 1
+        if n_made > 1:
+            raise error
+        return held[config.run_id]
+
+    monkeypatch.setattr(rerun, "run_once", again)
+    done = CliRunner().invoke(main, ["rerun", str(submitted)])
+    assert "runs are as before" not in done.output
+    assert "training diverged" in done.output or not isinstance(error, BenchError)
+    assert "verified = false" in (submitted / "submission.toml").read_text()
+    assert not (submitted / submission.EVIDENCE).exists()
+
+
 @pytest.mark.parametrize("change", [0.0, 0.01])
 def test_runs_that_are_made_again_decide_whether_it_is_verified(
     submitted, world, monkeypatch, change

@@ -51,7 +51,7 @@ def rerun_command(folder: Path, seeds: int) -> None:
 
     Where all of them give what the records say, the submission is marked as verified, and
     rerun.json beside its records says what was run and found. Otherwise the mark is taken away,
-    and the exit code is 1.
+    and the exit code is 1. It is taken away too where a run raises, or the command is interrupted.
     """
     from ue_bench.advise import rerun as room
     from ue_bench.advise.submission import faults_of_folder, read
@@ -63,15 +63,19 @@ def rerun_command(folder: Path, seeds: int) -> None:
     if faults:
         sys.exit(1)
     made = []
-    for again in room.rerun(submission, seeds):
-        made.append(again)
-        mark = "as before"
-        if again.differs:
-            mark = f"NOT as before ({', '.join(again.differs)})"
-        before = again.before.quality["test_mse"]
-        now = again.scores["test_mse"].now
-        line = f"{again.label}, seed {again.seed}: {before:.4f}, now {now:.4f}: {mark}"
-        click.echo(one_line(line))
+    try:
+        for again in room.rerun(submission, seeds):
+            made.append(again)
+            mark = "as before"
+            if again.differs:
+                mark = f"NOT as before ({', '.join(again.differs)})"
+            before = again.before.quality["test_mse"]
+            now = again.scores["test_mse"].now
+            line = f"{again.label}, seed {again.seed}: {before:.4f}, now {now:.4f}: {mark}"
+            click.echo(one_line(line))
+    except BaseException:  # the code of a stranger may raise anything, to keep the mark too
+        room.keep(submission, [])
+        raise
     n_within = sum(not again.differs for again in made)
     click.echo(f"{n_within} of {len(made)} runs are as before")
     if not room.keep(submission, made):
