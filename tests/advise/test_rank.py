@@ -3,9 +3,11 @@
 import json
 import random
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import fake_workers
 import pytest
@@ -190,6 +192,32 @@ def test_python_ranks_as_the_command_does(world):
     assert {run.config.strategy for run in ranked.runs} == {"mine"}
 
 
+def test_the_command_of_a_page_is_the_one_that_was_given(world, monkeypatch):
+    """A shell splits it where it was split, whatever the names of the files."""
+    lines = []
+
+    def written(evidence, out, *, again, **_):
+        lines.extend(again)
+        return SimpleNamespace(page=out)
+
+    monkeypatch.setattr("ue_bench.report.assemble.write_report", written)
+    file = (world / "mine.py").rename(world / "it's mine.py")
+    places = {"against": world / "published", "results": world / "the own"}
+    ranked = ue_bench.rank(file, quick=True, minutes=0.5, workers=2, **places)
+    ranked.report(world / "a page")
+    command, *words = shlex.split(lines[0])
+    assert [command, *words] == [
+        *("ue-bench", "rank", str(file), "--quick", "--minutes", "0.5"),
+        *("--against", str(places["against"]), "--results", str(places["results"])),
+        *("--workers", "2", "--out", str(world / "a page")),
+    ]
+
+    done = CliRunner().invoke(main, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == ranked.data
+    assert lines == [lines[0]] * 2
+
+
 @pytest.mark.slow
 def test_a_page_has_the_published_records_and_marks_the_own_ones(world):
     done = asked(world, "--quick", "--out", str(world / "page"))
@@ -203,7 +231,8 @@ def test_a_page_has_the_published_records_and_marks_the_own_ones(world):
     (row,) = re.findall(r'<tr class="subject">.*?</tr>', board, re.DOTALL)
     assert row.count("<td>no</td>") == 1, "nobody has verified it"
     assert "a hashed table" in page
-    assert f"ue-bench rank {world / 'mine.py'} --out {world / 'page'}" in page
+    assert f"ue-bench rank {world / 'mine.py'} --quick --against {world / 'published'}" in page
+    assert f"--results {world / 'own'} --workers 1 --out {world / 'page'}\n" in page
     summary = (world / "page" / "tables" / "summary.csv").read_text()
     assert "mine" in summary
     assert "robe" in summary

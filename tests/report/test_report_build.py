@@ -3,6 +3,7 @@
 import base64
 import gzip
 import re
+import shlex
 import subprocess
 import sys
 from itertools import chain
@@ -19,6 +20,7 @@ from ue_bench.report import Outcome, build
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.summary import COLUMNS
 from ue_bench.report.page import page
+from ue_bench.report.page.commands import commands
 from ue_bench.report.page.terminal import ROWS, best_rows, print_summary
 
 
@@ -83,6 +85,15 @@ def test_a_corrupt_record_is_named_and_counted(built):
     assert "torn.json" in built.skipped[0]
     assert "Files that are no valid record: 1" in text
     assert "torn.json" in text
+
+
+def test_the_commands_of_a_page_are_split_by_a_shell_where_they_must_be():
+    given = commands(["it's mine-quick", "methods"], ["methods"], "the results", "/tmp/a page")
+    assert [shlex.split(line) for line in given] == [
+        ["ue-bench", "study", "it's mine.py", "--quick", "--results", "the results"],
+        ["ue-bench", "study", "methods", "--results", "the results"],
+        ["ue-bench", "report", "--results", "the results", "--out", "/tmp/a page"],
+    ]
 
 
 def test_the_page_tells_what_was_left_out_and_how_to_make_it_again(built):

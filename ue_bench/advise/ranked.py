@@ -1,5 +1,6 @@
 """A ranking from its file to its answer, for the command and for Python programs."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -51,13 +52,15 @@ class Ranked:
     """Where the strategies of a file rank. `str()` of it is what `ue-bench rank` prints.
 
     file: the Python file. data: what `ue-bench rank --json` prints, by name of the strategy.
-    ranking: what was run. runs: the records of the strategies, in order.
+    ranking: what was run. runs: the records of the strategies, in order. options: the words of the
+    command that say what else was asked for.
     """
 
     file: Path
     data: dict[str, Any]
     ranking: Ranking = field(compare=False)
     runs: tuple[Record, ...] = field(compare=False)
+    options: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def places(self) -> pl.DataFrame:
@@ -81,16 +84,20 @@ class Ranked:
         from ue_bench.report.evidence.evidence import Evidence
         from ue_bench.strategies.families import FAMILIES
 
-        worlds = f" --on {','.join(self.ranking.worlds)}" if self.ranking.worlds else ""
         outcome = write_report(
             Evidence(comparable(self.ranking, self.runs)),
             Path(out),
             strategies=summaries(),
             families=tuple(FAMILIES.values()),
             subjects=self.ranking.names,
-            again=[one_line(f"ue-bench rank {self.file}{worlds} --out {out}")],
+            again=[one_line(shlex.join([*self._command(), "--out", str(out)]))],
         )
         return outcome.page
+
+    def _command(self) -> list[str]:
+        """Return the words of the command that makes the same ranking."""
+        worlds = ["--on", ",".join(self.ranking.worlds)] if self.ranking.worlds else []
+        return ["ue-bench", "rank", str(self.file), *worlds, *self.options]
 
     def __str__(self) -> str:
         return "\n".join(rank_text(name, of_name) for name, of_name in self.data.items())
@@ -157,7 +164,15 @@ def rank(
     for line in ranking.cost_lines(workers):
         note(line)
     _require_contract(ranking.names, file)
-    return run_ranking(ranking, file, Path(results), workers, folder)
+    options = options_of(
+        quick=quick,
+        minutes=minutes,
+        against=against,
+        workers=workers,
+        results=results,
+        data_dir=data_dir,
+    )
+    return run_ranking(ranking, file, Path(results), workers, folder, options)
 
 
 def ranking_of(
@@ -186,12 +201,37 @@ def ranking_of(
     return affordable(most, quick, minutes, workers)
 
 
+def options_of(
+    *,
+    quick: bool,
+    minutes: float | None,
+    against: str | PathLike[str] | None,
+    workers: int,
+    results: str | PathLike[str],
+    data_dir: str | PathLike[str] | None,
+) -> tuple[str, ...]:
+    """Return the words of `ue-bench rank` that ask for this. Arguments are those of `rank`."""
+    values = {"--minutes": minutes, "--against": against, "--results": results}
+    # how many runs go at a time decides what the minutes allow
+    values |= {"--workers": workers, "--data-dir": data_dir}
+    words = ["--quick"] if quick else []
+    for option, value in values.items():
+        if value is not None:
+            words += [option, str(value)]
+    return tuple(words)
+
+
 def run_ranking(
-    ranking: Ranking, file: Path, results: Path, workers: int, data_dir: Path | None
+    ranking: Ranking,
+    file: Path,
+    results: Path,
+    workers: int,
+    data_dir: Path | None,
+    options: tuple[str, ...],
 ) -> Ranked:
     """Make the runs of a ranking that are missing, and return where its strategies rank."""
     own = make_runs(ranking, results, workers=workers, plugins=[file], data_dir=data_dir)
-    return Ranked(file, standings(ranking, own), ranking, tuple(own))
+    return Ranked(file, standings(ranking, own), ranking, tuple(own), options)
 
 
 def _require_contract(names: Sequence[str], file: Path) -> None:

@@ -55,7 +55,7 @@ def rank_command(
     """
     from ue_bench.advise.rank import PUBLISHED
     from ue_bench.advise.rank_worlds import parse_worlds
-    from ue_bench.advise.ranked import ranking_of, run_ranking
+    from ue_bench.advise.ranked import options_of, ranking_of, run_ranking
     from ue_bench.record import require_writable
 
     on = () if worlds is None else parse_worlds(worlds)
@@ -74,7 +74,15 @@ def rank_command(
         sys.exit(1)
     if out is not None:
         require_writable(out)
-    ranked = run_ranking(ranking, path, results, workers, data_dir)
+    options = options_of(
+        quick=quick,
+        minutes=minutes,
+        against=against,
+        workers=workers,
+        results=results,
+        data_dir=data_dir,
+    )
+    ranked = run_ranking(ranking, path, results, workers, data_dir, options)
     if as_json:
         print_json(ranked.data)
     else:

@@ -1,5 +1,6 @@
 """The commands that make a report again."""
 
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 
 from ue_bench.errors import one_line
@@ -12,15 +13,14 @@ def commands(
     """One line a study, then the report. named: the studies that a command finds by name."""
     for study in studies:
         if study != "run" and not study.startswith(ADVICE):
-            yield one_line(f"ue-bench study {_argument(study, named)} --results {results}")
-    yield one_line(f"ue-bench report --results {results} --out {out}")
+            words = ["ue-bench", "study", *_arguments(study, named), "--results", results]
+            yield one_line(shlex.join(words))
+    yield one_line(shlex.join(["ue-bench", "report", "--results", results, "--out", out]))
 
 
-def _argument(study: str, named: Collection[str]) -> str:
+def _arguments(study: str, named: Collection[str]) -> list[str]:
     """The words that name a study in a command: a name or a Python file, and its short form."""
-    words = study.removesuffix(QUICK)
-    if words not in named:
-        words += ".py"
-    if study.endswith(QUICK):
-        words += " --quick"
-    return words
+    name = study.removesuffix(QUICK)
+    if name not in named:
+        name += ".py"
+    return [name, "--quick"] if study.endswith(QUICK) else [name]
