@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
+import fake_records
 import fake_workers
 import pytest
 from click.testing import CliRunner
@@ -458,6 +459,23 @@ def test_data_are_the_published_ones_where_their_rows_are(submitted, world, chan
     assert all("it was made on other data than the published runs" in line for line in told)
     places = submission.places_of(anew, submission.evidence_of(anew, published))["mine"]
     assert {place["among"] for place in places} == {1 if is_refused else 4}
+
+
+def test_a_refused_arm_of_a_longer_name_is_of_another_strategy(tmp_path, monkeypatch):
+    scores = [0.85 + 0.001 * seed for seed in range(6)]
+    rivals = fake_records.arm(scores, strategy="robe")
+    refused = fake_records.arm(scores, strategy="unified", hidden=32)
+    own = fake_records.arm(scores, strategy="uni")
+    monkeypatch.setitem(STRATEGIES, "uni", STRATEGIES["unified"])
+    ranking = room.Ranking(("uni",), study_of(["unified"]).parts, True, (*rivals, *refused))
+    found = room.standings(ranking, own)["uni"]
+    assert (len(found["places"]), found["left_out"]) == (1, [])
+
+    about = submission.About("my-method", "mine.py", ["uni"], "MIT")
+    given = submission.Submission(tmp_path, about, tuple(own), ())
+    evidence = submission.evidence_of(given, ranking.published)
+    assert len(evidence.arms.refused) == 1
+    assert list(submission.faults_of_places(given, evidence)) == []
 
 
 def test_less_effort_than_the_others_had_is_refused(world):

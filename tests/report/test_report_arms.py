@@ -92,6 +92,14 @@ def test_an_arm_of_another_recipe_is_refused_and_named():
     )
 
 
+def test_a_refused_arm_is_that_of_its_strategy_alone():
+    """The name of one strategy may be in that of another one."""
+    arms = collect(two_arms() + runs("per") + runs("per_feature", hidden=32))
+    assert len(arms.refused) == 1
+    assert arms.refused_of("per_feature") == list(arms.refused)
+    assert arms.refused_of("per") == []
+
+
 def test_features_of_few_values_may_be_held_otherwise_beside_the_same_arm_alone():
     exact = {"low_cardinality": "exact"}
     hashed = two_arms() + runs("robe")

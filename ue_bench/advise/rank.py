@@ -255,7 +255,7 @@ def standings(ranking: Ranking, own: Sequence[Record]) -> dict[str, Any]:
             "summary": STRATEGIES[name].summary,
             "effort": ranking.effort_text,
             "whole": ranking.whole,
-            "left_out": [line for line in evidence.arms.refused if name in line],
+            "left_out": evidence.arms.refused_of(name),
             "places": standing,
             "over_worlds": over_worlds(standing) if ranking.worlds else None,
         }

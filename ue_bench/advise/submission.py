@@ -303,9 +303,8 @@ def faults_of_places(submission: Submission, evidence: Evidence) -> Iterator[str
     evidence: of both, as `evidence_of` returns it.
     """
     for name in submission.about.strategies:
-        for line in evidence.arms.refused:
-            if f": {name}" in line:
-                yield f"not comparable: {line}"
+        for line in evidence.arms.refused_of(name):
+            yield f"not comparable: {line}"
         if not places(evidence.summary, evidence.arms.kept, name):
             yield f"{name}: it has no place among the published strategies"
 

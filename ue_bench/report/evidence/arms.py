@@ -10,7 +10,7 @@ and are never quoted: a configuration known only from a search is no arm.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ue_bench.config import GIVE_UP, SEEDS
 from ue_bench.record import Record
@@ -83,21 +83,37 @@ class Arm:
         return (self.runs or self.timings)[0]
 
 
+class Refusal(NamedTuple):
+    """An arm that is not comparable. line: its name and the reason, for a reader."""
+
+    strategy: str
+    line: str
+
+
 @dataclass(frozen=True)
 class Arms:
     """All records, sorted into what is compared and what is not.
 
-    refused: one line an arm that is not comparable, with the reason.
+    refusals: the arms that are not comparable.
     uneven: one line a form or arm that was not searched like the rest.
     held: runs with some of their seeds held, which are no replicates; `variance` shows them.
     """
 
     kept: tuple[Arm, ...]
-    refused: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
     search: tuple[Record, ...]
     failed: tuple[Record, ...]
     uneven: tuple[str, ...] = ()
     held: tuple[Record, ...] = ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """One line an arm that is not comparable, with the reason."""
+        return tuple(refusal.line for refusal in self.refusals)
+
+    def refused_of(self, strategy: str) -> list[str]:
+        """Return the lines of the arms of one strategy. A name may be in a line of another one."""
+        return [refusal.line for refusal in self.refusals if refusal.strategy == strategy]
 
 
 def seeds_of(record: Record) -> Seeds:
@@ -145,15 +161,15 @@ def collect(records: Iterable[Record]) -> Arms:
     efforts = _efforts([*search, *failed])
     searched: dict[Comparison, frozenset[str]] = {}
     kept: list[Arm] = []
-    refused: list[str] = []
+    refusals: list[Refusal] = []
     for comparison in sorted(by_comparison):
         searched[comparison] = searched_fields(trials[comparison])
-        comparable, reasons = _comparable(
+        comparable, others = _comparable(
             by_comparison[comparison], searched[comparison], efforts[comparison]
         )
         for arm in comparable:
             kept.append(replace(arm, found_by=_found_by(arm.config, efforts[comparison])))
-        refused += reasons
+        refusals += others
 
     named = _named(kept)
     lines: list[str] = []
@@ -169,7 +185,7 @@ def collect(records: Iterable[Record]) -> Arms:
                 lines.append(f"{comparison.full_title}: {line}")
     return Arms(
         kept=tuple(named),
-        refused=tuple(refused),
+        refusals=tuple(refusals),
         search=tuple(search),
         failed=tuple(failed),
         uneven=tuple(lines),
@@ -218,16 +234,16 @@ def _found_by(config: Mapping[str, Any], efforts: Sequence[Effort]) -> Effort | 
 
 def _comparable(
     arms: Sequence[Arm], searched: frozenset[str], efforts: Sequence[Effort]
-) -> tuple[list[Arm], list[str]]:
-    """Return the arms of a comparison that are comparable, and one line for each other one."""
+) -> tuple[list[Arm], list[Refusal]]:
+    """Return the arms of a comparison that are comparable, and the refusal of each other one."""
     searched_alike = []
-    refused = []
+    refusals = []
     reasons = reasons_against([arm.config for arm in arms], efforts)
     for arm, reason in zip(arms, reasons, strict=True):
         if reason is None:
             searched_alike.append(arm)
         else:
-            refused.append(_refusal(arm, reason))
+            refusals.append(_refusal(arm, reason))
     members = []
     for arm in searched_alike:
         seeds = [seeds_of(run) for run in arm.runs]
@@ -238,16 +254,16 @@ def _comparable(
         if reason is None:
             kept.append(replace(arm, n_most=verdict.n_seeds))
         else:
-            refused.append(_refusal(arm, reason))
-    return kept, refused
+            refusals.append(_refusal(arm, reason))
+    return kept, refusals
 
 
-def _refusal(arm: Arm, reason: str) -> str:
-    """Return the line that says why an arm is not comparable."""
+def _refusal(arm: Arm, reason: str) -> Refusal:
     name = plain_label(arm.config, arm.sample.found)
     if arm.config.get("budget"):
         name += f" at {arm.config['budget']} bytes"
-    return f"{arm.comparison.full_title}: {name}: {reason}"
+    line = f"{arm.comparison.full_title}: {name}: {reason}"
+    return Refusal(arm.config["strategy"], line)
 
 
 def _named(arms: Sequence[Arm]) -> list[Arm]:
