@@ -27,6 +27,7 @@ from ue_bench.record import (
     write,
 )
 from ue_bench.record.lock import LOCK, alone
+from ue_bench.record.record import parse
 
 
 def make_found():
@@ -286,6 +287,23 @@ def test_a_number_of_any_size_is_proven_without_pythons_reader(tmp_path, number,
 def test_a_text_that_looks_like_a_small_number_stays_as_it_is(tmp_path):
     record = make(found=make().found | {"extra": ["1e-6,", "a,0.00001,", 1e-06, 1e22]})
     assert read(write(record, tmp_path)) == record
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("[1e-06,", "[1e-6,"), ("lr:1.5e-05]", "lr:0.000015]")]
+)
+def test_a_text_that_was_altered_to_a_number_of_equal_size_is_refused(before, after):
+    record = failure(
+        RunConfig(),
+        study="s",
+        phase="run",
+        cause="input",
+        error="bad steps [1e-06,0.5] and lr:1.5e-05]",
+    )
+    text = record.to_json()
+    assert parse(text.encode(), "x") == record
+    with pytest.raises(BenchError, match="does not match its checksum"):
+        parse(text.replace(before, after).encode(), "x")
 
 
 def test_a_measurement_of_speed_with_the_id_of_another_case_is_refused(tmp_path):
