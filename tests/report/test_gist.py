@@ -72,6 +72,18 @@ def test_the_board_says_who_is_first_of_all_forms():
     )
 
 
+def test_a_form_that_keeps_no_budget_is_none_of_those_that_are_ranked():
+    exact = [
+        fake.make(fake.config("collisionless", regions="exact", seed=seed), "methods", mse=0.75)
+        for seed in range(5)
+    ]
+    records = [*several(5), *several(5, study="methods"), *exact]
+    (board,) = boards(Evidence(records), "methods")
+    assert len(board.standings) == 3
+    _, of_all, *_ = told(records, "many", of_board="methods")
+    assert of_all.startswith("Of 2 forms in study methods, the lowest error is that of unified")
+
+
 def test_without_a_board_the_largest_table_is_the_measure():
     exact = fake.make(fake.config("collisionless", regions="exact"), "many", mse=0.75)
     _, unlimited, *_ = told([*several(5), exact], "many")

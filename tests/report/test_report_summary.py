@@ -139,6 +139,26 @@ def test_the_pareto_front_by_hand():
     assert list(front(frame)[frame.sort_values("budget").index]) == [True, False, True]
 
 
+def test_arms_equal_in_size_and_error_are_on_the_front_together():
+    rows = pd.DataFrame(
+        [
+            ["one", 14_000, 0.93],
+            ["another", 14_000, 0.93],
+            ["as large", 14_000, 0.94],
+            ["as good", 15_000, 0.93],
+            ["behind", 28_000, 0.95],
+            ["as far behind", 28_000, 0.95],
+            ["without a size", None, 0.93],
+            ["without an error", 14_000, float("nan")],
+        ],
+        columns=["label", "total_bytes", "mse"],
+    ).assign(world="one")
+    for kind in ("float64", "Float64"):
+        for drawn in (rows, rows[::-1]):
+            on_front = front(drawn.astype({"total_bytes": kind}), within=["world"])
+            assert set(drawn.loc[on_front, "label"]) == {"one", "another"}
+
+
 def test_what_an_arm_leaves_of_its_budget_does_not_make_it_smaller():
     rows = pd.DataFrame(
         [

@@ -162,14 +162,20 @@ def front(
 ) -> pd.Series:
     """Return whether an arm is on the Pareto front of its comparison.
 
-    An arm is on it where no other one has at most its `size` and a lower mean MSE.
+    An arm is on it where no other one has at most its `size` and at most its mean MSE, and less of
+    one of them. Arms that are equal in both are on it together, or not at all.
     """
     ordered = scored.sort_values([size, "mse"], kind="stable")
-    lowest_of: dict[tuple[Any, ...], float] = {}  # of those that are no larger, by comparison
+    # The last one on it, by comparison: the lowest MSE of those that are no larger.
+    last_of: dict[tuple[Any, ...], tuple[float, float]] = {}
     on_front = []
     comparisons = zip(*(ordered[name].tolist() for name in within), strict=True)
-    for comparison, mse in zip(comparisons, ordered["mse"].tolist(), strict=True):
-        lowest = lowest_of.get(comparison, math.inf)
-        on_front.append(mse < lowest)
-        lowest_of[comparison] = min(lowest, mse)
+    sizes = ordered[size].astype(float).tolist()
+    places = zip(sizes, ordered["mse"].tolist(), strict=True)
+    for comparison, place in zip(comparisons, places, strict=True):
+        last = last_of.get(comparison, (math.inf, math.inf))
+        is_lower = place[1] < last[1]
+        on_front.append(is_lower or place == last)
+        if is_lower:
+            last_of[comparison] = place
     return pd.Series(on_front, ordered.index, dtype=bool).reindex(scored.index)

@@ -109,7 +109,7 @@ def _of_all(board: Board) -> str:
         n_best = sum(each.sizes[budget].in_best is True for each in ranked)
         firsts.append(f"{first.form} at {bytes_text(budget)}")
         counts.append(n_best - (first.sizes[budget].in_best is True))
-    n_forms = len(board.standings)
+    n_forms = sum(bool(each.sizes) for each in board.standings)  # others keep to no size
     text = f"Of {n_forms} forms in study {board.comparison.study}, the lowest error is that of"
     text += f" {listed(firsts)}"
     if not any(counts):
