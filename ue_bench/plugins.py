@@ -5,11 +5,11 @@ import os.path
 import sys
 import traceback
 from collections.abc import Iterable
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ue_bench.errors import BenchError
 
@@ -63,8 +63,7 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
     name = module_name(kind, path)
     loader = _Loader(name, str(path), source)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None  # nosec B101 # for the type checker: there is a loader
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(cast(ModuleSpec, spec))  # there is a loader
     sys.modules[name] = module  # so that its classes can be found by name
     _ran[path.resolve()] = source
     try:

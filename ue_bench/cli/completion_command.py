@@ -1,5 +1,7 @@
 """`ue-bench completion`."""
 
+from typing import cast
+
 import click
 
 from ue_bench.cli.group import main
@@ -16,8 +18,7 @@ def completion_command(shell: str) -> None:
     Add it to a file that the shell reads when it starts: ~/.bashrc, ~/.zshrc,
     ~/.config/fish/completions/ue-bench.fish.
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import ShellComplete, get_completion_class
 
-    shell_class = get_completion_class(shell)
-    assert shell_class is not None  # nosec B101 # for the type checker: click has all three
+    shell_class = cast(type[ShellComplete], get_completion_class(shell))  # click has all three
     click.echo(shell_class(main, {}, PROGRAM, VARIABLE).source())

@@ -19,7 +19,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ue_bench import plugins, safe_path
 from ue_bench.config import RunConfig
@@ -223,8 +223,7 @@ def _close(run: _Running) -> int:
     if run.process.exitcode is None:  # a thread of a plug-in keeps it alive
         run.process.kill()
         run.process.join()
-    exit_code = run.process.exitcode
-    assert exit_code is not None  # nosec B101 # for the type checker: it was joined
+    exit_code = cast(int, run.process.exitcode)  # it was joined
     run.process.close()
     run.reader.close()
     return exit_code
@@ -332,7 +331,6 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
 
 def _end_with_parent() -> None:
     """End this process once its parent has ended, since nobody would take the record."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # nosec B101 # for the type checker: this is the process of a run
+    parent = cast(BaseProcess, multiprocessing.parent_process())  # this is the process of a run
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGKILL)

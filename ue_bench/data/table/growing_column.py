@@ -1,6 +1,7 @@
 """A column of a table that arrives in batches and is numbered as it grows."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -47,9 +48,8 @@ class GrowingColumn:
 
         Call it once, after at least one `add`: it frees the keys and the codes of the batches.
         """
-        assert self._numbered is not None  # nosec B101 # for the type checker
         owners = np.concatenate(self._codes)
-        distinct = self._numbered["key"].alias(self.name)
+        distinct = cast(pl.DataFrame, self._numbered)["key"].alias(self.name)
         self._codes = []
         self._numbered = None
         rule = rule_of(distinct, numeric, is_csv, absent)

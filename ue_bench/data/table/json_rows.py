@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
@@ -199,8 +199,8 @@ class _Column:
                 other_row,
             )
         if word == _WORDS[list]:
-            assert self.members is not None  # nosec B101 # for the type checker
-            return pa.list_(self.members.kind())
+            members = cast(_Column, self.members)  # made with the first list
+            return pa.list_(members.kind())
         if word == _WORDS[int]:
             return self._number_kind()
         return {_WORDS[bool]: pa.bool_(), _WORDS[str]: pa.string()}[word]

@@ -241,7 +241,7 @@ class TableDataset(Dataset):
         self._require_rows()
         if self.definition.test_files is not None:
             self._is_test = np.concatenate(is_test)
-            self._require_test_rows()
+            self._require_test_rows(self._is_test)
         self._times = pl.concat(times) if times else None
         self.missing = {name: column.missing for name, column in columns.items()}
         self._coded: dict[str, Coded] = {}
@@ -253,9 +253,8 @@ class TableDataset(Dataset):
                 self._coded[name], self._rules[name] = column.coded(is_numeric, is_csv, absent)
         self.bucketised = tuple(name for name, rule in self._rules.items() if rule.kind == "number")
 
-    def _require_test_rows(self) -> None:
-        assert self._is_test is not None  # nosec B101 # for the type checker
-        for part, noun in ((self._is_test, "test_files"), (~self._is_test, "files")):
+    def _require_test_rows(self, is_test: np.ndarray) -> None:
+        for part, noun in ((is_test, "test_files"), (~is_test, "files")):
             if not part.any():
                 raise BenchError(
                     f"{self.name}: no row of its {noun} has a value of {self.definition.target}; "

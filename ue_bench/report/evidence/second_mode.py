@@ -107,22 +107,23 @@ def fit(samples: np.ndarray) -> Mixture:
     """
     values = np.sort(samples, axis=1)
     places = np.argsort(np.argsort(samples, axis=1), axis=1)
-    best: Mixture | None = None
-    for share in _STARTS:
-        started = np.zeros_like(values)
-        started[:, : max(1, round(share * values.shape[1]))] = 1.0
-        fitted = _fit_from(values, started)
-        if best is None:
-            best = fitted
-            continue
+    fits = (_fit_from(values, _start(values, share)) for share in _STARTS)
+    best = next(fits)
+    for fitted in fits:
         better = fitted.ratio > best.ratio
         best = Mixture(
             ratio=np.where(better, fitted.ratio, best.ratio),
             apart=np.where(better, fitted.apart, best.apart),
             lower=np.where(better[:, None], fitted.lower, best.lower),
         )
-    assert best is not None  # nosec B101 # for the type checker: there are starts
     return best._replace(lower=np.take_along_axis(best.lower, places, axis=1))
+
+
+def _start(values: np.ndarray, share: float) -> np.ndarray:
+    """Return the probabilities with which a fit starts: a share of sorted values are lower ones."""
+    started = np.zeros_like(values)
+    started[:, : max(1, round(share * values.shape[1]))] = 1.0
+    return started
 
 
 def _fit_from(values: np.ndarray, lower: np.ndarray) -> Mixture:
