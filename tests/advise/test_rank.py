@@ -225,7 +225,8 @@ def test_a_page_has_the_published_records_and_marks_the_own_ones(world):
     assert done.exit_code == 0, done.output
     page = (world / "page" / "report.html").read_text()
     assert done.stdout.splitlines()[-1] == f"page: {world / 'page' / 'report.html'}"
-    board = page[page.index('<section id="board">') : page.index('<section id="answer">')]
+    board = page[page.index('<section id="board">') :]
+    board = board[: board.index("</section>")]
     marked = re.findall(r'<tr class="subject">\s*<td[^>]*>([^<]*)</td>', board)
     assert marked == ["mine"]
     assert board.count("<tr>") > 3
