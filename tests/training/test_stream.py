@@ -29,7 +29,7 @@ from ue_bench.training.resolve import resolve
 from ue_bench.training.run_once import run_once
 from ue_bench.training.stream import _arrived, fit_stream
 from ue_bench.training.stream_curves import AWAY, KINDS, RecentValues, kinds_of_rows
-from ue_bench.training.train import Rows
+from ue_bench.training.train import Optimizers, Rows, train_step
 
 ASKED = RunConfig(
     dataset="planted-small",
@@ -314,3 +314,49 @@ def test_of_values_that_live_for_one_block_nothing_can_be_learned(tmp_path, stra
     assert stays < mean - 0.003
     changes, mean = scores_of_new_values(tmp_path, 1, strategy, budget)
     assert mean - 0.001 < changes < mean + 0.003
+
+
+@pytest.mark.parametrize("rows_of_pool", [512, 1024, 700])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer_path": "dense"},
+        {"optimizer_path": "sparse"},
+        {"optimizer": "sparse_adam"},
+        {"optimizer": "adagrad"},
+    ],
+)
+def test_what_rows_share_outlives_a_row_that_starts_anew(rows_of_pool, changes):
+    """Of RowAdam, two sums over steps are as long as a pool of 512 or of 1024 rows."""
+    config = resolve(replace(ASKED, lookups=1, dim=8, budget=32 * rows_of_pool, **changes))
+    model = make_model(config, make_spec(config, FEATURES), 3.5)
+    (pool,) = model.strategy._pools()
+    weight = pool.weight
+    assert len(weight) == rows_of_pool
+    optimizers = Optimizers(model, make_recipe(config))
+    given = rows(64)
+    for _ in range(3):
+        train_step(model, optimizers, given.codes, given.ratings)
+    optimizers.settle()
+    for part in optimizers.parts:  # as after as many steps as the pool has rows
+        part.state.get(weight, {}).get("left", torch.zeros(1)).fill_(1)
+    trained = model.strategy.locate(0, ["u1", "u2"]).flatten()
+    anew, stays = trained[:1], trained[1:]
+    before = {
+        (part, key): torch.as_tensor(value).clone()
+        for part in optimizers.parts
+        for key, value in part.state.get(weight, {}).items()
+        if value is not None
+    }
+    optimizers.forget(weight, anew)
+    by_row = 0
+    for (part, key), value in before.items():
+        now = torch.as_tensor(part.state[weight][key])
+        if key in ("left", "ratios", "step"):
+            assert torch.equal(now, value), key
+            continue
+        by_row += 1
+        assert value[anew].any(), f"{key} of a trained row"
+        assert not now[anew].any()
+        assert torch.equal(now[stays], value[stays])
+    assert by_row == (1 if changes.get("optimizer") else 2)

@@ -22,7 +22,10 @@ class DenseAdam:
 
     decoupled: whether the weight decay is that of AdamW (Loshchilov and Hutter, ICLR 2019).
     state: as torch's optimizers keep it: the steps [] and the two moments of each parameter.
+    kept_by_row: what of it is of the rows of a parameter; 0 where no step moved a row.
     """
+
+    kept_by_row = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,

@@ -73,8 +73,12 @@ class RowAdam(torch.optim.Optimizer):
     memory, [rows, 2, D]. They are written once at the start, because each step would otherwise wait
     for the kernel to provide the pages of its rows.
 
+    kept_by_row: what of the state of a table is of its rows; 0 where a row was in no batch.
+
     Raises TypeError in `step` for a dense gradient.
     """
+
+    kept_by_row = ("moments", "reached")
 
     def __init__(
         self,

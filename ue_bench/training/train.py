@@ -33,6 +33,7 @@ SPARSE = ("sparse_adam", "adagrad")
 AVERAGES_PER_EPOCH = 8
 MOST_STEPS = 2**53  # that a number of steps in a file can be
 _FOLLOW = ("ratios", "read")  # of the state of a table, what follows from the rest once it settled
+_KEPT_BY_ROW_OF_ADAGRAD = ("sum",)
 
 
 @dataclass(frozen=True)
@@ -175,12 +176,10 @@ class Optimizers:
     def forget(self, weight: Tensor, rows: Tensor) -> None:
         """Start rows of a weight anew, as if no step had moved them. Call `settle` before."""
         for part in self.parts:
-            for known, state in part.state.items():
-                if known is not weight:
-                    continue
-                for value in state.values():
-                    if torch.is_tensor(value) and len(value.shape) and len(value) == len(weight):
-                        value[rows] = 0
+            state = _state_of(part, weight)
+            for key in _kept_by_row(part):
+                if key in state:
+                    state[key][rows] = 0
 
     def tensors(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the state as tensors. weights: the parameters by name."""
@@ -243,6 +242,16 @@ def _state_of(part: torch.optim.Optimizer | DenseAdam, weight: Tensor) -> dict[s
     states: Any = part.state
     found: dict[str, Any] = states.get(weight, {})
     return found
+
+
+def _kept_by_row(part: torch.optim.Optimizer | DenseAdam) -> tuple[str, ...]:
+    """Return the names of the state that an optimizer keeps for each row of a weight.
+
+    Shapes do not tell: what all rows share may be as long as the weight by chance.
+    """
+    if isinstance(part, (DenseAdam, RowAdam)):
+        return part.kept_by_row
+    return _KEPT_BY_ROW_OF_ADAGRAD
 
 
 def train_step(
