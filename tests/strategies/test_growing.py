@@ -89,6 +89,47 @@ def test_the_oldest_values_give_way_and_their_rows_start_anew():
     assert len(reset.rows) == 4
 
 
+def test_a_row_that_waits_for_blocks_starts_anew_with_its_next_owner():
+    """A flag takes one of the two rows of a user, and another flag the other one later."""
+    flags = Feature("flag", ["no", "yes", "maybe", "never"], 2, [4, 2])
+    built = made("evicting_exact", 16 * (OF_UNSEEN + 2 * 3 + 2), (USER, flags))
+    lost = built.locate(0, ["u2"])[0].tolist()
+    reset = arrive(built, 1, {0: 1, 1: 1}, {0: 1, 1: 1, 2: 1})
+    first = built.locate(1, ["maybe"])[0].tolist()
+    assert reset.rows.tolist() == first
+    assert len(built.free) == 1, "the other row waits"
+    reset = arrive(built, 2, {0: 1, 1: 1}, {0: 1, 1: 1, 2: 1, 3: 1})
+    second = built.locate(1, ["never"])[0].tolist()
+    assert sorted(first + second) == sorted(lost)
+    assert reset is not None
+    assert reset.rows.tolist() == second
+
+
+@pytest.mark.parametrize("evict", ["age", "frequency"])
+def test_nobody_gives_way_for_a_newcomer_that_needs_more_rows_than_come_free(evict):
+    features = (Feature("user", USER.values, 1, [9]), Feature("flag", FLAG.values, 2, [1, 50]))
+    built = made("evicting_exact", 16 * (OF_UNSEEN + 2 + 2), features, evict=evict)
+    before = rows_of(built)
+    # the first flag alone is away, and has one row where a user needs two
+    assert arrive(built, 1, {0: 1, 1: 3}, {1: 1}) is None
+    assert rows_of(built) == before
+    assert built.free == []
+    codes = torch.tensor([[0, 0], [1, 1]])
+    vectors = built.eval()(codes)
+    assert torch.equal(vectors, built.from_values({"user": ["u0", "u1"], "flag": ["no", "yes"]}))
+
+
+def test_a_newcomer_of_few_rows_takes_the_place_that_helped_no_other_one():
+    """Three users come, and the one flag that is away has room for none of them."""
+    flags = Feature("flag", ["no", "yes", "maybe"], 2, [1, 50])
+    features = (Feature("user", USER.values, 1, [9]), flags)
+    built = made("evicting_exact", 16 * (OF_UNSEEN + 2 + 2), features)
+    lost = built.locate(1, ["no"])[0].tolist()
+    reset = arrive(built, 1, {0: 1, 1: 3, 2: 3, 3: 3}, {1: 1, 2: 1})
+    assert built.locate(1, ["maybe"])[0].tolist() == lost == reset.rows.tolist()
+    assert built.locate_as_unseen(0, ["u1"]).equal(built.locate(0, ["u1"]))
+
+
 def test_rare_values_give_way_to_more_frequent_ones_alone():
     built = made("evicting_exact", 16 * (OF_UNSEEN + 2 * 3 + 2), evict="frequency")
     assert arrive(built, 1, {0: 1, 1: 1, 2: 1}, {0: 1, 1: 1}) is None

@@ -15,6 +15,7 @@ vocabulary holds the values that have rows.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,9 @@ class GrowingExact(EmbeddingStrategy):
             self.rows_of.append(table)
         self.vocabularies = [*self.live]
         self.free = list(range(rows - 1, first - 1, -1))  # the next one is the last
+        # Rows that somebody had to leave. They may be free for blocks, where values have lookups of
+        # other numbers, and then still hold what the owner learned.
+        self.had_owner: set[int] = set()
         if self.is_served:
             self._lay_out()
             return
@@ -87,29 +91,38 @@ class GrowingExact(EmbeddingStrategy):
         return rows
 
     def _take(self, feature: int, code: int) -> None:
-        self.free += self.rows_of[feature][code].tolist()
+        rows = self.rows_of[feature][code].tolist()
+        self.free += rows
+        self.had_owner.update(rows)
         self.rows_of[feature][code] = NO_ROW
         self.live[feature].live[code] = False
 
     def observe(self, arrived: Arrived) -> Reset | None:
         self.seen.note(arrived)
-        used = set()  # rows that had an owner before
         given: list[int] = []
         victims = self._victims(arrived.block)
-        for feature, code in self._newcomers(arrived):
-            needed = self.spec.lookups[feature]
-            while len(self.free) < needed:
-                victim = next(victims, None)
-                if victim is None or not self._gives_way(victim, (feature, code)):
+        ahead: list[tuple[int, int]] = []  # the next ones to go, as far as they were looked at
+        for newcomer in self._newcomers(arrived):
+            needed = self.spec.lookups[newcomer[0]]
+            room = len(self.free)
+            leaving = 0  # of those ahead
+            while room < needed:
+                if leaving == len(ahead):
+                    ahead += islice(victims, 1)
+                if leaving == len(ahead) or not self._gives_way(ahead[leaving], newcomer):
                     break
-                used.update(self.rows_of[victim[0]][victim[1]].tolist())
+                room += self.spec.lookups[ahead[leaving][0]]
+                leaving += 1
+            if room < needed:  # nobody goes where it would help nobody
+                continue
+            for victim in ahead[:leaving]:
                 self._take(*victim)
-            if len(self.free) >= needed:
-                given += self._give(feature, code)
+            del ahead[:leaving]
+            given += self._give(*newcomer)
         if not given:
             return None
         self.locate_all()
-        anew = sorted(used.intersection(given))
+        anew = sorted(self.had_owner.intersection(given))
         return Reset(self.pool, torch.tensor(anew)) if anew else None
 
     def _newcomers(self, arrived: Arrived) -> list[tuple[int, int]]:
