@@ -20,6 +20,7 @@ from ue_bench.data.splitting import block_ends
 from ue_bench.errors import BenchError
 from ue_bench.features import Bags, Feature
 from ue_bench.record import read, write
+from ue_bench.strategies.arrived import Reset
 from ue_bench.training import timing
 from ue_bench.training.assembly import make_model, make_recipe, make_spec
 from ue_bench.training.baselines import DAMPING
@@ -27,7 +28,7 @@ from ue_bench.training.loss import Scale
 from ue_bench.training.progressive_anchors import progressive_anchors
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_once import run_once
-from ue_bench.training.stream import _arrived, fit_stream
+from ue_bench.training.stream import _arrived, _take_in, fit_stream
 from ue_bench.training.stream_curves import AWAY, KINDS, RecentValues, kinds_of_rows
 from ue_bench.training.train import Optimizers, Rows, train_step
 
@@ -360,3 +361,38 @@ def test_what_rows_share_outlives_a_row_that_starts_anew(rows_of_pool, changes):
         assert not now[anew].any()
         assert torch.equal(now[stays], value[stays])
     assert by_row == (1 if changes.get("optimizer") else 2)
+
+
+@pytest.mark.parametrize("path", ["dense", "sparse"])
+@pytest.mark.parametrize("step", ["row", "pool"])
+def test_the_learned_step_of_a_row_does_not_outlive_its_owner(path, step):
+    """A step of the whole pool, which all owners have learned, stays as it is."""
+    config = resolve(
+        replace(ASKED, lookups=1, dim=8, bits="int4", bits_step=step, optimizer_path=path)
+    )
+    model = make_model(config, make_spec(config, FEATURES), 3.5)
+    pool = model.strategy.pool
+    optimizers = Optimizers(model, make_recipe(config))
+    given = rows(64)
+    for _ in range(3):
+        train_step(model, optimizers, given.codes, given.ratings)
+    optimizers.settle()
+    trained = model.strategy.locate(0, ["u1", "u2"]).flatten()
+    anew, stays = trained[:1], trained[1:]
+    log_steps = pool.few_bits.log_steps
+    with torch.no_grad():
+        log_steps.fill_(7)
+    (state,) = [part.state[log_steps] for part in optimizers.parts if log_steps in part.state]
+    before = {key: value.clone() for key, value in state.items()}
+    model.strategy.observe = lambda arrived: Reset(pool, anew)
+    _take_in(model, optimizers, None)
+    if step == "pool":
+        assert log_steps.tolist() == [7]
+        assert all(torch.equal(state[key], value) for key, value in before.items())
+        return
+    assert torch.equal(log_steps[anew], pool.few_bits._fitted(pool.weight)[anew].log())
+    assert log_steps[stays].tolist() == [7]
+    for key in ("exp_avg", "exp_avg_sq"):
+        assert before[key][anew].all(), "a step moved it"
+        assert not state[key][anew].any()
+        assert torch.equal(state[key][stays], before[key][stays])

@@ -78,6 +78,15 @@ class FewBits(PackedRows):
         if self.log_steps is not None:
             self.log_steps.copy_(self._fitted(weight).log())
 
+    @torch.no_grad()
+    def fit_rows(self, weight: Tensor, rows: Tensor) -> None:
+        """Start from the steps that suit int64 rows of `weight`, where rows have their own."""
+        if not self.by_row:
+            return
+        self._kept_steps = None
+        if self.log_steps is not None:
+            self.log_steps[rows] = self._fitted(weight[rows]).log()
+
     def round_all(self, weight: Tensor) -> Tensor:
         """Return the whole pool as it is served: [rows, numbers]."""
         return self._round(weight, self.spread(self._steps(weight)))

@@ -157,10 +157,19 @@ class Pool(nn.Module):
 
     @torch.no_grad()
     def draw_again(self, rows: Tensor) -> None:
-        """Give int64 rows new initial numbers."""
+        """Give int64 rows new initial numbers, and the steps that suit them."""
         fresh = self.weight[rows]
         draw(fresh, *self._initial)
         self.weight[rows] = fresh
+        if self.few_bits is not None:
+            self.few_bits.fit_rows(self.weight, rows)
+
+    def trained_by_row(self) -> list[nn.Parameter]:
+        """Return the parameters that are of the rows, one by one: `weight`, and their steps."""
+        few_bits = self.few_bits
+        if few_bits is None or not few_bits.by_row or few_bits.log_steps is None:
+            return [self.weight]
+        return [self.weight, few_bits.log_steps]
 
     @torch.no_grad()
     def move_rows(self, source: Tensor, target: Tensor) -> None:
@@ -168,11 +177,7 @@ class Pool(nn.Module):
 
         A row that is moved to no other place and that none takes the place of stays.
         """
-        moved = [self.weight]
-        few_bits = self.few_bits
-        if few_bits is not None and few_bits.by_row and few_bits.log_steps is not None:
-            moved.append(few_bits.log_steps)
-        for numbers in moved:
+        for numbers in self.trained_by_row():
             numbers[target] = numbers[source]
 
     def fit_steps(self) -> None:

@@ -110,7 +110,8 @@ def _take_in(model: RatingModel, optimizers: Optimizers, arrived: Arrived) -> No
     reset = model.strategy.observe(arrived)
     if reset is not None:
         reset.pool.draw_again(reset.rows)
-        optimizers.forget(reset.pool.weight, reset.rows)
+        for weight in reset.pool.trained_by_row():
+            optimizers.forget(weight, reset.rows)
 
 
 def _arrived(number: int, codes: Tensor, features: Sequence[Feature]) -> Arrived:
