@@ -11,6 +11,7 @@ from ue_bench.strategies.many_rows import (
     adds_up_faster,
     is_narrow,
     read_rows,
+    write_rows,
 )
 from ue_bench.strategies.pool import gather
 
@@ -41,6 +42,36 @@ def test_a_part_of_a_table_is_read_from_where_it_begins():
     every_second = table[:, ::2]
     assert not is_narrow(every_second)
     assert torch.equal(read_rows(every_second, rows), every_second[rows])
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_a_table_may_begin_anywhere_in_its_memory(width):
+    """As a parameter that was cut out of a vector of all parameters does."""
+    plain, rows = drawn(width, MANY)
+    memory = torch.zeros(3 + plain.numel())
+    table = memory[3:].view_as(plain).copy_(plain)
+    assert not is_narrow(table)
+    assert torch.equal(read_rows(table, rows), plain[rows])
+    assert torch.equal(gather(table, rows), plain[rows])
+    upstream = torch.randn(3 + rows.numel() * width)
+    found = []
+    for weight in (plain.clone().requires_grad_(), table.detach().requires_grad_()):
+        vectors = gather(weight, rows)
+        # the gradient of the vectors begins anywhere, too
+        (torch.cat([torch.ones(3), vectors.flatten()]) * upstream).sum().backward()
+        found.append(weight.grad)
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("of_table", [0, 3])
+@pytest.mark.parametrize("of_numbers", [0, 5])
+def test_rows_are_written_wherever_their_memory_begins(of_table, of_numbers):
+    order = torch.randperm(2 * MANY)[:MANY]
+    table = torch.zeros(of_table + 8 * MANY)[of_table:].view(2 * MANY, 4)
+    numbers = torch.randn(of_numbers + 4 * MANY)[of_numbers:].view(MANY, 4)
+    write_rows(table, order, numbers)
+    assert torch.equal(table[order], numbers)
+    assert int(table.any(1).sum()) == MANY
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,17 @@ _LEAST_PRODUCT = 65_536  # numbers, from which on a sparse product of scipy adds
 def is_narrow(table: Tensor) -> bool:
     """Whether a row of a table [rows, D] is one number of a type that torch can copy."""
     n_bytes = table.shape[1] * table.element_size()
-    return n_bytes in _NUMBER and not table.is_cuda and table.is_contiguous()
+    is_plain = n_bytes in _NUMBER and not table.is_cuda and table.is_contiguous()
+    return is_plain and _begins_at(table, n_bytes)
+
+
+def _begins_at(table: Tensor, n_bytes: int) -> bool:
+    """Whether a tensor begins at a multiple of so many bytes of its memory.
+
+    Only then does torch take its numbers for such wide ones. A parameter that was cut out of a
+    vector of all parameters begins anywhere.
+    """
+    return table.storage_offset() * table.element_size() % n_bytes == 0
 
 
 def read_rows(table: Tensor, rows: Tensor) -> Tensor:
@@ -47,7 +57,10 @@ def write_rows(table: Tensor, rows: Tensor, numbers: Tensor) -> None:
     take a quarter of the time.
     """
     n_bytes = table.shape[1] * table.element_size()
-    if len(rows) < MANY or table.is_cuda or n_bytes % WIDE.itemsize:
+    fits = n_bytes % WIDE.itemsize == 0 and all(
+        _begins_at(tensor, WIDE.itemsize) for tensor in (table, numbers)
+    )
+    if len(rows) < MANY or table.is_cuda or not fits:
         table.index_copy_(0, rows, numbers)
         return
     wide = table.view(WIDE)
@@ -100,7 +113,7 @@ def added_up(numbers: Tensor, rows: Tensor, shape: tuple[int, int]) -> Tensor:
         places = csc_array((ones, rows.int().numpy(), starts), shape=(n_rows, len(rows)))
         return torch.from_numpy(places @ numbers.numpy())
     summed = numbers.new_zeros(shape)
-    if width % 2:
+    if width % 2 or not _begins_at(numbers, torch.complex64.itemsize):
         return summed.index_add_(0, rows, numbers)
     pairs = numbers.view(torch.complex64)
     summed.view(torch.complex64).index_add_(0, rows, pairs)
