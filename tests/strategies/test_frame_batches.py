@@ -92,3 +92,39 @@ def test_a_table_whose_seeds_are_given():
 def test_bad_input_is_one_line(make, line):
     with pytest.raises(BenchError, match=line):
         make()
+
+
+PAIR = {"user": ["a", "b"], "item": ["x", "y"]}
+MISSING = "target 'y': the target of row 2 is missing or not finite; give one finite number"
+
+
+@pytest.mark.parametrize("make", [dict, pl.DataFrame, pd.DataFrame, pl.LazyFrame])
+@pytest.mark.parametrize("missing", [None, float("nan"), float("inf"), 1e300])
+def test_a_missing_target_is_one_line_in_every_form(make, missing):
+    """It became NaN, and the first step on it left no weight that is a number."""
+    with pytest.raises(BenchError, match=MISSING):
+        Collate(layer(), "y")(make({**PAIR, "y": [1.0, missing]}))
+
+
+@pytest.mark.parametrize(
+    ("targets", "line"),
+    [
+        ([1.0], r"targets of shape \[1\] were given for 2 rows"),
+        ([1.0, 2.0, 3.0], r"targets of shape \[3\] were given for 2 rows"),
+        ([[1, 2], [3, 4]], r"targets of shape \[2, 2\] were given for 2 rows"),
+        ([[1, 2], [3]], "give numbers, one for each row"),
+        (["3", "x"], "give numbers, one for each row"),
+    ],
+)
+def test_targets_are_one_number_a_row(targets, line):
+    with pytest.raises(BenchError, match=f"target 'y': .*{line}"):
+        Collate(layer(), "y")({**PAIR, "y": targets})
+
+
+def test_a_missing_target_of_a_row_of_a_list_is_one_line():
+    batch = [{"user": "a", "item": "x", "y": 1.0}, {"user": "b", "item": "y", "y": None}]
+    with pytest.raises(BenchError, match=MISSING):
+        Collate(layer(), "y")(batch)
+    table = UnifiedEmbedding(97, 4)
+    with pytest.raises(BenchError, match=MISSING):
+        Collate(table, "y", seeds={"user": (0,)})(batch)

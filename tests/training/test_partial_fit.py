@@ -106,6 +106,7 @@ def test_rounded_numbers_are_not_trained_on(options, told, tmp_path):
     [
         ([1.0, 2.0], r"targets of shape \[2\] were given for 300 rows"),
         ([float("nan")] * 300, "one finite number for each"),
+        (["x"] * 300, "partial_fit: could not convert string to float: 'x'; give numbers"),
     ],
 )
 def test_bad_targets(targets, told, tmp_path):

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import needed
+from ue_bench.strategies.in_programs.row_targets import row_targets
 from ue_bench.strategies.in_programs.slot_model import SlotModel
 from ue_bench.strategies.located_rows import LocatedRows
 from ue_bench.training.assembly import make_recipe
@@ -49,17 +49,11 @@ class Predictor:
 
         columns: as `predict` takes them. targets: N numbers; of labels 0 or 1.
 
-        Raises BenchError as `predict` does, for targets of another number or that are not finite,
-        and for a model whose numbers were rounded for serving.
+        Raises BenchError as `predict` does, for targets that are not one finite number a row, and
+        for a model whose numbers were rounded for serving.
         """
         rows = self.rows(columns)
-        device = self.model.strategy.device
-        numbers = torch.as_tensor(np.asarray(targets, np.float32)).to(device)
-        if numbers.shape != (len(rows),) or not numbers.isfinite().all():
-            raise BenchError(
-                f"partial_fit: targets of shape {list(numbers.shape)} were given for {len(rows)} "
-                "rows; give one finite number for each"
-            )
+        numbers = row_targets("partial_fit", targets, len(rows)).to(self.model.strategy.device)
         if self.config.task == "binary" and not ((numbers == 0) | (numbers == 1)).all():
             raise BenchError("partial_fit: the targets of labels are 0 or 1, and others were given")
         if self.training is None:

@@ -6,7 +6,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch.utils.data import Dataset
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader
 from ue_bench.strategies.base import EmbeddingStrategy
+from ue_bench.strategies.in_programs.row_targets import row_targets
 from ue_bench.strategies.layers import UnifiedEmbedding
 from ue_bench.strategies.located_rows import LocatedRows
 
@@ -81,18 +81,14 @@ class Collate:
         batch: rows in a form that `ColumnReader.read` takes: a frame of polars, pandas or pyarrow,
         columns by name, or a list of mappings.
 
-        Raises BenchError as `rows` of the layer does, and for a target that is missing or no
-        number.
+        Raises BenchError as `rows` of the layer does, and for targets that are not one finite
+        number a row.
         """
         rows = self._locate(batch)
         if self.target is None:
             return rows
         column = ColumnReader((self.target,)).raw(batch)[self.target]
-        try:
-            targets = torch.from_numpy(np.array(column, np.float32))
-        except (TypeError, ValueError) as error:
-            raise BenchError(f"target {self.target!r}: {error}; give numbers") from error
-        return rows, targets
+        return rows, row_targets(f"target {self.target!r}", column, len(rows))
 
     def _locate(self, batch: Any) -> LocatedRows:
         if not isinstance(self.layer, UnifiedEmbedding):
