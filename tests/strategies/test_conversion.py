@@ -174,9 +174,33 @@ def test_a_converted_model_is_exported():
     assert torch.equal(program(*few), model(*few))
 
 
-def with_hook(module):
-    module.register_forward_hook(lambda *_: None)
-    return module
+HOOKS = [
+    lambda module: module.register_forward_hook(lambda *_: None),
+    lambda module: module.register_forward_pre_hook(lambda *_: None),
+    lambda module: module.register_full_backward_hook(lambda *_: None),
+    lambda module: module.register_full_backward_pre_hook(lambda *_: None),
+    lambda module: module.register_state_dict_pre_hook(lambda *_: None),
+    lambda module: module.register_state_dict_post_hook(lambda *_: None),
+    lambda module: module._register_state_dict_hook(lambda *_: None),
+    lambda module: module.register_load_state_dict_pre_hook(lambda *_: None),
+    lambda module: module.register_load_state_dict_post_hook(lambda *_: None),
+    lambda module: module.weight.register_hook(lambda gradient: gradient),
+    lambda module: module.weight.register_post_accumulate_grad_hook(lambda _: None),
+]
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+@pytest.mark.parametrize("number", range(len(HOOKS)))
+def test_hooks_of_every_kind_are_refused(kind, number):
+    model = nn.ModuleDict({"m": kind(9, 4)})
+    handle = HOOKS[number](model["m"])
+    with pytest.raises(BenchError, match="has hooks, which would be lost"):
+        ue_bench.convert(model, ["m"], compression=2)
+    assert type(model["m"]) is kind
+    if handle is not None:
+        handle.remove()
+        ue_bench.convert(model, ["m"], compression=2)
+        assert type(model["m"]) is not kind
 
 
 def with_padding_row(module):
@@ -193,7 +217,6 @@ def with_padding_row(module):
         (nn.EmbeddingBag(9, 4, scale_grad_by_freq=True), "scale_grad_by_freq"),
         (nn.Embedding.from_pretrained(torch.ones(9, 4)), "frozen"),
         (nn.Embedding(9, 4, dtype=torch.float16), "torch.float16"),
-        (with_hook(nn.Embedding(9, 4)), "hooks"),
         (with_padding_row(nn.Embedding(9, 4, padding_idx=1)), r"padding row \(1\)"),
     ],
 )

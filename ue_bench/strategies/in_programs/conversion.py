@@ -125,7 +125,7 @@ def _obstacle(module: Any) -> str | None:
         return "has a frozen weight, which a table that is trained anew cannot keep; leave it out"
     if weight.dtype != torch.float32:
         return f"has a weight of {weight.dtype}; convert a model of float32, and then change it"
-    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+    if _has_hooks(module) or _has_hooks(weight):
         return "has hooks, which would be lost; remove them, and add them to the new module"
     padding = module.padding_idx
     if type(module) is nn.Embedding and padding is not None and weight[padding].any():
@@ -134,6 +134,15 @@ def _obstacle(module: Any) -> str | None:
             "set the row to zero"
         )
     return None
+
+
+def _has_hooks(of: Any) -> bool:
+    """Whether a module or a weight calls functions of a program, for any occasion.
+
+    torch keeps those of each occasion in an attribute of its own, and adds occasions.
+    """
+    kinds = [*vars(of), "_backward_hooks", "_post_accumulate_grad_hooks"]  # the last two of tensors
+    return any(getattr(of, kind, None) for kind in kinds if kind.endswith("_hooks"))
 
 
 def _require_free(model: nn.Module, chosen: dict[str, Any]) -> None:
