@@ -259,6 +259,17 @@ def test_hooks_are_declared_not_sniffed():
             assert "hasattr" not in called, path
 
 
+def test_nothing_but_the_contract_asserts():
+    """Python leaves assertions out where it is told to optimise."""
+    for name, path in FILES:
+        asserts = [
+            node.lineno
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Assert)
+        ]
+        assert name == "testing.contract" or not asserts, f"{path}:{asserts}"
+
+
 def test_nothing_that_is_read_can_run():
     """No pickle, no evaluated text, no shell: a file from elsewhere is data. (A plug-in is code, and is named as such.)"""
     code = {"pickle", "marshal", "shelve", "dill", "joblib", "yaml"}

@@ -11,10 +11,9 @@ from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import Feature
-from ue_bench.hashing import to_bytes
 from ue_bench.record.world_facts import world_facts
 from ue_bench.strategies import entry_of
-from ue_bench.strategies.vocabulary import ROW_NUMBER_BYTES, Vocabulary
+from ue_bench.strategies.vocabulary import ROW_NUMBER_BYTES, Vocabulary, bytes_of_each
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
 from ue_bench.training.matrix_factorisation import RANK
@@ -175,10 +174,8 @@ class Footprints:
     @cached_property
     def _longest(self) -> np.ndarray:
         """The vocabulary bytes of the values with the longest texts: int64 [values], summed up."""
-        lengths = []
-        for feature in self.whole:
-            lengths += [len(to_bytes(value)) for value in feature.values]
-        ordered = np.sort(np.array(lengths, np.int64))[::-1]
+        lengths = [bytes_of_each(feature.values) for feature in self.whole]
+        ordered = np.sort(np.concatenate(lengths))[::-1]
         summed: np.ndarray = np.cumsum(ordered + ROW_NUMBER_BYTES)
         return summed
 

@@ -20,7 +20,6 @@ from ue_bench.strategies.packed_codes import pack, packed_bytes, read
 from ue_bench.strategies.static_function import MOST_TRIES, Layout, fill
 
 _HASHES = 2**32
-MOST_CHECK_BITS = 16
 
 
 class StaticVocabulary(nn.Module):

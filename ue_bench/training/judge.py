@@ -16,6 +16,7 @@ from ue_bench.training.model import ScoredModel
 from ue_bench.training.rarity import by_rarity, rarity_of
 from ue_bench.training.reliability import reliability
 from ue_bench.training.row_groups import RowGroups, row_groups, scored_part, sums
+from ue_bench.training.scores import mean_square
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import Fit, Rows
 from ue_bench.training.user_ranking import ranking
@@ -57,7 +58,7 @@ def judge(
         errors[name] = (predicted - part.ratings).double().cpu().numpy()
         _require_finite(errors[name], name)
         row_errors[name] = model.row_errors(part_outputs, part.ratings)
-        quality[f"{name}_mse"] = _mse(errors[name])
+        quality[f"{name}_mse"] = mean_square(errors[name])
         for score, value in model.label_scores(part_outputs, part.ratings).items():
             scores[f"{name}_{score}"] = value
     judged = scored_part(encoded)  # the article's split has no test rows
@@ -144,16 +145,10 @@ def _slices(errors: np.ndarray, encoded: data.Encoded, part: int) -> dict[str, A
 
 
 def _slice(errors: np.ndarray) -> dict[str, Any]:
-    return {"n": len(errors), "mse": _mse(errors)}
+    return {"n": len(errors), "mse": mean_square(errors)}
 
 
 def _mae(errors: np.ndarray) -> float | None:
     if not len(errors):
         return None
     return float(np.abs(errors).mean())
-
-
-def _mse(errors: np.ndarray) -> float | None:
-    if not len(errors):
-        return None
-    return float(np.square(errors).sum() / len(errors))
