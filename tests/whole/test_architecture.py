@@ -285,14 +285,6 @@ def test_nothing_that_is_read_can_run():
             )
 
 
-def test_nothing_depends_on_an_assertion_but_the_contract():
-    """Python leaves assertions out with -O, and one that fails is no message for a user."""
-    for name, path in FILES:
-        if name != "testing.contract":
-            for node in ast.walk(ast.parse(path.read_text())):
-                assert not isinstance(node, ast.Assert), f"{path}:{node.lineno}"
-
-
 def test_no_drawn_case_is_held_against_a_clock():
     """One profile says so for all tests, and none says otherwise."""
     assert settings().deadline is None
