@@ -94,14 +94,15 @@ def test_pareto_keeps_the_smaller_and_better(small):
 def test_the_front_is_a_table_from_the_smallest_arm_on(small):
     lines = pareto.table(pareto.tidy(study_of(summary=small[1])))
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[3:]]
-    assert [(label, size, needs) for label, size, _, _, needs in cells] == [
+    assert [(label, size, needs) for label, size, _, _, needs, _ in cells] == [
         ("unified 1×16", "14 kB", "none"),
         ("unified 1×16", "55 kB", "none"),
         ("collisionless 16", "229 kB", "key-free"),
         ("collisionless 16", "263 kB", "dictionary"),
     ]
-    assert [mse.split()[0] for _, _, mse, _, _ in cells] == ["0.9100", "0.8700", "0.8500", "0.8500"]
-    assert {n for *_, n, _ in cells} == {"3"}
+    assert [mse.split()[0] for _, _, mse, *_ in cells] == ["0.9100", "0.8700", "0.8500", "0.8500"]
+    assert {n for *_, n, _, _ in cells} == {"3"}
+    assert {head for *_, head in cells} == {"25 kB"}
 
 
 def test_anchors_far_away_are_told_not_drawn(small):
