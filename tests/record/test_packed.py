@@ -24,8 +24,9 @@ def results(tmp_path):
     return tmp_path
 
 
-def pack(results, study="one"):
-    result = CliRunner().invoke(main, ["pack", "--study", study, "--results", str(results)])
+def pack(results, study="one", *words):
+    line = ["pack", "--study", study, "--results", str(results), *map(str, words)]
+    result = CliRunner().invoke(main, line)
     return result.exit_code, result.output
 
 
@@ -231,3 +232,58 @@ def test_files_of_another_user_stay_and_are_told(results, monkeypatch):
         code, output = pack(results)
     assert (code, "let its owner run the same command" in output) == (2, True)
     assert len(texts(results, "one")) == 3
+
+
+# ---- compact records
+
+
+def is_refused(results, out, told):
+    """Whether compact records in `out` are refused in one line, and all whole ones are left."""
+    pack(results)
+    before = (results / "one" / PACKED).read_bytes()
+    code, output = pack(results, "one", "--compact", out)
+    assert (code, output.count("\n")) == (2, 1), output
+    assert "Traceback" not in output
+    assert (results / "one" / PACKED).read_bytes() == before
+    assert os.listdir(results / "one") == [PACKED]
+    return told in output
+
+
+def test_whole_records_are_not_replaced_by_compact_ones(results, tmp_path_factory):
+    told = "is where the whole records are"
+    assert is_refused(results, results, told)
+    assert is_refused(results, f"{results}/.", told)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "all").symlink_to(results)
+    assert is_refused(results, elsewhere / "all", told)
+    (elsewhere / "one").symlink_to(results / "one")
+    assert is_refused(results, elsewhere, told)
+
+
+def test_whole_records_of_another_folder_are_not_replaced_either(results, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    (out / "one").mkdir()
+    (run, *_) = fake.arm([0.8])
+    packed.write_packed([replace(run, study="one")], out / "one" / PACKED)
+    assert is_refused(results, out, f"{out / 'one' / PACKED} holds whole records")
+    (out / "one" / PACKED).unlink()
+    (out / "one" / PACKED).symlink_to(results / "one" / PACKED)
+    assert is_refused(results, out, f"{out / 'one' / PACKED} holds whole records")
+    (out / "one" / PACKED).unlink()
+    (out / "one" / PACKED).write_bytes(b"damaged")
+    assert is_refused(results, out, f"{out / 'one' / PACKED} holds what is no record")
+    assert (out / "one" / PACKED).read_bytes() == b"damaged"
+
+
+def test_compact_records_are_written_again_in_a_folder_that_nobody_holds(results, tmp_path_factory):
+    from ue_bench.record.lock import alone
+
+    out = tmp_path_factory.mktemp("out")
+    for _ in range(2):
+        code, output = pack(results, "one", "--compact", out)
+        assert (code, output) == (0, f"one: 3 compact records; in {out / 'one' / PACKED}\n")
+    assert [run.env for run in load(out)[0]] == [{}] * 3
+    assert os.listdir(out / "one") == [PACKED]
+    with alone(out / "one"):
+        code, output = pack(results, "one", "--compact", out)
+    assert (code, "another command works in this folder" in output) == (2, True)

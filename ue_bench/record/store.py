@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ue_bench.errors import BenchError, one_line
 from ue_bench.record.compact import compact
+from ue_bench.record.lock import alone
 from ue_bench.record.packed import LONGEST_LINE, PACKED, read_packed, write_packed
 from ue_bench.record.record import Record, SpeedRecord, parse
 from ue_bench.whole_file import cannot_write, read_regular, write_whole
@@ -129,15 +130,41 @@ def pack(results: Path, study: str) -> tuple[int, list[str]]:
 def pack_compact(results: Path, study: str, out: Path) -> int:
     """Write what comparisons need of a study's runs to one file in `out`, and return their number.
 
-    See `compact`. Raises BenchError as `load` does, and where there is no run or the file cannot be
-    written.
+    See `compact`. Holds the lock of the folder in `out`. Raises BenchError as `load` does, where
+    whole records would be replaced, where there is no run, where another command works in the
+    folder, and where the file cannot be written.
     """
+    folder = out / study
+    for given, taken in ((out, results), (folder, results / study)):
+        if os.path.realpath(given) == os.path.realpath(taken):  # a link to it, too
+            raise BenchError(
+                f"--compact: {out} was given, and {given} is where the whole records are, which "
+                "would be replaced for good; give another folder"
+            )
     runs, _ = load_runs(results, study)
     if not runs:
         raise BenchError(f"{results / study} has no runs; give another --study or --results")
-    require_writable(out / study)
-    write_packed(map(compact, runs), out / study / PACKED)
+    require_writable(folder)
+    with alone(folder):
+        _require_no_whole(folder / PACKED)
+        write_packed(map(compact, runs), folder / PACKED)
     return len(runs)
+
+
+def _require_no_whole(path: Path) -> None:
+    """Raise BenchError for a packed file with anything but compact records.
+
+    A line that cannot be read may be a whole record.
+    """
+    if not os.path.exists(path):
+        return
+    for record in read_packed(path):
+        if isinstance(record, BenchError) or record.env:  # compact ones have no environment
+            what = "what is no record" if isinstance(record, BenchError) else "whole records"
+            raise BenchError(
+                f"{path} holds {what}, which compact records would replace for good; give another "
+                "--compact"
+            )
 
 
 def load_runs(
