@@ -10,7 +10,15 @@ import pytest
 from ue_bench.advise import rerun
 from ue_bench.advise.community import entry_of
 from ue_bench.advise.pinned_versions import PINNED, faults_of_pins, pins_of
-from ue_bench.advise.submission import ABOUT, EVIDENCE, About, Submission, read, write_about
+from ue_bench.advise.submission import (
+    ABOUT,
+    EVIDENCE,
+    About,
+    Submission,
+    faults_of_records,
+    read,
+    write_about,
+)
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import failure
@@ -144,6 +152,21 @@ def test_a_rerun_that_differs_takes_mark_and_evidence_away(verified, monkeypatch
     assert not rerun.keep(submission, made)
     assert not read(verified).about.verified
     assert not (verified / EVIDENCE).exists()
+
+
+def test_a_run_that_has_no_score_when_it_is_made_again_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr(rerun, "run_once", lambda config: replace(RUNS[0], quality={}))
+    with pytest.raises(BenchError, match="its record has a val_mse, and the run has none when"):
+        list(rerun.rerun(read(folder), 1))
+
+
+def test_a_run_that_measured_latency_alone_has_no_scores():
+    config = replace(RUNS[0].config, measure="latency")
+    run = replace(RUNS[0], config=config, run_id=config.run_id)
+    about = About("mine", "mine.py", ["unified"], "MIT")
+    (fault,) = faults_of_records(Submission(None, about, (run, RUNS[1]), ()))
+    told = "it measured latency alone and cannot have scores"
+    assert fault == f"run {run.run_id}: {told}"
 
 
 def test_a_bare_mark_is_refused_and_does_not_count_on_the_board(folder):

@@ -20,6 +20,7 @@ import msgspec
 from ue_bench.advise.community_folder import ABOUT
 from ue_bench.advise.pinned_versions import PINNED, versions_in
 from ue_bench.advise.submission import EVIDENCE, PARTS, Submission, write_about
+from ue_bench.errors import BenchError
 from ue_bench.record import Record
 from ue_bench.training.environment import environment
 from ue_bench.training.run_once import run_once
@@ -86,7 +87,8 @@ def rerun(submission: Submission, seeds: int) -> Iterator[Again]:
 
     Each arm is run on so many of its seeds, drawn at random, which nobody knew before. A score may
     differ by what CPUs and releases of torch do to it: a tenth of the standard deviation of its arm
-    over seeds, judged by the median, which a few seeds cannot widen. Bytes must be equal.
+    over seeds, judged by the median, which a few seeds cannot widen. Bytes must be equal. Raises
+    BenchError where a run that was made again has no such score.
     """
     for runs in _arms(submission).values():
         allowed = _allowed(runs)
@@ -95,8 +97,13 @@ def rerun(submission: Submission, seeds: int) -> Iterator[Again]:
             now = run_once(run.config)
             scores = {}
             for name in SCORES:
-                low, high = _interval(run, name, allowed)
-                scores[name] = Score(now.quality[name], low, high)
+                score = now.quality.get(name)
+                if score is None:
+                    raise BenchError(
+                        f"run {run.run_id}: its record has a {name}, and the run has none when it "
+                        "is made again; delete the record, and make the run with ue-bench rank"
+                    )
+                scores[name] = Score(score, *_interval(run, name, allowed))
             yield Again(run, scores, tuple(_differing(run, now, scores)))
 
 

@@ -225,6 +225,8 @@ def faults_of_records(submission: Submission) -> Iterator[str]:
 
 
 def _fault_of_content(run: Record) -> str | None:
+    if run.config.measure == "latency":
+        return "it measured latency alone and cannot have scores"
     scores = ("val_mse", "test_mse") if run.phase == "confirm" else ("val_mse",)
     for name in scores:
         if run.quality.get(name) is None:
