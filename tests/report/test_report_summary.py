@@ -1,15 +1,19 @@
 """Numbers: the interval, Holm's correction, the summary's row, verdicts and their sentences."""
 
 import math
+from dataclasses import replace
+from typing import ClassVar
 
 import fake_records as fake
 import pandas as pd
 import pytest
 from made_scores import redrawn
 
+from ue_bench.errors import BenchError
+from ue_bench.record.record import parse
 from ue_bench.report.evidence.arms import collect
 from ue_bench.report.evidence.statistics import compare_two, estimate, holm
-from ue_bench.report.evidence.summary import summarise
+from ue_bench.report.evidence.summary import _BYTES, _TRAINING_BYTES, summarise
 from ue_bench.report.evidence.verdict import front, front_of_bytes, verdicts
 from ue_bench.report.format import (
     bytes_text,
@@ -71,6 +75,33 @@ def test_a_row_of_the_summary():
     assert row["compression"] == pytest.approx(3504 * 16 * 4 / 27_471, abs=1e-3)
     assert len(row["run_ids"].split()) == 3
     assert row["beats_bias"] == False  # noqa: E712 (0.91 against some 0.893)
+
+
+class Noting(dict):
+    """What a run cost, which notes the names that it is asked for."""
+
+    asked: ClassVar = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __or__(self, other):
+        return Noting({**self, **other})
+
+
+def test_no_cost_that_the_summary_reads_may_be_a_text():
+    runs = arm(28_032, [0.90, 0.91, 0.92])
+    summarise(collect([replace(run, cost=Noting(run.cost)) for run in runs]).kept)
+    assert Noting.asked >= {*_BYTES, *_TRAINING_BYTES, "train_seconds", "latency"}
+    for name in Noting.asked:
+        text = replace(runs[0], cost=runs[0].cost | {name: "latency"}).to_json()
+        with pytest.raises(BenchError, match=f"cost.{name}"):
+            parse(text.encode(), "r.json")
 
 
 def test_total_bytes_are_the_rounded_mean_over_split_seeds():

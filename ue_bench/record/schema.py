@@ -279,6 +279,7 @@ class Cost(TypedDict, total=False):
     total_floor_bytes: Count
     head_bytes: Count
     slot_cache_bytes: Count
+    training_table_bytes: Count
     optimizer_bytes: Count
     peak_training_bytes: Count | None
     train_seconds: Real
