@@ -1,10 +1,13 @@
 """The rank of a new strategy among published ones: effort, places, tests, refusals."""
 
+import errno
 import json
+import os
 import random
 import re
 import shlex
 import shutil
+import stat
 from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
@@ -521,6 +524,63 @@ def test_what_is_submitted_can_be_read(submitted, world, contact, is_taken):
     assert (world / "out").exists() == is_taken
     if is_taken:
         assert submission.read(world / "out" / "mine-2").about.contact == contact
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("place", "broken", "code"),
+    [
+        ("os.fsync", full, 2),
+        ("ue_bench.advise.submission.write_packed", stopped, 130),
+        ("os.replace", full, 2),
+    ],
+)
+def test_a_submission_is_written_whole_or_not_at_all(submitted, world, place, broken, code):
+    shutil.rmtree(submitted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, broken)
+        done = submit(world)
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output
+    assert code != 2 or "No space left on device" in done.output
+    assert os.listdir(submitted.parent) == []
+    assert submit(world).exit_code == 0
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(submitted.stat().st_mode) == 0o777 & ~mask, "others may read it"
+
+
+def test_a_link_to_nothing_is_in_the_place_of_a_submission(submitted, world):
+    shutil.rmtree(submitted)
+    submitted.symlink_to("gone")
+    done = submit(world)
+    assert (done.exit_code, "exists; delete it" in done.output) == (2, True)
+    assert os.listdir(submitted.parent) == [submitted.name]
+
+
+def test_what_is_submitted_is_the_code_that_was_loaded(submitted, world, monkeypatch):
+    shutil.rmtree(submitted)
+    pins = submission.pins_of
+
+    def edit(runs):
+        (world / "mine.py").write_text("# edited in the meantime\n")
+        return pins(runs)
+
+    monkeypatch.setattr(submission, "pins_of", edit)
+    assert submit(world).exit_code == 0
+    assert (submitted / "mine.py").read_text() == PLUGIN
+
+
+def test_a_folder_that_was_never_finished_is_no_submission(submitted):
+    shutil.copytree(submitted, submitted.parent / ".my-method-0123")
+    assert [entry.name for entry in community.submitted(submitted.parent)] == ["my-method"]
 
 
 # ---- what a stranger may send

@@ -9,6 +9,8 @@ be in it.
 import json
 import os
 import re
+import secrets
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,9 +34,9 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.place import places
 from ue_bench.report.json_values import json_values
 from ue_bench.strategies import load_plugin
-from ue_bench.strategies.registry import code_of
+from ue_bench.strategies.registry import code_of, loaded_source
 from ue_bench.study import Search
-from ue_bench.whole_file import read_regular, write_whole
+from ue_bench.whole_file import cannot_write, read_regular, write_whole
 
 EVIDENCE = "rerun.json"  # beside submission.toml, where some runs were made again
 LARGEST = 5_000_000  # bytes of all files together
@@ -77,8 +79,8 @@ def submit(
 
     file: the Python file of the strategy, whose runs of study `methods` are in `results`.
     Raises BenchError for a name that is no name of a folder, for a folder that exists, where no run
-    was made with the code that the file has now, and where the runs were made with several versions
-    of a library. Nothing is written then.
+    was made with the code that the file has now, where the runs were made with several versions
+    of a library, and where the folder cannot be written. Nothing is written then.
     """
     if not _NAME.fullmatch(name):
         raise BenchError(
@@ -86,9 +88,10 @@ def submit(
             "my-method"
         )
     folder = out / name
-    if folder.exists():
+    if os.path.lexists(folder):  # a link to nothing is there, too
         raise BenchError(f"{folder} exists; delete it, or give another --name")
     strategies = sorted(load_plugin(file))
+    source = loaded_source(file)  # the file may have been edited since
     runs = []
     if (results / STUDY).is_dir():
         for run in load_runs(results, STUDY)[0]:
@@ -102,11 +105,20 @@ def submit(
     about = About(name, file.name, strategies, licence, contact)
     _toml_of(about)  # raises before anything is written
     pins = pins_of(runs)
-    write_whole(folder / file.name, read_regular(file))
-    write_whole(folder / REQUIREMENTS, pins)
-    (folder / STUDY).mkdir()
-    write_packed(runs, folder / STUDY / PACKED)
-    write_about(folder, about)
+    # Under a hidden name first: a folder that has its name is whole.
+    temporary = out / f".{name}-{secrets.token_hex(8)}"
+    try:
+        temporary.mkdir(parents=True)
+        write_whole(temporary / file.name, source)
+        write_whole(temporary / REQUIREMENTS, pins)
+        (temporary / STUDY).mkdir()
+        write_packed(runs, temporary / STUDY / PACKED)
+        write_about(temporary, about)
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
