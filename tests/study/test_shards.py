@@ -12,6 +12,7 @@ from ue_bench.cli import main
 from ue_bench.errors import BenchError
 from ue_bench.record.lock import alone, one_part
 from ue_bench.record.merge import merge
+from ue_bench.record.record import SpeedCase, SpeedRecord
 from ue_bench.study import Grid, Study
 from ue_bench.study.shard import Shard
 
@@ -36,7 +37,11 @@ def test_the_shards_of_a_grid_are_all_of_its_runs_once(tmp_path, monkeypatch, co
     assert sorted(made) == sorted(files(tmp_path / "whole"))
     folders = [tmp_path / str(number) for number in range(1, count + 1)]
     outcome, skipped = merge(folders, tmp_path / "merged")
-    assert (outcome["s"].written, skipped) == (15, [])
+    idle = [str(folder) for folder in folders[15:]]  # more shards than runs
+    told = (
+        f"{', '.join(idle)} hold no run; give results folders, which have a folder for each study"
+    )
+    assert (outcome["s"].written, skipped) == (15, [told] if idle else [])
     assert files(tmp_path / "merged") == files(tmp_path / "whole")
 
 
@@ -111,6 +116,48 @@ def test_what_cannot_be_merged_is_one_line(tmp_path):
         result = CliRunner().invoke(main, asked)
         assert result.exit_code == 2
         assert result.output.count("\n") == 1
+
+
+def measured(results):
+    """What `ue-bench speed` leaves of one case."""
+    case = SpeedCase(case="start", quick=True)
+    env = {"versions": {"torch": "2"}, "cpu": None, "cores": None, "time": "now"}
+    found, cost = {"title": "Start"}, {"lines": []}
+    made = SpeedRecord(
+        run_id=case.run_id, study="speed", config=case, found=found, cost=cost, env=env
+    )
+    records_room.write(made, results)
+
+
+def merged(results, *folders):
+    return CliRunner().invoke(main, ["merge", *map(str, folders), "--results", str(results)])
+
+
+def test_measurements_of_speed_and_folders_without_runs_are_told(tmp_path, monkeypatch):
+    run(tmp_path / "a", monkeypatch, 1, Study("?", (LONG,), latency=False), result=well)
+    measured(tmp_path / "a")
+    (tmp_path / "b" / "s").mkdir(parents=True)
+    done = merged(tmp_path / "into", tmp_path / "a", tmp_path / "b")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"s: 15 records written, 0 were there; in {tmp_path / 'into' / 's'}\n"
+    assert done.stderr.splitlines() == [
+        f"left out: {tmp_path / 'b'} holds no run; give results folders, which have a folder for "
+        "each study",
+        "left out: 1 measurement of speed: of a machine, and of no run",
+    ]
+
+
+def test_a_merge_of_nothing_is_refused(tmp_path, monkeypatch):
+    run(tmp_path / "up" / "a", monkeypatch, 1, Study("?", (LONG,), latency=False), result=well)
+    told = "holds no run; give results folders, which have a folder for each study"
+    done = merged(tmp_path / "into", tmp_path / "up")  # one folder too high
+    assert (done.exit_code, done.output) == (2, f"Error: {tmp_path / 'up'} {told}\n")
+    measured(tmp_path / "b")
+    done = merged(tmp_path / "into", tmp_path / "b")
+    assert done.exit_code == 2
+    assert done.output.startswith(f"Error: {tmp_path / 'b'} {told} (left out: 1 measurement of ")
+    assert done.output.count("\n") == 1
+    assert not (tmp_path / "into").exists()
 
 
 def test_the_path_of_a_run_is_told_without_making_it(tmp_path):
