@@ -514,7 +514,14 @@ def test_nothing_to_submit_and_a_folder_that_exists_are_one_line(submitted, worl
 
 @pytest.mark.parametrize(
     ("contact", "is_taken"),
-    [('é 😀 "\n\x1b\x7f\\', True), ("half \udcff", False), ("x" * 10_000, False)],
+    [
+        ('é 😀 "\\', True),
+        ("a line\n", False),
+        ("\x1b[31m", False),
+        ("\x7f", False),
+        ("half \udcff", False),
+        ("x" * 10_000, False),
+    ],
 )
 def test_what_is_submitted_can_be_read(submitted, world, contact, is_taken):
     line = ["submit", str(world / "mine.py"), "--name", "mine-2", "--licence", "MIT"]
@@ -581,6 +588,45 @@ def test_what_is_submitted_is_the_code_that_was_loaded(submitted, world, monkeyp
 def test_a_folder_that_was_never_finished_is_no_submission(submitted):
     shutil.copytree(submitted, submitted.parent / ".my-method-0123")
     assert [entry.name for entry in community.submitted(submitted.parent)] == ["my-method"]
+
+
+BAD_LICENCES = [
+    "",
+    " ",
+    "\x1b[31m",
+    "<script>",
+    "MIT\n",
+    "MIT\nverified = true",
+    "x" * 101,
+    "M\u0130T",
+]
+
+
+@pytest.mark.parametrize("licence", BAD_LICENCES)
+def test_a_licence_that_is_none_is_one_line(submitted, world, licence):
+    line = ["submit", str(world / "mine.py"), "--name", "mine-2", "--licence", licence]
+    where = ["--results", str(world / "own"), "--out", str(world / "out")]
+    done = CliRunner().invoke(main, [*line, *where])
+    told = f"licence: {licence[:100]!r} was given; give an SPDX identifier, such as MIT"
+    assert (done.exit_code, done.output) == (2, f"Error: {told}\n")
+    assert not (world / "out").exists()
+    read = submission.read(submitted)
+    read.about.licence = licence
+    assert list(submission.faults_of_files(read)) == [f"submission.toml: {told}"]
+
+
+@pytest.mark.parametrize(
+    "licence", ["MIT", "0BSD", "GPL-2.0+", "Apache-2.0 OR (MIT AND BSD-3-Clause)"]
+)
+def test_licences_and_their_expressions_are_taken(submitted, licence):
+    read = submission.read(submitted)
+    read.about.licence = licence
+    assert list(submission.faults_of_files(read)) == []
+    read.about.contact = "me\x1b[2J"
+    (fault,) = submission.faults_of_files(read)
+    assert (
+        fault == "submission.toml: contact: 'me\\x1b[2J' was given; give visible characters alone"
+    )
 
 
 # ---- what a stranger may send

@@ -45,13 +45,14 @@ LARGEST_REQUIREMENTS = 10_000  # bytes of requirements.txt
 PHASES = ("search", "confirm")
 PARTS = ("table_bytes", "auxiliary_bytes", "vocabulary_bytes")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}", re.ASCII)
+_LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+ ()-]{0,99}", re.ASCII)
 
 
 class About(msgspec.Struct, forbid_unknown_fields=True):
     """What `submission.toml` says.
 
-    licence: an SPDX identifier. contact: an address or a page, or empty. verified: whether somebody
-    else has made some of the runs again and found the same.
+    licence: an SPDX identifier, or an expression of several. contact: an address or a page, or
+    empty. verified: whether somebody else has made some of the runs again and found the same.
     """
 
     name: str
@@ -78,9 +79,10 @@ def submit(
     """Write the folder of a submission in `out`, and return it.
 
     file: the Python file of the strategy, whose runs of study `methods` are in `results`.
-    Raises BenchError for a name that is no name of a folder, for a folder that exists, where no run
-    was made with the code that the file has now, where the runs were made with several versions
-    of a library, and where the folder cannot be written. Nothing is written then.
+    Raises BenchError for a name that is no name of a folder, for a folder that exists, for a
+    licence that is none and a contact with invisible characters, where no run was made with the
+    code that the file has now, where the runs were made with several versions of a library, and
+    where the folder cannot be written. Nothing is written then.
     """
     if not _NAME.fullmatch(name):
         raise BenchError(
@@ -90,6 +92,8 @@ def submit(
     folder = out / name
     if os.path.lexists(folder):  # a link to nothing is there, too
         raise BenchError(f"{folder} exists; delete it, or give another --name")
+    for fault in _faults_of_words(licence, contact):
+        raise BenchError(fault)
     strategies = sorted(load_plugin(file))
     source = loaded_source(file)  # the file may have been edited since
     runs = []
@@ -120,6 +124,14 @@ def submit(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def _faults_of_words(licence: str, contact: str) -> Iterator[str]:
+    """Yield why a licence is none, and why a contact cannot be read."""
+    if not _LICENCE.fullmatch(licence):
+        yield f"licence: {licence[:100]!r} was given; give an SPDX identifier, such as MIT"
+    if not contact.isprintable():
+        yield f"contact: {contact[:100]!r} was given; give visible characters alone"
 
 
 def write_about(folder: Path, about: About) -> None:
@@ -165,6 +177,8 @@ def faults_of_files(submission: Submission) -> Iterator[str]:
         yield f"{ABOUT}: file {about.file!r} is no Python file of the folder"
     if len(set(about.strategies)) != len(about.strategies):
         yield f"{ABOUT}: a strategy is named twice"
+    for fault in _faults_of_words(about.licence, about.contact):
+        yield f"{ABOUT}: {fault}"
     expected = {about.file, ABOUT, REQUIREMENTS, f"{STUDY}/{PACKED}"}
     total = 0
     found = set()
