@@ -597,3 +597,23 @@ def test_what_is_remembered_may_be_damaged(tmp_path, cache, monkeypatch):
         kept.write_bytes(content)
         assert remembered(counted) == first
     assert counted.n == 5
+
+
+def test_an_empty_variable_prunes_no_cache_that_may_not_be_meant(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("UE_BENCH_CACHE")
+    load(tmp_path, written(tmp_path))
+    before = entries(tmp_path / "home" / "ue_bench")
+    assert len(before) == 1
+    monkeypatch.setenv("UE_BENCH_CACHE", "")
+    for words in (["--prune"], ["--prune", "5GB"]):
+        done = CliRunner().invoke(main, ["data", *words])
+        assert (done.exit_code, done.output) == (
+            2,
+            "Error: --prune: UE_BENCH_CACHE is set and empty, and the user's cache folder may not "
+            "be what is meant; set it to a folder, or unset it\n",
+        )
+    load(tmp_path, written(tmp_path))  # for all else it is as if it were not set
+    assert entries(tmp_path / "home" / "ue_bench") == before
+    monkeypatch.delenv("UE_BENCH_CACHE")
+    assert data_command("--prune")[0][0].startswith("removed ")

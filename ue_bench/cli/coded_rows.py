@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from ue_bench.config.units import parse_bytes
-from ue_bench.data.cache import cache_folder
+from ue_bench.data.cache import cache_folder, require_certain_cache
 from ue_bench.data.kept import file_digests
 from ue_bench.data.kept.coded_store import Listed, Store, total_bytes
 from ue_bench.errors import one_line
@@ -24,8 +24,10 @@ def summarise() -> None:
 def prune(size: str) -> None:
     """Remove entries until the rest takes at most a size, and list what was removed and the rest.
 
-    Raises BenchError for a size that is none, and for a folder that cannot be written.
+    Raises BenchError for a size that is none, for a folder that cannot be written, and where the
+    variable of the cache is set and empty.
     """
+    require_certain_cache("--prune")
     store = Store.of(cache_folder())
     removed = store.prune(parse_bytes(size, "--prune"))
     for entry in removed:

@@ -17,11 +17,27 @@ CACHE_VARIABLE = "UE_BENCH_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return $UE_BENCH_CACHE, or the user's cache folder of this platform."""
+    """Return $UE_BENCH_CACHE, or the user's cache folder of this platform.
+
+    A variable that is empty counts as one that is not set.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
     return user_cache_path("ue_bench")
+
+
+def require_certain_cache(why: str) -> None:
+    """Raise BenchError where the variable is set and empty, for what removes from the cache.
+
+    Another folder may be meant: `UE_BENCH_CACHE=$SCRATCH` is empty where SCRATCH is not set.
+    why: what asks.
+    """
+    if os.environ.get(CACHE_VARIABLE) == "":
+        raise BenchError(
+            f"{why}: {CACHE_VARIABLE} is set and empty, and the user's cache folder may not be "
+            "what is meant; set it to a folder, or unset it"
+        )
 
 
 def usable_cache() -> Path | None:
