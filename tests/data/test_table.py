@@ -185,6 +185,7 @@ def test_a_file_with_tabs(tmp_path, name):
 
 
 GOOD = b"x,y\na,1\nb,2\n"
+UTF_16 = "it begins as text in UTF-16 does; the text must be in UTF-8"
 FAULTS = {
     "empty": ("t.csv", b"", "Empty CSV file"),
     "no rows": ("t.csv", b"x,y\n", "it has no rows"),
@@ -193,6 +194,11 @@ FAULTS = {
     "torn": ("t.csv", GOOD + b"c\n", "row 4 has 1 values, but there are 2 columns: 'c'"),
     "too many": ("t.csv", GOOD + b"c,3,4\n", "row 4 has 3 values"),
     "no text": ("t.csv", b"x,y\n\xff\xfe,1\n", "UTF8.*must be in UTF-8"),
+    "utf-16": ("t.csv", GOOD.decode().encode("utf-16"), UTF_16),
+    "utf-16 of the other order": ("t.csv", b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), UTF_16),
+    "utf-16, packed": ("t.csv.gz", gzip.compress(GOOD.decode().encode("utf-16")), UTF_16),
+    "utf-16, tabs": ("t.tsv", "x\ty\na\t1\n".encode("utf-16"), UTF_16),
+    "utf-16, json": ("t.jsonl", '{"x": "a", "y": 1}'.encode("utf-16"), UTF_16),
     "semicolons": (
         "t.csv",
         b"x;y\na;1\n",

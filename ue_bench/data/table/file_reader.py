@@ -14,6 +14,7 @@ from ue_bench.errors import BenchError
 
 BLOCK = 1 << 24  # bytes of text at once; no row is longer
 ROWS = 1 << 17  # rows of a Parquet or Arrow file at once
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # how such a text begins, and no text in UTF-8
 _BZIP2 = (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")  # a block, and an empty stream
 
 
@@ -73,11 +74,18 @@ def readable(path: Path) -> Iterator[list[str]]:
 def text_stream(path: Path) -> pa.NativeFile:
     """Open a file of text, which may be compressed, whatever its name is.
 
-    Reading raises BenchError where a compressed file unpacks to too much (see `unpacked_bytes`).
+    Raises BenchError for text in UTF-16, whose rows would be torn. Reading raises BenchError where
+    a compressed file unpacks to too much (see `unpacked_bytes`).
     """
     with path.open("rb") as file:
         start = file.read(10)
     compression = _compression(start)
+    with pa.input_stream(str(path), compression=compression) as text:
+        if text.read(2) in _UTF_16:
+            raise BenchError(
+                f"{path}: it begins as text in UTF-16 does; the text must be in UTF-8: write it "
+                "anew as that"
+            )
     stream = pa.input_stream(str(path), compression=compression)
     if compression is None:
         return stream
