@@ -99,7 +99,17 @@ def test_sequences_are_exported(mode):
     [
         (lambda table: SequenceEmbedding(table, "median", seeds=(0,)), "unknown mode 'median'"),
         (lambda table: SequenceEmbedding(table), "give seeds with a UnifiedEmbedding"),
-        (lambda table: SequenceEmbedding(table, seeds=(0,), most=0), "at least 1"),
+        (lambda table: SequenceEmbedding(table, seeds=()), "give seeds with a UnifiedEmbedding"),
+        (lambda table: SequenceEmbedding(table, seeds=(0,), most=0), "a whole number from 1 on"),
+        (lambda table: SequenceEmbedding(table, seeds=(0,), most=1.5), "a whole number from 1 on"),
+        (
+            lambda table: SequenceEmbedding(table, seeds=(0,)).pad([["a"]], [[float("nan")]]),
+            "a weight is no finite",
+        ),
+        (
+            lambda table: SequenceEmbedding(table, seeds=(0,)).pad([["a"]], [[1e39]]),
+            "a weight is no finite",
+        ),
         (lambda table: SequenceEmbedding(torch.nn.Linear(1, 1)), "Linear was given"),
         (
             lambda table: SequenceEmbedding(

@@ -56,13 +56,15 @@ class SequenceEmbedding(nn.Module):
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
         _require_one_feature(layer)
-        if isinstance(layer, UnifiedEmbedding) == (seeds is None):
+        if isinstance(layer, UnifiedEmbedding) != bool(seeds):
             raise BenchError(
                 f"SequenceEmbedding: seeds {seeds!r} were given with {type(layer).__name__}; give "
                 "seeds with a UnifiedEmbedding, and none with another layer"
             )
-        if most is not None and most < 1:
-            raise BenchError(f"SequenceEmbedding: most {most} was given; give at least 1, or None")
+        if most is not None and (not isinstance(most, int) or most < 1):
+            raise BenchError(
+                f"SequenceEmbedding: most {most!r} was given; give a whole number from 1 on, or None"
+            )
         self.layer = layer
         self.mode = mode
         self.seeds = seeds
@@ -75,7 +77,7 @@ class SequenceEmbedding(nn.Module):
         may be empty. weights: as many numbers in each list; None: all weigh 1.
 
         Raises BenchError for a row that is no list, for other numbers of weights than of values,
-        and as `rows` of the layer does.
+        for a weight that is no finite float32 number, and as `rows` of the layer does.
         """
         rows = _rows_of(lists)
         sizes = torch.tensor([len(row) for row in rows], dtype=torch.int64)
@@ -97,6 +99,8 @@ class SequenceEmbedding(nn.Module):
         padded = torch.zeros(mask.shape)
         numbers = [float(weight) for row in weights for weight in self._last(row)]
         padded[mask] = torch.tensor(numbers)
+        if not padded.isfinite().all():
+            raise BenchError("pad: a weight is no finite float32 number; give finite ones")
         return Padded(slots, mask, padded)
 
     def forward(self, slots: Tensor, mask: Tensor, weights: Tensor | None = None) -> Tensor:
