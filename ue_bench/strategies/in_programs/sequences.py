@@ -63,7 +63,7 @@ class SequenceEmbedding(nn.Module):
             )
         if most is not None and (not isinstance(most, int) or most < 1):
             raise BenchError(
-                f"SequenceEmbedding: most {most!r} was given; give a whole number from 1 on, or None"
+                f"SequenceEmbedding: most {most!r} was given; give a whole number from 1 on or None"
             )
         self.layer = layer
         self.mode = mode
