@@ -8,13 +8,9 @@
 A test fails with the sentence of the contract that is broken.
 """
 
-import atexit
 import copy
-import functools
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +19,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ue_bench import safe_path
 from ue_bench.errors import BenchError, BudgetError
 from ue_bench.features import Bags, Feature
 from ue_bench.hashing import lookup_seed
@@ -33,6 +28,7 @@ from ue_bench.strategies.located_rows import LocatedRows
 from ue_bench.strategies.number_format import NumberFormat
 from ue_bench.strategies.pool import make_room
 from ue_bench.strategies.training_rows import TrainingRows
+from ue_bench.testing import elsewhere
 from ue_bench.testing.held_values import forms_of_values, holders, recognised, sizes
 
 FEATURES = (  # values, how many of them are seen, how often
@@ -562,8 +558,8 @@ class StrategyContract:
             "budget": self.budget,
         }
         slots = _slots(self.build())
-        elsewhere = _slots_elsewhere(self.plugin, attributes)
-        assert elsewhere == slots, "slots differ between processes"
+        others = _slots_elsewhere(self.plugin, attributes)
+        assert others == slots, "slots differ between processes"
 
 
 def _one_by_one(built: EmbeddingStrategy, codes: Tensor) -> Tensor:
@@ -591,54 +587,14 @@ def _slots(built: EmbeddingStrategy) -> list[list[list[int]]]:
     return slots
 
 
-# Each answer comes from a fork, which has torch, but no plug-in or thread of earlier answers.
-_ELSEWHERE = """
-import json, os, sys
-from pathlib import Path
-from ue_bench.strategies import load_plugin
-from ue_bench.testing.contract import StrategyContract, _slots
-for line in sys.stdin:
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        print(flush=True)
-        continue
-    attributes = json.loads(line)
-    plugin = attributes.pop("plugin")
-    if plugin:
-        load_plugin(Path(plugin))
-    built = type("Elsewhere", (StrategyContract,), attributes)().build()
-    sys.stdout.write(json.dumps(_slots(built)))
-    sys.stdout.flush()
-    os._exit(0)
-"""
-
-
-@functools.cache
-def _elsewhere() -> subprocess.Popen[str]:
-    """Another Python process, which lives as long as this one, so that it loads torch only once.
-
-    It answers each line, which describes a strategy, with a line of slots, empty after an error.
-    """
-    process = subprocess.Popen(  # nosec B603 # a list, no shell
-        [sys.executable, "-c", _ELSEWHERE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=safe_path.environment(),
-    )
-    atexit.register(process.communicate)  # closes its input, so that it ends
-    return process
-
-
 def _slots_elsewhere(plugin: Path | None, attributes: dict[str, Any]) -> Any:
     """The slots of a contract's strategy in another process. attributes: of the contract."""
-    process = _elsewhere()
-    assert process.stdin
-    assert process.stdout
     file = None if plugin is None else str(plugin)
-    process.stdin.write(json.dumps({**attributes, "plugin": file}) + "\n")
-    process.stdin.flush()
-    answer = process.stdout.readline().strip()
+    try:
+        answer = elsewhere.ask(json.dumps({**attributes, "plugin": file}))
+    except TimeoutError:
+        raise AssertionError(
+            f"locate takes more than {elsewhere.MOST_SECONDS:g} s in another process"
+        ) from None
     assert answer, "another process could not build it (see above)"
     return json.loads(answer)
