@@ -1,7 +1,7 @@
 """Code from outside the package: a Python file, and the entry points of installed packages."""
 
 import importlib.util
-import os.path
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -88,6 +88,14 @@ def sources(paths: Iterable[Path]) -> dict[Path, bytes]:
 def installed(group: str) -> EntryPoints:
     """The entry points of a group that installed packages offer. Loads none of them."""
     return entry_points(group=group)
+
+
+def send_prints_to_stderr() -> None:
+    """Send what is printed in this process to standard error from here on, by whatever prints."""
+    if sys.stderr is None:  # it is closed, and file 2 may be anything
+        return
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
 
 
 class Raised(NamedTuple):

@@ -93,3 +93,24 @@ def test_what_takes_too_long_is_ended_and_told(tmp_path, pipe, monkeypatch):
         pass
     monkeypatch.undo()
     assert faults(written(tmp_path, "pass")) == {}
+
+
+def test_an_interrupted_contract_spoils_no_later_one(tmp_path):
+    """The answer that nobody waited for is not taken for that to the next request."""
+    plugin = written(tmp_path, f"os.kill({os.getpid()}, 2)")
+    with pytest.raises(KeyboardInterrupt):
+        faults(plugin)
+    another = written(tmp_path, "return super().locate(feature, values) * 0")
+    assert faults(another) == {
+        "test_locate_agrees_across_processes": "slots differ between processes"
+    }
+    assert faults(written(tmp_path, "pass")) == {}
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["print('[[[1]]]')", "os.write(1, b'[[[1]]]\\n')", "sys.stdout = None", "sys.stdin.read()"],
+)
+def test_what_a_file_prints_is_no_answer(tmp_path, capfd, what):
+    assert faults(written(tmp_path, what)) == {}
+    assert capfd.readouterr().out == ""

@@ -15,6 +15,7 @@ MOST_SECONDS = 60.0
 
 # Each answer comes from a fork, which has torch, but no plug-in or thread of earlier answers. A
 # fork may hang, so that the process itself looks once a second whether its parent still lives.
+# Answers have a file of their own: what a plug-in prints is none.
 _PROGRAM = """
 import os, signal, sys
 parent = os.getppid()
@@ -23,16 +24,20 @@ def look(number, frame):
         os.killpg(0, signal.SIGKILL)
 import json
 from pathlib import Path
+from ue_bench.plugins import send_prints_to_stderr
 from ue_bench.strategies import load_plugin
 from ue_bench.testing.contract import StrategyContract, _slots
+requests, answers = open(os.dup(0)), open(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+send_prints_to_stderr()
 signal.signal(signal.SIGALRM, look)
 signal.setitimer(signal.ITIMER_REAL, 1, 1)
-print("ready", flush=True)
-for line in sys.stdin:
+print("ready", file=answers, flush=True)
+for line in requests:
     child = os.fork()  # has no timer
     if child:
         os.waitpid(child, 0)
-        print(flush=True)
+        print(file=answers, flush=True)
         continue
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     attributes = json.loads(line)
@@ -40,8 +45,8 @@ for line in sys.stdin:
     if plugin:
         load_plugin(Path(plugin))
     built = type("Elsewhere", (StrategyContract,), attributes)().build()
-    sys.stdout.write(json.dumps(_slots(built)))
-    sys.stdout.flush()
+    answers.write(json.dumps(_slots(built)))
+    answers.flush()
     os._exit(0)
 """
 
@@ -94,15 +99,14 @@ def ask(line: str) -> str:
     """Return what another process answers to a line of JSON, which describes a strategy.
 
     It is the JSON of the strategy's slots, and empty after an error. The process lives as long as
-    this one, so that it loads torch only once. Raises TimeoutError after `MOST_SECONDS`; the
-    process is ended then, and the next line goes to a new one.
+    this one, so that it loads torch only once. Raises TimeoutError after `MOST_SECONDS`.
     """
     own = os.getpid()
     if own not in _started:
         _started[own] = _Process()
     try:
         return _started[own].answer(line)
-    except TimeoutError:
+    except BaseException:  # Ctrl-C too: the answer is still to come, and would be that to the next
         end()
         raise
 
