@@ -430,6 +430,10 @@ def edited(path, before, after):
             "it was made with other code than mine.py",
         ),
         (
+            lambda f: (f / "mine.py").write_text("import os\nos._exit(0)\n"),
+            "my-method: the file ended the process (exit code 0)",
+        ),
+        (
             lambda f: (f / "submission.toml").write_text("name = 1\n"),
             "it does not say what it must",
         ),

@@ -112,6 +112,37 @@ def test_a_broken_one_is_told_what_is_wrong(plugin, what):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("import os; os._exit(0)", "exit code 0"),
+        (GOOD.replace("return self.pool", "import os; os._exit(0)"), "exit code 0"),
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL: out of memory?"),
+    ],
+    ids=["loaded", "embed", "killed"],
+)
+def test_a_file_that_ends_the_process_does_not_pass(plugin, text, how):
+    plugin.write_text(text)
+    done = run("check-strategy", plugin)
+    assert done.exit_code == 2
+    told = f"{plugin}: the file ended the process ({how}); take out what does so, such as os._exit"
+    assert done.stderr == f"Error: {told}\n"
+    assert done.stdout == ""
+
+
+def test_a_file_may_close_standard_output_and_the_check_is_printed(plugin):
+    plugin.write_text(f"import os, sys; os.close(1); sys.stdout = None\n{GOOD}")
+    done = run("check-strategy", plugin)
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_a_bug_of_this_package_ends_a_check_with_its_traceback(plugin, monkeypatch):
+    monkeypatch.setattr("ue_bench.testing.check_forms", lambda name, path: 1 / 0)
+    done = run("check-strategy", plugin)
+    assert isinstance(done.exception, RuntimeError)
+
+
 def test_one_cause_is_one_line_with_its_place_in_every_command(plugin):
     plugin.write_text(CRASH)
     done = run("check-strategy", plugin)
@@ -120,6 +151,7 @@ def test_one_cause_is_one_line_with_its_place_in_every_command(plugin):
     assert second.startswith("mine, separate: ")
     assert re.fullmatch(rf"  {re.escape(CAUSE)} \(in \d\d tests, both forms\)", told[0])
     assert len(told) == 1
+    strategies.load_plugin(plugin)
     assert list(check_command._faults_of_code(plugin, ["mine"])) == [f"mine: {told[0].strip()}"]
 
 

@@ -3,12 +3,17 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ue_bench.cli.apart import apart
 from ue_bench.cli.group import PUBLISHED, load_plugins, main, shared
 from ue_bench.errors import BenchError, one_line
 from ue_bench.whole_file import read_regular
+
+if TYPE_CHECKING:
+    from ue_bench.advise.submission import Submission
 
 KNOWN = "known-faults.txt"
 MOST_KNOWN = 2**24  # bytes
@@ -95,10 +100,13 @@ def _check_submission(folder: Path, against: Path | None) -> None:
 
     published = against or OF_PACKAGE
     read = room.read(folder)
-    records = published_records(published)
+    of_contract = []
+    if not list(room.faults_of_files(read)):
+        of_contract = apart(folder, lambda _: _faults_of_contract(read))
     faults = room.faults_of_folder(read)
+    records = published_records(published)
     if not faults:
-        faults += _faults_of_code(folder / read.about.file, read.about.strategies)
+        faults += of_contract
         faults += room.faults_of_runs(read, records)
         faults += faults_of_evidence(read)
     evidence = room.evidence_of(read, records)
@@ -117,6 +125,19 @@ def _check_submission(folder: Path, against: Path | None) -> None:
     click.echo(f"\nThe board without {read.about.name}:\n\n{board_text(without)}")
     click.echo(f"The board with {read.about.name}:\n\n{board_text(with_it, read.about.strategies)}")
     click.echo(one_line(f"{folder}: nothing is wrong"))
+
+
+def _faults_of_contract(read: "Submission") -> list[str]:
+    """Load the code of a submission, and return why tests of the contract fail.
+
+    There are none where the code has not the strategies that it should have.
+    """
+    from ue_bench.advise import submission as room
+
+    if list(room.load_code(read)):
+        return []
+    about = read.about
+    return list(_faults_of_code(read.folder / about.file, about.strategies))
 
 
 def _faults_of_code(file: Path, names: Sequence[str]) -> Iterator[str]:

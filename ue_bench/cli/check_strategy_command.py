@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ue_bench.cli.apart import Say, apart
 from ue_bench.cli.group import main
 from ue_bench.errors import one_line
 
@@ -17,17 +18,18 @@ def check_strategy_command(path: Path) -> None:
 
     The exit code is 1 if a test fails.
     """
-    from ue_bench.strategies import load_plugin
 
-    if not keep_contract(load_plugin(path), path):
+    def work(say: Say) -> bool:
+        from ue_bench.strategies import load_plugin
+
+        return keep_contract(load_plugin(path), path, say)
+
+    if not apart(path, work):
         sys.exit(1)
 
 
-def keep_contract(names: Iterable[str], path: Path, err: bool = False) -> bool:
-    """Print how strategies of a file keep the contract, and return whether all of them do.
-
-    err: whether the lines go to standard error.
-    """
+def keep_contract(names: Iterable[str], path: Path, say: Say) -> bool:
+    """Say how strategies of a file keep the contract, and return whether all of them do."""
     from ue_bench.testing import cause_lines, check_forms
 
     all_keep = True
@@ -35,9 +37,9 @@ def keep_contract(names: Iterable[str], path: Path, err: bool = False) -> bool:
         forms = []
         for form in check_forms(name, path):
             passed = f"{form.n_passed} of {form.n_tests} tests pass"
-            click.echo(one_line(f"{name}, {form.regions}: {passed}"), err=err)
+            say(one_line(f"{name}, {form.regions}: {passed}"))
             forms.append(form)
         for line in cause_lines(forms):
-            click.echo(f"  {line}", err=err)
+            say(f"  {line}")
             all_keep = False
     return all_keep

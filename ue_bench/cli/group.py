@@ -64,9 +64,6 @@ class Commands(click.Group):
                 result = super().invoke(ctx)
                 raise_postponed()
                 return result
-            except BenchError as error:
-                _leave_to_others(error, ctx)
-                raise BadInput(hide_passwords(str(error))) from error
             except click.UsageError as error:  # quotes what was given
                 _leave_to_others(error, ctx)
                 message = error.format_message()
@@ -76,22 +73,17 @@ class Commands(click.Group):
                 raise click.UsageError(hidden, ctx=error.ctx) from None
             # A plug-in that calls sys.exit(0) would end the command as if all were well.
             except (Exception, SystemExit) as error:
-                if _lacks_memory(error):
-                    _leave_to_others(error, ctx)
-                    raise BadInput(
-                        one_line(f"out of memory{_in_brackets(error)}; {LESS_MEMORY}")
-                    ) from error
                 if _could_not_print(error):
                     _print_no_more()
                     raise BadInput(
                         f"standard output cannot be written ({error.strerror}); what "
                         "was finished is kept, and the same command prints it again"
                     ) from error
-                raised = raised_in(error)
-                if raised is None:  # a bug of this package, or the end of a command
+                text = told(error)
+                if text is None:  # a bug of this package, or the end of a command
                     raise
                 _leave_to_others(error, ctx)
-                raise BadInput(hide_passwords(one_line(f"{raised}; mend the file"))) from error
+                raise BadInput(hide_passwords(text)) from error
             except Terminated as stop:
                 leave_with(TERMINATED)
                 if speaks(stop, ctx.invoked_subcommand):
@@ -138,6 +130,19 @@ def _print_no_more() -> None:
     """Let go what is still to be printed: Python would fail with it once more at its end."""
     with open(os.devnull, "wb") as nothing:
         os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+def told(error: BaseException) -> str | None:
+    """Return the line for bad input, too little memory, or an error in the code of others.
+
+    None: it is none of these.
+    """
+    if isinstance(error, BenchError):
+        return str(error)
+    if _lacks_memory(error):
+        return one_line(f"out of memory{_in_brackets(error)}; {LESS_MEMORY}")
+    raised = raised_in(error)
+    return None if raised is None else one_line(f"{raised}; mend the file")
 
 
 def _lacks_memory(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """`ue-bench rank`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -70,7 +71,7 @@ def rank_command(
     )
     for line in ranking.cost_lines(workers):
         click.echo(line, err=True)
-    if not keep_contract(ranking.names, path, err=as_json):
+    if not keep_contract(ranking.names, path, partial(click.echo, err=as_json)):
         sys.exit(1)
     if out is not None:
         require_writable(out)
