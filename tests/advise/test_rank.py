@@ -486,6 +486,15 @@ def test_a_refused_arm_of_a_longer_name_is_of_another_strategy(tmp_path, monkeyp
     assert list(submission.faults_of_places(given, evidence)) == []
 
 
+def test_records_that_are_faulty_are_compared_with_none(submitted, world, monkeypatch):
+    """What a submission has in its records is told, and nothing is computed from it."""
+    edited(submitted / "mine.py", "a test", "another test")
+    monkeypatch.setattr(submission, "evidence_of", lambda *_: 1 / 0)
+    done = checked(submitted, world)
+    assert done.exit_code == 1
+    assert "it was made with other code than mine.py" in done.output
+
+
 def test_less_effort_than_the_others_had_is_refused(world):
     ranked = asked(world, "--quick")
     assert ranked.exit_code == 0, ranked.output
