@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -229,6 +231,46 @@ def test_a_plugin_is_trained_and_listed(plugin, tmp_path):
     assert json.loads(done.stdout)["config"]["strategy"] == "mine"
     listed = run("list", "strategies", "--plugin", plugin, "--json")
     assert "mine" in [row["name"] for row in json.loads(listed.stdout)]
+
+
+LOUD = """
+import os
+def tell(what):
+    print("a print", what)
+    os.write(1, f"a line {what}\\n".encode())
+tell("when it is loaded")
+"""
+STUDY = """
+from ue_bench.config import RunConfig
+from ue_bench.study import Grid, Study
+ARM = RunConfig(strategy="mine", budget=1000, epochs=1, features="user_id,movie_id")
+STUDY = Study("is it quiet?", (Grid((ARM,), seeds=1),), latency=False)
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "study", "list"])
+def test_json_stands_alone_whatever_a_plugin_prints(plugin, tmp_path, command):
+    loud = "return self.pool(slots)"
+    assert loud in GOOD
+    plugin.write_text(LOUD + GOOD.replace(loud, f"tell('in a run'); {loud}"))
+    study = tmp_path / "quiet.py"
+    study.write_text(STUDY)
+    data = official.write_folder(tmp_path / "data", "ml-100k")
+    words = {
+        "run": ["run", "--strategy", "mine", "--budget", "1000", "--epochs", "1"],
+        "study": ["study", study],
+        "list": ["list", "strategies"],
+    }[command]
+    if command != "list":
+        words += ["--data-dir", data, "--results", tmp_path / "results"]
+    line = [sys.executable, "-m", "ue_bench", *words, "--plugin", plugin, "--json"]
+    done = subprocess.run([str(word) for word in line], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+    told = {"when it is loaded"} | ({"in a run"} if command != "list" else set())
+    for what in told:
+        assert f"a print {what}\n" in done.stderr
+        assert f"a line {what}\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from ue_bench.cli.json_alone import json_alone, standard_output
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.cli.voice import Silent, leave_with, speaks
@@ -278,24 +279,26 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         metavar="SECONDS",
         help="End a run that takes longer: it fails, and the study goes on.  [default: none]",
     ),
-    "json": click.option(
+    "json": lambda command: click.option(
         "--json", "as_json", is_flag=True, help="Print JSON alone on standard output."
-    ),
+    )(json_alone(command)),
 }
 
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output, without characters that a terminal obeys."""
-    click.echo(_json_text(value))
+    with standard_output():
+        click.echo(_json_text(value))
 
 
 def print_json_list(values: Iterable[Any]) -> None:
     """Print what `print_json` prints of a list, of which only one value is held at a time."""
     before = "["
-    for value in values:
-        click.echo(before + _json_text(value), nl=False)
-        before = ", "
-    click.echo("[]" if before == "[" else "]")
+    with standard_output():
+        for value in values:
+            click.echo(before + _json_text(value), nl=False)
+            before = ", "
+        click.echo("[]" if before == "[" else "]")
 
 
 def _json_text(value: Any) -> str:

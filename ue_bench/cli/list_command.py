@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, print_json, shared
+from ue_bench.cli.json_alone import standard_output
 from ue_bench.cli.names import Name
 from ue_bench.errors import one_line, unknown
 
@@ -30,7 +31,8 @@ def list_command(what: str, markdown: bool, plugins: tuple[Path, ...], as_json: 
     if markdown and what == "strategies":
         from ue_bench.strategies import docs
 
-        click.echo(docs.markdown(), nl=False)
+        with standard_output():
+            click.echo(docs.markdown(), nl=False)
         return
     rows = listings[what]()
     if as_json:

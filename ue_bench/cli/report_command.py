@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ue_bench.cli.group import load_plugins, main, print_json, shared
+from ue_bench.cli.json_alone import json_alone
 from ue_bench.cli.names import Name
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     help="Draw nothing: print arms, verdicts, boards and what is left out as JSON.",
 )
 @shared("plugins", "results")
+@json_alone
 def report_command(
     only: str | None,
     out: Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ue_bench.cli.group import load_plugins, main, print_warnings, shared
+from ue_bench.cli.json_alone import standard_output
 from ue_bench.cli.options import config_options, make_config
 from ue_bench.cli.protocol import PROTOCOL, follow_protocol
 from ue_bench.cli.table_options import TABLE
@@ -84,7 +85,8 @@ def run_command(
     config = make_config(seed, options, fields)
     if print_path:
         if here.rank == 0:
-            click.echo(records.path_of(results, "run", resolve(config).run_id))
+            with standard_output():
+                click.echo(records.path_of(results, "run", resolve(config).run_id))
         return
     ranks = join_others(config.device, here)
     if not ranks.is_first:
@@ -124,7 +126,8 @@ def run_command(
     if save_to is not None:
         saved.save(save_to, trained[0], config)
     if as_json:
-        click.echo(visible_json(record.to_json()), nl=False)
+        with standard_output():
+            click.echo(visible_json(record.to_json()), nl=False)
     else:
         for line in _describe(record):
             click.echo(one_line(line))

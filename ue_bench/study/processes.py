@@ -298,6 +298,7 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
     """
     for stop in STOPS:
         signal.signal(stop, signal.SIG_IGN)  # the parent ends its children
+    plugins.send_prints_to_stderr()  # standard output is the command's own
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from ue_bench.strategies import load_plugin
     from ue_bench.training.run_once import run_once
