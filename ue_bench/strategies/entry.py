@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ue_bench.strategies.base import EmbeddingStrategy
 
 BOTH = ("multiplexed", "separate")
+# The fields of a run that make up the format of its numbers.
+FORMAT_FIELDS = tuple(name for name in SETTINGS if name.partition("_")[0] == "bits")
 
 
 @dataclass(frozen=True)

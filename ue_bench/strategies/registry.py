@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ue_bench import plugins
-from ue_bench.config import SETTINGS, RunConfig
+from ue_bench.config import RunConfig
 from ue_bench.config.number_bits import BITS
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError, unknown
 from ue_bench.strategies.added_code import Code, Home
 from ue_bench.strategies.anchor_entries import ANCHORS, is_anchor, require_strategy
-from ue_bench.strategies.entry import BOTH, Entry
+from ue_bench.strategies.entry import BOTH, FORMAT_FIELDS, Entry
+from ue_bench.strategies.entry_check import check_entry, check_method
 
 GROUP = "ue_bench.strategies"  # of the entry points through which packages offer strategies
 
@@ -338,23 +339,28 @@ STRATEGIES: dict[str, Entry] = {
 }
 
 _DEFAULT = RunConfig()
-# The fields of a run that make up the format of its numbers.
-FORMAT_FIELDS = tuple(name for name in SETTINGS if name.partition("_")[0] == "bits")
 _BUILT_IN = dict(STRATEGIES)
 _homes: dict[str, Home] = {}  # of the strategies that plug-ins and installed packages have added
 _codes: dict[str, tuple[Entry, Code | None]] = {}  # what `code_of` found first of an entry
+# Where installed strategies come from whose methods are checked when one is asked for: a list of
+# them must not load torch.
+_unchecked: dict[str, str] = {}
 
 
 def entry_of(name: str) -> Entry:
     """The entry of a name, also of a plug-in that was loaded or of an installed package.
 
-    Raises BenchError for a name that no strategy has, that of an anchor too.
+    Raises BenchError for a name that no strategy has, that of an anchor too, and for the method of
+    an installed package that is none.
     """
     if name not in STRATEGIES:
         require_strategy(name)
         _load_installed()
     if name not in STRATEGIES:
         raise unknown("strategy", name, STRATEGIES.keys() | ANCHORS.keys())
+    if name in _unchecked:
+        check_method(STRATEGIES[name], _unchecked[name])
+        del _unchecked[name]
     return STRATEGIES[name]
 
 
@@ -470,7 +476,8 @@ def load_plugin(path: Path, source: bytes | None = None) -> dict[str, Entry]:
 
     source: what to run in place of what the file contains now.
 
-    Raises BenchError if there is no such file, if it has no strategies and if a name is taken.
+    Raises BenchError if there is no such file, if it has no strategies, if a name is taken and for
+    an entry that can never run.
     """
     path = path.resolve()
     module = plugins.run(path, "plugin", "STRATEGIES = {name: Entry(...)}", source)
@@ -495,11 +502,16 @@ def _load_installed() -> None:
     for point in plugins.installed(GROUP):
         if point.name not in STRATEGIES:
             entry = point.load()
-            _add(point.name, entry, source=f"entry point {point.value}")
+            _add(point.name, entry, source=f"entry point {point.value}", is_listed=True)
             _homes[point.name] = Home.of_package(entry, point)
 
 
-def _add(name: object, entry: object, source: str) -> None:
+def _add(name: object, entry: object, source: str, *, is_listed: bool = False) -> None:
+    """Add an entry to the list. Raises BenchError for one that is wrong.
+
+    source: where it comes from, for the message. is_listed: whether it may only be listed, so that
+    a method that is named by its path is not loaded yet.
+    """
     if not isinstance(entry, Entry):
         raise BenchError(
             f"{source}: {name} is a {type(entry).__name__}; it must be an ue_bench.strategies.Entry"
@@ -508,10 +520,17 @@ def _add(name: object, entry: object, source: str) -> None:
         raise BenchError(
             f"{source}: a strategy is named {name!r}; its name must be a text of visible characters"
         )
+    where = f"{source}: {name}"
+    check_entry(entry, where)
     # a file that is loaded again replaces its own strategies
     is_taken = name in STRATEGIES and STRATEGIES[name].module != entry.module
     if is_taken or is_anchor(name):
         raise BenchError(f"{source}: the name {name!r} is taken; choose another")
+    _unchecked.pop(name, None)
+    if is_listed and isinstance(entry.implementation, str):
+        _unchecked[name] = where
+    else:
+        check_method(entry, where)
     STRATEGIES[name] = entry
 
 
