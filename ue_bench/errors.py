@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _MOST_CHOICES = 100  # names that a message lists
+LONGEST_MESSAGE = 500  # letters that are kept of what a stranger's error says
 # Controls but line ends and tabs, other separators of lines, and marks that turn the direction of
 # reading or take no room.
 _INVISIBLE = re.compile(
@@ -47,6 +48,20 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, without characters that are not visible.
+
+    For the errors of a stranger's code: such a message may be of any length, have half a character
+    that no file can hold, or raise an error when it is read.
+    """
+    try:
+        text = str(error)
+    except Exception:
+        return "(its message cannot be read)"
+    line = next(iter(text[:LONGEST_MESSAGE].splitlines()), "")
+    return one_line(line)[:LONGEST_MESSAGE]
 
 
 def visible(text: str) -> str:

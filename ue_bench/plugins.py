@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NamedTuple, cast
 
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, first_line
 
 # The content of each file as this process ran it last, or began to.
 _ran: dict[Path, bytes] = {}
@@ -47,8 +47,8 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
     kind: what the file is, such as "study"; two kinds of files may have the same name.
     content: what the file must contain, for the error message.
     source: what to run in place of what the file contains now.
-    Raises BenchError for a file that is not there, cannot be read, does not parse or ends the
-    program, and whatever else the file itself raises.
+    Raises BenchError for a file that is not there, cannot be read, does not parse, ends the program
+    or raises what is no Exception, and the exceptions that the file itself raises.
     """
     # Path.is_file raises an error for a name that is too long
     if path.suffix != ".py" or not (source is not None or os.path.isfile(path)):
@@ -73,6 +73,13 @@ def run(path: Path, kind: str, content: str, source: bytes | None = None) -> Mod
             f"{kind} {path} ends the program when it is loaded (SystemExit); "
             "leave only definitions in it"
         ) from error
+    except (Exception, KeyboardInterrupt):  # a Ctrl-C may arrive at any line of the file
+        raise
+    except BaseException as error:  # a caller that catches every Exception would not see it
+        raised = raised_in(error, [path])
+        if raised is None:
+            raise
+        raise BenchError(f"{kind} {path} cannot be loaded: {raised}; mend the file") from error
     return module
 
 
@@ -101,7 +108,7 @@ def send_prints_to_stderr() -> None:
 class Raised(NamedTuple):
     """An error that code from outside the package raised. place: `mine.py, line 12, in embed`.
 
-    kind: the class of the error. message: its first line, which may be empty.
+    kind: the class of the error. message: its `first_line`, which may be empty.
     """
 
     place: str
@@ -124,6 +131,5 @@ def raised_in(error: BaseException, paths: Iterable[Path] | None = None) -> Rais
         file = Path(frame.filename)
         if file.resolve() in files:
             place = f"{file.name}, line {frame.lineno}, in {frame.name}"
-            message = next(iter(str(error).splitlines()), "")
-            found = Raised(place, type(error).__name__, message)
+            found = Raised(place, type(error).__name__, first_line(error))
     return found

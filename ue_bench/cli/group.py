@@ -18,7 +18,7 @@ from ue_bench.cli.json_alone import json_alone, standard_output
 from ue_bench.cli.names import Name
 from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.cli.voice import Silent, leave_with, speaks
-from ue_bench.errors import BenchError, one_line, visible_json
+from ue_bench.errors import BenchError, first_line, one_line, visible_json
 from ue_bench.plugins import raised_in
 from ue_bench.version import __version__
 
@@ -72,8 +72,19 @@ class Commands(click.Group):
                 if hidden == message:
                     raise
                 raise click.UsageError(hidden, ctx=error.ctx) from None
-            # A plug-in that calls sys.exit(0) would end the command as if all were well.
-            except (Exception, SystemExit) as error:
+            except Terminated as stop:
+                leave_with(TERMINATED)
+                if speaks(stop, ctx.invoked_subcommand):
+                    _report_stop("terminated")
+                ctx.exit(TERMINATED)
+            except KeyboardInterrupt as stop:
+                leave_with(INTERRUPTED)
+                if speaks(stop, ctx.invoked_subcommand):
+                    _report_stop("interrupted")
+                ctx.exit(INTERRUPTED)
+            # A plug-in that calls sys.exit(0) would end the command as if all were well, and what
+            # it raises need not be an Exception.
+            except BaseException as error:
                 if _could_not_print(error):
                     _print_no_more()
                     raise BadInput(
@@ -85,16 +96,6 @@ class Commands(click.Group):
                     raise
                 _leave_to_others(error, ctx)
                 raise BadInput(hide_passwords(text)) from error
-            except Terminated as stop:
-                leave_with(TERMINATED)
-                if speaks(stop, ctx.invoked_subcommand):
-                    _report_stop("terminated")
-                ctx.exit(TERMINATED)
-            except KeyboardInterrupt as stop:
-                leave_with(INTERRUPTED)
-                if speaks(stop, ctx.invoked_subcommand):
-                    _report_stop("interrupted")
-                ctx.exit(INTERRUPTED)
 
 
 def _require_folder() -> None:
@@ -154,7 +155,8 @@ def _lacks_memory(error: BaseException) -> bool:
 
 
 def _in_brackets(error: BaseException) -> str:
-    return f" ({error})" if str(error) else ""
+    message = first_line(error)
+    return f" ({message})" if message else ""
 
 
 def hide_passwords(text: str) -> str:

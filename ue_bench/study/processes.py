@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from ue_bench import plugins, safe_path
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError, BudgetError
+from ue_bench.errors import BenchError, BudgetError, first_line
 from ue_bench.record import Cause, Record, failure, parse_run, write
 from ue_bench.strategies import require_same_code
 
@@ -31,6 +31,7 @@ _COMMAND_LINE = "ue_bench.cli"
 
 STOPS = signal.SIGINT, signal.SIGTERM  # the parent answers these for all its children
 FORKSERVER_LOST = 255  # the exit code of a process whose forkserver has ended
+CRASHED = b"crashed"  # in the place of a record, from a process that ends on a bug
 EXIT_SECONDS = 5.0  # the time that a process has to end once its record has arrived
 
 
@@ -134,6 +135,8 @@ class Workers:
             run.process.kill()
         self._running.remove(run)
         exit_code = _close(run)
+        if text == CRASHED:
+            raise RuntimeError(_crash_text(run.job))
         if text:
             record = parse_run(text, f"run {run.job.config.run_id} of study {run.job.study}")
         elif late:
@@ -146,11 +149,15 @@ class Workers:
         elif exit_code < 0 or exit_code == FORKSERVER_LOST:
             error = f"the process was ended by {_killer(exit_code)}"
             record = _failed(run.job, "killed", error)
-        else:
-            raise RuntimeError(
-                f"run {run.job.config.run_id} of study {run.job.study} crashed; "
-                "its traceback is above"
+        elif run.job.config.code is not None:  # a stranger's strategy
+            record = _failed(
+                run.job,
+                "input",
+                f"the process ended with exit code {exit_code} without a result; does the strategy "
+                "end it (os._exit)?",
             )
+        else:
+            raise RuntimeError(_crash_text(run.job))
         if run.job.results is not None:
             write(record, run.job.results)
         return run.job, record
@@ -207,8 +214,12 @@ def _preloaded() -> list[str]:
     return modules
 
 
+def _crash_text(job: Job) -> str:
+    return f"run {job.config.run_id} of study {job.study} crashed; its traceback is above"
+
+
 def _receive(reader: Connection) -> bytes:
-    """Return the text of a record; empty where the process did not send a whole one."""
+    """Return the text of a record, or `CRASHED`; empty where a process did not send all of it."""
     try:
         if reader.poll():
             return reader.recv_bytes()
@@ -233,7 +244,10 @@ def _killer(exit_code: int) -> str:
     """Return what killed a process, by its exit code."""
     if exit_code == FORKSERVER_LOST:
         return "the end of its forkserver (out of memory?)"
-    name = signal.Signals(-exit_code).name
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # Python names only the first and the last of the real-time signals
+        name = f"signal {-exit_code}"
     if exit_code == -signal.SIGKILL:
         return f"{name} (out of memory?)"
     return name
@@ -291,15 +305,25 @@ def _failed(job: Job, cause: Cause, error: str, found: dict[str, object] | None 
 
 
 def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
-    """Do a run in its process.
-
-    loaded: the code that the parent runs. An error that was raised on purpose, or too little
-    memory, makes a failed record.
-    """
+    """Do a run in its process. loaded: the code that the parent runs."""
     for stop in STOPS:
         signal.signal(stop, signal.SIG_IGN)  # the parent ends its children
     plugins.send_prints_to_stderr()  # standard output is the command's own
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        text = _record_of(job, loaded).to_json().encode()
+    except BaseException:
+        writer.send_bytes(CRASHED)
+        raise
+    writer.send_bytes(text)
+
+
+def _record_of(job: Job, loaded: _Loaded) -> Record:
+    """Do a run and return its record.
+
+    An error that was raised on purpose, what the code of a plug-in raises, and too little memory
+    make a failed record.
+    """
     from ue_bench.strategies import load_plugin
     from ue_bench.training.run_once import run_once
 
@@ -316,18 +340,19 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
             record = replace(record, found=record.found | {"trial": job.trial})
         if job.setting:
             record = replace(record, found=record.found | {"setting": job.setting})
+        return record
     except BudgetError as error:
-        record = _failed(job, "budget", str(error), error.found)
+        return _failed(job, "budget", str(error), error.found)
     except BenchError as error:
-        record = _failed(job, "input", str(error))
+        return _failed(job, "input", str(error))
     except MemoryError as error:
-        record = _failed(job, "memory", f"out of memory: {error}")
-    except (Exception, SystemExit) as error:
+        words = filter(None, ("out of memory", first_line(error)))
+        return _failed(job, "memory", ": ".join(words))
+    except BaseException as error:  # no signal of the parent arrives here, so it may be any
         raised = plugins.raised_in(error, job.plugins)
         if raised is None:  # a fault of this package ends the command, with its traceback
             raise
-        record = _failed(job, "input", str(raised))
-    writer.send_bytes(record.to_json().encode())
+        return _failed(job, "input", str(raised))
 
 
 def _end_with_parent() -> None:

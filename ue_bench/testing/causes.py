@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ue_bench.errors import one_line
+from ue_bench.errors import first_line, one_line
 from ue_bench.plugins import raised_in
 from ue_bench.strategies.registry import entry_of
 from ue_bench.testing.contract import StrategyContract
@@ -104,14 +104,18 @@ def _fault(contract: StrategyContract, test: str) -> Fault | None:
     """Run one test and describe in one line how it fails. None: it passes."""
     try:
         getattr(contract, test)()
+    except KeyboardInterrupt:  # Ctrl-C and SIGTERM may arrive at any line of the plug-in
+        raise
     # A stranger's code may raise anything, and the report names it. A SystemExit with code 0 would
     # end the command as if all were well.
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if contract.plugin is not None:
             raised = raised_in(error, [contract.plugin])
             if raised is not None:
                 return Fault(str(raised), cause=(raised.place, raised.kind))
-        message = next(iter(str(error).splitlines()), "")
+        if not isinstance(error, (Exception, SystemExit)):
+            raise
+        message = first_line(error)
         if isinstance(error, AssertionError):
             text = message or "the assertion does not hold"
         else:

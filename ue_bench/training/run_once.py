@@ -17,7 +17,7 @@ from ue_bench.config import RunConfig
 from ue_bench.config.drawn_worlds import is_draw
 from ue_bench.config.stream_split import STREAM
 from ue_bench.data.splitting import block_ends
-from ue_bench.errors import BenchError, BudgetError
+from ue_bench.errors import BenchError, BudgetError, first_line
 from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, is_anchor, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
@@ -59,9 +59,10 @@ def _memory_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        failed = any(words in str(error) for words in _FAILED_ALLOCATIONS)
+        message = first_line(error)
+        failed = any(words in message for words in _FAILED_ALLOCATIONS)
         if failed or isinstance(error, torch.OutOfMemoryError):
-            raise MemoryError(str(error).splitlines()[0]) from error
+            raise MemoryError(message) from error
         raise
 
 
