@@ -222,6 +222,34 @@ def test_the_command_of_a_page_is_the_one_that_was_given(world, monkeypatch):
     assert lines == [lines[0]] * 2
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"workers": 0}, "workers=0 was given; give a whole number of at least 1"),
+        ({"workers": -1}, "workers=-1 was given"),
+        ({"workers": "2"}, "workers='2' was given"),
+        ({"workers": 1.5}, "workers=1.5 was given"),
+        ({"workers": True}, "workers=True was given"),
+        ({"workers": None}, "workers=None was given"),
+        ({"minutes": -1}, "minutes=-1 was given; give a number above 0"),
+        ({"minutes": 0}, "minutes=0 was given"),
+        ({"minutes": float("nan")}, "minutes=nan was given"),
+        ({"minutes": "5"}, "minutes='5' was given"),
+        ({"minutes": True}, "minutes=True was given"),
+        ({"on": 5}, "on=5 was given; give the names of worlds in a tuple"),
+        ({"on": "ml-100k"}, "on='ml-100k' was given"),
+        ({"on": ("ml-100k", 5)}, "on=('ml-100k', 5) was given"),
+    ],
+)
+def test_what_the_command_refuses_is_one_line_in_python(world, wrong, told):
+    with pytest.raises(BenchError) as raised:
+        ue_bench.rank(
+            world / "mine.py", against=world / "published", results=world / "own", **wrong
+        )
+    assert str(raised.value).startswith(f"rank: {told}")
+    assert not (world / "own").exists()
+
+
 @pytest.mark.slow
 def test_a_page_has_the_published_records_and_marks_the_own_ones(world):
     done = asked(world, "--quick", "--out", str(world / "page"))

@@ -155,6 +155,8 @@ def rank(
     processes. What it will cost is one line on standard error. Raises BenchError where a test of
     the contract fails, and for what else cannot work.
     """
+    _require_arguments(minutes, on, workers)
+    on = tuple(dict.fromkeys(on))
     file = Path(path)
     folder = None if data_dir is None else Path(data_dir)
     published = PUBLISHED if against is None else Path(against)
@@ -232,6 +234,24 @@ def run_ranking(
     """Make the runs of a ranking that are missing, and return where its strategies rank."""
     own = make_runs(ranking, results, workers=workers, plugins=[file], data_dir=data_dir)
     return Ranked(file, standings(ranking, own), ranking, tuple(own), options)
+
+
+def _require_arguments(minutes: Any, on: Any, workers: Any) -> None:
+    """Raise BenchError for what the options of the command refuse."""
+    if type(workers) is not int or workers < 1:
+        raise BenchError(f"rank: workers={workers!r} was given; give a whole number of at least 1")
+    is_number = isinstance(minutes, (int, float)) and not isinstance(minutes, bool)
+    if minutes is not None and not (is_number and minutes > 0):  # NaN is not
+        raise BenchError(
+            f"rank: minutes={minutes!r} was given; give a number above 0, or None for all the "
+            "effort"
+        )
+    is_list = isinstance(on, Sequence) and not isinstance(on, (str, bytes))
+    if not is_list or not all(isinstance(world, str) for world in on):
+        raise BenchError(
+            f"rank: on={on!r} was given; give the names of worlds in a tuple, such as "
+            '("ml-100k", "baseball")'
+        )
 
 
 def _require_contract(names: Sequence[str], file: Path) -> None:
