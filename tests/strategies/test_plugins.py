@@ -39,7 +39,7 @@ class Mine(EmbeddingStrategy):
 STRATEGIES = {"mine": Entry(Mine, BOTH, "one hashed table", "a test")}
 """
 BREAKS = {  # what is changed, and words that the check says of it
-    "shape": ("flatten(1)\n", "flatten(1)[:, 1:]\n", "forward gives [B, W]"),
+    "shape": ("flatten(1)\n", "flatten(1)[:, 1:]\n", "must return a tensor of float32 and shape"),
     "rows": (
         "self.pool(slots).flatten(1)",
         "self.pool(slots).flatten(1) + slots.float().mean()",

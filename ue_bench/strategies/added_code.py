@@ -58,17 +58,14 @@ class Home:
         classes that this inherits from and that are not of ue_bench, and the package's name and
         version. That of a plug-in of one file is the start of the file's SHA-256.
         """
-        digests: dict[Path, str] = {}
-        if self.file is not None:
-            digests[self.file] = self.sha256 or _sha256(self.file)
-        for module in self._modules():
-            file = _file_of(module)
-            if file is not None and file not in digests:
-                digests[file] = _sha256(file)
-        if not digests:
+        files = self.files()
+        if not files:
             return None
-        parts = list(digests.values())
-        origin = str(next(iter(digests)))
+        parts = []
+        for file in files:
+            known = self.sha256 if file == self.file else None
+            parts.append(known or _sha256(file))
+        origin = str(files[0])
         if self.package is not None:
             parts.insert(0, self.package)
             origin = f"{self.package} ({origin})"
@@ -76,6 +73,17 @@ class Home:
             return Code(parts[0][:DIGITS], origin)
         text = "\n".join(parts)
         return Code(hashlib.sha256(text.encode()).hexdigest()[:DIGITS], origin)
+
+    def files(self) -> list[Path]:
+        """Return the files that the digest of `code` covers."""
+        files = []
+        if self.file is not None:
+            files.append(self.file)
+        for module in self._modules():
+            file = _file_of(module)
+            if file is not None and file not in files:
+                files.append(file)
+        return files
 
     def _modules(self) -> list[str]:
         """Return the modules of the method's class and its bases, but for those of ue_bench.

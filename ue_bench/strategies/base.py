@@ -17,6 +17,7 @@ from ue_bench.categories import Repeated
 from ue_bench.errors import BenchError
 from ue_bench.features import ColumnReader, Feature
 from ue_bench.hashing import is_few
+from ue_bench.strategies.added_results import require_vectors
 from ue_bench.strategies.arrived import Arrived, Reset
 from ue_bench.strategies.bags import Members, bag_index
 from ue_bench.strategies.examples import split_examples
@@ -137,7 +138,15 @@ class EmbeddingStrategy(SlotCache):
         decides.
         """
         with forgetting(self.vocabularies):
-            return self.locate(feature, values)
+            return self.locate_checked(feature, values)
+
+    @final
+    def embed_checked(self, slots: Tensor) -> Tensor:
+        """Return `embed`. Raises BenchError where an added strategy returns what are no vectors."""
+        vectors = self.embed(slots)
+        if self.is_added:
+            require_vectors(self._name_and_class(), self, slots.shape[0], sum(self.widths), vectors)
+        return vectors
 
     def end_epoch(self, epoch: int) -> bool:
         """Change the strategy between epochs. Does nothing by default.
@@ -193,9 +202,10 @@ class EmbeddingStrategy(SlotCache):
         The code of a multi-valued feature is the number of a bag.
         """
         if self._bags is None:
-            return self.embed(self.slots(codes))
+            return self.embed_checked(self.slots(codes))
         codes, rows = self._bags.spread(codes)
-        return self._bags.averaged(self.embed(self.slots(codes)), rows.members, self.widths)
+        vectors = self.embed_checked(self.slots(codes))
+        return self._bags.averaged(vectors, rows.members, self.widths)
 
     __call__ = forward
 
@@ -252,11 +262,11 @@ class EmbeddingStrategy(SlotCache):
     def _slots_of(self, feature: int, column: Any) -> Tensor:
         """Locate a column; of a `Repeated` one each distinct text once."""
         if not isinstance(column, Repeated):
-            return self.locate(feature, column)
+            return self.locate_checked(feature, column)
         texts = column.texts
         if isinstance(texts, pl.Series) and is_few(len(texts)):
             texts = texts.to_list()
-        slots = self.locate(feature, texts).numpy(force=True)
+        slots = self.locate_checked(feature, texts).numpy(force=True)
         # numpy gathers rows of one or two slots in half the time of torch
         return torch.from_numpy(slots.take(column.codes, axis=0))
 
@@ -269,7 +279,7 @@ class EmbeddingStrategy(SlotCache):
         """
         require_rows(rows, self)
         rows = rows.to(self.device)
-        vectors = self.embed(rows.slots)
+        vectors = self.embed_checked(rows.slots)
         if rows.spread is None:
             return vectors
         return self.averaged(vectors, rows.spread.members)

@@ -1,13 +1,15 @@
 """Build a strategy of the list from its specification."""
 
 from dataclasses import replace
+from functools import partial
 
 from ue_bench.errors import BenchError
+from ue_bench.strategies.added_building import construct, errors_of
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import check_budget
-from ue_bench.strategies.low_cardinality import ExactLowCardinality
+from ue_bench.strategies.low_cardinality import ExactLowCardinality, Method
 from ue_bench.strategies.number_format import NumberFormat
-from ue_bench.strategies.registry import entry_of, numbers_of
+from ue_bench.strategies.registry import entry_of, is_added, numbers_of
 from ue_bench.strategies.slots import require_own_slots
 from ue_bench.strategies.spec import Spec
 
@@ -17,8 +19,8 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
 
     exact_at_most: features with no more values than this get exact rows in every strategy.
     Initial values come from torch's global generator. Raises BenchError for an unknown name, a
-    budget that does not work, a budget of a strategy that keeps none, a bad knob, and bits or slots
-    that the strategy cannot have.
+    budget that does not work, a budget of a strategy that keeps none, a bad knob, bits or slots
+    that the strategy cannot have, and for whatever the code of an added strategy raises.
     """
     entry = entry_of(spec.name)
     for knob, value in entry.fixed.items():
@@ -44,8 +46,15 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
         )
     numbers = NumberFormat.of(numbers_of(spec.name, spec.numbers.fields()))
     spec = replace(spec, numbers=numbers, options={**entry.fixed, **spec.options})
-    method = entry.method
-    if not entry.has_budget:
+    if not is_added(spec.name):
+        return _built(spec, entry.method, entry.has_budget, exact_at_most)
+    with errors_of(spec.name):
+        method = partial(construct, entry.method)
+        return _built(spec, method, entry.has_budget, exact_at_most)
+
+
+def _built(spec: Spec, method: Method, has_budget: bool, exact_at_most: int) -> EmbeddingStrategy:
+    if not has_budget:
         return _without_budget(spec, method)
     strategy: EmbeddingStrategy
     if any(feature.cardinality <= exact_at_most for feature in spec.features):
@@ -62,7 +71,7 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
     return strategy
 
 
-def _without_budget(spec: Spec, method: type[EmbeddingStrategy]) -> EmbeddingStrategy:
+def _without_budget(spec: Spec, method: Method) -> EmbeddingStrategy:
     """Build a strategy that keeps no budget. Raises BenchError if one was given."""
     strategy = method(replace(spec, budget=None))
     require_own_slots(strategy)

@@ -72,6 +72,12 @@ def check_method(entry: Entry, where: str) -> None:
     missing = sorted(getattr(method, "__abstractmethods__", ()))
     if missing:
         raise BenchError(f"{where}: {method.__name__} has no {' and no '.join(missing)}; write it")
+    for name in _finals(EmbeddingStrategy):
+        if getattr(method, name) is not getattr(EmbeddingStrategy, name):
+            raise BenchError(
+                f"{where}: {method.__name__} overrides {name}, which is the package's own; take it "
+                "out"
+            )
     if not _is_by_name(method.knobs) or not all(map(_is_value, method.knobs.values())):
         raise _wrong(
             where,
@@ -90,6 +96,16 @@ def check_method(entry: Entry, where: str) -> None:
                 "one of them"
             )
         _check_search(where, name, allowed, method.knobs)
+
+
+def _finals(base: type) -> list[str]:
+    """Return the methods of a class of the package that no subclass may override."""
+    names = []
+    for owner in base.__mro__:
+        for name, value in vars(owner).items():
+            if getattr(value, "__final__", False):
+                names.append(name)
+    return names
 
 
 def _check_search(where: str, name: str, allowed: Any, knobs: Mapping[str, Any]) -> None:

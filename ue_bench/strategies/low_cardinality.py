@@ -5,6 +5,7 @@ The exact rows and their dictionaries are paid for like everything else: the met
 the budget leaves over.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from ue_bench.strategies.budget import check_budget
 from ue_bench.strategies.methods.collisionless import Collisionless
 from ue_bench.strategies.spec import Spec
 
+Method = Callable[[Spec], EmbeddingStrategy]  # a class, or what builds a strategy of it
+
 
 class ExactLowCardinality(EmbeddingStrategy):
     """`method` for features of more than `at_most` values, `Collisionless` for the others.
@@ -25,7 +28,7 @@ class ExactLowCardinality(EmbeddingStrategy):
     Raises BenchError if no feature is left for the method, and BudgetError.
     """
 
-    def __init__(self, spec: Spec, method: type[EmbeddingStrategy], at_most: int) -> None:
+    def __init__(self, spec: Spec, method: Method, at_most: int) -> None:
         super().__init__(replace(spec, options={}))  # the knobs are the method's
         few = []  # indices of features
         many = []
@@ -50,11 +53,11 @@ class ExactLowCardinality(EmbeddingStrategy):
             else:
                 self.parts.append((self.method, many.index(index)))
         self.widths = tuple(part.widths[index] for part, index in self.parts)
-        self.counts = [part.locate(index, []).shape[1] for part, index in self.parts]
+        self.counts = [part.locate_checked(index, []).shape[1] for part, index in self.parts]
         self.map_in_state = self.method.map_in_state
         self.learns_from_batches = self.method.learns_from_batches
 
-    def _build_rest(self, method: type[EmbeddingStrategy], spec: Spec) -> EmbeddingStrategy:
+    def _build_rest(self, method: Method, spec: Spec) -> EmbeddingStrategy:
         """Build the method for its features, with what the exact rows leave of the budget."""
         if spec.budget is None:
             return method(spec)
@@ -70,7 +73,7 @@ class ExactLowCardinality(EmbeddingStrategy):
 
     def locate(self, feature: int, values: Any) -> Tensor:
         part, index = self.parts[feature]
-        return part.locate(index, values)
+        return part.locate_checked(index, values)
 
     def embed(self, slots: Tensor) -> Tensor:
         columns = slots.split(self.counts, dim=1)
@@ -80,7 +83,7 @@ class ExactLowCardinality(EmbeddingStrategy):
             for column, (owner, _) in zip(columns, self.parts, strict=True):
                 if owner is part:
                     own_columns.append(column)
-            embedded = part.embed(torch.cat(own_columns, dim=1))
+            embedded = part.embed_checked(torch.cat(own_columns, dim=1))
             vectors[part] = embedded.split(list(part.widths), dim=1)
         return torch.cat([vectors[part][index] for part, index in self.parts], dim=1)
 

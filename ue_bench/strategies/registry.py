@@ -432,14 +432,26 @@ def digest_of(config: RunConfig) -> str | None:
     return digest
 
 
+def is_added(name: str) -> bool:
+    """Whether the strategy of a name is none of ue_bench."""
+    return _BUILT_IN.get(name) is not entry_of(name)
+
+
+def files_of(name: str) -> list[Path]:
+    """The files with the code of an added strategy."""
+    return _home_of(name).files()
+
+
 def _code_now(name: str) -> Code | None:
+    return _home_of(name).code() if is_added(name) else None
+
+
+def _home_of(name: str) -> Home:
     entry = entry_of(name)
-    if _BUILT_IN.get(name) is entry:
-        return None
     home = _homes.get(name)
     if home is None or home.entry is not entry:  # an entry that somebody's program put there
         home = Home(entry)
-    return home.code()
+    return home
 
 
 def _other_code(name: str, digest: str | None, here: Code | None) -> str:

@@ -46,6 +46,7 @@ from torch.compiler import is_compiling
 
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
+from ue_bench.strategies.added_results import require_slots, require_slots_alike
 from ue_bench.strategies.many_rows import SOME, read_rows
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.static_vocabulary import StaticVocabulary
@@ -69,6 +70,8 @@ class SlotCache(nn.Module, ABC):
     one_pool: bool = False  # whether every slot is a row of the same `Pool`
     # whether `embed` takes slots of 32 bits too, though they are no such rows
     takes_short_slots: bool = False
+    # whether a plug-in or a package has added the strategy, so that its results are checked
+    is_added: bool = False
     # whether a state decides what `locate` returns, because training changes the index map
     map_in_state: bool = False
 
@@ -115,6 +118,19 @@ class SlotCache(nn.Module, ABC):
     @abstractmethod
     def locate(self, feature: int, values: Any) -> Tensor:
         """Return the slots of raw values of one feature: int64 [n values, slots of the feature]."""
+
+    @final
+    def locate_checked(self, feature: int, values: Any) -> Tensor:
+        """Return `locate`. Raises BenchError where an added strategy returns what are no slots."""
+        slots = self.locate(feature, values)
+        if self.is_added:
+            name = self.spec.features[feature].name
+            require_slots(self._name_and_class(), name, len(values), slots)
+        return slots
+
+    def _name_and_class(self) -> str:
+        """Return what a message calls the strategy."""
+        return f"{self.spec.name} ({type(self).__name__})"
 
     @abstractmethod
     def locate_as_unseen(self, feature: int, values: Any) -> Tensor:
@@ -190,7 +206,7 @@ class SlotCache(nn.Module, ABC):
         by_feature = codes.t().contiguous().numpy(force=True)
         located = []
         for index, feature in enumerate(self.spec.features):
-            located.append(self.locate(index, _chosen(feature.values, by_feature[index])))
+            located.append(self.locate_checked(index, _chosen(feature.values, by_feature[index])))
         return torch.cat(located, dim=1).to(codes.device)
 
     def _fill_unseen(self) -> None:
@@ -214,7 +230,7 @@ class SlotCache(nn.Module, ABC):
         if not self.spec.keep_slots:
             self._forget()
             return
-        slots, lengths = self._locate_in_blocks(self.locate)
+        slots, lengths = self._locate_in_blocks(self.locate_checked)
         self._keep(slots, lengths)
         self.register_buffer("_with_unseen", None, persistent=False)
 
@@ -236,6 +252,8 @@ class SlotCache(nn.Module, ABC):
             for first in range(0, n_values, BLOCK):
                 last = min(first + BLOCK, n_values)
                 block = locate(index, feature.values[first:last])
+                if self.is_added:
+                    require_slots_alike(self._name_and_class(), feature.name, counts[index], block)
                 if slots.dtype == torch.int32 and block.numel() and block.amax() >= 2**31:
                     slots = slots.long()
                 for column, part in enumerate(block.split(width, dim=1)):
@@ -248,7 +266,7 @@ class SlotCache(nn.Module, ABC):
         """Return the number of slots of each feature's values."""
         counts = []
         for index in range(len(self.spec.features)):
-            counts.append(self.locate(index, []).shape[1])
+            counts.append(self.locate_checked(index, []).shape[1])
         return counts
 
     def _owners_of_columns(self) -> list[int]:

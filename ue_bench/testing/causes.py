@@ -4,11 +4,12 @@ Code that raises fails most tests of every form. What it raises is one cause, wh
 the line of the plug-in.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ue_bench.errors import first_line, one_line
+from ue_bench.errors import BenchError, first_line, one_line
 from ue_bench.plugins import raised_in
 from ue_bench.strategies.registry import entry_of
 from ue_bench.testing.contract import StrategyContract
@@ -118,6 +119,10 @@ def _fault(contract: StrategyContract, test: str) -> Fault | None:
         message = first_line(error)
         if isinstance(error, AssertionError):
             text = message or "the assertion does not hold"
+        elif isinstance(error, BenchError):  # it says itself what is wrong and of what
+            text = str(error)
+            # the tests have batches and budgets of many sizes, and the cause is one
+            return Fault(text, cause=re.sub(r"[\d,]+", "0", text))
         else:
             text = f"raised {type(error).__name__}: {message}"
         return Fault(text, cause=text)

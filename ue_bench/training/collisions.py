@@ -95,7 +95,7 @@ def _located(strategy: EmbeddingStrategy, index: int) -> Tensor:
     """
     feature = strategy.spec.features[index]
     lookups = strategy.spec.lookups[index]
-    slots = strategy.locate(index, feature.values[: feature.n_seen]).cpu()
+    slots = strategy.locate_checked(index, feature.values[: feature.n_seen]).cpu()
     if slots.shape[1] % lookups:
         lookups = 1
     return slots.unflatten(1, (lookups, -1))

@@ -17,11 +17,12 @@ from ue_bench.config import RunConfig
 from ue_bench.config.drawn_worlds import is_draw
 from ue_bench.config.stream_split import STREAM
 from ue_bench.data.splitting import block_ends
-from ue_bench.errors import BenchError, BudgetError, first_line
+from ue_bench.errors import BenchError, BudgetError
 from ue_bench.record import Record
 from ue_bench.strategies import EmbeddingStrategy, Spec, is_anchor, method_of
 from ue_bench.strategies.allocator import keep_freed_memory
 from ue_bench.strategies.anchor_entries import require_strategy
+from ue_bench.strategies.memory_errors import memory_errors
 from ue_bench.training import collisions, readout_angles, timing
 from ue_bench.training.anchor_run import measure_anchor
 from ue_bench.training.anchors import anchors, best_scores
@@ -47,23 +48,6 @@ from ue_bench.training.train import Fit, Rows, fit, outputs_by_part
 
 REDRAWN = "random"  # the split that each seed draws anew
 NOT_TESTED = "search"  # the phase whose scores choose configurations and are never tested
-_FAILED_ALLOCATIONS = ("DefaultCPUAllocator", "Storage size calculation overflowed")
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Raise MemoryError for a failed allocation.
-
-    Torch raises a plain RuntimeError for one on the CPU, and for bytes beyond 64 bits.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        message = first_line(error)
-        failed = any(words in message for words in _FAILED_ALLOCATIONS)
-        if failed or isinstance(error, torch.OutOfMemoryError):
-            raise MemoryError(message) from error
-        raise
 
 
 @contextmanager
@@ -76,7 +60,7 @@ def _noting_data(dataset: data.Dataset) -> Iterator[None]:
         raise
 
 
-@_memory_errors()
+@memory_errors()
 def run_once(
     config: RunConfig,
     *,
@@ -156,7 +140,7 @@ def run_once(
     return _record(config, study, phase, common, Measured(found, quality, cost))
 
 
-@_memory_errors()
+@memory_errors()
 def assist(config: RunConfig, ranks: Ranks, data_dir: Path | None = None) -> None:
     """Train with the process that runs `run_once`, as one of the others of `ranks`.
 

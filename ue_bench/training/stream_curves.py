@@ -88,7 +88,7 @@ class RecentValues:
             if feature.bags is not None:
                 recent = np.unique([code for bag in recent.tolist() for code in feature.bags[bag]])
             values = [feature.values[code] for code in recent.tolist()]
-            located.append(strategy.locate(index, values).flatten())
+            located.append(strategy.locate_checked(index, values).flatten())
         slots = torch.cat(located)
         distinct, counts = slots.unique(return_counts=True)
         rows = strategy.live_rows() if strategy.spec.budget is None else None
