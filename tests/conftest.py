@@ -18,6 +18,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from ue_bench.data import Dataset, load
+from ue_bench.strategies import STRATEGIES
 
 # A machine that is busy with something else fails no test: drawn cases may take any time.
 settings.register_profile(
@@ -101,3 +102,12 @@ def undisturbed(commands, tmp_path_factory):
     """What the study `tiny` is when nothing befalls it."""
     results = tmp_path_factory.mktemp("undisturbed")
     return survival.Undisturbed.of(commands, results)
+
+
+@pytest.fixture
+def list_is_put_back():
+    """Leave the list of strategies as it was before a test added some."""
+    before = dict(STRATEGIES)
+    yield
+    STRATEGIES.clear()
+    STRATEGIES.update(before)

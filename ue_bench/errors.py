@@ -1,6 +1,7 @@
 """The exceptions of bad input. Everything else that is raised is a bug, and crashes."""
 
 import re
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -62,6 +63,15 @@ def first_line(error: BaseException) -> str:
         return "(its message cannot be read)"
     line = next(iter(text[:LONGEST_MESSAGE].splitlines()), "")
     return one_line(line)[:LONGEST_MESSAGE]
+
+
+def killer(exit_code: int) -> str:
+    """Return the name of the signal that ended a process, by its exit code below 0."""
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # Python names only the first and the last of the real-time signals
+        name = f"signal {-exit_code}"
+    return f"{name} (out of memory?)" if exit_code == -signal.SIGKILL else name
 
 
 def visible(text: str) -> str:

@@ -14,11 +14,13 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.features import Feature
 from ue_bench.record import load_runs
-from ue_bench.strategies import STRATEGIES, Entry, Spec, build, load_plugin
+from ue_bench.strategies import Entry, Spec, build, load_plugin
 from ue_bench.strategies.registry import GROUP
 from ue_bench.study import Grid, Study
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan
+
+pytestmark = pytest.mark.usefixtures("list_is_put_back")
 
 FILE = """
 import torch
@@ -124,14 +126,6 @@ RIGHT = {
     "a static method": "@staticmethod\n    def check_served(): pass",
     "a list of widths": BUILD.format("super().__init__(spec); self.widths = list(self.widths)"),
 }
-
-
-@pytest.fixture(autouse=True)
-def list_is_put_back():
-    before = dict(STRATEGIES)
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
 
 
 def written(folder, body, name="mine"):

@@ -14,6 +14,8 @@ from ue_bench.strategies import STRATEGIES, Entry
 from ue_bench.strategies.entry_check import check_entry, check_method
 from ue_bench.strategies.registry import GROUP
 
+pytestmark = pytest.mark.usefixtures("list_is_put_back")
+
 FILE = """
 import os
 from ue_bench.config.ranges import Between, UpTo
@@ -123,14 +125,6 @@ RIGHT = {
     "numbers": "Mine, {'numbers': {'bits': 'int8', 'bits_step': 'row', 'bits_warm_up': 2}}",
     "a path": "'ue_bench.strategies.methods.hashing_trick:HashingTrick', {}",
 }
-
-
-@pytest.fixture(autouse=True)
-def list_is_put_back():
-    before = dict(STRATEGIES)
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
 
 
 @pytest.mark.parametrize("what", WRONG)

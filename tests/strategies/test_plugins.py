@@ -18,6 +18,8 @@ from ue_bench.strategies.registry import GROUP
 from ue_bench.testing import CheckedForm, cause_lines
 from ue_bench.testing.causes import Fault
 
+pytestmark = pytest.mark.usefixtures("list_is_put_back")
+
 GOOD = """
 from ue_bench.hashing import hash_rows
 from ue_bench.strategies import BOTH, EmbeddingStrategy, Entry, Pool
@@ -71,14 +73,6 @@ CRASH = GOOD.replace("return self.pool", "return self.pol")
 CAUSE = "mine.py, line 17, in embed: AttributeError: 'Mine' object has no attribute 'pol'"
 
 
-@pytest.fixture(autouse=True)
-def list_is_put_back():
-    before = dict(strategies.STRATEGIES)
-    yield
-    strategies.STRATEGIES.clear()
-    strategies.STRATEGIES.update(before)
-
-
 @pytest.fixture
 def plugin(tmp_path):
     path = tmp_path / "mine.py"
@@ -119,7 +113,7 @@ def test_a_broken_one_is_told_what_is_wrong(plugin, what):
     [
         ("import os; os._exit(0)", "exit code 0"),
         (GOOD.replace("return self.pool", "import os; os._exit(0)"), "exit code 0"),
-        ("import os; os.kill(os.getpid(), 9)", "SIGKILL: out of memory?"),
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL (out of memory?)"),
     ],
     ids=["loaded", "embed", "killed"],
 )

@@ -35,6 +35,8 @@ from ue_bench.study.shared import SharedExecutor, Storage, shared_executor
 from ue_bench.training import saved
 from ue_bench.training.resolve import resolve
 
+pytestmark = pytest.mark.usefixtures("list_is_put_back")
+
 PLUGIN = """
 from ue_bench.strategies import BOTH, Entry
 from ue_bench.strategies.methods.hashing_trick import HashingTrick
@@ -58,14 +60,6 @@ ARM = RunConfig(strategy="mine", budget=1000, epochs=1, patience=None, measure="
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@pytest.fixture(autouse=True)
-def list_is_put_back():
-    before = dict(STRATEGIES)
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
 
 
 @pytest.fixture

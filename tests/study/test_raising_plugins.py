@@ -18,6 +18,8 @@ from ue_bench.study.plan import Plan
 from ue_bench.study.processes import _killer
 from ue_bench.testing.causes import _fault
 
+pytestmark = pytest.mark.usefixtures("list_is_put_back")
+
 FILE = Path(__file__).parents[1] / "helpers" / "raising_strategies.py"
 LINE = 1 + FILE.read_text().splitlines().index("        raise RAISED[self.spec.name]")
 PLACE = f"raising_strategies.py, line {LINE}, in embed"
@@ -38,14 +40,6 @@ TOLD = {  # of each strategy of the file, what follows its place
     "real_time": f"the process was ended by signal {signal.SIGRTMIN + 6}",
 }
 PLACED = [name for name, told in TOLD.items() if not told.startswith(("the process", "out of"))]
-
-
-@pytest.fixture(autouse=True)
-def list_is_put_back():
-    before = dict(STRATEGIES)
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
 
 
 def small(name):

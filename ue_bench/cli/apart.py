@@ -15,7 +15,7 @@ import click
 
 from ue_bench.cli.group import told
 from ue_bench.cli.stops import KINDS
-from ue_bench.errors import BenchError
+from ue_bench.errors import BenchError, killer
 from ue_bench.plugins import send_prints_to_stderr
 
 LOOK_SECONDS = 1.0  # after which a process learns at the latest that its parent has ended
@@ -82,10 +82,7 @@ def _answer(reader: int) -> tuple[str, Any]:
 
 def _how(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}: out of memory?" if code == -signal.SIGKILL else name
+    return f"exit code {code}" if code >= 0 else killer(code)
 
 
 def _work(work: Callable[[Say], object], writer: int, parent: int) -> NoReturn:

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from ue_bench import plugins, safe_path
 from ue_bench.config import RunConfig
-from ue_bench.errors import BenchError, BudgetError, first_line
+from ue_bench.errors import BenchError, BudgetError, first_line, killer
 from ue_bench.record import Cause, Record, failure, parse_run, write
 from ue_bench.strategies import require_same_code
 
@@ -244,13 +244,7 @@ def _killer(exit_code: int) -> str:
     """Return what killed a process, by its exit code."""
     if exit_code == FORKSERVER_LOST:
         return "the end of its forkserver (out of memory?)"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:  # Python names only the first and the last of the real-time signals
-        name = f"signal {-exit_code}"
-    if exit_code == -signal.SIGKILL:
-        return f"{name} (out of memory?)"
-    return name
+    return killer(exit_code)
 
 
 def _ensure_forkserver() -> None:
