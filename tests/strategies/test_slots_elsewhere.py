@@ -21,7 +21,7 @@ from ue_bench.strategies.methods.hashing_trick import HashingTrick
 
 class Mine(HashingTrick):
     def locate(self, feature, values):
-        if sys.argv[0] == "-c":
+        if sys.argv[0] == "-c" and os.getpid() != {own}:
             {what}
         return super().locate(feature, values)
 
@@ -51,7 +51,7 @@ def pipe(tmp_path):
 
 def written(tmp_path, what):
     path = tmp_path / "mine.py"
-    path.write_text(PLUGIN.format(what=what))
+    path.write_text(PLUGIN.format(what=what, own=os.getpid()))
     return path
 
 
