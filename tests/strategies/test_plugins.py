@@ -242,7 +242,9 @@ STUDY = Study("is it quiet?", (Grid((ARM,), seeds=1),), latency=False)
 """
 
 
-@pytest.mark.parametrize("command", ["run", "study", "list"])
+@pytest.mark.parametrize(
+    "command", ["run", *(pytest.param(name, marks=pytest.mark.slow) for name in ("study", "list"))]
+)
 def test_json_stands_alone_whatever_a_plugin_prints(plugin, tmp_path, command):
     loud = "return self.pool(slots)"
     assert loud in GOOD

@@ -66,7 +66,14 @@ def faults(path):
     return {test: fault.text for test, fault in check(name, "multiplexed", path) if fault}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_nothing_outlives_a_command_that_is_ended(tmp_path, pipe, number):
     path, held = pipe
     plugin = written(tmp_path, HOLDS.format(pipe=str(path)))
