@@ -304,49 +304,54 @@ def _run(job: Job, loaded: _Loaded, writer: Connection) -> None:
         signal.signal(stop, signal.SIG_IGN)  # the parent ends its children
     plugins.send_prints_to_stderr()  # standard output is the command's own
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        text = _record_of(job, loaded).to_json().encode()
-    except BaseException:
-        writer.send_bytes(CRASHED)
-        raise
-    writer.send_bytes(text)
-
-
-def _record_of(job: Job, loaded: _Loaded) -> Record:
-    """Do a run and return its record.
-
-    An error that was raised on purpose, what the code of a plug-in raises, and too little memory
-    make a failed record.
-    """
-    from ue_bench.strategies import load_plugin
     from ue_bench.training.run_once import run_once
 
     try:
-        if loaded.package != safe_path.PACKAGE:
-            raise BenchError(
-                f"the command runs ue_bench of {loaded.package} and the process of the run that of "
-                f"{safe_path.PACKAGE}; set PYTHONPATH to the folder that the first one is in"
-            )
-        for plugin in job.plugins:
-            load_plugin(plugin, loaded.plugins.get(plugin))
+        _load_code(job, loaded)
         record = run_once(job.config, data_dir=job.data_dir, study=job.study, phase=job.phase)
         if job.trial:
             record = replace(record, found=record.found | {"trial": job.trial})
         if job.setting:
             record = replace(record, found=record.found | {"setting": job.setting})
-        return record
-    except BudgetError as error:
-        return _failed(job, "budget", str(error), error.found)
-    except BenchError as error:
-        return _failed(job, "input", str(error))
-    except MemoryError as error:
-        words = filter(None, ("out of memory", first_line(error)))
-        return _failed(job, "memory", ": ".join(words))
+        text = record.to_json().encode()
     except BaseException as error:  # no signal of the parent arrives here, so it may be any
-        raised = plugins.raised_in(error, job.plugins)
-        if raised is None:  # a fault of this package ends the command, with its traceback
+        failed = _failed_by(job, error)
+        if failed is None:
+            writer.send_bytes(CRASHED)
             raise
-        return _failed(job, "input", str(raised))
+        text = failed.to_json().encode()
+    writer.send_bytes(text)
+
+
+def _load_code(job: Job, loaded: _Loaded) -> None:
+    """Load the plug-ins of a run. Raises BenchError where its process has other code."""
+    from ue_bench.strategies import load_plugin
+
+    if loaded.package != safe_path.PACKAGE:
+        raise BenchError(
+            f"the command runs ue_bench of {loaded.package} and the process of the run that of "
+            f"{safe_path.PACKAGE}; set PYTHONPATH to the folder that the first one is in"
+        )
+    for plugin in job.plugins:
+        load_plugin(plugin, loaded.plugins.get(plugin))
+
+
+def _failed_by(job: Job, error: BaseException) -> Record | None:
+    """Return the failed record of an error that was raised on purpose, by the code of a plug-in, or
+    for too little memory.
+
+    None: it is a fault of this package, which ends the command, with its traceback.
+    """
+    match error:
+        case BudgetError():
+            return _failed(job, "budget", str(error), error.found)
+        case BenchError():
+            return _failed(job, "input", str(error))
+        case MemoryError():
+            words = filter(None, ("out of memory", first_line(error)))
+            return _failed(job, "memory", ": ".join(words))
+    raised = plugins.raised_in(error, job.plugins)
+    return None if raised is None else _failed(job, "input", str(raised))
 
 
 def _end_with_parent() -> None:
