@@ -48,7 +48,8 @@ test-slow: $(STAMP)  ## Run the slow tests too.
 # and advice, whose runs are as those that other tests make.
 SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py study/test_known_answer.py \
 	data/test_data_archives.py data/test_data_fetch.py \
-	$(patsubst %,cli/test_%.py,effort_laws recipe_laws seed_laws stops) \
+	$(patsubst %,cli/test_%.py,effort_laws output recipe_laws seed_laws stops) \
+	strategies/test_slots_elsewhere.py study/test_raising_plugins.py \
 	$(patsubst %,report/test_%.py,authors_claims best_set board earlier_verdicts intervals report_calibration) \
 	$(patsubst %,report/test_%.py,report_effort report_names report_page search_luck) \
 	$(patsubst %,whole/test_%.py,architecture cluster_files docs equal_numbers fuzz_cli fuzz_records published) \
