@@ -1,21 +1,18 @@
 """The program's group of commands: exit codes, bad input and interrupts, and shared options."""
 
-import errno
-import io
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from pathlib import Path
-from traceback import extract_tb
-from typing import Any, TypeGuard
+from typing import Any
 
 import click
 
 from ue_bench.cli.json_alone import json_alone, standard_output
 from ue_bench.cli.names import Name
+from ue_bench.cli.printing import could_not_print, print_all_letters, print_no_more
 from ue_bench.cli.stops import Terminated, stoppable
 from ue_bench.cli.voice import Silent, leave_with, speaks
 from ue_bench.errors import BenchError, first_line, one_line, visible_json
@@ -32,7 +29,6 @@ PASSWORDS = re.compile(
 LESS_MEMORY = "choose a smaller table or batch, free memory, or raise the limit (ulimit -v)"
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
-NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG)  # of a file that takes nothing
 MOST_SECONDS = 2_000_000  # of a time limit: the system waits for at most 2**31 milliseconds
 
 
@@ -61,7 +57,7 @@ class Commands(click.Group):
         with stoppable() as raise_postponed:
             try:
                 _require_folder()
-                _print_all_letters()
+                print_all_letters()
                 result = super().invoke(ctx)
                 raise_postponed()
                 return result
@@ -85,8 +81,8 @@ class Commands(click.Group):
             # A plug-in that calls sys.exit(0) would end the command as if all were well, and what
             # it raises need not be an Exception.
             except BaseException as error:
-                if _could_not_print(error):
-                    _print_no_more()
+                if could_not_print(error):
+                    print_no_more()
                     raise BadInput(
                         f"standard output cannot be written ({error.strerror}); what "
                         "was finished is kept, and the same command prints it again"
@@ -106,32 +102,6 @@ def _require_folder() -> None:
         raise BenchError(
             f"the current folder cannot be used ({error.strerror}); change to one that exists"
         ) from error
-
-
-def _print_all_letters() -> None:
-    """Print letters that the encoding of the output lacks as escapes, not as an error.
-
-    What was started with a closed output prints nowhere, and its next file does not take the place
-    of that.
-    """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _could_not_print(error: BaseException) -> TypeGuard[OSError]:
-    """Return whether standard output refused what a command printed."""
-    if not isinstance(error, OSError) or error.errno not in NO_OUTPUT:
-        return False
-    return extract_tb(error.__traceback__)[-1].filename == click.utils.__file__
-
-
-def _print_no_more() -> None:
-    """Let go what is still to be printed: Python would fail with it once more at its end."""
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def told(error: BaseException) -> str | None:
