@@ -454,3 +454,18 @@ def test_an_interrupted_run_says_so_in_one_line(movielens, tmp_path, moment):
     assert err.startswith("interrupted: ")
     assert len(err.splitlines()) == 1
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_path_of_a_run_is_told_without_making_it(tmp_path):
+    asked = ["run", "--strategy", "unified", "--budget", "28kB", "--results", str(tmp_path)]
+    result = CliRunner().invoke(main, [*asked, "--print-path"])
+    assert result.exit_code == 0, result.output
+    path = result.output.strip()
+    assert path.startswith(str(tmp_path / "run"))
+    assert path.endswith(".json")
+    assert list(tmp_path.iterdir()) == []
+    asked += ["--epochs", "1", "--measure", "quality", "--budget", "14kB"]
+    told = CliRunner().invoke(main, [*asked, "--print-path"]).output.strip()
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 0, result.output
+    assert [str(path) for path in (tmp_path / "run").glob("*.json")] == [told]

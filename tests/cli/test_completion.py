@@ -43,7 +43,6 @@ def test_the_names_are_those_that_the_program_goes_by():
         (("data", "--dataset", ""), set(DATASETS)),
         (("study", ""), set(names())),
         (("study", "table_size", "--dataset", "ml-2"), {"ml-20m", "ml-25m"}),
-        (("worker", "--study", "var"), {"variance"}),
         (("report", "--study", "wh"), {"why"}),
         (("compare", "unified", "per_"), {"per_feature"}),
         (("list", ""), {"datasets", "strategies", "studies"}),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from fake_workers import FakeWorkers, result
+from fake_workers import quick_workers, result
 
 from ue_bench import data
 from ue_bench.cli import main
@@ -136,16 +136,6 @@ def test_a_run_needs_the_checksum(folder):
 # ---- studies
 
 
-class Instant(FakeWorkers):
-    def next(self):
-        job, self.job = self.job, None
-        return job, result(job)
-
-    @property
-    def free(self):
-        return self.job is None
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -168,7 +158,7 @@ def test_every_study_asks_for_runs_that_a_table_can_have(
 
     The workers take no time, and the searches are short.
     """
-    monkeypatch.setattr(local_executor, "Workers", Instant)
+    monkeypatch.setattr(local_executor, "Workers", quick_workers(result))
     at = ask(str(folder / "clicks.toml"), None, None, {})
     plan = Plan(name, find(name), dataset=at.fields, data_dir=at.data_dir)
     plan.parts = tuple(

@@ -1,8 +1,6 @@
-"""A study for workers whose runs take no time. A run's record follows from its configuration."""
+"""Workers whose runs take no time. A run's record follows from its configuration."""
 
-import random
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from fake_records import smallest
@@ -10,35 +8,10 @@ from optuna.samplers import RandomSampler
 
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure, write
-from ue_bench.study import Grid, Search, Study, shares
 from ue_bench.study.processes import Job
 from ue_bench.study.sampler import Sampler
 
 BASE = RunConfig(budget=28_032, measure="quality")
-GRID = Grid(tuple(RunConfig(budget=28_032, dim=dim) for dim in range(4, 10)), seeds=3)
-SEARCHES = (
-    Search(
-        BASE,
-        {"lr": (1e-3, 2e-3, 4e-3, 8e-3), "hidden": (16, 32, 64, 128)},
-        trials=8,
-        best=2,
-        seeds=2,
-        trial_seeds=2,
-        startup=3,
-    ),
-    Search(
-        BASE,
-        shares(("user_id", "movie_id", "age"), 6),
-        trials=5,
-        best=1,
-        seeds=1,
-        seed=2,
-        total=6,
-        sampler="random",
-        trial_seeds=2,
-    ),
-)
-STUDY = Study("does anything get lost?", (GRID, *SEARCHES), latency=False)
 UNFIT = 0.15  # the share of runs that cannot work
 
 
@@ -47,27 +20,6 @@ class Stuck(RandomSampler):
 
     def sample_independent(self, *asked: Any) -> Any:
         return RandomSampler(seed=0).sample_independent(*asked)
-
-
-class FakeWorkers:
-    """Replaces `Workers`, one run at a time."""
-
-    def __init__(self, count: int, time_limit: float | None = None) -> None:
-        self.job: Job | None = None
-
-    def __enter__(self) -> "FakeWorkers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def start(self, job: Job) -> None:
-        self.job = job
-
-    def next(self) -> tuple[Job, Record]:
-        assert self.job is not None
-        time.sleep(random.uniform(0.0, 0.05))
-        return self.job, result(self.job)
 
 
 class QueuedWorkers:
@@ -113,10 +65,6 @@ def result(job: Job) -> Record:
         return failure(config, study=job.study, phase=job.phase, cause="budget", error=error)
     found = {"trial": job.trial} if job.trial else {}
     return smallest(config, job.study, job.phase, score, **found)
-
-
-def unfit(run_ids: Iterable[str]) -> set[str]:
-    return {run_id for run_id in run_ids if int(run_id[:8], 16) / 16**8 < UNFIT}
 
 
 class InMemory(Sampler):

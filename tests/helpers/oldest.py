@@ -9,9 +9,9 @@ BOUND = re.compile(r"(?P<name>[\w-]+)(\[\w+\])?>=(?P<version>[\d.]+)")
 
 
 def constraints(project: dict[str, Any]) -> list[str]:
-    """`name==version` for each dependency and each of the extra `postgres`. Raises ValueError for one without a lower bound."""
+    """`name==version` for each dependency. Raises ValueError for one without a lower bound."""
     found = []
-    for requirement in (*project["dependencies"], *project["optional-dependencies"]["postgres"]):
+    for requirement in project["dependencies"]:
         bound = BOUND.fullmatch(requirement)
         if bound is None:
             raise ValueError(

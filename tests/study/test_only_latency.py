@@ -7,10 +7,8 @@ from dataclasses import replace
 import fake_records
 import fake_workers
 import pytest
-from click.testing import CliRunner
 from fake_workers import BASE, InMemory, quick_workers
 
-from ue_bench.cli import main
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import load_runs, path_of
@@ -88,9 +86,6 @@ def test_what_is_there_is_timed_and_nothing_else_is_made(made, tmp_path, capsys)
     assert rest == {"grid": 2, "search": 4, "confirm": 2, "latency": 2}
 
 
-def test_a_study_without_latencies_and_a_shard_are_one_line(made):
+def test_a_study_without_latencies_is_one_line(made):
     with pytest.raises(BenchError, match="s: it measures no latency; leave --only-latency out"):
         made(SOME, latency=False, only_latency=True)
-    done = CliRunner().invoke(main, ["study", "default", "--only-latency", "--shard", "1/2"])
-    assert done.exit_code == 2
-    assert "--shard makes no latencies; leave it or --only-latency out" in done.output

@@ -10,7 +10,6 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
-import fake_workers
 import movielens_files as official
 import pytest
 import saved_models
@@ -28,10 +27,7 @@ from ue_bench.report.evidence.arms import collect
 from ue_bench.strategies import BOTH, STRATEGIES, EmbeddingStrategy, Entry, code_of, load_plugin
 from ue_bench.strategies.methods.hashing_trick import HashingTrick
 from ue_bench.strategies.registry import GROUP
-from ue_bench.study import Grid, Study
-from ue_bench.study.plan import Plan
 from ue_bench.study.processes import Job, Workers
-from ue_bench.study.shared import SharedExecutor, Storage, shared_executor
 from ue_bench.training import saved
 from ue_bench.training.resolve import resolve
 
@@ -222,28 +218,6 @@ def test_a_configuration_that_names_other_code_is_refused(plugin):
     with pytest.raises(BenchError, match=r"unified: .* it has no digest here"):
         resolve(replace(asked, strategy="unified"))
     assert resolve(replace(ARM, code=digest(PLUGIN))) == resolve(ARM)
-
-
-def test_workers_with_another_plugin_are_refused_with_both_digests(plugin, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_executor, "Workers", fake_workers.FakeWorkers)
-    monkeypatch.setattr(fake_workers, "UNFIT", 0.0)
-    storage = Storage(f"sqlite:///{tmp_path}/shared.sqlite3", heartbeat=1)
-    study = Study("?", (Grid((ARM,), seeds=2),), latency=False)
-
-    def work():
-        load_plugin(plugin)
-        return SharedExecutor(Plan("fake", study), storage, plugins=(plugin,)).run()
-
-    assert [run.config.code for run in work()] == [digest(PLUGIN)] * 2
-    edit(plugin)
-    with pytest.raises(BenchError) as told:
-        work()
-    assert (
-        f"with another version of {plugin} (digest {digest(PLUGIN)}, here {digest(EDITED)}); "
-        "give all workers the same"
-    ) in str(told.value)
-    plugin.write_text(PLUGIN)
-    assert len(work()) == 2
 
 
 def test_advice_leaves_the_records_of_another_version_alone(plugin, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import fake_workers
@@ -22,7 +21,6 @@ from ue_bench.study.processes import Job
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_records import known_trials, trial_facts
 from ue_bench.study.search_run import SearchRun
-from ue_bench.study.shared import SharedExecutor, Storage, pull, shared_executor
 
 BASE = RunConfig(budget=28_032)
 # Long enough for TPE to learn, which it does after ten answers.
@@ -121,7 +119,6 @@ def run(
     sampler=InMemory,
     answers: int = 1000,
     result=result,
-    shard=None,
 ) -> list[Record]:
     """Run what is missing of a study; return the records of all that is wanted.
 
@@ -135,7 +132,7 @@ def run(
         "Workers",
         lambda count, time_limit: Disorderly(count, chance, left, result),
     )
-    return LocalExecutor(Plan("s", study), results, workers=workers, shard=shard).run()
+    return LocalExecutor(Plan("s", study), results, workers=workers).run()
 
 
 def files(results: Path) -> dict[str, str]:
@@ -496,29 +493,3 @@ def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, m
     assert len(numbers) == 6
     assert {record.run_id for record in again} & kept
     assert run(tmp_path, monkeypatch, 1, study)[: len(again)] == again
-
-
-# --- workers on a shared storage
-
-
-def take_part(url: str, chance: int) -> None:
-    random.seed(chance)
-    shared_executor.Workers = fake_workers.FakeWorkers
-    fake_workers.result = result
-    SharedExecutor(Plan("s", STUDY), Storage(url, heartbeat=1)).run()
-
-
-@pytest.mark.slow
-def test_workers_on_a_shared_storage_make_the_trials_of_one_local_worker(alone, tmp_path):
-    results, _ = alone
-    url = f"sqlite:///{tmp_path}/shared.sqlite3"
-    Storage(url)
-    context = get_context("fork")
-    workers = [context.Process(target=take_part, args=(url, chance)) for chance in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    pull(Storage(url), tmp_path / "pulled")
-    assert files(tmp_path / "pulled") == files(results)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ue_bench.cli import main
 from ue_bench.errors import BenchError
-from ue_bench.study import Study, canonical, find, local_executor, names
+from ue_bench.study import canonical, find, local_executor, names
 
 OWN = """
 from dataclasses import replace
@@ -81,25 +81,6 @@ def test_two_files_of_one_name_share_a_folder_and_the_second_says_so(tmp_path, m
         assert {record["config"]["dim"] for record in json.loads(done.stdout)} == {16, dim}
         (line,) = (line for line in done.stderr.splitlines() if "does not ask for" in line)
         assert line.startswith(f"2 records in {tmp_path / 'results/look'} are of arms that")
-
-
-def test_a_worker_takes_it_too(own, monkeypatch):
-    """What all workers of a study must agree in is the declaration, wherever the file lies."""
-    started = {}
-
-    class Executor:
-        def __init__(self, plan, *arguments, **options):
-            started.update(name=plan.name, study=plan.study)
-            raise BenchError("that is all")
-
-    monkeypatch.setattr("ue_bench.study.shared.SharedExecutor", Executor)
-    monkeypatch.setattr("ue_bench.study.shared.Storage", lambda *given: None)
-    told = CliRunner().invoke(
-        main, ["worker", "--study", str(own), "--storage", "postgresql://ue@localhost/ue"]
-    )
-    assert "that is all" in told.stderr
-    assert started["name"] == "which_is_better"
-    assert isinstance(started["study"], Study)
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,6 @@ def test_what_is_imported_is_declared():
         *project["dependencies"],
         *project["optional-dependencies"]["onnx"],
         *project["optional-dependencies"]["peers"],
-        *project["optional-dependencies"]["postgres"],
     ]
     declared = {plain(re.match(r"[\w.-]+", requirement)[0]) for requirement in declared}
     own = distribution_names()

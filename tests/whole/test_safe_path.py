@@ -18,7 +18,6 @@ import ue_bench
 from ue_bench import safe_path
 from ue_bench.config import RunConfig
 from ue_bench.record import load_runs
-from ue_bench.study.shared import Storage, pull
 from ue_bench.training.run_once import run_once
 
 PACKAGE = Path(ue_bench.__file__).parent
@@ -40,7 +39,7 @@ def plain(requirement: str) -> str:
 def of_dependencies() -> set[str]:
     """The top-level modules of what the package declares, with its extras."""
     declared = {plain(requirement) for requirement in requires("ue-bench")}
-    modules = {"psycopg"}  # also where it is not installed
+    modules = set()
     for module, distributions in packages_distributions().items():
         if declared & {plain(name) for name in distributions}:
             modules.add(module)
@@ -115,24 +114,18 @@ def test_nothing_that_lies_in_the_current_folder_runs(tmp_path, planted):
     folder, marks = planted
     (folder / "what_runs.py").write_text(STUDY)
     data = official.write_folder(tmp_path, "ml-100k")
-    url = f"sqlite:///{tmp_path}/shared.sqlite3"
-    results, pulled = tmp_path / "results", tmp_path / "pulled"
+    results = tmp_path / "results"
     options = ("--data-dir", data)
-    # Both at once: most of their time is that of imports.
     study = start(
         folder, SCRIPT, "study", "what_runs.py", *options, "--results", results, "--workers", 2
     )
-    worker = start(folder, SCRIPT, "worker", "--study", "what_runs.py", *options, "--storage", url)
     end(study)
-    end(worker)
     assert sorted(path.name for path in marks.iterdir()) == []
     right = {}
     for seed in (0, 1):
         record = run_once(ASKED.with_seed(seed), data_dir=data)
         right[seed] = record.quality["test_mse"]
     assert scores(results) == right
-    pull(Storage(url), pulled)
-    assert scores(pulled) == right
 
 
 @pytest.mark.slow

@@ -10,14 +10,12 @@ from ue_bench.cli import (  # each module adds its command to `main`
     list_command,
     merge_command,
     pack_command,
-    pull_command,
     rank_command,
     report_command,
     run_command,
     speed_command,
     study_command,
     submit_command,
-    worker_command,
 )
 from ue_bench.cli.group import main
 
@@ -32,12 +30,10 @@ __all__ = [
     "main",
     "merge_command",
     "pack_command",
-    "pull_command",
     "rank_command",
     "report_command",
     "run_command",
     "speed_command",
     "study_command",
     "submit_command",
-    "worker_command",
 ]

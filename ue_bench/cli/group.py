@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from pathlib import Path
@@ -21,11 +20,6 @@ from ue_bench.version import __version__
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
-# From the scheme of a URL to the end of what may belong to it.
-PASSWORDS = re.compile(
-    r"\b((?:postgres\w*|sqlite)(?:\+\w+)?://)(?!\S*:\*\*\*@)(?:[^'\"]*:[^'\"]*@|\S*[?&]\S*=)[^\s'\"]*",
-    re.IGNORECASE,
-)
 LESS_MEMORY = "choose a smaller table or batch, free memory, or raise the limit (ulimit -v)"
 INTERRUPTED = 130  # exit code, as of a shell
 TERMINATED = 143
@@ -61,13 +55,9 @@ class Commands(click.Group):
                 result = super().invoke(ctx)
                 raise_postponed()
                 return result
-            except click.UsageError as error:  # quotes what was given
+            except click.UsageError as error:
                 _leave_to_others(error, ctx)
-                message = error.format_message()
-                hidden = hide_passwords(message)
-                if hidden == message:
-                    raise
-                raise click.UsageError(hidden, ctx=error.ctx) from None
+                raise
             except Terminated as stop:
                 leave_with(TERMINATED)
                 if speaks(stop, ctx.invoked_subcommand):
@@ -91,7 +81,7 @@ class Commands(click.Group):
                 if text is None:  # a bug of this package, or the end of a command
                     raise
                 _leave_to_others(error, ctx)
-                raise BadInput(hide_passwords(text)) from error
+                raise BadInput(text) from error
 
 
 def _require_folder() -> None:
@@ -127,11 +117,6 @@ def _lacks_memory(error: BaseException) -> bool:
 def _in_brackets(error: BaseException) -> str:
     message = first_line(error)
     return f" ({message})" if message else ""
-
-
-def hide_passwords(text: str) -> str:
-    """Return a message without what may be a password in the URL of a storage."""
-    return PASSWORDS.sub(r"\1***", text)
 
 
 def _leave_to_others(error: BaseException, ctx: click.Context) -> None:
@@ -221,14 +206,6 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         type=click.Path(path_type=Path),
         multiple=True,
         help="A Python file with more strategies; repeatable.",
-    ),
-    "storage": click.option(
-        "--storage",
-        required=True,
-        envvar="UE_BENCH_STORAGE",
-        metavar="URL",
-        help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
-        "may be set as UE_BENCH_STORAGE instead.",
     ),
     "workers": click.option(
         "--workers",

@@ -7,7 +7,7 @@ import click
 from ue_bench.cli.group import main, report_skipped, shared
 
 
-@main.command("merge", epilog="Example: ue-bench merge shard-1 shard-2 --results results/local")
+@main.command("merge", epilog="Example: ue-bench merge machine-1 machine-2 --results results/local")
 @click.argument(
     "folders", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False)
 )

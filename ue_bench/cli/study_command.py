@@ -38,13 +38,6 @@ WIDTH = 80  # columns of a terminal
 @study_options
 @shared("workers")
 @click.option(
-    "--shard",
-    default=None,
-    metavar="K/N",
-    help="Make part K of N of the runs of grids and confirmations, and no trials or latencies.  "
-    "[default: all]",
-)
-@click.option(
     "--only-latency",
     is_flag=True,
     help="Make no runs but the latencies of those that are there. A search that is not done is "
@@ -59,7 +52,6 @@ def study_command(
     quick: bool,
     only: tuple[str, ...],
     workers: int,
-    shard: str | None,
     only_latency: bool,
     time_limit: float | None,
     plugins: tuple[Path, ...],
@@ -70,15 +62,10 @@ def study_command(
 ) -> None:
     """Make the runs of a study that are missing. An interrupted study continues where it stopped.
 
-    PATH.py is your own file with a STUDY; the folder of its records has the name of the file. With
-    --shard the exit code is 1 where a run failed, which may succeed when it is tried again.
+    PATH.py is your own file with a STUDY; the folder of its records has the name of the file.
     """
     from ue_bench.study import canonical, find
-    from ue_bench.study.shard import Shard
 
-    part = None if shard is None else Shard.parse(shard)
-    if part is not None and only_latency:
-        raise BenchError("--shard makes no latencies; leave it or --only-latency out")
     added = load_plugins(plugins)  # a study may have runs of every strategy
     study = find(name)
     is_file = name.endswith(".py")
@@ -101,31 +88,25 @@ def study_command(
         workers=workers,
         plugins=plugins,
         time_limit=time_limit,
-        shard=part,
         only_latency=only_latency,
     )
     executor.run()
     report_skipped(executor.skipped)
-    if is_file and part is None and not only and not only_latency:
+    if is_file and not only and not only_latency:
         _tell_others(executor.not_asked_for(), executor.folder)
     ledger = executor.ledger
-    counts = "" if part is None else f"shard {part}: "
-    counts += f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
+    counts = f"{ledger.made} runs made, {ledger.ready} were ready, {len(ledger.failed)} failed"
     click.echo(one_line(f"{name}: {counts}; records in {executor.folder}"), err=as_json)
     print_failures(ledger.infeasible, ledger.failed)
-    verdicts = []
-    if part is None:  # what is found rests on all parts
-        records = executor.compared_records()
-        print_findings(records, err=as_json or bool(plan.scenarios))
-        verdicts = judge_scenarios(plan.scenarios, partial(executor.runs_of, records=records))
+    records = executor.compared_records()
+    print_findings(records, err=as_json or bool(plan.scenarios))
+    verdicts = judge_scenarios(plan.scenarios, partial(executor.runs_of, records=records))
     if as_json and verdicts:
         print_json([verdict._asdict() for verdict in verdicts])
     elif as_json:
         print_json_list(json.loads(record.to_json()) for record in executor.whole_records())
     else:
         _print_verdicts(verdicts)
-    if ledger.failed and part is not None:
-        sys.exit(1)  # 2 means that no second attempt can succeed
     if ledger.failed:
         raise BenchError(
             f"{len(ledger.failed)} runs failed (above); their records contain the causes, and "

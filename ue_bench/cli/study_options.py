@@ -1,4 +1,4 @@
-"""What `ue-bench study` and `ue-bench worker` share: their options, the data set in place of the
+"""Parts of `ue-bench study`: its options, the data set in place of the
 study's own, and the list of failures.
 """
 

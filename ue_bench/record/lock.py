@@ -13,10 +13,6 @@ from filelock import FileLock, Timeout
 from ue_bench.errors import BenchError
 
 LOCK = ".lock"
-_PART = ".shard-{}.lock"
-# Seconds that a part waits for the lock of the whole, which other parts hold for a moment to see
-# that nobody has it.
-_PATIENCE = 20.0
 
 
 @contextmanager
@@ -24,14 +20,10 @@ def alone(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process, and remove what interrupted commands left half-written.
 
     The lock is the system's and ends with the process, however that ends; a lock file that is left
-    behind locks nobody out. Raises BenchError when another command holds the folder or a part of
-    it.
+    behind locks nobody out. Raises BenchError when another command holds the folder.
     """
     path = folder / LOCK
     with _held(path):
-        for part in folder.glob(_PART.format("*")):
-            with _held(part):
-                _remove(part)
         try:
             sweep(folder)
             yield
@@ -41,28 +33,12 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def one_part(folder: Path, name: str) -> Iterator[None]:
-    """Hold the part `name` of a folder, beside processes that hold other parts.
-
-    Raises BenchError when another command holds the part or the whole folder.
-    """
-    path = folder / _PART.format(name)
-    with _held(path):
-        with _held(folder / LOCK, patience=_PATIENCE):
-            pass
-        try:
-            yield
-        finally:
-            _remove(path)
-
-
-@contextmanager
-def _held(path: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock file. patience: seconds to wait for it."""
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file."""
     folder = path.parent
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise BenchError(
             f"{folder}: another command works in this folder; "

@@ -41,7 +41,7 @@ class DataAtHand:
                     f"{where}: records were made on other data of the name {name} "
                     f"({', '.join(recorded)}) than the data at hand ({short(self._files[name])}); "
                     "they are left alone; give their data with --data-dir, or keep new records "
-                    "elsewhere (--results, or --storage of a worker)"
+                    "elsewhere with --results"
                 )
 
     def _differing(self, name: str, records: list[Record]) -> dict[str, int]:

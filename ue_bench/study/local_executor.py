@@ -5,7 +5,6 @@ rebuilt from the records.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -16,7 +15,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.progress import note
 from ue_bench.record import Record
-from ue_bench.record.lock import alone, one_part
+from ue_bench.record.lock import alone
 from ue_bench.study import Search
 from ue_bench.study.compared_record import compared
 from ue_bench.study.data_at_hand import DataAtHand
@@ -28,7 +27,6 @@ from ue_bench.study.processes import Job, Workers
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_records import blind, costs_of
 from ue_bench.study.search_run import SearchRun
-from ue_bench.study.shard import Shard
 from ue_bench.study.shown import Shown
 from ue_bench.study.side_by_side import Questions, SideBySide
 
@@ -37,8 +35,7 @@ class LocalExecutor:
     """Runs what a plan asks for and a results folder does not have.
 
     workers: how many runs at a time. plugins: files with strategies that the runs may name.
-    time_limit: seconds that a run may take. shard: the part of each list of runs that is made;
-    trials and latencies are then left to others. only_latency: nothing is made but the latencies of
+    time_limit: seconds that a run may take. only_latency: nothing is made but the latencies of
     what the folder has; a search that is not done is left out. Raises BenchError if the folder
     cannot be written, and for a study without latencies whose latencies alone are asked for.
     """
@@ -51,7 +48,6 @@ class LocalExecutor:
         workers: int = 1,
         plugins: Sequence[Path] = (),
         time_limit: float | None = None,
-        shard: Shard | None = None,
         only_latency: bool = False,
     ) -> None:
         if only_latency and not plan.study.latency:
@@ -65,7 +61,6 @@ class LocalExecutor:
         self.workers = workers
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
-        self.shard = shard
         self.only_latency = only_latency
         self.ledger = Ledger(costs_of(plan.parts))
         self.skipped: list[str] = []  # a line for each file that is no valid record
@@ -77,7 +72,7 @@ class LocalExecutor:
         Raises BenchError if another command works in the study's folder, if its records were made
         on other data than that at hand, or if a record or Optuna's file cannot be written.
         """
-        with self._held():
+        with alone(self.folder):
             for line in self.plan.remarks():
                 note(line)
             self._load()
@@ -113,7 +108,7 @@ class LocalExecutor:
             else:
                 for of_grid in stages:
                     yield from self._side_by_side(iter([of_grid]), self.workers)
-        if self.plan.study.latency and self.shard is None:
+        if self.plan.study.latency:
             timed = self.plan.latency_stage(self.ledger.wanted, self.ledger.answers)
             # Nothing may run beside it: a clock does not share its machine.
             yield from self._side_by_side(iter([iter([timed])]), 1)
@@ -132,12 +127,6 @@ class LocalExecutor:
         yield SideBySide(opened(), self.ledger), count
         for configs in wanted:
             self.ledger.wanted |= configs
-
-    def _held(self) -> AbstractContextManager[None]:
-        """Return the lock of the study's folder, or of the shard in it."""
-        if self.shard is None:
-            return alone(self.folder)
-        return one_part(self.folder, self.shard.name)
 
     def whole_records(self) -> Iterator[Record]:
         """Yield the whole records of all that is wanted, once the study has run.
@@ -207,17 +196,15 @@ class LocalExecutor:
         for stage in stages:
             for line in stage.notes:
                 note(line)
-            if isinstance(stage, SearchStage) and not self._makes_trials:
+            if isinstance(stage, SearchStage) and self.only_latency:
                 is_searched = self._is_answered(stage)
                 if not is_searched:
                     note(self._left_out(stage))
-                elif self.shard is None:
+                else:
                     wanted |= stage.configs
                 continue
             if isinstance(stage, ListStage) and stage.phase == "confirm" and not is_searched:
                 continue
-            if isinstance(stage, ListStage) and self.shard is not None:
-                stage = replace(stage, configs=self.shard.of(stage.configs))
             if isinstance(stage, ListStage):
                 missing = self.ledger.missing(stage)
                 if missing and not (self.only_latency and stage.phase != "latency"):
@@ -231,18 +218,11 @@ class LocalExecutor:
                     search_run.close(self.plan.name)
             wanted |= stage.configs
 
-    @property
-    def _makes_trials(self) -> bool:
-        return self.shard is None and not self.only_latency
-
     def _left_out(self, stage: SearchStage) -> str:
         """Return the line about a search that is not done, and is not made here."""
-        who = "no shard makes (ue-bench worker makes trials)"
-        if self.only_latency:
-            who = "--only-latency does not make"
         return (
             f"{self.plan.name}: {stage.label} has {len(stage.known)} of {stage.search.trials} "
-            f"trials, which {who}; it and its confirmations are left out"
+            f"trials, which --only-latency does not make; it and its confirmations are left out"
         )
 
     def _is_answered(self, stage: SearchStage) -> bool:

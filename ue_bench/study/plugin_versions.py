@@ -1,6 +1,5 @@
 """The code of the strategies that plug-ins add to a study, and records that other code made."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,15 +29,6 @@ def codes_of_names(names: Iterable[str]) -> dict[str, Code]:
         if code is not None:
             codes[name] = code
     return codes
-
-
-def common_digest(codes: Mapping[str, Code]) -> str | None:
-    """Return one digest for all of the codes: that of the only one, else one of all of them."""
-    digests = {code.digest for code in codes.values()}
-    if len(digests) > 1:
-        text = "\n".join(f"{name} {code.digest}" for name, code in sorted(codes.items()))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-    return next(iter(digests), None)
 
 
 def made_by_other_code(config: RunConfig, codes: Mapping[str, Code]) -> bool:
