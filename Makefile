@@ -9,7 +9,7 @@ WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report speed check test test-slow oldest test-oldest lint audit dist wheel-check citation clean
+.PHONY: help setup bench report speed check rank test test-slow oldest test-oldest lint audit dist wheel-check citation clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -34,7 +34,9 @@ speed: $(STAMP)  ## Measure the speed of everything, beside its peers and its li
 
 check: $(STAMP)  ## Check the published records, and the numbers in README and docs against them.
 	$(BIN)/ue-bench check
-	@for folder in $(wildcard results/community/*/); do $(BIN)/ue-bench check --submission $$folder || exit 1; done
+
+rank: $(STAMP)  ## Rank the strategies of others, which wait in contributed/, among the published ones.
+	@for file in $(wildcard contributed/*.py); do $(BIN)/ue-bench rank $$file --results $(RESULTS) --workers $(WORKERS) || exit 1; done
 
 test: check  ## Check the published records, then run the tests.
 	$(BIN)/python -m pytest

@@ -12,7 +12,7 @@ from ue_bench.cli import main
 from ue_bench.errors import BenchError
 from ue_bench.record import failure
 from ue_bench.report import build
-from ue_bench.report.evidence.board import NO_BUDGET, Submitted, boards
+from ue_bench.report.evidence.board import NO_BUDGET, boards
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.page.board_tables import board_tables
 from ue_bench.report.page.prose import refresh
@@ -44,18 +44,9 @@ RECORDS = [
 ]
 
 
-def of(records, submitted=()):
-    (board,) = boards(Evidence(records), STUDY, submitted)
+def of(records):
+    (board,) = boards(Evidence(records), STUDY)
     return board, {standing.form: standing for standing in board.standings}
-
-
-def test_what_nobody_has_verified_is_marked_and_sets_no_size():
-    (board,) = boards(Evidence(RECORDS), STUDY, unverified=("robe",))
-    verified = {one.form: one.verified for one in board.standings}
-    assert verified == {"unified": "own", "int4": "own", "collisionless": "own", "robe": "no"}
-    assert [one.mean_rank for one in board.standings] == [
-        one.mean_rank for one in of(RECORDS)[0].standings
-    ]
 
 
 def test_a_row_has_ranks_its_worst_size_and_the_set_of_the_best():
@@ -70,7 +61,6 @@ def test_a_row_has_ranks_its_worst_size_and_the_set_of_the_best():
     assert by_form["robe"].worst[0] == SMALL
     assert by_form["collisionless"].worst is None
     assert [by_form[form].n_best for form in ("unified", "robe", "int4")] == [1, 1, 0]
-    assert {one.verified for one in board.standings} == {"own"}
 
 
 def test_the_sets_of_the_best_are_those_of_the_verdicts():
@@ -116,34 +106,6 @@ def test_all_bytes_and_latency_are_ranges_over_the_sizes_and_an_unstable_clock_i
     assert "~" not in stable
     marked = board_tables(boards(Evidence(list(clocked(True))), STUDY))
     assert "| ~" in "\n".join(marked)
-
-
-@pytest.mark.parametrize(("verified", "shown"), [(True, "yes"), (False, "no")])
-def test_a_submitted_strategy_has_a_row_and_moves_the_others(verified, shown):
-    mine = tuple(runs({SMALL: 0.85, LARGE: 0.85}, "mine"))
-    entry = Submitted("my-method", ("mine",), mine, verified)
-    _, by_form = of(RECORDS, [entry])
-    assert by_form["mine"].verified == shown
-    assert by_form["mine"].mean_rank == 1.0
-    assert by_form["unified"].verified == "own"
-    assert by_form["unified"].sizes[SMALL].rank == 2
-    page = f"<!-- ue-bench: board {STUDY} -->\n<!-- end -->"
-    assert "| mine |" in refresh(page, Evidence(RECORDS), submitted=[entry])
-    assert "| mine |" not in refresh(page, Evidence(RECORDS))
-
-
-def test_a_world_of_submitted_strategies_alone_has_no_board():
-    elsewhere = tuple(runs({SMALL: 0.85}, "mine", features="wide"))
-    board, by_form = of(RECORDS, [Submitted("a", ("mine",), elsewhere, False)])
-    assert board.world == "ml-100k, base"
-    assert "mine" not in by_form
-
-
-def test_runs_of_the_study_count_and_not_what_was_submitted_under_their_name():
-    better = tuple(runs({SMALL: 0.70, LARGE: 0.70}, "robe", seeds=6, code="0123456789abcdef"))
-    board, by_form = of(RECORDS, [Submitted("a", ("robe",), better, True)])
-    assert board == of(RECORDS)[0]
-    assert by_form["robe"].verified == "own"
 
 
 def test_there_is_no_board_where_nothing_competes(tmp_path):

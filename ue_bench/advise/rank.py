@@ -140,7 +140,7 @@ def prepare(
     """
     records = published_records(published)
     require_new(names, records, STUDY)
-    searches = [search for search, _ in searches_of(names, records, data_dir)]
+    searches = _searches_of(names, records, data_dir)
     if not searches:
         raise BenchError(
             f"{published} has no runs at a size of study {STUDY}; give --against a results folder "
@@ -149,10 +149,10 @@ def prepare(
     return Ranking(tuple(names), tuple(searches), True, tuple(records))
 
 
-def searches_of(
-    names: Sequence[str], published: Sequence[Record], data_dir: Path | None = None
-) -> list[tuple[Search, int | None]]:
-    """Return the searches of strategies in `STUDY` at the sizes of published runs, and budgets."""
+def _searches_of(
+    names: Sequence[str], published: Sequence[Record], data_dir: Path | None
+) -> list[Search]:
+    """Return the searches of strategies in `STUDY` at the sizes of published runs."""
     budgets = {record.config.budget for record in published if is_quoted(record)}
     parts = parts_of(find(STUDY).parts, names, STUDY)
     plan = Plan(STUDY, Study("?", parts, latency=False), data_dir=data_dir)
@@ -161,7 +161,7 @@ def searches_of(
         if isinstance(part, Search):
             budget = plan.adapt(part.base, 0, part.compression).budget
             if budget in budgets:
-                found.append((part, budget))
+                found.append(part)
     return found
 
 

@@ -15,7 +15,6 @@ from ue_bench.cli import (  # each module adds its command to `main`
     run_command,
     speed_command,
     study_command,
-    submit_command,
 )
 from ue_bench.cli.group import main
 
@@ -35,5 +34,4 @@ __all__ = [
     "run_command",
     "speed_command",
     "study_command",
-    "submit_command",
 ]

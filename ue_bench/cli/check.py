@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ue_bench.advise.submitted_beside import beside
 from ue_bench.cli import calibration_laws, effort_laws, recipe_laws, seed_laws
 from ue_bench.cli.verdicts import verdicts_by_study
 from ue_bench.errors import BenchError, one_line
@@ -62,11 +61,10 @@ def check(
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
-    on_board = beside(results)
     said = claims()
 
     def refreshed(block: str) -> str:
-        return refresh(block, evidence, verdicts, earlier, on_board, said)
+        return refresh(block, evidence, verdicts, earlier, said)
 
     for path in documents:
         faults += _stale_blocks(path, refreshed, results)

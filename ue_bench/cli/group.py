@@ -214,13 +214,6 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
         show_default=True,
         help="Runs at a time, one thread each.",
     ),
-    "against": click.option(
-        "--against",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=None,
-        metavar="DIR",
-        help="Results folder with the published studies.  [default: that of the package]",
-    ),
     "time_limit": click.option(
         "--time-limit",
         type=Seconds(min=0, min_open=True, max=MOST_SECONDS),

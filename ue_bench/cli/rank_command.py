@@ -35,7 +35,14 @@ from ue_bench.errors import one_line
     help="Folder to write a page to, of the published records and those of FILE.py.  "
     "[default: none]",
 )
-@shared("against", "workers", "data_dir", "results", "json")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Results folder with the published studies.  [default: that of the package]",
+)
+@shared("workers", "data_dir", "results", "json")
 def rank_command(
     path: Path,
     quick: bool,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from ue_bench.errors import BenchError
 from ue_bench.whole_file import read_regular, require_regular, write_whole
 
 if TYPE_CHECKING:
-    from ue_bench.report.evidence.board import Submitted
     from ue_bench.report.evidence.evidence import Evidence
 
 
@@ -65,7 +63,6 @@ def report_command(
         return
     from rich.console import Console
 
-    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report import build
     from ue_bench.report.page.terminal import print_summary
     from ue_bench.strategies.families import FAMILIES
@@ -77,7 +74,6 @@ def report_command(
     load_plugins(plugins)
     if update:
         require_regular(update)  # a pipe would be waited for
-    on_board = beside(results)
     outcome = build(
         results,
         out or results / "report",
@@ -85,26 +81,22 @@ def report_command(
         summaries(),
         names(),
         tuple(FAMILIES.values()),
-        on_board,
     )
     if update:
-        _update(update, outcome.evidence, results, on_board)
+        _update(update, outcome.evidence, results)
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
 
 
 def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> None:
-    from ue_bench.advise.submitted_beside import beside
     from ue_bench.report.as_data import as_data
 
     load_plugins(plugins)
-    print_json(as_data(results, only, beside(results)))
+    print_json(as_data(results, only))
 
 
-def _update(
-    document: Path, evidence: Evidence, results: Path, on_board: Sequence[Submitted]
-) -> None:
+def _update(document: Path, evidence: Evidence, results: Path) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
     from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
@@ -118,4 +110,4 @@ def _update(
         ) from error
     verdicts = verdicts_by_study(evidence.records)
     earlier = earlier_verdicts.read(results)
-    write_whole(document, refresh(text, evidence, verdicts, earlier, on_board, claims()))
+    write_whole(document, refresh(text, evidence, verdicts, earlier, claims()))

@@ -13,13 +13,10 @@ MOST_BYTES = 2**20
 _TOO_DEEP = re.compile(r"(?<![\w.-])(?:[\w-]++\s*+\.\s*+){100}")
 
 
-def read_toml(path: Path, most: int = MOST_BYTES) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    most: bytes that it may have. Raises BenchError for a file that cannot be read or is no TOML.
-    """
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises BenchError for one that cannot be read."""
     try:
-        text = read_regular(path, most).decode()
+        text = read_regular(path, MOST_BYTES).decode()
         if _TOO_DEEP.search(text.replace('"', "").replace("'", "")):
             raise ValueError("a key has more than 100 parts")
         return tomllib.loads(text)

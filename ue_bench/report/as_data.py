@@ -1,20 +1,17 @@
 """The content of a report as data, for programs: arms, verdicts, boards, what was left out."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ue_bench.report.assemble import read_evidence
-from ue_bench.report.evidence.board import Board, Standing, Submitted, boards
+from ue_bench.report.evidence.board import Board, Standing, boards
 from ue_bench.report.evidence.frames import of_small_frames, records
 from ue_bench.report.json_values import json_values
 
 
 @of_small_frames()
-def as_data(
-    results: Path, study: str | None = None, submitted: Sequence[Submitted] = ()
-) -> dict[str, Any]:
+def as_data(results: Path, study: str | None = None) -> dict[str, Any]:
     """Return what the records of a folder say, as values that JSON can hold. Nothing is drawn.
 
     * arms: one entry an arm, with the columns of the report's `summary.csv`.
@@ -23,14 +20,13 @@ def as_data(
     * left_out: the lines of what is `refused` as not comparable and of files that are `skipped`,
       and one entry a run that is `not_ok`.
 
-    study: read the records of this study alone. submitted: what stands on a board beside the
-    strategies of the records. Raises BenchError if there is no record of a run.
+    study: read the records of this study alone. Raises BenchError if there is no record of a run.
     """
     evidence, skipped = read_evidence(results, study)
     studies = sorted({record.study for record in (*evidence.records, *evidence.drawn)})
     of_study = {}
     for name in studies:
-        of_study[name] = [_board(board) for board in boards(evidence, name, submitted)]
+        of_study[name] = [_board(board) for board in boards(evidence, name)]
     not_ok = []
     for record in evidence.arms.failed:
         entry = {name: getattr(record, name) for name in ("run_id", "study", "phase", "status")}

@@ -10,7 +10,6 @@ import pandas as pd
 
 from ue_bench.errors import BenchError
 from ue_bench.record import load
-from ue_bench.report.evidence.board import Submitted
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import csv, of_small_frames
 from ue_bench.report.figures import style
@@ -64,7 +63,6 @@ def build(
     strategies: Mapping[str, tuple[str, str]] | None = None,
     named: Collection[str] = (),
     families: Sequence[Sequence[str]] = (),
-    submitted: Sequence[Submitted] = (),
 ) -> Outcome:
     """Read the records of `results` and write `report.html`, `figures/` and `tables/` to `out`.
 
@@ -73,8 +71,7 @@ def build(
     study: read the records of this study alone. strategies: what the page says of each strategy by
     name, one line and its source (records contain only names). named: the studies that a command
     finds by name; for any other one the page gives the name of its Python file. families: of
-    strategies, each of which has a colour (see `style.families`). submitted: what stands on the
-    board beside the strategies of the records.
+    strategies, each of which has a colour (see `style.families`).
 
     Raises BenchError if there is no record, and if `out` cannot be written.
     """
@@ -88,7 +85,6 @@ def build(
         skipped=skipped,
         strategies=strategies or {},
         families=families,
-        submitted=submitted,
         again=list(commands(studies, named, str(results), str(out))),
     )
 
@@ -107,7 +103,6 @@ def write_report(
     skipped: Sequence[str] = (),
     strategies: Mapping[str, tuple[str, str]],
     families: Sequence[Sequence[str]] = (),
-    submitted: Sequence[Submitted] = (),
     subjects: Collection[str] = (),
     again: Sequence[str],
 ) -> Outcome:
@@ -129,7 +124,6 @@ def write_report(
         out=str(out),
         studies=studies_of(evidence),
         strategies=strategies,
-        submitted=submitted,
         subjects=subjects,
         again=again,
     )

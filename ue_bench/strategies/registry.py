@@ -504,11 +504,6 @@ def load_plugin(path: Path, source: bytes | None = None) -> dict[str, Entry]:
     return entries
 
 
-def loaded_source(path: Path) -> bytes:
-    """Return the content of a plug-in as it was loaded, whatever its file contains now."""
-    return plugins.sources([path])[path]
-
-
 def _load_installed() -> None:
     """Add the strategies of installed packages: each entry point names one Entry."""
     for point in plugins.installed(GROUP):

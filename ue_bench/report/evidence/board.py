@@ -1,13 +1,13 @@
 """The board: each form of each strategy of a study, with what it reaches over all sizes.
 
 A form stands at a size with its arm that is best on validation, whatever bits, lookups and rule
-that arm has. Strategies that others submitted stand beside those of the project.
+that arm has.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -22,9 +22,6 @@ from ue_bench.report.evidence.summary import SCOPE, key, score
 from ue_bench.report.evidence.verdict import champions
 from ue_bench.report.format import missing
 
-OWN = "own"  # verified: the records are the project's
-VERIFIED = {True: "yes", False: "no"}
-
 # Why a form has no rank at a size. The first reason that a record gives is the one to tell.
 LEFT_OUT = "left out of the comparison"
 CANNOT_WORK = "cannot work at this budget"
@@ -35,18 +32,6 @@ NO_BUDGET = "keeps no budget"
 _REASONS = (LEFT_OUT, CANNOT_WORK, FAILED, NOT_CONFIRMED)
 
 _Place = tuple[Comparison, str, str | None, int | None]
-
-
-class Submitted(NamedTuple):
-    """Strategies that are not of the project, with their runs.
-
-    verified: whether somebody else has made some of the runs again and found the same.
-    """
-
-    name: str
-    strategies: tuple[str, ...]
-    runs: tuple[Record, ...]
-    verified: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +54,6 @@ class Standing:
 
     total_bytes, latency_us: the least and the most over its sizes; None where no record says it.
     unstable: whether the clock called a latency unstable.
-    verified: "own" of the project's strategies; of a submitted one "yes" or "no".
     """
 
     form: str
@@ -78,7 +62,6 @@ class Standing:
     total_bytes: tuple[int, int] | None
     latency_us: tuple[float, float] | None
     unstable: bool
-    verified: str
     sizes: dict[int, AtSize] = field(default_factory=dict)
     lacks: dict[int, str] = field(default_factory=dict)
 
@@ -108,51 +91,15 @@ class Board:
     standings: tuple[Standing, ...]
 
 
-def boards(
-    evidence: Evidence,
-    study: str,
-    submitted: Sequence[Submitted] = (),
-    unverified: Collection[str] = (),
-) -> list[Board]:
+def boards(evidence: Evidence, study: str) -> list[Board]:
     """Return a board for each world of a study; none where it has no strategies at one budget.
 
-    The best mean rank comes first. A world in which only submitted strategies have runs has none.
-    Of a submitted strategy that has the name of one of the study, the runs of the study count.
-
-    unverified: strategies of the evidence itself that are not the project's.
+    The best mean rank comes first.
     """
-
-    def make() -> list[Board]:
-        runs = [run for run in evidence.records if run.study == study]
-        added = _added(runs, study, submitted)
-        for entry in added:
-            runs += entry.runs
-        verified = dict.fromkeys(unverified, VERIFIED[False])
-        for entry in added:
-            verified |= dict.fromkeys(entry.strategies, VERIFIED[entry.verified])
-        return _boards(Evidence(runs) if added else evidence, study, verified)
-
-    asked = tuple(entry._replace(runs=()) for entry in submitted)
-    return evidence.once(("boards", study, asked, tuple(unverified)), make)
+    return evidence.once(("boards", study), lambda: _boards(evidence, study))
 
 
-def _added(runs: Sequence[Record], study: str, submitted: Sequence[Submitted]) -> list[Submitted]:
-    """Return what was submitted of a study, without strategies that it has itself."""
-    taken = {run.config.strategy for run in runs}
-    added = []
-    for entry in submitted:
-        own = []
-        for run in entry.runs:
-            if run.study == study and run.config.strategy not in taken:
-                own.append(run)
-        if own:
-            names = tuple(name for name in entry.strategies if name not in taken)
-            added.append(entry._replace(strategies=names, runs=tuple(own)))
-    return added
-
-
-def _boards(evidence: Evidence, study: str, verified: Mapping[str, str]) -> list[Board]:
-    """As `boards`. verified: what is said of each strategy that is not the project's."""
+def _boards(evidence: Evidence, study: str) -> list[Board]:
     summary, verdicts = evidence.of(study)
     scored = score(summary)
     scored = scored[~scored["is_anchor"]]
@@ -163,21 +110,15 @@ def _boards(evidence: Evidence, study: str, verified: Mapping[str, str]) -> list
     reasons = _reasons(run for run in evidence.records if run.study == study)
     found = []
     for scope, part in groups(best, SCOPE):
-        is_own = ~part["strategy"].isin(list(verified))
         sized = part["budget"].notna()
-        if is_own.any() and part.loc[sized, "form"].nunique() > 1:
+        if part.loc[sized, "form"].nunique() > 1:
             ranked = with_ranks(part)
             ranked["in_best"] = [in_best.get(key(row)) for row in records(ranked)]
-            found.append(_board(Comparison(*scope), ranked, reasons, verified))
+            found.append(_board(Comparison(*scope), ranked, reasons))
     return found
 
 
-def _board(
-    comparison: Comparison,
-    part: pd.DataFrame,
-    reasons: Mapping[_Place, str],
-    verified: Mapping[str, str],
-) -> Board:
+def _board(comparison: Comparison, part: pd.DataFrame, reasons: Mapping[_Place, str]) -> Board:
     sized = part[part["budget"].notna()]
     budgets = tuple(sorted(int(budget) for budget in sized["budget"].unique()))
     lowest = sized.groupby("budget")["mse"].min()
@@ -204,14 +145,12 @@ def _board(
             total_bytes=_range([row["total_bytes"] for row in of_form]),
             latency_us=_range([row["latency_us"] for row in of_form]),
             unstable=any(row["latency_unstable"] is True for row in of_form),
-            verified=verified.get(strategy, OWN),
             sizes=sizes,
             lacks=lacks,
         )
         standings.append(standing)
     standings.sort(key=_by_mean_rank)
-    is_own = ~part["strategy"].isin(list(verified))  # nobody has checked what others submitted
-    exact = part.loc[is_own, "exact_table_bytes"].max()
+    exact = part["exact_table_bytes"].max()
     return Board(
         world=f"{comparison.dataset}, {comparison.features}",
         comparison=comparison,

@@ -24,9 +24,7 @@ NOTE = (
     "(Hsu's multiple comparison with the best). Farthest behind: the largest distance of its mean "
     "MSE from the lowest one at a size, and that size. All bytes: table, auxiliary data and the "
     "vocabulary as a dictionary, over its sizes. Raw µs: median microseconds of a lookup of "
-    f"{BATCH} rows from raw values (~: unstable), comparable within one machine. Verified: own "
-    "where the project made the records; of a submitted strategy, whether somebody else made some "
-    "of its runs again and found the same."
+    f"{BATCH} rows from raw values (~: unstable), comparable within one machine."
 )
 
 
@@ -52,9 +50,9 @@ def board_title(board: Board) -> str:
 def _table(board: Board) -> Iterator[str]:
     sizes = [size_text(budget, board.exact_table_bytes) for budget in board.budgets]
     titles = ["strategy", "mean rank", *(f"rank at {size}" for size in sizes)]
-    titles += ["set of the best", "farthest behind", "all bytes", "raw µs", "verified", "world"]
+    titles += ["set of the best", "farthest behind", "all bytes", "raw µs", "world"]
     yield f"| {' | '.join(titles)} |"
-    yield "|---|--:|" + "--:|" * len(sizes) + "--:|---|---|---|---|---|"
+    yield "|---|--:|" + "--:|" * len(sizes) + "--:|---|---|---|---|"
     for standing in board.standings:
         yield f"| {' | '.join(_cells(board, standing))} |"
 
@@ -72,7 +70,6 @@ def _cells(board: Board, standing: Standing) -> Iterator[str]:
     else:
         text = range_text(standing.latency_us, micros_text)
         yield f"~{text}" if standing.unstable else text
-    yield standing.verified
     yield plain(board.world)
 
 

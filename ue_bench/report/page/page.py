@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from ue_bench.errors import one_line
 from ue_bench.report.drawn import Drawn
-from ue_bench.report.evidence.board import Submitted, boards
+from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.figures.picture import inline
@@ -61,9 +61,8 @@ class DataFile(NamedTuple):
 class Page:
     """What the page shows.
 
-    strategies: one line and the source of each, by name. submitted: what stands on the board beside
-    the strategies of the records. subjects: strategies of the records whose rows in tables have a
-    mark; on the board nobody has verified them. again: the commands that make the report again.
+    strategies: one line and the source of each, by name. subjects: strategies of the records whose
+    rows in tables have a mark. again: the commands that make the report again.
     """
 
     evidence: Evidence
@@ -72,7 +71,6 @@ class Page:
     out: str
     studies: Sequence[str] = ()
     strategies: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    submitted: Sequence[Submitted] = ()
     subjects: Collection[str] = ()
     again: Sequence[str] = ()
 
@@ -189,7 +187,7 @@ class Page:
             drawn = self._drawn_of(study)
             if drawn:
                 sections[study] = drawn
-        every_board = boards(self.evidence, BOARD_STUDY, self.submitted, self.subjects)
+        every_board = boards(self.evidence, BOARD_STUDY)
         board = every_board[0] if every_board else None
         summary_of_first, verdicts_of_first = self.evidence.of(first)
         return {

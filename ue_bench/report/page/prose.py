@@ -5,7 +5,7 @@
 <!-- ue-bench: table default base -->                         its table for one feature set
 <!-- ue-bench: ranks methods wide -->                         ranks of its strategies by budget
 <!-- ue-bench: byte-ranks methods base -->                    the same by all bytes
-<!-- ue-bench: board methods -->                              its board, with what was submitted
+<!-- ue-bench: board methods -->                              its board
 <!-- ue-bench: compare table_size unified per_feature -->     two strategies or arms compared
 <!-- ue-bench: told table_size unified per_feature -->        the same in one sentence
 <!-- ue-bench: compare-bytes default unified int8 key-free -->  the same, at no more bytes in all
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
 from ue_bench.report.evidence.against_exact import against_exact
-from ue_bench.report.evidence.board import Submitted, boards
+from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.compare import (
     Row,
     ScoredArms,
@@ -55,14 +55,12 @@ def refresh(
     evidence: Evidence,
     verdicts: Mapping[str, Sequence[Verdict]] | None = None,
     earlier: Sequence[Earlier] = (),
-    submitted: Sequence[Submitted] = (),
     claims: Mapping[str, str] | None = None,
 ) -> str:
     """Return `text` with each marked block made from the records.
 
     verdicts: by study, what became of its claims about planted worlds. earlier: what was published
-    before. submitted: what stands on a board beside the strategies of the records. claims: what
-    the authors of a method say of it, by strategy.
+    before. claims: what the authors of a method say of it, by strategy.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
@@ -74,7 +72,7 @@ def refresh(
         return verdict_fates.lines(fates(earlier, evidence, study))
 
     def board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
-        return board_tables(boards(evidence, study, submitted))
+        return board_tables(boards(evidence, study))
 
     def authors(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
         arms = _scored_arms(evidence, study)
