@@ -604,7 +604,6 @@ def test_the_answer_is_json_of_one_shape(usual):
         "front",
         "anchors",
         "learned",
-        "nearest",
         "left_out",
         "refused",
         "skipped",

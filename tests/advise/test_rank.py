@@ -25,6 +25,7 @@ from ue_bench.errors import BenchError
 from ue_bench.record.compact import compact
 from ue_bench.record.packed import PACKED, write_packed
 from ue_bench.record.store import pack_compact
+from ue_bench.record.world_facts import facts_of as run_facts
 from ue_bench.strategies import STRATEGIES, load_plugin
 from ue_bench.study import Study, by_name, local_executor
 from ue_bench.study.fair_searches import fair_searches
@@ -325,6 +326,7 @@ def test_a_compact_record_is_a_record_and_compares_alike(published):
     assert [run.run_id for run in kept] == [run.run_id for run in whole]
     for before, after in zip(whole, kept, strict=True):
         assert compact(after) == after
+        assert run_facts(after) == run_facts(before)
         assert after.quality["val_mse"] == before.quality["val_mse"]
         if before.phase == "search":
             assert after.quality["test_mse"] is None

@@ -41,7 +41,6 @@ class World:
     most: runs until the command is killed.
     fails: whether a run runs out of memory.
     anchors: their MSE, by configuration.
-    published: a results folder, of which the package's own would change the order of candidates.
     """
 
     mse: Callable[[RunConfig], float]
@@ -54,7 +53,6 @@ class World:
     most: int = 10**9
     fails: Callable[[RunConfig], bool] = lambda config: False
     anchors: Callable[[RunConfig], dict[str, float]] = lambda config: ANCHORS
-    published: Path = Path("no published records")
     now: float = 0.0
     runs: Counter = field(default_factory=Counter)
     phases: list[str] = field(default_factory=list)
@@ -69,7 +67,6 @@ class World:
             now=self.clock,
             tell=self.told.append,
             measure=self.pace,
-            published=self.published,
         )
 
     def pace(self, asked: Question, *_: object) -> Pace:

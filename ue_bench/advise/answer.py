@@ -16,7 +16,6 @@ from ue_bench.advise.candidates import Candidates, exact_form
 from ue_bench.advise.choice import Choice, choose
 from ue_bench.advise.contestants import Contestant, contestants, rank, val_means
 from ue_bench.advise.lines import python
-from ue_bench.advise.nearest_world import kind_of
 from ue_bench.advise.question import Question
 from ue_bench.advise.rounds import FEWEST, FRESH, MOST_SEEDS, SEEDS
 from ue_bench.advise.runs import Runs
@@ -41,7 +40,7 @@ class Evidence:
 
     data: the rows that runs used, or a part of them. footprints: of configurations on all rows.
     confirmed: what ran on fresh seeds. refused: arms that are not comparable, and why.
-    nearest, left_out: as the answer has them. part: what it says of the part of the rows that was
+    left_out: as the answer has it. part: what it says of the part of the rows that was
     used; None: all were.
     """
 
@@ -50,7 +49,6 @@ class Evidence:
     confirmed: Sequence[Contestant]
     refused: Sequence[str]
     left_out: dict[str, Any]
-    nearest: dict[str, Any] | None = None
     part: dict[str, Any] | None = None
 
 
@@ -73,7 +71,6 @@ def answer(question: Question, sizes: Sizes, candidates: Candidates, runs: Runs)
             runs,
             sizes.exact_bytes(exact_form(question.base).dim),
         ),
-        nearest=nearest(candidates),
     )
     return answer_from(question, evidence, runs)
 
@@ -124,7 +121,6 @@ def answer_from(question: Question, evidence: Evidence, runs: Runs) -> dict[str,
         "front": on_front(_quick(ranked, limit) or ranked, best),
         "anchors": anchors,
         "learned": learned,
-        "nearest": evidence.nearest,
         "left_out": evidence.left_out,
         "refused": list(evidence.refused),
         "skipped": runs.skipped,
@@ -270,16 +266,6 @@ def exact(sizes: Footprints, question: Question, confirmed: Sequence[Contestant]
         "dims": dims,
         "measured": measured,
     }
-
-
-def nearest(candidates: Candidates) -> dict[str, Any] | None:
-    """Return the world that the order of the candidates comes from, with those it put first."""
-    if candidates.nearest is None:
-        return None
-    kinds = {kind_of(sized.config) for sized in candidates.fits}
-    count = len(kinds & candidates.nearest.ranks.keys())
-    first = [_label(sized.config) for sized in candidates.fits[:count]]
-    return {**candidates.nearest.as_json(), "first": first}
 
 
 class Raced(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 from ue_bench import record as records_room
 from ue_bench.advise.answer import answer
 from ue_bench.advise.answer_on_part import answer_on_part
-from ue_bench.advise.candidates import as_led, exact_form, find_candidates
+from ue_bench.advise.candidates import find_candidates
 from ue_bench.advise.clock import Clock
 from ue_bench.advise.forecast import (
     climb_text,
@@ -19,10 +19,8 @@ from ue_bench.advise.forecast import (
     require_time,
 )
 from ue_bench.advise.fractions import fractions_of
-from ue_bench.advise.nearest_world import Nearest, nearest_world
 from ue_bench.advise.pace import Measure, measure_pace
 from ue_bench.advise.question import Question
-from ue_bench.advise.rank import PUBLISHED
 from ue_bench.advise.rounds import Rounds
 from ue_bench.advise.rungs import Climb, Rungs
 from ue_bench.advise.runs import Runs
@@ -44,7 +42,6 @@ def advise(
     now: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None] = note,
     measure: Measure = measure_pace,
-    published: Path = PUBLISHED,
 ) -> dict[str, Any]:
     """Make the runs that are missing, as far as the time goes, and return the answer.
 
@@ -54,7 +51,6 @@ def advise(
     now: a clock that only goes forward.
     tell: called with one line before anything is trained: what the time will buy.
     measure: judges how long a run takes.
-    published: a results folder, whose records of the study `worlds` say what is tried first.
 
     Raises BenchError for bad input, for a memory that no candidate fits, for a time that is too
     short, and where another command works in the folder.
@@ -70,7 +66,7 @@ def advise(
             plugins=question.plugins,
             clock=clock,
         )
-        asked = Asked(question, runs, workers, tell, measure, published)
+        asked = Asked(question, runs, workers, tell, measure)
         rungs = asked.rungs()
         if rungs is None:
             return asked.on_all_rows()
@@ -86,7 +82,6 @@ class Asked:
     workers: int
     tell: Callable[[str], None]
     measure: Measure
-    published: Path
 
     def rungs(self) -> Rungs | None:
         """Return the rungs where the minutes cannot pay the race on all rows, else None.
@@ -131,7 +126,6 @@ class Asked:
                 require_time(question.minutes, clock.left, pace, n_candidates, self.workers)
                 text = forecast_text(question.minutes, clock.left, pace, n_candidates, self.workers)
                 self.tell(text)
-            candidates = as_led(candidates, _nearest(question, sizes, self.published))
             rounds = Rounds(
                 question=question,
                 sizes=sizes,
@@ -183,11 +177,3 @@ def _warn(sizes: Sizes) -> None:
     """Write the warnings about the data."""
     for warning in sizes.warnings:
         note(one_line(f"warning: {warning}"))
-
-
-def _nearest(question: Question, sizes: Sizes, published: Path) -> Nearest | None:
-    """Return the published world that is nearest to the data; none is a stream."""
-    if question.base.split == STREAM:
-        return None
-    exact = sizes.exact_bytes(exact_form(question.base).dim)
-    return nearest_world(sizes.world, question.memory / exact, published)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ue_bench.advise.nearest_world import Nearest, order
 from ue_bench.advise.sizes import Sized, Sizes, Small
 from ue_bench.config import RunConfig
 from ue_bench.config.stream_split import STREAM
@@ -27,10 +26,9 @@ class Form(NamedTuple):
     bits: str = "float32"
 
 
-# Time is spent on them in this order, unless a published world says more (`as_led`): what led the
-# published studies (docs/findings.md, docs/hashed-bits.md) at equal bytes with 16 numbers a
-# feature, one of each kind first; then the strategies that a user has added; then other shapes of
-# the package's own.
+# Time is spent on them in this order: what led the published studies (docs/findings.md,
+# docs/hashed-bits.md) at equal bytes with 16 numbers a feature, one of each kind first; then the
+# strategies that a user has added; then other shapes of the package's own.
 FORMS = (
     Form("hashed_bits", 4, 8),
     Form("unified", 2, 8),
@@ -89,12 +87,10 @@ class Candidates(NamedTuple):
 
     fits: those that work with the memory, in the order in which they are tried.
     small: those that the memory is too small for.
-    nearest: the world that the order comes from; None: it is that of the list.
     """
 
     fits: tuple[Sized, ...]
     small: tuple[Small, ...]
-    nearest: Nearest | None = None
 
 
 def config_of(form: Form, base: RunConfig) -> RunConfig:
@@ -159,15 +155,6 @@ def find_candidates(sizes: Sizes, base: RunConfig) -> Candidates:
             f"({config.strategy}, {config.lookups} lookup(s) of {config.dim})"
         )
     return Candidates(tuple(fits), tuple(small))
-
-
-def as_led(candidates: Candidates, nearest: Nearest | None) -> Candidates:
-    """Return the candidates in the order of what led in the nearest world, if there is one."""
-    if nearest is None:
-        return candidates
-    fits = candidates.fits
-    places = order([sized.config for sized in fits], nearest.ranks)
-    return candidates._replace(fits=tuple(fits[place] for place in places), nearest=nearest)
 
 
 def smaller(sizes: Sizes, config: RunConfig) -> list[Sized]:

@@ -7,7 +7,6 @@ floats and in two bits, with the one recipe.
 from collections.abc import Sequence
 from pathlib import Path
 
-from ue_bench.advise.nearest_world import STUDY
 from ue_bench.advise.rank import (
     PUBLISHED,
     Ranking,
@@ -18,6 +17,8 @@ from ue_bench.advise.rank import (
 from ue_bench.errors import BenchError, unknown
 from ue_bench.study import find
 from ue_bench.study.parts_of import parts_of
+
+STUDY = "worlds"
 
 
 def parse_worlds(text: str) -> tuple[str, ...]:

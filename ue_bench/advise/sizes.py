@@ -11,15 +11,12 @@ from ue_bench.advise.question import Question
 from ue_bench.config import RunConfig
 from ue_bench.errors import BudgetError
 from ue_bench.features import Feature
-from ue_bench.record.world_facts import world_facts
 from ue_bench.strategies import entry_of
 from ue_bench.strategies.vocabulary import ROW_NUMBER_BYTES, Vocabulary, bytes_of_each
 from ue_bench.training.assembly import make_model, make_spec
 from ue_bench.training.devices import require_device
 from ue_bench.training.matrix_factorisation import RANK
 from ue_bench.training.model import sizes
-from ue_bench.training.rarity import by_rarity, rarity_of
-from ue_bench.training.row_groups import scored_part
 from ue_bench.training.run_data import encoded_of, reader_of, rows_of, warnings_of
 from ue_bench.training.split_parts import PARTS
 from ue_bench.training.train import EVALUATION_ROWS, Rows
@@ -234,19 +231,6 @@ class Sizes(Footprints):
     def n_rows(self) -> int:
         """The number of rows of the first split."""
         return len(self.encoded.parts)
-
-    @cached_property
-    def world(self) -> dict[str, float]:
-        """What the data is like on the first split, as `world_facts` returns it."""
-        part = scored_part(self.encoded)
-        rarity = by_rarity(rarity_of(self.encoded, part), _count)
-        n_seen = {feature.name: feature.n_seen for feature in self.seen}
-        return world_facts(n_seen, self.sample.n_train, rarity)
-
-
-def _count(chosen: np.ndarray) -> dict[str, int]:
-    """Return how many rows are chosen. chosen: bool [N]."""
-    return {"n": int(chosen.sum())}
 
 
 def _vocabulary_bytes(features: tuple[Feature, ...]) -> int:

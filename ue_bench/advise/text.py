@@ -29,13 +29,6 @@ NAMES = {
     "boosting": "gradient boosting",
     "best": "best possible",
 }
-# What makes two data sets alike: words, and how the number is written.
-WORLD_FACTS = {
-    "rows_a_value": ("rows a value", "{:,.1f}"),
-    "values": ("values", "{:,.0f}"),
-    "unseen": ("rows with an unseen value", "{:.1%}"),
-    "rare": ("rows with a rare one", "{:.1%}"),
-}
 MOST_LEFT_OUT = 6  # candidates that are named for each reason
 LABEL_WIDTH = 31
 RARE = 100  # rows a value, above which fewer change little
@@ -58,7 +51,6 @@ def as_text(answer: Facts, results: str) -> str:
         _wrapped(_sure(answer)),
         _wrapped(_anchors(answer["anchors"])),
         _entities(answer),
-        _order(answer),
         _left_out(answer),
         f"Python:\n\n{answer['python']}".rstrip(),
         f"Records and figures:\n  {report}",
@@ -407,25 +399,6 @@ def _entities(answer: Facts) -> str:
     if not text:
         return ""
     return _wrapped(f"Columns of bias and factorisation: {text}")
-
-
-def _order(answer: Facts) -> str:
-    """Return which published world the order of the candidates comes from, and why that one."""
-    nearest = answer["nearest"]
-    if nearest is None:
-        return ""
-    figures = []
-    for name, (words, number) in WORLD_FACTS.items():
-        if name in nearest["own"] and name in nearest["facts"]:
-            values = [number.format(of[name]) for of in (nearest["own"], nearest["facts"])]
-            figures.append(f"{words} {' and '.join(values)}")
-    text = (
-        f"Tried first: {_few(nearest['first'])}. This order is that of validation at "
-        f"1/{nearest['size']} of the exact table in {nearest['world']}, the published world most "
-        f"like this data: here and there {', '.join(figures)}; {nearest['distance']:.1f} standard "
-        f"deviations away, and {nearest['runner_up']} {nearest['runner_up_distance']:.1f}."
-    )
-    return _wrapped(text)
 
 
 def _left_out(answer: Facts) -> str:

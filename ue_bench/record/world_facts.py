@@ -11,34 +11,19 @@ WORLD = "world"  # the field of `found` with these facts, in a compact record
 
 
 def facts_of(run: Record) -> dict[str, float]:
-    """Return what a run's record says of its data, as `world_facts` does.
+    """Return what a run's record says of its data: how much training has of each value.
 
-    A fact that the record does not tell is NaN.
-    """
-    if WORLD in run.found:
-        kept: dict[str, float] = run.found[WORLD]
-        return dict.fromkeys(world_facts({}, math.nan, {}), math.nan) | kept
-    return world_facts(
-        run.found.get("n_seen", {}),
-        run.found.get("n_rows", {}).get("train", math.nan),
-        run.quality.get("rarity", {}),
-    )
-
-
-def world_facts(
-    n_seen: Mapping[str, int], n_rows: float, rarity: Mapping[str, Any]
-) -> dict[str, float]:
-    """Return facts of data: those that say how much training has of each value.
-
-    n_seen: the distinct values that training has seen, by feature. n_rows: of training. rarity: how
-    many scored rows are how rare, as in a record.
+    A fact that the record does not give is NaN.
 
     rows: of training. features. values: distinct ones that training has seen. rows_a_value: means
     over the values of all features. unseen, rare: shares of the scored rows with a value that
     training has not seen, and whose rarest value it has seen less than `FEW` times; by tenths.
     """
+    n_seen = run.found.get("n_seen", {})
+    n_rows = run.found.get("n_rows", {}).get("train", math.nan)
+    rarity = run.quality.get("rarity", {})
     n_values = sum(n_seen.values())
-    return {
+    facts = {
         "rows": n_rows,
         "features": len(n_seen) or math.nan,
         "values": n_values or math.nan,
@@ -46,6 +31,9 @@ def world_facts(
         "unseen": _unseen(rarity.get("unseen", {})),
         "rare": _rare(rarity.get("deciles", ())),
     }
+    if WORLD in run.found:
+        return dict.fromkeys(facts, math.nan) | run.found[WORLD]
+    return facts
 
 
 def _unseen(slices: Mapping[str, Mapping[str, Any]]) -> float:
