@@ -90,7 +90,6 @@ def published(tmp_path_factory):
     others = study_of([name for name in LEVEL if name != "mine"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_executor, "Workers", Quick)
-        patch.setattr(local_executor, "Sampler", fake_workers.InMemory)
         LocalExecutor(Plan("methods", others), folder / "whole").run()
     pack_compact(folder / "whole", "methods", folder / "compact")
     return folder
@@ -101,7 +100,6 @@ def world(tmp_path, monkeypatch, published):
     """Published strategies, a new one in the list, and runs that take no time."""
     (tmp_path / "mine.py").write_text(PLUGIN)
     monkeypatch.setattr(local_executor, "Workers", Quick)
-    monkeypatch.setattr(local_executor, "Sampler", fake_workers.InMemory)
     monkeypatch.setattr(by_name, "_study_of", lambda name: study_of(LEVEL))
     (tmp_path / "published").symlink_to(published / "compact")
     yield tmp_path

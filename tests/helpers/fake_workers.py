@@ -9,7 +9,6 @@ from optuna.samplers import RandomSampler
 from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure, write
 from ue_bench.study.processes import Job
-from ue_bench.study.sampler import Sampler
 
 BASE = RunConfig(budget=28_032, measure="quality")
 UNFIT = 0.15  # the share of runs that cannot work
@@ -65,10 +64,3 @@ def result(job: Job) -> Record:
         return failure(config, study=job.study, phase=job.phase, cause="budget", error=error)
     found = {"trial": job.trial} if job.trial else {}
     return smallest(config, job.study, job.phase, score, **found)
-
-
-class InMemory(Sampler):
-    """A sampler without a file, which takes most of the time."""
-
-    def __init__(self, search, base, storage, seed, known=()):
-        super().__init__(search, base, None, seed, known)

@@ -96,7 +96,7 @@ def serve() -> None:
     import ue_bench.study
     import ue_bench.study.local_executor
 
-    optuna.create_study(storage="sqlite:///:memory:")  # loads the modules that Optuna loads late
+    optuna.create_study()  # loads the modules that Optuna loads late
     os.environ["POLARS_MAX_THREADS"] = "1"
     forkserver.set_forkserver_preload(["ue_bench.training.preload"])
     forkserver.ensure_running()
@@ -296,12 +296,8 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def litter(results: Path) -> list[str]:
-    """Return the files that are neither a record nor Optuna's."""
-    return [
-        str(path)
-        for path in results.rglob("*")
-        if path.is_file() and path.suffix not in (".json", ".sqlite3")
-    ]
+    """Return the files that are no record."""
+    return [str(path) for path in results.rglob("*") if path.is_file() and path.suffix != ".json"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import fake_records
 import fake_workers
 import pytest
-from fake_workers import BASE, InMemory, quick_workers
+from fake_workers import BASE, quick_workers
 
 from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
@@ -46,7 +46,6 @@ def result(job):
 @pytest.fixture
 def made(tmp_path, monkeypatch):
     """Return what runs parts of a study, and says which runs it made, by phase."""
-    monkeypatch.setattr(local_executor, "Sampler", InMemory)
 
     def run(parts, latency=True, **how):
         phases = Counter()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import fake_records
 import pytest
-from fake_workers import BASE, InMemory, quick_workers
+from fake_workers import BASE, quick_workers
 
 from ue_bench.cli.group import print_json_list
 from ue_bench.cli.study_command import print_findings
@@ -68,7 +68,6 @@ class Meter:
 def study_of(parts, folder, monkeypatch, meter):
     """An executor whose runs take no time."""
     monkeypatch.setattr(local_executor, "Workers", quick_workers(meter.result))
-    monkeypatch.setattr(local_executor, "Sampler", InMemory)
     return LocalExecutor(Plan("s", Study("?", parts, latency=False)), folder)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import fake_workers
 import pytest
-from fake_workers import InMemory
 
 from ue_bench import record as records_room
 from ue_bench.config import RunConfig
@@ -116,7 +115,6 @@ def run(
     monkeypatch,
     workers: int,
     study: Study = STUDY,
-    sampler=InMemory,
     answers: int = 1000,
     result=result,
 ) -> list[Record]:
@@ -124,7 +122,6 @@ def run(
 
     answers: how many runs end without a failure before the study is interrupted.
     """
-    monkeypatch.setattr(local_executor, "Sampler", sampler)
     chance = random.Random(str(results))
     left = [None] * answers
     monkeypatch.setattr(
@@ -172,21 +169,6 @@ def test_a_search_that_is_interrupted_again_and_again_makes_the_same_trials(
         break
     assert command > 1
     assert run(tmp_path, monkeypatch, 1) == records
-    assert files(tmp_path) == files(results)
-
-
-def test_what_became_of_optunas_file_changes_no_trial(alone, tmp_path, monkeypatch):
-    """It is that of the command before, then damaged, then gone."""
-    results, records = alone
-    optuna_file = tmp_path / "s" / "optuna.sqlite3"
-    for change in ("kept", "damaged", "gone"):
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, monkeypatch, 3, sampler=Sampler, answers=5)
-        if change == "damaged":
-            optuna_file.write_bytes(optuna_file.read_bytes()[:5000])
-        if change == "gone":
-            optuna_file.unlink()
-    assert run(tmp_path, monkeypatch, 2, sampler=Sampler) == records
     assert files(tmp_path) == files(results)
 
 
@@ -243,7 +225,7 @@ def search_run(answers=(), search=TPE) -> SearchRun:
     """A search alone, with some records that are known."""
     known = {record.run_id: record for record in answers}
     stage = next(Plan("s", Study("?", (search,), latency=False)).stages(known))
-    return SearchRun(stage, InMemory(search, stage.base, None, 0), known)
+    return SearchRun(stage, Sampler(search, stage.base, 0), known)
 
 
 def job(request) -> Job:
@@ -274,7 +256,7 @@ def test_the_seeds_of_trials_are_none_that_are_quoted():
     answers = {}
     for stage in plan.stages(answers):
         if isinstance(stage, SearchStage):
-            run = SearchRun(stage, InMemory(stage.search, stage.base, None, 0), answers)
+            run = SearchRun(stage, Sampler(stage.search, stage.base, 0), answers)
             while not run.over:
                 for request in asked(run):
                     run.answer(well(job(request)))
@@ -404,7 +386,7 @@ def test_no_configuration_is_run_twice():
     """The space is used up before the trials are."""
     search = replace(TPE, space={"dim": (4, 8, 16)}, trials=9)
     stage = next(Plan("s", Study("?", (search,), latency=False)).stages({}))
-    run = SearchRun(stage, InMemory(search, stage.base, None, 0), {})
+    run = SearchRun(stage, Sampler(search, stage.base, 0), {})
     dims = []
     while not run.over:
         for request in asked(run):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import fake_workers
 import pytest
-from fake_workers import BASE, InMemory
+from fake_workers import BASE
 
 from ue_bench.config import RunConfig
 from ue_bench.record import write
@@ -58,7 +58,6 @@ def counted(tmp_path, monkeypatch):
     def run(parts, workers):
         noting = type("Noting", (Counted,), {"under_way": [], "started": []})
         monkeypatch.setattr(local_executor, "Workers", noting)
-        monkeypatch.setattr(local_executor, "Sampler", InMemory)
         plan = Plan("s", Study("?", parts, latency=False))
         executor = LocalExecutor(plan, tmp_path / str(workers), workers=workers)
         run.executors.append(executor)

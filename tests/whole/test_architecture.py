@@ -72,7 +72,6 @@ FACE = {
 }  # what `ue_bench` itself offers
 LIBRARIES = {
     "optuna": {"study", "report.evidence.importance"},
-    "sqlalchemy": {"study"},
     "polars_hash": {"hashing", "speed"},
     "pyarrow": {"data"},
     "xxhash": {"data.kept.coded_entry", "hashing", "speed"},

@@ -1,7 +1,6 @@
 """Runs a study on this machine: what is wanted, less the records that are in the results folder.
 
-Records are the truth. An interrupted study goes on where it stopped, and Optuna's file can be
-rebuilt from the records.
+Records are the truth: an interrupted study goes on where it stopped.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,7 +69,7 @@ class LocalExecutor:
         """Run what is missing; return the records of all that is wanted, in order, each `blind`.
 
         Raises BenchError if another command works in the study's folder, if its records were made
-        on other data than that at hand, or if a record or Optuna's file cannot be written.
+        on other data than that at hand, or if a record cannot be written.
         """
         with alone(self.folder):
             for line in self.plan.remarks():
@@ -189,9 +188,6 @@ class LocalExecutor:
         self, stages: Iterable[Stage], wanted: dict[str, RunConfig]
     ) -> Iterator[Questions]:
         """Yield what has to be run of a part, stage by stage, and add what it wants to `wanted`."""
-        optuna_file = self.folder / "optuna.sqlite3"
-        # SQLite leaves its journal behind when a command ends in the middle of a write.
-        journal = optuna_file.with_name(f"{optuna_file.name}-journal")
         is_searched = True
         for stage in stages:
             for line in stage.notes:
@@ -211,9 +207,8 @@ class LocalExecutor:
                     yield ListRun(stage, missing)
             else:
                 self.ledger.ready += len(stage.configs)
-                # The file of a complete search is mended too.
-                if not stage.complete or journal.exists():
-                    search_run = self._search_run(stage, optuna_file)
+                if not stage.complete:
+                    search_run = self._search_run(stage)
                     yield search_run
                     search_run.close(self.plan.name)
             wanted |= stage.configs
@@ -232,11 +227,11 @@ class LocalExecutor:
         """
         if stage.complete:
             return True
-        search_run = self._search_run(stage, None)
+        search_run = self._search_run(stage)
         return search_run.next() is None and search_run.over
 
-    def _search_run(self, stage: SearchStage, optuna_file: Path | None) -> SearchRun:
-        sampler = Sampler(stage.search, stage.base, optuna_file, self.plan.seed)
+    def _search_run(self, stage: SearchStage) -> SearchRun:
+        sampler = Sampler(stage.search, stage.base, self.plan.seed)
         return SearchRun(stage, sampler, self.ledger.answers, self.ledger.failures)
 
     def _job(self, request: Request) -> Job:

@@ -150,7 +150,7 @@ class SearchRun:
         self._close_batch()
 
     def close(self, study: str) -> None:
-        """Report all known trials to the sampler, and put them in their order.
+        """Put the known trials in their order.
 
         Raises BenchError where the trials fail.
         """
@@ -160,7 +160,6 @@ class SearchRun:
                 ordered[run_id] = self.known[run_id]
         self.known.clear()
         self.known.update(ordered)
-        self._sampler.learn(self.known.values())
         require_working(study, self.search.trials, self.lost)
 
     @property
