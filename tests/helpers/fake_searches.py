@@ -68,7 +68,7 @@ def run(search: Search, score: Score = score) -> list[Record]:
             for config in stage.configs.values():
                 made(Request(config, stage.phase))
             continue
-        under_way = SearchRun(stage, Sampler(search, stage.base, None, 0), records)
+        under_way = SearchRun(stage, Sampler(search, stage.base, 0), records)
         while not under_way.over:
             request = under_way.next()
             assert request is not None
