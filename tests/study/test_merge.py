@@ -14,9 +14,9 @@ from ue_bench.study import Grid, Study
 LONG = Grid(tuple(replace(BASE, lr=lr) for lr in (1e-3, 2e-3, 3e-3)), seeds=5)
 
 
-def test_folders_with_parts_of_a_study_merge_to_all_of_it(tmp_path, monkeypatch):
+def test_folders_with_parts_of_a_study_merge_to_all_of_it(tmp_path):
     whole = tmp_path / "whole"
-    run(whole, monkeypatch, 1, Study("?", (LONG,), latency=False), result=well)
+    run(whole, 1, Study("?", (LONG,), latency=False), result=well)
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for number, record in enumerate(records_room.load(whole)[0]):
         records_room.write(record, folders[number % 3])
@@ -26,10 +26,10 @@ def test_folders_with_parts_of_a_study_merge_to_all_of_it(tmp_path, monkeypatch)
     assert files(tmp_path / "merged") == files(whole)
 
 
-def test_a_good_run_replaces_a_failed_one_and_no_good_one(tmp_path, monkeypatch):
+def test_a_good_run_replaces_a_failed_one_and_no_good_one(tmp_path):
     study = Study("?", (replace(LONG, seeds=1),), latency=False)
     for name in ("a", "b"):
-        run(tmp_path / name, monkeypatch, 1, study, result=well)
+        run(tmp_path / name, 1, study, result=well)
     first, second, third = records_room.load(tmp_path / "a")[0]
     failed = records_room.failure(
         first.config, study="s", phase="grid", cause="late", error="too long"
@@ -67,8 +67,8 @@ def merged(results, *folders):
     return CliRunner().invoke(main, ["merge", *map(str, folders), "--results", str(results)])
 
 
-def test_measurements_of_speed_and_folders_without_runs_are_told(tmp_path, monkeypatch):
-    run(tmp_path / "a", monkeypatch, 1, Study("?", (LONG,), latency=False), result=well)
+def test_measurements_of_speed_and_folders_without_runs_are_told(tmp_path):
+    run(tmp_path / "a", 1, Study("?", (LONG,), latency=False), result=well)
     measured(tmp_path / "a")
     (tmp_path / "b" / "s").mkdir(parents=True)
     done = merged(tmp_path / "into", tmp_path / "a", tmp_path / "b")
@@ -81,8 +81,8 @@ def test_measurements_of_speed_and_folders_without_runs_are_told(tmp_path, monke
     ]
 
 
-def test_a_merge_of_nothing_is_refused(tmp_path, monkeypatch):
-    run(tmp_path / "up" / "a", monkeypatch, 1, Study("?", (LONG,), latency=False), result=well)
+def test_a_merge_of_nothing_is_refused(tmp_path):
+    run(tmp_path / "up" / "a", 1, Study("?", (LONG,), latency=False), result=well)
     told = "holds no run; give results folders, which have a folder for each study"
     done = merged(tmp_path / "into", tmp_path / "up")  # one folder too high
     assert (done.exit_code, done.output) == (2, f"Error: {tmp_path / 'up'} {told}\n")

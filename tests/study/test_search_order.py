@@ -1,6 +1,7 @@
 """A search makes the same trials with any number of workers, and however it is interrupted."""
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure
 from ue_bench.report.evidence.effort import efforts_of
-from ue_bench.study import Grid, Search, Study, local_executor, shares
+from ue_bench.study import Grid, Search, Study, shares
 from ue_bench.study.alike import require_apart
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan, SearchStage
@@ -112,7 +113,6 @@ class Disorderly:
 
 def run(
     results: Path,
-    monkeypatch,
     workers: int,
     study: Study = STUDY,
     answers: int = 1000,
@@ -124,12 +124,11 @@ def run(
     """
     chance = random.Random(str(results))
     left = [None] * answers
-    monkeypatch.setattr(
-        local_executor,
-        "Workers",
-        lambda count, time_limit: Disorderly(count, chance, left, result),
-    )
-    return LocalExecutor(Plan("s", study), results, workers=workers).run()
+
+    def executor(count: int, time_limit: float | None) -> Disorderly:
+        return Disorderly(count, chance, left, result)
+
+    return LocalExecutor(Plan("s", study), results, workers=workers, executor=executor).run()
 
 
 def files(results: Path) -> dict[str, str]:
@@ -140,51 +139,51 @@ def files(results: Path) -> dict[str, str]:
 def alone(tmp_path_factory):
     """The study with one worker, whose runs end in the order of their start."""
     results = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        records = run(results, patch, 1)
+    records = run(results, 1)
     statuses = [record.status for record in records_room.load(results)[0]]
     assert {"ok", "infeasible", "failed"} == set(statuses)
     return results, records
 
 
-@pytest.mark.parametrize("workers", [2, 3, 8])
-def test_a_search_makes_the_same_trials_with_any_number_of_workers(
-    alone, tmp_path, monkeypatch, workers
-):
+@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+def test_a_search_makes_the_same_trials_with_any_number_of_workers(alone, tmp_path, workers):
     results, records = alone
-    assert run(tmp_path, monkeypatch, workers) == records
+    assert run(tmp_path, workers) == records
     assert files(tmp_path) == files(results)
 
 
-@pytest.mark.parametrize("every", [1, 3, 7])
-def test_a_search_that_is_interrupted_again_and_again_makes_the_same_trials(
-    alone, tmp_path, monkeypatch, every
-):
-    results, records = alone
-    for command in range(len(records)):
-        try:
-            run(tmp_path, monkeypatch, 1 + command % 3, answers=every)
-        except KeyboardInterrupt:
-            continue
-        break
-    assert command > 1
-    assert run(tmp_path, monkeypatch, 1) == records
-    assert files(tmp_path) == files(results)
+KILLS = 10
 
 
-def test_trials_whose_records_are_lost_are_made_again_as_they_were(alone, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_that_is_killed_again_and_again_makes_the_same_trials(alone, tmp_path, seed):
+    """Each command has any number of workers and may lose any of the records before it."""
     results, records = alone
-    whole = files(results)
-    for name, text in whole.items():
-        (tmp_path / "s" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "s" / name).write_text(text)
-    chance = random.Random(0)
-    for _ in range(4):
-        lost = chance.sample(sorted(record.run_id for record in records), 5)
-        for run_id in lost:
-            (tmp_path / "s" / f"{run_id}.json").unlink()
-        assert run(tmp_path, monkeypatch, 2) == records
-        assert files(tmp_path) == whole
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        workers = chance.choice((1, 2, 4, 8))
+        with suppress(KeyboardInterrupt):
+            run(tmp_path, workers, answers=chance.randrange(1, 9))
+        share = chance.choice((0.0, 0.1, 0.6))
+        for path in sorted((tmp_path / "s").glob("*.json")):
+            if chance.random() < share:
+                path.unlink()
+    assert run(tmp_path, chance.choice((1, 2, 4, 8))) == records
+    assert files(tmp_path).items() <= files(results).items()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_search_goes_on_from_any_of_its_records(alone, tmp_path, seed):
+    results, records = alone
+    chance = random.Random(seed)
+    share = chance.random()
+    (tmp_path / "s").mkdir()
+    for name, text in sorted(files(results).items()):
+        if chance.random() < share:
+            (tmp_path / "s" / name).write_text(text)
+    assert run(tmp_path, chance.choice((1, 2, 4, 8))) == records
+    # A search whose trials are all there makes none of those again that did not end well.
+    assert files(tmp_path).items() <= files(results).items()
 
 
 def generous(job: Job) -> Record:
@@ -194,7 +193,7 @@ def generous(job: Job) -> Record:
     return well(job)
 
 
-def test_a_trial_that_failed_stays_failed_once_others_rest_on_it(alone, tmp_path, monkeypatch):
+def test_a_trial_that_failed_stays_failed_once_others_rest_on_it(alone, tmp_path):
     """The next command gives runs more time. The search goes on from what it has proposed."""
     results, records = alone
     failed = {
@@ -209,7 +208,7 @@ def test_a_trial_that_failed_stays_failed_once_others_rest_on_it(alone, tmp_path
     for record in missing:
         (tmp_path / "s" / f"{record.run_id}.json").unlink()
     assert failed
-    assert run(tmp_path, monkeypatch, 2, result=generous) == records
+    assert run(tmp_path, 2, result=generous) == records
     assert files(tmp_path) == files(results)
 
 
@@ -418,35 +417,31 @@ def test_searches_that_could_ask_for_one_run_need_seeds_of_their_own():
         require_apart((TPE, replace(second, **change)))
 
 
-def test_searches_with_seeds_of_their_own_are_kept_apart_however_they_are_interrupted(
-    tmp_path, monkeypatch
-):
+def test_searches_with_seeds_of_their_own_are_kept_apart_however_they_are_interrupted(tmp_path):
     first = replace(TPE, trials=6, best=1, seeds=1)
     second = replace(first, space={**TPE.space, "lr": (4e-3, 8e-3)}, seed=2)
     third = replace(first, space={"lr": TPE.space["lr"]}, trials=4, seed=4)
     study = Study("?", (first, second, third, GRID), latency=False)
-    whole = run(tmp_path / "whole", monkeypatch, 1, study, result=well)
+    whole = run(tmp_path / "whole", 1, study, result=well)
     for answers in (3, 5, 8, 20):
         results = tmp_path / str(answers)
         with pytest.raises(KeyboardInterrupt):
-            run(results, monkeypatch, 3, study, answers=answers, result=well)
-        assert run(results, monkeypatch, 2, study, result=well) == whole
+            run(results, 3, study, answers=answers, result=well)
+        assert run(results, 2, study, result=well) == whole
         assert files(results) == files(tmp_path / "whole")
 
 
-def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation(
-    tmp_path, monkeypatch
-):
+def test_a_search_with_fewer_or_more_trials_is_the_beginning_or_the_continuation(tmp_path):
     def study(trials):
         return Study("?", (replace(TPE, trials=trials, best=1, seeds=1),), latency=False)
 
-    short = run(tmp_path, monkeypatch, 1, study(5), result=well)
-    long = run(tmp_path, monkeypatch, 3, study(14), result=well)
-    assert run(tmp_path, monkeypatch, 2, study(5), result=well) == short
-    assert run(tmp_path / "new", monkeypatch, 1, study(14), result=well) == long
+    short = run(tmp_path, 1, study(5), result=well)
+    long = run(tmp_path, 3, study(14), result=well)
+    assert run(tmp_path, 2, study(5), result=well) == short
+    assert run(tmp_path / "new", 1, study(14), result=well) == long
 
 
-def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, monkeypatch):
+def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path):
     """Its trials are none that this version would propose."""
     declared = replace(WHOLE, trials=6, best=2, seeds=1)
     study = Study("?", (declared,), latency=False)
@@ -459,7 +454,7 @@ def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, m
             made = Job(config.with_seed(seed), "s", "search", tmp_path, None, (), facts)
             records_room.write(well(made), tmp_path)
     before = files(tmp_path)
-    found = run(tmp_path, monkeypatch, 2, study)
+    found = run(tmp_path, 2, study)
     made = files(tmp_path).keys() - before.keys()
     phases = {record.phase for record in found if f"{record.run_id}.json" in made}
     assert phases == {"confirm"}
@@ -469,9 +464,9 @@ def test_a_complete_search_is_complete_whatever_optuna_would_propose(tmp_path, m
         if facts is not None and facts["number"] % 2:
             path.unlink()
     kept = {path.stem for path in (tmp_path / "s").glob("*.json")}
-    again = [record for record in run(tmp_path, monkeypatch, 3, study) if record.phase == "search"]
+    again = [record for record in run(tmp_path, 3, study) if record.phase == "search"]
     assert len(again) == 2 * 6
     numbers = {record.found["trial"]["number"] for record in again}
     assert len(numbers) == 6
     assert {record.run_id for record in again} & kept
-    assert run(tmp_path, monkeypatch, 1, study)[: len(again)] == again
+    assert run(tmp_path, 1, study)[: len(again)] == again

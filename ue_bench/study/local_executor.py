@@ -22,7 +22,7 @@ from ue_bench.study.ledger import Ledger
 from ue_bench.study.list_run import ListRun
 from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, Stage, title
 from ue_bench.study.plugin_versions import codes_of, left_alone
-from ue_bench.study.processes import Job, Workers
+from ue_bench.study.processes import Executor, Job, Workers
 from ue_bench.study.sampler import Sampler
 from ue_bench.study.search_records import blind, costs_of
 from ue_bench.study.search_run import SearchRun
@@ -35,8 +35,9 @@ class LocalExecutor:
 
     workers: how many runs at a time. plugins: files with strategies that the runs may name.
     time_limit: seconds that a run may take. only_latency: nothing is made but the latencies of
-    what the folder has; a search that is not done is left out. Raises BenchError if the folder
-    cannot be written, and for a study without latencies whose latencies alone are asked for.
+    what the folder has; a search that is not done is left out. executor: what makes the runs; None:
+    processes of this machine. Raises BenchError if the folder cannot be written, and for a study
+    without latencies whose latencies alone are asked for.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LocalExecutor:
         plugins: Sequence[Path] = (),
         time_limit: float | None = None,
         only_latency: bool = False,
+        executor: Executor | None = None,
     ) -> None:
         if only_latency and not plan.study.latency:
             raise BenchError(
@@ -61,6 +63,7 @@ class LocalExecutor:
         self.plugins = tuple(plugins)
         self.time_limit = time_limit
         self.only_latency = only_latency
+        self.executor = executor
         self.ledger = Ledger(costs_of(plan.parts))
         self.skipped: list[str] = []  # a line for each file that is no valid record
         records_room.require_writable(self.folder)
@@ -76,8 +79,9 @@ class LocalExecutor:
                 note(line)
             self._load()
             for asked, count in self._asked():
+                executor = self.executor or Workers
                 with (
-                    Workers(count, self.time_limit) as workers,
+                    executor(count, self.time_limit) as workers,
                     Shown(self.plan.name) as shown,
                 ):
                     while True:

@@ -12,14 +12,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
 from ue_bench import plugins, safe_path
 from ue_bench.config import RunConfig
@@ -75,6 +75,30 @@ class _Running:
     until: float
 
 
+class Pool(Protocol):
+    """What makes runs, `count` at a time, each for at most `time_limit` seconds."""
+
+    count: int
+    time_limit: float | None  # of runs that start from now on
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def free(self) -> int:
+        """How many more runs may start."""
+
+    def start(self, job: Job) -> None:
+        """Start a run."""
+
+    def next(self) -> tuple[Job, Record]:
+        """Wait for the next run to end, write its record and return both."""
+
+
+Executor = Callable[[int, float | None], Pool]  # of the number of runs at a time and their limit
+
+
 class Workers:
     """At most `count` runs at a time, each for at most `time_limit` seconds.
 
@@ -90,7 +114,7 @@ class Workers:
         self.time_limit = time_limit  # of runs that start from now on
         self._running: list[_Running] = []
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
