@@ -208,7 +208,6 @@ def test_a_size_counts_once_whichever_strategies_earn_a_lookup_there():
             "panel": "base",
             "budget": 14_016,
             "feature": ["user_id", "user_id"],
-            "source": second_lookup.FRESH,
             "told_apart": True,
             "difference": [-0.1, -0.2],
         }

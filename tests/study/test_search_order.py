@@ -13,7 +13,7 @@ from ue_bench.config import RunConfig
 from ue_bench.errors import BenchError
 from ue_bench.record import Record, failure
 from ue_bench.report.evidence.effort import efforts_of
-from ue_bench.study import Grid, Search, Study, shares
+from ue_bench.study import Grid, Search, Study
 from ue_bench.study.alike import require_apart
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan, SearchStage
@@ -35,19 +35,18 @@ TPE = Search(
     margin=0.2,
     give_up=(2, 0.3),
 )
-SHARED_OUT = Search(
+LOOKUPS = Search(
     BASE,
-    shares(("user_id", "movie_id", "age"), 6),
+    {f"lookups.{name}": (1, 2, 3, 4) for name in ("user_id", "movie_id", "age")},
     trials=4,
     best=1,
     seeds=1,
     seed=2,
-    total=6,
     trial_seeds=2,
 )
 # The grid answers some runs of the first search.
 GRID = Grid(tuple(replace(BASE, lr=lr) for lr in TPE.space["lr"]), seeds=1, first=1000)
-STUDY = Study("?", (GRID, TPE, SHARED_OUT), latency=False)
+STUDY = Study("?", (GRID, TPE, LOOKUPS), latency=False)
 UNFIT = 0.1  # the share of runs that cannot work
 FAULTY = 0.2  # the share of runs that cannot work or fail
 LANDSCAPE = 0  # of the scores: one with failures, none of them in the last batch of a search

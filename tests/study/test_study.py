@@ -235,15 +235,6 @@ def has_lookups(strategy):
     return entry_of(strategy).has_lookups
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["quality.test_mse", "quality.train_mse", "quality.slices", "found.dim", "cost.test_bytes"],
-)
-def test_a_search_may_not_minimise_a_test_score(key):
-    with pytest.raises(BenchError, match=f"may not minimise '{key}'"):
-        replace(UNIFIED, objectives=("quality.val_mse", key))
-
-
 def test_a_temporary_folder_with_a_long_path_is_told_in_a_line(tmp_path, monkeypatch):
     """The socket of the forkserver has a path of at most about 100 characters."""
     folder = tmp_path / ("t" * 127)

@@ -37,7 +37,7 @@ RUNS = {
         for name in ("unified", "per_feature")
         for seed in (0, 1)
     ],
-    "search": list(fake.study_shared_out(trials=3, budgets=(3504,)))[::7],
+    "search": list(fake.study_search(trials=3))[::5],
     "trials": fake_searches.run(fake_searches.searches()[0])[::11],
     "why": record.load_runs(PUBLISHED, "why")[0][:3],
     "failed": [fake.failed(fake.config(budget=128, seed=3))],

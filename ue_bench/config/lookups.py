@@ -1,8 +1,6 @@
 """The grammar of lookups: how many each feature has, as text, by name, and shared out by weight."""
 
-import math
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 
 from ue_bench.errors import BenchError
@@ -38,23 +36,3 @@ def lookups_text(lookups: int | Mapping[str, int]) -> str:
     if isinstance(lookups, int):
         return str(lookups)
     return ",".join(f"{name}={count}" for name, count in lookups.items())
-
-
-def apportion(count: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """Share out `count` things in proportion to weights; whole weights that sum to `count` stay.
-
-    Where all weights are 0 the shares are equal. Hamilton's method of the largest remainder. Equal
-    remainders are settled by a hash of the names and weights: settled by the name alone, the first
-    feature of the alphabet would be favoured in every proposal.
-    """
-    total = math.fsum(weights.values())
-    quotas: dict[str, float] = {}
-    for name, weight in weights.items():
-        quotas[name] = count * weight / total if total else count / len(weights)
-    shares = {name: math.floor(quota) for name, quota in quotas.items()}
-    text = sorted(weights.items())
-    lots = {name: zlib.crc32(f"{name} {text}".encode()) for name in weights}
-    order = sorted(quotas, key=lambda name: (shares[name] - quotas[name], lots[name], name))
-    for name in order[: count - sum(shares.values())]:
-        shares[name] += 1
-    return shares

@@ -5,11 +5,10 @@ from ue_bench.study.alike import require_alike
 from ue_bench.study.anchor_arms import anchor_arms
 from ue_bench.study.by_name import DASHED, TAKEN, canonical, find, names
 from ue_bench.study.declarations import Scenario, Study
-from ue_bench.study.grid_and_search import SAMPLERS, Grid, Search, Space, shares
+from ue_bench.study.grid_and_search import Grid, Search, Space
 
 __all__ = [
     "DASHED",
-    "SAMPLERS",
     "TAKEN",
     "Between",
     "Grid",
@@ -23,5 +22,4 @@ __all__ = [
     "find",
     "names",
     "require_alike",
-    "shares",
 ]

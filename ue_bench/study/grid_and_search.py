@@ -1,6 +1,6 @@
 """The parts of a study: grids, and searches with the space that they vary."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,7 +10,6 @@ from ue_bench.config.crossed_seeds import crossed, require_crossable
 from ue_bench.config.ranges import Allowed, UpTo
 from ue_bench.errors import BenchError, unknown
 
-SAMPLERS = ("tpe", "random")
 # Field of `RunConfig`, `lookups.FEATURE` or `options.KNOB` -> what it may be.
 Space = Mapping[str, Allowed]
 
@@ -81,14 +80,9 @@ class Search:
     against: arms that run on the fresh seeds too.
     compression: the size at which to search and to confirm; None: the budget of `base`.
     best: how many configurations run on fresh seeds. seeds: how many fresh seeds.
-    objectives: keys of the record to minimise, ``quality.val_mse`` first. With several objectives
-    the best few come from the Pareto front.
     seed: what is added to the first seed of the trials, which is a design seed
     (`plan.DESIGN_SEEDS_FROM`). Searches of one study that could ask for one run need seeds of their
     own (see `alike.require_apart`).
-    total: the lookups of all features together; `shares` makes the space. A proposed number is then
-    a share of the lookups beyond the first one of each feature.
-    sampler: `tpe`, or `random` as the baseline.
     startup: how many trials are answered before TPE is guided by them. Those after the first one
     are drawn at random.
     batch: how many trials are proposed together, whatever the number of workers. The sampler learns
@@ -100,10 +94,8 @@ class Search:
     is still worse, by more than this, than that of the best trial of the batches before. None: all
     runs train to their end.
 
-    Raises BenchError for an objective that is a test score, an unknown sampler, a batch, a start or
-    a trial without runs, a margin that is not above 0 or is of several objectives, and a space that
-    does not hold every allocation of `total` or that limits a knob by one that has no values of its
-    own.
+    Raises BenchError for a batch, a start or a trial without runs, a margin that is not above 0,
+    and a space that limits a knob by one that has no values of its own.
     """
 
     base: RunConfig
@@ -113,10 +105,7 @@ class Search:
     compression: int | None = None
     best: int = 3
     seeds: int = 10
-    objectives: tuple[str, ...] = ("quality.val_mse",)
     seed: int = 0
-    total: int | None = None
-    sampler: str = "tpe"
     trial_seeds: int = 3
     startup: int = 8
     batch: int = 4
@@ -124,32 +113,16 @@ class Search:
     give_up: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
-        for key in self.objectives:
-            if "test" in key or not key.startswith(("quality.val_", "cost.")):
-                raise BenchError(
-                    f"a search may not minimise {key!r}; "
-                    "choose quality.val_... or cost...., never a test score"
-                )
-        if self.sampler not in SAMPLERS:
-            raise unknown("sampler", self.sampler, SAMPLERS)
         if self.batch < 1:
             raise BenchError(f"a search with batches of {self.batch} trials; give at least 1")
         if self.trial_seeds < 1:
             raise BenchError(f"trials on {self.trial_seeds} seeds each; give at least 1")
         if self.startup < 1:
             raise BenchError(f"a start of {self.startup} trials; give at least 1")
-        if self.margin is not None:
-            if not self.margin > 0:
-                raise BenchError(f"a search with a margin of {self.margin}; give more than 0")
-            if len(self.objectives) > 1:
-                raise BenchError(
-                    f"a search with a margin and {len(self.objectives)} objectives; "
-                    "a margin is of one, so leave it out"
-                )
+        if self.margin is not None and not self.margin > 0:
+            raise BenchError(f"a search with a margin of {self.margin}; give more than 0")
         self._require_sound_give_up()
         self._require_limits()
-        if self.total is not None:
-            self._require_all_allocations(self.total)
 
     def _require_sound_give_up(self) -> None:
         if self.give_up is None:
@@ -176,20 +149,6 @@ class Search:
                     "name a knob with values of its own"
                 )
 
-    def _require_all_allocations(self, total: int) -> None:
-        n_features = len(self.features)
-        if n_features == 0 or total < n_features:
-            raise BenchError(
-                f"a total of {total} lookups for {n_features} features; "
-                "every feature of the space needs at least 1"
-            )
-        for name, allowed in shares(self.features, total).items():
-            if self.space[name] != allowed:
-                raise BenchError(
-                    f"{name}: with a total of {total}, 1 to {allowed[-1]} must be allowed; "
-                    "make the space with shares()"
-                )
-
     @property
     def strategies(self) -> tuple[str, ...]:
         """The strategies of its trials."""
@@ -203,10 +162,3 @@ class Search:
         """The features whose lookups are searched."""
         names = [name for name in self.space if name.startswith("lookups.")]
         return tuple(name.removeprefix("lookups.") for name in names)
-
-
-def shares(features: Iterable[str], total: int) -> dict[str, tuple[int, ...]]:
-    """Return the space of all ways to give `total` lookups to features, at least one to each."""
-    features = tuple(features)
-    most = total - len(features) + 1
-    return {f"lookups.{name}": tuple(range(1, most + 1)) for name in features}

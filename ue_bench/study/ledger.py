@@ -15,14 +15,12 @@ class Ledger:
     All records are `blind`, so that the memory of a command hardly grows with the runs that it has
     made. The whole ones are where they were written.
 
-    costs: the names of the costs that records keep, see `costs_of`. wanted: all configurations so
-    far, by run id, in order. answers: the records of runs that need not run again. failures: the
-    failed records of earlier commands. made: runs of this command. ready: wanted runs that were
-    known before. infeasible: records of runs whose strategy cannot work with its budget, which is
-    an answer.
+    wanted: all configurations so far, by run id, in order. answers: the records of runs that need
+    not run again. failures: the failed records of earlier commands. made: runs of this command.
+    ready: wanted runs that were known before. infeasible: records of runs whose strategy cannot
+    work with its budget, which is an answer.
     """
 
-    costs: frozenset[str] = frozenset()
     wanted: dict[str, RunConfig] = field(default_factory=dict)
     answers: dict[str, Record] = field(default_factory=dict)
     failures: dict[str, Record] = field(default_factory=dict)
@@ -33,7 +31,7 @@ class Ledger:
 
     def load(self, record: Record) -> None:
         """Take a record of an earlier command; a run that failed will run again."""
-        record = blind(record, self.costs)
+        record = blind(record)
         if record.status == "failed":
             self.failures[record.run_id] = record
         else:
@@ -42,7 +40,7 @@ class Ledger:
     def keep(self, record: Record) -> None:
         """Take the record of a run that this command made."""
         self.made += 1
-        record = blind(record, self.costs)
+        record = blind(record)
         if record.status == "failed":
             self.failed.append(record)
             return

@@ -5,7 +5,6 @@ Records are the truth: an interrupted study goes on where it stopped.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from ue_bench.study.plan import ListStage, Plan, Request, SearchStage, Stage, ti
 from ue_bench.study.plugin_versions import codes_of, left_alone
 from ue_bench.study.processes import Executor, Job, Workers
 from ue_bench.study.sampler import Sampler
-from ue_bench.study.search_records import blind, costs_of
+from ue_bench.study.search_records import blind
 from ue_bench.study.search_run import SearchRun
 from ue_bench.study.shown import Shown
 from ue_bench.study.side_by_side import Questions, SideBySide
@@ -64,7 +63,7 @@ class LocalExecutor:
         self.time_limit = time_limit
         self.only_latency = only_latency
         self.executor = executor
-        self.ledger = Ledger(costs_of(plan.parts))
+        self.ledger = Ledger()
         self.skipped: list[str] = []  # a line for each file that is no valid record
         records_room.require_writable(self.folder)
 
@@ -92,7 +91,7 @@ class LocalExecutor:
                         shown.show(asked.first)
                         job, record = workers.next()
                         # An equal configuration, which is in memory already.
-                        record = blind(replace(record, config=job.config), self.ledger.costs)
+                        record = blind(replace(record, config=job.config))
                         counted = asked.answer(record)
                         if counted:
                             self.ledger.keep(record)
@@ -179,8 +178,7 @@ class LocalExecutor:
 
     def _load(self) -> None:
         """Read the records that are there. Raises BenchError where they are of other data."""
-        read = partial(blind, costs=self.ledger.costs)
-        records, self.skipped = records_room.load_runs(self.results, self.plan.name, read)
+        records, self.skipped = records_room.load_runs(self.results, self.plan.name, blind)
         for line in left_alone(records, codes_of(self.plan.parts), self.folder):
             note(line)
         at_hand = DataAtHand(self.plan.data_dir)

@@ -19,7 +19,7 @@ from ue_bench.strategies import is_anchor
 from ue_bench.study import Grid, Scenario, Search, Study
 from ue_bench.study.parts_of import parts_of
 from ue_bench.study.search_records import Answered, best_few, known_trials
-from ue_bench.study.space import require_choices, start_of, with_options
+from ue_bench.study.space import require_choices, with_options
 from ue_bench.training.assembly import has_budget, without_ignored_budget
 from ue_bench.training.resolve import resolve
 from ue_bench.training.run_data import (
@@ -93,7 +93,7 @@ class SearchStage:
     @property
     def label(self) -> str:
         """The stage in words, for a line of progress."""
-        return f"{self.base.strategy}, {self.search.sampler} search, {self.where}"
+        return f"{self.base.strategy}, tpe search, {self.where}"
 
     @property
     def complete(self) -> bool:
@@ -331,7 +331,7 @@ class Plan:
         against, left_out = self._runnable(search.against)
         notes = left_out + self._budget_notes([search.base], bool(search.compression))
         first = self.seed + DESIGN_SEEDS_FROM + search.seed
-        base = start_of(self.adapt(search.base, first, search.compression), search)
+        base = with_options(self.adapt(search.base, first, search.compression), search)
         self._require_all_features(search, base)
         require_choices(search, base)
         trials, next_number = known_trials(answers, base, search)

@@ -10,13 +10,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ue_bench.config import RunConfig
 from ue_bench.config.ranges import Between
 from ue_bench.study import Search
-from ue_bench.study.search_records import Answered, values_of
+from ue_bench.study.search_records import Answered, value_of_trial
 from ue_bench.study.space import Knob, configure, knobs, places, value_of
 
 # A sampler that has proposed this many times the wanted trials has seen the whole space.
@@ -33,8 +32,7 @@ class Sampler:
         self.search = search
         self.base = base
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        directions = [StudyDirection.MINIMIZE] * len(search.objectives)
-        self.study = optuna.create_study(directions=directions)
+        self.study = optuna.create_study()
         self.proposals = 0
         self._learned: set[str] = set()  # trials whose values the study has, by their first run
         self._sampler = make_sampler(search, seed)
@@ -51,7 +49,7 @@ class Sampler:
         self.study.sampler = self._random if self._repeated else self._sampler
         trial = self.study.ask()
         chosen = self._choose(trial)
-        config = configure(self.base, chosen, self.search.total)
+        config = configure(self.base, chosen)
         self._repeated = config.run_id in self._seen
         self._seen.add(config.run_id)
         return trial, config
@@ -59,8 +57,8 @@ class Sampler:
     def dismiss(self, trial: optuna.Trial) -> None:
         """Take a proposal back.
 
-        What was proposed is not always what runs: numbers are rounded, and many shares make one
-        allocation. The study learns what ran, once, from `learn`.
+        What was proposed is not always what runs: numbers are rounded. The study learns
+        what ran, once, from `learn`.
         """
         self.study.tell(trial, state=TrialState.FAIL)
 
@@ -76,7 +74,7 @@ class Sampler:
             told = optuna.trial.create_trial(
                 params=parameters(trial.config, self.search),
                 distributions=distributions(trial.config, self.search),
-                values=values_of(trial, self.search),
+                value=value_of_trial(trial),
             )
             self.study.add_trial(told)
 
@@ -95,10 +93,7 @@ class Sampler:
 
 
 def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler that a search declares."""
-    if search.sampler == "random":
-        # The first proposals of TPE are random too, and would be the same with the same seed.
-        return optuna.samplers.RandomSampler(seed=seed + 1_000_000)
+    """Return the sampler of a search."""
     return optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=search.startup, constant_liar=True
     )

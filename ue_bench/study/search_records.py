@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ _NOWHERE: dict[str, Any] = {}  # the environment of a blind record: one for all 
 
 
 class Leader(NamedTuple):
-    """The best trial of the batches before, by the first objective.
+    """The best trial of the batches before, by validation MSE.
 
     first: of its first run. mean: over all its runs.
     """
@@ -58,22 +58,8 @@ class Answered:
         return next((record for record in self.records if record.status != "ok"), None)
 
 
-def costs_of(parts: Iterable[object]) -> frozenset[str]:
-    """Return the names of the costs that the searches among the parts of a study minimise."""
-    names = set()
-    for part in parts:
-        if isinstance(part, Search):
-            for key in part.objectives:
-                group, name = key.split(".")
-                if group == "cost":
-                    names.add(name)
-    return frozenset(names)
-
-
-def blind(record: Record, costs: Collection[str]) -> Record:
+def blind(record: Record) -> Record:
     """Return what a study that runs sees of a record, with no score but those of validation.
-
-    costs: the names of the costs that it keeps.
 
     No choice can thus rest on a test score. What no choice needs is left out, since a whole record
     has some 15 kB, and a study has thousands of them. A blind record is returned as it is.
@@ -85,8 +71,7 @@ def blind(record: Record, costs: Collection[str]) -> Record:
         if name.startswith("val_"):
             quality[name] = record.quality[name]
     found = held_once({name: record.found[name] for name in _SEEN if name in record.found})
-    cost = held_once({name: record.cost[name] for name in costs if name in record.cost})
-    return replace(record, found=found, quality=quality, cost=cost, env=_NOWHERE)
+    return replace(record, found=found, quality=quality, cost={}, env=_NOWHERE)
 
 
 def held_once(value: Any) -> Any:
@@ -105,15 +90,9 @@ def _of_text(text: str) -> Any:
     return value
 
 
-def objectives(records: Iterable[Record], search: Search) -> list[float]:
-    """Return the numbers that a search minimises: of each objective, the mean over these runs."""
-    records = list(records)
-    means = []
-    for key in search.objectives:
-        group, name = key.split(".")
-        scores = [float(getattr(record, group)[name]) for record in records]
-        means.append(math.fsum(scores) / len(scores))
-    return means
+def val_mse(records: Sequence[Record]) -> float:
+    """Return the mean validation MSE of these runs."""
+    return math.fsum(record.quality["val_mse"] for record in records) / len(records)
 
 
 def runs_of(config: RunConfig, search: Search) -> list[RunConfig]:
@@ -151,11 +130,11 @@ def trial_facts(search: Search, base: RunConfig, number: int) -> dict[str, Any]:
         "number": number,
         "default": base.run_id,
         "seeds": [run.init_seed for run in runs_of(base, search)],
-        "sampler": search.sampler,
+        "sampler": "tpe",
         "startup": search.startup,
         "batch": search.batch,
-        "total": search.total,
-        "objectives": list(search.objectives),
+        "total": None,
+        "objectives": ["quality.val_mse"],
         "varies": sorted(search.space),
         "space": {name: to_json(search.space[name]) for name in sorted(search.space)},
         **({} if search.margin is None else {"margin": search.margin}),
@@ -203,8 +182,8 @@ def leader_of(trials: Iterable[Answered], search: Search) -> Leader | None:
     if search.margin is not None:
         for trial in trials:
             if trial.ok and trial.leader is None:
-                first = objectives(trial.records[:1], search)[0]
-                leader = Leader(first, objectives(trial.records, search)[0])
+                first = val_mse(trial.records[:1])
+                leader = Leader(first, val_mse(trial.records))
                 if best is None or leader.mean < best.mean:
                     best = leader
     return best
@@ -222,59 +201,36 @@ def answered(
     A trial whose first run does not end well, or is too bad beside the leader, needs no other.
     """
     runs = tuple(runs)
-    costs = costs_of([search])
     found: list[Record] = []
     for run in runs:
         if run.run_id not in records:
             return None
-        found.append(blind(records[run.run_id], costs))
+        found.append(blind(records[run.run_id]))
         if len(found) > 1:
             continue
         if found[0].status != "ok":
             break
         if leader is not None and search.margin is not None:
-            worse = objectives(found, search)[0] - leader.first
+            worse = val_mse(found) - leader.first
             if worse > search.margin:
                 return Answered(number, _whole(runs[0]), tuple(found), leader)
     return Answered(number, _whole(runs[0]), tuple(found))
 
 
-def values_of(trial: Answered, search: Search) -> list[float]:
-    """Return what a trial gives for each objective.
+def value_of_trial(trial: Answered) -> float:
+    """Return what a search minimises.
 
     Of a trial with its first run alone, that is the leader's mean and what the run is worse than
     the leader on the same seed: seeds are not equally hard.
     """
-    values = objectives(trial.records, search)
+    value = val_mse(trial.records)
     if trial.leader is None:
-        return values
-    return [values[0] - trial.leader.first + trial.leader.mean]
+        return value
+    return value - trial.leader.first + trial.leader.mean
 
 
 def best_few(trials: Iterable[Answered], search: Search) -> list[Answered]:
-    """Return the best few trials by the first objective.
-
-    With several objectives only those of the Pareto front are eligible, and with a margin only
-    those with all runs.
-    """
-    by_id = {}
-    scores = {}
-    for trial in trials:
-        if trial.leader is not None:
-            continue
-        by_id[trial.run_id] = trial
-        scores[trial.run_id] = objectives(trial.records, search)
-    eligible = list(scores)
-    if len(search.objectives) > 1:
-        eligible = [run_id for run_id in scores if not _is_beaten(scores[run_id], scores.values())]
-    eligible.sort(key=lambda run_id: (scores[run_id], run_id))
-    return [by_id[run_id] for run_id in eligible[: search.best]]
-
-
-def _is_beaten(scores: list[float], rivals: Iterable[list[float]]) -> bool:
-    """Return whether a rival is at least as good in every objective, and not equal."""
-    for rival in rivals:
-        pairs = zip(rival, scores, strict=True)
-        if rival != scores and all(theirs <= ours for theirs, ours in pairs):
-            return True
-    return False
+    """Return the best few trials with all runs."""
+    whole = [trial for trial in trials if trial.leader is None]
+    whole.sort(key=lambda trial: (val_mse(trial.records), trial.run_id))
+    return whole[: search.best]

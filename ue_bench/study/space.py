@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ue_bench.config import SEEDS, RunConfig
-from ue_bench.config.lookups import apportion
 from ue_bench.config.ranges import Between, UpTo
 from ue_bench.errors import BenchError
 from ue_bench.features import canonical_feature
@@ -43,17 +42,12 @@ def knobs(search: Search, value: Callable[[str], Any]) -> Iterator[Knob]:
                 yield Knob(name, f"{name} up to {values[-1]}", values)
 
 
-def configure(base: RunConfig, chosen: Mapping[str, Any], total: int | None = None) -> RunConfig:
+def configure(base: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
     """Return `base` with the chosen values of a space, resolved and without an ignored budget.
 
     Values that make one run make one configuration: all lookups are one number where they are
     equal and the base has one.
-
-    total: the lookups of all features together. The chosen lookups are then shares of the lookups
-    beyond one for each feature; shares that sum to these lookups are used as they are.
     """
-    if total is not None:
-        chosen = _with_total(chosen, total)
     changes: dict[str, Any] = {}
     for name, value in chosen.items():
         field, _, key = name.partition(".")
@@ -68,20 +62,6 @@ def configure(base: RunConfig, chosen: Mapping[str, Any], total: int | None = No
         if len(counts) == 1:
             changes["lookups"] = counts.pop()
     return without_ignored_budget(resolve(replace(base, **changes)))
-
-
-def start_of(config: RunConfig, search: Search) -> RunConfig:
-    """Return the first trial of a search from a configuration.
-
-    It has the values of all knobs written out, and where lookups are shared out their total.
-    """
-    config = with_options(config, search)
-    if search.total is None:
-        return config
-    lookups = {}
-    for feature in search.features:
-        lookups[f"lookups.{feature}"] = value_of(config, f"lookups.{feature}")
-    return configure(config, lookups, search.total)
 
 
 def with_options(config: RunConfig, search: Search) -> RunConfig:
@@ -143,8 +123,7 @@ def require_choices(search: Search, base: RunConfig) -> None:
                 "take it out"
             )
     for knob in knobs(search, lambda name: value_of(base, name)):
-        if search.total is None or not knob.name.startswith("lookups."):
-            _require_difference(search, base, knob)
+        _require_difference(search, base, knob)
 
 
 def _require_difference(search: Search, base: RunConfig, knob: Knob) -> None:
@@ -161,17 +140,6 @@ def _require_difference(search: Search, base: RunConfig, knob: Knob) -> None:
             f"{knob.name} is in the space of a search from {base.strategy}, whose runs do not "
             "depend on it; take it out"
         )
-
-
-def _with_total(chosen: Mapping[str, Any], total: int) -> dict[str, Any]:
-    shares = {}
-    for name, value in chosen.items():
-        if name.startswith("lookups."):
-            shares[name] = value - 1
-    lookups = {}
-    for name, extra in apportion(total - len(shares), shares).items():
-        lookups[name] = 1 + extra
-    return {**chosen, **lookups}
 
 
 def _is_one_number(lookups: int | dict[str, int]) -> bool:

@@ -1,6 +1,5 @@
 """The lookups that the trials of searches gave to each feature."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,26 +28,15 @@ _OF_FEATURE = (
 )
 
 
-def shared_out(trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials of searches that shared out a fixed number of lookups."""
-    return [trial for trial in trials if facts(trial.sample).get("total")]
-
-
 def allocated(trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials of searches that varied the lookups, for one objective."""
+    """Return the trials of searches that varied the lookups freely, for validation MSE alone."""
     varied = []
     for trial in trials:
         about = facts(trial.sample)
         has_lookups = any(name.startswith("lookups.") for name in about["varies"])
-        if has_lookups and len(about["objectives"]) == 1:
+        if has_lookups and len(about["objectives"]) == 1 and about.get("total") is None:
             varied.append(trial)
     return varied
-
-
-def place(found: dict[str, Any]) -> str:
-    """Return what the allocations of one total have in common: `12 lookups of 8 (width 96)`."""
-    total = sum(found["lookups"].values())
-    return f"{total} lookups of {found['dim']} (width {total * found['dim']})"
 
 
 class Forms:
@@ -81,12 +69,11 @@ def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
 
     Its columns are those of the comparison and:
 
-    * panel: the title of the comparison; cell: total and dim, as of `place`, or the form where
-      these were free;
+    * panel: the title of the comparison; cell: the form;
     * budget, and size, which is the budget as text;
-    * policy: what is held when the total changes, `dim held` or `width held`;
+    * policy: what the search held, `dim held` or `width held`;
     * search, number, run_id: which trial it is; total: the lookups of all features;
-    * feature, cardinality, lookups, and extra, the lookups beyond one;
+    * feature, cardinality, lookups;
     * mse: on validation; best: whether the trial is of the best few of its search.
     """
     rows = []
@@ -99,7 +86,6 @@ def tidy(trials: Sequence[Trial]) -> pd.DataFrame:
             row["feature"] = name
             row["cardinality"] = found["cardinalities"][name]
             row["lookups"] = lookups
-            row["extra"] = lookups - 1
             rows.append(row)
     if not rows:
         return pd.DataFrame()
@@ -117,11 +103,9 @@ def _columns(trial: Trial, forms: Forms) -> dict[str, Any]:
     config = sample.config
     columns = comparison_of(sample)._replace(phase="")._asdict()
     columns["cell"] = forms.name(config.by_name())
-    if facts(sample).get("total"):
-        columns["cell"] = place(sample.found)
     columns["budget"] = config.budget
     columns["size"] = bytes_text(config.budget)
-    columns["policy"] = policy_of(config.width)
+    columns["policy"] = "dim held" if config.width is None else "width held"
     columns["search"] = trial.search
     columns["number"] = trial.number
     columns["total"] = sum(sample.found["lookups"].values())
@@ -130,28 +114,16 @@ def _columns(trial: Trial, forms: Forms) -> dict[str, Any]:
     return columns
 
 
-def policy_of(width: int | None) -> str:
-    """Return what a search holds when the total changes: `dim held` or `width held`."""
-    if width is None:
-        return "dim held"
-    return "width held"
-
-
 def wanted(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row a search and feature of a frame of `tidy`.
 
-    wanted: the mean lookups that the best few trials gave. even: what each feature would get of
-    the total, NaN where this was free. n: the trials of the search.
+    wanted: the mean lookups that the best few trials gave. n: the trials of the search.
     """
     rows = []
     for _, trials in groups(frame, "search"):
-        even = math.nan
-        if trials["total"].nunique() == 1:
-            even = trials["total"].iloc[0] / trials["feature"].nunique()
         for _, part in trials.groupby("feature", sort=False):
             row = part.iloc[0][list(_OF_FEATURE)].to_dict()
             row["wanted"] = part.loc[part["best"], "lookups"].mean()
-            row["even"] = even
             row["n"] = len(part)
             rows.append(row)
     return pd.DataFrame(rows)

@@ -32,13 +32,10 @@ from ue_bench.report.figures.sections.one_study import (
 )
 from ue_bench.report.figures.sections.searches import (
     allocation,
-    allocation_rule,
-    hypervolume,
     importances,
     optimism,
     range_ends,
     second_lookup,
-    shared_out,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -52,11 +49,8 @@ SECTIONS: tuple[Section, ...] = (
     latency_mse.SECTION,
     memory.SECTION,
     allocation.SECTION,
-    shared_out.SECTION,
     second_lookup.SECTION,
     importances.SECTION,
-    allocation_rule.SECTION,
-    hypervolume.SECTION,
     rare_values.SECTION,
     who_pays.SECTION,
     training.SECTION,

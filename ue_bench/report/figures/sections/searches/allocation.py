@@ -1,7 +1,7 @@
 """Which features earn lookups: the trials of a search, and its best few on fresh seeds."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
@@ -15,7 +15,7 @@ from ue_bench.report.evidence.interval_method import RULE
 from ue_bench.report.evidence.summary import panel, score
 from ue_bench.report.evidence.trial_lookups import BEST, MOST, Forms, allocated
 from ue_bench.report.evidence.trial_lookups import tidy as tidy_trials
-from ue_bench.report.evidence.trials import Trial, facts
+from ue_bench.report.evidence.trials import Trial
 from ue_bench.report.figures import style
 from ue_bench.report.figures.hover import hover
 from ue_bench.report.figures.section import Section, StudyData
@@ -52,7 +52,7 @@ def tidy(study: StudyData) -> pd.DataFrame:
     view `confirm`: one row an arm of the form on fresh seeds, with the test MSE; `even` where all
         features have as many lookups.
     """
-    free = _of_free_lookups(study.trials)
+    free = allocated(study.trials)
     if not free:
         return pd.DataFrame(columns=COLUMNS)
     trials = _trials(free)
@@ -63,11 +63,6 @@ def tidy(study: StudyData) -> pd.DataFrame:
         trials = trials[trials["panel"].isin(searches["panel"])]
     views = pd.concat([trials, searches.merge(arms, on=_SEARCH)])
     return views.reindex(columns=COLUMNS).reset_index(drop=True)
-
-
-def _of_free_lookups(searched: Iterable[Trial]) -> list[Trial]:
-    """The trials of searches that varied the lookups, in any number."""
-    return [trial for trial in allocated(searched) if facts(trial.sample).get("total") is None]
 
 
 def _trials(free: Sequence[Trial]) -> pd.DataFrame:
