@@ -91,7 +91,6 @@ DIM = fake.SPACE["dim"]
             {"trial_seeds": 1},
             "its search has the seeds of a trial [1000], the others have [1000, 1001, 1002]",
         ),
-        ({"sampler": "random"}, 'its search has the sampler "random", the others have "tpe"'),
         ({"startup": 20}, "its search has the trials at random 20, the others have 8"),
         (
             {"space": {**fake.SPACE, "dim": (4, 8, 16)}},
@@ -106,6 +105,18 @@ def test_an_arm_that_was_not_searched_like_the_others_is_refused(change, reason)
     for line in arms.refused:
         assert line.startswith("base (ml-100k, random split), after the search, on fresh seeds, ")
         assert f"at 14016 bytes: {reason}" in line
+
+
+def test_an_arm_that_an_earlier_version_searched_at_random_is_refused(alike):
+    records = []
+    for record in alike:
+        if record.config.strategy == "unified" and "trial" in record.found:
+            trial = record.found["trial"] | {"sampler": "random"}
+            record = replace(record, found=record.found | {"trial": trial})
+        records.append(record)
+    arms = collect(records)
+    assert {arm.config["strategy"] for arm in arms.kept} == {"per_feature"}
+    assert 'its search has the sampler "random", the others have "tpe"' in arms.refused[0]
 
 
 def test_a_rule_that_was_searched_with_less_effort_is_refused_alone():
