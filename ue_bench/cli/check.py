@@ -10,7 +10,6 @@ from ue_bench.errors import BenchError, one_line
 from ue_bench.progress import note
 from ue_bench.record import SPEED, Record, SpeedRecord, load
 from ue_bench.record.same_text import same_text
-from ue_bench.report.evidence import earlier_verdicts
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import of_small_frames
 from ue_bench.report.page.prose import BLOCK, refresh
@@ -60,11 +59,10 @@ def check(
     for study in effort_laws.unproven(evidence.arms.search):
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
-    earlier = earlier_verdicts.read(results)
     said = claims()
 
     def refreshed(block: str) -> str:
-        return refresh(block, evidence, verdicts, earlier, said)
+        return refresh(block, evidence, verdicts, said)
 
     for path in documents:
         faults += _stale_blocks(path, refreshed, results)

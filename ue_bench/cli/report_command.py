@@ -83,7 +83,7 @@ def report_command(
         tuple(FAMILIES.values()),
     )
     if update:
-        _update(update, outcome.evidence, results)
+        _update(update, outcome.evidence)
     print_summary(outcome, Console())
     if show and not webbrowser.open(outcome.page.resolve().as_uri()):
         raise BenchError(f"--open: no browser was found; open {outcome.page} yourself")
@@ -96,9 +96,8 @@ def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> N
     print_json(as_data(results, only))
 
 
-def _update(document: Path, evidence: Evidence, results: Path) -> None:
+def _update(document: Path, evidence: Evidence) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
-    from ue_bench.report.evidence import earlier_verdicts
     from ue_bench.report.page.prose import refresh
     from ue_bench.strategies.claims import claims
 
@@ -109,5 +108,4 @@ def _update(document: Path, evidence: Evidence, results: Path) -> None:
             f"--update: {document} cannot be read ({error}); give a Markdown file"
         ) from error
     verdicts = verdicts_by_study(evidence.records)
-    earlier = earlier_verdicts.read(results)
-    write_whole(document, refresh(text, evidence, verdicts, earlier, claims()))
+    write_whole(document, refresh(text, evidence, verdicts, claims()))

@@ -15,7 +15,6 @@
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
 <!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
 <!-- ue-bench: authors methods -->                           what its methods' authors say beside it
-<!-- ue-bench: earlier table_size -->                         what became of its earlier verdicts
 <!-- end -->
 """
 
@@ -35,11 +34,10 @@ from ue_bench.report.evidence.compare import (
     sentence,
     told,
 )
-from ue_bench.report.evidence.earlier_verdicts import Earlier, fates
 from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
-from ue_bench.report.page import abstract, conclusion, performance, verdict_fates
+from ue_bench.report.page import abstract, conclusion, performance
 from ue_bench.report.page.authors_claims import authors_claims
 from ue_bench.report.page.board_tables import board_tables
 from ue_bench.report.page.byte_ranks import byte_ranks
@@ -54,22 +52,18 @@ def refresh(
     text: str,
     evidence: Evidence,
     verdicts: Mapping[str, Sequence[Verdict]] | None = None,
-    earlier: Sequence[Earlier] = (),
     claims: Mapping[str, str] | None = None,
 ) -> str:
     """Return `text` with each marked block made from the records.
 
-    verdicts: by study, what became of its claims about planted worlds. earlier: what was published
-    before. claims: what the authors of a method say of it, by strategy.
+    verdicts: by study, what became of its claims about planted worlds. claims: what the authors of
+    a method say of it, by strategy.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
 
     def scenarios(_: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return _scenarios((verdicts or {}).get(study, ()))
-
-    def became(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
-        return verdict_fates.lines(fates(earlier, evidence, study))
 
     def board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return board_tables(boards(evidence, study))
@@ -80,7 +74,6 @@ def refresh(
 
     kinds = KINDS | {
         "scenarios": scenarios,
-        "earlier": became,
         "board": board,
         "authors": authors,
     }
