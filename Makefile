@@ -52,7 +52,7 @@ SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py stud
 	data/test_data_archives.py data/test_data_fetch.py \
 	$(patsubst %,cli/test_%.py,effort_laws output recipe_laws seed_laws stops) \
 	strategies/test_slots_elsewhere.py study/test_raising_plugins.py \
-	$(patsubst %,report/test_%.py,authors_claims best_set board intervals report_calibration) \
+	$(patsubst %,report/test_%.py,best_set board intervals report_calibration) \
 	$(patsubst %,report/test_%.py,report_effort report_names report_page search_luck) \
 	$(patsubst %,whole/test_%.py,architecture docs equal_numbers fuzz_cli fuzz_records published) \
 	$(patsubst %,whole/test_%.py,readme safe_path survival_crash survival_kill survival_limits survival_trouble)

@@ -14,7 +14,6 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.frames import of_small_frames
 from ue_bench.report.page.prose import BLOCK, refresh
 from ue_bench.strategies import all_strategies, code_of, is_anchor
-from ue_bench.strategies.claims import claims
 from ue_bench.study import names
 from ue_bench.training.assembly import has_budget
 from ue_bench.training.resolve import resolve
@@ -59,10 +58,9 @@ def check(
     for study in effort_laws.unproven(evidence.arms.search):
         note(one_line(f"{study}: its trials do not say enough of their search to be judged"))
     verdicts = verdicts_by_study(evidence.records)
-    said = claims()
 
     def refreshed(block: str) -> str:
-        return refresh(block, evidence, verdicts, said)
+        return refresh(block, evidence, verdicts)
 
     for path in documents:
         faults += _stale_blocks(path, refreshed, results)

@@ -61,9 +61,7 @@ def _print_details(row: dict[str, Any]) -> None:
 def _strategies() -> list[dict[str, Any]]:
     from ue_bench.record import ANCHOR
     from ue_bench.strategies import ANCHORS, all_strategies
-    from ue_bench.strategies.claims import claims
 
-    said = claims()
     rows = []
     for name, entry in all_strategies().items():
         row = {
@@ -77,7 +75,6 @@ def _strategies() -> list[dict[str, Any]]:
             "bits": list(entry.bits),
             "float_only": entry.float_only,
             "source": entry.source,
-            "claim": said.get(name, ""),
         }
         rows.append(row)
     for name, anchor in ANCHORS.items():

@@ -99,7 +99,6 @@ def _print_data(only: str | None, plugins: tuple[Path, ...], results: Path) -> N
 def _update(document: Path, evidence: Evidence) -> None:
     """Rewrite the marked blocks of a Markdown file. Raises BenchError if it cannot be read."""
     from ue_bench.report.page.prose import refresh
-    from ue_bench.strategies.claims import claims
 
     try:
         text = read_regular(document).decode()
@@ -108,4 +107,4 @@ def _update(document: Path, evidence: Evidence) -> None:
             f"--update: {document} cannot be read ({error}); give a Markdown file"
         ) from error
     verdicts = verdicts_by_study(evidence.records)
-    write_whole(document, refresh(text, evidence, verdicts, claims()))
+    write_whole(document, refresh(text, evidence, verdicts))

@@ -14,7 +14,6 @@
 <!-- ue-bench: gist heads heads -->                           what it says, in one sentence
 <!-- ue-bench: speed forward -->                              cases of `ue-bench speed`, or `claims`
 <!-- ue-bench: scenarios known-answer -->                    its claims, and what was found
-<!-- ue-bench: authors methods -->                           what its methods' authors say beside it
 <!-- end -->
 """
 
@@ -23,7 +22,6 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from ue_bench.errors import BenchError, unknown
-from ue_bench.report.evidence.against_exact import against_exact
 from ue_bench.report.evidence.board import boards
 from ue_bench.report.evidence.compare import (
     Row,
@@ -38,7 +36,6 @@ from ue_bench.report.evidence.evidence import Evidence
 from ue_bench.report.evidence.known_answer import Verdict
 from ue_bench.report.format import escaped, plain
 from ue_bench.report.page import abstract, conclusion, performance
-from ue_bench.report.page.authors_claims import authors_claims
 from ue_bench.report.page.board_tables import board_tables
 from ue_bench.report.page.byte_ranks import byte_ranks
 from ue_bench.report.page.rank_tables import rank_tables
@@ -52,12 +49,10 @@ def refresh(
     text: str,
     evidence: Evidence,
     verdicts: Mapping[str, Sequence[Verdict]] | None = None,
-    claims: Mapping[str, str] | None = None,
 ) -> str:
     """Return `text` with each marked block made from the records.
 
-    verdicts: by study, what became of its claims about planted worlds. claims: what the authors of
-    a method say of it, by strategy.
+    verdicts: by study, what became of its claims about planted worlds.
 
     Raises BenchError for a block that is malformed or names something that no record has.
     """
@@ -65,18 +60,7 @@ def refresh(
     def scenarios(_: Evidence, study: str, names: Sequence[str]) -> list[str]:
         return _scenarios((verdicts or {}).get(study, ()))
 
-    def board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
-        return board_tables(boards(evidence, study))
-
-    def authors(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
-        arms = _scored_arms(evidence, study)
-        return authors_claims(against_exact(arms), claims or {}) if arms else []
-
-    kinds = KINDS | {
-        "scenarios": scenarios,
-        "board": board,
-        "authors": authors,
-    }
+    kinds = KINDS | {"scenarios": scenarios}
 
     def rewritten(match: re.Match[str]) -> str:
         block = "\n".join(_block(match["words"], kinds, evidence)).strip()
@@ -198,6 +182,10 @@ def _speed(evidence: Evidence, case: str, more_cases: Sequence[str]) -> list[str
     return performance.markdown(evidence.speed, [case, *more_cases])
 
 
+def _board(evidence: Evidence, study: str, names: Sequence[str]) -> list[str]:
+    return board_tables(boards(evidence, study))
+
+
 def _scenarios(verdicts: Sequence[Verdict]) -> list[str]:
     """A table of claims, one row a scenario."""
     if not verdicts:
@@ -223,6 +211,7 @@ KINDS: dict[str, Kind] = {
     "sentences": _sentences,
     "gist": _gist,
     "speed": _speed,
+    "board": _board,
 }
 # How many names follow the study; the other kinds take any number of feature sets.
 NAMES = {
@@ -234,5 +223,4 @@ NAMES = {
     "gist": 1,
     "scenarios": 0,
     "board": 0,
-    "authors": 0,
 }
