@@ -38,8 +38,10 @@ check: $(STAMP)  ## Check the published records, and the numbers in README and d
 rank: $(STAMP)  ## Rank the strategies of others, which wait in contributed/, among the published ones.
 	@for file in $(wildcard contributed/*.py); do $(BIN)/ue-bench rank $$file --results $(RESULTS) --workers $(WORKERS) || exit 1; done
 
-test: check  ## Check the published records, then run the tests.
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## Check the published records and run the tests; a fault of one does not hide the other's.
+	$(BIN)/ue-bench check; checked=$$?; $(BIN)/python -m pytest; tested=$$?; \
+	if [ $$checked -ne 0 ]; then echo "ue-bench check found faults: see above the tests"; fi; \
+	exit $$((checked || tested))
 
 test-slow: $(STAMP)  ## Run the slow tests too.
 	$(BIN)/python -m pytest -m ''
@@ -54,7 +56,7 @@ SAME_IN_OLDEST := advise speed strategies/formulas study/test_call_depth.py stud
 	strategies/test_slots_elsewhere.py study/test_raising_plugins.py \
 	$(patsubst %,report/test_%.py,best_set board intervals report_calibration) \
 	$(patsubst %,report/test_%.py,report_effort report_names report_page search_luck) \
-	$(patsubst %,whole/test_%.py,architecture docs equal_numbers fuzz_cli fuzz_records published) \
+	$(patsubst %,whole/test_%.py,architecture docs equal_numbers fuzz_cli fuzz_records last_bits published) \
 	$(patsubst %,whole/test_%.py,readme safe_path survival_crash survival_kill survival_limits survival_trouble)
 
 oldest: $(OLDEST)/.installed  ## Create .venv-oldest, with the oldest allowed version of every dependency.

@@ -22,7 +22,7 @@ import numpy as np
 from ue_bench.report.evidence.interval_method import method_of
 from ue_bench.report.evidence.joint_noise import JointNoise, joint_noise, pair_variances
 from ue_bench.report.evidence.pairs import FEWEST
-from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.run_scores import Scores, rounded
 from ue_bench.report.evidence.statistics import LEVEL
 
 SIMULATIONS = 2_000
@@ -57,8 +57,10 @@ def best_set(samples: Sequence[Scores]) -> BestSet:
         return BestSet(tuple(members), tuple(most_behind), 0, method_of(samples).text)
     noise = joint_noise(judged)
     if noise.covariance is not None and noise.n >= FEWEST:
-        behind = noise.means[:, None] - noise.means  # of the arm of a row behind that of a column
-        allowed = _allowed(noise, noise.covariance)
+        behind = rounded(
+            noise.means[:, None] - noise.means
+        )  # of the arm of a row behind that of a column
+        allowed = rounded(_allowed(noise, noise.covariance))
         for arm, place in enumerate(places):
             others = np.delete(behind[arm] + allowed[:, arm], arm)
             members[place] = bool((behind[arm] <= allowed[arm]).all())

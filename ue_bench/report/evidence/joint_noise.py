@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ue_bench.report.evidence.interval_method import Method, method_of
-from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.run_scores import Scores, rounded
 from ue_bench.report.evidence.statistics import common_seeds
 from ue_bench.report.evidence.user_bootstrap import DRAWS, SEED, drawn_means
 
@@ -32,8 +32,9 @@ class JointNoise:
             raise ValueError("nothing is known of the noise")
         draws = np.random.default_rng([SEED, len(self.means)])
         values, vectors = np.linalg.eigh(self.covariance)
-        roots = vectors * np.sqrt(values.clip(min=0.0))
-        errors = draws.normal(size=(DRAWS, len(values))) @ roots.T
+        # The symmetric root: each vector's sign, and the order of equal values, hang on last bits.
+        root = vectors * np.sqrt(values.clip(min=0.0)) @ vectors.T
+        errors = draws.normal(size=(DRAWS, len(values))) @ root
         errors /= np.sqrt(draws.chisquare(self.degrees, (DRAWS, 1)) / self.degrees)
         return self.means + errors
 
@@ -50,7 +51,7 @@ def joint_noise(samples: Sequence[Scores]) -> JointNoise:
     seeds = common_seeds(samples)
     scores = np.stack([arm.of(seeds) for arm in samples])
     n = len(seeds)
-    means = scores.mean(1) if n else np.full(len(samples), math.nan)
+    means = rounded(scores.mean(1)) if n else np.full(len(samples), math.nan)
     if n < 2 or not method.is_known:
         return JointNoise(n=n, means=means, covariance=None, degrees=math.nan, method=method)
     of_seeds = np.atleast_2d(np.cov(scores)) / n

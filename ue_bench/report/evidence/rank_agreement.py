@@ -9,7 +9,7 @@ from scipy import stats
 
 from ue_bench.report.evidence.joint_noise import joint_noise
 from ue_bench.report.evidence.pairs import differences_of, holm_corrected
-from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.run_scores import Scores, rounded
 from ue_bench.report.evidence.statistics import ALPHA
 from ue_bench.report.format import missing
 
@@ -67,9 +67,14 @@ def rank_correlation(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> 
 
 
 def _taus(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return Kendall's tau of each row of x and y, [draws, arms] without ties: [draws]."""
+    """Return Kendall's tau of each row of x and y, [draws, arms]: [draws]."""
+    return (_signs(x) * _signs(y)).mean(1)
+
+
+def _signs(x: np.ndarray) -> np.ndarray:
+    """Return the order of each pair of columns: [draws, pairs], 0 where they are equal."""
     first, second = np.triu_indices(x.shape[1], 1)
-    return (np.sign(x[:, first] - x[:, second]) * np.sign(y[:, first] - y[:, second])).mean(1)
+    return np.sign(rounded(x[:, first] - x[:, second]))
 
 
 def pair_agreement(scores_x: Sequence[Scores], scores_y: Sequence[Scores]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,19 @@ from ue_bench.record.group_errors import GroupErrors, anchor_errors, group_error
 from ue_bench.report.evidence.arms import seeds_of
 from ue_bench.report.evidence.user_bootstrap import drawn_scores
 
+DECIMALS = 9  # of a score that is ranked or compared; records have some 16
 REDRAWN = "random"  # the split that each seed draws anew
 
 Part = Literal["test", "val"]
+
+
+def rounded(values: Any) -> Any:
+    """Return scores, or differences of them, as they are ranked: rounded to `DECIMALS`.
+
+    The last bits of a sum differ from machine to machine. Arms that are equal but for these would
+    else have an order that no other machine finds.
+    """
+    return np.round(values, DECIMALS)
 
 
 class ScoredRows(NamedTuple):

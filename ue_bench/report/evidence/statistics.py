@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from ue_bench.report.evidence.interval_method import Method, method_of
-from ue_bench.report.evidence.run_scores import Scores
+from ue_bench.report.evidence.run_scores import Scores, rounded
 from ue_bench.report.evidence.user_bootstrap import (
     SEED,
     drawn_means,
@@ -110,7 +110,7 @@ def compare_two(own: Scores, other: Scores) -> Difference:
 
 def _paired(own: Scores, other: Scores, seeds: Sequence[Hashable]) -> Difference:
     method = method_of([own, other])
-    apart = other.of(seeds) - own.of(seeds)
+    apart = rounded(other.of(seeds) - own.of(seeds))
     noise = _NO_NOISE
     luck = own.search_variance + other.search_variance
     if len(seeds) > 1 and method.is_corrected:
@@ -118,7 +118,7 @@ def _paired(own: Scores, other: Scores, seeds: Sequence[Hashable]) -> Difference
     elif len(seeds) > 1 and method.is_bootstrap:
         places = own.places(seeds)
         other_places = other.places(seeds)
-        drawn = other.drawn[:, other_places] - own.drawn[:, places]
+        drawn = rounded(other.drawn[:, other_places] - own.drawn[:, places])
         errors = own.by_group
         other_errors = other.by_group
         sums = (other_errors.sums[other_places] - errors.sums[places]).mean(0)

@@ -13,7 +13,7 @@ from ue_bench.record import Record
 from ue_bench.report.evidence.arms import Arm
 from ue_bench.report.evidence.comparison import USUAL_TASK, Comparison
 from ue_bench.report.evidence.frames import records
-from ue_bench.report.evidence.run_scores import Part, Scores, scores_of
+from ue_bench.report.evidence.run_scores import Part, Scores, rounded, scores_of
 from ue_bench.report.evidence.statistics import estimate
 from ue_bench.report.format import missing
 
@@ -287,7 +287,7 @@ def _scores(arm: Arm) -> dict[str, Any]:
         for measure in ("mse", *MORE):
             name = f"{part}_{measure}"
             found = estimate(by_seed(arm, part, measure))
-            scores[f"{name}_mean"] = found.mean
+            scores[f"{name}_mean"] = rounded(found.mean)
             scores[f"{name}_low"] = found.low
             scores[f"{name}_high"] = found.high
             if measure == "mse":
@@ -370,10 +370,10 @@ def _anchors(runs: Sequence[Record]) -> dict[str, float | None]:
 
 
 def _quoted(anchors: Sequence[Mapping[str, Any]], measure: str) -> float | None:
-    test = _mean(f"test_{measure}", anchors)
-    if test is not None:
-        return test
-    return _mean(f"val_{measure}", anchors)
+    mean = _mean(f"test_{measure}", anchors)
+    if mean is None:
+        mean = _mean(f"val_{measure}", anchors)
+    return None if mean is None else rounded(mean)
 
 
 def latency_rows(timings: Sequence[Record]) -> list[dict[str, Any]]:
