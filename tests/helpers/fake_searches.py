@@ -9,10 +9,11 @@ from ue_bench.config import RunConfig
 from ue_bench.record import Record, failure
 from ue_bench.strategies import method_of
 from ue_bench.study import Search, Study
+from ue_bench.study.engine import Engine, Request
 from ue_bench.study.fair_searches import forms_of
-from ue_bench.study.plan import ListStage, Plan, Request
+from ue_bench.study.plan import ListStage, Plan
 from ue_bench.study.sampler import Sampler
-from ue_bench.study.search_run import SearchRun
+from ue_bench.study.search import SearchRun
 
 NAME = "searched"
 BUDGET = 14_016
@@ -68,11 +69,9 @@ def run(search: Search, score: Score = score) -> list[Record]:
             for config in stage.configs.values():
                 made(Request(config, stage.phase))
             continue
-        under_way = SearchRun(stage, Sampler(search, stage.base, 0), records)
-        while not under_way.over:
-            request = under_way.next()
-            assert request is not None
-            under_way.answer(made(request))
+        under_way = Engine(SearchRun(stage, Sampler(search, stage.base, 0)).steps(), records)
+        while request := under_way.next():
+            under_way.give(made(request))
     return list(records.values())
 
 

@@ -15,12 +15,13 @@ from ue_bench.record import Record, failure
 from ue_bench.report.evidence.effort import efforts_of
 from ue_bench.study import Grid, Search, Study
 from ue_bench.study.alike import require_apart
+from ue_bench.study.engine import Engine
 from ue_bench.study.local_executor import LocalExecutor
 from ue_bench.study.plan import Plan, SearchStage
 from ue_bench.study.processes import Job
 from ue_bench.study.sampler import Sampler
+from ue_bench.study.search import SearchRun
 from ue_bench.study.search_records import known_trials, trial_facts
-from ue_bench.study.search_run import SearchRun
 
 BASE = RunConfig(budget=28_032)
 # Long enough for TPE to learn, which it does after ten answers.
@@ -219,28 +220,35 @@ def is_trial(record: Record, search: Search) -> bool:
 WHOLE = replace(TPE, margin=None, give_up=None)  # no trial is left after its first run
 
 
-def search_run(answers=(), search=TPE) -> SearchRun:
-    """A search alone, with some records that are known."""
-    known = {record.run_id: record for record in answers}
-    stage = next(Plan("s", Study("?", (search,), latency=False)).stages(known))
-    return SearchRun(stage, Sampler(search, stage.base, 0), known)
+class Alone:
+    """A search alone, without records."""
+
+    def __init__(self, search=TPE):
+        stage = next(Plan("s", Study("?", (search,), latency=False)).stages({}))
+        self.base = stage.base
+        self.search = SearchRun(stage, Sampler(search, stage.base, 0))
+        self.engine = Engine(self.search.steps(), {})
+
+    def asked(self) -> list:
+        """What can be started now."""
+        return list(iter(self.engine.next, None))
+
+    def answer(self, request, record=None) -> None:
+        """Give the record of a run; by default one that ended well."""
+        self.engine.give(record or well(job(request)))
+
+    @property
+    def over(self) -> bool:
+        return self.engine.root.over
 
 
 def job(request) -> Job:
     return Job(request.config, "s", "search", None, None, (), request.facts)
 
 
-def asked(run: SearchRun) -> list:
-    """What can be started now."""
-    found = []
-    while (request := run.next()) is not None:
-        found.append(request)
-    return found
-
-
 def test_the_default_configuration_is_the_first_trial():
-    run = search_run(search=WHOLE)
-    first, *others = asked(run)
+    run = Alone(WHOLE)
+    first, *others = run.asked()
     assert first.config.with_seed(0) == Plan("s", STUDY).adapt(BASE, 0)
     assert first.facts["number"] == 0
     assert first.facts["default"] == first.config.run_id
@@ -254,10 +262,10 @@ def test_the_seeds_of_trials_are_none_that_are_quoted():
     answers = {}
     for stage in plan.stages(answers):
         if isinstance(stage, SearchStage):
-            run = SearchRun(stage, Sampler(stage.search, stage.base, 0), answers)
-            while not run.over:
-                for request in asked(run):
-                    run.answer(well(job(request)))
+            search = SearchRun(stage, Sampler(stage.search, stage.base, 0))
+            engine = Engine(search.steps(), answers)
+            while request := engine.next():
+                engine.give(well(job(request)))
             answers |= {r.run_id: r for trial in stage.known.values() for r in trial.records}
             first = 1007 + stage.search.seed
             assert {c.init_seed for c in stage.configs.values()} == {first, first + 1}
@@ -267,39 +275,40 @@ def test_the_seeds_of_trials_are_none_that_are_quoted():
 
 def test_the_answers_of_a_batch_do_not_change_its_proposals():
     """All trials of a batch are proposed at once, and no other before all of them ended."""
-    run = search_run(search=WHOLE)
+    run = Alone(WHOLE)
     for _ in range(3):
-        firsts = asked(run)
+        firsts = run.asked()
         assert len(firsts) == TPE.batch
         assert len({request.config.with_seed(0).run_id for request in firsts}) == TPE.batch
         seconds = []
         for request in firsts:
-            run.answer(well(job(request)))
-            seconds += asked(run)
+            run.answer(request)
+            seconds += run.asked()
         assert [request.config.with_seed(0) for request in seconds] == [
             request.config.with_seed(0) for request in firsts
         ]
         for request in seconds[1:]:
-            run.answer(well(job(request)))
-            assert run.next() is None
-        run.answer(well(job(seconds[0])))
+            run.answer(request)
+            assert run.asked() == []
+        run.answer(seconds[0])
 
 
 def test_a_trial_whose_run_does_not_work_is_none_as_a_whole():
     """Nothing but its first run is made where that does not end well, and no value is learned."""
-    run = search_run(search=WHOLE)
-    firsts = asked(run)
+    run = Alone(WHOLE)
+    firsts = run.asked()
     for request in firsts[:2]:
-        run.answer(unfit(request))
-    assert asked(run) == []
+        run.answer(request, unfit(request))
+    assert run.asked() == []
     for request in firsts[2:]:
-        run.answer(well(job(request)))
-    second, other = asked(run)
-    run.answer(unfit(second))
-    run.answer(well(job(other)))
-    assert [trial.number for trial in run.known.values()] == [3]
-    assert sorted(trial.number for trial in run.lost.values()) == [0, 1, 2]
-    assert len([t for t in run._sampler.study.trials if t.value is not None]) == 1
+        run.answer(request)
+    second, other = run.asked()
+    run.answer(second, unfit(second))
+    run.answer(other)
+    assert [request.facts["number"] for request in run.asked()] == [4, 5, 6, 7]
+    assert [trial.number for trial in run.search.known.values()] == [3]
+    assert sorted(trial.number for trial in run.search.lost.values()) == [0, 1, 2]
+    assert len([t for t in run.search._sampler.study.trials if t.value is not None]) == 1
     assert not run.over
 
 
@@ -308,14 +317,15 @@ def unfit(request) -> Record:
 
 
 def test_a_run_whose_process_was_killed_is_made_once_more():
-    run = search_run(search=WHOLE)
-    first = asked(run)[0]
+    run = Alone(WHOLE)
+    first = run.asked()[0]
     killed = failure(first.config, study="s", phase="search", cause="killed", error="killed")
-    assert not run.answer(killed)
-    (again,) = asked(run)
+    assert not run.engine.is_final(killed)
+    (again,) = run.asked()
     assert again.config == first.config
-    assert run.answer(killed)
-    assert asked(run) == []
+    assert run.engine.is_final(killed)
+    run.answer(first, killed)
+    assert run.asked() == []
 
 
 def mean(records) -> float:
@@ -339,7 +349,7 @@ def test_a_trial_whose_first_run_is_too_bad_has_no_other(alone):
         lengths.add(len(own))
     assert lengths == {1, 2}
     by_id = {record.run_id: record for record in records}
-    known, _ = known_trials(by_id, search_run().base, TPE)
+    known, _ = known_trials(by_id, Alone().base, TPE)
     assert {trial.number for trial in known if len(trial.records) == 1} == {
         number for number, own in runs.items() if len(own) == 1
     }
@@ -349,12 +359,12 @@ def test_with_a_margin_the_first_trial_is_a_batch_of_its_own():
     """Every other trial has one to be held against."""
     assert [TPE.batch_start(number) for number in range(7)] == [0, 1, 1, 1, 1, 5, 5]
     assert [WHOLE.batch_start(number) for number in range(7)] == [0, 0, 0, 0, 4, 4, 4]
-    run = search_run()
-    (first,) = asked(run)
-    run.answer(well(job(first)))
-    (second,) = asked(run)
-    run.answer(well(job(second)))
-    assert [request.facts["number"] for request in asked(run)] == [1, 2, 3, 4]
+    run = Alone()
+    (first,) = run.asked()
+    run.answer(first)
+    (second,) = run.asked()
+    run.answer(second)
+    assert [request.facts["number"] for request in run.asked()] == [1, 2, 3, 4]
 
 
 def test_the_first_run_of_a_trial_may_give_up(alone):
@@ -383,15 +393,14 @@ def test_the_first_run_of_a_trial_may_give_up(alone):
 def test_no_configuration_is_run_twice():
     """The space is used up before the trials are."""
     search = replace(TPE, space={"dim": (4, 8, 16)}, trials=9)
-    stage = next(Plan("s", Study("?", (search,), latency=False)).stages({}))
-    run = SearchRun(stage, Sampler(search, stage.base, 0), {})
+    run = Alone(search)
     dims = []
     while not run.over:
-        for request in asked(run):
+        for request in run.asked():
             dims.append((request.config.dim, request.config.init_seed))
-            run.answer(well(job(request)))
+            run.answer(request)
     assert sorted(dims) == [(dim, seed) for dim in (4, 8, 16) for seed in (1000, 1001)]
-    assert run.finished == 3
+    assert len(run.search.known) == 3
 
 
 def test_a_batch_has_a_trial():

@@ -59,6 +59,16 @@ class Grid:
             if name not in SEEDS:
                 raise unknown("seed to vary", name, SEEDS)
 
+    @property
+    def most_arms(self) -> int:
+        """The arms at all sizes, were all of them to work."""
+        return len(self.arms) * max(1, len(self.compressions))
+
+    @property
+    def most_runs(self) -> int:
+        """The runs of all these arms."""
+        return self.most_arms * (self.seeds**2 if self.crossed else self.seeds)
+
     def seeds_of_runs(self, first: int) -> Iterator[dict[str, Any]]:
         """Yield the four seeds of each run of an arm. first: the first seed of the grid."""
         if self.crossed:
@@ -133,6 +143,16 @@ class Search:
                 f"a search that gives up after {epochs} epochs by {worse} with a margin of "
                 f"{self.margin}; give at least 1 epoch, a margin, and no less than that"
             )
+
+    @property
+    def most_arms(self) -> int:
+        """The configurations that run on fresh seeds, at the most."""
+        return self.best + len(self.against)
+
+    @property
+    def most_runs(self) -> int:
+        """The runs of the trials and on fresh seeds, at the most."""
+        return self.trials * self.trial_seeds + self.most_arms * self.seeds
 
     def batch_start(self, number: int) -> int:
         """Return the number of the first trial in the batch of a trial."""

@@ -5,7 +5,7 @@ A plan reads data sets and the records it is given. It starts no run and writes 
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from ue_bench.training.run_data import (
 # Above the study's own first seed. Results are quoted on the seeds below those of design: of grids
 # from 0, of what confirms a search from 100.
 CONFIRM_SEEDS_FROM = 100
+ALONE = "one at a time"  # the part of the study that measures latency
 DESIGN_SEEDS_FROM = 1_000  # of what chooses: the trials of searches
 BOUNDS = ("negative_at_most", "positive_at_least")
 # fields that name what a run reads of its data set
@@ -114,22 +115,6 @@ Part = Grid | Search
 Stage = ListStage | SearchStage
 
 
-@dataclass(frozen=True)
-class Request:
-    """One run that a stage asks for.
-
-    facts: what the record of a search's run says about its trial. again: it was made before and its
-    process was killed, perhaps through no fault of the run. setting: that of the grid, for the
-    record.
-    """
-
-    config: RunConfig
-    phase: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    again: bool = False
-    setting: str = ""
-
-
 class Plan:
     """What a study asks for on its own data sets, or on the data set that `dataset` describes.
 
@@ -202,17 +187,21 @@ class Plan:
     def by_part(self, answers: Mapping[str, Record]) -> Iterator[tuple[Part, Iterator[Stage]]]:
         """Yield each part of the study with its stages, which are those of `stages`."""
         for number, part in enumerate(self.parts, start=1):
-            where = f"part {number} of {len(self.parts)}"
+            where = self.where(number)
             if isinstance(part, Grid):
                 yield part, self._grid_stages(part, where)
             else:
                 yield part, self._search_stages(part, where, answers)
 
+    def where(self, number: int) -> str:
+        """Return the part of a number, from 1, in words."""
+        return f"part {number} of {len(self.parts)}"
+
     def latency_stage(
         self, wanted: Mapping[str, RunConfig], answers: Mapping[str, Record]
     ) -> ListStage:
         """Return the measurement of latency. wanted: the runs of all other stages, by run id."""
-        return ListStage("latency", "one at a time", _by_id(self._latency(wanted, answers)))
+        return ListStage("latency", ALONE, _by_id(self._latency(wanted, answers)))
 
     @property
     def named_datasets(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ from ue_bench.speed.interleaved_timing import time_in_turns
 from ue_bench.speed.later_start import started
 from ue_bench.speed.line import Claim, Line
 from ue_bench.speed.model_calls import peer_step_call, step_call
-from ue_bench.study.ledger import Ledger
+from ue_bench.study.local_executor import Ledger
 
 TITLE = (
     "Scale: first contact with many rows, a later start on many, the anchors' share of a run, a "
