@@ -15,8 +15,8 @@ from ue_bench.data import coded as numbering
 from ue_bench.data import encode, load, split
 from ue_bench.data.checksums import content_checksum, folder_checksum
 from ue_bench.data.movielens import ratings
-from ue_bench.data.movielens.first_bad_line import LONGEST
 from ue_bench.data.movielens.movielens import MovieLens
+from ue_bench.data.movielens.ratings import LONGEST
 from ue_bench.errors import BenchError
 from ue_bench.speed.made_ratings import LEAST_A_USER, write_official
 from ue_bench.speed.pandas_coding import FEATURES, encode_with_pandas
@@ -95,7 +95,7 @@ def test_a_line_without_an_end_is_not_read_as_a_whole(tmp_path):
     folder = official.write_folder(tmp_path, "ml-25m")
     with (folder / "ratings.csv").open("ab") as file:
         file.write(b"1" * (ratings.BLOCK + 2 * LONGEST))
-    with pytest.raises(BenchError, match=r"ratings.csv:202: a line of more than 1,048,576 bytes"):
+    with pytest.raises(BenchError, match=r"ratings.csv: a line of more than 1,048,576 bytes"):
         load("ml-25m", folder)
 
 

@@ -3,6 +3,7 @@
 Its text is never in memory as a whole.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,12 +14,14 @@ import polars as pl
 import pyarrow as pa
 
 from ue_bench.data.movielens.files import Files
-from ue_bench.data.movielens.first_bad_line import LONGEST, SCALE, RatingsForm, first_bad_line
+from ue_bench.data.movielens.text_lines import is_id
 from ue_bench.errors import BenchError
 
 DENSE = 1 << 24  # whether an id below this exists is looked up in a table
 # Bytes parsed at once: few enough to stay in a cache between reading and parsing.
 BLOCK = 1 << 22
+LONGEST = 1 << 20  # bytes of a line; a real one has some thirty
+SCALE = (0.5, 5.0)  # lowest and highest rating of any MovieLens
 THREADS = 2  # that parse; one more reads the file, checks and copies
 CSV_HEADER = "userId,movieId,rating,timestamp"
 SCHEMA = {"user_id": pl.UInt32, "movie_id": pl.UInt32, "rating": pl.Float32, "timestamp": pl.Int64}
@@ -29,11 +32,10 @@ _NUMPY_TYPES = {
     "timestamp": np.int64,
 }
 _SEPARATORS = {"100k": "\t", "1m": "::", "10m": "::", "csv": ","}
+_FIELDS = ("user", "movie", "rating", "timestamp")
+_TIME = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER = re.compile(r"\d+(\.\d*)?", re.ASCII)
 _AllExist = Callable[[pl.Series], bool]
-
-
-class _LineTooLong(Exception):
-    """A line of more than LONGEST bytes: this is no text file, and a line is read as a whole."""
 
 
 class _BadRows(Exception):
@@ -48,50 +50,51 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
     """
     name = files.layout.ratings
     where = files.where(name)
-    separator = _SEPARATORS[files.layout_name]
     header = files.layout_name == "csv"
-    checks = {"movie_id": _all_exist(items["movie_id"])}
+    ids = {"movie_id": (items["movie_id"], files.layout.items)}
     if users is not None:
-        checks["user_id"] = _all_exist(users["user_id"])
+        ids["user_id"] = (users["user_id"], files.layout.users or "")
+    checks = {column: _all_exist(existing) for column, (existing, _) in ids.items()}
     columns = _GrowingColumns(files.size(name))
-    failure: Exception | None = None
+    n_lines = 0
     with files.open(name) as file:
         if header:
             _check_header(file, where)
-        try:
-            for rows, n_bytes in _parsed(blocks(file, header), separator):
+            n_lines = 1
+        for parsed, block in _parsed(blocks(file, where, header), _SEPARATORS[files.layout_name]):
+            try:
+                rows = parsed.result()
                 if rows.is_empty():  # a byte order mark and nothing else
                     continue
                 _check(rows, checks)
-                columns.add(rows, n_bytes)
-        except (pl.exceptions.PolarsError, _LineTooLong, _BadRows) as error:
-            failure = error
-            _read_to_the_end(file)
-    if failure is not None:
-        form = RatingsForm(
-            separator=separator,
-            header=header,
-            movies=_ids(items),
-            movies_file=files.layout.items,
-            users=None if users is None else _ids(users),
-            users_file=files.layout.users or "",
-        )
-        raise _bad_line(files, where, form, failure) from failure
+            except (pl.exceptions.PolarsError, _BadRows) as error:
+                _read_to_the_end(file)
+                found = _first_bad_line(block, n_lines, _SEPARATORS[files.layout_name], ids)
+                fault = found or f" it cannot be read ({str(error).splitlines()[0]})"
+                raise BenchError(f"{where}:{fault}") from error
+            columns.add(rows, len(block))
+            n_lines += block.count(b"\n")
     if columns.n == 0:
         raise BenchError(f"{where}: the file holds no ratings; give the official file")
     return columns.frame()
 
 
-def blocks(file: BinaryIO, header: bool) -> Iterator[bytes]:
+def blocks(file: BinaryIO, where: str, header: bool) -> Iterator[bytes]:
     """Yield the rest of a file in blocks of whole lines.
 
     Two line ends or more at the end of a file count as one.
-    header: whether a line was read before. Raises _LineTooLong.
+    header: whether a line was read before. Raises BenchError for a line of more than LONGEST bytes:
+    this is no text file, and a line is read as a whole.
     """
     held = b""
     while block := file.read(BLOCK):
         if len(block) == BLOCK:
-            block += _rest_of_line(file)
+            rest = file.readline(LONGEST)
+            if len(rest) == LONGEST:
+                raise BenchError(
+                    f"{where}: a line of more than {LONGEST:,} bytes; is this the file of ratings?"
+                )
+            block += rest
         if held and block.isspace():
             # The end of the file, or a fault. Of many blank lines the last few bytes suffice.
             held += block if len(held) < 2 * BLOCK else block[-4:]
@@ -106,13 +109,6 @@ def blocks(file: BinaryIO, header: bool) -> Iterator[bytes]:
         yield held
 
 
-def _rest_of_line(file: BinaryIO) -> bytes:
-    rest = file.readline(LONGEST)
-    if len(rest) == LONGEST:
-        raise _LineTooLong("a line is too long")
-    return rest
-
-
 def _read_to_the_end(file: BinaryIO) -> None:
     """Read what is left: only at its end a zip reports damage, which is then the real fault."""
     while file.read(BLOCK):
@@ -125,25 +121,18 @@ def _check_header(file: BinaryIO, where: str) -> None:
         raise BenchError(f"{where}:1: the header is {first[:60]!r}, it must be {CSV_HEADER!r}")
 
 
-def _parsed(texts: Iterator[bytes], separator: str) -> Iterator[tuple[pl.DataFrame, int]]:
-    """Yield the rows of each block with its bytes, in order, while later ones are parsed.
+def _parsed(texts: Iterator[bytes], separator: str) -> Iterator[tuple[Future[pl.DataFrame], bytes]]:
+    """Yield each block with its rows, in order, while later ones are parsed.
 
     Polars parses so small a block in one thread, and lets others run beside it.
     """
     with ThreadPoolExecutor(THREADS) as threads:
-        ahead: deque[tuple[Future[pl.DataFrame], int]] = deque()
-        try:
-            for block in texts:
-                ahead.append((threads.submit(_parse, block, separator), len(block)))
-                if len(ahead) > THREADS:
-                    rows, n_bytes = ahead.popleft()
-                    yield rows.result(), n_bytes
-            while ahead:
-                rows, n_bytes = ahead.popleft()
-                yield rows.result(), n_bytes
-        finally:
-            for rows, _ in ahead:
-                rows.cancel()
+        ahead: deque[tuple[Future[pl.DataFrame], bytes]] = deque()
+        for block in texts:
+            ahead.append((threads.submit(_parse, block, separator), block))
+            if len(ahead) > THREADS:
+                yield ahead.popleft()
+        yield from ahead
 
 
 def _parse(block: bytes, separator: str) -> pl.DataFrame:
@@ -183,16 +172,50 @@ def _all_exist(ids: pl.Series) -> _AllExist:
     return look_up
 
 
-def _ids(frame: pl.DataFrame) -> set[int]:
-    return set(frame[frame.columns[0]].cast(int).to_list())
+def _first_bad_line(
+    block: bytes, n_before: int, separator: str, ids: dict[str, tuple[pl.Series, str]]
+) -> str | None:
+    """Return the number of the first bad line of a block, and what is wrong with it.
+
+    n_before: lines before the block. ids: by column, those that exist and the file that has them.
+    """
+    known = {}
+    for column, (existing, file_name) in ids.items():
+        known[column] = (set(existing.cast(int).to_list()), file_name)
+    lines = block.decode("utf-8", "replace").removeprefix("\ufeff").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=n_before + 1):
+        fault = _fault_of(line.removesuffix("\r"), separator, known)
+        if fault is not None:
+            return f"{number}: {fault}"
+    return None
 
 
-def _bad_line(files: Files, where: str, form: RatingsForm, failure: Exception) -> BenchError:
-    with files.open(files.layout.ratings) as file:
-        error = first_bad_line(file, where, form)
-    if error is None:
-        return BenchError(f"{where}: cannot be read ({str(failure).splitlines()[0]})")
-    return error
+def _fault_of(line: str, separator: str, known: dict[str, tuple[set[int], str]]) -> str | None:
+    if not line:
+        return "blank line; leave it out"
+    fields = line.split(separator)
+    if len(fields) != len(_FIELDS):
+        return (
+            f"{len(fields)} fields separated by {separator!r}, "
+            f"but 4 are needed ({', '.join(_FIELDS)})"
+        )
+    user, movie, rating, timestamp = fields
+    if not is_id(user):
+        return f"user {user!r} is not a whole number"
+    if not is_id(movie):
+        return f"movie {movie!r} is not a whole number"
+    if not _NUMBER.fullmatch(rating):
+        return f"rating {rating!r} is not a number"
+    if not _TIME.fullmatch(timestamp):
+        return f"timestamp {timestamp!r} is not a whole number"
+    lowest, highest = SCALE
+    if not lowest <= float(rating) <= highest:
+        return f"rating {rating} is off the scale of {lowest} to {highest:g}"
+    for column, number in (("user_id", int(user)), ("movie_id", int(movie))):
+        if column in known and number not in known[column][0]:
+            noun = column.removesuffix("_id")
+            return f"{noun} {number} is not in {known[column][1]}; is that file cut short?"
+    return None
 
 
 class _GrowingColumns:
