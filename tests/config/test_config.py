@@ -7,6 +7,7 @@ import pytest
 
 from ue_bench.config import SEEDS, SETTINGS, RunConfig
 from ue_bench.config.fields import AS_DEFAULT
+from ue_bench.config.run_config import GONE
 from ue_bench.errors import BenchError
 
 
@@ -55,6 +56,16 @@ def test_what_is_stored_is_read_strictly(bad):
     with pytest.raises(BenchError) as error:
         RunConfig.from_stored(bad)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_field_that_is_gone_may_only_have_the_value_that_runs_have_now(name):
+    stored = {"budget": 28032, name: GONE[name]}
+    assert RunConfig.from_stored(stored) == RunConfig.from_stored({"budget": 28032})
+    with pytest.raises(BenchError, match=f"{name}: 'other' was stored; the field is gone"):
+        RunConfig.from_stored({**stored, name: "other"})
+    with pytest.raises(BenchError, match="config field"):
+        RunConfig.from_dict(stored)
 
 
 def test_labels_have_no_scale_and_keep_their_id():

@@ -70,8 +70,6 @@ def _strategies() -> list[dict[str, Any]]:
             "summary": entry.summary,
             "regions": list(entry.regions),
             "needs_vocabulary": entry.needs_vocabulary,
-            "vocabulary": list(entry.vocabulary_kinds),
-            "dictionary_only": entry.dictionary_only,
             "bits": list(entry.bits),
             "float_only": entry.float_only,
             "source": entry.source,

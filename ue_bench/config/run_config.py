@@ -28,6 +28,8 @@ from ue_bench.errors import BenchError, unknown
 _SEEDS_BELOW = 2**32
 _NUMBERS_BELOW = 2**31  # of a vector or a layer, and their product with lookups has 64 bits
 _MOST_LOOKUPS = 65_536
+# Fields of earlier versions, and what every run does now: the one value in published records.
+GONE = {"vocabulary": "dictionary", "vocabulary_check": 8}
 
 
 def _seed_setting(name: str) -> Any:
@@ -201,22 +203,6 @@ class RunConfig:
         choices=("nearest", "stochastic"),
         help="Of few bits: training rounds to the nearest value, or to one of both neighbours at "
         "random (stochastic).",
-    )
-    # Both have their default where a strategy has no vocabulary.
-    vocabulary: str = setting(
-        "dictionary",
-        group="strategy",
-        choices=("dictionary", "static_function"),
-        help="How training values are known, by strategies that have to: by their texts "
-        "(dictionary), or by a table without them (static_function).",
-    )
-    vocabulary_check: int = setting(
-        8,
-        group="strategy",
-        at_least=0,
-        below=17,
-        help="Bits of each value of a static function by which unseen values are told: a share of "
-        "2^-bits of them is taken for training values.",
     )
     low_cardinality: str = setting(
         "hashed",
@@ -527,11 +513,18 @@ class RunConfig:
         """Return the run of a record or of a saved model, of this version or an earlier one.
 
         A missing field did not exist when the run took place, and has what runs did then. Errors
-        are those of `from_dict`.
+        are those of `from_dict`, and of a field in `GONE` that has another value.
         """
         if not isinstance(stored, Mapping):
             return cls.from_dict(stored)
-        return cls.from_dict({**_before_fields(), **stored})
+        fields = {**_before_fields(), **stored}
+        for name, now in GONE.items():
+            if fields.pop(name, now) != now:
+                raise BenchError(
+                    f"config field {name}: {stored[name]!r} was stored; the field is gone, and "
+                    f"every run has {now!r} now"
+                )
+        return cls.from_dict(fields)
 
     @property
     def tested_on(self) -> str | None:

@@ -94,8 +94,6 @@ class Feature:
     n_seen: ``values[:n_seen]`` occur in training; a code >= n_seen is unseen.
     counts: training rows of each of ``values[:n_seen]``; empty if they were not counted.
     min_count: training rows that a value needs to be in a vocabulary; without counts all are.
-    n_kept: how many values a vocabulary without keys knows, where they are not held; None: those
-    of `vocabulary`.
     bags: of a multi-valued feature. A row's code is then the number of its bag, and `values` are
     the single values.
     """
@@ -106,7 +104,6 @@ class Feature:
     counts: Sequence[int] = ()
     bags: Bags | None = None
     min_count: int = 1
-    n_kept: int | None = None
 
     @cached_property
     def vocabulary(self) -> Sequence[str]:
@@ -120,11 +117,6 @@ class Feature:
         return [value for value, count in pairs if count >= self.min_count]
 
     @property
-    def n_known(self) -> int:
-        """The number of values of `vocabulary`, also where they are not held."""
-        return len(self.vocabulary) if self.n_kept is None else self.n_kept
-
-    @property
     def cardinality(self) -> int:
         """The number of distinct values in the whole data set, unseen ones included."""
         return len(self.values)
@@ -134,10 +126,6 @@ class Feature:
         if self.bags is None:
             return self.values[code]
         return [self.values[member] for member in self.bags[code]]
-
-    def without_keys(self) -> "Feature":
-        """Return the feature with only the numbers of its values."""
-        return replace(self.holding(()), n_kept=self.n_known)
 
     def choosing(self, positions: np.ndarray) -> "Feature":
         """Return a feature of the values at some positions alone, in their order, not counted."""

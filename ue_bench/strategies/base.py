@@ -5,7 +5,7 @@ Letters: B rows, F features, L slots per row, D numbers per lookup, W output wid
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -26,7 +26,6 @@ from ue_bench.strategies.located_rows import LocatedRows, require_rows
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.slots import SlotCache
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.static_vocabulary import StaticVocabulary
 from ue_bench.strategies.vocabulary import forgetting
 
 
@@ -126,8 +125,6 @@ class EmbeddingStrategy(SlotCache):
         whole = self.spec.features[feature]
         if not self.vocabularies:
             return whole.holding(())
-        if self.spec.vocabulary == "static_function":
-            return whole.without_keys()
         return whole.holding(whole.vocabulary)
 
     @final
@@ -329,7 +326,7 @@ class EmbeddingStrategy(SlotCache):
                 training_only.add(f"{prefix}.{name}".removeprefix("."))
         table = 0
         auxiliary = 0
-        for name, tensor in self._tensors():
+        for name, tensor in self.state_dict().items():
             if name in training_only:
                 continue
             if name in pools:
@@ -369,17 +366,7 @@ class EmbeddingStrategy(SlotCache):
 
         Before `finish_training` these are the bytes of training.
         """
-        return sum(tensor.nbytes for _, tensor in self._tensors())
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield all parameters and persistent buffers by name, but those of vocabularies."""
-        prefixes = []
-        for prefix, module in self.named_modules():
-            if isinstance(module, StaticVocabulary):
-                prefixes.append(f"{prefix}.")
-        for name, tensor in self.state_dict().items():
-            if not name.startswith(tuple(prefixes)):
-                yield name, tensor
+        return sum(tensor.nbytes for tensor in self.state_dict().values())
 
     @final
     def sparse_pools(self) -> list[Pool]:

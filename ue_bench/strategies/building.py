@@ -39,11 +39,6 @@ def build(spec: Spec, exact_at_most: int = 0) -> EmbeddingStrategy:
             f"{spec.name}: bits {spec.numbers.name!r} were given, and {entry.float_only}; "
             "choose float32"
         )
-    if entry.dictionary_only and spec.vocabulary != "dictionary":
-        raise BenchError(
-            f"{spec.name}: vocabulary {spec.vocabulary!r} was given, and {entry.dictionary_only}; "
-            "choose dictionary"
-        )
     numbers = NumberFormat.of(numbers_of(spec.name, spec.numbers.fields()))
     spec = replace(spec, numbers=numbers, options={**entry.fixed, **spec.options})
     if not is_added(spec.name):

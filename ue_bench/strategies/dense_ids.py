@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary_kinds import vocabulary_of
+from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class DenseIds:
@@ -21,7 +21,7 @@ class DenseIds:
 
     def __init__(self, spec: Spec) -> None:
         self.lookups = spec.lookups
-        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
+        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.counts = []
         for lookups, vocabulary in zip(spec.lookups, self.vocabularies, strict=True):
             self.counts.append(lookups * (vocabulary.size + 1))

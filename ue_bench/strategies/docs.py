@@ -5,7 +5,7 @@ import sys
 from textwrap import dedent
 
 from ue_bench.config.number_bits import BITS
-from ue_bench.strategies import few_bits, packed_rows, static_function, static_vocabulary
+from ue_bench.strategies import few_bits, packed_rows
 from ue_bench.strategies.anchor_entries import ANCHORS
 from ue_bench.strategies.entry import Entry
 from ue_bench.strategies.registry import STRATEGIES
@@ -25,13 +25,6 @@ or `bits="int4"` of a run. The strategies with `any` bits in the table above tak
 and 1. The budget pays for the bytes of the codes and of their steps. `--bits-step` says what has a
 step of its own, `--bits-rule` how it comes about, `--bits-warm-up` when rounding begins. `int8` and
 `int4` are names of exact rows in such a format.
-"""
-VOCABULARY_HEAD = """
-## A vocabulary without keys
-
-How the training values are known, by strategies that have to, is an axis as well: `--vocabulary
-dictionary` holds their texts, `--vocabulary static_function` does not, and has `--vocabulary-check`
-bits for each of them by which unseen values are told.
 """
 ANCHORS_HEAD = """
 ## Anchors
@@ -56,8 +49,6 @@ def markdown() -> str:
         docstring = sys.modules[module].__doc__ or ""
         lines += ["", f"## {', '.join(names)}", "", *section(docstring)]
     lines += [BITS_HEAD, *section(packed_rows.__doc__ or ""), "", *section(few_bits.__doc__ or "")]
-    lines += [VOCABULARY_HEAD, *section(static_function.__doc__ or ""), ""]
-    lines += section(static_vocabulary.__doc__ or "")
     lines.append(ANCHORS_HEAD)
     for name, anchor in ANCHORS.items():
         lines.append(f"| `{name}` | {anchor.summary} | {anchor.option or ''} | {anchor.source} |")

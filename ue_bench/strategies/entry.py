@@ -34,7 +34,6 @@ class Entry:
     fixed: knobs that make the method this strategy, and that cannot be given.
     numbers: the format of its numbers, by field of a run ("bits", "bits_step" ...), if that is part
     of what it is. Another one cannot be given.
-    dictionary_only: why it cannot know values without their texts; empty: it can.
     float_only: why its numbers cannot have few bits; empty: they can.
     search: what a fair search tries for its own knobs.
     takes_two_numbers: whether a lookup needs at least two numbers.
@@ -58,7 +57,6 @@ class Entry:
     has_budget: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
-    dictionary_only: str = ""
     float_only: str = ""
     search: Mapping[str, Allowed] = field(default_factory=dict)
     takes_two_numbers: bool = False
@@ -82,14 +80,6 @@ class Entry:
         if "bits" in self.numbers:
             return (BITS[self.numbers["bits"]],)
         return tuple(BITS.values())
-
-    @property
-    def vocabulary_kinds(self) -> tuple[str, ...]:
-        """How it may know training values; `dictionary_only` says why only by a dictionary."""
-        if not self.needs_vocabulary:
-            return ()
-        kinds = SETTINGS["vocabulary"].choices
-        return kinds[:1] if self.dictionary_only else tuple(kinds)
 
     def stream_fault(self, is_stream: bool) -> str:
         """Return why it cannot be used on a stream, or not beside one; empty: it can."""

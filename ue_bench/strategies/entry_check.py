@@ -17,7 +17,7 @@ KINDS = (bool, int, float, str)  # of the value of a knob, which a record has to
 LONGEST = 100  # letters that a message quotes of what was given
 _REGIONS = SETTINGS["regions"].choices
 
-_TEXTS = ("summary", "source", "dictionary_only", "float_only")
+_TEXTS = ("summary", "source", "float_only")
 _SWITCHES = (
     "needs_vocabulary",
     "needs_values",

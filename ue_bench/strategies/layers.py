@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ue_bench.categories import Rule, rules_by_name, texts_of
-from ue_bench.config import CHOICES, SETTINGS
+from ue_bench.config import CHOICES
 from ue_bench.config.number_bits import parse_bits
 from ue_bench.errors import BenchError, unknown
 from ue_bench.features import (
@@ -180,8 +180,6 @@ def embedding(
     bits_rule: str = "learned",
     bits_warm_up: int = 0,
     bits_rounding: str = "nearest",
-    vocabulary: str = "dictionary",
-    vocabulary_check: int = 8,
     exact_at_most: int = 0,
     min_count: int = 1,
     value_dropout: float = 0.0,
@@ -207,9 +205,6 @@ def embedding(
     regions, region_rule, region_cap: as in a run.
     bits: of a number as it is served: 32, 16, 8, 4, 3, 2 or 1.
     bits_step, bits_rule, bits_warm_up, bits_rounding: of few bits, as in a run.
-    vocabulary, vocabulary_check: how training values are known, as in a run: `dictionary`, or
-    `static_function`, which holds no texts and takes a share of 2^-vocabulary_check of unseen
-    values for known ones.
     exact_at_most: features of no more values get exact rows.
     min_count: training rows that a value needs to be in a vocabulary; rarer values are unseen.
     value_dropout: how often training reads a value as an unseen one, which trains the row that
@@ -243,10 +238,6 @@ def embedding(
         raise unknown("init", init, CHOICES["init"])
     if region_cap not in CHOICES["region_cap"]:
         raise unknown("region cap", region_cap, CHOICES["region_cap"])
-    if vocabulary not in CHOICES["vocabulary"]:
-        raise unknown("vocabulary", vocabulary, CHOICES["vocabulary"])
-    _check_whole("vocabulary_check", vocabulary_check, least=0)
-    SETTINGS["vocabulary_check"].check("vocabulary_check", vocabulary_check)
     _check_scale(init_scale)
     if isinstance(lookups, Mapping):
         lookups_by_name = by_canonical_feature(lookups)
@@ -280,8 +271,6 @@ def embedding(
         dim=dim,
         budget=budget,
         regions=regions_of(strategy, regions),
-        vocabulary=vocabulary,
-        vocabulary_check=vocabulary_check,
         numbers=_format(
             bits=parse_bits(bits),
             bits_step=bits_step,

@@ -57,7 +57,6 @@ STRATEGIES: dict[str, Entry] = {
         has_budget=False,
         plain_rows=True,
         fixed={"evict": "never"},
-        dictionary_only="values come and go, and a static function cannot change",
     ),
     "evicting_exact": Entry(
         "ue_bench.strategies.methods.growing_exact:GrowingExact",
@@ -69,7 +68,6 @@ STRATEGIES: dict[str, Entry] = {
         stream_only=True,
         has_lookups=False,
         plain_rows=True,
-        dictionary_only="values come and go, and a static function cannot change",
     ),
     "multi_hash_sum": Entry(
         "ue_bench.strategies.methods.multi_hash:MultiHash",
@@ -162,7 +160,6 @@ STRATEGIES: dict[str, Entry] = {
         source="Zhang et al., RecSys 2020, arXiv 2007.14523",
         needs_vocabulary=True,
         fixed={"hashes": 2},
-        dictionary_only="the rows of its values follow from their frequency",
         search={"frequent_share": Between(0.02, 0.98)},
     ),
     "frequency_threshold": Entry(
@@ -174,7 +171,6 @@ STRATEGIES: dict[str, Entry] = {
         needs_vocabulary=True,
         fixed={"hashes": 1},
         plain_rows=True,
-        dictionary_only="the rows of its values follow from their frequency",
         search={"frequent_share": Between(0.02, 0.98)},
     ),
     "zero_collision": Entry(
@@ -310,7 +306,6 @@ STRATEGIES: dict[str, Entry] = {
         source="Li et al., arXiv 2409.20305",
         needs_vocabulary=True,
         has_lookups=False,
-        dictionary_only="the bits of its values follow from their frequency",
         float_only="its numbers have bits of their own",
         search={"alpha": Between(0.0, 1.5)},
     ),

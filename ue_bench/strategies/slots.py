@@ -49,8 +49,7 @@ from ue_bench.features import Feature
 from ue_bench.strategies.added_results import require_slots, require_slots_alike
 from ue_bench.strategies.many_rows import SOME, read_rows
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.static_vocabulary import StaticVocabulary
-from ue_bench.strategies.vocabulary_kinds import AnyVocabulary
+from ue_bench.strategies.vocabulary import Vocabulary
 
 FEW = 4096  # slots of a batch, up to which columns beside each other are gathered faster
 BESIDE = 32_000_000  # bytes that columns beside each other may take
@@ -80,7 +79,8 @@ class SlotCache(nn.Module, ABC):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        self.vocabularies = []
+        # what the strategy must hold to know training values: their bytes are counted
+        self.vocabularies: list[Vocabulary] = []
         self.index_map = 0  # number of the index map; slots of another one are out of date
         self.register_buffer("_slots", None, persistent=False)
         self.register_buffer("_owner", None, persistent=False)
@@ -96,24 +96,6 @@ class SlotCache(nn.Module, ABC):
     def layout(self) -> str:
         """The digest of `Spec.layout`, which located rows have too."""
         return self.spec.layout
-
-    @property
-    def vocabularies(self) -> list[AnyVocabulary]:
-        """What the strategy must hold to know training values: their bytes are counted."""
-        return self._vocabularies
-
-    @vocabularies.setter
-    def vocabularies(self, vocabularies: list[AnyVocabulary]) -> None:
-        self._vocabularies = vocabularies
-        mine = nn.ModuleList()  # those of a strategy inside are already part of it
-        inside = set(self.modules())
-        for vocabulary in vocabularies:
-            if isinstance(vocabulary, StaticVocabulary):
-                self.map_in_state = True
-                if vocabulary not in inside:
-                    mine.append(vocabulary)
-        if mine:
-            self.static_vocabularies = mine
 
     @abstractmethod
     def locate(self, feature: int, values: Any) -> Tensor:

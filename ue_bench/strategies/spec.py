@@ -25,8 +25,6 @@ class Spec:
     regions: str = "multiplexed"  # multiplexed | separate | exact
     region_rule: str | None = None  # proportional | sqrt | equal; None: proportional
     numbers: NumberFormat = field(default_factory=NumberFormat)  # of every pool
-    vocabulary: str = "dictionary"  # dictionary | static_function, of strategies that have one
-    vocabulary_check: int = 8  # bits by which a static function knows an unseen value
     region_cap: str = "usable"  # usable: no separate region has more slots than it can use | none
     hash_seed: int = 0
     hash_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)  # explicit, by feature
@@ -89,7 +87,6 @@ class Spec:
             [(feature.name, feature.cardinality) for feature in self.features],
             (self.lookups, self.dim, self.budget, self.numbers),
             (self.regions, self.region_rule, self.region_cap),
-            (self.vocabulary, self.vocabulary_check),
             (self.hash_seed, sorted(self.hash_seeds.items()), sorted(self.options.items())),
         )
         return hashlib.sha256(repr(decides).encode()).hexdigest()[:16]

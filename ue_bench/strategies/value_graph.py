@@ -16,7 +16,7 @@ from sknetwork.clustering import Louvain
 
 from ue_bench.features import Feature
 from ue_bench.strategies.training_rows import TrainingRows
-from ue_bench.strategies.vocabulary_kinds import AnyVocabulary
+from ue_bench.strategies.vocabulary import Vocabulary
 
 # Resolutions that are tried, from clusters of a whole component to values alone.
 _RESOLUTIONS = tuple(0.01 * 2 ** (step / 2) for step in range(61))
@@ -39,7 +39,7 @@ class ValueGraph:
     """
 
     def __init__(
-        self, features: Sequence[Feature], vocabularies: Sequence[AnyVocabulary], rows: TrainingRows
+        self, features: Sequence[Feature], vocabularies: Sequence[Vocabulary], rows: TrainingRows
     ) -> None:
         self.starts = [0] * len(vocabularies)
         self.size = 0
@@ -51,7 +51,7 @@ class ValueGraph:
         self._clusters = lru_cache(maxsize=len(_RESOLUTIONS))(self._louvain)
 
     def _meetings(
-        self, features: Sequence[Feature], vocabularies: Sequence[AnyVocabulary], rows: TrainingRows
+        self, features: Sequence[Feature], vocabularies: Sequence[Vocabulary], rows: TrainingRows
     ) -> csr_matrix:
         """Return in how many training rows two nodes meet: symmetric [nodes, nodes]."""
         row_of = []

@@ -97,8 +97,6 @@ def make_spec(config: RunConfig, features: tuple[Feature, ...]) -> Spec:
         budget=config.budget,
         regions=config.regions or "",
         numbers=NumberFormat.of(config.by_name()),
-        vocabulary=config.vocabulary,
-        vocabulary_check=config.vocabulary_check,
         region_rule=config.region_rule,
         region_cap=config.region_cap,
         hash_seed=salted(config.hash_seed, config.hash_salt),

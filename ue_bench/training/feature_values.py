@@ -74,12 +74,6 @@ def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -
             f"values of feature {name!r}: the file has {len(texts)}, more than the cardinality of "
             f"{about['cardinality']}; save the model again"
         )
-    kept = about.get("n_kept")  # a model of an earlier version has none
-    if kept is not None and not 0 <= kept <= about["cardinality"]:
-        raise BenchError(
-            f"values of feature {name!r}: {kept} are said to be known, of {about['cardinality']}; "
-            "save the model again"
-        )
     bags = None
     if about["multi_valued"]:
         bags = Bags.of([])  # no bag is known: rows bring their own
@@ -89,7 +83,6 @@ def pop_feature(index: int, about: dict[str, Any], tensors: dict[str, Tensor]) -
         n_seen=len(texts),
         counts=[] if counts is None else Counts(counts.numpy()),
         bags=bags,
-        n_kept=kept,
     )
 
 

@@ -40,7 +40,6 @@ class _FeatureAbout(TypedDict):
     name: str
     cardinality: Annotated[int, msgspec.Meta(ge=1, le=schema.WORD - 1)]
     held: schema.Count
-    n_kept: NotRequired[schema.Count | None]
     multi_valued: bool
 
 

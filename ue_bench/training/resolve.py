@@ -77,7 +77,6 @@ def _of_strategy(config: RunConfig) -> dict[str, Any]:
         "lookups": _canonical_lookups(config.lookups),
         "hash_seeds": hash_seeds,
         **_canonical_numbers(config),
-        **_canonical_vocabulary(config),
     }
 
 
@@ -87,15 +86,6 @@ def _canonical_numbers(config: RunConfig) -> dict[str, Any]:
     if entry_of(config.strategy).numbers:
         return {name: getattr(_DEFAULT, name) for name in numbers}
     return numbers
-
-
-def _canonical_vocabulary(config: RunConfig) -> dict[str, Any]:
-    """Return how values are known, with the defaults where it means nothing."""
-    names = ("vocabulary", "vocabulary_check")
-    has_one = entry_of(config.strategy).needs_vocabulary or config.low_cardinality == "exact"
-    if has_one and config.vocabulary != _DEFAULT.vocabulary:
-        return {name: getattr(config, name) for name in names}
-    return {name: getattr(_DEFAULT, name) for name in names}
 
 
 def _of_anchor(config: RunConfig) -> dict[str, Any]:

@@ -182,7 +182,6 @@ def _about_feature(model: RatingModel, index: int, feature: Feature) -> dict[str
         "cardinality": feature.cardinality,
         "n_seen": spec.features[index].n_seen,
         "held": feature.n_seen,
-        "n_kept": feature.n_kept,
         "multi_valued": feature.bags is not None,
         "lookups": spec.lookups[index],
         "rows": None if rows is None else [rows.start, len(rows)],

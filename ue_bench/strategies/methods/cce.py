@@ -33,7 +33,7 @@ from ue_bench.strategies.pointers import MOST_BITS, Pointers
 from ue_bench.strategies.pool import Pool, require_below
 from ue_bench.strategies.regions import divide, ends_of, region_sizes, usable_slots
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary_kinds import vocabulary_of
+from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class Sizes(NamedTuple):
@@ -68,7 +68,7 @@ class CCE(EmbeddingStrategy):
         require(spec, "cluster_epochs", last, 0 <= last <= 255, "from 0 to 255")
         every = self.options["cluster_every"]
         require(spec, "cluster_every", every, every >= 1, "at least 1")
-        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
+        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.slots_of = [count * self.columns for count in spec.lookups]  # pointers of one value
         self.starts = []  # of the pointers of each feature
         n_pointers = 0

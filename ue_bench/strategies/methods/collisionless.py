@@ -15,7 +15,7 @@ from torch import Tensor
 from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary_kinds import vocabulary_of
+from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class Collisionless(EmbeddingStrategy):
@@ -23,7 +23,7 @@ class Collisionless(EmbeddingStrategy):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
+        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.starts = []
         ends = []
         rows = 0

@@ -35,7 +35,7 @@ from ue_bench.strategies.regions import Region, divide, ends_of, region_sizes, u
 from ue_bench.strategies.spec import Spec
 from ue_bench.strategies.value_frequency import by_frequency
 from ue_bench.strategies.value_graph import Group, ValueGraph
-from ue_bench.strategies.vocabulary_kinds import vocabulary_of
+from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class GraphHash(EmbeddingStrategy):
@@ -45,7 +45,7 @@ class GraphHash(EmbeddingStrategy):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
+        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.starts = []  # of the pointers of each feature
         n_pointers = 0
         for lookups, vocabulary in zip(spec.lookups, self.vocabularies, strict=True):

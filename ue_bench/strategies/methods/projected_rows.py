@@ -12,7 +12,7 @@ from ue_bench.strategies.base import EmbeddingStrategy
 from ue_bench.strategies.budget import fill, largest_form
 from ue_bench.strategies.pool import Pool
 from ue_bench.strategies.spec import Spec
-from ue_bench.strategies.vocabulary_kinds import vocabulary_of
+from ue_bench.strategies.vocabulary import Vocabulary
 
 
 class MatrixShape(NamedTuple):
@@ -38,7 +38,7 @@ class ProjectedRows(EmbeddingStrategy):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self.vocabularies = [vocabulary_of(spec, feature) for feature in spec.features]
+        self.vocabularies = [Vocabulary(feature) for feature in spec.features]
         self.n_rows = [vocabulary.size + 1 for vocabulary in self.vocabularies]
         self.numbers = self._numbers()  # d_f
         self.pools = nn.ModuleList()
