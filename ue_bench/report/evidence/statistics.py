@@ -253,7 +253,7 @@ def _difference(n: int, mean: float, noise: _Noise, interval_by: str) -> Differe
         p = 1.0 if mean == 0 else 0.0
     return Difference(
         n=n,
-        difference=mean,
+        difference=float(rounded(mean)),
         low=noise.low,
         high=noise.high,
         p=p,
