@@ -206,7 +206,7 @@ def test_a_difference_that_is_seen_is_told():
         28_032,
         4,
     )
-    assert row["difference"] == pytest.approx(-0.04985)
+    assert row["difference"] == pytest.approx(-0.04975)
     assert (row["verdict"], row["needed"]) == ("better", None)
     assert compare(records, "per_feature 1×16 (equal)", "unified 1×16")[0]["verdict"] == "worse"
     line = sentence(row)
