@@ -95,7 +95,7 @@ def test_a_line_without_an_end_is_not_read_as_a_whole(tmp_path):
     folder = official.write_folder(tmp_path, "ml-25m")
     with (folder / "ratings.csv").open("ab") as file:
         file.write(b"1" * (ratings.BLOCK + 2 * LONGEST))
-    with pytest.raises(BenchError, match=r"ratings.csv: a line of more than 1,048,576 bytes"):
+    with pytest.raises(BenchError, match=r"ratings.csv:202: a line of more than 1,048,576 bytes"):
         load("ml-25m", folder)
 
 

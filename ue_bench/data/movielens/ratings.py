@@ -36,6 +36,7 @@ _FIELDS = ("user", "movie", "rating", "timestamp")
 _TIME = re.compile(r"-?\d{1,18}", re.ASCII)
 _NUMBER = re.compile(r"\d+(\.\d*)?", re.ASCII)
 _AllExist = Callable[[pl.Series], bool]
+Block = tuple[bytes, int]  # whole lines, and how many lines are before them
 
 
 class _BadRows(Exception):
@@ -51,68 +52,66 @@ def read_ratings(files: Files, users: pl.DataFrame | None, items: pl.DataFrame) 
     name = files.layout.ratings
     where = files.where(name)
     header = files.layout_name == "csv"
+    separator = _SEPARATORS[files.layout_name]
     ids = {"movie_id": (items["movie_id"], files.layout.items)}
     if users is not None:
         ids["user_id"] = (users["user_id"], files.layout.users or "")
     checks = {column: _all_exist(existing) for column, (existing, _) in ids.items()}
     columns = _GrowingColumns(files.size(name))
-    n_lines = 0
     with files.open(name) as file:
         if header:
             _check_header(file, where)
-            n_lines = 1
-        for parsed, block in _parsed(blocks(file, where, header), _SEPARATORS[files.layout_name]):
+        for parsed, (block, n_before) in _parsed(blocks(file, where, header), separator):
             try:
                 rows = parsed.result()
                 if rows.is_empty():  # a byte order mark and nothing else
                     continue
                 _check(rows, checks)
             except (pl.exceptions.PolarsError, _BadRows) as error:
-                _read_to_the_end(file)
-                found = _first_bad_line(block, n_lines, _SEPARATORS[files.layout_name], ids)
+                while file.read(BLOCK):  # only at its end a zip reports damage: the real fault
+                    pass
+                found = _first_bad_line(block, n_before, separator, ids)
                 fault = found or f" it cannot be read ({str(error).splitlines()[0]})"
                 raise BenchError(f"{where}:{fault}") from error
             columns.add(rows, len(block))
-            n_lines += block.count(b"\n")
     if columns.n == 0:
         raise BenchError(f"{where}: the file holds no ratings; give the official file")
     return columns.frame()
 
 
-def blocks(file: BinaryIO, where: str, header: bool) -> Iterator[bytes]:
-    """Yield the rest of a file in blocks of whole lines.
+def blocks(file: BinaryIO, where: str, header: bool) -> Iterator[Block]:
+    """Yield the rest of a file in blocks of whole lines, each with how many lines are before it.
 
     Two line ends or more at the end of a file count as one.
     header: whether a line was read before. Raises BenchError for a line of more than LONGEST bytes:
     this is no text file, and a line is read as a whole.
     """
     held = b""
+    n_before = n_lines = int(header)  # before the block that is held, and before the next one
     while block := file.read(BLOCK):
         if len(block) == BLOCK:
             rest = file.readline(LONGEST)
             if len(rest) == LONGEST:
+                number = n_lines + block.count(b"\n") + 1
                 raise BenchError(
-                    f"{where}: a line of more than {LONGEST:,} bytes; is this the file of ratings?"
+                    f"{where}:{number}: a line of more than {LONGEST:,} bytes; "
+                    "is this the file of ratings?"
                 )
             block += rest
+        n_here = block.count(b"\n")
         if held and block.isspace():
             # The end of the file, or a fault. Of many blank lines the last few bytes suffice.
             held += block if len(held) < 2 * BLOCK else block[-4:]
-            continue
-        if held:
-            yield held
-        held = block
+        else:
+            if held:
+                yield held, n_before
+            held, n_before = block, n_lines
+        n_lines += n_here
     before = b"\n" if header else b""
     if (before + held).endswith((b"\n\n", b"\n\r\n")):
         held = held.rstrip()
     if held.strip():
-        yield held
-
-
-def _read_to_the_end(file: BinaryIO) -> None:
-    """Read what is left: only at its end a zip reports damage, which is then the real fault."""
-    while file.read(BLOCK):
-        pass
+        yield held, n_before
 
 
 def _check_header(file: BinaryIO, where: str) -> None:
@@ -121,15 +120,15 @@ def _check_header(file: BinaryIO, where: str) -> None:
         raise BenchError(f"{where}:1: the header is {first[:60]!r}, it must be {CSV_HEADER!r}")
 
 
-def _parsed(texts: Iterator[bytes], separator: str) -> Iterator[tuple[Future[pl.DataFrame], bytes]]:
+def _parsed(texts: Iterator[Block], separator: str) -> Iterator[tuple[Future[pl.DataFrame], Block]]:
     """Yield each block with its rows, in order, while later ones are parsed.
 
     Polars parses so small a block in one thread, and lets others run beside it.
     """
     with ThreadPoolExecutor(THREADS) as threads:
-        ahead: deque[tuple[Future[pl.DataFrame], bytes]] = deque()
+        ahead: deque[tuple[Future[pl.DataFrame], Block]] = deque()
         for block in texts:
-            ahead.append((threads.submit(_parse, block, separator), block))
+            ahead.append((threads.submit(_parse, block[0], separator), block))
             if len(ahead) > THREADS:
                 yield ahead.popleft()
         yield from ahead
